@@ -1,0 +1,46 @@
+# Two commands on a bare machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export DO_NOT_TRACK = 1
+export DAGSTER_DISABLE_TELEMETRY = 1
+
+.PHONY: demo dev test lint format bench lock clean
+
+$(READY): requirements.txt pyproject.toml
+	@echo "setting up $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## four generated days, one of them broken, through the graph
+	@$(BIN)/sluice demo
+
+dev: $(READY)  ## UI and daemon on loopback, with the demo's destinations
+	@exec $(BIN)/sluice dev --demo-destinations
+
+test: $(READY)  ## everything, long tests included
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models dbt_project/tests
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+lock:  ## needs uv on the PATH
+	uv pip compile --universal --generate-hashes --no-emit-index-url --extra demo --extra dev pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf $(VENV) .sluice

@@ -1,0 +1,22 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='partition',
+    partition_by='business_date',
+    on_schema_change='append_new_columns',
+    full_refresh=false
+) }}
+
+select
+    business_date,
+    store_number,
+    store_rank,
+    item_number,
+    item_description,
+    category_name,
+    bottle_volume_ml,
+    state_bottle_retail,
+    city,
+    city_rank,
+    net_bottles as city_net_bottles
+from {{ ref('top_items_not_carried') }}
+where {{ in_partition('business_date') }}

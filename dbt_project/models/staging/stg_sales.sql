@@ -1,0 +1,18 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='partition',
+    partition_by='business_date',
+    on_schema_change='append_new_columns',
+    full_refresh=false
+) }}
+
+select
+    sale_date as business_date,
+    invoice_item_number,
+    store_number,
+    item_number,
+    bottles_sold,
+    sale_dollars,
+    invoice_item_number like 'RINV-%' as is_return
+from {{ source('raw', 'sales') }}
+where {{ in_partition('sale_date') }}

@@ -1,0 +1,12 @@
+select
+    store_number,
+    {{ tidy_text('store_name') }} as store_name,
+    {{ tidy_text('city') }} as city,
+    {{ tidy_text('address') }} as address,
+    state,
+    zip_code,
+    latitude,
+    longitude,
+    report_date,
+    store_status = 'A' as is_active
+from {{ source('raw', 'stores') }}

@@ -1,0 +1,187 @@
+"""The commands, and what they share: finding the deployment, and showing its errors."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.problems import ProjectError
+from orchestration.settings import Settings, SettingsError
+
+app = typer.Typer(
+    name="sluice",
+    help="One Dagster asset graph, from landed file to destination.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# A pipe has no width; a log file's reader has more than rich's 80 columns.
+_WIDTH = None if sys.stdout.isatty() else 140
+out = Console(width=_WIDTH, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Project = Annotated[
+    Path | None,
+    typer.Option("--project", help="Project directory (SLUICE_PROJECT_DIR; default: this repository)."),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data", help="Data directory (SLUICE_DATA_DIR; default: PROJECT/.sluice).")
+]
+DemoDestinations = Annotated[
+    bool,
+    typer.Option(
+        "--demo-destinations",
+        help="Start a Postgres and use a directory for connections that are not configured.",
+    ),
+]
+
+
+@contextmanager
+def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
+    """Yield the deployment's settings; a project or environment that does not hold ends with code 2."""
+    try:
+        yield Settings.load(project_dir=project, data_dir=data)
+    except ProjectError as error:
+        for problem in error.problems:
+            err.print(str(problem), style="red", markup=False)
+        raise typer.Exit(2) from None
+    except SettingsError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def check(project: Project = None, data: DataDir = None) -> None:
+    """Check all four folders and the rules of the graph."""
+    with settings_of(project, data) as settings:
+        from orchestration.definitions import build_definitions
+        from orchestration.project import load_project
+
+        loaded = load_project(settings)
+        build_definitions(settings, loaded).get_repository_def()
+    out.print(
+        f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
+        f" {len(loaded.suites)} suites, {len(loaded.exports)} exports: no problem found"
+    )
+
+
+@app.command()
+def land(
+    source: Annotated[str, typer.Argument(help="The source's name, as its contract says.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files, or directories of them.", exists=True)],
+    partition: Annotated[
+        str | None, typer.Option(help="The day of a single file whose name does not tell it.")
+    ] = None,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Put files into staging as a provider would, marker last."""
+    with settings_of(project, data) as settings:
+        from orchestration.cli.landing import files_to_land
+        from orchestration.contracts.load import load_contracts
+        from orchestration.deployment import Deployment
+        from orchestration.ingestion.staging import land as land_files
+
+        contracts, problems = load_contracts(settings.project_dir)
+        if problems:
+            raise ProjectError(problems)
+        files, complaint = files_to_land(contracts, source, paths, partition)
+        if complaint:
+            err.print(complaint, style="red", markup=False)
+            raise typer.Exit(2)
+        for key in land_files(contracts[source], Deployment(settings).staging, files):
+            out.print(f"landed {source} {key}")
+
+
+@app.command()
+def run(demo_destinations: DemoDestinations = False, project: Project = None, data: DataDir = None) -> None:
+    """Take everything that has landed through the graph, without a daemon.
+
+    Ends with code 1 if anything failed, was refused or is held.
+    """
+    with settings_of(project, data) as settings:
+        from orchestration.cli.running import run_and_show
+
+        healthy = run_and_show(settings, demo_destinations, out)
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def status(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every partition, not only the newest and the troubled.")
+    ] = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Show each source and export by partition: landed, loaded, validated, delivered, held and why."""
+    with settings_of(project, data) as settings:
+        from orchestration.cli.tables import status_tables
+        from orchestration.deployment import Deployment
+        from orchestration.operations.status import status as status_of
+        from orchestration.project import load_project
+
+        rows = status_of(Deployment(settings), load_project(settings))
+    for table in status_tables(rows, everything):
+        out.print(table)
+
+
+@app.command()
+def generate(
+    directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
+    start: Annotated[str, typer.Option(help="First day.")] = "2022-10-03",
+    days: Annotated[int, typer.Option(min=1)] = 4,
+    stores: Annotated[int, typer.Option(min=1)] = 60,
+    products: Annotated[int, typer.Option(min=1)] = 300,
+    seed: Annotated[int, typer.Option()] = 1,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
+    ] = None,
+) -> None:
+    """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
+    from orchestration.demo.generate import Fault, generate_feed
+
+    try:
+        files = generate_feed(
+            directory,
+            start=date.fromisoformat(start),
+            days=days,
+            stores=stores,
+            products=products,
+            seed=seed,
+            faults=[Fault.parse(text) for text in fault or []],
+        )
+    except ValueError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(2) from None
+    out.print(f"{len(files)} files in {directory}")
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3000,
+    demo_destinations: DemoDestinations = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Start the UI and the daemon with its sensor; stops on Ctrl-C and on SIGTERM."""
+    with settings_of(project, data) as settings:
+        from orchestration.cli.serving import serve
+
+        code = serve(settings, port, demo_destinations, out)
+    sys.exit(code)
+
+
+@app.command()
+def demo(data: DataDir = None) -> None:
+    """Show the whole: four generated days, one of them broken, and its correction."""
+    with settings_of(None, data) as settings:
+        from orchestration.demo.story import tell
+
+        healthy = tell(settings, out)
+    raise typer.Exit(0 if healthy else 1)

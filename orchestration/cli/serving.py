@@ -1,0 +1,64 @@
+"""`sluice dev`: Dagster's UI and daemon, on loopback, as one process that can be stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+from types import FrameType
+
+from rich.console import Console
+
+from orchestration.settings import REPOSITORY, Settings
+
+_GRACE_SECONDS = 30
+
+
+def serve(settings: Settings, port: int, with_demo_destinations: bool, out: Console) -> int:
+    """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
+    from orchestration.demo.destinations import demo_destinations
+    from orchestration.operations.instance import prepare_home
+    from orchestration.project import load_project
+
+    load_project(settings)  # a broken project is told here, not in a web page
+    prepare_home(settings)
+    destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
+    with destinations as equipped:
+        out.print(f"UI: http://127.0.0.1:{port}  staging: {settings.staging_url}  stop: Ctrl-C")
+        return _supervise(equipped, port)
+
+
+def _supervise(settings: Settings, port: int) -> int:
+    stopping = False
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        # Dagster shuts down in order on SIGINT; SIGTERM leaves its code servers behind.
+        process.send_signal(signal.SIGINT)
+
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "dagster", "dev",
+            "--host", "127.0.0.1", "--port", str(port),
+            "--workspace", str(REPOSITORY / "workspace.yaml"),
+        ],
+        cwd=settings.dagster_home,
+        env=os.environ | settings.environment(),
+        # A group of its own: a Ctrl-C reaches it through us, once. And a shell that starts us in the
+        # background has SIGINT ignored, which children inherit.
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )  # fmt: skip
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while True:
+            try:
+                code = process.wait(timeout=_GRACE_SECONDS if stopping else None)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0 if stopping else code

@@ -1,0 +1,58 @@
+"""Rows of status as tables on a terminal."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from orchestration.operations.status import Row, Standing, needs_attention
+
+_STYLES = {
+    Standing.REFUSED: "red",
+    Standing.INVALID: "red",
+    Standing.HELD: "red",
+    Standing.READY: "yellow",
+    Standing.WAITING: "dim",
+    Standing.DELIVERED: "green",
+    Standing.VALIDATED: "green",
+}
+_NEWEST = 5
+
+
+def status_tables(rows: Sequence[Row], everything: bool) -> list[Table]:
+    """Return a table for sources and one for exports: the newest partitions and every troubled one."""
+    tables: list[Table] = []
+    for kind in ("source", "export"):
+        of_kind = [row for row in rows if row.kind == kind]
+        shown = of_kind if everything else _newest_and_troubled(of_kind)
+        left_out = len(of_kind) - len(shown)
+        caption = f"{left_out} more partitions are in order: --all shows them" if left_out else None
+        tables.append(_table(f"{kind}s", shown, caption))
+    return tables
+
+
+def trouble_table(rows: Sequence[Row]) -> Table:
+    """Return the partitions that need somebody, with the reason in full."""
+    return _table("needs attention (docs/runbook.md)", rows, None)
+
+
+def _newest_and_troubled(rows: Sequence[Row]) -> list[Row]:
+    keep = {id(row) for row in needs_attention(rows)}
+    for name in {row.name for row in rows}:
+        keep |= {id(row) for row in [row for row in rows if row.name == name][-_NEWEST:]}
+    return [row for row in rows if id(row) in keep]
+
+
+def _table(title: str, rows: Sequence[Row], caption: str | None) -> Table:
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for heading in ("name", "partition", "standing", "rows", "why / where"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
+    for row in rows:
+        style = _STYLES.get(row.standing, "")
+        table.add_row(
+            row.name,
+            row.partition_key,
+            f"[{style}]{row.standing.value}[/]" if style else row.standing.value,
+            "" if row.rows is None else f"{row.rows:,}",
+            row.why.replace("[", r"\["),
+        )
+    return table

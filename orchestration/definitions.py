@@ -1,0 +1,57 @@
+"""The whole house on one screen: what the four folders say, as one Dagster asset graph."""
+
+import warnings
+
+import dagster as dg
+
+from orchestration.delivery.assets import export_assets
+from orchestration.deployment import Deployment
+from orchestration.ingestion.assets import ingestion_assets
+from orchestration.operations.sensors import drops_sensor
+from orchestration.project import Project, load_project
+from orchestration.quality.checks import suite_checks
+from orchestration.quality.gate import Gate
+from orchestration.settings import Settings
+from orchestration.transformation.assets import dbt_assets
+from orchestration.transformation.runner import DbtProcess
+
+
+def build_definitions(settings: Settings, project: Project | None = None) -> dg.Definitions:
+    """Return the graph of one deployment.
+
+    Raises:
+        ProjectError: the project directory does not hold together; every problem is named.
+    """
+    with warnings.catch_warnings():
+        # Partitioned checks and windows with missing days are young in Dagster 1.13; tests pin them.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _build(settings, project or load_project(settings))
+
+
+def _build(settings: Settings, project: Project) -> dg.Definitions:
+    deployment = Deployment(settings)
+    gate = Gate(project.lineage, deployment.store)
+    # A provider lands today's file today: the day that runs is a partition too.
+    days = dg.DailyPartitionsDefinition(project.partition_start.isoformat(), end_offset=1)
+    models = {
+        name: (project.node_of(export).relation, project.node_of(export).partition_column or "")
+        for name, export in project.exports.items()
+    }
+    loaded = ingestion_assets(deployment, project.contracts, days)
+    built = dbt_assets(deployment, gate, DbtProcess(settings), project.manifest, project.lineage, days)
+    judged = suite_checks(deployment, project.suite_targets(), days)
+    sent = export_assets(deployment, gate, project.lineage, project.exports, models, days)
+    return dg.Definitions(
+        assets=[*loaded, *(item for item in built if not isinstance(item, dg.AssetChecksDefinition)), *sent],
+        asset_checks=[*judged, *(item for item in built if isinstance(item, dg.AssetChecksDefinition))],
+        sensors=[drops_sensor(deployment, project)],
+        # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
+        executor=dg.in_process_executor,
+    )  # fmt: skip
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
+    return build_definitions(Settings.load())

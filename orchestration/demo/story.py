@@ -1,0 +1,159 @@
+"""`make demo`: four days land, one of them broken; what is held, and how its correction goes through.
+
+Belongs here: the demo's story. Does not belong here: anything that only works in it; every act is what
+`sluice land`, `sluice run` and `sluice status` do.
+"""
+
+import json
+import shutil
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from urllib.request import url2pathname
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.cli.running import run_equipped
+from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
+from orchestration.demo.generate import Fault, generate_feed
+from orchestration.deployment import Deployment
+from orchestration.ingestion.staging import land
+from orchestration.operations.status import Standing, status
+from orchestration.project import Project, load_project
+from orchestration.settings import Settings
+
+_STAMP = ".made-by-the-demo"
+_DAYS, _STORES, _PRODUCTS, _SEED = 4, 60, 300, 1
+
+
+def tell(settings: Settings, out: Console) -> bool:
+    """Tell the story on an empty data directory; return whether it ended as it should."""
+    if not _clear(settings, out):
+        return False
+    with demo_destinations(settings) as equipped:
+        return _tell(equipped, out)
+
+
+def _clear(settings: Settings, out: Console) -> bool:
+    """Start from nothing, but never on data that somebody else has landed."""
+    data = settings.data_dir
+    if data.exists() and any(data.iterdir()) and not (data / _STAMP).exists():
+        out.print(
+            f"{data} holds data that the demo did not make; move it away, or run the demo elsewhere:"
+            " SLUICE_DATA_DIR=… make demo",
+            style="red",
+        )
+        return False
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    (data / _STAMP).touch()
+    return True
+
+
+def _tell(settings: Settings, out: Console) -> bool:
+    project, deployment = load_project(settings), Deployment(settings)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    start = yesterday - timedelta(days=_DAYS - 1)
+    days = [start + timedelta(days=offset) for offset in range(_DAYS)]
+    broken = days[2]
+    began = time.monotonic()
+
+    _act(out, f"1. A provider lands {_DAYS} days; the inventory of {broken} is broken.")
+    feeds = settings.data_dir / "generated"
+    faults = [Fault.parse(f"inventory:{broken}:{name}") for name in ("negative-quantities", "missing-stores")]
+    _generate(feeds / "broken", start, faults)
+    _land(project, deployment, feeds / "broken", days)
+    run_equipped(settings, out)
+    _show(settings, project, deployment, days, out)
+    held_first = _standing(deployment, project, broken)
+
+    _act(out, f"2. The provider corrects {broken} and lands it again; only that day runs.")
+    _generate(feeds / "corrected", start, [])
+    path = feeds / "corrected" / "inventory" / f"{broken}.csv.gz"
+    list(land(project.contracts["inventory"], deployment.staging, {broken.isoformat(): path}))
+    healthy = run_equipped(settings, out)
+    _show(settings, project, deployment, days, out)
+    delivered_then = _standing(deployment, project, broken)
+
+    as_told = held_first == {Standing.HELD} and delivered_then == {Standing.DELIVERED}
+    out.print(f"\n{time.monotonic() - began:.0f} s. To look at it in the UI:  [bold]make dev[/]")
+    out.print("then http://127.0.0.1:3000 — Assets, group `deliveries`; Ctrl-C stops it.")
+    return healthy and as_told
+
+
+def _act(out: Console, title: str) -> None:
+    out.print(f"\n[bold]{title}[/]")
+
+
+def _generate(directory: Path, start: date, faults: list[Fault]) -> None:
+    generate_feed(
+        directory,
+        start=start,
+        days=_DAYS,
+        stores=_STORES,
+        products=_PRODUCTS,
+        seed=_SEED,
+        faults=faults,
+    )
+
+
+def _land(project: Project, deployment: Deployment, feed: Path, days: list[date]) -> None:
+    for name, contract in project.contracts.items():
+        if contract.daily:
+            files = {day.isoformat(): feed / name / f"{day}.csv.gz" for day in days}
+            files = {key: file for key, file in files.items() if file.exists()}
+        else:
+            files = {SNAPSHOT_PARTITION: feed / f"{name}.csv.gz"}
+        list(land(contract, deployment.staging, files))
+
+
+def _standing(deployment: Deployment, project: Project, day: date) -> set[Standing]:
+    rows = status(deployment, project)
+    return {row.standing for row in rows if row.kind == "export" and row.partition_key == day.isoformat()}
+
+
+def _show(
+    settings: Settings, project: Project, deployment: Deployment, days: list[date], out: Console
+) -> None:
+    """Show what the destinations themselves say they hold, beside what our records say."""
+    standing = {
+        (row.name, row.partition_key): row for row in status(deployment, project) if row.kind == "export"
+    }
+    table = Table(title="what arrived where", title_justify="left")
+    for heading in ("day", "export", "rows at the destination", "standing"):
+        table.add_column(heading, justify="right" if heading.startswith("rows") else "left")
+    postgres, container = _rows_in_postgres(settings, project), _rows_in_container(settings)
+    for day in (day.isoformat() for day in days):
+        for name, export in project.exports.items():
+            arrived = postgres if export.spec.destination.connection == RETAILER_APP else container
+            row = standing[(name, day)]
+            style = "green" if row.standing is Standing.DELIVERED else "red"
+            table.add_row(day, name, f"{arrived.get(day, 0):,}", f"[{style}]{row.standing.value}[/]")
+    out.print(table)
+
+
+def _rows_in_postgres(settings: Settings, project: Project) -> dict[str, int]:
+    import psycopg
+
+    url = settings.connection(RETAILER_APP)
+    assert url is not None
+    exports = project.exports.values()
+    table = next(
+        item.spec.destination.object for item in exports if item.spec.destination.connection == RETAILER_APP
+    )
+    with psycopg.connect(url) as connection:
+        exists = connection.execute("select to_regclass(%s)", [table]).fetchone()
+        if exists is None or exists[0] is None:
+            return {}
+        query = f"select business_date, count(*) from {table} group by 1"
+        rows = connection.execute(query.encode()).fetchall()
+    return {day.isoformat(): int(count) for day, count in rows}
+
+
+def _rows_in_container(settings: Settings) -> dict[str, int]:
+    url = settings.connection(PARTNER_DROP)
+    assert url is not None
+    manifests = Path(url2pathname(url.removeprefix("file://"))).glob("*/*/manifest.json")
+    return {path.parent.name: int(json.loads(path.read_text())["rows"]) for path in sorted(manifests)}

@@ -1,0 +1,273 @@
+"""What is due: landed drops and new evidence -> the runs that they call for.
+
+One run a partition, for everything affected. A table is due for a partition when every feed that it is
+made of has landed, what it reads outside the run is built and validated, and nobody has asked for it yet
+with these very drops. The sensor and `sluice run` ask the same question; nothing here looks at a clock.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.deployment import Deployment
+from orchestration.ingestion.staging import register_landed
+from orchestration.lineage import UNPARTITIONED, TablePartition
+from orchestration.project import Project
+from orchestration.quality.gate import Gate, GateReport
+from orchestration.state.store import Build, Drop
+
+RUN_KEY_TAG = "sluice/run_key"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far the records were read. Three numbers, however many files have landed."""
+
+    drops: int = 0
+    builds: int = 0
+    evidence: int = 0
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        """Return the cursor that `str()` wrote; without one, the start."""
+        return cls(**json.loads(text)) if text else cls()
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class DueRun:
+    """One run to start: the tables to build for a partition, and the exports to send after them."""
+
+    partition_key: str
+    relations: tuple[str, ...]
+    exports: tuple[str, ...]
+    run_key: str
+    requests: Mapping[str, frozenset[str]]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by which the run is found again."""
+        return {RUN_KEY_TAG: self.run_key}
+
+
+@dataclass(frozen=True)
+class Held:
+    """An export that would be due, were its gate not closed."""
+
+    export: str
+    partition_key: str
+    report: GateReport
+
+
+@dataclass(frozen=True)
+class Due:
+    """The answer: runs in the order of their partitions, held exports, complaints about staging."""
+
+    runs: tuple[DueRun, ...]
+    held: tuple[Held, ...]
+    complaints: tuple[str, ...]
+    cursor: Cursor
+
+
+def find_due(
+    deployment: Deployment,
+    project: Project,
+    cursor: Cursor,
+    run_exists: Callable[[str], bool],
+) -> Due:
+    """Look into staging and the records for what has come since `cursor`.
+
+    Args:
+        deployment: the deployment to look at.
+        project: its project directory.
+        cursor: how far the records were read before.
+        run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
+    """
+    complaints: list[str] = []
+    for contract in project.contracts.values():
+        complaints += register_landed(contract, deployment.staging, deployment.store).complaints
+    newest = Cursor(*deployment.store.newest())
+    touched = deployment.store.touched_after(cursor.drops, cursor.builds, cursor.evidence)
+    view = _View(deployment, project, run_exists)
+    runs = [
+        run
+        for key in [UNPARTITIONED, *sorted(view.days_touched(touched))]
+        if (run := view.due_run(key)) is not None
+    ]
+    started = {(run.partition_key, export) for run in runs for export in run.exports}
+    held = [
+        Held(name, key, report)
+        for key in sorted(view.days_touched(touched))
+        for name in project.exports
+        if (key, name) not in started and (report := view.held(name, key)) is not None
+    ]
+    return Due(tuple(runs), tuple(held), tuple(complaints), newest)
+
+
+class _View:
+    """The records as they are at one look, read once each."""
+
+    def __init__(self, deployment: Deployment, project: Project, run_exists: Callable[[str], bool]) -> None:
+        self._store = deployment.store
+        self._project = project
+        self._tables = project.lineage.tables
+        self._gate = Gate(project.lineage, deployment.store)
+        self._run_exists = run_exists
+        self._builds: dict[str, dict[str, Build]] = {}
+
+    @cached_property
+    def _drops(self) -> dict[str, dict[str, Drop]]:
+        return {
+            contract.relation: self._store.latest_drops(contract.name)
+            for contract in self._project.contracts.values()
+        }
+
+    @cached_property
+    def _seeds(self) -> dict[str, str]:
+        """{relation: checksum} of the tables that come with the project: a change of file is the event."""
+        return {
+            node.relation: node.checksum
+            for node in self._project.manifest.nodes.values()
+            if not self._tables[node.relation].parents
+        }
+
+    def builds(self, relation: str) -> dict[str, Build]:
+        """Return the newest build of each partition of a table."""
+        if relation not in self._builds:
+            self._builds[relation] = self._store.latest_builds(relation)
+        return self._builds[relation]
+
+    def days_touched(self, touched: Iterable[tuple[str, str]]) -> set[str]:
+        """Return the days that events may have made due."""
+        days: set[str] = set()
+        for relation, key in touched:
+            table = self._tables.get(relation)
+            if table is None:
+                continue
+            if table.daily:
+                days.add(key)
+                # A day inside a later day's trailing window may have held that one up.
+                reach = date.fromisoformat(key) + timedelta(days=self._longest_reach - 1)
+                days |= {day for day in self._incomplete_days if key < day <= reach.isoformat()}
+            else:
+                days |= self._incomplete_days  # a snapshot serves all days
+        return days
+
+    @cached_property
+    def _longest_reach(self) -> int:
+        """The number of days of the longest trailing window of any table, over all its ancestors."""
+        reach: dict[str, int] = {}
+        for table in self._tables.values():  # parents stand before children
+            spans = [reach[parent] + days - 1 for parent, days in table.parents.items()]
+            reach[table.relation] = max(spans, default=1)
+        return max(reach.values(), default=1)
+
+    @cached_property
+    def _incomplete_days(self) -> set[str]:
+        """The days on which something has landed and some table is still missing."""
+        landed = {day for drops in self._drops.values() for day in drops} - {SNAPSHOT_PARTITION}
+        daily = [table.relation for table in self._tables.values() if table.daily]
+        return {day for day in landed if any(day not in self.builds(name) for name in daily)}
+
+    def due_run(self, key: str) -> DueRun | None:
+        """Return the run that a partition calls for now, if it calls for one."""
+        asked = self._store.requests_of(key)
+        building: dict[str, frozenset[str]] = {}
+        for table in self._tables.values():
+            if table.daily != (key != UNPARTITIONED):
+                continue
+            made_of = self._made_of(table.relation, key)
+            if made_of is None:
+                continue
+            run_keys = [asked.get((table.relation, digest)) for digest in made_of]
+            if all(run_key is not None and self._run_exists(run_key) for run_key in run_keys):
+                continue
+            if self._ready(table.relation, key, building):
+                building[table.relation] = made_of
+        if not building:
+            return None
+        exports = tuple(
+            name
+            for name, export in self._project.exports.items()
+            if self._project.node_of(export).relation in building
+        )
+        run_key = _digest(
+            [key, *(digest for made in building.values() for digest in sorted(made)), *building]
+        )
+        return DueRun(
+            partition_key=key,
+            relations=tuple(building),
+            exports=exports,
+            run_key=run_key,
+            requests=building,
+        )
+
+    def held(self, export: str, key: str) -> GateReport | None:
+        """Return why an export of a day whose feeds have landed is held, if something said no."""
+        relation = self._project.node_of(self._project.exports[export]).relation
+        if self._made_of(relation, key) is None:
+            return None
+        report = self._gate.report_from_records(relation, key, self._held_versions(relation, key))
+        return report if report.refusals else None
+
+    def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
+        """Return digests of the drops that a partition of a table is made of; None while one lacks.
+
+        A day is asked for once for its own drops; while it has no table, once more for each newer
+        snapshot, since the old one may be what it failed on. A day that has its table stays as it is.
+        """
+        own: list[str] = []
+        shared: list[str] = []
+        for source in sorted(self._project.lineage.sources(relation)):
+            daily = self._tables[source].daily
+            names = own if daily or not self._tables[relation].daily else shared
+            if source in self._seeds:
+                names.append(f"{source}:{self._seeds[source]}")
+            elif drop := self._drops[source].get(key if daily else SNAPSHOT_PARTITION):
+                names.append(drop.key)
+            else:
+                return None
+        if not shared or key in self.builds(relation):
+            return frozenset([_digest(own)])
+        return frozenset([_digest(own), _digest(own + shared)])
+
+    def _ready(self, relation: str, key: str, building: Iterable[str]) -> bool:
+        """Whether all that a table reads is in this run, or built and validated before it."""
+        in_run = frozenset(TablePartition(name, key, required=True) for name in [*building, relation])
+        for item in self._project.lineage.chain(relation, key):
+            if item not in in_run and self._landed_but_not_built(item):
+                return False
+        report = self._gate.report_from_records(
+            relation, key, self._held_versions(relation, key), leave_out=in_run
+        )
+        return report.open
+
+    def _landed_but_not_built(self, item: TablePartition) -> bool:
+        """Whether a partition is on its way: its drops are there, it is not, and none was refused."""
+        if item.required or item.partition_key in self.builds(item.relation):
+            return False
+        if self._made_of(item.relation, item.partition_key) is None:
+            return False
+        report = self._gate.report_from_records(
+            item.relation,
+            item.partition_key,
+            self._held_versions(item.relation, item.partition_key),
+        )
+        return not report.refusals
+
+    def _held_versions(self, relation: str, key: str) -> dict[tuple[str, str], str]:
+        return {
+            (item.relation, item.partition_key): build.version
+            for item in self._project.lineage.chain(relation, key)
+            if (build := self.builds(item.relation).get(item.partition_key)) is not None
+        }
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""Everything that has landed, taken through the graph in this process: no daemon, no UI."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.definitions import build_definitions
+from orchestration.deployment import Deployment
+from orchestration.operations.due import Cursor, Due, DueRun, Held, find_due
+from orchestration.operations.holds import publish_holds
+from orchestration.operations.sensors import run_exists, selected_assets
+from orchestration.project import Project
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins; `waiting` runs are due after it, as far as is known yet."""
+
+    run: DueRun
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run has ended; `failures` are what its failed steps said."""
+
+    run: DueRun
+    run_id: str
+    success: bool
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Something in staging that could not be taken."""
+
+    text: str
+
+
+Event = Started | Finished | Held | Complaint
+
+
+def run_everything(deployment: Deployment, project: Project, instance: dg.DagsterInstance) -> Iterator[Event]:
+    """Run what is due until nothing is; yields progress as it happens."""
+    repository = build_definitions(deployment.settings, project).get_repository_def()
+    job = repository.get_implicit_global_asset_job_def()
+    cursor = Cursor()
+    said: set[str] = set()
+    while True:
+        due = _look(deployment, project, instance, cursor)
+        for complaint in due.complaints:
+            if complaint not in said:
+                said.add(complaint)
+                yield Complaint(complaint)
+        publish_holds(instance, project, deployment.store, due.held)
+        if not due.runs:
+            yield from due.held
+            return
+        # One at a time, then a new look: what this run leaves behind decides what comes next.
+        run = due.runs[0]
+        deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
+        yield Started(run, len(due.runs) - 1)
+        yield _execute(job, project, instance, run)
+
+
+def _look(deployment: Deployment, project: Project, instance: dg.DagsterInstance, cursor: Cursor) -> Due:
+    return find_due(deployment, project, cursor, lambda run_key: run_exists(instance, run_key))
+
+
+def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstance, run: DueRun) -> Finished:
+    tags = run.tags | ({PARTITION_NAME_TAG: run.partition_key} if run.partition_key else {})
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=selected_assets(project, run),
+        tags=tags,
+        # Every event is kept in the event log; the terminal gets our own line a run.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    failures: list[str] = []
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.user_failure_data
+            said = error.description if error and error.description else _error(event)
+            failures.append(f"{event.step_key}: {said}")
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+                table = evaluation.asset_key.to_user_string()
+                failures.append(f"{table} check `{evaluation.check_name}`: {evaluation.description}")
+    return Finished(run, result.run_id, result.success, tuple(dict.fromkeys(failures)))
+
+
+def _error(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed without a message"

@@ -1,0 +1,75 @@
+"""The sensor that sees `.done` markers and starts one run a partition for everything affected."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from orchestration.deployment import Deployment
+from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
+from orchestration.operations.holds import publish_holds
+from orchestration.project import Project
+
+
+def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """Whether Dagster has a run, of any status, that was started for this run key."""
+    filters = dg.RunsFilter(tags={RUN_KEY_TAG: run_key})
+    return bool(instance.get_runs(filters=filters, limit=1))
+
+
+def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
+    """Return the assets of a due run: its tables, then its exports."""
+    tables = (project.lineage.tables[relation].asset_key for relation in run.relations)
+    exports = (project.exports[name].asset_key for name in run.exports)
+    return [dg.AssetKey(key) for key in (*tables, *exports)]
+
+
+def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
+    """Return the sensor; its cursor is three numbers, however many files have landed."""
+
+    @dg.sensor(
+        name="drops",
+        target="*",
+        minimum_interval_seconds=deployment.settings.sensor_interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sees `.done` markers in the staging area; starts one run a partition.",
+    )
+    def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        due = find_due(
+            deployment,
+            project,
+            Cursor.parse(context.cursor),
+            lambda run_key: run_exists(context.instance, run_key),
+        )
+        for complaint in due.complaints:
+            context.log.warning(complaint)
+        for item in publish_holds(context.instance, project, deployment.store, due.held):
+            context.log.warning(f"{item.export} [{item.partition_key}] is held")
+        # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
+        # dies in between asks again.
+        for run in due.runs:
+            deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
+        return dg.SensorResult(
+            run_requests=_run_requests(project, due.runs),
+            cursor=str(due.cursor),
+            skip_reason=None if due.runs else dg.SkipReason(_nothing(due.complaints)),
+        )
+
+    return drops
+
+
+def _run_requests(project: Project, runs: Sequence[DueRun]) -> list[dg.RunRequest]:
+    return [
+        dg.RunRequest(
+            run_key=run.run_key,
+            partition_key=run.partition_key or None,
+            asset_selection=selected_assets(project, run),
+            tags=run.tags,
+        )
+        for run in runs
+    ]
+
+
+def _nothing(complaints: Sequence[str]) -> str:
+    if complaints:
+        return "nothing is due; staging has: " + "; ".join(complaints)
+    return "nothing has landed since the last look"

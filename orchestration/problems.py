@@ -1,0 +1,60 @@
+"""What is wrong with a project directory, said so that its author can mend it.
+
+Belongs here: the one shape of a located error. Does not belong here: deciding what an error is; each
+stage judges its own files.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One error in one file: `file:line: what; expected …; mend`.
+
+    `file` is relative to the project directory where it lies below it, `line` counts from 1.
+    """
+
+    file: str
+    line: int
+    what: str
+    expected: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}; expected {self.expected}; {self.mend}"
+
+
+class ProjectError(Exception):
+    """The project directory does not load; carries every problem found, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        count = len(self.problems)
+        heading = f"{count} problem{'' if count == 1 else 's'} in the project directory:"
+        super().__init__("\n".join([heading, *(str(problem) for problem in self.problems)]))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the name out of `known` that `word` was most likely meant to be, if any is close."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean X?`, or a list of the known names where none is close."""
+    names = sorted(known)
+    close = nearest(word, names)
+    if close:
+        return f"did you mean `{close}`?"
+    return f"use one of: {', '.join(names)}" if names else "there is none to name yet"
+
+
+def shown_path(path: Path, project_dir: Path) -> str:
+    """Return `path` as a reader of the project knows it: relative to the project directory."""
+    try:
+        return str(path.resolve().relative_to(project_dir.resolve()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,131 @@
+"""Where this deployment keeps its things: directories, URLs, connections.
+
+Belongs here: everything read from the environment. Does not belong here: anything about a company's data,
+which lives in the project directory. A variable that is misspelt raises; nothing falls back in silence
+(a fallback is how production gets written from a laptop).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from orchestration.problems import did_you_mean
+
+_CONNECTION_PREFIX = "SLUICE_CONNECTION_"
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DBT_MACROS = Path(__file__).resolve().parent / "transformation" / "dbt_macros"
+
+# What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
+_VARIABLES = {
+    "SLUICE_PROJECT_DIR": "project_dir",
+    "SLUICE_DATA_DIR": "data_dir",
+    "SLUICE_STAGING_URL": "staging_url",
+    "SLUICE_PROCESSING_URL": "processing_url",
+    "SLUICE_WAREHOUSE": "warehouse_path",
+    "SLUICE_STATE_URL": "state_url",
+    "SLUICE_DELIVERIES_DIR": "deliveries_dir",
+    "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
+}
+# Set by us for dbt's project files, never read back.
+_DBT_VARIABLES = {"SLUICE_DBT_MACROS"}
+
+
+class SettingsError(Exception):
+    """The environment says something that Sluice does not understand."""
+
+
+class Settings(BaseModel):
+    """One deployment. Paths are absolute; URLs are what fsspec and SQLAlchemy take.
+
+    `connections` maps a connection's name, as exports use it, to its secret URL
+    (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    project_dir: Path
+    data_dir: Path
+    staging_url: str
+    processing_url: str
+    warehouse_path: Path
+    state_url: SecretStr
+    deliveries_dir: Path
+    sensor_interval_seconds: int = 1
+    connections: Mapping[str, SecretStr] = {}
+
+    @property
+    def dbt_dir(self) -> Path:
+        """The company's dbt project."""
+        return self.project_dir / "dbt_project"
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        """Where dbt writes its manifest and artifacts: beside the data, never in the project."""
+        return self.data_dir / "dbt" / "target"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance directory."""
+        return self.data_dir / "dagster"
+
+    def connection(self, name: str) -> str | None:
+        """Return the secret URL of a connection, or None where this deployment has none."""
+        secret = self.connections.get(name)
+        return secret.get_secret_value() if secret else None
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make another process see the same deployment."""
+        variables = {name: str(getattr(self, field)) for name, field in _VARIABLES.items()}
+        variables["SLUICE_STATE_URL"] = self.state_url.get_secret_value()
+        variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
+        for name, secret in self.connections.items():
+            variables[_CONNECTION_PREFIX + name.upper()] = secret.get_secret_value()
+        return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read the environment (`os.environ` by default); `overrides` are fields that win over it.
+
+        Raises:
+            SettingsError: for a `SLUICE_…` variable that means nothing, or a value that does not fit.
+        """
+        environ = os.environ if environ is None else environ
+        fields: dict[str, Any] = {}
+        connections: dict[str, SecretStr] = {}
+        for variable in sorted(name for name in environ if name.startswith("SLUICE_")):
+            if variable.startswith(_CONNECTION_PREFIX):
+                name = variable.removeprefix(_CONNECTION_PREFIX).lower()
+                if environ[variable]:
+                    connections[name] = SecretStr(environ[variable])
+            elif field := _VARIABLES.get(variable):
+                fields[field] = environ[variable]
+            elif variable not in _DBT_VARIABLES:
+                hint = did_you_mean(variable, [*_VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
+                raise SettingsError(f"environment variable {variable} means nothing here; {hint}")
+        fields |= {name: value for name, value in overrides.items() if value is not None}
+        project_dir = Path(fields.get("project_dir", REPOSITORY)).expanduser().resolve()
+        if not project_dir.is_dir():
+            raise SettingsError(f"project directory {project_dir} does not exist; name one that does")
+        data_dir = Path(fields.get("data_dir", project_dir / ".sluice")).expanduser().resolve()
+        defaults = {
+            "staging_url": str(data_dir / "staging"),
+            "processing_url": str(data_dir / "processing"),
+            "warehouse_path": data_dir / "warehouse.duckdb",
+            "state_url": f"sqlite:///{data_dir / 'state.db'}",
+            "deliveries_dir": data_dir / "deliveries",
+            "connections": connections,
+        }
+        return cls.model_validate({**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir})
+
+
+def quiet_environment() -> dict[str, str]:
+    """Return the variables that switch off every library's telemetry."""
+    return {
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }

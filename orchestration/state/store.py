@@ -1,0 +1,425 @@
+"""Reading and writing the state store, one transaction a call."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What a provider landed for one partition: the `ordinal`-th time, with content `digest`.
+
+    `file` is relative to the staging area; None stands for a day that had no drop and is closed.
+    """
+
+    source: str
+    partition_key: str
+    ordinal: int
+    digest: str
+    file: str | None
+    size_bytes: int
+    marker_stamp: str
+    id: int = 0
+
+    @property
+    def key(self) -> str:
+        """A name for this drop that is made of its content and its place, never of the time."""
+        return f"{self.source}:{self.partition_key}:{self.ordinal}:{self.digest[:16]}"
+
+
+@dataclass(frozen=True)
+class Build:
+    """One write of one partition of one table."""
+
+    relation: str
+    partition_key: str
+    version: str
+    run_id: str
+    drop_ordinal: int | None = None
+    rows: int | None = None
+    id: int = 0
+    built_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one check said of one version of one partition of one table."""
+
+    relation: str
+    partition_key: str
+    check: str
+    version: str
+    passed: bool
+    summary: str
+    run_id: str
+    judged_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One plan for one partition of one export, and whether its destination acknowledged it."""
+
+    delivery_id: str
+    export: str
+    partition_key: str
+    version: str
+    digest: str
+    rows: int
+    shard: str
+    run_id: str
+    acknowledged: bool = False
+    location: str = ""
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a partition of an export was not sent when it was last asked for."""
+
+    export: str
+    partition_key: str
+    reasons: tuple[str, ...]
+    run_id: str
+
+
+class StateStore:
+    """The records behind the SQLAlchemy URL `url`; tables are made where they are missing."""
+
+    def __init__(self, url: str) -> None:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True)
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(self._engine, "connect", _configure_sqlite)
+        schema.metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    # -- drops
+
+    def latest_drops(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
+        """Return the newest drop of each partition of a source."""
+        table = schema.drops
+        newest = sa.select(sa.func.max(table.c.id)).where(table.c.source == source)
+        if partition_keys is not None:
+            newest = newest.where(table.c.partition_key.in_(list(partition_keys)))
+        query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
+        return {row["partition_key"]: _drop(row) for row in self._rows(query)}
+
+    def register_drop(
+        self,
+        source: str,
+        partition_key: str,
+        *,
+        digest: str,
+        file: str | None,
+        size_bytes: int,
+        marker_stamp: str,
+    ) -> Drop:
+        """Record a landed drop; the same content again is the same drop and only its marker is noted."""
+        table = schema.drops
+        with self._engine.begin() as connection:
+            latest = (
+                connection.execute(
+                    sa.select(table)
+                    .where(table.c.source == source, table.c.partition_key == partition_key)
+                    .order_by(table.c.ordinal.desc())
+                    .limit(1)
+                )
+                .mappings()
+                .first()
+            )
+            if latest is not None and latest["digest"] == digest and latest["file"] == file:
+                connection.execute(
+                    sa.update(table).where(table.c.id == latest["id"]).values(marker_stamp=marker_stamp)
+                )
+                return _drop({**latest, "marker_stamp": marker_stamp})
+            values: dict[str, Any] = {
+                "source": source,
+                "partition_key": partition_key,
+                "ordinal": latest["ordinal"] + 1 if latest is not None else 1,
+                "digest": digest,
+                "file": file,
+                "size_bytes": size_bytes,
+                "marker_stamp": marker_stamp,
+                "landed_at": _now(),
+            }
+            inserted = connection.execute(sa.insert(table).values(**values))
+            primary_key = inserted.inserted_primary_key
+            assert primary_key is not None
+            return _drop({**values, "id": primary_key[0]})
+
+    # -- builds
+
+    def record_build(self, build: Build) -> None:
+        """Record that a partition of a table was written."""
+        self._insert(
+            schema.builds,
+            relation=build.relation,
+            partition_key=build.partition_key,
+            version=build.version,
+            drop_ordinal=build.drop_ordinal,
+            row_count=build.rows,
+            run_id=build.run_id,
+            built_at=_now(),
+        )
+
+    def latest_builds(self, relation: str) -> dict[str, Build]:
+        """Return the newest build of each partition of a table."""
+        table = schema.builds
+        newest = (
+            sa.select(sa.func.max(table.c.id))
+            .where(table.c.relation == relation)
+            .group_by(table.c.partition_key)
+        )
+        query = sa.select(table).where(table.c.id.in_(newest))
+        return {row["partition_key"]: _build(row) for row in self._rows(query)}
+
+    # -- requests
+
+    def record_requests(
+        self, run_key: str, partition_key: str, requests: Mapping[str, frozenset[str]]
+    ) -> None:
+        """Record that the run `run_key` was asked to build {relation: digests of what it is made of}."""
+        table = schema.requests
+        with self._engine.begin() as connection:
+            for relation, digests in requests.items():
+                for digest in digests:
+                    values = {
+                        "relation": relation,
+                        "partition_key": partition_key,
+                        "made_of": digest,
+                    }
+                    same = (table.c[name] == value for name, value in values.items())
+                    connection.execute(sa.delete(table).where(*same))
+                    connection.execute(sa.insert(table).values(**values, run_key=run_key))
+
+    def requests_of(self, partition_key: str) -> dict[tuple[str, str], str]:
+        """Return {(relation, made of): run key} of what was asked for in a partition."""
+        table = schema.requests
+        query = sa.select(table).where(table.c.partition_key == partition_key)
+        return {(row["relation"], row["made_of"]): row["run_key"] for row in self._rows(query)}
+
+    # -- evidence
+
+    def newest(self) -> tuple[int, int, int]:
+        """Return the highest ids of drops, builds and evidence; 0 where there is none."""
+        tables = (schema.drops, schema.builds, schema.evidence)
+        query = sa.select(
+            *(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0)).scalar_subquery() for table in tables)
+        )
+        with self._engine.connect() as connection:
+            drops, builds, evidence = connection.execute(query).one()
+        return drops, builds, evidence
+
+    def touched_after(self, drop_id: int, build_id: int, evidence_id: int) -> set[tuple[str, str]]:
+        """Return the (relation, partition key) that anything was recorded of since those ids.
+
+        A drop counts under its raw table, `raw.<source>`.
+        """
+        drops, builds, evidence = schema.drops, schema.builds, schema.evidence
+        query = sa.union(
+            sa.select((sa.literal("raw.") + drops.c.source).label("relation"), drops.c.partition_key)
+            .where(drops.c.id > drop_id),
+            sa.select(builds.c.relation, builds.c.partition_key).where(builds.c.id > build_id),
+            sa.select(evidence.c.relation, evidence.c.partition_key).where(evidence.c.id > evidence_id),
+        )  # fmt: skip
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]) for row in connection.execute(query)}
+
+    def record_evidence(self, evidence: Sequence[Evidence]) -> None:
+        """Record what checks said."""
+        rows = [
+            {
+                "relation": item.relation,
+                "partition_key": item.partition_key,
+                "check_name": item.check,
+                "version": item.version,
+                "passed": item.passed,
+                "summary": item.summary,
+                "run_id": item.run_id,
+                "judged_at": _now(),
+            }
+            for item in evidence
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(schema.evidence), rows)
+
+    def evidence_of(self, tables: Iterable[tuple[str, str]]) -> list[Evidence]:
+        """Return, for the named partitions, the newest evidence of each check and version; oldest first."""
+        wanted = set(tables)
+        table = schema.evidence
+        newest = (
+            sa.select(sa.func.max(table.c.id))
+            .where(
+                table.c.relation.in_({relation for relation, _ in wanted}),
+                table.c.partition_key.in_({key for _, key in wanted}),
+            )
+            .group_by(table.c.relation, table.c.partition_key, table.c.check_name, table.c.version)
+        )
+        query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
+        return [
+            Evidence(
+                relation=row["relation"],
+                partition_key=row["partition_key"],
+                check=row["check_name"],
+                version=row["version"],
+                passed=row["passed"],
+                summary=row["summary"],
+                run_id=row["run_id"],
+                judged_at=row["judged_at"],
+            )
+            for row in self._rows(query)
+            if (row["relation"], row["partition_key"]) in wanted
+        ]
+
+    # -- deliveries and holds
+
+    def plan_delivery(self, delivery: Delivery) -> None:
+        """Record a plan before anything is sent; recording the same plan again changes nothing."""
+        table = schema.deliveries
+        with self._engine.begin() as connection:
+            known = connection.execute(
+                sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
+            ).first()
+            if known is None:
+                connection.execute(
+                    sa.insert(table).values(
+                        delivery_id=delivery.delivery_id,
+                        export=delivery.export,
+                        partition_key=delivery.partition_key,
+                        version=delivery.version,
+                        digest=delivery.digest,
+                        row_count=delivery.rows,
+                        shard=delivery.shard,
+                        status="planned",
+                        location="",
+                        run_id=delivery.run_id,
+                        planned_at=_now(),
+                    )
+                )
+
+    def acknowledge_delivery(self, delivery_id: str, location: str) -> None:
+        """Record that the destination has the whole delivery; the partition is no longer held."""
+        table = schema.deliveries
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.delivery_id == delivery_id)
+                .values(status="acknowledged", location=location, acknowledged_at=_now())
+            )
+
+    def latest_deliveries(self, export: str, *, acknowledged: bool) -> dict[str, Delivery]:
+        """Return the newest delivery of each partition: acknowledged ones, or planned ones as well."""
+        table = schema.deliveries
+        newest = sa.select(sa.func.max(table.c.id)).where(table.c.export == export)
+        if acknowledged:
+            newest = newest.where(table.c.status == "acknowledged")
+        query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
+        return {
+            row["partition_key"]: Delivery(
+                delivery_id=row["delivery_id"],
+                export=row["export"],
+                partition_key=row["partition_key"],
+                version=row["version"],
+                digest=row["digest"],
+                rows=row["row_count"],
+                shard=row["shard"],
+                run_id=row["run_id"],
+                acknowledged=row["status"] == "acknowledged",
+                location=row["location"],
+                acknowledged_at=row["acknowledged_at"],
+            )
+            for row in self._rows(query)
+        }
+
+    def hold(self, hold: Hold) -> None:
+        """Record why a partition of an export was not sent; replaces what was recorded before."""
+        table = schema.holds
+        with self._engine.begin() as connection:
+            self._delete_hold(connection, hold.export, hold.partition_key)
+            connection.execute(
+                sa.insert(table).values(
+                    export=hold.export,
+                    partition_key=hold.partition_key,
+                    reasons=list(hold.reasons),
+                    run_id=hold.run_id,
+                    held_at=_now(),
+                )
+            )
+
+    def lift_hold(self, export: str, partition_key: str) -> None:
+        """Forget that a partition of an export was held."""
+        with self._engine.begin() as connection:
+            self._delete_hold(connection, export, partition_key)
+
+    def holds(self, export: str) -> dict[str, Hold]:
+        """Return the held partitions of an export."""
+        query = sa.select(schema.holds).where(schema.holds.c.export == export)
+        return {
+            row["partition_key"]: Hold(
+                row["export"], row["partition_key"], tuple(row["reasons"]), row["run_id"]
+            )
+            for row in self._rows(query)
+        }
+
+    def _delete_hold(self, connection: sa.Connection, export: str, partition_key: str) -> None:
+        table = schema.holds
+        connection.execute(
+            sa.delete(table).where(table.c.export == export, table.c.partition_key == partition_key)
+        )
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).mappings().all()
+
+    def _insert(self, table: sa.Table, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.insert(table).values(**values))
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    # WAL lets the UI's process read while a run writes; the time-out is for two writers.
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma busy_timeout = 30000")
+
+
+def _drop(row: Mapping[Any, Any]) -> Drop:
+    return Drop(
+        id=row["id"],
+        source=row["source"],
+        partition_key=row["partition_key"],
+        ordinal=row["ordinal"],
+        digest=row["digest"],
+        file=row["file"],
+        size_bytes=row["size_bytes"],
+        marker_stamp=row["marker_stamp"],
+    )
+
+
+def _build(row: Mapping[Any, Any]) -> Build:
+    return Build(
+        id=row["id"],
+        relation=row["relation"],
+        partition_key=row["partition_key"],
+        version=row["version"],
+        drop_ordinal=row["drop_ordinal"],
+        rows=row["row_count"],
+        run_id=row["run_id"],
+        built_at=row["built_at"],
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,208 @@
+"""One op a dbt model, and one for its data tests.
+
+An op a model, not one for all: a failed check then holds just what is made of the bad table, and a rerun
+from failure starts where it failed. Each op asks the gate before it builds, so that nothing is ever built
+on a layer that is not validated, in whichever run that was.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+
+from orchestration.deployment import Deployment
+from orchestration.lineage import Lineage, Table
+from orchestration.quality.gate import Gate, GateClosed
+from orchestration.state.store import Build, Evidence
+from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
+from orchestration.transformation.translator import SluiceTranslator
+from orchestration.warehouse.engine import POOL, table_versions
+
+
+def partition_variables(partition_key: str) -> dict[str, str]:
+    """Return the dbt variables of a daily partition: its key, and its half-open interval in UTC."""
+    end = date.fromisoformat(partition_key) + timedelta(days=1)
+    return {
+        "partition_key": partition_key,
+        "partition_start": partition_key,
+        "partition_end": end.isoformat(),
+    }
+
+
+def dbt_assets(
+    deployment: Deployment,
+    gate: Gate,
+    dbt: DbtProcess,
+    manifest: DbtManifest,
+    lineage: Lineage,
+    partitions: dg.PartitionsDefinition[str],
+) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
+    """Return an asset for each model, seed and snapshot, and a check for each data test."""
+    daily = frozenset(
+        node.unique_id for node in manifest.nodes.values() if lineage.tables[node.relation].daily
+    )
+    translator = SluiceTranslator(manifest, daily, partitions)
+    definitions: list[dg.AssetsDefinition | dg.AssetChecksDefinition] = []
+    tests = _tests_by_table(manifest, lineage, partitions)
+    for node in manifest.nodes.values():
+        table = lineage.tables[node.relation]
+        spec = translator.get_asset_spec(manifest.content, node.unique_id, None)
+        definitions.append(_model_asset(deployment, gate, dbt, node, table, spec))
+    for relation, specs in tests.items():
+        definitions.append(_test_checks(deployment, dbt, lineage.tables[relation], specs))
+    return definitions
+
+
+def _tests_by_table(
+    manifest: DbtManifest, lineage: Lineage, partitions: dg.PartitionsDefinition[str]
+) -> dict[str, list[dg.AssetCheckSpec]]:
+    """Return {relation: check specs}, a spec a data test, on the table that the test is attached to."""
+    found: dict[str, list[dg.AssetCheckSpec]] = {}
+    for test in manifest.tests():
+        relation = tested_relation(manifest, test)
+        if relation is None:
+            continue
+        schema, _, name = relation.partition(".")
+        found.setdefault(relation, []).append(
+            dg.AssetCheckSpec(
+                test["name"],
+                asset=dg.AssetKey([schema, name]),
+                description=test.get("description") or f"dbt test, {test['original_file_path']}",
+                additional_deps=[
+                    dg.AssetKey(parent.split("."))
+                    for unique_id in test["depends_on"]["nodes"]
+                    if (parent := manifest.relation(unique_id)) and parent != relation
+                ],
+                blocking=blocks(test),
+                partitions_def=partitions if lineage.tables[relation].daily else None,
+                metadata={"dbt test": test["unique_id"]},
+            )
+        )
+    return found
+
+
+def blocks(test: Mapping[str, Any]) -> bool:
+    """Return whether a dbt test holds what comes after it: dbt's severity `error`."""
+    return str(test["config"].get("severity") or "error").lower() == "error"
+
+
+def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:
+    """Return the table whose check a dbt test is: the attached one, or the last that it reads."""
+    attached = test.get("attached_node")
+    if attached:
+        return manifest.relation(attached)
+    order = {unique_id: place for place, unique_id in enumerate(manifest.nodes)}
+    reads = sorted(test["depends_on"]["nodes"], key=lambda unique_id: order.get(unique_id, -1))
+    return manifest.relation(reads[-1]) if reads else None
+
+
+def _model_asset(
+    deployment: Deployment,
+    gate: Gate,
+    dbt: DbtProcess,
+    node: DbtNode,
+    table: Table,
+    spec: dg.AssetSpec,
+) -> dg.AssetsDefinition:
+    @dg.multi_asset(name="__".join(node.asset_key), specs=[spec], pool=POOL)
+    def build(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        key = context.partition_key if table.daily else ""
+        with deployment.warehouse.connect() as connection:
+            try:
+                gate.require_parents(connection, node.relation, key)
+            except GateClosed as closed:
+                raise dg.Failure(
+                    description=f"{node.relation} is not built on what is not validated: {closed}",
+                    allow_retries=False,
+                ) from None
+        try:
+            result = dbt.run(node.resource_type, node.name, partition_variables(key) if key else {})
+        except DbtError as error:
+            raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
+        with deployment.warehouse.connect() as connection:
+            version = table_versions(connection, [node.relation])[(node.relation, key)]
+            where = f" where {node.partition_column} = date '{key}'" if node.partition_column else ""
+            counted = connection.execute(f"select count(*) from {node.relation}{where}").fetchone()
+        rows = int(counted[0]) if counted else 0
+        deployment.store.record_build(Build(node.relation, key, version, context.run_id, rows=rows))
+        return dg.MaterializeResult(
+            asset_key=spec.key,
+            metadata={
+                "dagster/row_count": rows,
+                "seconds in dbt": round(result.seconds, 3),
+                "version of the table": version,
+            },
+        )
+
+    return build
+
+
+def _test_checks(
+    deployment: Deployment,
+    dbt: DbtProcess,
+    table: Table,
+    specs: Sequence[dg.AssetCheckSpec],
+) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name="test__" + "__".join(table.asset_key),
+        specs=specs,
+        can_subset=True,
+        pool=POOL,
+    )
+    def test(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        key = context.partition_key if table.daily else ""
+        names = sorted(check.name for check in context.selected_asset_check_keys)
+        # The version is read before and after: evidence must not speak for rows that came in between.
+        with deployment.warehouse.connect() as connection:
+            before = table_versions(connection, [table.relation]).get((table.relation, key), "")
+        results = dbt.test(names, partition_variables(key) if key else {})
+        with deployment.warehouse.connect() as connection:
+            after = table_versions(connection, [table.relation]).get((table.relation, key), "")
+        if before != after:
+            raise dg.Failure(
+                f"{table.relation} was rebuilt while its tests ran; rerun the checks of this partition"
+            )
+        by_name = {result.unique_id.split(".")[2]: result for result in results}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise dg.Failure(f"dbt did not run {', '.join(missing)}; a test that did not run never passes")
+        deployment.store.record_evidence(
+            [_evidence(table, key, name, after, by_name[name], context.run.run_id) for name in names]
+        )
+        blocking = {spec.name: spec.blocking for spec in specs}
+        for name in names:
+            result = by_name[name]
+            yield dg.AssetCheckResult(
+                check_name=name,
+                asset_key=dg.AssetKey(table.asset_key),
+                passed=result.status == "pass",
+                severity=dg.AssetCheckSeverity.ERROR if blocking[name] else dg.AssetCheckSeverity.WARN,
+                description=_said(result),
+                metadata={
+                    "failing rows": result.failures or 0,
+                    "compiled SQL": dg.MetadataValue.md(f"```sql\n{result.compiled_code}\n```"),
+                    "version of the table": after,
+                },
+            )
+
+    return test
+
+
+def _evidence(table: Table, key: str, name: str, version: str, result: DbtResult, run_id: str) -> Evidence:
+    return Evidence(
+        relation=table.relation,
+        partition_key=key,
+        check=name,
+        version=version,
+        passed=result.status in ("pass", "warn"),
+        summary=_said(result),
+        run_id=run_id,
+    )
+
+
+def _said(result: DbtResult) -> str:
+    if result.status == "pass":
+        return "holds"
+    return f"{result.failures} failing rows" if result.failures else f"{result.status}: {result.message}"

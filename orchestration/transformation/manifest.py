@@ -1,0 +1,158 @@
+"""dbt's manifest: kept up to date, and read as models, tests and seeds."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock
+
+from orchestration.problems import Problem, ProjectError
+from orchestration.settings import SHARED_DBT_MACROS, Settings
+
+_SKIPPED_FOLDERS = {"target", "logs", "dbt_packages", "__pycache__"}
+PARTITION_STRATEGY = "partition"
+# The resources of a manifest that leave a table behind.
+TABLE_RESOURCES = ("model", "seed", "snapshot")
+
+
+@dataclass(frozen=True)
+class DbtNode:
+    """A model, seed or snapshot: one table. `file` is relative to the project directory."""
+
+    unique_id: str
+    name: str
+    relation: str
+    resource_type: str
+    file: str
+    partition_column: str | None
+    trailing_days: Mapping[str, int]
+    parents: tuple[str, ...]
+    checksum: str
+    contract_enforced: bool
+    columns: tuple[str, ...]
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """`(schema, name)`, as in the warehouse."""
+        schema, _, name = self.relation.partition(".")
+        return schema, name
+
+
+class DbtManifest:
+    """The parsed `manifest.json` of the company's dbt project."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+
+    @cached_property
+    def nodes(self) -> dict[str, DbtNode]:
+        """Tables by dbt's unique id, parents before children."""
+        raw: dict[str, dict[str, Any]] = {
+            unique_id: node
+            for unique_id, node in self.content["nodes"].items()
+            if node["resource_type"] in TABLE_RESOURCES
+        }
+        ordered: dict[str, DbtNode] = {}
+
+        def visit(unique_id: str) -> None:
+            if unique_id in ordered or unique_id not in raw:
+                return
+            for parent in raw[unique_id].get("depends_on", {}).get("nodes", []):
+                visit(parent)
+            ordered[unique_id] = _node(raw[unique_id])
+
+        for unique_id in sorted(raw):
+            visit(unique_id)
+        return ordered
+
+    @cached_property
+    def source_names(self) -> dict[str, str]:
+        """{dbt's unique id of a source: `schema.table`}."""
+        return {
+            unique_id: f"{source['schema']}.{source['identifier']}"
+            for unique_id, source in self.content["sources"].items()
+        }
+
+    def relation(self, unique_id: str) -> str | None:
+        """Return the relation of a node or source, None for what is no table."""
+        node = self.nodes.get(unique_id)
+        return node.relation if node else self.source_names.get(unique_id)
+
+    def tests(self) -> Iterator[Mapping[str, Any]]:
+        """Yield dbt's data tests (unit tests are not nodes)."""
+        for node in self.content["nodes"].values():
+            if node["resource_type"] == "test":
+                yield cast("Mapping[str, Any]", node)
+
+
+def load_manifest(settings: Settings) -> DbtManifest:
+    """Return the manifest, parsing the dbt project first where a file has changed since.
+
+    Raises:
+        ProjectError: dbt cannot parse the project; carries dbt's own message.
+    """
+    path = settings.dbt_target_dir / "manifest.json"
+    stamp_path = settings.dbt_target_dir / "manifest.stamp"
+    settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
+    with FileLock(settings.dbt_target_dir.parent / "manifest.lock"):
+        stamp = _stamp(settings)
+        if not (path.exists() and stamp_path.exists() and stamp_path.read_text() == stamp):
+            from orchestration.transformation.runner import DbtError, DbtProcess
+
+            stamp_path.unlink(missing_ok=True)
+            try:
+                DbtProcess(settings).parse()
+            except DbtError as error:
+                raise ProjectError(
+                    [
+                        Problem(
+                            "dbt_project/dbt_project.yml", 1, f"dbt cannot parse the project: {error}",
+                            "a project that `dbt parse` takes", "correct what dbt names",
+                        )
+                    ]
+                ) from error  # fmt: skip
+            stamp_path.write_text(stamp)
+        return DbtManifest(json.loads(path.read_bytes()))
+
+
+def _stamp(settings: Settings) -> str:
+    """Return a digest of the names, sizes and times of everything that dbt parses."""
+    digest = hashlib.sha256(str(settings.project_dir).encode())
+    for root in (settings.dbt_dir, SHARED_DBT_MACROS):
+        for path in sorted(_files(root)):
+            status = path.stat()
+            digest.update(f"{path}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            if path.name not in _SKIPPED_FOLDERS:
+                yield from _files(path)
+        elif path.name != ".user.yml":
+            yield path
+
+
+def _node(node: Mapping[str, Any]) -> DbtNode:
+    config = cast("Mapping[str, Any]", node["config"])
+    meta = cast("Mapping[str, Any]", config.get("meta") or {})
+    partitioned = config.get("incremental_strategy") == PARTITION_STRATEGY
+    return DbtNode(
+        unique_id=node["unique_id"],
+        name=node["name"],
+        relation=f"{node['schema']}.{node.get('alias') or node['name']}",
+        resource_type=node["resource_type"],
+        file=f"dbt_project/{node['original_file_path']}",
+        partition_column=str(config.get("partition_by")) if partitioned else None,
+        trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
+        parents=tuple(node.get("depends_on", {}).get("nodes", [])),
+        checksum=str(node["checksum"]["checksum"]),
+        contract_enforced=bool((config.get("contract") or {}).get("enforced")),
+        columns=tuple(node.get("columns") or {}),
+    )

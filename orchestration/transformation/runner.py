@@ -1,0 +1,163 @@
+"""dbt, run in this process.
+
+dbt's command line costs seconds of start-up a call; its programmatic `dbtRunner` with a manifest in
+memory costs a fraction of one. dbt reads the environment and holds global state, so one call at a time.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.settings import Settings
+
+_LOCK = threading.Lock()
+
+
+class DbtError(Exception):
+    """dbt failed; carries its messages."""
+
+
+@dataclass(frozen=True)
+class DbtResult:
+    """What dbt says of one node: `status` is dbt's word (success, pass, warn, fail, error)."""
+
+    unique_id: str
+    status: str
+    message: str
+    failures: int | None
+    rows_affected: int | None
+    seconds: float
+    compiled_code: str
+
+
+class DbtProcess:
+    """dbt for one project directory and warehouse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._manifest: Any = None
+
+    def parse(self) -> None:
+        """Parse the project, write `manifest.json`, and keep the manifest for later calls."""
+        self._invoke(["parse"])
+
+    def run(self, resource_type: str, name: str, variables: Mapping[str, str]) -> DbtResult:
+        """Build one model, seed or snapshot.
+
+        Raises:
+            DbtError: dbt failed to build it.
+        """
+        verb = {"model": "run", "seed": "seed", "snapshot": "snapshot"}[resource_type]
+        results = [
+            result
+            for result in self._invoke([verb, "--select", name], variables)
+            if result.unique_id.split(".")[0] == resource_type  # hooks are results too
+        ]
+        if len(results) != 1:
+            raise DbtError(f"dbt ran {len(results)} nodes for `{name}`; expected one")
+        if results[0].status != "success":
+            raise DbtError(results[0].message)
+        return results[0]
+
+    def test(self, names: Sequence[str], variables: Mapping[str, str]) -> list[DbtResult]:
+        """Run data tests by name; a failing test is a result, not an exception."""
+        return self._invoke(["test", "--select", *names], variables, may_fail=True)
+
+    def _invoke(
+        self,
+        arguments: Sequence[str],
+        variables: Mapping[str, str] | None = None,
+        *,
+        may_fail: bool = False,
+    ) -> list[DbtResult]:
+        from dbt.cli.main import dbtRunner
+
+        settings = self._settings
+        messages: list[str] = []
+        with _LOCK, _environment(settings.environment()):
+            settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+            if self._manifest is None and arguments[0] != "parse":
+                self._manifest = self._checked(self._call(dbtRunner(), ["parse"], None), messages)
+            runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
+            try:
+                outcome = self._call(runner, arguments, variables)
+            finally:
+                _release_warehouse()
+            if arguments[0] == "parse":
+                self._manifest = self._checked(outcome, messages)
+                return []
+        results = [_result(item) for item in getattr(outcome.result, "results", None) or []]
+        if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
+            raise DbtError(_message(outcome, messages, results))
+        return results
+
+    def _call(self, runner: Any, arguments: Sequence[str], variables: Mapping[str, str] | None) -> Any:
+        settings = self._settings
+        return runner.invoke(
+            [
+                *arguments,
+                *(["--vars", json.dumps(dict(variables))] if variables else []),
+                "--project-dir", str(settings.dbt_dir),
+                "--profiles-dir", str(settings.dbt_dir),
+                "--target-path", str(settings.dbt_target_dir),
+                "--log-path", str(settings.data_dir / "dbt" / "logs"),
+                "--quiet", "--no-use-colors", "--no-version-check",
+                # Variables are a run's own; at parse time they are only what the project says.
+                "--log-level-file", "info",
+            ]
+        )  # fmt: skip
+
+    def _checked(self, outcome: Any, messages: Sequence[str]) -> Any:
+        if not outcome.success:
+            raise DbtError(_message(outcome, messages, []))
+        return outcome.result
+
+
+def _release_warehouse() -> None:
+    """Close the file that dbt-duckdb keeps open between calls: it would lock out other processes."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    with suppress(Exception):  # dbt has no environment where it did not come to connecting
+        DuckDBConnectionManager.env().close()
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _collect(event: Any, messages: list[str]) -> None:
+    if event.info.level == "error":
+        messages.append(str(event.info.msg))
+
+
+def _message(outcome: Any, messages: Sequence[str], results: Sequence[DbtResult]) -> str:
+    failed = [f"{item.unique_id}: {item.message}" for item in results if item.status == "error"]
+    said = failed or list(messages) or [str(outcome.exception or "dbt failed without a message")]
+    return "\n".join(dict.fromkeys(text.strip() for text in said))
+
+
+def _result(item: Any) -> DbtResult:
+    response = item.adapter_response or {}
+    return DbtResult(
+        unique_id=item.node.unique_id,
+        status=str(item.status),
+        message=str(item.message or ""),
+        failures=item.failures,
+        rows_affected=response.get("rows_affected"),
+        seconds=float(item.execution_time),
+        compiled_code=str(getattr(item.node, "compiled_code", "") or ""),
+    )

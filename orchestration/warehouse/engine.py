@@ -1,0 +1,111 @@
+"""The embedded warehouse: one DuckDB file, opened briefly.
+
+A process that holds the file locks all others out, readers too; so every stage opens it for as long as
+it works and closes it. Between processes Dagster's `warehouse` pool keeps order, and a connection that
+still finds the file locked waits.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+# dbt's own tables versions are written by the macro `record_table_version` in transformation/dbt_macros.
+_VERSIONS_DDL = """
+    create schema if not exists sluice;
+    create schema if not exists raw;
+    create table if not exists sluice.table_versions (
+        relation varchar, partition_key varchar, version varchar, recorded_at timestamp
+    );
+"""
+# DuckDB refuses a second connection of a process with another configuration, and dbt's has none: so ours
+# has none either, and settings are set once connected.
+_SETTINGS = """
+    set autoinstall_known_extensions = false;
+    set autoload_known_extensions = false;
+    set TimeZone = 'UTC';
+"""
+POOL = "warehouse"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """What a table holds now: `version` is new whenever the table's partition was written."""
+
+    relation: str
+    partition_key: str
+    version: str
+
+
+class Warehouse:
+    """The DuckDB file at `path`."""
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0) -> None:
+        self.path = path
+        self._lock_timeout_seconds = lock_timeout_seconds
+
+    @contextmanager
+    def connect(self) -> Generator["duckdb.DuckDBPyConnection"]:
+        """Open the warehouse; wait while another process holds it.
+
+        Raises:
+            duckdb.IOException: the file is still locked after the lock timeout.
+        """
+        import duckdb
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + self._lock_timeout_seconds
+        while True:
+            try:
+                connection = duckdb.connect(str(self.path))
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
+        try:
+            connection.execute(_SETTINGS)
+            connection.execute(_VERSIONS_DDL)
+            yield connection
+        finally:
+            connection.close()
+
+
+def record_version(
+    connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str, version: str
+) -> None:
+    """Note what the table holds now; call it in the transaction that wrote the table."""
+    connection.execute(
+        "delete from sluice.table_versions where relation = ? and partition_key = ?",
+        [relation, partition_key],
+    )
+    connection.execute(
+        "insert into sluice.table_versions values (?, ?, ?, cast(now() as timestamp))",
+        [relation, partition_key, version],
+    )
+
+
+def table_versions(
+    connection: "duckdb.DuckDBPyConnection", relations: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """Return {(relation, partition key): version} for what the named tables hold now."""
+    rows = connection.execute(
+        "select relation, partition_key, version from sluice.table_versions where list_contains(?, relation)",
+        [list(relations)],
+    ).fetchall()
+    return {(relation, key): version for relation, key, version in rows}
+
+
+def quoted(identifier: str) -> str:
+    """Return an SQL identifier, quoted."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return an SQL string literal; for the places where the engine takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,150 @@
+"""YAML files with line numbers.
+
+Belongs here: reading a YAML file strictly (no duplicate keys, a mapping at the top) and finding the line
+of a field again. Does not belong here: what the fields mean.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import ValidationError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from orchestration.problems import Problem, did_you_mean, shown_path
+
+Location = tuple[str | int, ...]
+# libyaml reads a thousand files in the time pure Python takes for a hundred; the wheels carry it.
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class YamlFile:
+    """One file: `data` as plain Python, `line(location)` for a field's line (counted from 1)."""
+
+    def __init__(self, path: Path, project_dir: Path, data: Mapping[str, Any], root: Node) -> None:
+        self.path = path
+        self.data = data
+        self._project_dir = project_dir
+        self._root = root
+
+    @cached_property
+    def name(self) -> str:
+        """The file as a reader of the project knows it: relative to the project directory."""
+        return shown_path(self.path, self._project_dir)
+
+    def line(self, *location: str | int) -> int:
+        """Return the line of the deepest part of `location` that the file has."""
+        node, line = self._root, self._root.start_mark.line + 1
+        for step in location:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line
+
+    def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
+        """Return a problem at the field `at` of this file."""
+        return Problem(self.name, self.line(*at), what, expected, mend)
+
+    def model_problems(
+        self, error: ValidationError, known_fields: Callable[[Location], Sequence[str]]
+    ) -> list[Problem]:
+        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold."""
+        problems: list[Problem] = []
+        for detail in error.errors(include_url=False):
+            location = detail["loc"]
+            field = ".".join(str(step) for step in location)
+            if detail["type"] == "extra_forbidden":
+                known = known_fields(location[:-1])
+                what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
+                mend = did_you_mean(str(location[-1]), known)
+            elif detail["type"] == "missing":
+                what, expected = f"`{field}` is missing", "a value"
+                mend = f"add `{location[-1]}:`"
+            else:
+                what = f"`{field}` is {detail['input']!r}"
+                expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+                mend = "correct the value"
+            problems.append(self.problem(what, expected=expected, mend=mend, at=location))
+        return problems
+
+
+def _child(node: Node, step: str | int) -> tuple[int, Node] | None:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and str(key.value) == str(step):
+                return key.start_mark.line + 1, value
+    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        child = node.value[step]
+        return child.start_mark.line + 1, child
+    return None
+
+
+def _duplicate_key(node: Node) -> tuple[str, int] | None:
+    """YAML forbids a key twice; PyYAML keeps the last and says nothing."""
+    if isinstance(node, MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                return name, key.start_mark.line + 1
+            seen.add(name)
+            if found := _duplicate_key(value):
+                return found
+    elif isinstance(node, SequenceNode):
+        for child in node.value:
+            if found := _duplicate_key(child):
+                return found
+    return None
+
+
+def read_yaml(path: Path, project_dir: Path) -> YamlFile | Problem:
+    """Read one file; a file that is not a YAML mapping without duplicate keys is a problem."""
+
+    def broken(line: int, what: str, expected: str, mend: str) -> Problem:
+        return Problem(shown_path(path, project_dir), line, what, expected, mend)
+
+    loader = _Loader(path.read_text(encoding="utf-8"))
+    try:
+        root = loader.get_single_node()
+        data = loader.construct_document(root) if root is not None else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        return broken(line, f"not YAML: {error.problem}", "a YAML mapping", "correct the syntax")
+    except yaml.YAMLError as error:
+        return broken(1, f"not YAML: {error}", "a YAML mapping", "correct the syntax")
+    finally:
+        loader.dispose()
+    if root is None or not isinstance(data, dict):
+        return broken(1, "no mapping at the top", "a YAML mapping", "write `field: value` lines")
+    if duplicate := _duplicate_key(root):
+        key, line = duplicate
+        return broken(line, f"`{key}` stands twice", "each key once", "remove one of them")
+    return YamlFile(path, project_dir, cast("dict[str, Any]", data), root)
+
+
+def yaml_folder(
+    folder: Path, project_dir: Path, suffixes: tuple[str, ...]
+) -> tuple[list[YamlFile], list[Problem]]:
+    """Read every file of a folder. A file that nothing reads is a problem: it only looks as if it held."""
+    files: list[YamlFile] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or path.name.upper().startswith("README"):
+            continue
+        if not path.is_file() or not path.name.endswith(suffixes):
+            problems.append(
+                Problem(
+                    shown_path(path, project_dir), 1, "a file that nothing reads",
+                    f"a name that ends in {' or '.join(suffixes)}", "rename it or move it away",
+                )
+            )  # fmt: skip
+            continue
+        read = read_yaml(path, project_dir)
+        if isinstance(read, Problem):
+            problems.append(read)
+        else:
+            files.append(read)
+    return files, problems

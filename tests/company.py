@@ -1,0 +1,172 @@
+"""One deployment of a company, on a directory of its own: what the tests land, run and read back.
+
+Belongs here: driving the platform as its users do, and reading the destinations without its help.
+Does not: any expectation.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.areas import Area
+from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.definitions import build_definitions
+from orchestration.deployment import Deployment
+from orchestration.ingestion.staging import land
+from orchestration.operations.due import Held
+from orchestration.operations.instance import open_instance
+from orchestration.operations.run import Event, Finished, run_everything
+from orchestration.operations.status import Row, status
+from orchestration.project import Project, load_project
+from orchestration.settings import Settings
+
+BAKERY = Path(__file__).parent / "companies" / "bakery"
+SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
+MON, TUE, WED, THU, FRI = (f"2024-01-0{day}" for day in range(1, 6))
+
+
+@dataclass(frozen=True)
+class Company:
+    """A bakery with its data in a temporary directory and real destinations."""
+
+    settings: Settings
+    postgres_url: str
+    container: Path
+
+    @cached_property
+    def project(self) -> Project:
+        """The project directory, loaded once."""
+        return load_project(self.settings)
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The records and the engine of this deployment."""
+        return Deployment(self.settings)
+
+    # -- what a provider does
+
+    def land(self, source: str, day: str | None, text: str) -> None:
+        """Land a file of this text; gzipped where the contract's path says so."""
+        contract = self.project.contracts[source]
+        content = text.encode()
+        file = self.settings.data_dir / "outbox"
+        if contract.path.endswith(".gz"):
+            content = gzip.compress(content, mtime=0)
+        file.write_bytes(content)
+        key = day or SNAPSHOT_PARTITION
+        landed = list(land(contract, Area(self.settings.staging_url), {key: file}))
+        assert landed == [key]
+
+    def land_shops(self, *shops: str) -> None:
+        """Land the snapshot: shops in town Ulm, or `shop:town`."""
+        lines = [(name, town or "Ulm") for name, _, town in (shop.partition(":") for shop in shops)]
+        self.land("shops", None, "shop,town\n" + "".join(f"{shop},{town}\n" for shop, town in lines))
+
+    def land_orders(self, day: str, **loaves: int) -> None:
+        """Land a day's orders: loaves by shop."""
+        self.land("orders", day, orders(day, **loaves))
+
+    def land_weather(self, day: str, rain: float = 1.5) -> None:
+        """Land a day's weather."""
+        self.land("weather", day, f"date,town,rain_mm\n{day},Ulm,{rain}\n")
+
+    def land_day(self, day: str, **loaves: int) -> None:
+        """Land both daily feeds of a day."""
+        self.land_orders(day, **loaves)
+        self.land_weather(day)
+
+    # -- what an operator does
+
+    def run(self) -> list[Event]:
+        """Take everything that is due through the graph."""
+        with open_instance(self.settings) as instance:
+            return list(run_everything(self.deployment, self.project, instance))
+
+    def materialize(self, day: str, *keys: str) -> dg.ExecuteInProcessResult:
+        """Press the button: these assets (`schema/name`) alone, for a day."""
+        repository = build_definitions(self.settings, self.project).get_repository_def()
+        with open_instance(self.settings) as instance:
+            return repository.get_implicit_global_asset_job_def().execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(key.split("/")) for key in keys],
+                tags={PARTITION_NAME_TAG: day},
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+
+    def status(self) -> dict[tuple[str, str], Row]:
+        """Return what `sluice status` knows, by (name, partition key)."""
+        return {(row.name, row.partition_key): row for row in status(self.deployment, self.project)}
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables for a process of this deployment."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+        return plain | self.settings.environment()
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `sluice` in a process of its own."""
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("sluice"), *arguments],
+            env=self.environment() | {"COLUMNS": "250"}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def sluice(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `sluice`; return its exit code and what it wrote to stdout and stderr."""
+        with self.start(*arguments) as process:
+            written, complained = process.communicate(timeout=120)
+            return process.returncode, written, complained
+
+    # -- what the receivers see
+
+    def in_postgres(self, day: str | None = None) -> list[tuple[str, str, int]]:
+        """Return (day, shop, loaves) of the shops' screens, of one day or all."""
+        with psycopg.connect(self.postgres_url) as connection:
+            if connection.execute("select to_regclass('bakery.shop_orders')").fetchone() == (None,):
+                return []
+            rows = connection.execute(
+                "select business_date::text, shop, loaves from bakery.shop_orders order by 1, 2"
+            ).fetchall()
+        return [(row[0], row[1], row[2]) for row in rows if day in (None, row[0])]
+
+    def in_container(self) -> dict[str, int]:
+        """Return {day: rows} of the miller's files, as their manifests say."""
+        manifests = sorted((self.container / "weather").glob("*/manifest.json"))
+        found = {path.parent.name: json.loads(path.read_text()) for path in manifests}
+        return {day: int(manifest["rows"]) for day, manifest in found.items()}
+
+    def destinations(self) -> tuple[Any, ...]:
+        """Return all that both destinations hold, down to every byte, to be compared."""
+        files = {path: path.read_bytes() for path in self.container.rglob("*") if path.is_file()}
+        return self.in_postgres(), files
+
+
+def orders(day: str, **loaves: int) -> str:
+    """Return a day's orders as the feed publishes them."""
+    lines = [f"{day}-{number},{day},{shop},{count}" for number, (shop, count) in enumerate(loaves.items())]
+    return "\n".join(["Order No.,Date,Shop,Loaves (pcs)", *lines, ""])
+
+
+def failures(events: list[Event]) -> str:
+    """Return all that the failed runs of these events said."""
+    return "\n".join(said for event in events if isinstance(event, Finished) for said in event.failures)
+
+
+def runs(events: list[Event]) -> list[tuple[str, bool]]:
+    """Return (partition key, success) of each run."""
+    return [(event.run.partition_key, event.success) for event in events if isinstance(event, Finished)]
+
+
+def held(events: list[Event]) -> list[tuple[str, str]]:
+    """Return (export, partition key) of what is held at the end."""
+    return [(event.export, event.partition_key) for event in events if isinstance(event, Held)]

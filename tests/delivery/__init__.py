@@ -1,0 +1,1 @@
+"""Tests of delivery: what is sent, where, under which promise."""

@@ -1,0 +1,292 @@
+"""Postgres: types, names, privileges, secrets, concurrency. Kills are in a module of their own."""
+
+import datetime as dt
+import threading
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from orchestration.delivery.destinations import DeliveryError, Receipt, build
+
+from .support import DAY, NEXT_DAY, MakeShard, execute, query, rows_of
+
+pa: Any = import_module("pyarrow")
+
+
+def day(table: dict[str, Any], rows: int) -> Any:
+    return pa.table({"business_date": pa.array([dt.date(2022, 10, 3)] * rows), **table})
+
+
+def test_values_of_every_type_come_back_as_they_were(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    moment = dt.datetime(2022, 10, 3, 23, 59, 59, 999_999)
+    amounts = [Decimal("-0.01"), Decimal("99999999.9999"), Decimal(10_000), Decimal(0), None]
+    texts = ['it\'s "quoted"', "line\r\nbreak\ttab \\N \\", "ünï ☃ 𝄞", "", None]
+    columns: dict[str, Any] = {
+        "id": pa.array([1, 2, 3, 4, 5], pa.int64()),
+        "small": pa.array([-(2**15), 2**15 - 1, 0, 1, None], pa.int16()),
+        "unsigned": pa.array([2**32 - 1, 0, 1, 2, None], pa.uint32()),
+        "amount": pa.array(amounts, pa.decimal128(18, 4)),
+        "ratio": pa.array([0.1, -1e300, float("inf"), 0.0, None]),
+        "flag": pa.array([True, False, True, False, None]),
+        "text": pa.array(texts, pa.large_string()),
+        "word": pa.array(["a", "b", "a", "", None]).dictionary_encode(),
+        "at": pa.array([moment, dt.datetime(1970, 1, 1), moment, moment, None], pa.timestamp("us")),
+        "at_utc": pa.array([moment] * 4 + [None], pa.timestamp("us", "Europe/Paris")),
+        "clock": pa.array([dt.time(1, 2, 3)] * 4 + [None], pa.time64("us")),
+        "raw": pa.array([b"\x00\xff", b"", b"x", b"y", None]),
+    }
+    table = day(columns, 5)
+    build("postgres", database_url, "app.items").deliver(make_shard(table, key=("id",)))
+    found = query(database_url, "select * from app.items order by id")
+    assert found == [tuple(row.values()) for row in table.to_pylist()]
+    types = query(
+        database_url,
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = 'app' and table_name = 'items'",
+    )
+    assert dict(types)["amount"] == "numeric"
+    assert dict(types)["at_utc"] == "timestamp with time zone"
+
+
+def test_the_table_gets_the_key_and_is_indexed_by_partition(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    shard = make_shard(rows_of(DAY, 1, "x"), key=("item", "business_date"))
+    build("postgres", database_url, "items").deliver(shard)
+    indexes = query(database_url, "select indexdef from pg_indexes where tablename = 'items'")
+    text = " ".join(row[0] for row in indexes)
+    assert "UNIQUE" in text
+    assert "(item, business_date)" in text
+    assert "(business_date)" in text
+
+
+def test_names_with_capitals_spaces_and_quotes(database_url: str, make_shard: MakeShard) -> None:
+    table = day({'Store "No" é': pa.array([1, 2]), "select": pa.array(["a", "b"])}, 2)
+    shard = make_shard(table, key=('Store "No" é',))
+    destination = build("postgres", database_url, '"The ""App"""."Top Items"')
+    destination.deliver(shard)
+    assert destination.deliver(shard).already_delivered
+    found = query(database_url, 'select "Store ""No"" é", "select" from "The ""App"""."Top Items"')
+    assert found == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("name", ["", "a.b.c", "a b", 'a"b', '"a', "a;drop table x", "é", "x" * 64])
+def test_what_is_no_table_name_is_refused(name: str) -> None:
+    with pytest.raises(DeliveryError, match="destination object"):
+        build("postgres", "postgresql://h/db", name)
+
+
+def test_one_table_has_one_spelling() -> None:
+    def spelling(url: str, name: str) -> str:
+        return build("postgres", url, name).canonical_object()
+
+    wanted = 'postgresql://localhost:5432/app "public"."items"'
+    for url in (
+        "postgresql://u:pw@localhost/app",
+        "postgres://other:x@LOCALHOST:5432/app?sslmode=require",
+        "postgresql://127.0.0.1/app",
+        "postgresql://[::1]:5432/app",
+        "postgresql:///app?host=localhost",
+        "postgresql://app:pw@localhost",
+    ):
+        for name in ("items", "ITEMS", "public.items", '"public".Items', '"items"', " items "):
+            assert spelling(url, name) == wanted
+    assert spelling("postgresql://h/app", '"Items"') != spelling("postgresql://h/app", "Items")
+    assert spelling("postgresql:///app?host=/Run/pg", "x").startswith("postgresql:///Run/pg:5432/")
+
+
+def test_a_table_that_cannot_take_the_shard_is_left_as_it_is(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    execute(
+        database_url,
+        "create table items (business_date date, note varchar(3), owner text not null,"
+        " total int generated always as (1) stored);"
+        f"insert into items values ('{DAY}', 'old', 'me')",
+    )
+    with pytest.raises(DeliveryError) as caught:
+        build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 2, "long note")))
+    said = str(caught.value)
+    assert "item: expected integer, found none" in said
+    assert "note: expected text or character varying, found character varying(3)" in said
+    assert "owner: expected a column of the export" in said
+    assert 'alter table "public"."items" add column "item" integer' in said
+    assert query(database_url, "select note from items") == [("old",)]
+    assert query(database_url, "select to_regclass('_sluice_deliveries')::text") == [(None,)]
+
+
+def test_wider_types_will_do_narrower_ones_will_not(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    execute(
+        database_url,
+        "create table items (business_date date, id bigint, price numeric(12,4), name varchar);"
+        "create table narrow (business_date date, id smallint, price numeric(9,1), name text)",
+    )
+    table = day(
+        {
+            "id": pa.array([7], pa.int32()),
+            "price": pa.array([Decimal("1.25")], pa.decimal128(10, 2)),
+            "name": pa.array(["x"]),
+        },
+        1,
+    )
+    shard = make_shard(table, key=("id",))
+    build("postgres", database_url, "items").deliver(shard)
+    assert query(database_url, "select id, price, name from items") == [(7, Decimal("1.25"), "x")]
+    with pytest.raises(
+        DeliveryError, match="id: expected integer or bigint, found smallint; price"
+    ):
+        build("postgres", database_url, "narrow").deliver(shard)
+
+
+def test_a_decimal_does_not_count_as_an_integer_that_may_overflow(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    execute(database_url, "create table items (business_date date, id integer)")
+    table = day({"id": pa.array([Decimal(1)], pa.decimal128(10, 0))}, 1)
+    with pytest.raises(DeliveryError, match=r"id: expected numeric\(10,0\), found integer"):
+        build("postgres", database_url, "items").deliver(make_shard(table, key=("id",)))
+
+
+def test_a_type_without_a_counterpart_is_refused(database_url: str, make_shard: MakeShard) -> None:
+    table = day({"id": pa.array([1]), "tags": pa.array([["a"]])}, 1)
+    with pytest.raises(DeliveryError, match="column 'tags' of exp_items is of type list"):
+        build("postgres", database_url, "items").deliver(make_shard(table, key=("id",)))
+
+
+def test_nanoseconds_are_not_cut_off_in_silence(database_url: str, make_shard: MakeShard) -> None:
+    table = day({"id": pa.array([1]), "at": pa.array([1_001], pa.timestamp("ns"))}, 1)
+    with pytest.raises(DeliveryError, match="would lose data"):
+        build("postgres", database_url, "items").deliver(make_shard(table, key=("id",)))
+    assert query(database_url, "select to_regclass('items')::text") == [(None,)]
+
+
+def test_a_key_that_another_day_holds_is_explained(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    destination = build("postgres", database_url, "items")
+    destination.deliver(make_shard(rows_of(DAY, 2, "x"), key=("item",)))
+    shard = make_shard(rows_of(NEXT_DAY, 2, "y"), partition=NEXT_DAY, key=("item",))
+    with pytest.raises(DeliveryError) as caught:
+        destination.deliver(shard)
+    assert "SQLSTATE 23505" in str(caught.value)
+    assert "add the partition's column to `key`" in caught.value.mend
+    assert query(database_url, "select count(*), min(note) from items") == [(2, "x")]
+
+
+def test_a_trigger_that_drops_rows_is_noticed(database_url: str, make_shard: MakeShard) -> None:
+    build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 2, "old")))
+    execute(
+        database_url,
+        "create function skip() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger t before insert on items for each row execute function skip()",
+    )
+    with pytest.raises(DeliveryError, match="took 0 of 3 rows"):
+        build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 3, "new")))
+    assert query(database_url, "select count(*), min(note) from items") == [(2, "old")]
+
+
+def test_a_view_is_no_table(database_url: str, make_shard: MakeShard) -> None:
+    execute(database_url, "create view items as select 1 as item")
+    with pytest.raises(DeliveryError, match="is no table"):
+        build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 1, "x")))
+
+
+@pytest.fixture
+def clerk_url(database_url: str) -> str:
+    """A role that may connect, and nothing in the tables."""
+    role = "clerk_" + database_url.partition("test_")[2].partition("?")[0]
+    execute(database_url, f"create role {role} login password 's3cr%et'")
+    return database_url.replace("postgres:@", f"{role}:s3cr%25et@")
+
+
+def test_a_missing_privilege_is_named_with_its_grant(
+    database_url: str, clerk_url: str, make_shard: MakeShard
+) -> None:
+    shard, role = make_shard(rows_of(DAY, 2, "x")), clerk_url.partition("//")[2].partition(":")[0]
+    clerk = build("postgres", clerk_url, "items")
+    with pytest.raises(DeliveryError, match=f'grant create on schema "public" to "{role}"'):
+        clerk.deliver(shard)
+    build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 1, "old")))
+    execute(database_url, f"grant select, insert on items, _sluice_deliveries to {role}")
+    with pytest.raises(DeliveryError) as caught:
+        clerk.deliver(shard)
+    assert caught.value.mend == f'grant delete on table "public"."items" to "{role}"'
+    execute(database_url, caught.value.mend)
+    assert clerk.deliver(shard).rows == 2
+    execute(database_url, f"drop owned by {role}; drop role {role}")
+
+
+def test_rows_that_a_policy_hides_stop_the_delivery(
+    database_url: str, clerk_url: str, make_shard: MakeShard
+) -> None:
+    role = clerk_url.partition("//")[2].partition(":")[0]
+    build("postgres", database_url, "items").deliver(make_shard(rows_of(DAY, 3, "old")))
+    execute(
+        database_url,
+        f"grant all on items, _sluice_deliveries to {role};"
+        "alter table items enable row level security;"
+        "create policy p on items using (item = 0) with check (true)",
+    )
+    with pytest.raises(DeliveryError, match="row-level security"):
+        build("postgres", clerk_url, "items").deliver(make_shard(rows_of(DAY, 1, "new")))
+    assert query(database_url, "select count(*), min(note) from items") == [(3, "old")]
+    execute(database_url, f"drop owned by {role}; drop role {role}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bob:hunter2%21@localhost:1/app",
+        "postgresql://bob:hunter2%21@/app?host=/nowhere",
+        "postgresql://bob:hunter2%21@[bad/app",
+        "postgresql://bob:hunter2!/x@localhost/app",
+        "postgresql://bob:hunter2!@x@localhost/app",
+        "postgresql://bob:hunter2!?x@localhost/app",
+        "postgresql://bob:5432?hunter2!@localhost/app",
+        "postgresql://bob:hunter2%zz@localhost:1/app",
+        "postgresql://localhost:1/app?password=hunter2%21&user=bob",
+        "postgresql://localhost:1/app?passwrd=hunter2!",
+        "mysql://bob:hunter2!@localhost/app",
+        "host=localhost password=hunter2!",
+    ],
+)
+def test_no_error_shows_a_secret(url: str, make_shard: MakeShard) -> None:
+    shard = make_shard(rows_of(DAY, 1, "x"))
+    with pytest.raises(DeliveryError) as caught:
+        build("postgres", url, "items").deliver(shard)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "hunter2" not in str(error)
+        assert "hunter2" not in repr(error)
+        error = error.__cause__ or error.__context__
+
+
+def test_deliveries_to_one_table_wait_for_each_other(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    """Same day, at once: each waits its turn, and what stands is one of them, whole."""
+    shards = [make_shard(rows_of(DAY, 2_000 + n, f"n{n}")) for n in range(4)]
+    outcomes: list[Receipt | Exception] = []
+
+    def send(number: int) -> None:
+        try:
+            outcomes.append(build("postgres", database_url, "items").deliver(shards[number]))
+        except Exception as error:  # noqa: BLE001 - asserted below
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(outcome, Receipt) for outcome in outcomes), outcomes
+    found = query(database_url, "select note, count(*) from items group by 1")
+    assert len(found) == 1
+    assert found[0][1] == 2_000 + int(found[0][0][1:])
+    assert query(database_url, "select count(*) from _sluice_deliveries") == [(4,)]

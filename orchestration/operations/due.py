@@ -16,9 +16,9 @@ from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.deployment import Deployment
 from orchestration.ingestion.staging import register_landed
 from orchestration.lineage import UNPARTITIONED, TablePartition
+from orchestration.operations.records import Records
 from orchestration.project import Project
-from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.store import Build, Drop
+from orchestration.quality.gate import GateReport
 
 RUN_KEY_TAG = "sluice/run_key"
 
@@ -117,16 +117,8 @@ class _View:
         self._store = deployment.store
         self._project = project
         self._tables = project.lineage.tables
-        self._gate = Gate(project.lineage, deployment.store)
+        self._records = Records(deployment, project)
         self._run_exists = run_exists
-        self._builds: dict[str, dict[str, Build]] = {}
-
-    @cached_property
-    def _drops(self) -> dict[str, dict[str, Drop]]:
-        return {
-            contract.relation: self._store.latest_drops(contract.name)
-            for contract in self._project.contracts.values()
-        }
 
     @cached_property
     def _seeds(self) -> dict[str, str]:
@@ -136,12 +128,6 @@ class _View:
             for node in self._project.manifest.nodes.values()
             if not self._tables[node.relation].parents
         }
-
-    def builds(self, relation: str) -> dict[str, Build]:
-        """Return the newest build of each partition of a table."""
-        if relation not in self._builds:
-            self._builds[relation] = self._store.latest_builds(relation)
-        return self._builds[relation]
 
     def days_touched(self, touched: Iterable[tuple[str, str]]) -> set[str]:
         """Return the days that events may have made due."""
@@ -171,9 +157,12 @@ class _View:
     @cached_property
     def _incomplete_days(self) -> set[str]:
         """The days on which something has landed and some table is still missing."""
-        landed = {day for drops in self._drops.values() for day in drops} - {SNAPSHOT_PARTITION}
         daily = [table.relation for table in self._tables.values() if table.daily]
-        return {day for day in landed if any(day not in self.builds(name) for name in daily)}
+        return {
+            day
+            for day in self._records.landed_days
+            if any(day not in self._records.builds(name) for name in daily)
+        }
 
     def due_run(self, key: str) -> DueRun | None:
         """Return the run that a partition calls for now, if it calls for one."""
@@ -213,7 +202,7 @@ class _View:
         relation = self._project.node_of(self._project.exports[export]).relation
         if self._made_of(relation, key) is None:
             return None
-        report = self._gate.report_from_records(relation, key, self._held_versions(relation, key))
+        report = self._records.report(relation, key)
         return report if report.refusals else None
 
     def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
@@ -229,11 +218,11 @@ class _View:
             names = own if daily or not self._tables[relation].daily else shared
             if source in self._seeds:
                 names.append(f"{source}:{self._seeds[source]}")
-            elif drop := self._drops[source].get(key if daily else SNAPSHOT_PARTITION):
+            elif drop := self._records.drops[source].get(key if daily else SNAPSHOT_PARTITION):
                 names.append(drop.key)
             else:
                 return None
-        if not shared or key in self.builds(relation):
+        if not shared or key in self._records.builds(relation):
             return frozenset([_digest(own)])
         return frozenset([_digest(own), _digest(own + shared)])
 
@@ -243,30 +232,17 @@ class _View:
         for item in self._project.lineage.chain(relation, key):
             if item not in in_run and self._landed_but_not_built(item):
                 return False
-        report = self._gate.report_from_records(
-            relation, key, self._held_versions(relation, key), leave_out=in_run
-        )
+        report = self._records.report(relation, key, leave_out=in_run)
         return report.open
 
     def _landed_but_not_built(self, item: TablePartition) -> bool:
         """Whether a partition is on its way: its drops are there, it is not, and none was refused."""
-        if item.required or item.partition_key in self.builds(item.relation):
+        if item.required or item.partition_key in self._records.builds(item.relation):
             return False
         if self._made_of(item.relation, item.partition_key) is None:
             return False
-        report = self._gate.report_from_records(
-            item.relation,
-            item.partition_key,
-            self._held_versions(item.relation, item.partition_key),
-        )
+        report = self._records.report(item.relation, item.partition_key)
         return not report.refusals
-
-    def _held_versions(self, relation: str, key: str) -> dict[tuple[str, str], str]:
-        return {
-            (item.relation, item.partition_key): build.version
-            for item in self._project.lineage.chain(relation, key)
-            if (build := self.builds(item.relation).get(item.partition_key)) is not None
-        }
 
 
 def _digest(names: Iterable[str]) -> str:

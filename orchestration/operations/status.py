@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
+from orchestration.lineage import UNPARTITIONED
+from orchestration.operations.records import Records
 from orchestration.project import Project
-from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.store import Build
+from orchestration.quality.gate import GateReport
+from orchestration.state.store import Delivery, Drop
 
 
 class Standing(StrEnum):
@@ -38,72 +41,67 @@ class Row:
 
 def status(deployment: Deployment, project: Project) -> list[Row]:
     """Return a row for each partition that has landed, sources first, in the order of their days."""
-    gate = Gate(project.lineage, deployment.store)
-    rows: list[Row] = []
-    days: set[str] = set()
-    landed: dict[str, set[str]] = {}
-    for contract in project.contracts.values():
-        drops = deployment.store.latest_drops(contract.name)
-        builds = deployment.store.latest_builds(contract.relation)
-        landed[contract.relation] = set(drops)
-        for key, drop in sorted(drops.items()):
-            build = builds.get(key if contract.daily else "")
-            table_key = key if contract.daily else ""
-            report = _report(deployment, project, gate, contract.relation, table_key)
-            refusal = _refusal(deployment, contract.relation, table_key, drop.key)
-            if build is None or build.drop_ordinal != drop.ordinal:
-                standing = Standing.REFUSED if refusal else Standing.LANDED
-                why = refusal or "not loaded yet"
-            elif report.open:
-                standing, why = Standing.VALIDATED, ""
-            else:
-                standing = Standing.INVALID if report.refusals else Standing.LOADED
-                why = _reasons(report)
-            rows.append(Row("source", contract.name, key, standing, build.rows if build else None, why))
-        if contract.daily:
-            days |= set(drops)
-    for name, export in project.exports.items():
+    records = Records(deployment, project)
+    sources = [
+        _source_row(deployment, records, contract, drop)
+        for contract in project.contracts.values()
+        for _, drop in sorted(records.drops[contract.relation].items())
+    ]
+    exports: list[Row] = []
+    for export in project.exports.values():
+        delivered = deployment.store.latest_deliveries(export.name, acknowledged=True)
         relation = project.node_of(export).relation
-        builds = deployment.store.latest_builds(relation)
-        delivered = deployment.store.latest_deliveries(name, acknowledged=True)
-        needed = [
-            source
-            for source in sorted(project.lineage.sources(relation))
-            if source in landed and project.lineage.tables[source].daily
+        exports += [
+            _export_row(project, records, export.name, relation, key, delivered.get(key))
+            for key in sorted(records.landed_days)
         ]
-        for key in sorted(days):
-            missing = [source for source in needed if key not in landed[source]]
-            report = _report(deployment, project, gate, relation, key)
-            build: Build | None = builds.get(key)
-            delivery = delivered.get(key)
-            if missing:
-                standing, why = Standing.WAITING, f"for {', '.join(missing)}"
-            elif not report.open:
-                standing = Standing.HELD if report.refusals else Standing.WAITING
-                why = _reasons(report)
-            elif delivery and build and delivery.version == build.version:
-                standing, why = Standing.DELIVERED, delivery.location
-            elif delivery:
-                standing, why = Standing.READY, "rebuilt since it was delivered"
-            else:
-                standing, why = Standing.READY, "validated, not delivered; rerun the partition"
-            rows.append(Row("export", name, key, standing, delivery.rows if delivery else None, why))
-    return rows
+    return sources + exports
+
+
+def _source_row(deployment: Deployment, records: Records, contract: SourceContract, drop: Drop) -> Row:
+    table_key = drop.partition_key if contract.daily else UNPARTITIONED
+    build = records.builds(contract.relation).get(table_key)
+    report = records.report(contract.relation, table_key)
+    if build is None or build.drop_ordinal != drop.ordinal:
+        refusal = _refusal(deployment, contract.relation, table_key, drop.key)
+        standing = Standing.REFUSED if refusal else Standing.LANDED
+        why = refusal or "not loaded yet"
+    elif report.open:
+        standing, why = Standing.VALIDATED, ""
+    else:
+        standing, why = (Standing.INVALID if report.refusals else Standing.LOADED), _reasons(report)
+    return Row("source", contract.name, drop.partition_key, standing, build.rows if build else None, why)
+
+
+def _export_row(
+    project: Project, records: Records, name: str, relation: str, key: str, delivery: Delivery | None
+) -> Row:
+    tables = project.lineage.tables
+    missing = [
+        source
+        for source in sorted(project.lineage.sources(relation))
+        if tables[source].daily and key not in records.drops[source]
+    ]
+    report = records.report(relation, key)
+    build = records.builds(relation).get(key)
+    if missing:
+        standing, why = Standing.WAITING, f"for {', '.join(missing)}"
+    elif not report.open:
+        standing = Standing.HELD if report.refusals else Standing.WAITING
+        why = _reasons(report)
+    elif delivery and build and delivery.version == build.version:
+        standing, why = Standing.DELIVERED, delivery.location
+    else:
+        standing = Standing.READY
+        since = "rebuilt since it was delivered" if delivery else "validated, not delivered"
+        why = f"{since}; rerun the partition of the export"
+    return Row("export", name, key, standing, delivery.rows if delivery else None, why)
 
 
 def needs_attention(rows: Sequence[Row]) -> list[Row]:
     """Return the rows in which something said no, or is ready and was not sent."""
     bad = {Standing.REFUSED, Standing.INVALID, Standing.HELD, Standing.READY}
     return [row for row in rows if row.standing in bad]
-
-
-def _report(deployment: Deployment, project: Project, gate: Gate, relation: str, key: str) -> GateReport:
-    held = {
-        (item.relation, item.partition_key): build.version
-        for item in project.lineage.chain(relation, key)
-        if (build := deployment.store.latest_builds(item.relation).get(item.partition_key))
-    }
-    return gate.report_from_records(relation, key, held)
 
 
 def _refusal(deployment: Deployment, relation: str, key: str, drop_key: str) -> str:

@@ -42,6 +42,24 @@ class Finding:
     version: str
     judged_at: datetime | None
 
+    @property
+    def mend(self) -> str:
+        """What opens the gate again, as far as this finding goes."""
+        raw = self.relation.startswith("raw.")
+        match self.verdict:
+            case Verdict.PASSED:
+                return ""
+            case Verdict.FAILED if raw:
+                return "have the provider land a corrected drop"
+            case Verdict.FAILED:
+                return "mend the model or its input, then rebuild this partition"
+            case Verdict.STALE | Verdict.MISSING:
+                return "execute the check for this partition"
+            case Verdict.NOT_BUILT if self.judged_at is not None:
+                return "have the provider land a corrected drop"
+            case Verdict.NOT_BUILT:
+                return "materialize it for this partition, once what it reads is in order"
+
     def __str__(self) -> str:
         where = f"{self.relation} [{self.partition_key}]" if self.partition_key else self.relation
         check = f" check `{self.check}`" if self.check else ""

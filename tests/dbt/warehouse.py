@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -94,7 +94,7 @@ class Warehouse:
         return _manifests[digest]
 
     @contextmanager
-    def _environment(self) -> Iterator[None]:
+    def _environment(self) -> Generator[None]:
         ours = {
             "SLUICE_WAREHOUSE": str(self.path),
             "SLUICE_DBT_MACROS": str(MACROS),

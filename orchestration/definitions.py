@@ -7,6 +7,7 @@ import dagster as dg
 from orchestration.delivery.assets import export_assets
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
+from orchestration.operations.event_log import ease_event_log
 from orchestration.operations.sensors import drops_sensor
 from orchestration.project import Project, load_project
 from orchestration.quality.checks import suite_checks
@@ -54,4 +55,6 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
-    return build_definitions(Settings.load())
+    settings = Settings.load()
+    ease_event_log(settings.dagster_home)
+    return build_definitions(settings)

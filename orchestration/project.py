@@ -71,6 +71,8 @@ def load_project(settings: Settings) -> Project:
         manifest = load_manifest(settings)
     except ProjectError as error:
         raise ProjectError([*problems, *error.problems]) from error
+    if problems:  # a file that does not load would be missed elsewhere, which is no second problem
+        raise ProjectError(problems)
     problems += _dbt_problems(manifest, contracts)
     problems += _suite_problems(manifest, contracts, suites)
     if problems:

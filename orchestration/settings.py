@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from orchestration.problems import did_you_mean
 
@@ -118,7 +118,13 @@ class Settings(BaseModel):
             "deliveries_dir": data_dir / "deliveries",
             "connections": connections,
         }
-        return cls.model_validate({**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir})
+        values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            names = {field: variable for variable, field in _VARIABLES.items()}
+            told = (f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']}" for e in error.errors())
+            raise SettingsError("; ".join(told)) from None
 
 
 def quiet_environment() -> dict[str, str]:

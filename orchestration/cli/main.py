@@ -99,7 +99,12 @@ def land(
 
 
 @app.command()
-def run(demo_destinations: DemoDestinations = False, project: Project = None, data: DataDir = None) -> None:
+def run(
+    retry: Annotated[bool, typer.Option("--retry", help="Also run again what has failed.")] = False,
+    demo_destinations: DemoDestinations = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
     """Take everything that has landed through the graph, without a daemon.
 
     Ends with code 1 if anything failed, was refused or is held.
@@ -107,7 +112,7 @@ def run(demo_destinations: DemoDestinations = False, project: Project = None, da
     with settings_of(project, data) as settings:
         from orchestration.cli.running import run_and_show
 
-        healthy = run_and_show(settings, demo_destinations, out)
+        healthy = run_and_show(settings, demo_destinations, out, retry=retry)
     raise typer.Exit(0 if healthy else 1)
 
 

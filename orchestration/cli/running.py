@@ -9,16 +9,18 @@ from orchestration.cli.tables import trouble_table
 from orchestration.settings import Settings
 
 
-def run_and_show(settings: Settings, with_demo_destinations: bool, out: Console) -> bool:
+def run_and_show(
+    settings: Settings, with_demo_destinations: bool, out: Console, *, retry: bool = False
+) -> bool:
     """Run everything that is due; return whether nothing failed and nothing is held."""
     from orchestration.demo.destinations import demo_destinations
 
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped:
-        return run_equipped(equipped, out)
+        return run_equipped(equipped, out, retry=retry)
 
 
-def run_equipped(settings: Settings, out: Console) -> bool:
+def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bool:
     """Run everything that is due in a deployment whose destinations stand."""
     from orchestration.deployment import Deployment
     from orchestration.operations.due import Held
@@ -31,7 +33,7 @@ def run_equipped(settings: Settings, out: Console) -> bool:
     deployment = Deployment(settings)
     healthy, began = True, time.monotonic()
     with open_instance(settings) as instance:
-        for event in run_everything(deployment, project, instance):
+        for event in run_everything(deployment, project, instance, retry=retry):
             match event:
                 case Started():
                     began = time.monotonic()

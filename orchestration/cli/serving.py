@@ -17,11 +17,13 @@ _GRACE_SECONDS = 30
 def serve(settings: Settings, port: int, with_demo_destinations: bool, out: Console) -> int:
     """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
     from orchestration.demo.destinations import demo_destinations
-    from orchestration.operations.instance import prepare_home
+    from orchestration.operations.crashes import bury_dead_runs
+    from orchestration.operations.instance import open_instance
     from orchestration.project import load_project
 
     load_project(settings)  # a broken project is told here, not in a web page
-    prepare_home(settings)
+    with open_instance(settings) as instance:
+        bury_dead_runs(instance, ask_again=False)
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped:
         out.print(f"UI: http://127.0.0.1:{port}  staging: {settings.staging_url}  stop: Ctrl-C")

@@ -100,7 +100,7 @@ def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
 
     A closed gate shows what said no, not all that could not be built because of it.
     """
-    shown = report.refusals or report.closed_by
+    shown = report.reasons
     if report.open:
         description = f"open: {len(report.findings)} blocking checks passed on the version that was sent"
         metadata = {"passed": passed_table(report.findings)}

@@ -66,7 +66,7 @@ def deliver_partition(
     try:
         delivery, report = _plan(deployment, gate, export, table, partition_column, partition_key, run_id)
     except GateClosed as closed:
-        reasons = tuple(str(finding) for finding in closed.report.closed_by)
+        reasons = tuple(str(finding) for finding in closed.report.reasons)
         deployment.store.hold(Hold(export.name, partition_key, reasons, run_id))
         raise
     store = deployment.store

@@ -150,8 +150,12 @@ def _read_csv(
     )
     headers = {column.header: column for column in contract.columns}
     errors = connection.execute(
-        "select line, column_name, error_type::varchar, count(*) over () from temp.reject_errors"
-        f" order by line, column_idx limit {_SHOWN_ERRORS}"
+        "select line, column_name, error_type::varchar, count(*) over () from ("
+        "select line, column_name, error_type, min(column_idx) as place from temp.reject_errors"
+        # A short row breaks every column that it lacks; one line says it.
+        " where error_type::varchar = 'CAST' group by all union all "
+        "select distinct line, null, error_type, 0 from temp.reject_errors"
+        f" where error_type::varchar <> 'CAST') order by line, place limit {_SHOWN_ERRORS}"
     ).fetchall()
     if errors:
         rules = [
@@ -167,7 +171,7 @@ def _read_csv(
 
 def _reject_text(headers: Mapping[str, Any], column_name: str | None, error_type: str) -> str:
     if error_type == "CAST" and column_name is not None and column_name in headers:
-        return f"column `{column_name}` is not a {headers[column_name].type}"
+        return f"column `{column_name}` does not hold {headers[column_name].type}"
     words = {
         "MISSING COLUMNS": "too few columns",
         "TOO MANY COLUMNS": "too many columns",

@@ -4,15 +4,18 @@ Any URL that fsspec takes. A drop counts from its marker on, and is named by its
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from orchestration.areas import CHUNK_BYTES, Area, digest_of
 from orchestration.contracts.model import DATE_FIELD, SourceContract
 from orchestration.state.store import Drop, StateStore
 
+# Feasts and weekends make a few days in a row; a fortnight is a provider that has fallen silent.
+_LONGEST_GAP_DAYS = 14
 NO_DROP_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
@@ -30,6 +33,7 @@ def register_landed(contract: SourceContract, staging: Area, store: StateStore) 
     A marker whose file is missing is complained about and looked at again next time.
     """
     known = store.latest_drops(contract.name)
+    today = datetime.now(UTC).date().isoformat()
     drops: list[Drop] = []
     complaints: list[str] = []
     for marker, stamp in sorted(staging.stamps(contract.marker.replace(DATE_FIELD, "*")).items()):
@@ -43,6 +47,9 @@ def register_landed(contract: SourceContract, staging: Area, store: StateStore) 
             continue
         latest = known.get(key)
         if latest is not None and latest.marker_stamp == stamp:
+            continue
+        if contract.daily and key > today:
+            complaints.append(f"{marker}: lies in the future; expected {today} (UTC) or earlier; rename it")
             continue
         path = contract.path_of(key)
         if not staging.exists(path):
@@ -58,22 +65,39 @@ def register_landed(contract: SourceContract, staging: Area, store: StateStore) 
             drops.append(drop)
             known[key] = drop
     if contract.gaps_allowed and drops:
-        drops += _close_gaps(contract, store, known)
+        drops += _close_gaps(contract, store, known, complaints)
     return Scan(tuple(drops), tuple(complaints))
 
 
-def _close_gaps(contract: SourceContract, store: StateStore, known: Mapping[str, Drop]) -> list[Drop]:
-    """Where the contract allows days without a drop, a later day's drop closes those before it."""
-    first, last = date.fromisoformat(min(known)), date.fromisoformat(max(known))
-    days = (first + timedelta(days=offset) for offset in range((last - first).days))
-    return [
-        store.register_drop(
-            contract.name, day.isoformat(), digest=NO_DROP_DIGEST, file=None, size_bytes=0,
-            marker_stamp="",
-        )
-        for day in days
-        if day.isoformat() not in known
-    ]  # fmt: skip
+def _close_gaps(
+    contract: SourceContract, store: StateStore, known: Mapping[str, Drop], complaints: list[str]
+) -> list[Drop]:
+    """Where the contract allows days without a drop, a later day's drop closes those before it.
+
+    A long silence is not a row of days without business: it is left open and complained about.
+    """
+    closed: list[Drop] = []
+    days = sorted(date.fromisoformat(key) for key in known)
+    for before, after in itertools.pairwise(days):
+        silent = (after - before).days - 1
+        if silent > _LONGEST_GAP_DAYS:
+            complaints.append(
+                f"{contract.name}: {silent} days without a drop before {after}; expected at most"
+                f" {_LONGEST_GAP_DAYS} in a row; land the missing days"
+            )
+            continue
+        closed += [
+            store.register_drop(
+                contract.name,
+                (before + timedelta(days=offset)).isoformat(),
+                digest=NO_DROP_DIGEST,
+                file=None,
+                size_bytes=0,
+                marker_stamp="",
+            )
+            for offset in range(1, silent + 1)
+        ]
+    return closed
 
 
 def land(contract: SourceContract, staging: Area, files: Mapping[str, Path]) -> Iterator[str]:

@@ -80,6 +80,7 @@ def find_due(
     project: Project,
     cursor: Cursor,
     run_exists: Callable[[str], bool],
+    look_again_at: Iterable[str] = (),
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -88,6 +89,7 @@ def find_due(
         project: its project directory.
         cursor: how far the records were read before.
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
+        look_again_at: partitions to look at whether or not anything of theirs was recorded.
     """
     complaints: list[str] = []
     for contract in project.contracts.values():
@@ -95,15 +97,12 @@ def find_due(
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(cursor.drops, cursor.builds, cursor.evidence)
     view = _View(deployment, project, run_exists)
-    runs = [
-        run
-        for key in [UNPARTITIONED, *sorted(view.days_touched(touched))]
-        if (run := view.due_run(key)) is not None
-    ]
+    days = sorted(view.days_touched(touched) | (set(look_again_at) - {UNPARTITIONED}))
+    runs = [run for key in [UNPARTITIONED, *days] if (run := view.due_run(key)) is not None]
     started = {(run.partition_key, export) for run in runs for export in run.exports}
     held = [
         Held(name, key, report)
-        for key in sorted(view.days_touched(touched))
+        for key in days
         for name in project.exports
         if (key, name) not in started and (report := view.held(name, key)) is not None
     ]

@@ -7,11 +7,14 @@ gate's answer is put there as the export's `gate` check, by partition, once for 
 from collections.abc import Iterable
 
 import dagster as dg
+from dagster._core.events import DagsterEvent
 
 from orchestration.delivery.assets import gate_result
 from orchestration.operations.due import Held
 from orchestration.project import Project
 from orchestration.state.store import Hold, StateStore
+
+_JOB_NAME = "gate"
 
 
 def publish_holds(
@@ -20,24 +23,37 @@ def publish_holds(
     """Report newly held partitions to Dagster; return those that were not shown before."""
     published: list[Held] = []
     for item in held:
-        reasons = tuple(str(finding) for finding in item.report.refusals)
+        reasons = tuple(str(finding) for finding in item.report.reasons)
         known = store.holds(item.export).get(item.partition_key)
         if known is not None and known.reasons == reasons:
             continue
-        key = dg.AssetKey(project.exports[item.export].asset_key)
-        result = gate_result(key, item.report)
-        instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=key,
-                check_name=str(result.check_name),
-                passed=result.passed,
-                metadata=result.metadata,
-                severity=result.severity,
-                description=result.description,
-                blocking=False,
-                partition=item.partition_key,
-            )
-        )
+        _report(instance, dg.AssetKey(project.exports[item.export].asset_key), item)
         store.hold(Hold(item.export, item.partition_key, reasons, ""))
         published.append(item)
     return published
+
+
+def _report(instance: dg.DagsterInstance, key: dg.AssetKey, item: Held) -> None:
+    """Record the gate's answer as an event of the run whose check said no.
+
+    Dagster keeps one result of a check for a partition and run, and only one without a run at all; so it
+    goes to the run that knows the reason, where it replaces what that run said of the gate before.
+    """
+    result = gate_result(key, item.report)
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=str(result.check_name),
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+        blocking=False,
+        partition=item.partition_key,
+    )
+    event = DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+        job_name=_JOB_NAME,
+        event_specific_data=evaluation,
+        message=result.description,
+    )
+    instance.report_dagster_event(event, run_id=item.report.reasons[0].run_id)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from orchestration.operations.event_log import ease_event_log
 from orchestration.settings import REPOSITORY, Settings
 
 
@@ -21,5 +22,6 @@ def prepare_home(settings: Settings) -> None:
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """Open the instance for work in this process."""
     prepare_home(settings)
+    ease_event_log(settings.dagster_home)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         yield instance

@@ -8,7 +8,8 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.definitions import build_definitions
 from orchestration.deployment import Deployment
-from orchestration.operations.due import Cursor, Due, DueRun, Held, find_due
+from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
+from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
 from orchestration.operations.sensors import run_exists, selected_assets
 from orchestration.project import Project
@@ -42,14 +43,25 @@ class Complaint:
 Event = Started | Finished | Held | Complaint
 
 
-def run_everything(deployment: Deployment, project: Project, instance: dg.DagsterInstance) -> Iterator[Event]:
-    """Run what is due until nothing is; yields progress as it happens."""
+def run_everything(
+    deployment: Deployment, project: Project, instance: dg.DagsterInstance, *, retry: bool = False
+) -> Iterator[Event]:
+    """Run what is due until nothing is; yields progress as it happens.
+
+    With `retry`, what was asked for in a run that has failed is due again, once.
+    """
     repository = build_definitions(deployment.settings, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
-    cursor = Cursor()
+    bury_dead_runs(instance, ask_again=True)
+    forgotten = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
     while True:
-        due = _look(deployment, project, instance, cursor)
+        due = find_due(
+            deployment,
+            project,
+            Cursor(),
+            lambda run_key: run_key not in forgotten and run_exists(instance, run_key),
+        )
         for complaint in due.complaints:
             if complaint not in said:
                 said.add(complaint)
@@ -60,17 +72,24 @@ def run_everything(deployment: Deployment, project: Project, instance: dg.Dagste
             return
         # One at a time, then a new look: what this run leaves behind decides what comes next.
         run = due.runs[0]
+        forgotten.discard(run.run_key)
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         yield Started(run, len(due.runs) - 1)
         yield _execute(job, project, instance, run)
 
 
-def _look(deployment: Deployment, project: Project, instance: dg.DagsterInstance, cursor: Cursor) -> Due:
-    return find_due(deployment, project, cursor, lambda run_key: run_exists(instance, run_key))
+def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
+    statuses = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=statuses))
+    return {run.tags[RUN_KEY_TAG] for run in runs if RUN_KEY_TAG in run.tags}
 
 
 def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstance, run: DueRun) -> Finished:
-    tags = run.tags | ({PARTITION_NAME_TAG: run.partition_key} if run.partition_key else {})
+    tags = (
+        run.tags
+        | {STARTED_BY_TAG: STARTED_BY_COMMAND}
+        | ({PARTITION_NAME_TAG: run.partition_key} if run.partition_key else {})
+    )
     result = job.execute_in_process(
         instance=instance,
         asset_selection=selected_assets(project, run),

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from orchestration.deployment import Deployment
+from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
 from orchestration.operations.holds import publish_holds
 from orchestration.project import Project
 
 
 def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
-    """Whether Dagster has a run, of any status, that was started for this run key."""
-    filters = dg.RunsFilter(tags={RUN_KEY_TAG: run_key})
-    return bool(instance.get_runs(filters=filters, limit=1))
+    """Whether Dagster has a run for this run key, of any status but that of a process that died."""
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
+    return any(DIED_TAG not in run.tags for run in runs)
 
 
 def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
@@ -39,6 +40,7 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
             project,
             Cursor.parse(context.cursor),
             lambda run_key: run_exists(context.instance, run_key),
+            partitions_of_dead_runs(context.instance),
         )
         for complaint in due.complaints:
             context.log.warning(complaint)

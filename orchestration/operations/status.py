@@ -94,7 +94,7 @@ def _export_row(
     else:
         standing = Standing.READY
         since = "rebuilt since it was delivered" if delivery else "validated, not delivered"
-        why = f"{since}; rerun the partition of the export"
+        why = f"{since}; `sluice run --retry`, or rerun the partition"
     return Row("export", name, key, standing, delivery.rows if delivery else None, why)
 
 
@@ -114,5 +114,4 @@ def _refusal(deployment: Deployment, relation: str, key: str, drop_key: str) -> 
 
 
 def _reasons(report: GateReport) -> str:
-    findings = report.refusals or report.closed_by
-    return "; ".join(str(item) for item in findings[:2])
+    return "; ".join(str(item) for item in report.reasons[:2])

@@ -41,6 +41,7 @@ class Finding:
     summary: str
     version: str
     judged_at: datetime | None
+    run_id: str = ""
 
     @property
     def mend(self) -> str:
@@ -95,13 +96,18 @@ class GateReport:
             or (item.verdict is Verdict.NOT_BUILT and item.judged_at is not None)
         )
 
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """Why the gate is closed: what said no, not all that is missing because of it."""
+        return self.refusals or self.closed_by
+
 
 class GateClosed(Exception):
     """A partition must not go on; `report` says why."""
 
     def __init__(self, report: GateReport) -> None:
         self.report = report
-        reasons = "\n".join(f"- {finding}" for finding in report.closed_by)
+        reasons = "\n".join(f"- {finding}" for finding in report.reasons)
         partition = f" [{report.partition_key}]" if report.partition_key else ""
         super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
 
@@ -191,7 +197,14 @@ def _finding(item: TablePartition, check: str, version: str, said: list[Evidence
     else:
         return Finding(item.relation, item.partition_key, check, Verdict.MISSING, "", version, None)
     return Finding(
-        item.relation, item.partition_key, check, verdict, latest.summary, version, latest.judged_at
+        item.relation,
+        item.partition_key,
+        check,
+        verdict,
+        latest.summary,
+        version,
+        latest.judged_at,
+        latest.run_id,
     )
 
 
@@ -212,4 +225,5 @@ def _not_built(item: TablePartition, said: Mapping[tuple[str, str, str], list[Ev
         latest.summary if latest else "",
         "",
         latest.judged_at if latest else None,
+        latest.run_id if latest else "",
     )

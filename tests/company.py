@@ -16,17 +16,16 @@ from typing import Any
 
 import dagster as dg
 import psycopg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.areas import Area
 from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.definitions import build_definitions
 from orchestration.deployment import Deployment
+from orchestration.headless import Event, Finished, run_everything
 from orchestration.ingestion.staging import land
 from orchestration.operations.due import Held
 from orchestration.operations.instance import open_instance
-from orchestration.operations.run import Event, Finished, run_everything
 from orchestration.operations.status import Row, status
 from orchestration.project import Project, load_project
 from orchestration.settings import Settings
@@ -112,15 +111,6 @@ class Company:
             data.user_failure_data.description if data.user_failure_data else str(data.error) for data in said
         ]
         return result.success, "\n".join(text or "" for text in texts)
-
-    def bury_dead_runs(self) -> list[str]:
-        """Do for runs whose process is gone what the daemon's monitor does; return their ids."""
-        with open_instance(self.settings) as instance:
-            dead = instance.get_runs(filters=dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
-            for run in dead:
-                instance.report_run_failed(run)
-                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            return [run.run_id for run in dead]
 
     def status(self) -> dict[tuple[str, str], Row]:
         """Return what `sluice status` knows, by (name, partition key)."""

@@ -5,7 +5,7 @@ Belongs here: what tests of several folders need. Does not: any expectation.
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @contextmanager
-def _database(postgres_url: str, template: str | None = None) -> Iterator[str]:
+def _database(postgres_url: str, template: str | None = None) -> Generator[str]:
     """Make a database, empty or a copy of `template`; it goes with its connections at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     create = sql.SQL("create database {}").format(sql.Identifier(name))

@@ -186,7 +186,8 @@ def dev(
 def demo(data: DataDir = None) -> None:
     """Show the whole: four generated days, one of them broken, and its correction."""
     with settings_of(None, data) as settings:
+        from orchestration.cli.running import run_equipped
         from orchestration.demo.story import tell
 
-        healthy = tell(settings, out)
+        healthy = tell(settings, out, run_equipped)
     raise typer.Exit(0 if healthy else 1)

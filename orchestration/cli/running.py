@@ -23,9 +23,9 @@ def run_and_show(
 def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bool:
     """Run everything that is due in a deployment whose destinations stand."""
     from orchestration.deployment import Deployment
+    from orchestration.headless import Complaint, Finished, Started, run_everything
     from orchestration.operations.due import Held
     from orchestration.operations.instance import open_instance
-    from orchestration.operations.run import Complaint, Finished, Started, run_everything
     from orchestration.operations.status import needs_attention, status
     from orchestration.project import load_project
 
@@ -38,7 +38,8 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                 case Started():
                     began = time.monotonic()
                     waiting = f", {event.waiting} waiting" if event.waiting else ""
-                    out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
+                    if out.is_terminal:  # the finished run's line takes its place
+                        out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
                 case Finished():
                     healthy &= event.success
                     mark = "[green]✓[/]" if event.success else "[red]✗[/]"

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orchestration.contracts.model import DATE_FIELD, Column, PartitionGrain, SourceContract
 from orchestration.problems import Problem, did_you_mean
@@ -108,12 +108,22 @@ def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
 
 def _check_against_standard(file: YamlFile, problems: list[Problem]) -> None:
     """The standard's own model judges the file, so that every ODCS tool can read it."""
-    from open_data_contract_standard.model import OpenDataContractStandard
+    from open_data_contract_standard.model import (
+        OpenDataContractStandard,
+        SchemaObject,
+        SchemaProperty,
+        Server,
+    )
 
     try:
         OpenDataContractStandard.model_validate(file.data)
     except ValidationError as error:
-        problems += file.model_problems(error, lambda _: [])
+        problems += file.model_problems(error, lambda _: _fields(OpenDataContractStandard))
+    problems += _unknown_fields(file, "servers", Server)
+    problems += _unknown_fields(file, "schema", SchemaObject)
+    for index, table in enumerate(cast("list[dict[str, Any]]", file.data.get("schema") or [])):
+        if isinstance(table.get("properties"), list):
+            problems += _unknown_fields(file, "properties", SchemaProperty, ("schema", index))
     version = str(file.data.get("apiVersion"))
     if not version.startswith("v3.1"):
         problems.append(
@@ -126,6 +136,32 @@ def _check_against_standard(file: YamlFile, problems: list[Problem]) -> None:
         problems.append(
             file.problem("`version` is missing", expected="the contract's version", mend="add `version:`")
         )
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _unknown_fields(
+    file: YamlFile, name: str, model: type[BaseModel], at: tuple[str | int, ...] = ()
+) -> list[Problem]:
+    """The standard's model passes over a misspelt field below the top, and the rule with it."""
+    holder: Any = file.data
+    for step in at:
+        holder = holder[step]
+    known = _fields(model)
+    return [
+        file.problem(
+            f"unknown field `{field}`",
+            expected=f"a field of ODCS v3.1 `{name}`",
+            mend=did_you_mean(str(field), known),
+            at=(*at, name, index, str(field)),
+        )
+        for index, item in enumerate(cast("list[Any]", holder.get(name) or []))
+        if isinstance(item, dict)
+        for field in cast("dict[str, Any]", item)
+        if field not in known
+    ]
 
 
 def _custom_properties(file: YamlFile, problems: list[Problem]) -> Mapping[str, Any]:

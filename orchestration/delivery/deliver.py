@@ -18,7 +18,7 @@ from orchestration.delivery.exports import Export
 from orchestration.deployment import Deployment
 from orchestration.lineage import Table
 from orchestration.quality.gate import Gate, GateClosed, GateReport
-from orchestration.state.store import Delivery, Hold
+from orchestration.state.records import Delivery, Hold
 from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:

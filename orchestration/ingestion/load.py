@@ -6,15 +6,16 @@ whole, with file, line and column; the partition's earlier data stays.
 
 import csv
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from orchestration.areas import Area, digest_of
+from orchestration.areas import CHUNK_BYTES, Area, digest_of
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import nearest
-from orchestration.state.store import Drop
+from orchestration.state.records import Drop
 from orchestration.warehouse.engine import literal, quoted, record_version
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def load_drop(
         if not processing.local:
             connection.register_filesystem(processing.filesystem)
         _read_csv(connection, contract, drop.file, processing.engine_path(kept))
+        _settle_types(connection, contract, drop.file)
         _check_rules(connection, contract, drop)
     version = f"{drop.ordinal}.{drop.digest[:16]}.{contract.version}"
     rows = _replace_partition(connection, contract, drop, version)
@@ -105,12 +107,21 @@ def _schema(contract: SourceContract) -> tuple[tuple[str, str], ...]:
 
 
 def _check_header(contract: SourceContract, drop: Drop, processing: Area, kept: str) -> None:
+    """Compare the header with the contract, and read the file to its end.
+
+    The engine takes a compressed file that is cut or damaged for a shorter one; Python checks its sum.
+    """
     with processing.filesystem.open(processing.path(kept), "rb", compression="infer") as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         try:
             found = next(csv.reader(text, delimiter=contract.delimiter), [])
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise DropRefused(str(drop.file), [f"line 1: cannot be read: {error}"]) from error
+            while stream.read(CHUNK_BYTES):
+                pass
+        except UnicodeDecodeError as error:
+            raise DropRefused(str(drop.file), [f"line 1: not UTF-8: {error.reason}"]) from error
+        except (OSError, EOFError, zlib.error) as error:
+            rule = f"damaged or cut short: {error}; ask {contract.owner or 'the provider'} for it again"
+            raise DropRefused(str(drop.file), [rule]) from error
     expected = [column.header for column in contract.columns]
     if found == expected:
         return
@@ -139,12 +150,14 @@ def _create_landing(connection: "duckdb.DuckDBPyConnection", contract: SourceCon
 def _read_csv(
     connection: "duckdb.DuckDBPyConnection", contract: SourceContract, file: str, path: str
 ) -> None:
-    types = ", ".join(f"{literal(column.header)}: {literal(column.type)}" for column in contract.columns)
+    types = ", ".join(
+        f"{literal(column.header)}: {literal(_read_type(column.type))}" for column in contract.columns
+    )
     names = ", ".join(f"{quoted(column.header)} as {quoted(column.name)}" for column in contract.columns)
     connection.execute("drop table if exists temp.reject_errors")
     connection.execute("drop table if exists temp.reject_scans")
     connection.execute(
-        f"create or replace temp table landing as select {names} from read_csv("
+        f"create or replace temp table landing_read as select {names} from read_csv("
         f"{literal(path)}, header = true, auto_detect = false, delim = {literal(contract.delimiter)},"
         f" quote = '\"', escape = '\"', columns = {{{types}}}, store_rejects = true)"
     )
@@ -167,6 +180,43 @@ def _read_csv(
             rules.append(f"and {total - len(errors)} more")
         rules.append(f"ask {contract.owner or 'the provider'} for a corrected drop")
         raise DropRefused(file, rules)
+
+
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+
+
+def _read_type(type_: str) -> str:
+    """Return the type to read a column as: wide enough to see what the contract's type would round."""
+    if type_.upper() in _INTEGERS or type_.upper().startswith(("DECIMAL", "NUMERIC")):
+        return "DECIMAL(38, 15)"
+    return type_
+
+
+def _settle_types(connection: "duckdb.DuckDBPyConnection", contract: SourceContract, file: str) -> None:
+    """Bring the rows to the contract's types; a value that would be rounded or not fit is refused."""
+    settled = [column for column in contract.columns if _read_type(column.type) != column.type]
+    counts = ", ".join(
+        f"count(*) filter (where {quoted(column.name)} is distinct from"
+        f" try_cast({quoted(column.name)} as {column.type}))"
+        for column in settled
+    )
+    if counts:
+        found = connection.execute(f"select {counts} from landing_read").fetchone()
+        assert found is not None
+        rules = [
+            f"column `{column.header}` does not hold {column.type} in {n} rows"
+            for n, column in zip(found, settled, strict=True)
+            if n
+        ]
+        if rules:
+            rules.append(f"ask {contract.owner or 'the provider'} for a corrected drop")
+            raise DropRefused(file, rules)
+    columns = ", ".join(
+        f"cast({quoted(column.name)} as {column.type}) as {quoted(column.name)}"
+        for column in contract.columns
+    )
+    connection.execute(f"create or replace temp table landing as select {columns} from landing_read")
+    connection.execute("drop table landing_read")
 
 
 def _reject_text(headers: Mapping[str, Any], column_name: str | None, error_type: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from orchestration.areas import CHUNK_BYTES, Area, digest_of
 from orchestration.contracts.model import DATE_FIELD, SourceContract
-from orchestration.state.store import Drop, StateStore
+from orchestration.state.records import Drop
+from orchestration.state.store import StateStore
 
 # Feasts and weekends make a few days in a row; a fortnight is a provider that has fallen silent.
 _LONGEST_GAP_DAYS = 14

@@ -12,7 +12,8 @@ from dagster._core.events import DagsterEvent
 from orchestration.delivery.assets import gate_result
 from orchestration.operations.due import Held
 from orchestration.project import Project
-from orchestration.state.store import Hold, StateStore
+from orchestration.state.records import Hold
+from orchestration.state.store import StateStore
 
 _JOB_NAME = "gate"
 

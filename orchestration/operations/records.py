@@ -10,7 +10,7 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.store import Build, Drop
+from orchestration.state.records import Build, Drop
 
 
 class Records:

@@ -10,7 +10,7 @@ from orchestration.lineage import UNPARTITIONED
 from orchestration.operations.records import Records
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
-from orchestration.state.store import Delivery, Drop
+from orchestration.state.records import Delivery, Drop
 
 
 class Standing(StrEnum):

@@ -9,7 +9,7 @@ from orchestration.lineage import Table
 from orchestration.quality.gx_engine import RuleResult, judge
 from orchestration.quality.reporting import rules_table
 from orchestration.quality.suites import CHECK_NAME, Suite
-from orchestration.state.store import Evidence
+from orchestration.state.records import Evidence
 from orchestration.warehouse.engine import POOL, literal, quoted, table_versions
 
 

@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestration.lineage import Lineage, TablePartition
-from orchestration.state.store import Evidence, StateStore
+from orchestration.state.records import Evidence
+from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import table_versions
 
 if TYPE_CHECKING:

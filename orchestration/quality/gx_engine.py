@@ -84,6 +84,13 @@ def _lent(connection: "duckdb.DuckDBPyConnection") -> Any:
         def close(self) -> None:
             self.closed = True
 
+        # The transaction is the caller's as well: GX must neither end it nor begin another.
+        def begin(self) -> None: ...
+
+        def commit(self) -> None: ...
+
+        def rollback(self) -> None: ...
+
     return LentConnection(connection)
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.gate import Gate, GateClosed
-from orchestration.state.store import Build, Evidence
+from orchestration.state.records import Build, Evidence
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
 from orchestration.transformation.translator import SluiceTranslator

@@ -142,7 +142,11 @@ def _files(folder: Path) -> Iterator[Path]:
 def _node(node: Mapping[str, Any]) -> DbtNode:
     config = cast("Mapping[str, Any]", node["config"])
     meta = cast("Mapping[str, Any]", config.get("meta") or {})
-    partitioned = config.get("incremental_strategy") == PARTITION_STRATEGY
+    # A folder's strategy is inherited by a plain table too, which dbt rewrites whole.
+    partitioned = (
+        config.get("materialized") == "incremental"
+        and config.get("incremental_strategy") == PARTITION_STRATEGY
+    )
     return DbtNode(
         unique_id=node["unique_id"],
         name=node["name"],

@@ -148,9 +148,7 @@ def test_every_table_has_a_suite_with_a_row_count_and_known_columns(marketplace:
         types = [rule["type"] for rule in suite["expectations"]]
         assert types.count("expect_table_row_count_to_be_between") == 1, table
         for rule in suite["expectations"]:
-            named = {
-                v for k, v in rule["kwargs"].items() if k in ("column", "column_A", "column_B")
-            }
+            named = {v for k, v in rule["kwargs"].items() if k in ("column", "column_A", "column_B")}
             named |= set(rule["kwargs"].get("column_list", []))
             assert named <= columns[table], (table, rule)
 
@@ -173,9 +171,7 @@ def test_an_export_names_its_model_and_a_key_that_the_model_is_tested_for() -> N
 def test_contracts_follow_the_standard(name: str) -> None:
     text = (REPOSITORY / "contracts" / f"{name}.odcs.yaml").read_text()
     schema = json.loads(OpenDataContractStandard.json_schema())
-    errors = [
-        error.message for error in Draft201909Validator(schema).iter_errors(yaml.safe_load(text))
-    ]
+    errors = [error.message for error in Draft201909Validator(schema).iter_errors(yaml.safe_load(text))]
     assert errors == []
     contract = OpenDataContractStandard.from_string(text)
     assert contract.apiVersion == "v3.1.0"
@@ -192,12 +188,8 @@ def test_business_rules_hold_in_unit_tests(marketplace: Warehouse) -> None:
 SILENT = "stores_keep_reporting_inventory"
 
 
-@pytest.mark.parametrize(
-    ("stores", "passes"), [(5, True), (4, True), (3, False), (0, False)], ids=str
-)
-def test_stores_that_go_silent_are_noticed(
-    marketplace: Warehouse, stores: int, passes: bool
-) -> None:
+@pytest.mark.parametrize(("stores", "passes"), [(5, True), (4, True), (3, False), (0, False)], ids=str)
+def test_stores_that_go_silent_are_noticed(marketplace: Warehouse, stores: int, passes: bool) -> None:
     kept = ", ".join(f"'{name}'" for name in ("S1", "S2", "S3", "S5", "20007")[:stores]) or "''"
     marketplace.execute(
         "delete from staging.stg_inventory where business_date = '2022-10-03';"

@@ -97,9 +97,7 @@ def built(_built: Warehouse, tmp_path: Path) -> Warehouse:
 
 
 def loaves(warehouse: Warehouse) -> list[tuple[object, ...]]:
-    return warehouse.rows(
-        "select cast(baked_on as varchar), kind, loaves from shop.loaves order by all"
-    )
+    return warehouse.rows("select cast(baked_on as varchar), kind, loaves from shop.loaves order by all")
 
 
 def versions(warehouse: Warehouse) -> dict[tuple[str, str], str]:
@@ -146,9 +144,7 @@ def test_a_day_that_has_become_empty_is_cleared(built: Warehouse) -> None:
 
 def test_data_and_version_are_written_together_or_not_at_all(built: Warehouse) -> None:
     before = loaves(built)
-    built.execute(
-        "delete from raw.loaves; alter table sluice.table_versions rename column version to other"
-    )
+    built.execute("delete from raw.loaves; alter table sluice.table_versions rename column version to other")
     result = built.dbt("run", "--select", "loaves", day=SECOND)
     assert result.failed() == {"loaves"}
     assert loaves(built) == before
@@ -169,9 +165,7 @@ def test_a_new_column_is_added_and_the_old_days_stay(built: Warehouse) -> None:
 
 
 def test_tests_look_at_their_partition_and_keep_their_own_condition(bakery: Warehouse) -> None:
-    bakery.execute(
-        "insert into raw.loaves values ('2022-10-02', 'rye', 999), ('2022-10-03', 'secret', null)"
-    )
+    bakery.execute("insert into raw.loaves values ('2022-10-02', 'rye', 999), ('2022-10-03', 'secret', null)")
     for day in (FIRST, SECOND, THIRD):
         assert bakery.dbt("run", day=day).success
     assert len(bakery.dbt("test", day=SECOND).failed()) == 2
@@ -204,9 +198,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("columns", "message"), BROKEN.values(), ids=BROKEN.keys())
-def test_rows_of_no_or_another_day_are_refused(
-    built: Warehouse, columns: str, message: str
-) -> None:
+def test_rows_of_no_or_another_day_are_refused(built: Warehouse, columns: str, message: str) -> None:
     before = loaves(built)
     model = built.project / "models" / "loaves.sql"
     model.write_text(model.read_text().replace("baked_on, kind, loaves from", columns))

@@ -62,11 +62,7 @@ class Warehouse:
         messages = [str(outcome.exception or ""), *(str(each.message) for each in results)]
         return DbtResult(
             outcome.success,
-            {
-                each.node.name: str(each.status)
-                for each in results
-                if each.node.resource_type != "operation"
-            },
+            {each.node.name: str(each.status) for each in results if each.node.resource_type != "operation"},
             "\n".join(messages),
         )
 

@@ -54,9 +54,7 @@ def test_layout_and_manifest(tmp_path: Path, make_shard: MakeShard) -> None:
     }
 
 
-def test_parts_of_an_attempt_that_died_are_taken_over(
-    tmp_path: Path, make_shard: MakeShard
-) -> None:
+def test_parts_of_an_attempt_that_died_are_taken_over(tmp_path: Path, make_shard: MakeShard) -> None:
     folder = tmp_path / "drop" / DAY / "d1"
     folder.mkdir(parents=True)
     (folder / "part-00000.parquet").write_bytes(b"half")
@@ -75,9 +73,7 @@ def test_a_lost_partition_manifest_is_shown_again(tmp_path: Path, make_shard: Ma
     assert read_folder(str(tmp_path), "drop") == rows_of(DAY, 3, "x")
 
 
-def test_a_part_that_somebody_changed_is_reported_not_repaired(
-    tmp_path: Path, make_shard: MakeShard
-) -> None:
+def test_a_part_that_somebody_changed_is_reported_not_repaired(tmp_path: Path, make_shard: MakeShard) -> None:
     destination = build("blob", str(tmp_path), "drop")
     shard = make_shard(rows_of(DAY, 3, "x"), delivery_id="d1")
     destination.deliver(shard)
@@ -90,9 +86,7 @@ def test_a_part_that_somebody_changed_is_reported_not_repaired(
         destination.deliver(shard)
 
 
-def test_a_manifest_of_somebody_else_is_not_overwritten(
-    tmp_path: Path, make_shard: MakeShard
-) -> None:
+def test_a_manifest_of_somebody_else_is_not_overwritten(tmp_path: Path, make_shard: MakeShard) -> None:
     shown = tmp_path / "drop" / DAY / "manifest.json"
     shown.parent.mkdir(parents=True)
     shown.write_text("theirs")
@@ -136,9 +130,7 @@ def test_no_error_shows_a_secret(make_shard: MakeShard) -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_folder_that_cannot_be_written_is_explained(
-    tmp_path: Path, make_shard: MakeShard
-) -> None:
+def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path, make_shard: MakeShard) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DeliveryError, match="storage that can be reached"):
         build("blob", str(tmp_path / "file"), "drop").deliver(make_shard(rows_of(DAY, 1, "x")))

@@ -114,8 +114,7 @@ def waiting_for_a_lock(url: str) -> bool:
 def gone(url: str) -> bool:
     return not query(
         url,
-        "select 1 from pg_stat_activity where application_name = 'sluice'"
-        " and datname = current_database()",
+        "select 1 from pg_stat_activity where application_name = 'sluice' and datname = current_database()",
     )
 
 

@@ -30,7 +30,11 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
     held = [line for line in said.splitlines() if "exp_weather_report" in line and TUE in line]
     assert len(held) == 1
     assert "held" in held[0]
-    assert [line for line in said.splitlines() if "exp_shop_orders" in line and MON in line and "delivered" in line]
+    assert [
+        line
+        for line in said.splitlines()
+        if "exp_shop_orders" in line and MON in line and "delivered" in line
+    ]
 
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(f"date,town,rain_mm\n{TUE},Ulm,1\n")
@@ -70,7 +74,9 @@ def test_check_names_file_and_line_of_every_problem(bakery: Company, tmp_path: P
     broken = replace(bakery, settings=bakery.settings.model_copy(update={"project_dir": folder}))
     code, said, complained = broken.sluice("check")
     assert (code, said) == (2, "")
-    assert "expectations/orders.yml:3: unknown expectation `expect_table_rowcount_to_be_between`" in complained
+    assert (
+        "expectations/orders.yml:3: unknown expectation `expect_table_rowcount_to_be_between`" in complained
+    )
     assert "did you mean `expect_table_row_count_to_be_between`?" in complained
     assert "exports/exp_shop_orders.yml:8: `where` makes the export send something else" in complained
     assert "Traceback" not in complained

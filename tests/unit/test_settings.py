@@ -10,12 +10,12 @@ SECRET = "postgresql://counter:hush@db.bakery.example/screens"
 
 
 def test_a_misspelt_variable_raises_with_the_nearest_name() -> None:
-    with pytest.raises(SettingsError, match="SLUICE_WAREHOSE .* did you mean `SLUICE_WAREHOUSE`"):
+    with pytest.raises(SettingsError, match=r"SLUICE_WAREHOSE .* did you mean `SLUICE_WAREHOUSE`"):
         Settings.load({"SLUICE_WAREHOSE": "/somewhere"})
 
 
 def test_a_variable_that_is_near_nothing_raises_with_all_names() -> None:
-    with pytest.raises(SettingsError, match="use one of: .*SLUICE_PROJECT_DIR"):
+    with pytest.raises(SettingsError, match=r"use one of: .*SLUICE_PROJECT_DIR"):
         Settings.load({"SLUICE_XYZZY_PLUGH_QUUX": "1"})
 
 

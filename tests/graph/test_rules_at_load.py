@@ -1,0 +1,169 @@
+"""The rules that look across the four folders: each broken alone, in a copy of the bakery."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestration.problems import Problem, ProjectError
+from orchestration.project import load_project
+from orchestration.settings import Settings
+from tests.company import BAKERY
+
+MODELS = "dbt_project/models"
+Break = Callable[[Path], None]
+
+
+def replace(name: str, old: str, new: str) -> Break:
+    def change(folder: Path) -> None:
+        path = folder / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+def write(name: str, text: str) -> Break:
+    def change(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return change
+
+
+def remove(*names: str) -> Break:
+    def change(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return change
+
+
+def unjudged(folder: Path) -> None:
+    """Take every suite and test away that the weather report is made of."""
+    remove(*(f"expectations/{name}.yml" for name in ("weather", "stg_weather", "exp_weather_report")))(folder)
+
+
+def export_of_a_mart(folder: Path) -> None:
+    """Point an export at the mart itself, its file named after it."""
+    (folder / "exports/exp_shop_orders.yml").rename(folder / "exports/shop_orders.yml")
+    replace("exports/shop_orders.yml", "model: exp_shop_orders", "model: shop_orders")(folder)
+
+
+def problems(tmp_path: Path, *breaks: Break) -> tuple[Problem, ...]:
+    folder = tmp_path / "bakery"
+    shutil.copytree(BAKERY, folder)
+    for change in breaks:
+        change(folder)
+    with pytest.raises(ProjectError) as caught:
+        load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))
+    for problem in caught.value.problems:
+        lines = (folder / problem.file).read_text().splitlines()
+        assert 1 <= problem.line <= len(lines), f"{problem} points nowhere"
+        assert str(problem) in str(caught.value)
+    return caught.value.problems
+
+
+AS_TABLE = "{{ config(materialized='table', incremental_strategy='append') }}\n"
+RULES: dict[str, tuple[Break, str, int, str]] = {
+    "an export without a blocking check upstream": (
+        unjudged, "exports/exp_weather_report.yml", 1,
+        "nothing that `exp_weather_report` is made of has a blocking check",
+    ),
+    "an export of a mart": (
+        export_of_a_mart,
+        "exports/shop_orders.yml", 1, "model `shop_orders` is not an export model",
+    ),
+    "an export model without an export": (
+        remove("exports/exp_weather_report.yml"), f"{MODELS}/exports/exp_weather_report.sql", 1,
+        "no export sends `exp_weather_report`",
+    ),
+    "an unpartitioned model on a partitioned one": (
+        replace(f"{MODELS}/marts/shop_orders.sql", "with ordered as (", AS_TABLE + "with ordered as ("),
+        f"{MODELS}/marts/shop_orders.sql", 1, "`shop_orders` is not partitioned, but reads `staging.stg_",
+    ),
+    "a table that only inherits the strategy": (
+        replace(f"{MODELS}/marts/shop_orders.sql", "with ordered as (",
+                "{{ config(materialized='table') }}\nwith ordered as ("),
+        f"{MODELS}/marts/shop_orders.sql", 1, "`shop_orders` is not partitioned",
+    ),
+    "a partitioned model on nothing partitioned": (
+        write(f"{MODELS}/marts/towns.sql",
+              "select {{ partition_date() }} as business_date, town from {{ source('raw', 'shops') }}\n"),
+        f"{MODELS}/marts/towns.sql", 1, "`towns` is partitioned, but nothing that it reads is",
+    ),
+    "a window over what is not read": (
+        replace(f"{MODELS}/marts/_marts.yml", "{stg_orders: 3}", "{stg_order: 3}"),
+        f"{MODELS}/marts/shop_orders.sql", 1, "meta trailing_days names `stg_order`",
+    ),
+    "a view": (
+        replace(f"{MODELS}/staging/stg_weather.sql", "select\n",
+                "{{ config(materialized='view') }}\nselect\n"),
+        f"{MODELS}/staging/stg_weather.sql", 1, "`stg_weather` is view",
+    ),
+    "a source without a contract": (
+        replace(f"{MODELS}/staging/_staging.yml", "      - name: weather",
+                "      - name: weather\n      - name: ordres"),
+        f"{MODELS}/staging/_staging.yml", 1, "source `raw.ordres` has no contract",
+    ),
+    "a suite for no table": (
+        write("expectations/stg_order.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
+        "expectations/stg_order.yml", 1, "stg_order",
+    ),
+    "a key column that the model lacks": (
+        replace("exports/exp_shop_orders.yml", "[business_date, shop]", "[business_date, shops]"),
+        "exports/exp_shop_orders.yml", 6, "key column `shops` is not in `exp_shop_orders`",
+    ),
+    "an export model without an enforced contract": (
+        replace("dbt_project/dbt_project.yml", "enforced: true", "enforced: false"),
+        "exports/exp_shop_orders.yml", 1, "model `exp_shop_orders` has no enforced contract",
+    ),
+    "two tables of one name": (
+        write(f"{MODELS}/marts/orders.sql",
+              "select order_date as business_date from {{ source('raw', 'orders') }}"
+              " where {{ in_partition('order_date') }}\n"),
+        f"{MODELS}/marts/orders.sql", 1, "`orders` is the name of two tables",
+    ),
+    "what dbt cannot parse": (
+        replace(f"{MODELS}/marts/shop_orders.sql", "ref('stg_orders')", "ref('stg_order')"),
+        "dbt_project/dbt_project.yml", 1, "dbt cannot parse the project",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_is_told_with_file_and_line(tmp_path: Path, rule: str) -> None:
+    change, file, line, what = RULES[rule]
+    found = problems(tmp_path, change)
+    located = [(problem.file, problem.line) for problem in found if what in problem.what]
+    assert (file, line) in located, found
+
+
+def test_the_mend_names_what_was_meant(tmp_path: Path) -> None:
+    found = problems(tmp_path, RULES["a source without a contract"][0])
+    assert [problem.mend for problem in found] == ["did you mean `orders`?"]
+
+
+def test_every_model_records_its_version(tmp_path: Path) -> None:
+    hook = '    +post-hook: "{{ record_table_version() }}"\n'
+    found = problems(tmp_path, replace("dbt_project/dbt_project.yml", hook, ""))
+    silent = [re.findall("`(.*?)` does not record", problem.what) for problem in found]
+    assert sorted(name for names in silent for name in names) == sorted(
+        path.stem for path in (BAKERY / MODELS).rglob("*.sql")
+    )
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        replace("contracts/shops.odcs.yaml", "value: snapshot", "value: snapshots"),
+        replace("exports/exp_shop_orders.yml", "mode: mirror", "mode: mirrored"),
+        replace("expectations/orders.yml", "row_count", "rows_count"),
+    )
+    assert {problem.file for problem in found} >= {
+        "contracts/shops.odcs.yaml",
+        "exports/exp_shop_orders.yml",
+        "expectations/orders.yml",
+    }

@@ -1,0 +1,137 @@
+"""Private and young APIs of others that the platform leans on; each test notices when one changes.
+
+Where one fails after an upgrade, the code that works around may go, or must find another way.
+"""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.quality.gx_engine import judge
+from orchestration.quality.suites import Rule
+from orchestration.transformation.assets import partition_variables
+from orchestration.transformation.runner import DbtProcess
+from tests.company import MON, TUE, Company
+
+pytestmark = pytest.mark.long
+WITHOUT_THE_BRIDGE = """
+import great_expectations as gx
+from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
+assert "duckdb" not in engine._PERSISTED_CONNECTION_DIALECTS
+context = gx.get_context(mode="ephemeral")
+source = context.data_sources.add_sql(
+    name="w", connection_string="duckdb:///" + {path!r}, create_temp_table=False
+)
+asset = source.add_query_asset(name="t", query="select * from numbers")
+batch = asset.add_batch_definition_whole_table("p").get_batch()
+suite = gx.ExpectationSuite(name="s", expectations=[
+    {{"type": "expect_column_values_to_be_between", "kwargs": {{"column": "n", "min_value": 0}}}}
+])
+result = batch.validate(suite)
+print("JUDGED" if result.success else "NOT JUDGED")
+"""
+OPEN = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create table if not exists t as select 1')"
+
+
+def test_gx_cannot_read_duckdb_without_our_bridge(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table numbers as select range as n from range(5)")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_BRIDGE.format(path=str(path))],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip().endswith("NOT JUDGED"), "GX reads DuckDB by itself now: take the bridge away"
+
+
+def test_gx_judges_the_named_rows_over_the_bridge() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table numbers as select range as n, range % 2 as odd from range(6)")
+        connection.execute("insert into numbers values (null, 1), (99, 1)")
+        results = judge(
+            connection,
+            "numbers",
+            "odd = 1",
+            [
+                Rule(type="expect_table_row_count_to_equal", kwargs={"value": 5}),
+                Rule(type="expect_column_values_to_not_be_null", kwargs={"column": "n"}),
+                Rule(type="expect_column_values_to_be_between", kwargs={"column": "n", "max_value": 9}),
+                Rule(type="expect_column_values_to_be_unique", kwargs={"column": "n"}),
+                Rule(type="expect_column_values_to_be_unique", kwargs={"column": "no such"}),
+            ],
+        )
+        assert connection.execute("select count(*) from numbers").fetchone() == (8,)
+    assert [item.passed for item in results] == [True, False, False, True, False]
+    assert [item.failing_rows for item in results[1:3]] == [1, 1]
+    assert results[0].observed == "5"
+    assert results[4].error is not None
+    assert [item.rule.type for item in results[:2]] == [
+        "expect_table_row_count_to_equal",
+        "expect_column_values_to_not_be_null",
+    ]
+
+
+def test_dbt_lets_go_of_the_warehouse_after_each_call(open_bakery: Company) -> None:
+    """Another process opens the file while ours, which has run dbt in itself, goes on."""
+    settings = open_bakery.settings
+    dbt = DbtProcess(settings)
+    variables = partition_variables(MON)
+    calls: list[Any] = [
+        lambda: dbt.run("model", "stg_orders", variables),
+        lambda: dbt.test(["unique_stg_orders_order_number"], variables),
+    ]
+    for call in calls:
+        assert call()
+        done = subprocess.run(
+            [sys.executable, "-c", OPEN, str(settings.warehouse_path)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:
+    days = dg.DailyPartitionsDefinition(MON, end_offset=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+        @dg.asset(partitions_def=days)
+        def bread() -> None: ...
+
+        @dg.asset_check(asset=bread, partitions_def=days, blocking=True)
+        def risen(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=context.partition_key == MON)
+
+        job = (
+            dg.Definitions(assets=[bread], asset_checks=[risen])
+            .get_repository_def()
+            .get_implicit_global_asset_job_def()
+        )
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for day in (MON, TUE):
+            job.execute_in_process(instance=instance, tags={PARTITION_NAME_TAG: day}, raise_on_error=False)
+        key = dg.AssetCheckKey(dg.AssetKey("bread"), "risen")
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    assert {(record.partition, record.status.value) for record in records} == {
+        (MON, "SUCCEEDED"),
+        (TUE, "FAILED"),
+    }
+
+
+def test_gx_judges_within_the_callers_transaction() -> None:
+    """What it sees is what the caller wrote; and the caller's transaction is still open afterwards."""
+    with duckdb.connect() as connection:
+        connection.execute("create table n as select range as n from range(6)")
+        connection.execute("begin")
+        connection.execute("insert into n values (99)")
+        rule = Rule(type="expect_table_row_count_to_equal", kwargs={"value": 7})
+        assert judge(connection, "n", None, [rule])[0].passed
+        assert connection.execute("select count(*) from n").fetchone() == (7,)
+        connection.execute("rollback")
+        assert connection.execute("select count(*) from n").fetchone() == (6,)

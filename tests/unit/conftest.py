@@ -1,0 +1,44 @@
+"""A copy of the bakery's files to break one thing in, and a state store on either engine."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.state.store import StateStore
+from tests.company import BAKERY
+
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the bakery's project directory."""
+    copy = tmp_path / "bakery"
+    shutil.copytree(BAKERY, copy)
+    return copy
+
+
+@pytest.fixture
+def edit(folder: Path) -> Edit:
+    """Replace a text, which must be there, in a file of the copy."""
+
+    def replace(name: str, old: str, new: str) -> None:
+        path = folder / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new, 1))
+
+    return replace
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
+    """An empty state store, on SQLite and on the real Postgres."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    if request.param == "postgres":
+        url = str(request.getfixturevalue("database_url"))
+    opened = StateStore(url)
+    yield opened
+    opened.close()

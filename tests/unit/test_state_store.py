@@ -1,0 +1,118 @@
+"""The records, on SQLite and on Postgres: drops, builds, evidence, deliveries, holds, requests."""
+
+import pytest
+
+from orchestration.state.records import Build, Delivery, Drop, Evidence, Hold
+from orchestration.state.store import StateStore
+
+
+def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-01-01") -> Drop:
+    return store.register_drop(
+        "orders", day, digest=content * 64, file=f"orders/{day}.csv", size_bytes=1, marker_stamp=stamp
+    )
+
+
+def evidence(check: str, version: str, *, passed: bool, day: str = "2024-01-01") -> Evidence:
+    return Evidence("raw.orders", day, check, version, passed, f"{check} said so", "run")
+
+
+def delivery(delivery_id: str, *, day: str = "2024-01-01", digest: str = "d") -> Delivery:
+    return Delivery(delivery_id, "exp_orders", day, "v1", digest, 3, "shard.parquet", "run")
+
+
+def test_the_same_content_again_is_the_same_drop(store: StateStore) -> None:
+    first = drop(store, "a", stamp="one")
+    again = drop(store, "a", stamp="two")
+    assert (first.key, first.id, first.ordinal) == (again.key, again.id, 1)
+    assert store.latest_drops("orders")["2024-01-01"].marker_stamp == "two"
+    assert store.newest()[0] == first.id
+
+
+def test_content_that_comes_back_is_a_drop_of_its_own(store: StateStore) -> None:
+    keys = [drop(store, content).key for content in "aba"]
+    assert keys == [f"orders:2024-01-01:{n}:{content * 16}" for n, content in enumerate("aba", 1)]
+    assert store.latest_drops("orders")["2024-01-01"].ordinal == 3
+
+
+def test_drops_are_counted_by_source_and_partition(store: StateStore) -> None:
+    drop(store, "a")
+    assert drop(store, "a", day="2024-01-02").ordinal == 1
+    assert set(store.latest_drops("orders")) == {"2024-01-01", "2024-01-02"}
+    assert set(store.latest_drops("orders", ["2024-01-02", "2024-01-09"])) == {"2024-01-02"}
+    assert store.latest_drops("weather") == {}
+
+
+def test_the_newest_build_of_each_partition(store: StateStore) -> None:
+    for day, version in (("2024-01-01", "v1"), ("2024-01-02", "v1"), ("2024-01-01", "v2")):
+        store.record_build(Build("marts.m", day, version, "run", drop_ordinal=None, rows=7))
+    store.record_build(Build("marts.other", "2024-01-01", "v9", "run"))
+    builds = store.latest_builds("marts.m")
+    assert {day: build.version for day, build in builds.items()} == {
+        "2024-01-01": "v2",
+        "2024-01-02": "v1",
+    }
+    assert builds["2024-01-01"].rows == 7
+    assert builds["2024-01-01"].built_at is not None
+
+
+def test_evidence_is_the_newest_of_each_check_and_version(store: StateStore) -> None:
+    store.record_evidence([])
+    store.record_evidence([evidence("suite", "v1", passed=False), evidence("test", "v1", passed=True)])
+    store.record_evidence([evidence("suite", "v1", passed=True), evidence("suite", "v2", passed=False)])
+    store.record_evidence([evidence("suite", "v1", passed=False, day="2024-01-02")])
+    found = store.evidence_of([("raw.orders", "2024-01-01"), ("raw.weather", "2024-01-02")])
+    assert [(item.check, item.version, item.passed) for item in found] == [
+        ("test", "v1", True),
+        ("suite", "v1", True),
+        ("suite", "v2", False),
+    ]
+    assert {item.summary for item in found} == {"test said so", "suite said so"}
+    assert store.evidence_of([]) == []
+
+
+def test_what_was_touched_since(store: StateStore) -> None:
+    assert store.newest() == (0, 0, 0)
+    drop(store, "a")
+    before = store.newest()
+    store.record_build(Build("marts.m", "2024-01-01", "v1", "run"))
+    store.record_evidence([evidence("suite", "v1", passed=True, day="2024-01-05")])
+    assert store.touched_after(*before) == {("marts.m", "2024-01-01"), ("raw.orders", "2024-01-05")}
+    assert store.touched_after(0, 0, 0) - store.touched_after(*before) == {("raw.orders", "2024-01-01")}
+    assert store.touched_after(*store.newest()) == set()
+
+
+def test_a_delivery_is_planned_once_and_then_acknowledged(store: StateStore) -> None:
+    store.plan_delivery(delivery("one"))
+    store.plan_delivery(delivery("one", digest="another"))
+    assert store.latest_deliveries("exp_orders", acknowledged=True) == {}
+    planned = store.latest_deliveries("exp_orders", acknowledged=False)["2024-01-01"]
+    assert (planned.digest, planned.acknowledged, planned.acknowledged_at) == ("d", False, None)
+    store.acknowledge_delivery("one", "table t")
+    store.plan_delivery(delivery("two", digest="e"))
+    held = store.latest_deliveries("exp_orders", acknowledged=True)["2024-01-01"]
+    assert (held.delivery_id, held.location, held.rows) == ("one", "table t", 3)
+    assert held.acknowledged_at is not None
+    assert store.latest_deliveries("exp_orders", acknowledged=False)["2024-01-01"].delivery_id == "two"
+
+
+def test_holds_are_replaced_and_lifted(store: StateStore) -> None:
+    store.hold(Hold("exp_orders", "2024-01-01", ("first",), "run"))
+    store.hold(Hold("exp_orders", "2024-01-01", ("second", "third"), "run 2"))
+    store.hold(Hold("exp_orders", "2024-01-02", ("fourth",), "run"))
+    assert store.holds("exp_orders")["2024-01-01"].reasons == ("second", "third")
+    store.lift_hold("exp_orders", "2024-01-01")
+    assert set(store.holds("exp_orders")) == {"2024-01-02"}
+    assert store.holds("exp_weather") == {}
+
+
+def test_requests_are_remembered_by_what_a_table_is_made_of(store: StateStore) -> None:
+    store.record_requests("run-1", "2024-01-01", {"marts.m": frozenset(["x", "y"])})
+    store.record_requests("run-2", "2024-01-01", {"marts.m": frozenset(["y"])})
+    store.record_requests("run-3", "2024-01-02", {"marts.m": frozenset(["x"])})
+    assert store.requests_of("2024-01-01") == {("marts.m", "x"): "run-1", ("marts.m", "y"): "run-2"}
+
+
+@pytest.mark.parametrize("text", ["Ö'ä\"; drop table drops; --", "日本", "x" * 5000])
+def test_any_text_is_kept_as_it_is(store: StateStore, text: str) -> None:
+    store.record_evidence([Evidence("raw.orders", "2024-01-01", "suite", "v1", True, text, "run")])
+    assert store.evidence_of([("raw.orders", "2024-01-01")])[0].summary == text

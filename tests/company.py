@@ -87,10 +87,10 @@ class Company:
 
     # -- what an operator does
 
-    def run(self) -> list[Event]:
-        """Take everything that is due through the graph."""
+    def run(self, *, retry: bool = False) -> list[Event]:
+        """Take everything that is due through the graph, and with `retry` what has failed."""
         with open_instance(self.settings) as instance:
-            return list(run_everything(self.deployment, self.project, instance))
+            return list(run_everything(self.deployment, self.project, instance, retry=retry))
 
     def materialize(self, day: str, *keys: str, checks: bool = True) -> tuple[bool, str]:
         """Press the button: these assets (`schema/name`) alone, for a day; return success and complaints."""
@@ -209,3 +209,8 @@ def runs(events: list[Event]) -> list[tuple[str, bool]]:
 def held(events: list[Event]) -> list[tuple[str, str]]:
     """Return (export, partition key) of what is held at the end."""
     return [(event.export, event.partition_key) for event in events if isinstance(event, Held)]
+
+
+def finished(events: list[Event]) -> list[Finished]:
+    """Return the runs that have ended, in their order."""
+    return [event for event in events if isinstance(event, Finished)]

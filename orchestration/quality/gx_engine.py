@@ -4,6 +4,7 @@ GX has no DuckDB engine of its own: it reads DuckDB through SQLAlchemy and close
 it fetches. The one bridge stands in `_bridge_duckdb`; a test notices when GX no longer needs it.
 """
 
+import itertools
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from orchestration.settings import quiet_environment
 
 if TYPE_CHECKING:
     import duckdb
+
+
+_COUNTER = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,10 @@ def judge(
     Raises:
         RuntimeError: GX answered for another number of rules than it was asked.
     """
-    gx = _great_expectations()
-    context: Any = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    gx, context = _great_expectations()
     where = f" where {condition}" if condition else ""
     source = context.data_sources.add_sql(
-        name="warehouse",
+        name=f"warehouse_{next(_COUNTER)}",
         connection_string="duckdb://",
         create_temp_table=False,
         kwargs={"creator": lambda: _lent(connection)},
@@ -70,6 +72,7 @@ def judge(
         engine = source.get_execution_engine()
         engine.close()
         engine.engine.dispose()
+        context.data_sources.delete(source.name)
     by_rule = {result.expectation_config.meta["sluice_rule"]: result for result in answer.results}
     if len(by_rule) != len(rules):
         raise RuntimeError(f"GX judged {len(by_rule)} of {len(rules)} rules on {relation}")
@@ -95,14 +98,19 @@ def _lent(connection: "duckdb.DuckDBPyConnection") -> Any:
 
 
 @cache
-def _great_expectations() -> Any:
-    """Import GX once, quietly: it takes seconds, and only judging needs it."""
+def _great_expectations() -> tuple[Any, Any]:
+    """Import GX once, quietly (it takes seconds, and only judging needs it), and make one context.
+
+    A context leaves a temporary directory behind; one a process is enough.
+    """
     os.environ.update(quiet_environment())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx
     _bridge_duckdb()
-    return gx
+    context: Any = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return gx, context
 
 
 def _bridge_duckdb() -> None:

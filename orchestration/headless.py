@@ -101,6 +101,9 @@ def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstan
     failures: list[str] = []
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            cause = event.step_failure_data.error
+            if cause is not None and cause.cls_name == "DagsterAssetCheckFailedError":
+                continue  # the check itself tells more, below
             error = event.step_failure_data.user_failure_data
             said = error.description if error and error.description else _error(event)
             failures.append(f"{event.step_key}: {said}")

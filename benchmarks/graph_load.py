@@ -129,6 +129,13 @@ repository = definitions.get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())
 print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys))
 """
+IMPORTS = """
+import time
+import dagster
+began = time.perf_counter()
+import dagster_dbt
+print(time.perf_counter() - began, 0, 0)
+"""
 
 
 def generate_company(directory: Path, pairs: int) -> None:
@@ -174,13 +181,18 @@ def main() -> None:
         first = time.perf_counter() - began
         ours, assets, checks = measure(OURS, str(company), str(data), rounds=options.rounds)
     bare, bare_assets, bare_checks = measure(BARE, str(options.pairs), rounds=options.rounds)
+    imports, _, _ = measure(IMPORTS, rounds=options.rounds)
     if (assets, checks) != (bare_assets, bare_checks):
         raise SystemExit(f"not alike: {assets} assets, {checks} checks; bare {bare_assets}, {bare_checks}")
     print(f"{assets} assets, {checks} checks")
     print(f"bare Dagster          {bare:6.2f} s   1.00 x")
-    print(f"the platform          {ours:6.2f} s   {ours / bare:4.2f} x")
+    print(f"  and dagster-dbt     {bare + imports:6.2f} s   {(bare + imports) / bare:4.2f} x  (its import)")
+    print(
+        f"the platform          {ours:6.2f} s   {ours / bare:4.2f} x   {ours / (bare + imports):4.2f} x that"
+    )
     print(f"its first load        {first:6.2f} s   with dbt's parse of {options.pairs} models")
-    print(json.dumps({"ratio": round(ours / bare, 3), "bare_s": round(bare, 3), "ours_s": round(ours, 3)}))
+    ratios = {"ratio": round(ours / bare, 3), "ratio_with_dagster_dbt": round(ours / (bare + imports), 3)}
+    print(json.dumps(ratios))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from datetime import date
 
 from orchestration.contracts.load import load_contracts
-from orchestration.contracts.model import SourceContract
+from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.delivery.exports import Export, load_exports
-from orchestration.ingestion.assets import CONTRACT_CHECK
 from orchestration.lineage import Lineage, Table
 from orchestration.problems import Problem, ProjectError, did_you_mean
 from orchestration.quality.suites import CHECK_NAME, Suite, load_suites
 from orchestration.settings import Settings
-from orchestration.transformation.assets import blocks, tested_relation
-from orchestration.transformation.manifest import DbtManifest, DbtNode, load_manifest
+from orchestration.transformation.manifest import (
+    DbtManifest,
+    DbtNode,
+    blocks,
+    load_manifest,
+    tested_relation,
+)
 
 EXPORT_PREFIX = "exp_"
 

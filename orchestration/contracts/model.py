@@ -10,6 +10,8 @@ from orchestration.yaml_files import YamlFile
 
 SNAPSHOT_PARTITION = "snapshot"
 DATE_FIELD = "{date}"
+# The check on a raw table that says its drop was as agreed.
+CONTRACT_CHECK = "contract"
 
 
 class PartitionGrain(StrEnum):

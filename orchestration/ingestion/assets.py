@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.contracts.model import SNAPSHOT_PARTITION, SourceContract
+from orchestration.contracts.model import CONTRACT_CHECK, SNAPSHOT_PARTITION, SourceContract
 from orchestration.deployment import Deployment
 from orchestration.ingestion.load import DropRefused, Loaded, keep_original, load_drop
 from orchestration.ingestion.staging import register_landed
@@ -13,7 +13,6 @@ from orchestration.lineage import UNPARTITIONED
 from orchestration.state.records import Build, Drop, Evidence
 from orchestration.warehouse.engine import POOL
 
-CONTRACT_CHECK = "contract"
 GROUP = "raw"
 
 

@@ -5,7 +5,7 @@ from failure starts where it failed. Each op asks the gate before it builds, so 
 on a layer that is not validated, in whichever run that was.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.gate import Gate, GateClosed
 from orchestration.state.records import Build, Evidence
-from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
 from orchestration.transformation.translator import SluiceTranslator
 from orchestration.warehouse.engine import POOL, table_versions
@@ -81,21 +81,6 @@ def _tests_by_table(
             )
         )
     return found
-
-
-def blocks(test: Mapping[str, Any]) -> bool:
-    """Return whether a dbt test holds what comes after it: dbt's severity `error`."""
-    return str(test["config"].get("severity") or "error").lower() == "error"
-
-
-def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:
-    """Return the table whose check a dbt test is: the attached one, or the last that it reads."""
-    attached = test.get("attached_node")
-    if attached:
-        return manifest.relation(attached)
-    order = {unique_id: place for place, unique_id in enumerate(manifest.nodes)}
-    reads = sorted(test["depends_on"]["nodes"], key=lambda unique_id: order.get(unique_id, -1))
-    return manifest.relation(reads[-1]) if reads else None
 
 
 def _model_asset(

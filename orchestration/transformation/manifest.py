@@ -89,6 +89,21 @@ class DbtManifest:
                 yield cast("Mapping[str, Any]", node)
 
 
+def blocks(test: Mapping[str, Any]) -> bool:
+    """Return whether a dbt test holds what comes after it: dbt's severity `error`."""
+    return str(test["config"].get("severity") or "error").lower() == "error"
+
+
+def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:
+    """Return the table whose check a dbt test is: the attached one, or the last that it reads."""
+    attached = test.get("attached_node")
+    if attached:
+        return manifest.relation(attached)
+    order = {unique_id: place for place, unique_id in enumerate(manifest.nodes)}
+    reads = sorted(test["depends_on"]["nodes"], key=lambda unique_id: order.get(unique_id, -1))
+    return manifest.relation(reads[-1]) if reads else None
+
+
 def load_manifest(settings: Settings) -> DbtManifest:
     """Return the manifest, parsing the dbt project first where a file has changed since.
 

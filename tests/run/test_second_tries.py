@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from orchestration.headless import Complaint, Finished
 from orchestration.operations.event_log import ease_event_log
 from orchestration.operations.status import Standing
-from tests.company import MON, SHOP_ORDERS, TUE, WED, WEATHER_REPORT, Company, finished, held
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 
 pytestmark = pytest.mark.long
 GATE = ("delivered/exp_weather_report", "gate")

@@ -58,7 +58,6 @@ def test_the_line_of_the_deepest_part_that_is_there(
         ("- a\n- b\n", 1, "no mapping at the top"),
         ("", 1, "no mapping at the top"),
         ("just words\n", 1, "no mapping at the top"),
-        ("a: !!python/object:os.system {}\n", 1, "not YAML"),
     ],
 )
 def test_what_is_no_mapping_is_a_problem(tmp_path: Path, text: str, line: int, what: str) -> None:
@@ -88,3 +87,9 @@ def test_a_problem_says_where_what_and_how_to_mend(tmp_path: Path) -> None:
     assert isinstance(file, YamlFile)
     problem = file.problem("a hole", expected="none", mend="fill it", at=("key", 1))
     assert str(problem) == "folder/file.yml:6: a hole; expected none; fill it"
+
+
+def test_a_tag_makes_nothing_but_plain_data(tmp_path: Path) -> None:
+    found = read(tmp_path, "a: !!python/object:os.system {}\n")
+    assert isinstance(found, YamlFile)
+    assert found.data == {"a": {}}

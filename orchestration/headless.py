@@ -55,26 +55,34 @@ def run_everything(
     bury_dead_runs(instance, ask_again=True)
     forgotten = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
+    cursor, waiting = Cursor(), frozenset[str]()
+    held: dict[tuple[str, str], Held] = {}
     while True:
+        # One at a time, then a new look: what a run leaves behind decides what comes next.
         due = find_due(
             deployment,
             project,
-            Cursor(),
+            cursor,
             lambda run_key: run_key not in forgotten and run_exists(instance, run_key),
+            waiting,
+            at_most=1,
         )
+        cursor, waiting = due.cursor, due.not_looked_at
         for complaint in due.complaints:
             if complaint not in said:
                 said.add(complaint)
                 yield Complaint(complaint)
         publish_holds(instance, project, deployment.store, due.held)
+        held |= {(item.export, item.partition_key): item for item in due.held}
         if not due.runs:
-            yield from due.held
+            yield from held.values()
             return
-        # One at a time, then a new look: what this run leaves behind decides what comes next.
         run = due.runs[0]
+        for export in run.exports:
+            held.pop((export, run.partition_key), None)
         forgotten.discard(run.run_key)
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
-        yield Started(run, len(due.runs) - 1)
+        yield Started(run, len(waiting))
         yield _execute(job, project, instance, run)
 
 

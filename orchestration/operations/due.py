@@ -73,6 +73,7 @@ class Due:
     held: tuple[Held, ...]
     complaints: tuple[str, ...]
     cursor: Cursor
+    not_looked_at: frozenset[str] = frozenset()
 
 
 def find_due(
@@ -81,6 +82,7 @@ def find_due(
     cursor: Cursor,
     run_exists: Callable[[str], bool],
     look_again_at: Iterable[str] = (),
+    at_most: int | None = None,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -90,6 +92,7 @@ def find_due(
         cursor: how far the records were read before.
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
+        at_most: the number of runs after which to stop looking; the answer tells what was left.
     """
     complaints: list[str] = []
     for contract in project.contracts.values():
@@ -98,15 +101,21 @@ def find_due(
     touched = deployment.store.touched_after(cursor.drops, cursor.builds, cursor.evidence)
     view = _View(deployment, project, run_exists)
     days = sorted(view.days_touched(touched) | (set(look_again_at) - {UNPARTITIONED}))
-    runs = [run for key in [UNPARTITIONED, *days] if (run := view.due_run(key)) is not None]
-    started = {(run.partition_key, export) for run in runs for export in run.exports}
-    held = [
-        Held(name, key, report)
-        for key in days
-        for name in project.exports
-        if (key, name) not in started and (report := view.held(name, key)) is not None
-    ]
-    return Due(tuple(runs), tuple(held), tuple(complaints), newest)
+    runs: list[DueRun] = []
+    held: list[Held] = []
+    waiting = [UNPARTITIONED, *days]
+    while waiting and (at_most is None or len(runs) < at_most):
+        key = waiting.pop(0)
+        run = view.due_run(key)
+        if run is not None:
+            runs.append(run)
+        started = run.exports if run is not None else ()
+        for name in project.exports if key != UNPARTITIONED else ():
+            report = view.held(name, key) if name not in started else None
+            if report is not None:
+                held.append(Held(name, key, report))
+    left = frozenset(waiting) - {UNPARTITIONED}
+    return Due(tuple(runs), tuple(held), tuple(complaints), newest, left)
 
 
 class _View:

@@ -1,11 +1,11 @@
-"""One op a dbt model, and one for its data tests.
+"""One op a dbt model, with its data tests as the checks of that op.
 
 An op a model, not one for all: a failed check then holds just what is made of the bad table, and a rerun
 from failure starts where it failed. Each op asks the gate before it builds, so that nothing is ever built
 on a layer that is not validated, in whichever run that was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,14 +44,22 @@ def dbt_assets(
         node.unique_id for node in manifest.nodes.values() if lineage.tables[node.relation].daily
     )
     translator = SluiceTranslator(manifest, daily, partitions)
-    definitions: list[dg.AssetsDefinition | dg.AssetChecksDefinition] = []
     tests = _tests_by_table(manifest, lineage, partitions)
-    for node in manifest.nodes.values():
-        table = lineage.tables[node.relation]
-        spec = translator.get_asset_spec(manifest.content, node.unique_id, None)
-        definitions.append(_model_asset(deployment, gate, dbt, node, table, spec))
+    definitions: list[dg.AssetsDefinition | dg.AssetChecksDefinition] = [
+        _model_asset(
+            deployment,
+            gate,
+            dbt,
+            node,
+            lineage.tables[node.relation],
+            translator.get_asset_spec(manifest.content, node.unique_id, None),
+            tests.pop(node.relation, []),
+        )
+        for node in manifest.nodes.values()
+    ]
+    # What is left are tests on sources, whose tables another op loads.
     for relation, specs in tests.items():
-        definitions.append(_test_checks(deployment, dbt, lineage.tables[relation], specs))
+        definitions.append(_source_checks(deployment, dbt, lineage.tables[relation], specs))
     return definitions
 
 
@@ -90,10 +98,21 @@ def _model_asset(
     node: DbtNode,
     table: Table,
     spec: dg.AssetSpec,
+    tests: Sequence[dg.AssetCheckSpec],
 ) -> dg.AssetsDefinition:
-    @dg.multi_asset(name="__".join(node.asset_key), specs=[spec], pool=POOL)
-    def build(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    blocking = {test.name: test.blocking for test in tests}
+
+    @dg.multi_asset(
+        name="__".join(node.asset_key), specs=[spec], check_specs=tests, can_subset=True, pool=POOL
+    )
+    def build(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         key = context.partition_key if table.daily else ""
+        names = sorted(check.name for check in context.selected_asset_check_keys)
+        if spec.key not in context.selected_asset_keys:  # the checks alone, from the UI
+            yield from _test(deployment, dbt, table, key, names, blocking, context.run_id)
+            return
         with deployment.warehouse.connect() as connection:
             try:
                 gate.require_parents(connection, node.relation, key)
@@ -103,7 +122,7 @@ def _model_asset(
                     allow_retries=False,
                 ) from None
         try:
-            result = dbt.run(node.resource_type, node.name, partition_variables(key) if key else {})
+            result, judged = dbt.build(node.name, names, partition_variables(key) if key else {})
         except DbtError as error:
             raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
         with deployment.warehouse.connect() as connection:
@@ -112,7 +131,7 @@ def _model_asset(
             counted = connection.execute(f"select count(*) from {node.relation}{where}").fetchone()
         rows = int(counted[0]) if counted else 0
         deployment.store.record_build(Build(node.relation, key, version, context.run_id, rows=rows))
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             asset_key=spec.key,
             metadata={
                 "dagster/row_count": rows,
@@ -120,59 +139,84 @@ def _model_asset(
                 "version of the table": version,
             },
         )
+        yield from _judged(deployment, table, key, names, judged, blocking, version, context.run_id)
 
     return build
 
 
-def _test_checks(
+def _source_checks(
     deployment: Deployment,
     dbt: DbtProcess,
     table: Table,
     specs: Sequence[dg.AssetCheckSpec],
 ) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name="test__" + "__".join(table.asset_key),
-        specs=specs,
-        can_subset=True,
-        pool=POOL,
-    )
+    blocking = {spec.name: spec.blocking for spec in specs}
+
+    @dg.multi_asset_check(name="test__" + "__".join(table.asset_key), specs=specs, can_subset=True, pool=POOL)
     def test(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         key = context.partition_key if table.daily else ""
         names = sorted(check.name for check in context.selected_asset_check_keys)
-        # The version is read before and after: evidence must not speak for rows that came in between.
-        with deployment.warehouse.connect() as connection:
-            before = table_versions(connection, [table.relation]).get((table.relation, key), "")
-        results = dbt.test(names, partition_variables(key) if key else {})
-        with deployment.warehouse.connect() as connection:
-            after = table_versions(connection, [table.relation]).get((table.relation, key), "")
-        if before != after:
-            raise dg.Failure(
-                f"{table.relation} was rebuilt while its tests ran; rerun the checks of this partition"
-            )
-        by_name = {result.unique_id.split(".")[2]: result for result in results}
-        missing = [name for name in names if name not in by_name]
-        if missing:
-            raise dg.Failure(f"dbt did not run {', '.join(missing)}; a test that did not run never passes")
-        deployment.store.record_evidence(
-            [_evidence(table, key, name, after, by_name[name], context.run.run_id) for name in names]
-        )
-        blocking = {spec.name: spec.blocking for spec in specs}
-        for name in names:
-            result = by_name[name]
-            yield dg.AssetCheckResult(
-                check_name=name,
-                asset_key=dg.AssetKey(table.asset_key),
-                passed=result.status == "pass",
-                severity=dg.AssetCheckSeverity.ERROR if blocking[name] else dg.AssetCheckSeverity.WARN,
-                description=_said(result),
-                metadata={
-                    "failing rows": result.failures or 0,
-                    "compiled SQL": dg.MetadataValue.md(f"```sql\n{result.compiled_code}\n```"),
-                    "version of the table": after,
-                },
-            )
+        yield from _test(deployment, dbt, table, key, names, blocking, context.run.run_id)
 
     return test
+
+
+def _test(
+    deployment: Deployment,
+    dbt: DbtProcess,
+    table: Table,
+    key: str,
+    names: Sequence[str],
+    blocking: Mapping[str, bool],
+    run_id: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Run data tests on a table as it stands."""
+    # The version is read before and after: evidence must not speak for rows that came in between.
+    with deployment.warehouse.connect() as connection:
+        before = table_versions(connection, [table.relation]).get((table.relation, key), "")
+    judged = dbt.test(names, partition_variables(key) if key else {})
+    with deployment.warehouse.connect() as connection:
+        after = table_versions(connection, [table.relation]).get((table.relation, key), "")
+    if before != after:
+        raise dg.Failure(
+            f"{table.relation} was rebuilt while its tests ran; rerun the checks of this partition"
+        )
+    yield from _judged(deployment, table, key, names, judged, blocking, after, run_id)
+
+
+def _judged(
+    deployment: Deployment,
+    table: Table,
+    key: str,
+    names: Sequence[str],
+    judged: Sequence[DbtResult],
+    blocking: Mapping[str, bool],
+    version: str,
+    run_id: str,
+) -> Iterator[dg.AssetCheckResult]:
+    """Record what data tests said as evidence, and yield it as check results."""
+    by_name = {result.unique_id.split(".")[2]: result for result in judged}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise dg.Failure(f"dbt did not run {', '.join(missing)}; a test that did not run never passes")
+    deployment.store.record_evidence(
+        [_evidence(table, key, name, version, by_name[name], run_id) for name in names]
+    )
+    for name in names:
+        result = by_name[name]
+        severity = dg.AssetCheckSeverity.ERROR if blocking[name] else dg.AssetCheckSeverity.WARN
+        yield dg.AssetCheckResult(
+            check_name=name,
+            asset_key=dg.AssetKey(table.asset_key),
+            passed=result.status == "pass",
+            severity=severity,
+            description=_said(result),
+            metadata={
+                "failing rows": result.failures or 0,
+                "compiled SQL": dg.MetadataValue.md(f"```sql\n{result.compiled_code}\n```"),
+                "version of the table": version,
+            },
+        )
 
 
 def _evidence(table: Table, key: str, name: str, version: str, result: DbtResult, run_id: str) -> Evidence:

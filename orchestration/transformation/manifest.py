@@ -12,11 +12,10 @@ from filelock import FileLock
 
 from orchestration.problems import Problem, ProjectError
 from orchestration.settings import SHARED_DBT_MACROS, Settings
+from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 
 _SKIPPED_FOLDERS = {"target", "logs", "dbt_packages", "__pycache__"}
 PARTITION_STRATEGY = "partition"
-# The resources of a manifest that leave a table behind.
-TABLE_RESOURCES = ("model", "seed", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,6 @@ def load_manifest(settings: Settings) -> DbtManifest:
     with FileLock(settings.dbt_target_dir.parent / "manifest.lock"):
         stamp = _stamp(settings)
         if not (path.exists() and stamp_path.exists() and stamp_path.read_text() == stamp):
-            from orchestration.transformation.runner import DbtError, DbtProcess
-
             stamp_path.unlink(missing_ok=True)
             try:
                 DbtProcess(settings).parse()

@@ -15,6 +15,10 @@ from typing import Any
 from orchestration.settings import Settings
 
 _LOCK = threading.Lock()
+# A test that reads two models comes with both unless told not to; unit tests are for `make test`.
+_NOTHING_ELSE = ("--indirect-selection", "empty", "--exclude-resource-type", "unit_test")
+# The resources of a manifest that leave a table behind.
+TABLE_RESOURCES = ("model", "seed", "snapshot")
 
 
 class DbtError(Exception):
@@ -45,27 +49,25 @@ class DbtProcess:
         """Parse the project, write `manifest.json`, and keep the manifest for later calls."""
         self._invoke(["parse"])
 
-    def run(self, resource_type: str, name: str, variables: Mapping[str, str]) -> DbtResult:
-        """Build one model, seed or snapshot.
+    def build(
+        self, name: str, tests: Sequence[str], variables: Mapping[str, str]
+    ) -> tuple[DbtResult, list[DbtResult]]:
+        """Build one model, seed or snapshot and run these of its data tests, in one call of dbt.
 
         Raises:
-            DbtError: dbt failed to build it.
+            DbtError: dbt failed to build it; a failing test is a result, not an exception.
         """
-        verb = {"model": "run", "seed": "seed", "snapshot": "snapshot"}[resource_type]
-        results = [
-            result
-            for result in self._invoke([verb, "--select", name], variables)
-            if result.unique_id.split(".")[0] == resource_type  # hooks are results too
-        ]
-        if len(results) != 1:
-            raise DbtError(f"dbt ran {len(results)} nodes for `{name}`; expected one")
-        if results[0].status != "success":
-            raise DbtError(results[0].message)
-        return results[0]
+        results = self._invoke(["build", "--select", name, *tests, *_NOTHING_ELSE], variables, may_fail=True)
+        tables = [result for result in results if result.unique_id.split(".")[0] in TABLE_RESOURCES]
+        if len(tables) != 1:
+            raise DbtError(f"dbt built {len(tables)} tables for `{name}`; expected one")
+        if tables[0].status != "success":
+            raise DbtError(tables[0].message)
+        return tables[0], [result for result in results if result.unique_id.startswith("test.")]
 
     def test(self, names: Sequence[str], variables: Mapping[str, str]) -> list[DbtResult]:
         """Run data tests by name; a failing test is a result, not an exception."""
-        return self._invoke(["test", "--select", *names], variables, may_fail=True)
+        return self._invoke(["test", "--select", *names, *_NOTHING_ELSE], variables, may_fail=True)
 
     def _invoke(
         self,

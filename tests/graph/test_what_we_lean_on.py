@@ -84,7 +84,7 @@ def test_dbt_lets_go_of_the_warehouse_after_each_call(open_bakery: Company) -> N
     dbt = DbtProcess(settings)
     variables = partition_variables(MON)
     calls: list[Any] = [
-        lambda: dbt.run("model", "stg_orders", variables),
+        lambda: dbt.build("stg_orders", [], variables),
         lambda: dbt.test(["unique_stg_orders_order_number"], variables),
     ]
     for call in calls:

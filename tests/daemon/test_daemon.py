@@ -1,0 +1,184 @@
+"""The daemon at work: `sluice dev` in one terminal, the provider in a second one.
+
+Belongs here: what needs the real processes. Does not: what a single run does; `tests/run` has that.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.operations.status import Standing
+from orchestration.settings import Settings
+from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, orders
+from tests.daemon.server import Server
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("daemon"),  # in one process, so that there is one server
+    pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes through /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Server]:
+    """A bakery with its daemon; each test lands days of its own."""
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute("create database daemon")
+    url, folder = postgres_url.replace("/postgres?", "/daemon?"), tmp_path_factory.mktemp("daemon")
+    container = folder / "container"
+    environ = {"SLUICE_CONNECTION_SHOP_SCREENS": url, "SLUICE_CONNECTION_MILLER": str(container)}
+    settings = Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data")
+    company = Company(settings, url, container)
+    server = Server(company, folder / "sluice_dev.log")
+    (folder / "shops.csv").write_text("shop,town\n" + "".join(f"{shop},Ulm\n" for shop in "abcd"))
+    land(company, shops=folder / "shops.csv")
+    yield server
+    server.kill()
+    company.deployment.store.close()
+
+
+def land(company: Company, **files: Path) -> None:
+    """Land files, of a source each, from the second terminal; at the same time, as providers do."""
+    started = [company.start("land", source, str(file)) for source, file in files.items()]
+    for process in started:
+        with process:
+            _, complained = process.communicate(timeout=120)
+            assert (process.returncode, complained) == (0, "")
+
+
+def orders_file(server: Server, day: str, **loaves: int) -> Path:
+    """Write a day's orders: loaves by shop."""
+    file = server.log.with_name(f"{day}.csv.gz")
+    file.write_bytes(gzip.compress(orders(day, **loaves).encode()))
+    return file
+
+
+def weather_file(server: Server, day: str, rain: float) -> Path:
+    """Write a day's weather."""
+    file = server.log.with_name(f"{day}.csv")
+    file.write_text(f"date,town,rain_mm\n{day},Ulm,{rain}\n")
+    return file
+
+
+def screens(company: Company, day: str, *shops: str) -> dict[str, int]:
+    """Return {shop: loaves} of the screens for a day; a window of three days shows other days' shops too."""
+    found = {shop: loaves for _, shop, loaves in company.in_postgres(day) if shop in shops}
+    assert len(found) == len([row for row in company.in_postgres(day) if row[1] in shops])
+    return found
+
+
+def rain(company: Company, day: str) -> list[float]:
+    """Return what the miller's files of a day say, found by the manifest."""
+    shown = company.container / "weather" / day / "manifest.json"
+    if not shown.exists():
+        return []
+    manifest = json.loads(shown.read_text())
+    paths = [str(shown.parent / manifest["delivery_id"] / part["path"]) for part in manifest["files"]]
+    return [float(row[0]) for row in duckdb.read_parquet(paths).select("rain_mm").fetchall()]
+
+
+def deliveries(company: Company, day: str) -> tuple[int, int]:
+    """Return how many deliveries of a day came to the screens' database, and to the miller's folder."""
+    query = "select count(*) from bakery._sluice_deliveries where partition_key = %s"
+    with psycopg.connect(company.postgres_url) as connection:
+        row = connection.execute(query, [day]).fetchone()
+    return int(row[0]) if row else 0, len(list((company.container / "weather" / day).glob("*/manifest.json")))
+
+
+def monday_arrives(server: Server) -> None:
+    """Have Monday at both destinations, corrected or not: other tests need a table in Postgres."""
+    company = server.up().company
+    shops = ("shops", SNAPSHOT_PARTITION)
+    server.wait_until(lambda: company.status()[shops].standing is Standing.VALIDATED, "the shops are loaded")
+    if not company.in_postgres(MON):
+        land(
+            company,
+            orders=orders_file(server, MON, a=3, b=4),
+            weather=weather_file(server, MON, rain=1.5),
+        )
+    server.wait_until(lambda: bool(company.in_postgres(MON) and rain(company, MON)), "Monday is delivered")
+
+
+def test_a_landed_day_arrives_and_its_correction_replaces_its_slice(server: Server) -> None:
+    monday_arrives(server)
+    company = server.company
+    assert screens(company, MON, "a", "b") == {"a": 3, "b": 4}
+    assert rain(company, MON) == [1.5]
+    land(company, orders=orders_file(server, MON, a=5))
+    server.wait_until(
+        lambda: screens(company, MON, "a", "b") == {"a": 5},
+        "the corrected Monday is on the screens, without the shop that ordered nothing",
+    )
+    assert deliveries(company, MON) == (2, 1)  # the weather is the same: nothing was sent
+
+
+def test_a_broken_day_is_held_and_the_ui_says_so_until_it_is_corrected(server: Server) -> None:
+    monday_arrives(server)
+    company, gates = server.company, ("delivered/exp_shop_orders", "delivered/exp_weather_report")
+
+    def gates_say(status: str) -> bool:
+        found = [server.check(gate, "gate", TUE) for gate in gates]
+        return [said[0] if said else None for said in found] == [status, status]
+
+    land(company, orders=orders_file(server, TUE, c=1), weather=weather_file(server, TUE, rain=-1))
+    server.wait_until(lambda: gates_say("FAILED"), "the UI shows both gates as closed for Tuesday")
+    for gate in gates:
+        said = server.check(gate, "gate", TUE)
+        assert said is not None
+        assert "staging.stg_weather" in said[1]
+        assert "expectations" in said[1]
+    assert company.in_postgres(TUE) == []
+    assert rain(company, TUE) == []
+    standing = company.status()
+    assert standing[(SHOP_ORDERS, TUE)].standing is Standing.HELD
+    assert standing[(WEATHER_REPORT, TUE)].standing is Standing.HELD
+
+    land(company, weather=weather_file(server, TUE, rain=1))
+    server.wait_until(lambda: gates_say("SUCCEEDED"), "the UI shows both gates as open for Tuesday")
+    server.wait_until(
+        lambda: (screens(company, TUE, "c"), rain(company, TUE)) == ({"c": 1}, [1]),
+        "the corrected Tuesday is at both destinations",
+    )
+    assert deliveries(company, TUE) == (1, 1)
+
+
+def test_nobody_but_this_machine_is_listened_to(server: Server) -> None:
+    assert server.up().listening() == {("127.0.0.1", server.port)}
+
+
+def test_a_day_in_the_middle_of_which_all_was_killed_arrives_once(server: Server) -> None:
+    monday_arrives(server)
+    company = server.company
+    with psycopg.connect(company.postgres_url, autocommit=True) as ours, ours.transaction():
+        ours.execute("lock table bakery.shop_orders in access exclusive mode")
+        land(company, orders=orders_file(server, WED, d=7), weather=weather_file(server, WED, rain=3))
+        server.wait_until(
+            lambda: ours.execute("select 1 from pg_locks where not granted").fetchone() is not None,
+            "Wednesday's rows wait for our lock",
+        )
+        server.kill()
+    assert screens(company, WED, "d") == {}
+
+    server.up()
+    server.wait_until(
+        lambda: (screens(company, WED, "d"), rain(company, WED)) == ({"d": 7}, [3]),
+        "Wednesday is at both destinations",
+    )
+    server.wait_until(server.idle, "no run is left over")
+    assert deliveries(company, WED) == (1, 1)
+
+
+def test_asked_to_stop_it_ends_with_code_0_and_leaves_no_process(server: Server) -> None:
+    server.up()
+    server.wait_until(server.idle, "no run is under way")
+    assert len(server.processes()) > 1
+    assert server.stop(seconds=30) == 0
+    # Its code server takes a moment longer.
+    server.wait_until(lambda: server.processes() == [], "every process has ended")
+    assert server.listening() == set()

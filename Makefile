@@ -23,7 +23,7 @@ dev: $(READY)  ## UI and daemon on loopback, with the demo's destinations
 	@exec $(BIN)/sluice dev --demo-destinations
 
 test: $(READY)  ## everything, long tests included
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -29,8 +29,8 @@ _VARIABLES = {
     "SLUICE_DELIVERIES_DIR": "deliveries_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
 }
-# Set by us for dbt's project files, never read back.
-_DBT_VARIABLES = {"SLUICE_DBT_MACROS"}
+# Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
+_OTHERS = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS"}
 
 
 class SettingsError(Exception):
@@ -102,7 +102,7 @@ class Settings(BaseModel):
                     connections[name] = SecretStr(environ[variable])
             elif field := _VARIABLES.get(variable):
                 fields[field] = environ[variable]
-            elif variable not in _DBT_VARIABLES:
+            elif variable not in _OTHERS:
                 hint = did_you_mean(variable, [*_VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
                 raise SettingsError(f"environment variable {variable} means nothing here; {hint}")
         fields |= {name: value for name, value in overrides.items() if value is not None}

@@ -20,7 +20,6 @@ from tests.daemon.server import Server
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.xdist_group("daemon"),  # in one process, so that there is one server
     pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at processes through /proc"),
 ]
 

@@ -34,7 +34,6 @@ pytestmark = [
     pytest.mark.feeds,
     pytest.mark.long,
     pytest.mark.timeout(1800),  # the first test waits for some ninety runs
-    pytest.mark.xdist_group("feeds"),  # in one process, so that they are run once
     pytest.mark.skipif(
         not FEEDS,
         reason="no real feeds: set SLUICE_TEST_FEEDS to a folder with sales/DAY.csv.gz,"

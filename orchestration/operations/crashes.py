@@ -6,9 +6,8 @@ slot. Belongs here: burying such runs. Does not belong here: runs that failed by
 somebody to look at.
 """
 
-import os
-
 import dagster as dg
+import psutil
 
 STARTED_BY_TAG = "sluice/started_by"
 STARTED_BY_COMMAND = "sluice run"
@@ -19,6 +18,8 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+# The kernel tells a process's start to a hundredth of a second, counted from a boot time in seconds.
+_CLOCK_SLACK_SECONDS = 2.0
 
 
 def bury_dead_runs(instance: dg.DagsterInstance, *, ask_again: bool) -> list[str]:
@@ -32,12 +33,14 @@ def bury_dead_runs(instance: dg.DagsterInstance, *, ask_again: bool) -> list[str
     """
     buried: list[str] = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY)):
-        pid = _process_of(instance, run.run_id)
-        if pid is None or _alive(pid):
+        sign = _last_sign_of_life(instance, run.run_id)
+        if sign is None or _alive(*sign):
             continue
         if ask_again or run.tags.get(STARTED_BY_TAG) == STARTED_BY_COMMAND:
             instance.add_run_tags(run.run_id, {DIED_TAG: "true"})
-        instance.report_run_failed(run, f"the run's process {pid} is gone: killed, or its machine went down")
+        instance.report_run_failed(
+            run, f"the run's process {sign[0]} is gone: killed, or its machine went down"
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         buried.append(run.run_id)
     return buried
@@ -49,21 +52,28 @@ def partitions_of_dead_runs(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags.get(_PARTITION_TAG, "") for run in runs}
 
 
-def _process_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
-    """Return the process that last wrote an event of the run."""
-    pids = [
-        entry.dagster_event.pid
+def _last_sign_of_life(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
+    """Return (process id, time as seconds of the epoch) of the last event that a run's process wrote."""
+    signs = [
+        (entry.dagster_event.pid, entry.timestamp)
         for entry in instance.all_logs(run_id)
         if entry.dagster_event is not None and entry.dagster_event.pid is not None
     ]
-    return pids[-1] if pids else None
+    return signs[-1] if signs else None
 
 
-def _alive(pid: int) -> bool:
+def _alive(pid: int, seen_at: float) -> bool:
+    """Whether the process that wrote an event at a time still works.
+
+    The number may be another process's by now; and where nobody waits for orphans, as in a container
+    whose first process is no init, a dead one keeps its number as a zombie.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return False
+        return process.create_time() <= seen_at + _CLOCK_SLACK_SECONDS
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

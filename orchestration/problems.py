@@ -54,6 +54,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def shown_path(path: Path, project_dir: Path) -> str:
     """Return `path` as a reader of the project knows it: relative to the project directory."""
+    if path.is_relative_to(project_dir):  # to resolve asks the file system, for each part of both
+        return str(path.relative_to(project_dir))
     try:
         return str(path.resolve().relative_to(project_dir.resolve()))
     except ValueError:

@@ -15,9 +15,9 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.gate import Gate, GateClosed
 from orchestration.state.records import Build, Evidence
+from orchestration.transformation.asset_specs import asset_specs
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
-from orchestration.transformation.translator import SluiceTranslator
 from orchestration.warehouse.engine import POOL, table_versions
 
 
@@ -40,10 +40,7 @@ def dbt_assets(
     partitions: dg.PartitionsDefinition[str],
 ) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Return an asset for each model, seed and snapshot, and a check for each data test."""
-    daily = frozenset(
-        node.unique_id for node in manifest.nodes.values() if lineage.tables[node.relation].daily
-    )
-    translator = SluiceTranslator(manifest, daily, partitions)
+    specs = asset_specs(manifest, lineage, partitions)
     tests = _tests_by_table(manifest, lineage, partitions)
     definitions: list[dg.AssetsDefinition | dg.AssetChecksDefinition] = [
         _model_asset(
@@ -52,7 +49,7 @@ def dbt_assets(
             dbt,
             node,
             lineage.tables[node.relation],
-            translator.get_asset_spec(manifest.content, node.unique_id, None),
+            specs[node.relation],
             tests.pop(node.relation, []),
         )
         for node in manifest.nodes.values()

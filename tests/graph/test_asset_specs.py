@@ -1,0 +1,47 @@
+"""Our asset specs of dbt's tables beside dagster-dbt's: one reader's words, whoever wrote them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
+
+from orchestration.project import load_project
+from orchestration.settings import Settings
+from orchestration.transformation.asset_specs import asset_specs
+from orchestration.transformation.manifest import DbtManifest
+from tests.graph.shape import COMPANIES
+
+
+class ByRelation(DagsterDbtTranslator):
+    """dagster-dbt as it is, but for the key, which is the relation."""
+
+    def __init__(self, manifest: DbtManifest) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_code_references=False))
+        self._manifest = manifest
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        relation = self._manifest.relation(dbt_resource_props["unique_id"])
+        assert relation is not None
+        return dg.AssetKey(relation.split("."))
+
+
+@pytest.mark.parametrize("company", sorted(COMPANIES))
+def test_specs_are_dagster_dbts_in_the_words_they_share(company: str, tmp_path: Path) -> None:
+    project = load_project(Settings.load({}, project_dir=COMPANIES[company], data_dir=tmp_path))
+    days = dg.DailyPartitionsDefinition(project.partition_start.isoformat(), end_offset=1)
+    ours = asset_specs(project.manifest, project.lineage, days)
+    translator = ByRelation(project.manifest)
+    assert ours
+    for node in project.manifest.nodes.values():
+        theirs = translator.get_asset_spec(project.manifest.content, node.unique_id, None)
+        mine = ours[node.relation]
+        for word in ("key", "code_version", "kinds", "owners", "tags"):
+            assert getattr(mine, word) == getattr(theirs, word), (node.name, word)
+        if node.resource_type != "seed":  # for which dagster-dbt shows an empty block of SQL
+            assert mine.description == theirs.description
+        shared = {key: value for key, value in theirs.metadata.items() if not key.startswith("dagster_dbt/")}
+        assert dict(mine.metadata) == shared, node.name
+        assert {dep.asset_key for dep in mine.deps} == {dep.asset_key for dep in theirs.deps}, node.name

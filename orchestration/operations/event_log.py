@@ -2,7 +2,7 @@
 
 Dagster opens SQLite anew for each event and waits for the disk twice each time: closing the last
 connection to a file in WAL mode makes SQLite fold the log back and sync it. A run of fifty checks spent
-two thirds of its time there (31 s with, 14 s without, on a busy machine). So in our processes one more
+more than half of its time there (31 s with, 14 s without, on a busy machine). So in our processes one more
 connection a file stays open, and commits do not wait for the disk: after a power cut the log is whole
 but may lack its last events. What must not be lost, the state store, is a file of its own and waits.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.

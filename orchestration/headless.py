@@ -1,5 +1,6 @@
 """Everything that has landed, taken through the graph in this process: no daemon, no UI."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,6 +85,29 @@ def run_everything(
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         yield Started(run, len(waiting))
         yield _execute(job, project, instance, run)
+
+
+def rerun(
+    deployment: Deployment, project: Project, instance: dg.DagsterInstance, relation: str, partition_key: str
+) -> Finished:
+    """Build a partition of a table anew, all that is made of it, and send the exports below."""
+    repository = build_definitions(deployment.settings, project).get_repository_def()
+    wanted = {relation} | project.lineage.descendants(relation)
+    tables = [
+        table.relation
+        for table in project.lineage.tables.values()
+        if table.relation in wanted and table.daily == bool(partition_key)
+    ]
+    run = DueRun(
+        partition_key=partition_key,
+        relations=tuple(tables),
+        exports=tuple(
+            name for name, export in project.exports.items() if project.node_of(export).relation in tables
+        ),
+        run_key=f"rerun {uuid.uuid4()}",
+        requests={},
+    )
+    return _execute(repository.get_implicit_global_asset_job_def(), project, instance, run)
 
 
 def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:

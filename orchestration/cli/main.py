@@ -55,6 +55,16 @@ def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
         raise typer.Exit(2) from None
 
 
+@contextmanager
+def usage_errors() -> Generator[None]:
+    """Show what is wrong with a command's arguments, and end with code 2."""
+    try:
+        yield
+    except ValueError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(2) from None
+
+
 @app.command()
 def check(project: Project = None, data: DataDir = None) -> None:
     """Check all four folders and the rules of the graph."""
@@ -136,6 +146,87 @@ def status(
         out.print(table)
 
 
+Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
+Day = Annotated[str, typer.Option("--partition", help="The day, as 2022-10-05.")]
+
+
+@app.command()
+def gate(
+    export: Export,
+    partition: Day,
+    everything: Annotated[bool, typer.Option("--all", help="Every day of trailing windows, too.")] = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Tell whether a partition of an export may go out: what each check of each ancestor said, and the mend.
+
+    Ends with code 1 if the gate is closed.
+    """
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.cli.gates import export_and_day, show_gate
+        from orchestration.deployment import Deployment
+        from orchestration.operations.releasing import gate_report
+        from orchestration.project import load_project
+
+        loaded = load_project(settings)
+        export_and_day(loaded, export, partition)
+        report = gate_report(Deployment(settings), loaded, export, partition)
+    show_gate(report, export, out, everything=everything)
+    raise typer.Exit(0 if report.open else 1)
+
+
+@app.command()
+def release(
+    export: Export,
+    partition: Day,
+    reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
+    until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")] = None,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.cli.gates import export_and_day, parse_until, show_release, whoever_asks
+        from orchestration.deployment import Deployment
+        from orchestration.operations.instance import open_instance
+        from orchestration.operations.releasing import Request
+        from orchestration.operations.releasing import release as record_release
+        from orchestration.project import load_project
+
+        loaded = load_project(settings)
+        export_and_day(loaded, export, partition)
+        request = Request(
+            export, partition, reason, by or whoever_asks(), parse_until(until), tuple(check or ())
+        )
+        with open_instance(settings) as instance:
+            recorded = record_release(Deployment(settings), loaded, instance, request)
+    show_release(recorded, out)
+
+
+@app.command()
+def rerun(
+    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")],
+    partition: Annotated[str, typer.Option(help="The day; none for a table that is not cut by day.")] = "",
+    demo_destinations: DemoDestinations = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Build a partition of a table anew, with its checks, all that is made of it, and the exports below.
+
+    Ends with code 1 if anything failed or is held.
+    """
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.cli.running import rerun_and_show
+
+        healthy = rerun_and_show(settings, table, partition, out, demo_destinations)
+    raise typer.Exit(0 if healthy else 1)
+
+
 @app.command()
 def generate(
     directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
@@ -165,6 +256,15 @@ def generate(
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
     out.print(f"{len(files)} files in {directory}")
+
+
+@app.command()
+def docs(project: Project = None, data: DataDir = None) -> None:
+    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin."""
+    with settings_of(project, data) as settings:
+        from orchestration.cli.docs import build
+
+        out.print(str(build(settings)), soft_wrap=True)
 
 
 @app.command()

@@ -2,11 +2,15 @@
 
 import time
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from orchestration.cli.tables import trouble_table
 from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.headless import Finished
 
 
 def run_and_show(
@@ -42,12 +46,7 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                         out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
                 case Finished():
                     healthy &= event.success
-                    mark = "[green]✓[/]" if event.success else "[red]✗[/]"
-                    tables = f"{len(event.run.relations)} tables, {len(event.run.exports)} exports"
-                    seconds = time.monotonic() - began
-                    out.print(f"{mark} {_title(event.run.partition_key)}: {tables}, {seconds:.1f} s")
-                    for failure in event.failures:
-                        out.print(f"    {failure}", style="red", markup=False)
+                    show_finished(event, out, f", {time.monotonic() - began:.1f} s")
                 case Held():
                     healthy = False
                 case Complaint():
@@ -57,6 +56,44 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
     if troubled:
         out.print(trouble_table(troubled))
     return healthy and not troubled
+
+
+def show_finished(event: "Finished", out: Console, took: str = "") -> None:
+    """Print a line for a run that has ended, and below it what its failed steps said."""
+    mark = "[green]✓[/]" if event.success else "[red]✗[/]"
+    tables = f"{len(event.run.relations)} tables, {len(event.run.exports)} exports"
+    out.print(f"{mark} {_title(event.run.partition_key)}: {tables}{took}")
+    for failure in event.failures:
+        out.print(f"    {failure}", style="red", markup=False)
+
+
+def rerun_and_show(
+    settings: Settings, table: str, partition_key: str, out: Console, with_demo_destinations: bool
+) -> bool:
+    """Rerun a table and what is below it; return whether all of it went through.
+
+    Raises:
+        ValueError: there is no such table, or it is not cut as the partition key says.
+    """
+    from orchestration.demo.destinations import demo_destinations
+    from orchestration.deployment import Deployment
+    from orchestration.headless import rerun
+    from orchestration.operations.instance import open_instance
+    from orchestration.problems import did_you_mean
+    from orchestration.project import load_project
+
+    project = load_project(settings)
+    found = project.lineage.tables.get(table)
+    if found is None:
+        raise ValueError(f"no table `{table}`; {did_you_mean(table, project.lineage.tables)}")
+    if found.daily != bool(partition_key):
+        expected = "--partition DAY" if found.daily else "no --partition: it is not cut by day"
+        raise ValueError(f"`{table}` expects {expected}")
+    destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
+    with destinations as equipped, open_instance(equipped) as instance:
+        done = rerun(Deployment(equipped), project, instance, table, partition_key)
+    show_finished(done, out)
+    return done.success
 
 
 def _title(partition_key: str) -> str:

@@ -1,10 +1,10 @@
-"""`sluice dev`: Dagster's UI and daemon, on loopback, as one process that can be stopped."""
+"""`sluice dev`: Dagster's UI and daemon, and Data Docs, on loopback, as one process that can be stopped."""
 
 import os
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 from rich.console import Console
@@ -27,10 +27,26 @@ def serve(settings: Settings, port: int, with_demo_destinations: bool, out: Cons
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped:
         out.print(f"UI: http://127.0.0.1:{port}  staging: {settings.staging_url}  stop: Ctrl-C")
-        return _supervise(equipped, port)
+        return _supervise(equipped, port, _data_docs(equipped, port + 1, out))
 
 
-def _supervise(settings: Settings, port: int) -> int:
+def _data_docs(settings: Settings, port: int, out: Console) -> AbstractContextManager[None]:
+    """Take the port of Data Docs and say where they are; what is returned serves them."""
+    from orchestration.cli.docs import DataDocsServer
+
+    try:
+        server = DataDocsServer(settings, port)
+    except (OSError, OverflowError):
+        out.print(
+            f"Data Docs are not served: port {port} is not to be had. `sluice docs` makes them",
+            style="yellow",
+        )
+        return nullcontext()
+    out.print(f"Data Docs: {server.url}")
+    return server.serving()
+
+
+def _supervise(settings: Settings, port: int, data_docs: AbstractContextManager[None]) -> int:
     stopping = False
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
@@ -54,12 +70,13 @@ def _supervise(settings: Settings, port: int) -> int:
     )  # fmt: skip
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while True:
-            try:
-                code = process.wait(timeout=_GRACE_SECONDS if stopping else None)
-                break
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+        with data_docs:  # its threads start after the fork above
+            while True:
+                try:
+                    code = process.wait(timeout=_GRACE_SECONDS if stopping else None)
+                    break
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from orchestration.contracts.model import DATE_FIELD, Column, PartitionGrain, SourceContract
+from orchestration.contracts.sla import promised_durations
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import YamlFile, yaml_folder
 
@@ -59,6 +60,7 @@ def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
     gaps = _choice(file, custom, "daysWithoutDrop", ["allowed", "refused"], problems, "refused")
     start = _start(file, custom, grain, problems)
     columns = tuple(_columns(file, tables[0], problems))
+    promised = promised_durations(file, grain == PartitionGrain.DAILY, problems)
     properties = cast("list[dict[str, Any]]", tables[0].get("properties") or [])
     path = str(servers[0].get("path") or "")
     if (DATE_FIELD in path) != (grain == PartitionGrain.DAILY) or not path:
@@ -102,6 +104,8 @@ def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
         columns=columns,
         key=tuple(str(item["name"]) for item in keys),
         partition_column=str(partitions[0]) if partitions else None,
+        latency=promised.get("latency"),
+        frequency=promised.get("frequency"),
         file=file,
     )
 
@@ -113,6 +117,7 @@ def _check_against_standard(file: YamlFile, problems: list[Problem]) -> None:
         SchemaObject,
         SchemaProperty,
         Server,
+        ServiceLevelAgreementProperty,
     )
 
     try:
@@ -121,6 +126,7 @@ def _check_against_standard(file: YamlFile, problems: list[Problem]) -> None:
         problems += file.model_problems(error, lambda _: _fields(OpenDataContractStandard))
     problems += _unknown_fields(file, "servers", Server)
     problems += _unknown_fields(file, "schema", SchemaObject)
+    problems += _unknown_fields(file, "slaProperties", ServiceLevelAgreementProperty)
     for index, table in enumerate(cast("list[dict[str, Any]]", file.data.get("schema") or [])):
         if isinstance(table.get("properties"), list):
             problems += _unknown_fields(file, "properties", SchemaProperty, ("schema", index))
@@ -239,6 +245,7 @@ def _columns(file: YamlFile, table: dict[str, Any], problems: list[Problem]) -> 
                 type=str(item["physicalType"]),
                 required=bool(item.get("required")),
                 description=str(item.get("description") or ""),
+                classification=str(item.get("classification") or ""),
             )
         )
     return columns

@@ -11,7 +11,7 @@ from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.exports import Export
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
-from orchestration.quality.gate import Gate, GateClosed, GateReport
+from orchestration.quality.gate import Gate, GateClosed, GateReport, Verdict
 from orchestration.quality.reporting import findings_table, passed_table
 from orchestration.warehouse.engine import POOL
 
@@ -45,6 +45,7 @@ def _export_asset(
     destination = export.spec.destination
     kind = destination_types[destination.type]
     key = dg.AssetKey(export.asset_key)
+    overdue = export.overdue_after
     spec = dg.AssetSpec(
         key=key,
         deps=[dg.AssetKey(table.asset_key)],
@@ -58,6 +59,7 @@ def _export_asset(
         kinds=set(kind.kinds),
         owners=[export.spec.owner],
         partitions_def=partitions,
+        freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
         metadata={
             "export file": export.file.name,
             "destination": f"{destination.type} / {destination.connection} / {destination.object}",
@@ -98,22 +100,30 @@ def _export_asset(
 def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
     """Return what the gate said as the export's check.
 
-    A closed gate shows what said no, not all that could not be built because of it.
+    A closed gate shows what said no, not all that could not be built because of it. A gate that is open by a
+    release warns.
     """
-    shown = report.reasons
-    if report.open:
+    passed, severity = report.open, dg.AssetCheckSeverity.ERROR
+    if report.releases:
+        released = [item for item in report.findings if item.verdict is Verdict.RELEASED]
+        said = "; ".join(f"{item}" for item in released[:3])
+        description = f"open by release, on {len(released)} failed checks: {said}"
+        metadata = {"released": findings_table(released), "passed": passed_table(report.findings)}
+        passed, severity = False, dg.AssetCheckSeverity.WARN
+    elif report.open:
         description = f"open: {len(report.findings)} blocking checks passed on the version that was sent"
         metadata = {"passed": passed_table(report.findings)}
     else:
+        shown = report.reasons
         more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
         reasons = "; ".join(f"{item} → {item.mend}" for item in shown[:3])
         description = f"held, nothing was sent: {reasons}{more}"
-        metadata = {"closed by": findings_table(shown)}
+        metadata = {"closed by": findings_table(shown), "passed": passed_table(report.findings)}
     return dg.AssetCheckResult(
         check_name=GATE_CHECK,
         asset_key=key,
-        passed=report.open,
-        severity=dg.AssetCheckSeverity.ERROR,
+        passed=passed,
+        severity=severity,
         description=description,
         metadata=metadata,
     )

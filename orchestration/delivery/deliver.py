@@ -70,6 +70,14 @@ def deliver_partition(
         deployment.store.hold(Hold(export.name, partition_key, reasons, run_id))
         raise
     store = deployment.store
+    for release in report.releases:
+        if not store.releases.use(release, delivery.version):
+            raise DeliveryError(
+                f"the release of `{export.name}` [{partition_key}] was used for another version meanwhile",
+                "a release that nothing has gone out under",
+                "look at what was sent, and release again if it must",
+            )
+        log(f"passes on failed checks, {release}")
     held = store.latest_deliveries(export.name, acknowledged=True).get(partition_key)
     if held is not None and held.digest == delivery.digest:
         log(f"{delivery.rows} rows are what the destination acknowledged before; nothing to send")

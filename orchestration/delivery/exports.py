@@ -1,12 +1,14 @@
 """Export file -> `Export`: one dbt model, whole, to one destination object."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from orchestration.delivery.destinations.registry import destination_types
+from orchestration.freshness import DAY, UNITS, DurationError, duration, overdue_after
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import Location, YamlFile, yaml_folder
 
@@ -27,11 +29,37 @@ class DestinationSpec(BaseModel):
     object: str = Field(min_length=1)
 
 
+class DeadlineSpec(BaseModel):
+    """When a day must have been delivered: at most `latency` `unit`s after its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str
+    latency: float = Field(strict=True)
+
+    @field_validator("unit")
+    @classmethod
+    def _known(cls, unit: str) -> str:
+        if unit not in UNITS:
+            raise ValueError(f"one of: {', '.join(UNITS)}")
+        return unit
+
+    @field_validator("latency")
+    @classmethod
+    def _a_duration(cls, latency: float, info: ValidationInfo) -> float:
+        try:
+            duration(latency, info.data.get("unit", "d"))  # a wrong unit has its own error
+        except DurationError as error:
+            raise ValueError(error.expected) from None
+        return latency
+
+
 class ExportSpec(BaseModel):
     """The fields of an export file.
 
     `mode: mirror` with `partitions: each`: the destination's slice of a partition is made equal to the
-    model's, and every partition is delivered, a corrected one again.
+    model's, and every partition is delivered, a corrected one again. A missed `deadline` is shown; it
+    starts nothing and holds nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +71,7 @@ class ExportSpec(BaseModel):
     partitions: Literal["each"]
     owner: str
     purpose: str = Field(min_length=1)
+    deadline: DeadlineSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +86,12 @@ class Export:
     def asset_key(self) -> tuple[str, str]:
         """The asset that delivers it."""
         return "delivered", self.name
+
+    @property
+    def overdue_after(self) -> timedelta | None:
+        """How long nothing may be delivered; None without a deadline."""
+        deadline = self.spec.deadline
+        return overdue_after(DAY, duration(deadline.latency, deadline.unit)) if deadline else None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -112,7 +147,8 @@ def load_exports(project_dir: Path) -> tuple[dict[str, Export], list[Problem]]:
 
 
 def _known_fields(at: Location) -> list[str]:
-    return list(DestinationSpec.model_fields if at == ("destination",) else ExportSpec.model_fields)
+    nested: dict[Location, type[BaseModel]] = {("destination",): DestinationSpec, ("deadline",): DeadlineSpec}
+    return list(nested.get(at, ExportSpec).model_fields)
 
 
 def _shared_places(exports: dict[str, Export]) -> list[Problem]:

@@ -34,6 +34,7 @@ def _ingestion_asset(
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetsDefinition:
     key = dg.AssetKey(["raw", contract.name])
+    overdue = contract.overdue_after
     spec = dg.AssetSpec(
         key=key,
         description=f"{contract.description}\n\nContract {contract.version}: {contract.file.name}",
@@ -42,6 +43,7 @@ def _ingestion_asset(
         owners=[contract.owner] if contract.owner else None,
         partitions_def=partitions,
         code_version=contract.version,
+        freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
         metadata={
             "contract": contract.file.name,
             "lands at": f"{contract.path}, then {contract.marker}",

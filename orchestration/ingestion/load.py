@@ -252,12 +252,12 @@ def _check_rules(connection: "duckdb.DuckDBPyConnection", contract: SourceContra
                 f"column `{contract.partition_column}` is not {drop.partition_key}",
             )
         )
-    if not counts:
-        return
-    selected = ", ".join(expression for expression, _ in counts)
+    selected = ", ".join(["count(*)", *(expression for expression, _ in counts)])
     found = connection.execute(f"select {selected} from landing").fetchone()
     assert found is not None
-    rules = [f"{text} in {n} rows" for n, (_, text) in zip(found, counts, strict=True) if n]
+    rules = [f"{text} in {n} rows" for n, (_, text) in zip(found[1:], counts, strict=True) if n]
+    if not found[0] and not contract.gaps_allowed:
+        rules.append("the file has no rows; expected at least one, since the contract allows no empty day")
     if rules:
         rules.append(f"ask {contract.owner or 'the provider'} for a corrected drop")
         raise DropRefused(str(drop.file), rules)

@@ -7,9 +7,9 @@ with these very drops. The sensor and `sluice run` ask the same question; nothin
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from orchestration.contracts.model import SNAPSHOT_PARTITION
@@ -19,17 +19,19 @@ from orchestration.lineage import UNPARTITIONED, TablePartition
 from orchestration.operations.records import Records
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
+from orchestration.state.records import Release
 
 RUN_KEY_TAG = "sluice/run_key"
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far the records were read. Three numbers, however many files have landed."""
+    """How far the records were read. Four numbers, however many files have landed."""
 
     drops: int = 0
     builds: int = 0
     evidence: int = 0
+    releases: int = 0
 
     @classmethod
     def parse(cls, text: str | None) -> "Cursor":
@@ -98,7 +100,7 @@ def find_due(
     for contract in project.contracts.values():
         complaints += register_landed(contract, deployment.staging, deployment.store).complaints
     newest = Cursor(*deployment.store.newest())
-    touched = deployment.store.touched_after(cursor.drops, cursor.builds, cursor.evidence)
+    touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(deployment, project, run_exists)
     days = sorted(view.days_touched(touched) | (set(look_again_at) - {UNPARTITIONED}))
     runs: list[DueRun] = []
@@ -187,23 +189,50 @@ class _View:
                 continue
             if self._ready(table.relation, key, building):
                 building[table.relation] = made_of
-        if not building:
+        requests = dict(building)
+        for release, tables, digest in self._released(key, asked, building):
+            for relation in (*tables, release.relation):
+                requests[relation] = requests.get(relation, frozenset()) | {digest}
+            building |= {relation: requests[relation] for relation in tables}
+        if not requests:
             return None
         exports = tuple(
             name
             for name, export in self._project.exports.items()
-            if self._project.node_of(export).relation in building
+            if self._project.node_of(export).relation in requests
         )
         run_key = _digest(
-            [key, *(digest for made in building.values() for digest in sorted(made)), *building]
+            [key, *(digest for made in requests.values() for digest in sorted(made)), *building]
         )
         return DueRun(
             partition_key=key,
             relations=tuple(building),
             exports=exports,
             run_key=run_key,
-            requests=building,
+            requests=requests,
         )
+
+    def _released(
+        self, key: str, asked: Mapping[tuple[str, str], str], building: Iterable[str]
+    ) -> Iterator[tuple[Release, list[str], str]]:
+        """Yield fresh releases of a partition that nobody has asked a run for, with the tables to build.
+
+        Those are the tables between a failed check and the export: never built, or on older data. Tables
+        with a released check stay as they are, since the release is for that very data.
+        """
+        for release in self._store.releases.of_partition(key):
+            digest = _digest([f"release {release.id}"])
+            run_key = asked.get((release.relation, digest))
+            if not release.active(datetime.now(UTC)) or (run_key is not None and self._run_exists(run_key)):
+                continue
+            failed = {check.relation for check in release.checks}
+            tables: list[str] = []
+            for relation in self._project.lineage.between(failed, release.relation):
+                if relation in building or self._ready(relation, key, [*building, *tables]):
+                    tables.append(relation)
+            arrived = release.relation in tables or self._records.report(release.relation, key).open
+            if arrived:
+                yield release, [relation for relation in tables if relation not in building], digest
 
     def held(self, export: str, key: str) -> GateReport | None:
         """Return why an export of a day whose feeds have landed is held, if something said no."""

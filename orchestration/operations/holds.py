@@ -7,6 +7,9 @@ gate's answer is put there as the export's `gate` check, by partition, once for 
 from collections.abc import Iterable
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.events import DagsterEvent
 
 from orchestration.delivery.assets import gate_result
@@ -50,6 +53,7 @@ def _report(instance: dg.DagsterInstance, key: dg.AssetKey, item: Held) -> None:
         description=result.description,
         blocking=False,
         partition=item.partition_key,
+        target_materialization_data=_last_delivered(instance, key, item.partition_key),
     )
     event = DagsterEvent(
         event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
@@ -58,3 +62,17 @@ def _report(instance: dg.DagsterInstance, key: dg.AssetKey, item: Held) -> None:
         message=result.description,
     )
     instance.report_dagster_event(event, run_id=item.report.reasons[0].run_id)
+
+
+def _last_delivered(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition_key: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return the partition's newest materialization: Dagster takes a check on an older one for missing."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition_key]), limit=1
+    )
+    for record in found.records:
+        return AssetCheckEvaluationTargetMaterializationData(
+            run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
+        )
+    return None

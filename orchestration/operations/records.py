@@ -10,7 +10,7 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.records import Build, Drop
+from orchestration.state.records import Build, Drop, Release
 
 
 class Records:
@@ -21,6 +21,7 @@ class Records:
         self._project = project
         self._gate = Gate(project.lineage, deployment.store)
         self._builds: dict[str, dict[str, Build]] = {}
+        self._releases: dict[str, list[Release]] = {}
 
     @cached_property
     def drops(self) -> dict[str, dict[str, Drop]]:
@@ -40,6 +41,12 @@ class Records:
         if relation not in self._builds:
             self._builds[relation] = self._store.latest_builds(relation)
         return self._builds[relation]
+
+    def releases(self, key: str) -> list[Release]:
+        """Return the releases of a partition."""
+        if key not in self._releases:
+            self._releases[key] = self._store.releases.of_partition(key)
+        return self._releases[key]
 
     def report(
         self, relation: str, key: str, leave_out: frozenset[TablePartition] = frozenset()

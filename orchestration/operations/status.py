@@ -84,7 +84,10 @@ def _export_row(
     ]
     report = records.report(relation, key)
     build = records.builds(relation).get(key)
-    if missing:
+    release = next((r for r in reversed(records.releases(key)) if r.export == name), None)
+    if release and delivery and build and release.used_for_version == delivery.version == build.version:
+        standing, why = Standing.DELIVERED, f"on failed checks, {release}"
+    elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
     elif not report.open:
         standing = Standing.HELD if report.refusals else Standing.WAITING

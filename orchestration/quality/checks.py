@@ -1,37 +1,47 @@
 """Suite -> asset check: partitioned as its table, blocking where a rule is critical."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from orchestration.deployment import Deployment
-from orchestration.lineage import Table
-from orchestration.quality.gx_engine import RuleResult, judge
-from orchestration.quality.reporting import rules_table
-from orchestration.quality.suites import CHECK_NAME, Suite
+from orchestration.quality import history, results
+from orchestration.quality.expectation_types import columns_read
+from orchestration.quality.judging import judge
+from orchestration.quality.parameters import ParameterProblem, parameters_in, references, resolved
+from orchestration.quality.reporting import check_metadata
+from orchestration.quality.rule_results import Outcome, RuleResult
+from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
 from orchestration.state.records import Evidence
-from orchestration.warehouse.engine import POOL, literal, quoted, table_versions
+from orchestration.warehouse.engine import POOL, table_versions
+
+if TYPE_CHECKING:
+    import duckdb
+
+_HIDDEN = "not shown: the column is classified"
 
 
 def suite_checks(
     deployment: Deployment,
-    suites: Mapping[str, tuple[Suite, Table, str | None]],
+    targets: Iterable[SuiteTarget],
     partitions: dg.PartitionsDefinition[str],
 ) -> list[dg.AssetChecksDefinition]:
-    """Return one check a suite; each comes with its table and the column that cuts it by day."""
+    """Return one check a suite."""
     return [
-        _suite_check(deployment, suite, table, column, partitions if table.daily else None)
-        for suite, table, column in suites.values()
+        _suite_check(deployment, target, partitions if target.table.daily else None) for target in targets
     ]
 
 
 def _suite_check(
     deployment: Deployment,
-    suite: Suite,
-    table: Table,
-    partition_column: str | None,
+    target: SuiteTarget,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetChecksDefinition:
+    suite, table = target.suite, target.table
+
     @dg.asset_check(
         asset=dg.AssetKey(table.asset_key),
         name=CHECK_NAME,
@@ -43,17 +53,14 @@ def _suite_check(
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         key = context.partition_key if table.daily else ""
-        condition = _condition(partition_column, key)
-        # One transaction: the version that is read is the version of the rows that are judged.
-        with deployment.warehouse.connect() as connection:
-            connection.execute("begin")
-            version = table_versions(connection, [table.relation]).get((table.relation, key))
-            if version is None:
-                raise dg.Failure(f"{table.relation} [{key}] holds nothing to judge; materialize it first")
-            results = judge(connection, table.relation, condition, suite.rules)
-        failed = [item for item in results if not item.passed]
+        version, said = judge_partition(deployment, target, key, context.run.run_id)
+        failed = [item for item in said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
         critical = [item for item in failed if item.rule.severity == "critical"]
-        summary = _summary(results, critical or failed)
+        warned = [item for item in failed if item.rule.severity == "warning"]
+        warned += [item for item in said if item.outcome is Outcome.NO_HISTORY]
+        # A warning fails the check in the UI and blocks nothing; what is only for the record does neither.
+        shown = critical or warned
+        summary = _summary(said, shown or failed)
         deployment.store.record_evidence(
             [
                 Evidence(
@@ -67,29 +74,123 @@ def _suite_check(
                 )
             ]
         )
-        # A warning fails the check in the UI and blocks nothing; what is only for the record does neither.
-        shown = critical or [item for item in failed if item.rule.severity == "warning"]
         return dg.AssetCheckResult(
             passed=not shown,
             severity=dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN,
             description=summary,
-            metadata={"rules": rules_table(results), "version of the table": version},
+            metadata={**check_metadata(said), "version of the table": version},
         )
 
     return check
 
 
-def _condition(partition_column: str | None, key: str) -> str | None:
-    if partition_column is None:
-        return None
-    # A raw table's key is text, as drops are named; a model's is the day itself.
-    typed = "" if partition_column == "_partition_key" else "date "
-    return f"{quoted(partition_column)} = {typed}{literal(key)}"
+def judge_partition(
+    deployment: Deployment, target: SuiteTarget, key: str, run_id: str
+) -> tuple[str, list[RuleResult]]:
+    """Judge a partition by its suite and keep the results; return (version judged, a result a rule).
+
+    Raises:
+        dagster.Failure: the table holds nothing for the partition.
+    """
+    relation = target.table.relation
+    condition = target.condition(key)
+    # One transaction: the version that is read is the version of the rows that are judged.
+    with deployment.warehouse.connect() as connection:
+        results.create_tables(connection)
+        history.create_tables(connection)
+        connection.execute("begin")
+        versions = table_versions(connection, [relation])
+        version = versions.get((relation, key))
+        if version is None:
+            raise dg.Failure(f"{relation} [{key}] holds nothing to judge; materialize it first")
+        metrics = _metrics(target.suite)
+        history.measure(connection, relation, key, version, condition, metrics)
+        past = (
+            history.validated_past(connection, deployment.store, target.table, target.partition_column, key)
+            if metrics
+            else None
+        )
+        asked = [_resolve(connection, rule, past, key) for rule in target.suite.rules]
+        answers = iter(
+            judge(
+                connection,
+                relation,
+                condition,
+                [item for item, _ in asked if isinstance(item, Rule)],
+                key_columns=target.key_columns,
+            )
+        )
+        said = [_with_note(next(answers), note) if isinstance(item, Rule) else item for item, note in asked]
+        said = [_masked(item, target.classified) for item in said]
+        judged = results.Judged(
+            relation, key, CHECK_NAME, version, run_id, datetime.now(UTC).replace(tzinfo=None)
+        )
+        results.keep(connection, judged, said)
+        connection.execute("commit")
+    return version, said
 
 
-def _summary(results: list[RuleResult], failed: list[RuleResult]) -> str:
+def _metrics(suite: Suite) -> frozenset[history.Metric]:
+    expressions = [text for rule in suite.rules for _, text in parameters_in(rule.kwargs)]
+    return history.metrics_of(expressions)
+
+
+def _resolve(
+    connection: "duckdb.DuckDBPyConnection", rule: Rule, past: history.Past | None, key: str
+) -> tuple[Rule | RuleResult, str]:
+    """Return the rule with its parameters worked out, or what became of it without being judged."""
+    if not any(parameters_in(rule.kwargs)):
+        return rule, ""
+    notes: list[str] = []
+    past = past or history.Past("", None, [])
+
+    def work_out(expression: str) -> history.Value:
+        value, made_of = history.resolve(connection, expression, past, key)
+        if references(expression):
+            notes.append(made_of)
+        return value
+
+    try:
+        kwargs = resolved(rule.kwargs, work_out)
+    except history.NoHistory as missing:
+        return RuleResult(rule, Outcome.NO_HISTORY, expected="earlier partitions", observed=str(missing)), ""
+    except ParameterProblem as problem:
+        return RuleResult(rule, Outcome.ERROR, error=str(problem)), ""
+    return rule.model_copy(update={"kwargs": kwargs}), "; ".join(dict.fromkeys(notes))
+
+
+def _with_note(result: RuleResult, note: str) -> RuleResult:
+    return replace(result, expected=f"{result.expected}; {note}") if note else result
+
+
+def _masked(result: RuleResult, classified: frozenset[str]) -> RuleResult:
+    """Hide what a result would show of classified columns: samples, observed values, engines' messages."""
+    sample = tuple(results.masked(row, classified) for row in result.sample)
+    columns = {column for _, column in columns_read(result.rule.type, result.rule.kwargs)}
+    if not columns & classified:
+        return replace(result, sample=sample)
+    counted = result.failing_rows is not None
+    return replace(
+        result,
+        sample=sample,
+        observed=result.observed if counted or not result.observed else _HIDDEN,
+        observed_value=None,
+        error=_HIDDEN if result.error else None,
+    )
+
+
+def _summary(said: list[RuleResult], shown: list[RuleResult]) -> str:
+    if not shown:
+        return f"{len(said)} rules hold"
+    texts = "; ".join(_sentence(item) for item in shown[:3])
+    more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
+    failed = [item for item in shown if item.outcome is not Outcome.NO_HISTORY]
     if not failed:
-        return f"{len(results)} rules hold"
-    said = "; ".join(f"{item.rule.title}: {item.error or item.observed}" for item in failed[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-    return f"{len(failed)} of {len(results)} rules fail: {said}{more}"
+        return f"no rule fails; {len(shown)} of {len(said)} have no history yet: {texts}{more}"
+    return f"{len(failed)} of {len(said)} rules fail: {texts}{more}"
+
+
+def _sentence(item: RuleResult) -> str:
+    if item.error or not item.expected:
+        return f"{item.rule.title}: {item.error or item.observed}"
+    return f"{item.rule.subject}: {item.observed}, expected {item.expected}"

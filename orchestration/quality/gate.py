@@ -7,13 +7,13 @@ records and not the run.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestration.lineage import Lineage, TablePartition
-from orchestration.state.records import Evidence
+from orchestration.state.records import Evidence, FailedCheck, Release
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import table_versions
 
@@ -26,9 +26,13 @@ class Verdict(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    RELEASED = "failed, and released"
     STALE = "passed on an older version"
     MISSING = "never ran on this version"
     NOT_BUILT = "table never built for this partition"
+
+
+_LETS_PASS = (Verdict.PASSED, Verdict.RELEASED)
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,21 @@ class Finding:
     def mend(self) -> str:
         """What opens the gate again, as far as this finding goes."""
         raw = self.relation.startswith("raw.")
+        partition = f" --partition {self.partition_key}" if self.partition_key else ""
+        rerun = f"`sluice rerun {self.relation}{partition}`"
         match self.verdict:
-            case Verdict.PASSED:
+            case Verdict.PASSED | Verdict.RELEASED:
                 return ""
             case Verdict.FAILED if raw:
                 return "have the provider land a corrected drop"
             case Verdict.FAILED:
-                return "mend the model or its input, then rebuild this partition"
+                return f"mend the model or its input, then {rerun}"
             case Verdict.STALE | Verdict.MISSING:
-                return "execute the check for this partition"
+                return rerun
             case Verdict.NOT_BUILT if self.judged_at is not None:
                 return "have the provider land a corrected drop"
             case Verdict.NOT_BUILT:
-                return "materialize it for this partition, once what it reads is in order"
+                return f"{rerun}, once what it reads is in order"
 
     def __str__(self) -> str:
         where = f"{self.relation} [{self.partition_key}]" if self.partition_key else self.relation
@@ -76,11 +82,12 @@ class GateReport:
     partition_key: str
     findings: tuple[Finding, ...]
     versions: Mapping[tuple[str, str], str]
+    releases: tuple[Release, ...] = ()
 
     @property
     def closed_by(self) -> tuple[Finding, ...]:
         """The findings that keep the gate closed."""
-        return tuple(item for item in self.findings if item.verdict is not Verdict.PASSED)
+        return tuple(item for item in self.findings if item.verdict not in _LETS_PASS)
 
     @property
     def open(self) -> bool:
@@ -178,13 +185,52 @@ class Gate:
                     findings.append(_finding(item, check, version, said.get((*place, check), [])))
             elif item.required:
                 findings.append(_not_built(item, said))
-        return GateReport(relation, partition_key, tuple(findings), versions)
+        releases = self._releases(relation, partition_key, findings, versions)
+        return GateReport(
+            relation,
+            partition_key,
+            tuple(_with_release(item, releases) for item in findings),
+            versions,
+            tuple(releases),
+        )
+
+    def _releases(
+        self,
+        relation: str,
+        partition_key: str,
+        findings: list[Finding],
+        held: Mapping[tuple[str, str], str],
+    ) -> list[Release]:
+        """Return the releases that cover failed checks of a table: its own, and those of exports below it."""
+        failed = {_failed_check(item) for item in findings if item.verdict is Verdict.FAILED}
+        if not failed:
+            return []
+        now = datetime.now(UTC)
+        return [
+            release
+            for release in self._store.releases.of_partition(partition_key)
+            if release.checks & failed
+            and release.holds_for(held.get((release.relation, partition_key)), now)
+            and (relation == release.relation or relation in self._lineage.ancestors(release.relation))
+        ]
 
     def _evidence(self, chain: list[TablePartition]) -> dict[tuple[str, str, str], list[Evidence]]:
         found: dict[tuple[str, str, str], list[Evidence]] = {}
         for item in self._store.evidence_of((part.relation, part.partition_key) for part in chain):
             found.setdefault((item.relation, item.partition_key, item.check), []).append(item)
         return found
+
+
+def _failed_check(item: Finding) -> FailedCheck:
+    return FailedCheck(item.relation, item.partition_key, item.check, item.version)
+
+
+def _with_release(item: Finding, releases: list[Release]) -> Finding:
+    """A failed check stays what it is, whoever lets it pass: the verdict tells both."""
+    for release in releases:
+        if item.verdict is Verdict.FAILED and _failed_check(item) in release.checks:
+            return replace(item, verdict=Verdict.RELEASED, summary=f"{item.summary}; {release}")
+    return item
 
 
 def _finding(item: TablePartition, check: str, version: str, said: list[Evidence]) -> Finding:

@@ -1,13 +1,18 @@
 """Findings and rule results as Dagster metadata: the tables an analyst sees in the UI."""
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
-from orchestration.quality.gate import Finding
-from orchestration.quality.gx_engine import RuleResult
+from orchestration.quality.gate import Finding, Verdict
+from orchestration.quality.rule_results import Outcome, RuleResult
 
 _SHOWN_FINDINGS = 50
+_BAD = (Outcome.FAILED, Outcome.ERROR)
 
 
 def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
@@ -21,7 +26,7 @@ def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
                 "said": item.verdict.value,
                 "why": item.summary,
                 "mend": item.mend,
-                "when": item.judged_at.isoformat(sep=" ", timespec="seconds") if item.judged_at else "",
+                "when": _time(item.judged_at),
                 "version": item.version,
             }
         )
@@ -32,22 +37,45 @@ def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
 
 
 def passed_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
-    """Return what an open gate rests on: a line a table, since there may be hundreds of checks."""
-    tables: dict[str, list[Finding]] = {}
+    """Return what an open gate rests on: a line a check of a table, the days of a window together."""
+    checks: dict[tuple[str, str], list[Finding]] = {}
     for item in findings:
-        tables.setdefault(item.relation, []).append(item)
+        if item.verdict is Verdict.PASSED:
+            checks.setdefault((item.relation, item.check), []).append(item)
     records = [
         dg.TableRecord(
             {
                 "table": relation,
-                "partitions": str(len({item.partition_key for item in items})),
-                "checks passed": str(len(items)),
-                "last judged": str(max(str(item.judged_at)[:19] for item in items)),
+                "check": check,
+                "partitions": items[-1].partition_key
+                if len(items) == 1
+                else f"{len(items)}, {items[0].partition_key} to {items[-1].partition_key}",
+                "last said": items[-1].summary,
+                "when": _time(max((item.judged_at for item in items if item.judged_at), default=None)),
+                "version": items[-1].version,
             }
         )
-        for relation, items in tables.items()
+        for (relation, check), items in checks.items()
     ]
-    return _table(("table", "partitions", "checks passed", "last judged"), records)
+    return _table(("table", "check", "partitions", "last said", "when", "version"), records)
+
+
+def check_metadata(results: Sequence[RuleResult]) -> dict[str, dg.MetadataValue[Any]]:
+    """Return what a suite's check shows: its rules, failing rows of each that failed, and numbers to plot."""
+    shown: dict[str, dg.MetadataValue[Any]] = {"rules": rules_table(results)}
+    for label, item in _labelled(results):
+        if item.sample:
+            columns = list(dict.fromkeys(name for row in item.sample for name in row))
+            records = [
+                dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in item.sample
+            ]
+            shown[f"failing rows: {label}"] = _table(columns, records)
+    for label, item in _labelled(results):
+        if item.failing_share is not None:
+            shown[f"failing share, {label}"] = dg.MetadataValue.float(item.failing_share)
+        elif item.observed_value is not None and math.isfinite(item.observed_value):
+            shown[f"observed, {label}"] = dg.MetadataValue.float(item.observed_value)
+    return shown
 
 
 def rules_table(results: Sequence[RuleResult]) -> dg.TableMetadataValue:
@@ -55,18 +83,35 @@ def rules_table(results: Sequence[RuleResult]) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
-                "rule": item.rule.title,
+                "rule": item.rule.subject,
                 "severity": item.rule.severity,
-                "passed": "yes" if item.passed else "NO",
+                "outcome": item.outcome.value.upper() if item.outcome in _BAD else item.outcome.value,
                 "observed": item.error or item.observed,
-                "failing rows": "" if item.failing_rows is None else str(item.failing_rows),
-                "failing share": "" if item.failing_share is None else f"{item.failing_share:.2%}",
+                "expected": item.expected,
+                "why": str(item.rule.meta.get("notes") or ""),
             }
         )
-        for item in sorted(results, key=lambda item: item.passed)
+        for item in sorted(results, key=lambda item: (item.passed, item.outcome not in _BAD))
     ]
-    columns = ("rule", "severity", "passed", "observed", "failing rows", "failing share")
+    columns = ("rule", "severity", "outcome", "observed", "expected", "why")
     return _table(columns, records)
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+
+
+def _labelled(results: Sequence[RuleResult]) -> Iterator[tuple[str, RuleResult]]:
+    """Yield each result with a label of its own, the same on every day: bounds from history are not in it."""
+    seen: Counter[str] = Counter()
+    for item in results:
+        seen[item.rule.subject] += 1
+        again = seen[item.rule.subject]
+        yield f"{item.rule.subject} #{again}" if again > 1 else item.rule.subject, item
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _table(columns: Sequence[str], records: Sequence[dg.TableRecord]) -> dg.TableMetadataValue:

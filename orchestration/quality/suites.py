@@ -1,19 +1,25 @@
-"""Suite file -> `Suite`: one suite of Great Expectations a table, in GX's own serialised form."""
+"""Suite file -> `Suite`: one suite of Great Expectations a table, in GX's own serialised form.
+
+Belongs here: reading the file. Does not belong here: whether GX and the table know what it says
+(`suite_rules`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.problems import Problem, did_you_mean
+from orchestration.lineage import Table
+from orchestration.problems import Problem
+from orchestration.warehouse.engine import literal, quoted
 from orchestration.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".yml", ".yaml")
 CHECK_NAME = "expectations"
+RAW_PARTITION_COLUMN = "_partition_key"
+_SUBJECTS = ("column", "column_A", "column_B", "column_list", "column_set")
 
 
 class Rule(BaseModel):
@@ -31,6 +37,12 @@ class Rule(BaseModel):
         """The rule in one line."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.kwargs.items())
         return f"{self.type}({arguments})"
+
+    @property
+    def subject(self) -> str:
+        """What the rule looks at: its type and its columns, whatever its bounds."""
+        named = [str(self.kwargs[name]) for name in _SUBJECTS if name in self.kwargs]
+        return f"{self.type}({', '.join(named)})" if named else self.type
 
 
 class _SuiteModel(BaseModel):
@@ -54,6 +66,38 @@ class Suite:
         """Whether a failure of this suite can hold anything."""
         return any(rule.severity == "critical" for rule in self.rules)
 
+    @property
+    def unique_columns(self) -> tuple[str, ...]:
+        """The columns that name a row, as far as a rule of the suite says so."""
+        for rule in self.rules:
+            if rule.type == "expect_compound_columns_to_be_unique":
+                return tuple(rule.kwargs.get("column_list") or ())
+        single = [rule for rule in self.rules if rule.type == "expect_column_values_to_be_unique"]
+        return tuple(str(rule.kwargs["column"]) for rule in single[:1])
+
+
+@dataclass(frozen=True)
+class SuiteTarget:
+    """A suite and its table.
+
+    `partition_column` cuts the table by day; `key_columns` name a row to people; the values of `classified`
+    columns are never shown.
+    """
+
+    suite: Suite
+    table: Table
+    partition_column: str | None
+    key_columns: tuple[str, ...] = ()
+    classified: frozenset[str] = frozenset()
+
+    def condition(self, partition_key: str) -> str | None:
+        """Return the SQL condition for the rows of a partition."""
+        if self.partition_column is None:
+            return None
+        # A raw table's key is text, as drops are named; a model's is the day itself.
+        typed = "" if self.partition_column == RAW_PARTITION_COLUMN else "date "
+        return f"{quoted(self.partition_column)} = {typed}{literal(partition_key)}"
+
 
 def load_suites(project_dir: Path) -> tuple[dict[str, Suite], list[Problem]]:
     """Read `expectations/`; return the suites by table name, and every problem found."""
@@ -68,50 +112,6 @@ def load_suites(project_dir: Path) -> tuple[dict[str, Suite], list[Problem]]:
                 lambda at: list(Rule.model_fields if at else _SuiteModel.model_fields),
             )
             continue
-        known = expectation_types()
-        for index, rule in enumerate(model.expectations):
-            if rule.type not in known:
-                problems.append(
-                    file.problem(
-                        f"unknown expectation `{rule.type}`",
-                        expected="one of Great Expectations' core expectations",
-                        mend=did_you_mean(rule.type, known),
-                        at=("expectations", index, "type"),
-                    )
-                )
-        # GX passes an empty table on every other rule; only a count notices that nothing came.
-        if not any(rule.type.startswith("expect_table_row_count") for rule in model.expectations):
-            problems.append(
-                file.problem(
-                    "no rule looks at the row count",
-                    expected="an expect_table_row_count_… rule",
-                    mend="add expect_table_row_count_to_be_between with min_value",
-                    at=("expectations",),
-                )
-            )
         name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
         suites[name] = Suite(name, model.description, model.expectations, file)
     return suites, problems
-
-
-@cache
-def expectation_types() -> frozenset[str]:
-    """Return the types of GX's core expectations, from the schemas it ships; importing GX takes seconds."""
-    spec = find_spec("great_expectations")
-    assert spec is not None
-    assert spec.origin is not None
-    schemas = Path(spec.origin).parent / "expectations" / "core" / "schemas"
-    names = (path.stem for path in schemas.glob("*.json"))
-    return frozenset(_snake_case(name) for name in names if name != "index")
-
-
-def _snake_case(name: str) -> str:
-    """`ExpectColumnKLDivergence…` -> `expect_column_kl_divergence…`, as GX itself names types."""
-    letters: list[str] = []
-    for index, letter in enumerate(name):
-        after_lower = index > 0 and not name[index - 1].isupper()
-        before_lower = index + 1 < len(name) and name[index + 1].islower()
-        if index > 0 and letter.isupper() and (after_lower or before_lower):
-            letters.append("_")
-        letters.append(letter.lower())
-    return "".join(letters)

@@ -79,3 +79,43 @@ class Hold:
     partition_key: str
     reasons: tuple[str, ...]
     run_id: str
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that said no of one version of one partition of one table."""
+
+    relation: str
+    partition_key: str
+    check: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """A person's word that one partition of one export may pass on named failed checks, once.
+
+    `relation` is the export's model; `used_for_version` the version of it that went out under this release.
+    """
+
+    export: str
+    relation: str
+    partition_key: str
+    checks: frozenset[FailedCheck]
+    reason: str
+    released_by: str
+    until: datetime
+    id: int = 0
+    released_at: datetime | None = None
+    used_for_version: str | None = None
+
+    def active(self, now: datetime) -> bool:
+        """Whether it can still be used for the first time."""
+        return self.used_for_version is None and now < self.until
+
+    def holds_for(self, model_version: str | None, now: datetime) -> bool:
+        """Whether it covers its checks while the model is at a version: unused, or used for that one."""
+        return now < self.until and self.used_for_version in (None, model_version)
+
+    def __str__(self) -> str:
+        return f"released by {self.released_by} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"

@@ -93,6 +93,25 @@ holds = Table(
     Column("held_at", DateTime(timezone=True), nullable=False),
 )
 
+# Break-glass: a person lets one partition of an export pass on named failed checks, once.
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("export", String(200), nullable=False),
+    Column("relation", String(300), nullable=False),
+    Column("partition_key", String(100), nullable=False),
+    # [[relation, partition key, check, version], …]: on other data the same check still holds.
+    Column("checks", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("released_by", String(200), nullable=False),
+    Column("released_at", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("used_for_version", String(100), nullable=True),
+    Column("used_at", DateTime(timezone=True), nullable=True),
+    Index("releases_by_partition", "partition_key", "id"),
+)
+
 # What has been asked for already: a table's partition, made of these very drops, by the run of this key.
 requests = Table(
     "requests",

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
 from orchestration.state.records import Build, Delivery, Drop, Evidence, Hold
+from orchestration.state.releases import Releases
 
 
 class StateStore:
@@ -23,6 +24,7 @@ class StateStore:
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
         schema.metadata.create_all(self._engine)
+        self.releases = Releases(self._engine)
 
     def close(self) -> None:
         """Close every connection."""
@@ -135,27 +137,30 @@ class StateStore:
 
     # -- evidence
 
-    def newest(self) -> tuple[int, int, int]:
-        """Return the highest ids of drops, builds and evidence; 0 where there is none."""
-        tables = (schema.drops, schema.builds, schema.evidence)
+    def newest(self) -> tuple[int, int, int, int]:
+        """Return the highest ids of drops, builds, evidence and releases; 0 where there is none."""
+        tables = (schema.drops, schema.builds, schema.evidence, schema.releases)
         query = sa.select(
             *(sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0)).scalar_subquery() for table in tables)
         )
         with self._engine.connect() as connection:
-            drops, builds, evidence = connection.execute(query).one()
-        return drops, builds, evidence
+            drops, builds, evidence, releases = connection.execute(query).one()
+        return drops, builds, evidence, releases
 
-    def touched_after(self, drop_id: int, build_id: int, evidence_id: int) -> set[tuple[str, str]]:
+    def touched_after(
+        self, drop_id: int, build_id: int, evidence_id: int, release_id: int
+    ) -> set[tuple[str, str]]:
         """Return the (relation, partition key) that anything was recorded of since those ids.
 
         A drop counts under its raw table, `raw.<source>`.
         """
-        drops, builds, evidence = schema.drops, schema.builds, schema.evidence
+        drops, builds, evidence, releases = schema.drops, schema.builds, schema.evidence, schema.releases
         query = sa.union(
             sa.select((sa.literal("raw.") + drops.c.source).label("relation"), drops.c.partition_key)
             .where(drops.c.id > drop_id),
             sa.select(builds.c.relation, builds.c.partition_key).where(builds.c.id > build_id),
             sa.select(evidence.c.relation, evidence.c.partition_key).where(evidence.c.id > evidence_id),
+            sa.select(releases.c.relation, releases.c.partition_key).where(releases.c.id > release_id),
         )  # fmt: skip
         with self._engine.connect() as connection:
             return {(row[0], row[1]) for row in connection.execute(query)}

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from filelock import FileLock
 
+from orchestration.contracts.model import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectError
 from orchestration.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
@@ -20,7 +21,12 @@ PARTITION_STRATEGY = "partition"
 
 @dataclass(frozen=True)
 class DbtNode:
-    """A model, seed or snapshot: one table. `file` is relative to the project directory."""
+    """A model, seed or snapshot: one table.
+
+    `file` and `described_in`, its YAML, are relative to the project directory; `classified` are columns whose
+    meta has a `classification`
+    that is not for everybody.
+    """
 
     unique_id: str
     name: str
@@ -33,6 +39,8 @@ class DbtNode:
     checksum: str
     contract_enforced: bool
     columns: tuple[str, ...]
+    described_in: str = ""
+    classified: frozenset[str] = frozenset()
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -151,6 +159,11 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a column's meta, which dbt keeps in its config, and in older files beside it."""
+    return (column.get("config") or {}).get("meta") or column.get("meta") or {}
+
+
 def _node(node: Mapping[str, Any]) -> DbtNode:
     config = cast("Mapping[str, Any]", node["config"])
     meta = cast("Mapping[str, Any]", config.get("meta") or {})
@@ -171,4 +184,13 @@ def _node(node: Mapping[str, Any]) -> DbtNode:
         checksum=str(node["checksum"]["checksum"]),
         contract_enforced=bool((config.get("contract") or {}).get("enforced")),
         columns=tuple(node.get("columns") or {}),
+        # `package://models/…/_models.yml`, where there is one.
+        described_in=f"dbt_project/{node['patch_path'].partition('://')[2]}"
+        if node.get("patch_path")
+        else "",
+        classified=frozenset(
+            name
+            for name, column in (node.get("columns") or {}).items()
+            if str(_meta(column).get("classification") or "") not in OPEN_CLASSIFICATIONS
+        ),
     )

@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import duckdb
 import psycopg
@@ -148,7 +149,10 @@ def test_a_broken_day_is_held_and_the_ui_says_so_until_it_is_corrected(server: S
 
 
 def test_nobody_but_this_machine_is_listened_to(server: Server) -> None:
-    assert server.up().listening() == {("127.0.0.1", server.port)}
+    monday_arrives(server)
+    assert server.listening() == {("127.0.0.1", server.port), ("127.0.0.1", server.port + 1)}
+    with urlopen(f"http://127.0.0.1:{server.port + 1}/", timeout=120) as response:
+        assert "raw.orders" in response.read().decode()  # Data Docs
 
 
 def test_a_day_in_the_middle_of_which_all_was_killed_arrives_once(server: Server) -> None:

@@ -1,8 +1,11 @@
-"""The records, on SQLite and on Postgres: drops, builds, evidence, deliveries, holds, requests."""
+"""The records, on SQLite and on Postgres: drops, builds, evidence, deliveries, holds,
+releases, requests."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.state.records import Build, Delivery, Drop, Evidence, Hold
+from orchestration.state.records import Build, Delivery, Drop, Evidence, FailedCheck, Hold, Release
 from orchestration.state.store import StateStore
 
 
@@ -70,15 +73,48 @@ def test_evidence_is_the_newest_of_each_check_and_version(store: StateStore) -> 
     assert store.evidence_of([]) == []
 
 
+def release(export: str, until: datetime) -> Release:
+    return Release(
+        export=export,
+        relation=f"exports.{export}",
+        partition_key="2024-01-01",
+        checks=frozenset([FailedCheck("marts.m", "2024-01-01", "suite", "v1")]),
+        reason="counted twice",
+        released_by="ada",
+        until=until,
+    )
+
+
 def test_what_was_touched_since(store: StateStore) -> None:
-    assert store.newest() == (0, 0, 0)
+    assert store.newest() == (0, 0, 0, 0)
     drop(store, "a")
     before = store.newest()
     store.record_build(Build("marts.m", "2024-01-01", "v1", "run"))
     store.record_evidence([evidence("suite", "v1", passed=True, day="2024-01-05")])
     assert store.touched_after(*before) == {("marts.m", "2024-01-01"), ("raw.orders", "2024-01-05")}
-    assert store.touched_after(0, 0, 0) - store.touched_after(*before) == {("raw.orders", "2024-01-01")}
-    assert store.touched_after(*store.newest()) == set()
+    assert store.touched_after(0, 0, 0, 0) - store.touched_after(*before) == {("raw.orders", "2024-01-01")}
+    newest = store.newest()
+    assert store.touched_after(*newest) == set()
+    store.releases.record(release("exp_orders", datetime.now(UTC) + timedelta(hours=1)))
+    assert store.touched_after(*newest) == {("exports.exp_orders", "2024-01-01")}
+
+
+def test_a_release_is_used_for_one_version(store: StateStore) -> None:
+    now = datetime.now(UTC)
+    recorded = store.releases.record(release("exp_orders", now + timedelta(hours=1)))
+    assert store.releases.of_partition("2024-01-02") == []
+    [read] = store.releases.of_partition("2024-01-01")
+    assert read == recorded
+    assert read.active(now)
+    assert not read.active(now + timedelta(hours=1))
+    assert read.checks == frozenset([FailedCheck("marts.m", "2024-01-01", "suite", "v1")])
+    assert store.releases.use(read, "a")
+    assert store.releases.use(read, "a")  # the same delivery, taken up after a crash
+    assert not store.releases.use(read, "b")
+    [used] = store.releases.of_partition("2024-01-01")
+    assert used.used_for_version == "a"
+    assert not used.active(now)
+    assert (used.holds_for("a", now), used.holds_for("b", now)) == (True, False)
 
 
 def test_a_delivery_is_planned_once_and_then_acknowledged(store: StateStore) -> None:

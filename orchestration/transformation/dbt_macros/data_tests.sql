@@ -44,3 +44,49 @@ where
     {% if at_least is not none %}or {{ column_name }} < {{ at_least }}{% endif %}
     {% if at_most is not none %}or {{ column_name }} > {{ at_most }}{% endif %}
 {% endtest %}
+
+{#-
+  These columns are not, row for row, those of the latest earlier partition: a provider who sends
+  yesterday's file under today's date sends rows that pass every other rule. Reads past the partition
+  on purpose. Passes where there is no earlier partition, and where this one is empty.
+-#}
+{% test differs_from_previous_partition(model, column_names) %}
+{%- set tested = graph.nodes.get(context['model'].attached_node) if execute else none -%}
+{%- set whole_table = tested.relation_name if tested else model -%}
+{%- set partition_by = tested.config.get('partition_by') if tested else column_names[0] -%}
+{%- set columns = column_names | join(', ') %}
+with this_partition as (
+    select {{ columns }}
+    from {{ model }}
+),
+
+previous_partition as (
+    select {{ columns }}
+    from {{ whole_table }}
+    where {{ partition_by }} = (
+        select max({{ partition_by }})
+        from {{ whole_table }}
+        where {{ partition_by }} < {{ partition_date() }}
+    )
+),
+
+counted as (
+    select
+        (select count(*) from this_partition) as rows_now,
+        (select count(*) from previous_partition) as rows_before,
+        (
+            select count(*)
+            from (
+                select {{ columns }}
+                from this_partition
+                except all
+                select {{ columns }}
+                from previous_partition
+            ) as new_rows
+        ) as rows_that_differ
+)
+
+select *
+from counted
+where rows_now > 0 and rows_now = rows_before and rows_that_differ = 0
+{% endtest %}

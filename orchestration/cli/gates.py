@@ -1,0 +1,98 @@
+"""`sluice gate` and `sluice release`: what holds a partition of an export, and letting it pass."""
+
+import getpass
+from datetime import UTC, date, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.problems import did_you_mean
+from orchestration.project import Project
+from orchestration.quality.gate import GateReport, Verdict
+from orchestration.state.records import Release
+
+_STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}
+
+
+def gate_table(report: GateReport, everything: bool) -> Table:
+    """Return the findings of a gate: what closes it, and with `everything` what passed too."""
+    shown = [
+        item
+        for item in report.findings
+        if everything
+        or item.verdict is not Verdict.PASSED
+        or item.partition_key in ("", report.partition_key)
+    ]
+    left_out = len(report.findings) - len(shown)
+    caption = (
+        f"{left_out} passed checks of earlier days in the window: --all shows them" if left_out else None
+    )
+    table = Table(caption=caption, caption_justify="left")
+    for heading in ("table", "check", "said", "when (UTC), on version", "why, and the mend"):
+        table.add_column(heading, no_wrap=heading in ("table", "said"), overflow="fold")
+    for item in shown:
+        style = _STYLES.get(item.verdict, "red")
+        earlier = item.partition_key not in ("", report.partition_key)
+        when = f"{item.judged_at:%m-%d %H:%M:%S}, " if item.judged_at else ""
+        table.add_row(
+            item.relation + (f"\n{item.partition_key}" if earlier else ""),
+            item.check,
+            f"[{style}]{item.verdict.value}[/]",
+            when + item.version[:8],
+            "\n→ ".join(text.replace("[", r"\[") for text in (item.summary, item.mend) if text),
+        )
+    return table
+
+
+def show_gate(report: GateReport, export: str, out: Console, *, everything: bool) -> None:
+    """Print a gate's findings and its answer."""
+    out.print(gate_table(report, everything))
+    where = f"the gate of {export} \\[{report.partition_key}]"
+    for release in report.releases:
+        out.print(f"{where}: {str(release).replace('[', chr(92) + '[')}", style="yellow")
+    if report.open:
+        out.print(f"{where} is [green]open[/]")
+    else:
+        out.print(f"{where} is [red]closed[/] by {len(report.closed_by)} findings")
+
+
+def show_release(release: Release, out: Console) -> None:
+    """Print what was released, and what happens next."""
+    for item in sorted(release.checks, key=lambda item: (item.relation, item.partition_key, item.check)):
+        out.print(f"{item.relation} [{item.partition_key}] check `{item.check}` lets pass", markup=False)
+    out.print(f"{release.export} [{release.partition_key}] is {release}", markup=False, style="yellow")
+    out.print("`sluice run`, or the daemon's sensor, sends it now; once, and on this very data alone.")
+
+
+def export_and_day(project: Project, export: str, partition_key: str) -> None:
+    """Check that there is such an export, and that the partition is a day.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if export not in project.exports:
+        raise ValueError(f"no export `{export}`; {did_you_mean(export, project.exports)}")
+    try:
+        date.fromisoformat(partition_key)
+    except ValueError:
+        raise ValueError(f"--partition {partition_key!r} is no day; expected one as 2022-10-05") from None
+
+
+def parse_until(text: str) -> datetime:
+    """Return a moment in UTC; `2026-05-01` is its midnight, a time without a zone is UTC.
+
+    Raises:
+        ValueError: it is no ISO 8601 date or time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"--until {text!r} is no time; expected ISO 8601, as 2026-05-01T06:00 (UTC)"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def whoever_asks() -> str:
+    """Return the account that runs the command."""
+    return getpass.getuser()

@@ -1,0 +1,67 @@
+"""`slaProperties` of a contract -> what is promised about time, or problems with file and line."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from orchestration.freshness import DurationError, duration
+from orchestration.problems import Problem, did_you_mean
+from orchestration.yaml_files import YamlFile
+
+# What freshness is made of; ODCS has a short and a long name for each, in whatever case.
+_DURATIONS = {"latency": "latency", "ly": "latency", "frequency": "frequency", "fy": "frequency"}
+# The standard's other properties are for people and other tools.
+_OTHERS = (
+    "availability", "throughput", "errorRate", "generalAvailability", "endOfSupport", "endOfLife",
+    "retention", "timeOfAvailability", "timeToDetect", "timeToNotify", "timeToRepair",
+    "av", "th", "er", "ga", "es", "el", "re", "td", "tn", "tr",
+)  # fmt: skip
+_PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
+
+
+def promised_durations(file: YamlFile, daily: bool, problems: list[Problem]) -> dict[str, timedelta]:
+    """Return `latency` and `frequency`, where the contract has them; add what is wrong to `problems`.
+
+    `daily` says that the source is cut by day, and so comes once a day if nothing else is said.
+    """
+    found: dict[str, timedelta] = {}
+    for index, item in enumerate(cast("list[dict[str, Any]]", file.data.get("slaProperties") or [])):
+        at = ("slaProperties", index)
+        written = str(item.get("property"))
+        name = _DURATIONS.get(written.lower())
+        if name is None:
+            if written.lower() not in _PASSED_OVER:
+                problems.append(
+                    file.problem(
+                        f"unknown SLA property `{written}`",
+                        expected="a property of ODCS v3.1: latency, frequency, or one for people to read",
+                        mend=did_you_mean(written, ["latency", "frequency", *_OTHERS[:11]]),
+                        at=(*at, "property"),
+                    )
+                )
+            continue
+        if name in found:
+            problems.append(
+                file.problem(
+                    f"SLA property `{name}` stands twice", expected="one promise each",
+                    mend="remove one of them", at=(*at, "property"),
+                )
+            )  # fmt: skip
+        try:
+            found[name] = duration(item.get("value"), item.get("unit"))
+        except DurationError as error:
+            problems.append(
+                file.problem(
+                    f"SLA property `{name}`: {error.what}", expected=error.expected,
+                    mend="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
+                )
+            )  # fmt: skip
+    if "latency" in found and "frequency" not in found and not daily:
+        problems.append(
+            file.problem(
+                "SLA property `latency`: nothing says how often a snapshot comes",
+                expected="`frequency` beside it",
+                mend="add `- property: frequency` with value and unit",
+                at=("slaProperties",),
+            )
+        )
+    return found

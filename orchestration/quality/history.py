@@ -1,0 +1,236 @@
+"""What earlier partitions looked like: the numbers behind suite parameters.
+
+Only partitions that may go on count as history, so that a bad day never becomes the measure of the next.
+Metrics are kept in the warehouse by version of the data, so a corrected day is measured anew; a table's
+past is read from the table itself where nothing is kept yet. Belongs here: measuring and remembering.
+"""
+
+import statistics
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from orchestration.lineage import Table
+from orchestration.quality.parameters import (
+    COLUMN_METRICS,
+    ROW_COUNT,
+    Metric,
+    Reference,
+    Value,
+    Window,
+    evaluate,
+    references,
+)
+from orchestration.state.store import StateStore
+from orchestration.warehouse.engine import literal, quoted, table_versions
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Days; a window looks at 999 partitions at most.
+_LONGEST_LOOK_BACK = 7 * 999
+_DDL = """
+    create schema if not exists sluice;
+    create table if not exists sluice.metrics (
+        relation varchar, partition_key varchar, version varchar, metric varchar, value double,
+        measured_at timestamp
+    );
+"""
+
+
+class NoHistory(Exception):
+    """A parameter needs earlier partitions, and there is none that counts."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The partitions that count as history, as (partition key, version), oldest first.
+
+    For a table that is not partitioned they are its earlier versions, under the key `""`.
+    """
+
+    relation: str
+    partition_column: str | None
+    partitions: Sequence[tuple[str, str]]
+
+    def select(self, window: Window, partition_key: str) -> list[tuple[str, str]]:
+        """Return the last `window.size` of them that the window takes."""
+        chosen = [
+            item for item in self.partitions if self.partition_column is None or item[0] < partition_key
+        ]
+        if window.same_weekday:
+            weekday = date.fromisoformat(partition_key).weekday()
+            chosen = [item for item in chosen if date.fromisoformat(item[0]).weekday() == weekday]
+        return chosen[-window.size :]
+
+
+def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Make the table of metrics where it is missing; not within a read transaction."""
+    connection.execute(_DDL)
+
+
+def validated_past(
+    connection: "duckdb.DuckDBPyConnection",
+    store: StateStore,
+    table: Table,
+    partition_column: str | None,
+    partition_key: str,
+) -> Past:
+    """Return the partitions of a table that were judged as they are now, and of which no check said no."""
+    relation = table.relation
+    if partition_column is None:
+        held = connection.execute(
+            "select '', version from sluice.metrics where relation = ? group by version"
+            " order by min(measured_at)",
+            [relation],
+        ).fetchall()
+        current = table_versions(connection, [relation]).get((relation, partition_key))
+        candidates = [(key, version) for key, version in held if version != current]
+    else:
+        versions = table_versions(connection, [relation])
+        held = sorted((key, version) for (_, key), version in versions.items() if key < partition_key)
+        candidates = held[-_LONGEST_LOOK_BACK:]
+    said: dict[tuple[str, str], list[bool]] = {}
+    for item in store.evidence_of((relation, key) for key, _ in candidates):
+        said.setdefault((item.partition_key, item.version), []).append(item.passed)
+    return Past(relation, partition_column, [place for place in candidates if all(said.get(place, [False]))])
+
+
+def resolve(
+    connection: "duckdb.DuckDBPyConnection", expression: str, past: Past, partition_key: str
+) -> tuple[Value, str]:
+    """Return what a parameter comes to for a partition, and what it was made of, for people.
+
+    Raises:
+        NoHistory: a name in it has no partition to look at.
+        ParameterProblem: the arithmetic does not work out.
+    """
+    values: dict[str, Value] = {}
+    if partition_key:
+        start = date.fromisoformat(partition_key)
+        values |= {"partition.start": start, "partition.end": start + timedelta(days=1)}
+    said: list[str] = []
+    for reference in references(expression):
+        number, made_of = _number(connection, reference, past, partition_key)
+        values[reference.text] = number
+        said.append(f"{reference.text} = {number:,.6g} ({made_of})")
+    return evaluate(expression, values), "; ".join(said)
+
+
+def measure(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: str,
+    partition_key: str,
+    version: str,
+    condition: str | None,
+    metrics: Collection[Metric],
+) -> None:
+    """Keep the metrics of the version that the table holds now; call it in the transaction of the judging."""
+    if not metrics:
+        return
+    chosen = list(metrics)
+    where = f" where {condition}" if condition else ""
+    aggregates = ", ".join(_aggregate(metric) for metric in chosen)
+    row = connection.execute(f"select {aggregates} from {relation}{where}").fetchone()
+    assert row is not None
+    _keep(
+        connection, relation, [(partition_key, version, str(m), v) for m, v in zip(chosen, row, strict=True)]
+    )
+
+
+def metrics_of(expressions: Iterable[str]) -> frozenset[Metric]:
+    """Return the metrics that parameters look at."""
+    return frozenset(reference.metric for text in expressions for reference in references(text))
+
+
+def _number(
+    connection: "duckdb.DuckDBPyConnection", reference: Reference, past: Past, partition_key: str
+) -> tuple[float, str]:
+    chosen = past.select(reference.window, partition_key)
+    known = _kept(connection, past.relation, reference.metric, chosen)
+    unknown = [item for item in chosen if item not in known]
+    if unknown and past.partition_column is not None:
+        known |= _measured(connection, past, reference.metric, unknown)
+    numbers = [known[item] for item in chosen if item in known]
+    found = [number for number in numbers if number is not None]
+    if not found:
+        raise NoHistory(f"{reference.text}: no validated partition before this one")
+    if len(found) == 1:
+        return found[0], f"of {chosen[-1][0] or 'the version before'}"
+    return _combined(
+        reference.window.of, found
+    ), f"of {len(found)} partitions since {chosen[0][0] or 'the first'}"
+
+
+def _combined(of: str, numbers: Sequence[float]) -> float:
+    if of.startswith("p"):
+        # Linear interpolation, as DuckDB's quantile_cont and numpy have it.
+        ordered = sorted(numbers)
+        place = (len(ordered) - 1) * int(of[1:]) / 100
+        low = int(place)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return float({"mean": statistics.fmean, "median": statistics.median, "min": min, "max": max}[of](numbers))
+
+
+def _measured(
+    connection: "duckdb.DuckDBPyConnection",
+    past: Past,
+    metric: Metric,
+    partitions: Sequence[tuple[str, str]],
+) -> dict[tuple[str, str], float | None]:
+    """Measure past partitions from the table itself, in one scan of them, and keep what was found."""
+    assert past.partition_column is not None
+    column = quoted(past.partition_column)
+    days = ", ".join(literal(key) for key, _ in partitions)
+    rows = connection.execute(
+        f"select cast({column} as varchar), {_aggregate(metric)} from {past.relation}"
+        f" where cast({column} as varchar) in ({days}) group by 1"
+    ).fetchall()
+    numbers: dict[str, float | None] = dict(rows)
+    empty = 0.0 if metric.name == ROW_COUNT else None
+    found = {(key, version): numbers.get(key, empty) for key, version in partitions}
+    _keep(connection, past.relation, [(key, v, str(metric), number) for (key, v), number in found.items()])
+    return found
+
+
+def _kept(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: str,
+    metric: Metric,
+    partitions: Sequence[tuple[str, str]],
+) -> dict[tuple[str, str], float | None]:
+    rows = connection.execute(
+        "select partition_key, version, value from sluice.metrics"
+        " where relation = ? and metric = ? and list_contains(?, version)",
+        [relation, str(metric), [version for _, version in partitions]],
+    ).fetchall()
+    wanted = set(partitions)
+    return {(key, version): value for key, version, value in rows if (key, version) in wanted}
+
+
+def _keep(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: str,
+    rows: Sequence[tuple[str, str, str, float | None]],
+) -> None:
+    for key, version, metric, value in rows:
+        connection.execute(
+            "delete from sluice.metrics"
+            " where relation = ? and partition_key = ? and version = ? and metric = ?",
+            [relation, key, version, metric],
+        )
+        connection.execute(
+            "insert into sluice.metrics values (?, ?, ?, ?, ?, cast(now() as timestamp))",
+            [relation, key, version, metric, value],
+        )
+
+
+def _aggregate(metric: Metric) -> str:
+    if metric.column is None:
+        return "cast(count(*) as double)"
+    column = quoted(metric.column)
+    if metric.name in COLUMN_METRICS:
+        return f"cast({COLUMN_METRICS[metric.name].format(column=column)} as double)"
+    return f"cast(quantile_cont({column}, {int(metric.name[1:]) / 100}) as double)"

@@ -1,0 +1,188 @@
+"""Judge the rows of a table by the rules of a suite: in the warehouse, in as few scans as can be.
+
+Rules are compiled to SQL (`pushdown/`) and share their scans; Great Expectations judges what is not compiled,
+through the same connection (`gx_engine.py`), and is imported only then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orchestration.quality.pushdown.compiling import compile_rule
+from orchestration.quality.pushdown.steps import NotCompiled, Query, RuleProblem, Sample, Scan, Step, Verdict
+from orchestration.quality.pushdown.table import Table, first_line, read_table
+from orchestration.quality.rule_results import Outcome, RuleResult
+from orchestration.quality.suites import Rule
+from orchestration.warehouse.engine import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def judge(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: str,
+    condition: str | None,
+    rules: Sequence[Rule],
+    *,
+    key_columns: Sequence[str] = (),
+    sample_rows: int = 20,
+) -> list[RuleResult]:
+    """Judge the rows of `relation` for which `condition` (SQL) holds; return one result a rule, in order.
+
+    Everything is read through `connection`, so it sees what the caller's transaction sees; no transaction is
+    begun or ended. A rule that cannot run is `Outcome.ERROR` and leaves the others alone. Compiled SQL is
+    made so that data cannot make it fail, since within a transaction such an error would end it for all.
+
+    A rule that failed comes with at most `sample_rows` of its failing rows: `key_columns` first, then the
+    rule's own, ordered by both.
+
+    Raises:
+        RuntimeError: there is not one answer for each rule.
+    """
+    import duckdb
+
+    try:
+        table = read_table(connection, relation, condition)
+    except duckdb.Error as error:
+        return [RuleResult(rule, Outcome.ERROR, error=first_line(error)) for rule in rules]
+    judged: dict[int, RuleResult] = {}
+    left: list[int] = []
+    courses: list[_Course] = []
+    for index, rule in enumerate(rules):
+        try:
+            compiled = compile_rule(rule, table)
+        except NotCompiled:
+            left.append(index)
+        except RuleProblem as problem:
+            judged[index] = RuleResult(rule, Outcome.ERROR, error=str(problem))
+        else:
+            courses.append(_Course(index, rule, compiled.expected, compiled.step))
+    _run(connection, table, courses)
+    for course in courses:
+        judged[course.index] = _result(connection, table, course, key_columns, sample_rows)
+    if left:
+        from orchestration.quality.gx_engine import judge_with_gx
+
+        answers = judge_with_gx(
+            connection,
+            relation,
+            condition,
+            [rules[index] for index in left],
+            key_columns=[name for name in key_columns if name in table.columns],
+            sample_rows=sample_rows,
+        )
+        judged |= dict(zip(left, answers, strict=True))
+    if len(judged) != len(rules):
+        raise RuntimeError(f"{len(judged)} of {len(rules)} rules were judged on {relation}")
+    return [judged[index] for index in range(len(rules))]
+
+
+@dataclass
+class _Course:
+    """A rule on its way to a verdict, or to an error."""
+
+    index: int
+    rule: Rule
+    expected: str
+    step: Step
+    error: str | None = field(default=None)
+
+    @property
+    def aggregates(self) -> tuple[str, ...]:
+        """What it asks of the next scan."""
+        return self.step.aggregates if isinstance(self.step, Scan) and self.error is None else ()
+
+
+def _run(connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]) -> None:
+    """Take every rule to its verdict; what rules ask at the same time is one scan."""
+    import duckdb
+
+    while any(course.error is None and not isinstance(course.step, Verdict) for course in courses):
+        scanning = [course for course in courses if course.aggregates]
+        querying = [course for course in courses if isinstance(course.step, Query) and course.error is None]
+        if scanning:
+            _scan_together(connection, table, scanning)
+        for course in querying:
+            assert isinstance(course.step, Query)
+            try:
+                course.step = course.step.then(connection.execute(course.step.sql).fetchall())
+            except duckdb.Error as error:
+                course.error = first_line(error)
+
+
+def _scan_together(connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]) -> None:
+    import duckdb
+
+    try:
+        found = _scan(connection, table, courses)
+    except duckdb.Error as error:
+        if len(courses) == 1:
+            courses[0].error = first_line(error)
+        else:
+            # One of them is at fault: each alone, so that it does not take the others with it.
+            for course in courses:
+                _scan_together(connection, table, [course])
+        return
+    for course in courses:
+        assert isinstance(course.step, Scan)
+        course.step = course.step.then([found[aggregate] for aggregate in course.step.aggregates])
+
+
+def _scan(
+    connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]
+) -> Mapping[str, Any]:
+    wanted = list(dict.fromkeys(aggregate for course in courses for aggregate in course.aggregates))
+    row = connection.execute(f"select {', '.join(wanted)} from {table.rows}").fetchone()
+    assert row is not None
+    return dict(zip(wanted, row, strict=True))
+
+
+def _result(
+    connection: "duckdb.DuckDBPyConnection",
+    table: Table,
+    course: _Course,
+    key_columns: Sequence[str],
+    sample_rows: int,
+) -> RuleResult:
+    verdict = course.step
+    if not isinstance(verdict, Verdict) or course.error is not None:
+        return RuleResult(course.rule, Outcome.ERROR, course.expected, error=course.error)
+    sample: tuple[Mapping[str, Any], ...] = ()
+    if not verdict.passed and verdict.sample is not None:
+        sample = _sample(connection, table, verdict.sample, key_columns, sample_rows)
+    return RuleResult(
+        rule=course.rule,
+        outcome=Outcome.PASSED if verdict.passed else Outcome.FAILED,
+        expected=course.expected,
+        observed=verdict.observed,
+        observed_value=verdict.observed_value,
+        rows=verdict.rows,
+        failing_rows=verdict.failing_rows,
+        failing_share=verdict.failing_rows / verdict.rows
+        if verdict.failing_rows is not None and verdict.rows
+        else None,
+        sample=sample,
+    )
+
+
+def _sample(
+    connection: "duckdb.DuckDBPyConnection",
+    table: Table,
+    sample: Sample,
+    key_columns: Sequence[str],
+    sample_rows: int,
+) -> tuple[Mapping[str, Any], ...]:
+    """Read a few failing rows. A sample is for people: without it the verdict stands."""
+    import duckdb
+
+    # A key column that the table lacks is another rule's matter.
+    names = [name for name in dict.fromkeys((*key_columns, *sample.columns)) if name in table.columns]
+    listed = ", ".join(quoted(name) for name in names)
+    try:
+        rows = connection.execute(
+            f"select {listed} from {table.rows} where {sample.where} order by {listed} limit {sample_rows}"
+        ).fetchall()
+    except duckdb.Error:
+        return ()
+    return tuple(dict(zip(names, row, strict=True)) for row in rows)

@@ -1,0 +1,79 @@
+"""What was judged, kept in the warehouse with its history: for analysts, for trends, for Data Docs.
+
+The gate does not read it; its evidence is in the state store. Failing rows are kept as samples, with the
+values of classified columns masked. Belongs here: writing and reading those tables.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestration.quality.rule_results import RuleResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+MASK = "***"
+_DDL = """
+    create schema if not exists sluice;
+    create table if not exists sluice.rule_results (
+        relation varchar, partition_key varchar, check_name varchar, version varchar, run_id varchar,
+        judged_at timestamp, rule_number integer, type varchar, kwargs varchar, severity varchar,
+        outcome varchar, expected varchar, observed varchar, observed_value double, row_count bigint,
+        failing_rows bigint, failing_share double, error varchar
+    );
+    create table if not exists sluice.failing_rows (
+        relation varchar, partition_key varchar, check_name varchar, version varchar, run_id varchar,
+        judged_at timestamp, rule_number integer, row_number integer, row varchar
+    );
+"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which data was judged, by whom, when (UTC)."""
+
+    relation: str
+    partition_key: str
+    check: str
+    version: str
+    run_id: str
+    judged_at: datetime
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The values that every kept row begins with."""
+        return (self.relation, self.partition_key, self.check, self.version, self.run_id, self.judged_at)
+
+
+def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Make the tables where they are missing."""
+    connection.execute(_DDL)
+
+
+def keep(connection: "duckdb.DuckDBPyConnection", judged: Judged, results: Sequence[RuleResult]) -> None:
+    """Keep what each rule said, and its failing rows; `results` are masked already (`masked`)."""
+    said = judged.columns
+    rules = [
+        (
+            *said, number, item.rule.type, json.dumps(item.rule.kwargs, default=str), item.rule.severity,
+            item.outcome.value, item.expected, item.observed, item.observed_value, item.rows,
+            item.failing_rows, item.failing_share, item.error,
+        )
+        for number, item in enumerate(results)
+    ]  # fmt: skip
+    connection.executemany(f"insert into sluice.rule_results values ({', '.join('?' * 18)})", rules)
+    rows = [
+        (*said, number, place, json.dumps(row, default=str))
+        for number, item in enumerate(results)
+        for place, row in enumerate(item.sample)
+    ]
+    if rows:
+        connection.executemany(f"insert into sluice.failing_rows values ({', '.join('?' * 9)})", rows)
+
+
+def masked(row: Mapping[str, Any], classified: Collection[str]) -> dict[str, Any]:
+    """Return a sample row with the values of classified columns hidden; an empty value stays empty."""
+    return {name: MASK if name in classified and value is not None else value for name, value in row.items()}

@@ -1,0 +1,162 @@
+"""What a suite may say: each rule against Great Expectations' schemas, and against its own table.
+
+A mistake found here costs a line in a terminal; found later it would be a rule that never ran.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestration.problems import Problem, did_you_mean, nearest
+from orchestration.quality.expectation_types import (
+    columns_read,
+    expectation_types,
+    known_kwargs,
+    required_kwargs,
+    value_problem,
+)
+from orchestration.quality.parameters import ParameterProblem, parameters_in, references
+from orchestration.quality.suites import Rule, Suite
+
+ROW_COUNT_RULES = ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")
+
+
+@dataclass(frozen=True)
+class JudgedTable:
+    """What rules must know of their table; `columns` is empty where nobody has written them down."""
+
+    columns: tuple[str, ...]
+    daily: bool
+    empty_allowed: bool
+    described_in: str
+
+
+def suite_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
+    """Yield every problem of a suite, each at its line."""
+    for index, rule in enumerate(suite.rules):
+        if rule.type not in expectation_types():
+            yield suite.file.problem(
+                f"unknown expectation `{rule.type}`",
+                expected="one of Great Expectations' core expectations",
+                mend=did_you_mean(rule.type, expectation_types()),
+                at=("expectations", index, "type"),
+            )
+            continue
+        yield from _kwargs_problems(suite, index, rule)
+        yield from _column_problems(suite, index, rule, table)
+        yield from _parameter_problems(suite, index, rule, table)
+    yield from _row_count_problems(suite, table)
+
+
+def _kwargs_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
+    known = known_kwargs(rule.type)
+    at = ("expectations", index, "kwargs")
+    for name in rule.kwargs:
+        if name not in known:
+            yield suite.file.problem(
+                f"unknown keyword `{name}` of `{rule.type}`",
+                expected=f"one of: {', '.join(known)}",
+                mend=did_you_mean(name, known),
+                at=(*at, name),
+            )
+        elif expected := value_problem(known[name], rule.kwargs[name]):
+            yield suite.file.problem(
+                f"`{name}` of `{rule.type}` is {rule.kwargs[name]!r}",
+                expected=expected,
+                mend="correct the value",
+                at=(*at, name),
+            )
+    for name in required_kwargs(rule.type):
+        if name not in rule.kwargs:
+            yield suite.file.problem(
+                f"`{rule.type}` lacks `{name}`", expected="a value", mend=f"add `{name}:` to kwargs", at=at
+            )
+    if (
+        "min_value" in known
+        and not {"min_value", "max_value"} & set(rule.kwargs)
+        and "threshold" not in known
+    ):
+        yield suite.file.problem(
+            f"`{rule.type}` has no bound", expected="min_value, max_value or both", mend="add one", at=at
+        )
+
+
+def _column_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -> Iterator[Problem]:
+    for place, column in columns_read(rule.type, rule.kwargs):
+        if table.columns and column not in table.columns:
+            yield _unknown_column(suite, ("expectations", index, "kwargs", *place), column, table)
+
+
+def _parameter_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -> Iterator[Problem]:
+    for place, expression in parameters_in(rule.kwargs):
+        at = ("expectations", index, "kwargs", *place)
+        try:
+            found = references(expression)
+        except ParameterProblem as problem:
+            yield suite.file.problem(
+                f"parameter {problem}", expected="metrics over windows, as row_count.previous",
+                mend="see docs/adding-a-check.md", at=at,
+            )  # fmt: skip
+            continue
+        for reference in found:
+            column = reference.metric.column
+            if column is not None and table.columns and column not in table.columns:
+                yield _unknown_column(suite, at, column, table)
+            if reference.window.same_weekday and not table.daily:
+                yield suite.file.problem(
+                    f"`{reference.text}`: `{suite.table}` is not partitioned by day",
+                    expected="a window of versions, as row_count.previous",
+                    mend="take `same_weekday` away",
+                    at=at,
+                )
+        if "partition." in expression and not table.daily:
+            yield suite.file.problem(
+                f"`{expression}`: `{suite.table}` is not partitioned by day",
+                expected="a parameter without partition.start and partition.end",
+                mend="compare with a metric of its earlier versions",
+                at=at,
+            )
+
+
+def _row_count_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
+    """GX passes an empty table on every other rule; only a count notices that nothing came."""
+    at = ("expectations",)
+    counting = [
+        (index, rule)
+        for index, rule in enumerate(suite.rules)
+        if rule.type in ROW_COUNT_RULES and ("value" in rule.kwargs or "min_value" in rule.kwargs)
+    ]
+    if not counting:
+        yield suite.file.problem(
+            "no rule looks at the row count from below",
+            expected="expect_table_row_count_to_be_between with min_value, or …_to_equal",
+            mend="add expect_table_row_count_to_be_between with min_value",
+            at=at,
+        )
+        return
+    if suite.blocking and all(rule.severity != "critical" for _, rule in counting):
+        yield suite.file.problem(
+            "no critical rule looks at the row count",
+            expected="severity: critical, since an empty table passes every other rule",
+            mend="make it critical",
+            at=(*at, counting[0][0], "severity"),
+        )
+    for index, rule in counting:
+        least = rule.kwargs.get("min_value", rule.kwargs.get("value"))
+        if table.empty_allowed or not isinstance(least, int | float) or least > 0:
+            continue
+        yield suite.file.problem(
+            f"an empty partition of `{suite.table}` would pass",
+            expected=f"at least 1 row, since {table.described_in} allows no empty partition",
+            mend="set min_value to 1 or more",
+            at=(*at, index, "kwargs"),
+        )
+
+
+def _unknown_column(suite: Suite, at: tuple[str | int, ...], column: str, table: JudgedTable) -> Problem:
+    close = nearest(column, table.columns)
+    return suite.file.problem(
+        f"`{suite.table}` has no column `{column}`",
+        expected=f"one of: {', '.join(table.columns)}, as {table.described_in} says",
+        mend=f"did you mean `{close}`?" if close else "correct it, or describe the column there",
+        at=at,
+    )

@@ -1,0 +1,80 @@
+"""Releases on record: who let which partition of which export pass, on which failed checks, until when."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+from orchestration.state.records import FailedCheck, Release
+
+
+class Releases:
+    """The releases in a state store; nothing is ever taken out."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, release: Release) -> Release:
+        """Record a release; return it with its id and time."""
+        values: dict[str, Any] = {
+            "export": release.export,
+            "relation": release.relation,
+            "partition_key": release.partition_key,
+            "checks": [[c.relation, c.partition_key, c.check, c.version] for c in release.checks],
+            "reason": release.reason,
+            "released_by": release.released_by,
+            "released_at": datetime.now(UTC),
+            "until": release.until.astimezone(UTC),
+        }
+        with self._engine.begin() as connection:
+            inserted = connection.execute(sa.insert(schema.releases).values(**values))
+            primary_key = inserted.inserted_primary_key
+            assert primary_key is not None
+        return _release({**values, "id": primary_key[0], "used_for_version": None, "used_at": None})
+
+    def of_partition(self, partition_key: str) -> list[Release]:
+        """Return all releases of a partition, used and expired ones too, oldest first."""
+        table = schema.releases
+        query = sa.select(table).where(table.c.partition_key == partition_key).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [_release(row) for row in connection.execute(query).mappings()]
+
+    def use(self, release: Release, version: str) -> bool:
+        """Note the version of the model that goes out under a release; False where another has.
+
+        One statement, so that of two processes one gets it.
+        """
+        table = schema.releases
+        free = sa.or_(table.c.used_for_version.is_(None), table.c.used_for_version == version)
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(table)
+                .where(table.c.id == release.id, free)
+                .values(
+                    used_for_version=version, used_at=sa.func.coalesce(table.c.used_at, datetime.now(UTC))
+                )
+            )
+            return changed.rowcount == 1
+
+
+def _release(row: Mapping[Any, Any]) -> Release:
+    return Release(
+        id=row["id"],
+        export=row["export"],
+        relation=row["relation"],
+        partition_key=row["partition_key"],
+        checks=frozenset(FailedCheck(*item) for item in row["checks"]),
+        reason=row["reason"],
+        released_by=row["released_by"],
+        released_at=_utc(row["released_at"]),
+        until=_utc(row["until"]),
+        used_for_version=row["used_for_version"],
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return a time with its zone, which SQLite forgets."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,150 @@
+"""Suite parameters: what earlier partitions looked like, and what a rule says while there are none."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.lineage import Table
+from orchestration.quality import history
+from orchestration.quality.history import NoHistory, Past
+from orchestration.quality.parameters import ParameterProblem, evaluate, references
+from orchestration.state.records import Evidence
+from orchestration.state.store import StateStore
+from orchestration.warehouse.engine import Warehouse, record_version
+
+RELATION = "marts.numbers"
+NUMBERS = Table(RELATION, ("marts", "numbers"), daily=True, parents={}, blocking_checks=("expectations",))
+MONDAY = date(2024, 1, 1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[StateStore]:
+    store = StateStore(f"sqlite:///{tmp_path / 'state.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, store: StateStore) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Three weeks from a Monday on; the n-th day, from 1, holds n rows with the values 1 to n."""
+    with Warehouse(tmp_path / "w.duckdb").connect() as connection:
+        history.create_tables(connection)
+        connection.execute("create schema marts")
+        connection.execute(f"create table {RELATION} (day date, value integer)")
+        for number in range(1, 22):
+            write(connection, store, number, rows=number)
+        yield connection
+
+
+def day(number: int) -> str:
+    """Return the n-th day, from 1."""
+    return (MONDAY + timedelta(days=number - 1)).isoformat()
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection, store: StateStore, number: int, rows: int, passed: bool = True
+) -> None:
+    """Write a day's rows as a new version, and what the check said of it."""
+    key, version = day(number), f"{number}-{rows}"
+    connection.execute(f"delete from {RELATION} where day = ?", [key])
+    connection.execute(f"insert into {RELATION} select ?::date, range from range(1, ?)", [key, rows + 1])
+    record_version(connection, RELATION, key, version)
+    store.record_evidence([Evidence(RELATION, key, "expectations", version, passed, "", "run")])
+
+
+def resolve(connection: duckdb.DuckDBPyConnection, store: StateStore, expression: str, number: int) -> float:
+    """Return what a parameter comes to on the n-th day."""
+    past = history.validated_past(connection, store, NUMBERS, "day", day(number))
+    found, _ = history.resolve(connection, expression, past, day(number))
+    assert isinstance(found, int | float)
+    return float(found)
+
+
+@pytest.mark.parametrize(
+    ("expression", "number"),
+    [
+        ("row_count.previous", 20),
+        ("row_count.same_weekday", 14),
+        ("row_count.median_7", 17),
+        ("row_count.mean_4", 18.5),
+        ("row_count.min_10", 11),
+        ("row_count.max_10", 20),
+        ("row_count.median_2_same_weekday", 10.5),
+        ("row_count.p90_11", 19),
+        ("value.sum.previous", 210),
+        ("value.mean.previous", 10.5),
+        ("value.max.median_3", 19),
+        ("value.p90.previous", 18.1),
+        ("value.null_ratio.previous", 0),
+        ("value.distinct_count.previous", 20),
+        ("0.5 * row_count.previous + 1", 11),
+        ("max(row_count.previous, row_count.same_weekday) - abs(-2)", 18),
+        ("row_count.median_999", 10.5),
+    ],
+)
+def test_a_parameter_is_arithmetic_over_earlier_partitions(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, expression: str, number: float
+) -> None:
+    assert resolve(warehouse, store, expression, 21) == pytest.approx(number)
+
+
+def test_a_day_that_failed_is_no_history(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
+    write(warehouse, store, 20, rows=500, passed=False)
+    assert resolve(warehouse, store, "row_count.previous", 21) == 19
+
+
+def test_a_day_that_nobody_judged_as_it_is_now_is_no_history(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore
+) -> None:
+    record_version(warehouse, RELATION, day(20), "rebuilt")
+    assert resolve(warehouse, store, "row_count.previous", 21) == 19
+
+
+def test_a_corrected_day_is_measured_anew(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
+    assert resolve(warehouse, store, "row_count.previous", 21) == 20
+    write(warehouse, store, 20, rows=5)
+    assert resolve(warehouse, store, "row_count.previous", 21) == 5
+
+
+def test_later_days_are_no_history_of_an_earlier_one(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore
+) -> None:
+    assert resolve(warehouse, store, "row_count.max_999", 5) == 4
+
+
+@pytest.mark.parametrize(("expression", "number"), [("row_count.previous", 1), ("row_count.same_weekday", 7)])
+def test_without_a_day_to_look_at_there_is_no_history(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, expression: str, number: int
+) -> None:
+    with pytest.raises(NoHistory, match="no validated partition"):
+        resolve(warehouse, store, expression, number)
+
+
+def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
+    table = Table("marts.shops", ("marts", "shops"), daily=False, parents={}, blocking_checks=())
+    metrics = history.metrics_of(["row_count.previous"])
+    for version, rows, passed in (("1", 10, True), ("2", 20, False), ("3", 30, True)):
+        warehouse.execute(f"create or replace table marts.shops as select range as n from range({rows})")
+        record_version(warehouse, "marts.shops", "", version)
+        past = history.validated_past(warehouse, store, table, None, "")
+        if version == "3":
+            assert history.resolve(warehouse, "row_count.previous", past, "")[0] == 10
+            break
+        history.measure(warehouse, "marts.shops", "", version, None, metrics)
+        store.record_evidence([Evidence("marts.shops", "", "expectations", version, passed, "", "run")])
+
+
+def test_dates_of_the_partition() -> None:
+    past = Past(RELATION, "day", [])
+    with duckdb.connect() as connection:
+        assert history.resolve(connection, "partition.start - 2", past, day(3))[0] == MONDAY
+        assert history.resolve(connection, "partition.end", past, day(1))[0] == MONDAY + timedelta(days=1)
+
+
+def test_arithmetic_that_does_not_work_out_says_so() -> None:
+    assert [item.text for item in references("1 / (row_count.previous - 1)")] == ["row_count.previous"]
+    with pytest.raises(ParameterProblem, match="division by zero"):
+        evaluate("1 / (row_count.previous - 1)", {"row_count.previous": 1})

@@ -1,0 +1,164 @@
+"""Break-glass: a person lets one partition of one export pass on failed checks, once, on the record."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli.main import app
+from orchestration.operations.instance import open_instance
+from orchestration.operations.releasing import NotReleasable, Request, release
+from orchestration.operations.status import Standing
+from orchestration.state.records import FailedCheck, Release
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, held, runs
+
+pytestmark = pytest.mark.long
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+WEATHER_CHECK = "staging.stg_weather:expectations"
+
+
+@pytest.fixture
+def rainy_bakery(open_bakery: Company) -> Company:
+    """Monday is delivered; Tuesday's weather has failed its critical rule, so nothing of Tuesday went out."""
+    open_bakery.land_orders(TUE, a=1)
+    open_bakery.land_weather(TUE, rain=-1)
+    assert held(open_bakery.run()) == [(SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)]
+    return open_bakery
+
+
+def sluice(company: Company, *arguments: str) -> tuple[int, str]:
+    """Run a command in this process; return its exit code and all that it wrote."""
+    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
+    return result.exit_code, result.output
+
+
+def let_pass(company: Company, export: str, day: str, *options: str) -> tuple[int, str]:
+    """Release as an operator does."""
+    return sluice(
+        company, "release", export, "--partition", day, "--reason", "the gauge was calibrated",
+        "--by", "ada", "--until", TOMORROW, *options,
+    )  # fmt: skip
+
+
+def test_a_closed_gate_tells_every_check_and_the_mend(rainy_bakery: Company) -> None:
+    code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", TUE)
+    assert code == 1
+    lines = {line.split("│")[1].strip(): line for line in said.splitlines() if line.startswith("│")}
+    assert "failed" in lines["staging.stg_weather"]
+    assert "rain_mm" in said
+    assert "sluice rerun" in said
+    assert "passed" in lines["raw.weather"]
+    assert "table never built" in lines["exports.exp_weather_report"]
+    assert f"the gate of {WEATHER_REPORT} [{TUE}] is closed" in said
+    code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", MON)
+    assert (code, f"[{MON}] is open" in said) == (0, True)
+
+
+def test_a_release_lets_that_partition_of_that_export_pass_once(rainy_bakery: Company) -> None:
+    company = rainy_bakery
+    before = company.untouched(TUE)
+    code, said = let_pass(company, WEATHER_REPORT, TUE)
+    assert code == 0
+    assert "staging.stg_weather [2024-01-02] check `expectations` lets pass" in said
+
+    events = company.run()
+    assert runs(events) == [(TUE, True)]
+    assert company.in_container() == {MON: 1, TUE: 1}
+    assert company.in_postgres(TUE) == []
+    assert company.untouched(TUE) == before
+    passed, description = company.check_results("delivered/exp_weather_report", "gate")[TUE]
+    assert not passed  # it warns, so that nobody takes it for a day like others
+    assert "released by ada" in description
+    assert "the gauge was calibrated" in description
+    row = company.status()[(WEATHER_REPORT, TUE)]
+    assert (row.standing, "released by ada" in row.why) == (Standing.DELIVERED, True)
+    assert company.status()[(SHOP_ORDERS, TUE)].standing is Standing.HELD
+    assert runs(company.run()) == []
+
+    # Used: other rows of the model are not what was vouched for.
+    ok, said = company.materialize(TUE, "exports/exp_weather_report", "delivered/exp_weather_report")
+    assert not ok
+    assert "staging.stg_weather" in said
+    [used] = company.deployment.store.releases.of_partition(TUE)
+    assert not company.deployment.store.releases.use(used, "another version")
+
+
+def test_a_release_of_what_failed_on_the_exports_own_table_sends_it_as_it_is(open_bakery: Company) -> None:
+    """Nothing is built anew: the release is for these very rows."""
+    company = open_bakery
+    company.land_day(TUE, a=501)  # more than the oven holds: what the screens are sent fails its own rule
+    assert (SHOP_ORDERS, TUE) in held(company.run())
+    failed = {item.split(" ")[0] for item in company.deployment.store.holds(SHOP_ORDERS)[TUE].reasons}
+    assert failed
+    assert let_pass(company, SHOP_ORDERS, TUE)[0] == 0
+    events = company.run()
+    assert runs(events)[-1] == (TUE, True)
+    assert [row[2] for row in company.in_postgres(TUE) if row[1] == "a"] != []
+
+
+def test_an_expired_release_does_nothing(rainy_bakery: Company) -> None:
+    company = rainy_bakery
+    version = company.deployment.store.latest_builds("staging.stg_weather")[TUE].version
+    company.deployment.store.releases.record(
+        Release(
+            export=WEATHER_REPORT,
+            relation="exports.exp_weather_report",
+            partition_key=TUE,
+            checks=frozenset([FailedCheck("staging.stg_weather", TUE, "expectations", version)]),
+            reason="last night",
+            released_by="ada",
+            until=datetime.now(UTC) - timedelta(seconds=1),
+        )
+    )
+    assert runs(company.run()) == []
+    ok, _ = company.materialize(TUE, "exports/exp_weather_report", "delivered/exp_weather_report")
+    assert not ok
+    assert company.in_container() == {MON: 1}
+
+
+def test_a_release_is_for_the_data_that_failed_and_no_other(rainy_bakery: Company) -> None:
+    company = rainy_bakery
+    assert let_pass(company, WEATHER_REPORT, TUE)[0] == 0
+    company.land_weather(TUE, rain=-2)
+    events = company.run()
+    assert (WEATHER_REPORT, TUE) in held(events)
+    assert company.in_container() == {MON: 1}
+
+
+def test_what_cannot_be_released(rainy_bakery: Company) -> None:
+    cases: list[tuple[str, tuple[str, ...], str]] = [
+        (MON, (), "is open already"),
+        (TUE, ("--check", "staging.stg_orders:expectations"), f"failed are: {WEATHER_CHECK}"),
+        (WED, (), "only a check that has failed can be released"),
+        ("tuesday", (), "is no day"),
+        (TUE, ("--until", "2024-01-01"), "is past"),
+        (TUE, ("--until", "soon"), "is no time"),
+        (TUE, ("--reason", " "), "needs a reason"),
+    ]
+    for day, options, said in cases:
+        code, complained = let_pass(rainy_bakery, WEATHER_REPORT, day, *options)
+        assert (code, said in complained) == (2, True), complained
+        assert rainy_bakery.deployment.store.releases.of_partition(day) == []
+
+
+def test_what_the_contract_refused_cannot_be_released(open_bakery: Company) -> None:
+    company = open_bakery
+    company.land("weather", TUE, f"date,town,rain\n{TUE},Ulm,1\n")
+    company.land_orders(TUE, a=1)
+    company.run()
+    request = Request(WEATHER_REPORT, TUE, "we know", "ada", datetime.now(UTC) + timedelta(hours=1))
+    with open_instance(company.settings) as instance, pytest.raises(NotReleasable, match="corrected drop"):
+        release(company.deployment, company.project, instance, request)
+
+
+def test_a_rerun_builds_judges_and_sends_all_that_is_below(rainy_bakery: Company) -> None:
+    company = rainy_bakery
+    code, complained = sluice(company, "rerun", "staging.stg_wether")
+    assert (code, "did you mean `staging.stg_weather`?" in complained) == (2, True)
+    code, said = sluice(company, "rerun", "raw.weather", "--partition", TUE)
+    assert code == 1
+    assert "staging/stg_weather check `expectations`" in said
+    assert company.materialize(MON, "exports/exp_weather_report", checks=False) == (True, "")
+    assert company.status()[(WEATHER_REPORT, MON)].standing is not Standing.DELIVERED
+    assert sluice(company, "rerun", "exports.exp_weather_report", "--partition", MON)[0] == 0
+    assert company.status()[(WEATHER_REPORT, MON)].standing is Standing.DELIVERED

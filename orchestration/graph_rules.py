@@ -10,7 +10,7 @@ from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.delivery.exports import Export
 from orchestration.lineage import Lineage
 from orchestration.problems import Problem, did_you_mean
-from orchestration.quality.suite_rules import JudgedTable, suite_problems
+from orchestration.quality.suite_rules import JudgedTable, table_problems
 from orchestration.quality.suites import RAW_PARTITION_COLUMN, Suite
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
@@ -78,7 +78,7 @@ def suites_problems(
                 )
             )
         else:
-            problems += suite_problems(suite, table)
+            problems += table_problems(suite, table)
     return problems
 
 

@@ -15,6 +15,7 @@ from orchestration.delivery.exports import Export, load_exports
 from orchestration.graph_rules import dbt_problems, export_problems, partition_problems, suites_problems
 from orchestration.lineage import Lineage, Table
 from orchestration.problems import ProjectError
+from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, RAW_PARTITION_COLUMN, Suite, SuiteTarget, load_suites
 from orchestration.settings import Settings
 from orchestration.transformation.manifest import (
@@ -99,6 +100,7 @@ def load_project(settings: Settings) -> Project:
     contracts, problems = load_contracts(settings.project_dir)
     suites, found = load_suites(settings.project_dir)
     problems += found
+    problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
     exports, found = load_exports(settings.project_dir)
     problems += found
     try:

@@ -125,9 +125,24 @@ def judge_partition(
         judged = results.Judged(
             relation, key, CHECK_NAME, version, run_id, datetime.now(UTC).replace(tzinfo=None)
         )
-        results.keep(connection, judged, said)
-        connection.execute("commit")
+        _keep(connection, judged, said)
     return version, said
+
+
+def _keep(connection: "duckdb.DuckDBPyConnection", judged: results.Judged, said: list[RuleResult]) -> None:
+    """Keep the results and end the transaction of the judging.
+
+    An engine's error in a rule's own SQL ends that transaction early; what the rules said is kept still.
+    """
+    import duckdb
+
+    try:
+        results.keep(connection, judged, said)
+    except duckdb.TransactionException:
+        connection.execute("rollback")
+        connection.execute("begin")
+        results.keep(connection, judged, said)
+    connection.execute("commit")
 
 
 def _metrics(suite: Suite) -> frozenset[history.Metric]:

@@ -30,18 +30,23 @@ class JudgedTable:
     described_in: str
 
 
-def suite_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
-    """Yield every problem of a suite, each at its line."""
+def rule_problems(suite: Suite) -> Iterator[Problem]:
+    """Yield what Great Expectations would not know of a suite, each at its line."""
     for index, rule in enumerate(suite.rules):
-        if rule.type not in expectation_types():
-            yield suite.file.problem(
-                f"unknown expectation `{rule.type}`",
-                expected="one of Great Expectations' core expectations",
-                mend=did_you_mean(rule.type, expectation_types()),
-                at=("expectations", index, "type"),
-            )
+        if rule.type in expectation_types():
+            yield from _kwargs_problems(suite, index, rule)
             continue
-        yield from _kwargs_problems(suite, index, rule)
+        yield suite.file.problem(
+            f"unknown expectation `{rule.type}`",
+            expected="one of Great Expectations' core expectations",
+            mend=did_you_mean(rule.type, expectation_types()),
+            at=("expectations", index, "type"),
+        )
+
+
+def table_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
+    """Yield what a suite says that its table does not know, each at its line."""
+    for index, rule in enumerate(suite.rules):
         yield from _column_problems(suite, index, rule, table)
         yield from _parameter_problems(suite, index, rule, table)
     yield from _row_count_problems(suite, table)

@@ -127,3 +127,23 @@ def test_a_delivered_day_that_is_held_since_shows_as_failed_among_the_partitions
     with open_instance(company.settings) as instance:
         [info] = instance.event_log_storage.get_asset_check_partition_info([key])
     assert (info.partition_key, info.latest_execution_status.value, info.is_current) == (MON, "FAILED", True)
+
+
+def test_a_rule_whose_own_sql_breaks_is_an_error_on_record(bakery: Company, tmp_path: Path) -> None:
+    """The engine ends the transaction; the other rules' answers and the error are kept all the same."""
+    project_dir = tmp_path / "broken"
+    shutil.copytree(BAKERY, project_dir)
+    query = "select * from {batch} where cast(shop as integer) > 0"
+    (project_dir / "expectations/stg_orders.yml").write_text(
+        "expectations:\n"
+        "  - {type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}\n"
+        f"  - {{type: unexpected_rows_expectation, kwargs: {{unexpected_rows_query: '{query}'}}}}\n"
+    )
+    company = replace(bakery, settings=bakery.settings.model_copy(update={"project_dir": project_dir}))
+    company.land_shops("a")
+    company.land_day(MON, a=3)
+    assert (MON, False) in runs(company.run())
+    assert [outcome for outcome, _ in outcomes(company, MON)] == ["passed", "did not run"]
+    assert company.in_postgres(MON) == []
+    evidence = company.deployment.store.evidence_of([("staging.stg_orders", MON)])
+    assert [item.passed for item in evidence if item.check == "expectations"] == [False]

@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.problems import Problem
 from orchestration.quality.expectation_types import expectation_types
-from orchestration.quality.suite_rules import JudgedTable, suite_problems
+from orchestration.quality.suite_rules import JudgedTable, rule_problems, table_problems
 from orchestration.quality.suites import load_suites
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
@@ -26,7 +26,9 @@ def problems_of(folder: Path, table: JudgedTable = ORDERS) -> list[Problem]:
     """Return every problem of the suite of the orders."""
     suites, problems = load_suites(folder)
     suite = suites.get("stg_orders")
-    return [*problems, *(suite_problems(suite, table) if suite else ())]
+    if suite is not None:
+        problems += [*rule_problems(suite), *table_problems(suite, table)]
+    return problems
 
 
 def rules(folder: Path, *lines: str) -> None:

@@ -1,0 +1,101 @@
+"""Deployments of a stricter bakery, prepared once a test process and copied for each cell.
+
+Belongs here: the project directory, data directories and databases. Does not: what is landed and run.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from orchestration.settings import REPOSITORY, Settings
+from tests.company import BAKERY, Company
+
+STUCK_GAUGE = 350  # mm: the exports' own suites refuse it, and no table before them does
+BAKERYS = ("SHOP_SCREENS", "MILLER")
+NOWHERE = "?"  # the town that the raw table's suite refuses, and no table after it does
+# A test whose SQL fails where a day has two measures of rain: the scalar subquery gets two rows.
+_ONE_RAIN_A_DAY = """
+select *
+from {{ ref('stg_weather') }}
+where
+    {{ in_partition('business_date') }}
+    and rain_mm <> (select rain_mm from {{ ref('stg_weather') }} where {{ in_partition('business_date') }})
+"""
+_RULE = """  - type: {type}
+    kwargs: {{column: {column}, {limit}}}
+    severity: critical
+    meta: {{notes: {notes}}}
+"""
+
+
+def stricter_bakery(folder: Path) -> Path:
+    """Copy the bakery; each layer gets a check that it alone fails, and runs are launched in this process."""
+    project = folder / "bakery"
+    shutil.copytree(BAKERY, project)
+    rain = "expect_column_values_to_be_between", "rain_mm", f"max_value: {STUCK_GAUGE - 50}"
+    town = "expect_column_values_to_not_be_in_set", "town", f'value_set: ["{NOWHERE}"]'
+    for table, (kind, column, limit), notes in (
+        ("exp_weather_report", rain, "More is a stuck gauge."),
+        ("exp_shop_orders", rain, "More is a stuck gauge."),
+        ("weather", town, "The gauge has lost its name."),
+    ):
+        with (project / "expectations" / f"{table}.yml").open("a") as suite:
+            suite.write(_RULE.format(type=kind, column=column, limit=limit, notes=notes))
+    tests = project / "dbt_project" / "tests"
+    tests.mkdir()
+    (tests / "one_rain_a_day.sql").write_text(_ONE_RAIN_A_DAY)
+    (project / "dagster.yaml").write_text(_runs_in_this_process((REPOSITORY / "dagster.yaml").read_text()))
+    return project
+
+
+def _runs_in_this_process(dagster_yaml: str) -> str:
+    """Have what is launched from the queue run here; who monitors processes has nothing to look at then."""
+    without = re.sub(r"^(run_monitoring|run_retries):\n(?: .*\n)+", "", dagster_yaml, flags=re.MULTILINE)
+    module, name = "dagster._core.launcher.sync_in_memory_run_launcher", "SyncInMemoryRunLauncher"
+    return f"{without}run_launcher:\n  module: {module}\n  class: {name}\n"
+
+
+@contextmanager
+def deployed(
+    project: Path,
+    folder: Path,
+    postgres_url: str,
+    copy_of: Company | None = None,
+    connections: tuple[str, str] = BAKERYS,
+) -> Generator[Company]:
+    """A company on directories and a database of its own, empty or a copy of another's, closed at the end.
+
+    `connections` are the names of its database and of its container.
+    """
+    name = f"gate_{uuid.uuid4().hex[:12]}"
+    create = sql.SQL("create database {}").format(sql.Identifier(name))
+    if copy_of is not None:
+        create += sql.SQL(" template {}").format(sql.Identifier(_database_of(copy_of)))
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(create)
+    url, container = postgres_url.replace("/postgres?", f"/{name}?"), folder / "container"
+    environ = {
+        f"SLUICE_CONNECTION_{name}": place
+        for name, place in zip(connections, (url, str(container)), strict=True)
+    }
+    company = Company(Settings.load(environ, project_dir=project, data_dir=folder / "data"), url, container)
+    if copy_of is not None:
+        shutil.copytree(copy_of.settings.data_dir, company.settings.data_dir)
+        if copy_of.container.exists():
+            shutil.copytree(copy_of.container, container)
+    yield company
+    company.deployment.store.close()
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _database_of(company: Company) -> str:
+    found = re.search(r"/(gate_\w+)\?", company.postgres_url)
+    assert found is not None
+    return found[1]

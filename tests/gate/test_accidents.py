@@ -1,0 +1,174 @@
+"""A fourth day goes wrong at the provider's, in the demo company: it is held, and told why.
+
+Three sound days are delivered. Of the fourth, everything is sound but one file. Nothing of it may reach any
+destination, and what was delivered before stays byte for byte.
+"""
+
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from orchestration.areas import Area
+from orchestration.contracts.model import SNAPSHOT_PARTITION
+from orchestration.demo.generate import Fault, generate_feed
+from orchestration.ingestion.staging import land
+from orchestration.settings import REPOSITORY
+from tests.company import Company, failures, held, runs
+from tests.gate.deployments import deployed
+
+pytestmark = pytest.mark.long
+START, DAYS = date(2022, 10, 3), ("2022-10-03", "2022-10-04", "2022-10-05", "2022-10-06")
+*SOUND, BROKEN = DAYS
+CONNECTIONS = ("RETAILER_APP", "PARTNER_DROP")
+APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
+
+
+@dataclass(frozen=True)
+class Market:
+    """The demo company: its deployment, and the feed that was made up for it."""
+
+    company: Company
+    feed: Path
+
+    def land(self, source: str, day: str, file: Path | None = None) -> None:
+        """Land a file of the feed, or another in its place."""
+        contract = self.company.project.contracts[source]
+        file = file or self.feed / (f"{source}/{day}.csv.gz" if contract.daily else f"{source}.csv.gz")
+        assert list(land(contract, Area(self.company.settings.staging_url), {day: file})) == [day]
+
+    def delivered(self) -> Any:
+        """Every byte of the container, every row of the database with the transaction that wrote it."""
+        container = self.company.container
+        files = {path: path.read_bytes() for path in container.rglob("*") if path.is_file()}
+        with psycopg.connect(self.company.postgres_url) as connection:
+            rows = connection.execute("select xmin::text, t::text from marketplace.top_items as t order by 2")
+            return files, rows.fetchall()
+
+
+@pytest.fixture(scope="module")
+def three_days(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Market]:
+    """Three delivered days; not for tests, which get a copy."""
+    folder = tmp_path_factory.mktemp("market")
+    generate_feed(folder / "feed", start=START, days=4, stores=60, products=300, seed=1)
+    with deployed(REPOSITORY, folder, postgres_url, connections=CONNECTIONS) as company:
+        market = Market(company, folder / "feed")
+        for snapshot in ("stores", "products"):
+            market.land(snapshot, SNAPSHOT_PARTITION)
+        for day in SOUND:
+            market.land("sales", day)
+            market.land("inventory", day)
+        assert runs(company.run())[1:] == [(day, True) for day in SOUND]
+        company.deployment.store.close()
+        yield market
+
+
+@pytest.fixture
+def market(tmp_path: Path, postgres_url: str, three_days: Market) -> Iterator[Market]:
+    copied = deployed(REPOSITORY, tmp_path, postgres_url, three_days.company, CONNECTIONS)
+    with copied as company:
+        yield Market(company, three_days.feed)
+
+
+def faulty(source: str, fault: str) -> Callable[[Market, Path], Path]:
+    """Make the day's file with a fault of the generator's."""
+
+    def make(market: Market, folder: Path) -> Path:
+        broken = Fault(source, date.fromisoformat(BROKEN), fault)
+        generate_feed(folder, start=START, days=4, stores=60, products=300, seed=1, faults=[broken])
+        return folder / source / f"{BROKEN}.csv.gz"
+
+    return make
+
+
+def yesterday_dated_today(source: str) -> Callable[[Market, Path], Path]:
+    """Take the file of the day before, with nothing changed but its date."""
+
+    def make(market: Market, folder: Path) -> Path:
+        yesterday = gzip.decompress((market.feed / source / f"{SOUND[-1]}.csv.gz").read_bytes()).decode()
+        folder.mkdir()
+        file = folder / "again.csv.gz"
+        file.write_bytes(gzip.compress(yesterday.replace(SOUND[-1], BROKEN).encode(), mtime=0))
+        return file
+
+    return make
+
+
+@dataclass(frozen=True)
+class Accident:
+    """What becomes of a source's file, and what the hold must name; `hole` tells what gets through."""
+
+    source: str
+    file: Callable[[Market, Path], Path]
+    said: tuple[str, ...]
+    hole: str = ""
+
+
+ACCIDENTS = {
+    "Remaining Quantity is renamed": Accident(
+        "inventory", faulty("inventory", "renamed-column"),
+        ("column `Remaining Quantity` is missing", "`Remaining Quantity (new)` stands in the file"),
+    ),
+    "a third of the stores is missing": Accident(
+        "inventory", faulty("inventory", "missing-stores"), ("store_number",)
+    ),
+    "quantities are ten times too large": Accident(
+        "inventory", faulty("inventory", "ten-times"), ("remaining_quantity",)
+    ),
+    "yesterday's file comes again": Accident(
+        "inventory", faulty("inventory", "yesterday-again"), ("`inventory_date` is not 2022-10-06",)
+    ),
+    "yesterday's file comes again, dated today": Accident(
+        "inventory", yesterday_dated_today("inventory"), ("differs_from_previous_partition",)
+    ),
+    "a third of the stores has no sales": Accident(
+        "sales", faulty("sales", "missing-stores"), ("sales",),
+        hole="no rule of sales compares its stores with an earlier day",
+    ),
+    "sales are ten times too large": Accident(
+        "sales", faulty("sales", "ten-times"), ("sales",),
+        hole="no rule of sales compares its quantities with earlier days",
+    ),
+    "yesterday's sales come again, dated today": Accident(
+        "sales", yesterday_dated_today("sales"), ("sales",),
+        hole="no rule of sales compares a day's invoices with those of the day before",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        pytest.param(
+            one, id=name, marks=[pytest.mark.xfail(strict=True, reason=one.hole)] if one.hole else []
+        )
+        for name, one in ACCIDENTS.items()
+    ],
+)
+def test_the_day_is_held_and_told(market: Market, tmp_path: Path, accident: Accident) -> None:
+    company = market.company
+    before = market.delivered()
+    for source in ("sales", "inventory"):
+        broken = accident.file(market, tmp_path / "made") if source == accident.source else None
+        market.land(source, BROKEN, broken)
+    events = company.run()
+    assert market.delivered() == before
+    assert sorted(held(events)) == [(PARTNER, BROKEN), (APP, BROKEN)]
+    for export in (APP, PARTNER):
+        passed, told = company.check_results(f"delivered/{export}", "gate")[BROKEN]
+        assert passed is False
+        for part in accident.said:
+            assert part in told
+            assert part in failures(events)
+
+
+def test_a_sound_day_goes_through(market: Market) -> None:
+    market.land("sales", BROKEN)
+    market.land("inventory", BROKEN)
+    assert runs(market.company.run()) == [(BROKEN, True)]
+    assert (market.company.container / "top_items" / BROKEN / "manifest.json").exists()

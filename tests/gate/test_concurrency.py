@@ -1,0 +1,106 @@
+"""Two days on their way while a third is rebuilt, in processes of their own: nothing half-built is sent.
+
+Each process has a Dagster instance of its own, as if on other machines: Dagster's pool, which lets one at a
+time into the warehouse, holds none of them up, and only the gate is left. Where they stop is reached from
+outside, by locks in Postgres; nothing in the code under test knows of them.
+"""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from orchestration.state.store import StateStore
+from tests.company import MON, TUE, WED, Company, runs
+from tests.gate.conditions import DELIVERED, TABLES
+from tests.gate.triggers import start_command
+
+pytestmark = pytest.mark.long
+_LOCK = 4712
+# Wednesday's mart is built and its suite has judged, but the word of it is not on record yet.
+_STOP_BEFORE_THE_EVIDENCE = f"""
+    create function wait_for_the_test() returns trigger language plpgsql as $$
+    begin perform pg_advisory_xact_lock({_LOCK}); return new; end $$;
+    create trigger wait_for_the_test before insert on evidence for each row
+    when (new.relation = 'marts.shop_orders' and new.partition_key = '{WED}')
+    execute function wait_for_the_test()
+"""
+
+
+def elsewhere(company: Company, name: str) -> Company:
+    """The same warehouse, records and destinations, with another Dagster instance."""
+    folder = company.settings.data_dir.parent / name
+    return replace(company, settings=company.settings.model_copy(update={"data_dir": folder}))
+
+
+@pytest.fixture
+def three_days(bakery: Company) -> Iterator[Company]:
+    """Three delivered days; the records are in Postgres, where a trigger can wait."""
+    StateStore(bakery.postgres_url).close()
+    state = SecretStr(bakery.postgres_url)
+    company = replace(bakery, settings=bakery.settings.model_copy(update={"state_url": state}))
+    company.land_shops("a")
+    for day in (MON, TUE, WED):
+        company.land_day(day, a=1)
+    assert runs(company.run()) == [("", True), (MON, True), (TUE, True), (WED, True)]
+    yield company
+    company.deployment.store.close()
+
+
+def wait_for(ours: "psycopg.Connection[Any]", waiting: int, processes: list["subprocess.Popen[str]"]) -> None:
+    """Wait until so many have come to a lock that they do not get."""
+    deadline, pause = time.monotonic() + 120, threading.Event()
+    while ours.execute("select count(*) from pg_locks where not granted").fetchone() != (waiting,):
+        assert time.monotonic() < deadline
+        for process in processes:
+            assert process.poll() is None, process.communicate()
+        pause.wait(0.05)
+
+
+def test_two_days_in_flight_while_a_third_is_rebuilt(three_days: Company) -> None:
+    company = three_days
+    for day, loaves in ((MON, 10), (TUE, 20), (WED, 30)):
+        company.land_orders(day, a=loaves)
+    delivered = [(MON, "a", 1), (TUE, "a", 2), (WED, "a", 3)]
+    assert company.in_postgres() == delivered
+    with ExitStack() as stack:
+        ours = stack.enter_context(psycopg.connect(company.postgres_url, autocommit=True))
+        theirs = stack.enter_context(psycopg.connect(company.postgres_url))
+        ours.execute(_STOP_BEFORE_THE_EVIDENCE.encode())
+        # Readers pass, writers wait: Monday and Tuesday are planned, and stop at sending.
+        theirs.execute("lock table bakery.shop_orders in exclusive mode")
+        theirs.execute(f"select pg_advisory_xact_lock({_LOCK})".encode())
+        processes: list[subprocess.Popen[str]] = []
+        for waiting, day in enumerate((MON, TUE, WED), start=1):
+            process = start_command(elsewhere(company, day), day, *TABLES, *DELIVERED)
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)
+            wait_for(ours, waiting, processes)
+
+        # Wednesday is half done: whoever sends it now is refused.
+        here = elsewhere(company, "here")
+        ok, said = here.materialize(WED, "delivered/exp_shop_orders")
+        assert not ok
+        assert f"marts.shop_orders [{WED}] check `expectations`: passed on an older version" in said
+        # Monday is rebuilt once more under the one that is being sent, and its last table is not judged.
+        company.land_orders(MON, a=70)
+        assert here.materialize(MON, "raw/orders", "staging/stg_orders", "marts/shop_orders") == (True, "")
+        assert here.materialize(MON, "exports/exp_shop_orders", checks=False) == (True, "")
+        ok, said = here.materialize(MON, "delivered/exp_shop_orders")
+        assert not ok
+        assert f"exports.exp_shop_orders [{MON}] check `expectations`: passed on an older version" in said
+        assert company.in_postgres() == delivered
+
+        theirs.rollback()
+        for process in processes:
+            _, complained = process.communicate(timeout=120)
+            assert process.returncode == 0, complained
+    # Each day is what was validated when it was planned: no loaf of Monday's newer, unjudged rows.
+    assert company.in_postgres() == [(MON, "a", 10), (TUE, "a", 30), (WED, "a", 60)]

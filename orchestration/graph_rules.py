@@ -6,59 +6,25 @@ knows that.
 
 from collections.abc import Mapping
 
-from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
+from orchestration.contracts.model import SourceContract
+from orchestration.delivery.destinations.base import DeliveryError
+from orchestration.delivery.destinations.registry import build
 from orchestration.delivery.exports import Export
 from orchestration.lineage import Lineage
 from orchestration.problems import Problem, did_you_mean
 from orchestration.quality.suite_rules import JudgedTable, table_problems
 from orchestration.quality.suites import RAW_PARTITION_COLUMN, Suite
-from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.settings import Settings
+from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 
 EXPORT_PREFIX = "exp_"
-
-
-def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> list[Problem]:
-    """Return what is wrong between dbt's tables and the contracts, and with how they are stored."""
-    problems: list[Problem] = []
-    raw = {contract.relation for contract in contracts.values()}
-    for unique_id, relation in manifest.source_names.items():
-        if relation not in raw:
-            source = manifest.content["sources"][unique_id]
-            problems.append(
-                Problem(
-                    f"dbt_project/{source['original_file_path']}", 1,
-                    f"source `{relation}` has no contract", "a contract for every source",
-                    did_you_mean(relation.split(".")[-1], contracts),
-                )
-            )  # fmt: skip
-    names: dict[str, DbtNode] = {}
-    for node in manifest.nodes.values():
-        other = names.setdefault(node.name, node)
-        if other is not node or node.name in contracts:
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` is the name of two tables",
-                    "a name of its own for every source, model and seed", "rename one of them",
-                )
-            )  # fmt: skip
-        config = manifest.content["nodes"][node.unique_id]["config"]
-        if not any("record_table_version" in hook["sql"] for hook in config.get("post-hook", [])):
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` does not record the version of its data",
-                    'the post-hook "{{ record_table_version() }}"',
-                    "set +post-hook in dbt_project.yml and leave it in place",
-                )
-            )  # fmt: skip
-        if config.get("materialized") in ("view", "ephemeral"):
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` is {config['materialized']}",
-                    "a table or an incremental model: only what is stored can be judged once and sent",
-                    "set materialized to table, or to incremental with the strategy `partition`",
-                )
-            )  # fmt: skip
-    return problems
+# A dbt test's config as it is when nobody narrows what the test looks at or counts.
+_USUAL: Mapping[str, tuple[object, ...]] = {
+    "where": (None,),
+    "limit": (None,),
+    "fail_calc": (None, "count(*)"),
+    "error_if": (None, "!= 0", ">0", "> 0"),
+}
 
 
 def suites_problems(
@@ -137,10 +103,45 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]
     return problems
 
 
-def export_problems(manifest: DbtManifest, lineage: Lineage, exports: Mapping[str, Export]) -> list[Problem]:
+def place_problems(exports: Mapping[str, Export], settings: Settings) -> list[Problem]:
+    """Return exports whose connections lead to one place, under whatever names, as far as URLs are set."""
+    problems: list[Problem] = []
+    places: dict[tuple[str, str], Export] = {}
+    for export in exports.values():
+        destination = export.spec.destination
+        url = settings.connection(destination.connection)
+        if url is None:
+            continue
+        try:
+            place = build(destination.type, url, destination.object).canonical_object()
+        except DeliveryError:  # a URL that does not hold is told when it is used, without its secrets
+            continue
+        for (kind, other_place), other in places.items():
+            nested = f"{place}/".startswith(f"{other_place}/") or f"{other_place}/".startswith(f"{place}/")
+            if kind == destination.type and nested:
+                problems.append(
+                    export.file.problem(
+                        f"`{destination.object}` of connection `{destination.connection}` is written by two"
+                        " exports: the connections lead to one place",
+                        expected=f"an object outside that of {other.file.name}",
+                        mend="send to another object",
+                        at=("destination", "object"),
+                    )
+                )
+        places[(destination.type, place)] = export
+    return problems
+
+
+def export_problems(
+    manifest: DbtManifest,
+    lineage: Lineage,
+    exports: Mapping[str, Export],
+    suites: Mapping[str, Suite],
+) -> list[Problem]:
     """Return what is wrong between exports, their models and the checks above them."""
     problems: list[Problem] = []
     models = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
+    guarded = _guarded(manifest, suites)
     for export in exports.values():
         node = models.get(export.spec.model)
         if node is None:
@@ -153,7 +154,7 @@ def export_problems(manifest: DbtManifest, lineage: Lineage, exports: Mapping[st
                 )
             )
             continue
-        problems += _model_problems(lineage, export, node)
+        problems += _model_problems(lineage, export, node, guarded)
     exported = {export.spec.model for export in exports.values()}
     problems += [
         Problem(
@@ -166,7 +167,24 @@ def export_problems(manifest: DbtManifest, lineage: Lineage, exports: Mapping[st
     return problems
 
 
-def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Problem]:
+def _guarded(manifest: DbtManifest, suites: Mapping[str, Suite]) -> frozenset[str]:
+    """Return the relations that have a blocking check which can fail.
+
+    A rule or test that leaves rows out, or counts in a way of its own, may hold something; nobody knows.
+    """
+    relations = {node.name: node.relation for node in manifest.nodes.values()}
+    by_suite = {relations.get(suite.table, f"raw.{suite.table}") for suite in suites.values() if suite.guards}
+    by_test = {
+        tested_relation(manifest, test)
+        for test in manifest.tests()
+        if blocks(test) and all(test["config"].get(name) in usual for name, usual in _USUAL.items())
+    }
+    return frozenset(relation for relation in (*by_suite, *by_test) if relation)
+
+
+def _model_problems(
+    lineage: Lineage, export: Export, node: DbtNode, guarded: frozenset[str]
+) -> list[Problem]:
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
     if not table.daily:
@@ -179,19 +197,34 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Pro
             )
         )
     # The chain's suites and tests, the contract's own check aside: that one guards the door only.
-    upstream = {table.relation, *lineage.ancestors(table.relation)}
-    judged = [
-        relation for relation in upstream if set(lineage.tables[relation].blocking_checks) - {CONTRACT_CHECK}
-    ]
-    if not judged:
+    if not guarded & {table.relation, *lineage.ancestors(table.relation)}:
         problems.append(
             export.file.problem(
                 f"nothing that `{node.name}` is made of has a blocking check",
-                expected="at least one critical rule or dbt test of severity error upstream",
+                expected="at least one critical rule or dbt test of severity error upstream, which can fail",
                 mend=f"write expectations/{node.name}.yml",
                 at=("model",),
             )
         )
+    elif table.relation not in guarded:
+        problems.append(
+            export.file.problem(
+                f"`{node.name}` itself has no blocking check",
+                expected="one on the very table that is sent: what its SQL leaves out, no other check sees",
+                mend=f"write expectations/{node.name}.yml",
+                at=("model",),
+            )
+        )
+    for parent in table.parents:
+        if parent.rpartition(".")[2].startswith(EXPORT_PREFIX):
+            problems.append(
+                export.file.problem(
+                    f"`{node.name}` reads `{parent}`, which is another export's model",
+                    expected="a model that reads marts: each export has a model of its own",
+                    mend="move what both need into a mart",
+                    at=("model",),
+                )
+            )
     if node.columns:
         missing = [column for column in export.spec.key if column not in node.columns]
         problems += [

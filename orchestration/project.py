@@ -12,7 +12,12 @@ from functools import cached_property
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.delivery.exports import Export, load_exports
-from orchestration.graph_rules import dbt_problems, export_problems, partition_problems, suites_problems
+from orchestration.graph_rules import (
+    export_problems,
+    partition_problems,
+    place_problems,
+    suites_problems,
+)
 from orchestration.lineage import Lineage, Table
 from orchestration.problems import ProjectError
 from orchestration.quality.suite_rules import rule_problems
@@ -25,6 +30,7 @@ from orchestration.transformation.manifest import (
     load_manifest,
     tested_relation,
 )
+from orchestration.transformation.project_rules import dbt_problems
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,8 @@ def load_project(settings: Settings) -> Project:
     lineage = _lineage(manifest, contracts, suites)
     project = Project(contracts, manifest, suites, exports, lineage)
     problems += partition_problems(manifest, lineage)
-    problems += export_problems(manifest, lineage, exports)
+    problems += export_problems(manifest, lineage, exports, suites)
+    problems += place_problems(exports, settings)
     if problems:
         raise ProjectError(problems)
     return project

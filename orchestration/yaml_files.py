@@ -145,6 +145,7 @@ def yaml_folder(
     """Read every file of a folder. A file that nothing reads is a problem: it only looks as if it held."""
     files: list[YamlFile] = []
     problems: list[Problem] = []
+    names: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith(".") or path.name.upper().startswith("README"):
             continue
@@ -156,6 +157,15 @@ def yaml_folder(
                 )
             )  # fmt: skip
             continue
+        stem = next(path.name.removesuffix(end) for end in suffixes if path.name.endswith(end))
+        other = names.setdefault(stem, path)
+        if other is not path:
+            problems.append(
+                Problem(
+                    shown_path(path, project_dir), 1, f"a second file named `{stem}`",
+                    f"one of it; {shown_path(other, project_dir)} is there", "take one of them away",
+                )
+            )  # fmt: skip
         read = read_yaml(path, project_dir)
         if isinstance(read, Problem):
             problems.append(read)

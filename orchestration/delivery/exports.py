@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import destination_types
 from orchestration.freshness import DAY, UNITS, DurationError, duration, overdue_after
 from orchestration.problems import Problem, did_you_mean
@@ -133,6 +134,12 @@ def load_exports(project_dir: Path) -> tuple[dict[str, Export], list[Problem]]:
                 )
             )
             continue
+        try:
+            destination_types[spec.destination.type].canonical_name(spec.destination.object)
+        except DeliveryError as error:
+            at = ("destination", "object")
+            problems.append(file.problem(error.what, expected=error.expected, mend=error.mend, at=at))
+            continue
         if name != spec.model:
             problems.append(
                 file.problem(
@@ -166,15 +173,24 @@ def _shared_places(exports: dict[str, Export]) -> list[Problem]:
                     at=("model",),
                 )
             )
-        other = places.setdefault(export.place, export)
-        if other is not export:
+        for place, other in places.items():
+            if not _overlap(export.place, place):
+                continue
             problems.append(
                 export.file.problem(
                     f"`{export.spec.destination.object}` of connection"
                     f" `{export.spec.destination.connection}` is written by two exports",
-                    expected=f"a destination object of its own ({other.file.name} has this one)",
+                    expected=f"an object outside that of {other.file.name}",
                     mend="send to another object",
                     at=("destination", "object"),
                 )
             )
+        places[export.place] = export
     return problems
+
+
+def _overlap(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Whether two places are one, or one is a folder inside the other."""
+    (*where, object_name), (*other_where, other_name) = one, other
+    shorter, longer = sorted((f"{object_name}/", f"{other_name}/"), key=len)
+    return where == other_where and longer.startswith(shorter)

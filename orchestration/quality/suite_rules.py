@@ -70,6 +70,13 @@ def _kwargs_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
                 mend="correct the value",
                 at=(*at, name),
             )
+    if rule.kwargs.get("mostly") == 0:
+        yield suite.file.problem(
+            f"`mostly: 0` lets `{rule.type}` pass on any row",
+            expected="a share above 0",
+            mend="state the share that must hold",
+            at=(*at, "mostly"),
+        )
     for name in required_kwargs(rule.type):
         if name not in rule.kwargs:
             yield suite.file.problem(

@@ -54,6 +54,12 @@ class PostgresDestination(Destination):
     def canonical_name(cls, object_name: str) -> str:
         """One spelling for one object of a connection."""
         schema, table = parse_object(object_name)
+        if table == _LEDGER:
+            raise DeliveryError(
+                f"destination object {object_name!r} is the ledger of deliveries",
+                "a table of its own",
+                "correct destination.object in the export file",
+            )
         return f"{quote(schema)}.{quote(table)}"
 
     def canonical_object(self) -> str:

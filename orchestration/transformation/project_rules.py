@@ -1,0 +1,110 @@
+"""The rules for the company's dbt project: names, and how its tables are stored and versioned.
+
+The gate trusts that a table's version changes with its data, and with nothing else. So nothing but the
+post-hook that records it may run beside a model.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestration.contracts.model import SourceContract
+from orchestration.problems import Problem, did_you_mean
+from orchestration.settings import SHARED_DBT_MACROS
+from orchestration.transformation.manifest import DbtManifest, DbtNode
+
+_PROJECT_FILE = "dbt_project/dbt_project.yml"
+_VERSION_HOOK = "{{ record_table_version() }}"
+_START_HOOK = "{{ prepare_table_versions() }}"
+
+
+def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> list[Problem]:
+    """Return what is wrong between dbt's tables and the contracts, and with how they are stored."""
+    problems: list[Problem] = []
+    raw = {contract.relation for contract in contracts.values()}
+    for unique_id, relation in manifest.source_names.items():
+        if relation not in raw:
+            source = manifest.content["sources"][unique_id]
+            problems.append(
+                Problem(
+                    f"dbt_project/{source['original_file_path']}", 1,
+                    f"source `{relation}` has no contract", "a contract for every source",
+                    did_you_mean(relation.split(".")[-1], contracts),
+                )
+            )  # fmt: skip
+    names: dict[str, DbtNode] = {}
+    for node in manifest.nodes.values():
+        other = names.setdefault(node.name, node)
+        if other is not node or node.name in contracts:
+            problems.append(
+                Problem(
+                    node.file, 1, f"`{node.name}` is the name of two tables",
+                    "a name of its own for every source, model and seed", "rename one of them",
+                )
+            )  # fmt: skip
+        config = manifest.content["nodes"][node.unique_id]["config"]
+        problems += _hook_problems(node, config)
+        if node.partition_column is not None and config.get("full_refresh") is not False:
+            problems.append(
+                Problem(
+                    node.file, 1, f"`{node.name}` may be refreshed in full, which drops its other days",
+                    "full_refresh: false on every partitioned model", "set +full_refresh: false",
+                )
+            )  # fmt: skip
+        if config.get("materialized") in ("view", "ephemeral"):
+            problems.append(
+                Problem(
+                    node.file, 1, f"`{node.name}` is {config['materialized']}",
+                    "a table or an incremental model: only what is stored can be judged once and sent",
+                    "set materialized to table, or to incremental with the strategy `partition`",
+                )
+            )  # fmt: skip
+    return [*problems, *_operation_problems(manifest), *_macro_problems(manifest)]
+
+
+def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem]:
+    hooks = [_sql(hook) for name in ("pre-hook", "post-hook") for hook in config.get(name) or []]
+    if _VERSION_HOOK not in hooks:
+        yield Problem(
+            node.file, 1, f"`{node.name}` does not record the version of its data",
+            f'the post-hook "{_VERSION_HOOK}"', "set +post-hook in dbt_project.yml and leave it in place",
+        )  # fmt: skip
+    for hook in hooks:
+        if hook != _VERSION_HOOK:
+            yield Problem(
+                node.file, 1, f"`{node.name}` has a hook of its own: {hook[:60]}",
+                "no hook but the one that records the version: another could change what is judged already",
+                "make it a model, or do it outside dbt",
+            )  # fmt: skip
+
+
+def _operation_problems(manifest: DbtManifest) -> Iterator[Problem]:
+    for node in manifest.content["nodes"].values():
+        if node["resource_type"] == "operation" and _one_line(node["raw_code"]) != _START_HOOK:
+            yield Problem(
+                _PROJECT_FILE, 1, f"`{node['name']}` is an operation of its own: {node['raw_code'][:60]}",
+                f'on-run-start: "{_START_HOOK}" and nothing else: it could change what is judged already',
+                "make it a model, or do it outside dbt",
+            )  # fmt: skip
+
+
+def _macro_problems(manifest: DbtManifest) -> Iterator[Problem]:
+    """A project's macro with the name of dbt's own takes its place: a test could say what it likes."""
+    own = str(manifest.content["metadata"]["project_name"])
+    macros = list(manifest.content["macros"].values())
+    taken = {macro["name"] for macro in macros if macro["package_name"] != own}
+    for macro in macros:
+        ours = str(SHARED_DBT_MACROS) in macro["original_file_path"]
+        if macro["package_name"] == own and not ours and macro["name"] in taken:
+            yield Problem(
+                f"dbt_project/{macro['original_file_path']}", 1,
+                f"macro `{macro['name']}` takes the place of dbt's own",
+                "a name of its own", "rename the macro",
+            )  # fmt: skip
+
+
+def _sql(hook: object) -> str:
+    return _one_line(str(hook["sql"] if isinstance(hook, dict) else hook))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from orchestration.quality.data_docs import SITE_FOLDER, build_data_docs, shows_newest
+from orchestration.quality.data_docs.site import SITE_FOLDER, build_data_docs, shows_newest
 from orchestration.settings import Settings
 from orchestration.warehouse.engine import Warehouse
 

@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.cli.docs import DataDocsServer, site_dir
 from orchestration.quality import results
-from orchestration.quality.data_docs import build_data_docs, shows_newest
+from orchestration.quality.data_docs.site import build_data_docs, shows_newest
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule
 from orchestration.settings import Settings

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.quality.data_docs import Judgement, KeptRule
+from orchestration.quality.data_docs.kept import Judgement, KeptRule
 from orchestration.quality.rule_results import Outcome
 from orchestration.settings import quiet_environment
 
@@ -45,7 +45,7 @@ with warnings.catch_warnings():
 
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-TEMPLATES = Path(__file__).parent / "data_docs_templates"
+TEMPLATES = Path(__file__).parent / "templates"
 _SITE = "sluice"
 # What a page shows of a rule beside what GX makes of it travels in the rule's meta.
 _KEPT = "kept"

@@ -60,7 +60,7 @@ insert into raw.sales (invoice_item_number, sale_date, store_number, item_number
   ('INV-3', '2022-10-01', 'S5', 'LAGER', 6, 12), ('INV-4', '2022-10-01', 'S1', 'GIFT', 99, 1980),
   ('RINV-5', '2022-10-03', 'S1', 'VODKA', -6, -60);
 insert into raw.inventory (inventory_date, store_number, item_number, remaining_quantity)
-select cast(day as date), store, 'VODKA', case when store = 'S1' then 0 else 3 end
+select cast(day as date), store, 'VODKA', case when store = 'S1' then 0 else day(cast(day as date)) end
 from unnest(['2022-10-01', '2022-10-02', '2022-10-03']) as days (day),
     unnest(['S1', 'S2', 'S3', '20007', 'S5']) as stores (store);
 """
@@ -146,7 +146,7 @@ def test_every_table_has_a_suite_with_a_row_count_and_known_columns(marketplace:
     assert suites.keys() == columns.keys() - {"table_versions"}
     for table, suite in suites.items():
         types = [rule["type"] for rule in suite["expectations"]]
-        assert types.count("expect_table_row_count_to_be_between") == 1, table
+        assert "expect_table_row_count_to_be_between" in types, table
         for rule in suite["expectations"]:
             named = {v for k, v in rule["kwargs"].items() if k in ("column", "column_A", "column_B")}
             named |= set(rule["kwargs"].get("column_list", []))

@@ -60,11 +60,12 @@ class DueRun:
 
 @dataclass(frozen=True)
 class Held:
-    """An export that would be due, were its gate not closed."""
+    """An export that would be due, were its gate not closed; `run_id` is the run that knows the reason."""
 
     export: str
     partition_key: str
     report: GateReport
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def find_due(
     run_exists: Callable[[str], bool],
     look_again_at: Iterable[str] = (),
     at_most: int | None = None,
+    busy: Callable[[str], bool] = lambda _: False,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -95,6 +97,7 @@ def find_due(
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
         at_most: the number of runs after which to stop looking; the answer tells what was left.
+        busy: whether a run of that partition is under way: what is not judged yet may still be.
     """
     complaints: list[str] = []
     for contract in project.contracts.values():
@@ -105,6 +108,7 @@ def find_due(
     days = sorted(view.days_touched(touched) | (set(look_again_at) - {UNPARTITIONED}))
     runs: list[DueRun] = []
     held: list[Held] = []
+    settled = True
     waiting = [UNPARTITIONED, *days]
     while waiting and (at_most is None or len(runs) < at_most):
         key = waiting.pop(0)
@@ -113,11 +117,13 @@ def find_due(
             runs.append(run)
         started = run.exports if run is not None else ()
         for name in project.exports if key != UNPARTITIONED else ():
-            report = view.held(name, key) if name not in started else None
-            if report is not None:
-                held.append(Held(name, key, report))
+            item = view.held(name, key) if name not in started else None
+            if item is not None and item.report.unjudged and not item.report.refusals and busy(key):
+                settled = False  # look at it again once that run has ended, which records nothing
+            elif item is not None:
+                held.append(item)
     left = frozenset(waiting) - {UNPARTITIONED}
-    return Due(tuple(runs), tuple(held), tuple(complaints), newest, left)
+    return Due(tuple(runs), tuple(held), tuple(complaints), newest if settled else cursor, left)
 
 
 class _View:
@@ -234,13 +240,17 @@ class _View:
             if arrived:
                 yield release, [relation for relation in tables if relation not in building], digest
 
-    def held(self, export: str, key: str) -> GateReport | None:
-        """Return why an export of a day whose feeds have landed is held, if something said no."""
+    def held(self, export: str, key: str) -> Held | None:
+        """Return why an export of a day whose feeds have landed is held: something said no, or nothing."""
         relation = self._project.node_of(self._project.exports[export]).relation
         if self._made_of(relation, key) is None:
             return None
         report = self._records.report(relation, key)
-        return report if report.refusals else None
+        if not (report.refusals or report.unjudged):
+            return None
+        reason = report.reasons[0]
+        build = self._records.builds(reason.relation).get(reason.partition_key)
+        return Held(export, key, report, reason.run_id or (build.run_id if build else ""))
 
     def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
         """Return digests of the drops that a partition of a table is made of; None while one lacks.

@@ -61,7 +61,7 @@ def _report(instance: dg.DagsterInstance, key: dg.AssetKey, item: Held) -> None:
         event_specific_data=evaluation,
         message=result.description,
     )
-    instance.report_dagster_event(event, run_id=item.report.reasons[0].run_id)
+    instance.report_dagster_event(event, run_id=item.run_id)
 
 
 def _last_delivered(

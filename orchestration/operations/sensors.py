@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
@@ -15,6 +17,12 @@ def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
     """Whether Dagster has a run for this run key, of any status but that of a process that died."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
     return any(DIED_TAG not in run.tags for run in runs)
+
+
+def run_under_way(instance: dg.DagsterInstance, partition_key: str) -> bool:
+    """Whether a run of a partition is queued or at work."""
+    tags = {PARTITION_NAME_TAG: partition_key}
+    return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=NOT_FINISHED_STATUSES), limit=1))
 
 
 def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
@@ -41,6 +49,7 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
             Cursor.parse(context.cursor),
             lambda run_key: run_exists(context.instance, run_key),
             partitions_of_dead_runs(context.instance),
+            busy=lambda key: run_under_way(context.instance, key),
         )
         for complaint in due.complaints:
             context.log.warning(complaint)

@@ -90,7 +90,7 @@ def _export_row(
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
     elif not report.open:
-        standing = Standing.HELD if report.refusals else Standing.WAITING
+        standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
         why = _reasons(report)
     elif delivery and build and delivery.version == build.version:
         standing, why = Standing.DELIVERED, delivery.location

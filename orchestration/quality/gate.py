@@ -105,6 +105,11 @@ class GateReport:
         )
 
     @property
+    def unjudged(self) -> bool:
+        """Whether a table holds what was not judged as it is now."""
+        return any(item.verdict in (Verdict.MISSING, Verdict.STALE) for item in self.findings)
+
+    @property
     def reasons(self) -> tuple[Finding, ...]:
         """Why the gate is closed: what said no, not all that is missing because of it."""
         return self.refusals or self.closed_by

@@ -67,8 +67,7 @@ def _ancestor_failed(company: Company) -> None:
 class Earlier:
     """What has happened to Tuesday's weather before its orders land.
 
-    `said` is what the gate check of the export names; empty where nothing has said no, and something is
-    only missing.
+    `said` is what the gate check of the export names; empty where it is open.
     """
 
     name: str
@@ -81,8 +80,8 @@ class Earlier:
 LATER_RUN = [
     Earlier("check failed", _failed, said="staging.stg_weather"),
     Earlier("check warned", _warned, holds=False),
-    Earlier("check never ran", _never_ran),
-    Earlier("check passed on an older version", _on_an_older_version),
+    Earlier("check never ran", _never_ran, said="never ran on this version"),
+    Earlier("check passed on an older version", _on_an_older_version, said="passed on an older version"),
     Earlier("check errored", _errored, said="check `one_rain_a_day`"),
     Earlier("ancestor two layers up failed", _ancestor_failed, said="raw.weather"),
     Earlier("another partition failed", _another_failed, said="staging.stg_weather", good=(WED,)),

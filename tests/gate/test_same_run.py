@@ -36,7 +36,7 @@ class Day:
 SAME_RUN = [
     Day("check failed", weather(TUE, STUCK_GAUGE), said="check `expectations`: failed", dagster_holds=True),
     Day("check warned", weather(TUE, 60), holds=False),
-    Day("check never ran", weather(TUE), checks=False),
+    Day("check never ran", weather(TUE), checks=False, said="never ran on this version"),
     Day("check errored", two_rains(TUE), said="check `one_rain_a_day`", dagster_holds=True),
     Day("ancestor two layers up failed", weather(TUE, town=NOWHERE), said="raw.weather", dagster_holds=True),
     Day("another partition failed", weather(TUE, -1), said="stg_weather", dagster_holds=True, good=(WED,)),

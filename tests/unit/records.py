@@ -18,12 +18,17 @@ class Ledger:
     company: Company
     cursor: Cursor = field(default_factory=Cursor)
     run_keys: set[str] = field(default_factory=set)
+    busy_days: set[str] = field(default_factory=set)
     builds: int = 0
 
     def look(self) -> Due:
         """Return what is due since the last look."""
         due = find_due(
-            self.company.deployment, self.company.project, self.cursor, lambda key: key in self.run_keys
+            self.company.deployment,
+            self.company.project,
+            self.cursor,
+            lambda key: key in self.run_keys,
+            busy=lambda key: key in self.busy_days,
         )
         self.cursor = Cursor.parse(str(due.cursor))
         return due

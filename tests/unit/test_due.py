@@ -161,6 +161,23 @@ def test_a_failed_day_in_the_window_holds_later_days_until_it_is_corrected(ledge
     assert ledger.look().held == ()
 
 
+def test_what_nobody_judged_is_held_once_no_run_is_at_it(ledger: Ledger) -> None:
+    ledger.company.land_day(MON, a=1)
+    ledger.settle()
+    assert ledger.look().held == ()
+    ledger.busy_days = {MON}
+    ledger.build("staging.stg_weather", MON)
+    assert [ledger.look().held for _ in range(2)] == [(), ()]
+    ledger.busy_days.clear()
+    held = {item.export: item for item in ledger.look().held}
+    assert held.keys() == {SHOP_ORDERS, WEATHER_REPORT}
+    assert [str(item.report.reasons[0].verdict) for item in held.values()] == [
+        "passed on an older version"
+    ] * 2
+    assert {item.run_id for item in held.values()} == {"run"}
+    assert ledger.look().held == ()  # told once
+
+
 def test_a_request_whose_run_dagster_never_had_is_asked_again(ledger: Ledger) -> None:
     ledger.company.land_day(MON, a=1)
     due = ledger.look()

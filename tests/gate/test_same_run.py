@@ -19,9 +19,8 @@ pytestmark = pytest.mark.long
 class Day:
     """A Tuesday as it lands, and what becomes of it when all of it is in one run.
 
-    `said` is what the exports' gate checks name once the day is held; empty where nothing has said no, and
-    something is only missing. `dagster_holds` says that a blocking check holds the day within its run as
-    well, so that the gate taken out makes no difference there.
+    `said` is what the exports' gate checks name once the day is held. `dagster_holds` says that a blocking
+    check holds the day within its run as well, so that the gate taken out makes no difference there.
     """
 
     name: str

@@ -246,11 +246,17 @@ class _View:
         if self._made_of(relation, key) is None:
             return None
         report = self._records.report(relation, key)
-        if not (report.refusals or report.unjudged):
+        if not report.refusals and (not report.unjudged or self._delivered(export, relation, key)):
             return None
         reason = report.reasons[0]
         build = self._records.builds(reason.relation).get(reason.partition_key)
         return Held(export, key, report, reason.run_id or (build.run_id if build else ""))
+
+    def _delivered(self, export: str, relation: str, key: str) -> bool:
+        """Whether the destination has the very version that the model holds: there is nothing to hold."""
+        delivery = self._records.deliveries(export).get(key)
+        build = self._records.builds(relation).get(key)
+        return delivery is not None and build is not None and delivery.version == build.version
 
     def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
         """Return digests of the drops that a partition of a table is made of; None while one lacks.

@@ -10,7 +10,7 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.records import Build, Drop, Release
+from orchestration.state.records import Build, Delivery, Drop, Release
 
 
 class Records:
@@ -22,6 +22,7 @@ class Records:
         self._gate = Gate(project.lineage, deployment.store)
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}
+        self._deliveries: dict[str, dict[str, Delivery]] = {}
 
     @cached_property
     def drops(self) -> dict[str, dict[str, Drop]]:
@@ -41,6 +42,12 @@ class Records:
         if relation not in self._builds:
             self._builds[relation] = self._store.latest_builds(relation)
         return self._builds[relation]
+
+    def deliveries(self, export: str) -> dict[str, Delivery]:
+        """Return the newest acknowledged delivery of each partition of an export."""
+        if export not in self._deliveries:
+            self._deliveries[export] = self._store.latest_deliveries(export, acknowledged=True)
+        return self._deliveries[export]
 
     def releases(self, key: str) -> list[Release]:
         """Return the releases of a partition."""

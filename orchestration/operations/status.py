@@ -49,7 +49,7 @@ def status(deployment: Deployment, project: Project) -> list[Row]:
     ]
     exports: list[Row] = []
     for export in project.exports.values():
-        delivered = deployment.store.latest_deliveries(export.name, acknowledged=True)
+        delivered = records.deliveries(export.name)
         relation = project.node_of(export).relation
         exports += [
             _export_row(project, records, export.name, relation, key, delivered.get(key))
@@ -87,13 +87,13 @@ def _export_row(
     release = next((r for r in reversed(records.releases(key)) if r.export == name), None)
     if release and delivery and build and release.used_for_version == delivery.version == build.version:
         standing, why = Standing.DELIVERED, f"on failed checks, {release}"
+    elif delivery and build and delivery.version == build.version and not (missing or report.refusals):
+        standing, why = Standing.DELIVERED, delivery.location
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
     elif not report.open:
         standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
         why = _reasons(report)
-    elif delivery and build and delivery.version == build.version:
-        standing, why = Standing.DELIVERED, delivery.location
     else:
         standing = Standing.READY
         since = "rebuilt since it was delivered" if delivery else "validated, not delivered"

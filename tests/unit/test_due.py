@@ -3,6 +3,7 @@
 import pytest
 
 from orchestration.operations.due import Cursor
+from orchestration.state.records import Delivery
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.unit.records import Ledger
 
@@ -176,6 +177,21 @@ def test_what_nobody_judged_is_held_once_no_run_is_at_it(ledger: Ledger) -> None
     ] * 2
     assert {item.run_id for item in held.values()} == {"run"}
     assert ledger.look().held == ()  # told once
+
+
+def test_what_is_delivered_as_it_is_is_not_held_for_want_of_a_new_checks_word(ledger: Ledger) -> None:
+    ledger.company.land_day(MON, a=1)
+    ledger.settle()
+    ledger.look()
+    store = ledger.company.deployment.store
+    for export in (SHOP_ORDERS, WEATHER_REPORT):
+        version = store.latest_builds(f"exports.{export}")[MON].version
+        store.plan_delivery(Delivery(export, export, MON, version, "digest", 1, "shard", "run"))
+        store.acknowledge_delivery(export, "there")
+    ledger.build("staging.stg_weather", MON)
+    assert ledger.look().held == ()
+    ledger.build("exports.exp_weather_report", MON)
+    assert [item.export for item in ledger.look().held] == [WEATHER_REPORT]
 
 
 def test_a_request_whose_run_dagster_never_had_is_asked_again(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ Belongs here: tables, their parents, their blocking checks. Does not belong here
 down (contracts, dbt's manifest, suites, exports); `project` fills the map.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -63,14 +63,7 @@ class Lineage:
 
     def descendants(self, relation: str) -> set[str]:
         """Return every table made of this one, itself left out."""
-        found: set[str] = set()
-        waiting = list(self._children[relation])
-        while waiting:
-            child = waiting.pop()
-            if child not in found:
-                found.add(child)
-                waiting += self._children[child]
-        return found
+        return _reached(relation, lambda name: self._children[name])
 
     def chain(self, relation: str, partition_key: str) -> list[TablePartition]:
         """Return what a partition of a table is made of, itself included, ancestors first.
@@ -92,10 +85,9 @@ class Lineage:
                 partitions.append(TablePartition(name, key, required=back == 0))
         return partitions
 
-    def ancestors(self, relation: str) -> frozenset[str]:
+    def ancestors(self, relation: str) -> set[str]:
         """Return all that a table is made of, itself left out."""
-        parents = self.tables[relation].parents
-        return frozenset(parents).union(*(self.ancestors(parent) for parent in parents))
+        return _reached(relation, lambda name: self.tables[name].parents)
 
     def between(self, upper: Collection[str], lower: str) -> list[str]:
         """Return the tables on the way from any of `upper` down to `lower`, parents before children.
@@ -114,3 +106,15 @@ class Lineage:
         spans[relation] = span
         for parent, days in self.tables[relation].parents.items():
             self._spans(parent, span + days - 1, spans)
+
+
+def _reached(start: str, neighbours: Callable[[str], Iterable[str]]) -> set[str]:
+    """Return what a walk from `start` comes to, each table looked at once however many ways lead there."""
+    found: set[str] = set()
+    waiting = list(neighbours(start))
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += neighbours(name)
+    return found

@@ -1,5 +1,6 @@
 """Export file -> `Export`: one dbt model, whole, to one destination object."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -174,7 +175,7 @@ def _shared_places(exports: dict[str, Export]) -> list[Problem]:
                 )
             )
         for place, other in places.items():
-            if not _overlap(export.place, place):
+            if not overlap(export.place, place):
                 continue
             problems.append(
                 export.file.problem(
@@ -189,8 +190,8 @@ def _shared_places(exports: dict[str, Export]) -> list[Problem]:
     return problems
 
 
-def _overlap(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
-    """Whether two places are one, or one is a folder inside the other."""
+def overlap(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two places are one, or one is a folder inside the other; a place ends with its object."""
     (*where, object_name), (*other_where, other_name) = one, other
     shorter, longer = sorted((f"{object_name}/", f"{other_name}/"), key=len)
     return where == other_where and longer.startswith(shorter)

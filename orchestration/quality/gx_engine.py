@@ -87,7 +87,10 @@ def _batch(
 ) -> Generator[Any]:
     import duckdb
 
+    from great_expectations.data_context.data_context.context_factory import set_context
+
     _, context = _great_expectations()
+    set_context(context)  # GX looks data sources up in the process's newest context, and Data Docs make one
     # A view, as GX finds the types of a table's columns, but not of a query's.
     where = f" where {condition}" if condition else ""
     connection.execute(f"create temporary view {view} as select * from {relation}{where}")

@@ -5,6 +5,7 @@ bridge to DuckDB. Both agree.
 """
 
 from collections.abc import Generator
+from importlib import import_module
 
 import duckdb
 import pytest
@@ -35,6 +36,15 @@ def warehouse() -> Generator[duckdb.DuckDBPyConnection]:
         connection.execute(TABLE)
         connection.execute("begin")
         yield connection
+
+
+@pytest.fixture(autouse=True, scope="module")
+def another_context() -> None:
+    """GX keeps the newest context of the process as the current one; Data Docs make one of their own."""
+    one_row = Rule(type="expect_table_row_count_to_equal", kwargs={"value": 1})
+    with duckdb.connect() as connection:
+        judge_with_gx(connection, "(select 1 as a)", None, [one_row])
+    import_module("great_expectations").get_context(mode="ephemeral")
 
 
 @pytest.fixture(scope="module")

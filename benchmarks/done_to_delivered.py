@@ -24,7 +24,7 @@ from orchestration.areas import Area
 from orchestration.contracts.load import load_contracts
 from orchestration.demo.destinations import demo_destinations
 from orchestration.demo.generate import generate_feed
-from orchestration.ingestion.staging import land
+from orchestration.ingestion.landing import land
 from orchestration.operations.instance import open_instance
 from orchestration.settings import Settings
 

@@ -14,6 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from orchestration.contracts.dbt_sources import write_sources
+from orchestration.contracts.load import load_contracts
+
 CONTRACT = """\
 apiVersion: v3.1.0
 kind: DataContract
@@ -37,6 +40,7 @@ customProperties:
   - {{property: partitionGrain, value: daily}}
   - {{property: partitionStart, value: "2024-01-01"}}
   - {{property: owner, value: data@example.com}}
+  - {{property: provider, value: provider@example.com}}
 """
 MODEL = (
     "select day, id, amount from {{{{ source('raw', 'source_{n}') }}}} where {{{{ in_partition('day') }}}}\n"
@@ -144,16 +148,15 @@ def generate_company(directory: Path, pairs: int) -> None:
         (directory / folder).mkdir(parents=True)
     (directory / "dbt_project/dbt_project.yml").write_text(DBT_PROJECT)
     (directory / "dbt_project/profiles.yml").write_text(PROFILES)
-    sources, models = ["sources:", "  - name: raw", "    schema: raw", "    tables:"], ["models:\n"]
+    models = ["models:\n"]
     for n in range(pairs):
         (directory / f"contracts/source_{n}.odcs.yaml").write_text(CONTRACT.format(n=n))
         (directory / f"dbt_project/models/exp_{n}.sql").write_text(MODEL.format(n=n))
         (directory / f"expectations/source_{n}.yml").write_text(SUITE)
         (directory / f"expectations/exp_{n}.yml").write_text(SUITE)
         (directory / f"exports/exp_{n}.yml").write_text(EXPORT.format(n=n))
-        sources.append(f"      - name: source_{n}")
         models.append(MODEL_YAML.format(n=n))
-    (directory / "dbt_project/models/_sources.yml").write_text("\n".join(sources) + "\n")
+    write_sources(directory, load_contracts(directory)[0])
     (directory / "dbt_project/models/_models.yml").write_text("".join(models))
 
 

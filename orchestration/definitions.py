@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from orchestration.dagster_partitions import partitions_definitions
 from orchestration.delivery.assets import export_assets
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
 from orchestration.operations.event_log import ease_event_log
 from orchestration.operations.sensors import drops_sensor
+from orchestration.operations.upkeep import upkeep_schedules
 from orchestration.project import Project, load_project
 from orchestration.quality.checks import suite_checks
 from orchestration.quality.gate import Gate
@@ -48,20 +50,22 @@ def _without_collecting() -> Generator[None]:
 def _build(settings: Settings, project: Project) -> dg.Definitions:
     deployment = Deployment(settings)
     gate = Gate(project.lineage, deployment.store)
-    # A provider lands today's file today: the day that runs is a partition too.
-    days = dg.DailyPartitionsDefinition(project.partition_start.isoformat(), end_offset=1)
+    partitions_of = partitions_definitions(project.partition_starts)
     models = {
         name: (project.node_of(export).relation, project.node_of(export).partition_column or "")
         for name, export in project.exports.items()
     }
-    loaded = ingestion_assets(deployment, project.contracts, days)
-    built = dbt_assets(deployment, gate, DbtProcess(settings), project.manifest, project.lineage, days)
-    judged = suite_checks(deployment, project.suite_targets(), days)
-    sent = export_assets(deployment, gate, project.lineage, project.exports, models, days)
+    loaded = ingestion_assets(deployment, project.contracts, partitions_of)
+    built = dbt_assets(
+        deployment, gate, DbtProcess(settings), project.manifest, project.lineage, partitions_of
+    )
+    judged = suite_checks(deployment, project.suite_targets(), partitions_of)
+    sent = export_assets(deployment, gate, project.lineage, project.exports, models, partitions_of)
     return dg.Definitions(
         assets=[*loaded, *(item for item in built if not isinstance(item, dg.AssetChecksDefinition)), *sent],
         asset_checks=[*judged, *(item for item in built if isinstance(item, dg.AssetChecksDefinition))],
         sensors=[drops_sensor(deployment, project)],
+        schedules=upkeep_schedules(deployment, project),
         # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
         executor=dg.in_process_executor,
     )  # fmt: skip

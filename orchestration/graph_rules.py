@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from orchestration.contracts.model import SourceContract
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import build
-from orchestration.delivery.exports import Export
+from orchestration.delivery.exports import Export, overlap
 from orchestration.lineage import Lineage
+from orchestration.partitions import Grain, Partitioning
 from orchestration.problems import Problem, did_you_mean
 from orchestration.quality.suite_rules import JudgedTable, table_problems
-from orchestration.quality.suites import RAW_PARTITION_COLUMN, Suite
+from orchestration.quality.suites import Suite
 from orchestration.settings import Settings
+from orchestration.transformation.grains import model_partitioning
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 EXPORT_PREFIX = "exp_"
 # A dbt test's config as it is when nobody narrows what the test looks at or counts.
@@ -28,10 +31,13 @@ _USUAL: Mapping[str, tuple[object, ...]] = {
 
 
 def suites_problems(
-    manifest: DbtManifest, contracts: Mapping[str, SourceContract], suites: Mapping[str, Suite]
+    manifest: DbtManifest,
+    contracts: Mapping[str, SourceContract],
+    suites: Mapping[str, Suite],
+    cut: Mapping[str, Partitioning],
 ) -> list[Problem]:
-    """Return what suites say that their tables do not know."""
-    tables = _judged_tables(manifest, contracts)
+    """Return what suites say that their tables do not know; `cut` is {relation: how it is cut}."""
+    tables = _judged_tables(manifest, contracts, cut)
     problems: list[Problem] = []
     for suite in suites.values():
         table = tables.get(suite.table)
@@ -48,11 +54,13 @@ def suites_problems(
     return problems
 
 
-def _judged_tables(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> dict[str, JudgedTable]:
+def _judged_tables(
+    manifest: DbtManifest, contracts: Mapping[str, SourceContract], cut: Mapping[str, Partitioning]
+) -> dict[str, JudgedTable]:
     tables = {
         contract.name: JudgedTable(
-            columns=(*(column.name for column in contract.columns), RAW_PARTITION_COLUMN),
-            daily=contract.daily,
+            columns=(*(column.name for column in contract.loaded_columns), RAW_PARTITION_COLUMN),
+            grain=contract.grain,
             empty_allowed=contract.gaps_allowed,
             described_in=contract.file.name,
         )
@@ -62,7 +70,7 @@ def _judged_tables(manifest: DbtManifest, contracts: Mapping[str, SourceContract
         # A model has no contract with anybody upstream: a suite that says min_value: 0 has thought of it.
         tables[node.name] = JudgedTable(
             columns=node.columns,
-            daily=node.partition_column is not None,
+            grain=cut[node.relation].grain,
             empty_allowed=True,
             described_in=node.described_in,
         )
@@ -70,28 +78,13 @@ def _judged_tables(manifest: DbtManifest, contracts: Mapping[str, SourceContract
 
 
 def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]:
-    """Facts stay cut by day through the whole chain: a table over all days has no day to hold back."""
+    """Return models that cannot be cut as they say, or as what they read is, and windows over nothing."""
     problems: list[Problem] = []
-    tables = lineage.tables
     for node in manifest.nodes.values():
-        table = tables[node.relation]
-        daily_parents = [parent for parent in table.parents if tables[parent].daily]
-        if daily_parents and not table.daily:
-            problems.append(
-                Problem(
-                    node.file, 1,
-                    f"`{node.name}` is not partitioned, but reads `{daily_parents[0]}`, which is",
-                    "incremental_strategy='partition' and partition_by", "partition the model by its day",
-                )
-            )  # fmt: skip
-        if table.daily and not daily_parents:
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` is partitioned, but nothing that it reads is",
-                    "a partitioned source or model among what it reads", "make it a table",
-                )
-            )  # fmt: skip
-        names = {parent.rpartition(".")[2] for parent in table.parents}
+        parents = lineage.tables[node.relation].parents
+        _, found = model_partitioning(node, {name: lineage.tables[name].partitioning for name in parents})
+        problems += found
+        names = {parent.rpartition(".")[2] for parent in parents}
         for name in node.trailing_days:
             if name not in names:
                 problems.append(
@@ -116,9 +109,8 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> list[Pr
             place = build(destination.type, url, destination.object).canonical_object()
         except DeliveryError:  # a URL that does not hold is told when it is used, without its secrets
             continue
-        for (kind, other_place), other in places.items():
-            nested = f"{place}/".startswith(f"{other_place}/") or f"{other_place}/".startswith(f"{place}/")
-            if kind == destination.type and nested:
+        for other_place, other in places.items():
+            if overlap((destination.type, place), other_place):
                 problems.append(
                     export.file.problem(
                         f"`{destination.object}` of connection `{destination.connection}` is written by two"
@@ -187,13 +179,22 @@ def _model_problems(
 ) -> list[Problem]:
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
-    if not table.daily:
+    if not table.partitioning.partitioned:
         problems.append(
             export.file.problem(
                 f"model `{node.name}` is not partitioned",
-                expected="a model cut by day: partitions: each delivers a day at a time",
+                expected="a partitioned model: partitions: each delivers one at a time",
                 mend="give it incremental_strategy='partition' and partition_by",
                 at=("partitions",),
+            )
+        )
+    if export.spec.deadline is not None and table.partitioning.grain is Grain.DROP:
+        problems.append(
+            export.file.problem(
+                f"a deadline, but model `{node.name}` is cut by drop",
+                expected="no deadline: nobody knows when the next drop comes",
+                mend="take it away",
+                at=("deadline",),
             )
         )
     # The chain's suites and tests, the contract's own check aside: that one guards the door only.

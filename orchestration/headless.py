@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from orchestration.dagster_partitions import add_drop
 from orchestration.definitions import build_definitions
 from orchestration.deployment import Deployment
+from orchestration.lineage import Partition
 from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
@@ -41,7 +43,14 @@ class Complaint:
     text: str
 
 
-Event = Started | Finished | Held | Complaint
+@dataclass(frozen=True)
+class Note:
+    """Something in staging that somebody may want to know; nothing is wrong with it."""
+
+    text: str
+
+
+Event = Started | Finished | Held | Complaint | Note
 
 
 def run_everything(
@@ -56,7 +65,7 @@ def run_everything(
     bury_dead_runs(instance, ask_again=True)
     forgotten = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
-    cursor, waiting = Cursor(), frozenset[str]()
+    cursor, waiting = Cursor(), frozenset[Partition]()
     held: dict[tuple[str, str], Held] = {}
     while True:
         # One at a time, then a new look: what a run leaves behind decides what comes next.
@@ -69,10 +78,10 @@ def run_everything(
             at_most=1,
         )
         cursor, waiting = due.cursor, due.not_looked_at
-        for complaint in due.complaints:
-            if complaint not in said:
-                said.add(complaint)
-                yield Complaint(complaint)
+        for text in (*due.complaints, *due.notes):
+            if text not in said:
+                said.add(text)
+                yield Complaint(text) if text in due.complaints else Note(text)
         publish_holds(instance, project, deployment.store, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
         if not due.runs:
@@ -89,25 +98,62 @@ def run_everything(
 
 def rerun(
     deployment: Deployment, project: Project, instance: dg.DagsterInstance, relation: str, partition_key: str
-) -> Finished:
-    """Build a partition of a table anew, all that is made of it, and send the exports below."""
+) -> Iterator[Finished]:
+    """Build a partition of a table anew, all that is made of it, and send the exports below.
+
+    What is cut otherwise and requires it, as a day its hours, is built anew where it was built before, in a
+    run of its own. What reads it as an earlier day of a window stays as it is, and so does what is cut at all
+    below a table that is not.
+    """
     repository = build_definitions(deployment.settings, project).get_repository_def()
-    wanted = {relation} | project.lineage.descendants(relation)
-    tables = [
-        table.relation
-        for table in project.lineage.tables.values()
-        if table.relation in wanted and table.daily == bool(partition_key)
+    job = repository.get_implicit_global_asset_job_def()
+    for partition, tables in _made_of(deployment, project, relation, partition_key):
+        run = DueRun(
+            partition=partition,
+            relations=tuple(tables),
+            exports=tuple(
+                name for name, export in project.exports.items() if project.node_of(export).relation in tables
+            ),
+            run_key=f"rerun {uuid.uuid4()}",
+            requests={},
+        )
+        done = _execute(job, project, instance, run)
+        yield done
+        if not done.success:
+            return
+
+
+def _made_of(
+    deployment: Deployment, project: Project, relation: str, partition_key: str
+) -> list[tuple[Partition, list[str]]]:
+    """Return the partitions to build anew with their tables, what others are made of first."""
+    lineage = project.lineage
+    own = Partition(lineage.tables[relation].partitioning, partition_key)
+    if not own.partitioning.grain.timed:
+        wanted = {relation, *lineage.descendants(relation)}
+        return [(own, [name for name in lineage.partitionings[own.partitioning] if name in wanted])]
+    reaches = lineage.affected([relation], partition_key)
+    # A table stands as many runs behind the first as its ancestors change their grain on the way to it.
+    behind: dict[str, int] = {}
+    found: dict[tuple[int, Partition], list[str]] = {}
+    for name, table in lineage.tables.items():
+        if name not in reaches:
+            continue
+        changes = [
+            behind[parent] + (lineage.tables[parent].partitioning != table.partitioning)
+            for parent in table.parents
+            if parent in behind
+        ]
+        behind[name] = max(changes, default=0)
+        built = deployment.store.latest_builds(name)
+        for key in table.partitioning.overlapping(reaches[name].start, reaches[name].end):
+            partition = Partition(table.partitioning, key)
+            if partition == own or key in built:
+                found.setdefault((behind[name], partition), []).append(name)
+    return [
+        (partition, found[(runs, partition)])
+        for runs, partition in sorted(found, key=lambda place: (place[0], place[1].order))
     ]
-    run = DueRun(
-        partition_key=partition_key,
-        relations=tuple(tables),
-        exports=tuple(
-            name for name, export in project.exports.items() if project.node_of(export).relation in tables
-        ),
-        run_key=f"rerun {uuid.uuid4()}",
-        requests={},
-    )
-    return _execute(repository.get_implicit_global_asset_job_def(), project, instance, run)
 
 
 def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
@@ -117,6 +163,7 @@ def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
 
 
 def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstance, run: DueRun) -> Finished:
+    add_drop(instance, run.partition.partitioning, run.partition_key)
     tags = (
         run.tags
         | {STARTED_BY_TAG: STARTED_BY_COMMAND}

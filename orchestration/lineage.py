@@ -1,33 +1,61 @@
 """Which table is made of which, for which partitions: the one map that gate, sensor and status read.
 
-Belongs here: tables, their parents, their blocking checks. Does not belong here: where that is written
-down (contracts, dbt's manifest, suites, exports); `project` fills the map.
+Belongs here: tables, how they are cut, their parents, their blocking checks. Does not belong here: where
+that is written down (contracts, dbt's manifest, suites, exports), which `project` fills in; arithmetic on
+keys (`partitions`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 
-UNPARTITIONED = ""
+from orchestration.partitions import UNPARTITIONED, Grain, Partitioning, floor, following
+
+# One look asks for the same few again and again; a month of hours is some hundred kilobytes.
+_CHAINS_KEPT = 256
 
 
 @dataclass(frozen=True)
 class Table:
     """One table of the warehouse.
 
-    `parents` maps a parent's relation to the number of its days that one day of this table reads:
-    1 is the day itself, 28 the four weeks up to it. `blocking_checks` are Dagster's check names.
+    `parents` maps a parent's relation to the number of days of it that are read: 1 is the partition's own
+    time, 28 reaches 27 days back from it. `blocking_checks` are Dagster's check names. `start` is when the
+    first partition of a source begins (UTC).
     """
 
     relation: str
     asset_key: tuple[str, ...]
-    daily: bool
+    partitioning: Partitioning
     parents: Mapping[str, int]
     blocking_checks: tuple[str, ...]
+    start: datetime | None = None
 
     def partition(self, partition_key: str) -> str:
-        """Return the key under which this table holds what serves `partition_key`."""
-        return partition_key if self.daily else UNPARTITIONED
+        """Return the key under which this table holds what serves `partition_key` of its own grain."""
+        return partition_key if self.partitioning.partitioned else UNPARTITIONED
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of all tables that are cut alike: what a run is for."""
+
+    partitioning: Partitioning
+    key: str
+
+    @property
+    def order(self) -> tuple[float, float, str, str]:
+        """What runs are sorted by: time, an hour before the day that it completes; then drops by name."""
+        if not self.partitioning.grain.timed:
+            return math.inf, 0, self.partitioning.source, self.key
+        start, end = self.partitioning.interval(self.key)
+        return end.timestamp(), -start.timestamp(), "", self.key
+
+
+# All tables that are not partitioned, which have a run of their own.
+UNPARTITIONED_TABLES = Partition(Partitioning(Grain.SNAPSHOT), UNPARTITIONED)
 
 
 @dataclass(frozen=True, order=True)
@@ -39,16 +67,66 @@ class TablePartition:
     required: bool = field(compare=False)
 
 
+@dataclass(frozen=True)
+class Reach:
+    """A span of time in a table, whole partitions of it: `[start, end)`, and the window around it.
+
+    What lies in `[window_start, window_end)` alone counts where it exists.
+    """
+
+    start: datetime
+    end: datetime
+    window_start: datetime
+    window_end: datetime
+
+    def keys(self, partitioning: Partitioning) -> Iterator[tuple[str, bool]]:
+        """Yield the keys of its partitions, and whether each is required; earliest first."""
+        for start, end, required in (
+            (self.window_start, self.start, False),
+            (self.start, self.end, True),
+            (self.end, self.window_end, False),
+        ):
+            yield from ((key, required) for key in partitioning.overlapping(start, end))
+
+    def joined(self, other: "Reach | None") -> "Reach":
+        """Return the span that holds both."""
+        if other is None or other is self:
+            return self
+        return Reach(
+            min(self.start, other.start),
+            max(self.end, other.end),
+            min(self.window_start, other.window_start),
+            max(self.window_end, other.window_end),
+        )
+
+
 class Lineage:
     """All tables, by relation, parents before children."""
 
     def __init__(self, tables: Iterable[Table]) -> None:
         self.tables: dict[str, Table] = {table.relation: table for table in tables}
         self._sources: dict[str, frozenset[str]] = {}
+        self._upward: dict[str, tuple[str, ...]] = {}
+        self._downward: dict[str, tuple[str, ...]] = {}
+        self._chains: dict[tuple[str, str], tuple[TablePartition, ...]] = {}
         self._children: dict[str, list[str]] = {relation: [] for relation in self.tables}
         for table in self.tables.values():
             for parent in table.parents:
                 self._children[parent].append(table.relation)
+
+    @cached_property
+    def partitionings(self) -> dict[Partitioning, tuple[str, ...]]:
+        """{how tables are cut: the tables that are cut so, parents before children}."""
+        found: dict[Partitioning, list[str]] = {}
+        for table in self.tables.values():
+            found.setdefault(table.partitioning, []).append(table.relation)
+        return {partitioning: tuple(relations) for partitioning, relations in found.items()}
+
+    def partitions_named(self, key: str) -> Iterator[Partition]:
+        """Yield every partition of that key; two sources' drops may share one."""
+        for partitioning in self.partitionings:
+            if partitioning.holds(key):
+                yield Partition(partitioning, key)
 
     def sources(self, relation: str) -> frozenset[str]:
         """Return the tables without parents that a table is made of; itself, if it has none."""
@@ -65,25 +143,72 @@ class Lineage:
         """Return every table made of this one, itself left out."""
         return _reached(relation, lambda name: self._children[name])
 
-    def chain(self, relation: str, partition_key: str) -> list[TablePartition]:
+    def chain(self, relation: str, partition_key: str) -> Sequence[TablePartition]:
         """Return what a partition of a table is made of, itself included, ancestors first.
 
-        The same day of every ancestor is required; the earlier days of a trailing window count where
-        they exist.
+        Of every ancestor, all partitions that share time with it are required: a day's 24 hours, a day's
+        month. The earlier ones of a trailing window count where they exist. Snapshots serve all; what is
+        cut by drop is made of that drop.
         """
-        spans: dict[str, int] = {}
-        self._spans(relation, 1, spans)
+        place = (relation, partition_key)
+        if place not in self._chains:
+            if len(self._chains) >= _CHAINS_KEPT:
+                self._chains.clear()
+            self._chains[place] = tuple(self._chain(relation, partition_key))
+        return self._chains[place]
+
+    def _chain(self, relation: str, partition_key: str) -> list[TablePartition]:
+        upward = self._ancestry(relation)
+        if not self.tables[relation].partitioning.grain.timed:
+            return [
+                TablePartition(name, self.tables[name].partition(partition_key), required=True)
+                for name in upward
+            ]
+        reaches = self._backward(relation, partition_key)
+        known: dict[tuple[Partitioning, Reach], list[tuple[str, bool]]] = {}
         partitions: list[TablePartition] = []
-        for name in (name for name in self.tables if name in spans):
-            table = self.tables[name]
-            if not table.daily:
+        for name in upward:
+            reach = reaches.get(name)
+            if reach is None:
                 partitions.append(TablePartition(name, UNPARTITIONED, required=True))
                 continue
-            day = date.fromisoformat(partition_key)
-            for back in range(spans[name] - 1, -1, -1):
-                key = (day - timedelta(days=back)).isoformat()
-                partitions.append(TablePartition(name, key, required=back == 0))
+            place = (self.tables[name].partitioning, reach)
+            if place not in known:
+                known[place] = list(reach.keys(place[0]))
+            partitions += [TablePartition(name, key, required) for key, required in known[place]]
         return partitions
+
+    def made_of(self, relation: str, partition_key: str) -> dict[str, list[str]]:
+        """Return {source: the partitions of it that a partition of a table requires}; itself, of a source."""
+        found: dict[str, list[str]] = {name: [] for name in sorted(self.sources(relation))}
+        for item in self.chain(relation, partition_key):
+            if item.required and item.relation in found:
+                found[item.relation].append(item.partition_key)
+        return found
+
+    def affected(self, relations: Collection[str], partition_key: str) -> dict[str, Reach]:
+        """Return what is made of a partition of these tables, themselves included, by relation.
+
+        The tables are cut alike, by time. `[start, end)` holds the partitions that require it, the window
+        those that read it besides.
+        """
+        start, end = self.tables[next(iter(relations))].partitioning.interval(partition_key)
+        reaches = dict.fromkeys(relations, Reach(start, end, start, end))
+        known: dict[tuple[Grain, Reach, int], Reach] = {}
+        for name in self._progeny(relations):
+            table = self.tables[name]
+            for parent, days in table.parents.items():
+                reach = reaches.get(parent)
+                if reach is None or not table.partitioning.grain.timed:
+                    continue
+                if days > 1 or table.partitioning != self.tables[parent].partitioning:
+                    place = (table.partitioning.grain, reach, days)
+                    if place not in known:
+                        late = reach.window_end + timedelta(days=days - 1)
+                        known[place] = _whole(table.partitioning.grain, reach, reach.window_start, late)
+                    reach = known[place]
+                reaches[name] = reach.joined(reaches.get(name))
+        return reaches
 
     def ancestors(self, relation: str) -> set[str]:
         """Return all that a table is made of, itself left out."""
@@ -99,13 +224,84 @@ class Lineage:
         on_the_way = (self.ancestors(lower) | {lower}) & below - above
         return [name for name in self.tables if name in on_the_way]
 
-    def _spans(self, relation: str, span: int, spans: dict[str, int]) -> None:
-        """Collect the longest reach, in days, that any path has into each ancestor."""
-        if spans.get(relation, 0) >= span:
-            return
-        spans[relation] = span
-        for parent, days in self.tables[relation].parents.items():
-            self._spans(parent, span + days - 1, spans)
+    def _backward(self, relation: str, partition_key: str) -> dict[str, Reach]:
+        """Return what of each ancestor that is cut by time a partition is made of, itself included."""
+        start, end = self.tables[relation].partitioning.interval(partition_key)
+        reaches = {relation: Reach(start, end, start, end)}
+        known: dict[tuple[Grain, Reach, int], Reach] = {}
+        for name in reversed(self._ancestry(relation)):
+            reach = reaches.get(name)
+            if reach is None:
+                continue
+            table = self.tables[name]
+            for parent, days in table.parents.items():
+                partitioning = self.tables[parent].partitioning
+                if not partitioning.grain.timed:
+                    continue
+                read = reach
+                if days > 1 or partitioning != table.partitioning:
+                    place = (partitioning.grain, reach, days)
+                    if place not in known:
+                        early = reach.window_start - timedelta(days=days - 1)
+                        known[place] = _whole(partitioning.grain, reach, early, reach.window_end)
+                    read = _from_start(known[place], self._starts[parent])
+                reaches[parent] = read.joined(reaches.get(parent))
+        return reaches
+
+    @cached_property
+    def _starts(self) -> dict[str, datetime | None]:
+        """When the first partition of each table begins, as far as its sources say: the latest of theirs."""
+        starts: dict[str, datetime | None] = {}
+        for table in self.tables.values():
+            known = [table.start, *(starts[parent] for parent in table.parents)]
+            latest = max((start for start in known if start is not None), default=None)
+            timed = table.partitioning.grain.timed
+            starts[table.relation] = floor(table.partitioning.grain, latest) if timed and latest else None
+        return starts
+
+    def _ancestry(self, relation: str) -> tuple[str, ...]:
+        """Return a table and all it is made of, parents before children."""
+        if relation not in self._upward:
+            self._upward[relation] = self._in_order({relation, *self.ancestors(relation)})
+        return self._upward[relation]
+
+    def _progeny(self, relations: Collection[str]) -> Sequence[str]:
+        """Return all that is made of these tables, parents before children."""
+        for relation in relations:
+            if relation not in self._downward:
+                self._downward[relation] = self._in_order(self.descendants(relation))
+        if len(relations) == 1:
+            return self._downward[next(iter(relations))]
+        return self._in_order(set[str]().union(*(self._downward[relation] for relation in relations)))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {relation: place for place, relation in enumerate(self.tables)}
+
+    def _in_order(self, relations: Collection[str]) -> tuple[str, ...]:
+        return tuple(sorted(relations, key=self._places.__getitem__))
+
+
+def _whole(grain: Grain, reach: Reach, window_start: datetime, window_end: datetime) -> Reach:
+    """Return the whole partitions of a grain that a reach and its window share time with."""
+
+    def ceiling(moment: datetime) -> datetime:
+        start = floor(grain, moment)
+        return start if start == moment else following(grain, start)
+
+    return Reach(
+        floor(grain, reach.start), ceiling(reach.end), floor(grain, window_start), ceiling(window_end)
+    )
+
+
+def _from_start(reach: Reach, first: datetime | None) -> Reach:
+    """Leave out of several partitions those before a table's first, which never come.
+
+    Where all of them lie before it they stay: what is made of nothing must not go out.
+    """
+    if first is None or not reach.start < first < reach.end:
+        return reach
+    return Reach(first, reach.end, min(reach.window_start, first), reach.window_end)
 
 
 def _reached(start: str, neighbours: Callable[[str], Iterable[str]]) -> set[str]:

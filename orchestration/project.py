@@ -6,9 +6,10 @@ start run the same). Does not belong here: what one file may say; its stage know
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from functools import cached_property
 
+from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.delivery.exports import Export, load_exports
@@ -19,10 +20,12 @@ from orchestration.graph_rules import (
     suites_problems,
 )
 from orchestration.lineage import Lineage, Table
+from orchestration.partitions import Partitioning, floor
 from orchestration.problems import ProjectError
 from orchestration.quality.suite_rules import rule_problems
-from orchestration.quality.suites import CHECK_NAME, RAW_PARTITION_COLUMN, Suite, SuiteTarget, load_suites
+from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.settings import Settings
+from orchestration.transformation.grains import partitionings
 from orchestration.transformation.manifest import (
     DbtManifest,
     DbtNode,
@@ -31,6 +34,7 @@ from orchestration.transformation.manifest import (
     tested_relation,
 )
 from orchestration.transformation.project_rules import dbt_problems
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,19 @@ class Project:
     exports: Mapping[str, Export]
     lineage: Lineage
 
-    @property
-    def partition_start(self) -> date:
-        """The first day of the graph: the earliest that a contract names."""
-        starts = [contract.partition_start for contract in self.contracts.values()]
-        return min((start for start in starts if start is not None), default=date(2020, 1, 1))
+    @cached_property
+    def partition_starts(self) -> dict[Partitioning, datetime]:
+        """{how tables are cut by time: when their first partition starts}, the earliest of their sources."""
+        starts: dict[Partitioning, datetime] = {}
+        for partitioning, relations in self.lineage.partitionings.items():
+            if not partitioning.grain.timed:
+                continue
+            sources = {name for relation in relations for name in self.lineage.sources(relation)}
+            known = [self.lineage.tables[name].start for name in sources]
+            # A contract that is cut by time says when it starts.
+            earliest = min(start for start in known if start is not None)
+            starts[partitioning] = floor(partitioning.grain, earliest)
+        return starts
 
     def node_of(self, export: Export) -> DbtNode:
         """Return the dbt model of an export."""
@@ -79,7 +91,7 @@ class Project:
                 yield SuiteTarget(
                     suite,
                     self.lineage.tables[contract.relation],
-                    RAW_PARTITION_COLUMN if contract.daily else None,
+                    RAW_PARTITION_COLUMN if contract.partitioning.partitioned else None,
                     contract.key,
                     self.classified_columns[contract.relation],
                 )
@@ -104,6 +116,8 @@ def load_project(settings: Settings) -> Project:
         ProjectError: with every problem found, each with file, line and mend.
     """
     contracts, problems = load_contracts(settings.project_dir)
+    if not problems:
+        problems += sources_problems(settings.project_dir, contracts)
     suites, found = load_suites(settings.project_dir)
     problems += found
     problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
@@ -115,11 +129,12 @@ def load_project(settings: Settings) -> Project:
         raise ProjectError([*problems, *error.problems]) from error
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
+    cut = partitionings(manifest, contracts)
     problems += dbt_problems(manifest, contracts)
-    problems += suites_problems(manifest, contracts, suites)
+    problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError(problems)
-    lineage = _lineage(manifest, contracts, suites)
+    lineage = _lineage(manifest, contracts, suites, cut)
     project = Project(contracts, manifest, suites, exports, lineage)
     problems += partition_problems(manifest, lineage)
     problems += export_problems(manifest, lineage, exports, suites)
@@ -130,7 +145,10 @@ def load_project(settings: Settings) -> Project:
 
 
 def _lineage(
-    manifest: DbtManifest, contracts: Mapping[str, SourceContract], suites: Mapping[str, Suite]
+    manifest: DbtManifest,
+    contracts: Mapping[str, SourceContract],
+    suites: Mapping[str, Suite],
+    cut: Mapping[str, Partitioning],
 ) -> Lineage:
     tests: dict[str, list[str]] = {}
     for test in manifest.tests():
@@ -147,9 +165,10 @@ def _lineage(
         Table(
             relation=contract.relation,
             asset_key=("raw", contract.name),
-            daily=contract.daily,
+            partitioning=contract.partitioning,
             parents={},
             blocking_checks=(CONTRACT_CHECK, *checks(contract.name, contract.relation)),
+            start=contract.partition_start,
         )
         for contract in contracts.values()
     ]
@@ -164,7 +183,7 @@ def _lineage(
             Table(
                 relation=node.relation,
                 asset_key=node.asset_key,
-                daily=node.partition_column is not None,
+                partitioning=cut[node.relation],
                 parents=parents,
                 blocking_checks=tuple(checks(node.name, node.relation)),
             )

@@ -4,6 +4,7 @@ Belongs here: reading a YAML file strictly (no duplicate keys, a mapping at the 
 of a field again. Does not belong here: what the fields mean.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,11 @@ class YamlFile:
     def name(self) -> str:
         """The file as a reader of the project knows it: relative to the project directory."""
         return shown_path(self.path, self._project_dir)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     @cached_property
     def _root(self) -> Node:
@@ -140,14 +146,17 @@ def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
 
 
 def yaml_folder(
-    folder: Path, project_dir: Path, suffixes: tuple[str, ...]
+    folder: Path, project_dir: Path, suffixes: tuple[str, ...], beside: tuple[str, ...] = ()
 ) -> tuple[list[YamlFile], list[Problem]]:
-    """Read every file of a folder. A file that nothing reads is a problem: it only looks as if it held."""
+    """Read every file of a folder; those named in `beside` are another reader's.
+
+    A file that nothing reads is a problem: it only looks as if it held.
+    """
     files: list[YamlFile] = []
     problems: list[Problem] = []
     names: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith(".") or path.name.upper().startswith("README"):
+        if path.name.startswith(".") or path.name.upper().startswith("README") or path.name in beside:
             continue
         if not path.is_file() or not path.name.endswith(suffixes):
             problems.append(

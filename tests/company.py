@@ -19,16 +19,17 @@ import dagster as dg
 import psycopg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from orchestration.areas import Area
-from orchestration.contracts.model import CONTRACT_CHECK, SNAPSHOT_PARTITION
+from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.contracts.reading import Compression
 from orchestration.definitions import build_definitions
 from orchestration.delivery.assets import GATE_CHECK
 from orchestration.deployment import Deployment
 from orchestration.headless import Event, Finished, run_everything
-from orchestration.ingestion.staging import land
+from orchestration.ingestion.landing import land
 from orchestration.operations.due import Held
 from orchestration.operations.instance import open_instance
 from orchestration.operations.status import Row, status
+from orchestration.partitions import SNAPSHOT_PARTITION
 from orchestration.project import Project, load_project
 from orchestration.settings import Settings
 
@@ -69,11 +70,11 @@ class Company:
         contract = self.project.contracts[source]
         content = text.encode()
         file = self.settings.data_dir / "outbox"
-        if contract.path.endswith(".gz"):
+        if contract.reading.compression is Compression.GZIP:
             content = gzip.compress(content, mtime=0)
         file.write_bytes(content)
         key = day or SNAPSHOT_PARTITION
-        landed = list(land(contract, Area(self.settings.staging_url), {key: file}))
+        landed = list(land(contract, self.deployment.staging_of(contract), {key: file}))
         assert landed == [key]
 
     def land_shops(self, *shops: str) -> None:

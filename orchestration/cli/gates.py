@@ -1,11 +1,13 @@
 """`sluice gate` and `sluice release`: what holds a partition of an export, and letting it pass."""
 
 import getpass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.cli.running import partition_option
+from orchestration.partitions import Grain
 from orchestration.problems import did_you_mean
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport, Verdict
@@ -25,17 +27,19 @@ def gate_table(report: GateReport, everything: bool) -> Table:
     ]
     left_out = len(report.findings) - len(shown)
     caption = (
-        f"{left_out} passed checks of earlier days in the window: --all shows them" if left_out else None
+        f"{left_out} passed checks of other partitions that it is made of: --all shows them"
+        if left_out
+        else None
     )
     table = Table(caption=caption, caption_justify="left")
     for heading in ("table", "check", "said", "when (UTC), on version", "why, and the mend"):
         table.add_column(heading, no_wrap=heading in ("table", "said"), overflow="fold")
     for item in shown:
         style = _STYLES.get(item.verdict, "red")
-        earlier = item.partition_key not in ("", report.partition_key)
+        another = item.partition_key not in ("", report.partition_key)
         when = f"{item.judged_at:%m-%d %H:%M:%S}, " if item.judged_at else ""
         table.add_row(
-            item.relation + (f"\n{item.partition_key}" if earlier else ""),
+            item.relation + (f"\n{item.partition_key}" if another else ""),
             item.check,
             f"[{style}]{item.verdict.value}[/]",
             when + item.version[:8],
@@ -65,17 +69,20 @@ def show_release(release: Release, out: Console) -> None:
 
 
 def export_and_day(project: Project, export: str, partition_key: str) -> None:
-    """Check that there is such an export, and that the partition is a day.
+    """Check that there is such an export, and that its model has partitions of such a key.
 
     Raises:
         ValueError: otherwise.
     """
     if export not in project.exports:
         raise ValueError(f"no export `{export}`; {did_you_mean(export, project.exports)}")
-    try:
-        date.fromisoformat(partition_key)
-    except ValueError:
-        raise ValueError(f"--partition {partition_key!r} is no day; expected one as 2022-10-05") from None
+    relation = project.node_of(project.exports[export]).relation
+    partitioning = project.lineage.tables[relation].partitioning
+    if not partitioning.holds(partition_key):
+        noun = {Grain.DAILY: "day", Grain.DROP: "id of a drop"}.get(partitioning.grain, "partition key")
+        raise ValueError(
+            f"--partition {partition_key!r} is no {noun}; `{export}` expects {partition_option(partitioning)}"
+        )
 
 
 def parse_until(text: str) -> datetime:

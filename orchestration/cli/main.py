@@ -85,7 +85,7 @@ def land(
     source: Annotated[str, typer.Argument(help="The source's name, as its contract says.")],
     paths: Annotated[list[Path], typer.Argument(help="Files, or directories of them.", exists=True)],
     partition: Annotated[
-        str | None, typer.Option(help="The day of a single file whose name does not tell it.")
+        str | None, typer.Option(help="The partition of files whose names do not tell it, by its key.")
     ] = None,
     project: Project = None,
     data: DataDir = None,
@@ -95,7 +95,7 @@ def land(
         from orchestration.cli.landing import files_to_land
         from orchestration.contracts.load import load_contracts
         from orchestration.deployment import Deployment
-        from orchestration.ingestion.staging import land as land_files
+        from orchestration.ingestion.landing import land as land_files
 
         contracts, problems = load_contracts(settings.project_dir)
         if problems:
@@ -104,7 +104,7 @@ def land(
         if complaint:
             err.print(complaint, style="red", markup=False)
             raise typer.Exit(2)
-        for key in land_files(contracts[source], Deployment(settings).staging, files):
+        for key in land_files(contracts[source], Deployment(settings).staging_of(contracts[source]), files):
             out.print(f"landed {source} {key}")
 
 

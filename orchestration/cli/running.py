@@ -2,15 +2,19 @@
 
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from orchestration.cli.tables import trouble_table
+from orchestration.partitions import Grain, Partitioning
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.headless import Finished
+
+_EXAMPLE = datetime(2022, 10, 5, tzinfo=UTC)
 
 
 def run_and_show(
@@ -27,7 +31,7 @@ def run_and_show(
 def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bool:
     """Run everything that is due in a deployment whose destinations stand."""
     from orchestration.deployment import Deployment
-    from orchestration.headless import Complaint, Finished, Started, run_everything
+    from orchestration.headless import Complaint, Finished, Note, Started, run_everything
     from orchestration.operations.due import Held
     from orchestration.operations.instance import open_instance
     from orchestration.operations.status import needs_attention, status
@@ -52,6 +56,8 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                 case Complaint():
                     healthy = False
                     out.print(event.text, style="yellow", markup=False)
+                case Note():
+                    out.print(event.text, style="dim", markup=False)
     troubled = needs_attention(status(deployment, project))
     if troubled:
         out.print(trouble_table(troubled))
@@ -86,14 +92,26 @@ def rerun_and_show(
     found = project.lineage.tables.get(table)
     if found is None:
         raise ValueError(f"no table `{table}`; {did_you_mean(table, project.lineage.tables)}")
-    if found.daily != bool(partition_key):
-        expected = "--partition DAY" if found.daily else "no --partition: it is not cut by day"
-        raise ValueError(f"`{table}` expects {expected}")
+    if not found.partitioning.holds(partition_key):
+        raise ValueError(f"`{table}` expects {partition_option(found.partitioning)}")
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped, open_instance(equipped) as instance:
-        done = rerun(Deployment(equipped), project, instance, table, partition_key)
-    show_finished(done, out)
-    return done.success
+        healthy = True
+        for done in rerun(Deployment(equipped), project, instance, table, partition_key):
+            show_finished(done, out)
+            healthy &= done.success
+    return healthy
+
+
+def partition_option(partitioning: Partitioning) -> str:
+    """Return how to name a partition on the command line, with an example."""
+    match partitioning.grain:
+        case Grain.SNAPSHOT:
+            return "no --partition: it is not partitioned"
+        case Grain.DROP:
+            return f"--partition with the id of a drop of `{partitioning.source}`"
+        case grain:
+            return f"--partition with a key of its grain, {grain}, as {partitioning.key_at(_EXAMPLE)}"
 
 
 def _title(partition_key: str) -> str:

@@ -1,28 +1,42 @@
 """Contract file -> `SourceContract`, or problems with file and line."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
-
-from orchestration.contracts.model import DATE_FIELD, Column, PartitionGrain, SourceContract
+from orchestration.contracts.columns import Column, Masking
+from orchestration.contracts.connectors import load_connectors
+from orchestration.contracts.custom import CustomProperties
+from orchestration.contracts.drops import FIELDS_OF, DropTemplate
+from orchestration.contracts.model import QuarantineLimit, SourceContract
+from orchestration.contracts.properties import columns_of
+from orchestration.contracts.quality import row_count
+from orchestration.contracts.servers import completion, read_options
+from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
 from orchestration.contracts.sla import promised_durations
+from orchestration.contracts.standard import against_standard
+from orchestration.contracts.types import Kind, kind_of
+from orchestration.partitions import KEY_FORMATS, Grain, Partitioning
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".odcs.yaml", ".odcs.yml")
+CONNECTORS_FILE = "connectors.yml"
 # Our own properties on a contract; ODCS keeps `customProperties` for what the standard does not name.
-CUSTOM_PROPERTIES = frozenset({"partitionGrain", "partitionStart", "daysWithoutDrop", "owner"})
+CUSTOM_PROPERTIES = (
+    "partitionGrain", "partitionStart", "daysWithoutDrop", "owner", "provider", "masking",
+    "quarantineLimit", "shapeChanges", "completion", "staging", "coldAfterDays",
+)  # fmt: skip
 
 
 def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[Problem]]:
     """Read `contracts/`; return the contracts by source name, and every problem found."""
-    files, problems = yaml_folder(project_dir / "contracts", project_dir, SUFFIXES)
+    folder = project_dir / "contracts"
+    files, problems = yaml_folder(folder, project_dir, SUFFIXES, beside=(CONNECTORS_FILE,))
+    connectors = load_connectors(folder / CONNECTORS_FILE, project_dir, problems)
     contracts: dict[str, SourceContract] = {}
     for file in files:
-        contract = _contract(file, problems)
+        contract = read_contract(file, connectors, problems)
         if contract is None:
             continue
         if contract.name in contracts:
@@ -38,12 +52,14 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
     return contracts, problems
 
 
-def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
+def read_contract(
+    file: YamlFile, connectors: Mapping[str, frozenset[str]], problems: list[Problem]
+) -> SourceContract | None:
+    """Return the contract in a file, or None after adding what is wrong with it to `problems`."""
     found = len(problems)
-    _check_against_standard(file, problems)
+    against_standard(file, problems)
     if len(problems) > found:
         return None
-    custom = _custom_properties(file, problems)
     tables = cast("list[dict[str, Any]]", file.data.get("schema") or [])
     servers = cast("list[dict[str, Any]]", file.data.get("servers") or [])
     if len(tables) != 1 or len(servers) != 1:
@@ -56,29 +72,28 @@ def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
             )
         )
         return None
-    grain = _choice(file, custom, "partitionGrain", [grain.value for grain in PartitionGrain], problems)
-    gaps = _choice(file, custom, "daysWithoutDrop", ["allowed", "refused"], problems, "refused")
-    start = _start(file, custom, grain, problems)
-    columns = tuple(_columns(file, tables[0], problems))
-    promised = promised_durations(file, grain == PartitionGrain.DAILY, problems)
-    properties = cast("list[dict[str, Any]]", tables[0].get("properties") or [])
-    path = str(servers[0].get("path") or "")
-    if (DATE_FIELD in path) != (grain == PartitionGrain.DAILY) or not path:
+    custom = CustomProperties(file, (), CUSTOM_PROPERTIES, problems)
+    _check_connector(file, servers[0], connectors, problems)
+    source = str(tables[0]["name"])
+    grain = Grain(custom.choice("partitionGrain", [grain.value for grain in Grain]) or Grain.SNAPSHOT)
+    partitioning = Partitioning(grain, source if grain is Grain.DROP else "")
+    template = DropTemplate(str(servers[0].get("path") or ""), partitioning)
+    if wrong := template.problem():
+        fields = " or ".join("".join(f"{{{name}}}" for name in sorted(names)) for names in FIELDS_OF[grain])
         problems.append(
             file.problem(
-                f"path is `{path}`",
-                expected=f"a path with {DATE_FIELD} for a daily source, without it for a snapshot",
+                f"path is `{template.text}`: {wrong}",
+                expected=f"a path with {fields}" if fields else "a path without fields in braces",
                 mend="write it as in `sales/{date}.csv.gz`",
                 at=("servers", 0, "path"),
             )
         )
-    if str(servers[0].get("format")) != "csv":
-        problems.append(
-            file.problem(
-                f"format is `{servers[0].get('format')}`", expected="`csv`",
-                mend="convert the feed or add the format to the platform", at=("servers", 0, "format"),
-            )
-        )  # fmt: skip
+        return None
+    masking = custom.mapping("masking", keys=None, values=[str(item) for item in Masking])
+    columns = columns_of(file, tables[0], masking, problems)
+    options = read_options(file, servers[0], problems)
+    promised = promised_durations(file, grain, problems)
+    properties = cast("list[dict[str, Any]]", tables[0].get("properties") or [])
     partitions = [item["name"] for item in properties if item.get("partitioned")]
     if len(partitions) > 1:
         problems.append(
@@ -87,168 +102,137 @@ def _contract(file: YamlFile, problems: list[Problem]) -> SourceContract | None:
                 mend="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
             )
         )  # fmt: skip
-    if len(problems) > found:
+    _check_partition_column(file, grain, partitions, columns, properties, problems)
+    start = custom.moment("partitionStart", KEY_FORMATS[grain], partitioning) if grain.timed else None
+    complete = completion(custom, template)
+    gaps = custom.choice("daysWithoutDrop", ["allowed", "refused"], "refused")
+    if not custom.text("provider"):
+        custom.problem(
+            "provider", "the contract does not say who upstream promises it",
+            "custom property `provider`: who it is, and how to reach them", "add it under customProperties",
+        )  # fmt: skip
+    staging = custom.choice("staging", ["keep", "remove"], "keep")
+    shape = _shape(custom)
+    limit = _limit(custom)
+    counts = row_count(file, tables[0], problems)
+    if len(problems) > found or options is None or complete is None:
         return None
     keys = [item for item in properties if item.get("primaryKey")]
     keys.sort(key=lambda item: cast("int", item.get("primaryKeyPosition") or 0))
     return SourceContract(
-        name=str(tables[0]["name"]),
+        name=source,
         version=str(file.data["version"]),
         description=_description(file),
-        owner=str(custom.get("owner") or ""),
-        grain=PartitionGrain(grain),
+        owner=custom.text("owner"),
+        provider=custom.text("provider"),
+        partitioning=partitioning,
         partition_start=start,
         gaps_allowed=gaps == "allowed",
-        path=path,
-        delimiter=str(servers[0].get("delimiter") or ","),
+        connector=str(servers[0].get("server")),
+        template=template,
+        completion=complete,
+        reading=options,
         columns=columns,
         key=tuple(str(item["name"]) for item in keys),
         partition_column=str(partitions[0]) if partitions else None,
+        row_count=counts,
+        limit=limit,
+        shape=shape,
         latency=promised.get("latency"),
         frequency=promised.get("frequency"),
         file=file,
+        empties_staging=staging == "remove",
+        cold_after_days=custom.whole_number("coldAfterDays"),
+        channel=_channel(file),
     )
 
 
-def _check_against_standard(file: YamlFile, problems: list[Problem]) -> None:
-    """The standard's own model judges the file, so that every ODCS tool can read it."""
-    from open_data_contract_standard.model import (
-        OpenDataContractStandard,
-        SchemaObject,
-        SchemaProperty,
-        Server,
-        ServiceLevelAgreementProperty,
-    )
-
-    try:
-        OpenDataContractStandard.model_validate(file.data)
-    except ValidationError as error:
-        problems += file.model_problems(error, lambda _: _fields(OpenDataContractStandard))
-    problems += _unknown_fields(file, "servers", Server)
-    problems += _unknown_fields(file, "schema", SchemaObject)
-    problems += _unknown_fields(file, "slaProperties", ServiceLevelAgreementProperty)
-    for index, table in enumerate(cast("list[dict[str, Any]]", file.data.get("schema") or [])):
-        if isinstance(table.get("properties"), list):
-            problems += _unknown_fields(file, "properties", SchemaProperty, ("schema", index))
-    version = str(file.data.get("apiVersion"))
-    if not version.startswith("v3.1"):
-        problems.append(
-            file.problem(
-                f"apiVersion is {version}", expected="v3.1.0",
-                mend="write the contract in ODCS v3.1", at=("apiVersion",),
-            )
-        )  # fmt: skip
-    if not file.data.get("version"):
-        problems.append(
-            file.problem("`version` is missing", expected="the contract's version", mend="add `version:`")
-        )
-
-
-def _fields(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _unknown_fields(
-    file: YamlFile, name: str, model: type[BaseModel], at: tuple[str | int, ...] = ()
-) -> list[Problem]:
-    """The standard's model passes over a misspelt field below the top, and the rule with it."""
-    holder: Any = file.data
-    for step in at:
-        holder = holder[step]
-    known = _fields(model)
-    return [
-        file.problem(
-            f"unknown field `{field}`",
-            expected=f"a field of ODCS v3.1 `{name}`",
-            mend=did_you_mean(str(field), known),
-            at=(*at, name, index, str(field)),
-        )
-        for index, item in enumerate(cast("list[Any]", holder.get(name) or []))
-        if isinstance(item, dict)
-        for field in cast("dict[str, Any]", item)
-        if field not in known
-    ]
-
-
-def _custom_properties(file: YamlFile, problems: list[Problem]) -> Mapping[str, Any]:
-    custom: dict[str, Any] = {}
-    for index, item in enumerate(file.data.get("customProperties") or []):
-        name = str(item.get("property"))
-        if name not in CUSTOM_PROPERTIES:
-            problems.append(
-                file.problem(
-                    f"unknown custom property `{name}`",
-                    expected=f"one of: {', '.join(sorted(CUSTOM_PROPERTIES))}",
-                    mend=did_you_mean(name, CUSTOM_PROPERTIES),
-                    at=("customProperties", index, "property"),
-                )
-            )
-        custom[name] = item.get("value")
-    return custom
-
-
-def _choice(
+def _check_connector(
     file: YamlFile,
-    custom: Mapping[str, Any],
-    name: str,
-    allowed: list[str],
+    server: Mapping[str, Any],
+    connectors: Mapping[str, frozenset[str]],
     problems: list[Problem],
-    default: str | None = None,
-) -> str:
-    value = str(custom.get(name, default))
-    if value not in allowed:
+) -> None:
+    """Connectors are a list that platform engineers keep; a contract cannot make one up."""
+    name, type_ = str(server.get("server")), str(server.get("type"))
+    if name not in connectors:
         problems.append(
             file.problem(
-                f"custom property `{name}` is `{value}`",
-                expected=f"one of: {', '.join(allowed)}",
-                mend=f"add `- property: {name}` with one of them as its value",
-                at=("customProperties",),
+                f"no connector is named `{name}`",
+                expected=f"one of contracts/{CONNECTORS_FILE}: {', '.join(sorted(connectors))}",
+                mend=did_you_mean(name, connectors),
+                at=("servers", 0, "server"),
             )
         )
-    return value
-
-
-def _start(file: YamlFile, custom: Mapping[str, Any], grain: str, problems: list[Problem]) -> date | None:
-    if grain != PartitionGrain.DAILY:
-        return None
-    try:
-        return date.fromisoformat(str(custom.get("partitionStart")))
-    except ValueError:
+    elif type_ not in connectors[name]:
         problems.append(
             file.problem(
-                f"custom property `partitionStart` is `{custom.get('partitionStart')}`",
-                expected="the first day of the feed, as 2022-08-01",
-                mend="add it under customProperties",
-                at=("customProperties",),
+                f"connector `{name}` is not of type `{type_}`",
+                expected=f"one of: {', '.join(sorted(connectors[name]))}",
+                mend="correct `type`, or ask the platform engineers for a connector",
+                at=("servers", 0, "type"),
             )
         )
-        return None
 
 
-def _columns(file: YamlFile, table: dict[str, Any], problems: list[Problem]) -> list[Column]:
-    columns: list[Column] = []
-    for index, item in enumerate(cast("list[dict[str, Any]]", table.get("properties") or [])):
-        if not item.get("physicalType"):
+def _check_partition_column(
+    file: YamlFile,
+    grain: Grain,
+    partitions: Sequence[Any],
+    columns: Sequence[Column],
+    properties: Sequence[Mapping[str, Any]],
+    problems: list[Problem],
+) -> None:
+    """A value that must lie in a span of time is a date, or a moment where the span is shorter than a day."""
+    kinds = (Kind.MOMENT,) if grain is Grain.HOURLY else (Kind.DATE, Kind.MOMENT)
+    for column in columns:
+        if grain.timed and [column.name] == partitions and kind_of(column.type) not in kinds:
+            index = next(at for at, item in enumerate(properties) if item.get("name") == column.name)
             problems.append(
                 file.problem(
-                    f"column `{item.get('name')}` has no physicalType",
-                    expected="the warehouse's type, as VARCHAR or DECIMAL(12,2)",
-                    mend="add `physicalType:`",
-                    at=("schema", 0, "properties", index),
+                    f"partitioned column `{column.name}` is {column.type}",
+                    expected=f"{' or '.join(kind.value for kind in kinds)} in a source cut by `{grain}`",
+                    mend="correct `physicalType`, or `partitioned`",
+                    at=("schema", 0, "properties", index, "physicalType"),
                 )
             )
-            continue
-        columns.append(
-            Column(
-                name=str(item["name"]),
-                header=str(item.get("physicalName") or item["name"]),
-                type=str(item["physicalType"]),
-                required=bool(item.get("required")),
-                description=str(item.get("description") or ""),
-                classification=str(item.get("classification") or ""),
-            )
-        )
-    return columns
+
+
+def _shape(custom: CustomProperties) -> ShapePolicies:
+    names = {"".join([part.capitalize() if i else part for i, part in enumerate(key.split("_"))]): key
+             for key in ALLOWED}  # fmt: skip
+    said = custom.mapping("shapeChanges", keys=list(names), values=[str(policy) for policy in Policy])
+    chosen: dict[str, Policy] = {}
+    for name, value in said.items():
+        policy = Policy(value)
+        if policy not in ALLOWED[names[name]]:
+            custom.problem(
+                "shapeChanges", f"`{name}` is `{value}`",
+                f"one of: {', '.join(ALLOWED[names[name]])}", "choose one of them",
+            )  # fmt: skip
+        chosen[names[name]] = policy
+    return ShapePolicies(**chosen)
+
+
+def _limit(custom: CustomProperties) -> QuarantineLimit:
+    said = custom.mapping("quarantineLimit", keys=["rows", "percent"], values=None)
+    try:
+        rows = int(said["rows"]) if "rows" in said else None
+        percent = float(said["percent"]) if "percent" in said else None
+        if (rows is not None and rows < 0) or (percent is not None and not 0 <= percent <= 100):
+            raise ValueError
+    except ValueError:
+        custom.problem(
+            "quarantineLimit", f"`quarantineLimit` is {dict(said)}",
+            "rows of 0 or more, percent from 0 to 100", "write `{rows: 10}` or `{percent: 0.1}`",
+        )  # fmt: skip
+        return QuarantineLimit()
+    return QuarantineLimit(rows, percent)
+
+
+def _channel(file: YamlFile) -> str:
+    listed = cast("list[dict[str, Any]]", file.data.get("support") or [])
+    return str(listed[0].get("channel") or "") if listed else ""
 
 
 def _description(file: YamlFile) -> str:

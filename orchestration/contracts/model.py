@@ -1,69 +1,82 @@
 """A source, as its contract describes it, in the terms the platform works with."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from enum import StrEnum
-from functools import cached_property
-from pathlib import PurePosixPath
+from datetime import datetime, timedelta
 
+from orchestration.contracts.columns import Column, Masking
+from orchestration.contracts.drops import Completion, DropTemplate
+from orchestration.contracts.reading import ReadOptions
+from orchestration.contracts.shape import ShapePolicies
 from orchestration.freshness import DAY, overdue_after
+from orchestration.partitions import Grain, Partitioning
 from orchestration.yaml_files import YamlFile
 
-SNAPSHOT_PARTITION = "snapshot"
-DATE_FIELD = "{date}"
 # The check on a raw table that says its drop was as agreed.
 CONTRACT_CHECK = "contract"
 # What may be shown to whoever sees the graph; every other classification hides a column's values.
 OPEN_CLASSIFICATIONS = frozenset({"", "public", "internal"})
 
 
-class PartitionGrain(StrEnum):
-    """How a source is cut: one drop a day, or a snapshot of which the newest serves every day."""
-
-    DAILY = "daily"
-    SNAPSHOT = "snapshot"
-
-
 @dataclass(frozen=True)
-class Column:
-    """One property of the contract: `name` in the raw table, `header` in the landed file.
+class QuarantineLimit:
+    """How much of a drop may be quarantined before the whole drop is refused; nothing, by default.
 
-    `classification` is how sensitive its values are, in the contract's own word; empty if it says nothing.
+    `rows` counts rows, `percent` is of the rows read (0 to 100); with both, the stricter one holds.
     """
 
-    name: str
-    header: str
-    type: str
-    required: bool
-    description: str
-    classification: str = ""
+    rows: int | None = None
+    percent: float | None = None
+
+    def exceeded(self, quarantined: int, read: int) -> bool:
+        """Whether so many of so many rows are too many."""
+        if quarantined == 0:
+            return False
+        if self.rows is None and self.percent is None:
+            return True
+        too_many = self.rows is not None and quarantined > self.rows
+        return too_many or (self.percent is not None and quarantined * 100 > self.percent * read)
+
+    def __str__(self) -> str:
+        parts = [] if self.rows is None else [f"{self.rows} rows"]
+        parts += [] if self.percent is None else [f"{self.percent:g} % of the rows"]
+        return " and ".join(parts) or "no row"
 
 
 @dataclass(frozen=True)
 class SourceContract:
-    """One feed: where its drops land, how they are read and what they must hold.
+    """One feed: who promises it, where its drops land, how they are read and what they must hold.
 
-    `path` is relative to the staging area and holds `{date}` for a daily source. `partition_column`
-    is the column whose value must be the drop's day. `latency` is how long after the end of its day (or
-    after a snapshot was made) a drop lands at the latest, `frequency` how often one does; None where the
-    contract promises nothing.
+    `channel` is where its people talk, the first of ODCS `support`. `template` says where a partition's files
+    land, relative to the connector's staging area. `partition_column` is the column whose value must lie in
+    the drop's partition. `latency` is how long after the end of its partition (or after a snapshot was made)
+    a drop lands at the latest, `frequency` how often one does; None where the contract promises nothing.
+    `cold_after_days` is when originals may go to the cold tier.
     """
 
     name: str
     version: str
     description: str
     owner: str
-    grain: PartitionGrain
-    partition_start: date | None
+    provider: str
+    partitioning: Partitioning
+    partition_start: datetime | None
     gaps_allowed: bool
-    path: str
-    delimiter: str
+    connector: str
+    template: DropTemplate
+    completion: Completion
+    reading: ReadOptions
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_column: str | None
+    row_count: tuple[int | None, int | None]
+    limit: QuarantineLimit
+    shape: ShapePolicies
     latency: timedelta | None
     frequency: timedelta | None
     file: YamlFile
+    empties_staging: bool = False
+    cold_after_days: int | None = None
+    channel: str = ""
 
     @property
     def relation(self) -> str:
@@ -71,14 +84,33 @@ class SourceContract:
         return f"raw.{self.name}"
 
     @property
-    def classified(self) -> frozenset[str]:
-        """The columns whose values are not for everybody, by the contract's `classification`."""
-        return frozenset(c.name for c in self.columns if c.classification not in OPEN_CLASSIFICATIONS)
+    def quarantine(self) -> str:
+        """The table of the rows that were not taken, `schema.table`."""
+        return f"quarantine.{self.name}"
 
     @property
-    def daily(self) -> bool:
-        """Whether the source is cut by day."""
-        return self.grain is PartitionGrain.DAILY
+    def classified(self) -> frozenset[str]:
+        """The columns whose values are not for everybody, by the contract's `classification`."""
+        return frozenset(
+            c.name
+            for c in self.columns
+            if c.classification not in OPEN_CLASSIFICATIONS or c.masking is not Masking.KEEP
+        )
+
+    @property
+    def loaded_columns(self) -> tuple[Column, ...]:
+        """The columns that the raw table has: all but those that are dropped by their masking."""
+        return tuple(column for column in self.columns if column.masking is not Masking.DROP)
+
+    @property
+    def grain(self) -> Grain:
+        """How the source is cut."""
+        return self.partitioning.grain
+
+    @property
+    def asked(self) -> str:
+        """Whom to ask about a drop: the provider, or who owns the contract."""
+        return self.provider or self.owner or "the provider"
 
     @property
     def overdue_after(self) -> timedelta | None:
@@ -86,32 +118,3 @@ class SourceContract:
         if self.latency is None and self.frequency is None:
             return None
         return overdue_after(self.frequency or DAY, self.latency or timedelta())
-
-    @cached_property
-    def marker(self) -> str:
-        """The `.done` marker's path: the drop's own name, all its suffixes replaced by `.done`."""
-        path = PurePosixPath(self.path)
-        return str(path.with_name(path.name.removesuffix("".join(path.suffixes)) + ".done"))
-
-    def path_of(self, partition_key: str) -> str:
-        """Return where a partition's file lands, relative to the staging area."""
-        return self.path.replace(DATE_FIELD, partition_key)
-
-    def marker_of(self, partition_key: str) -> str:
-        """Return where a partition's marker lands, relative to the staging area."""
-        return self.marker.replace(DATE_FIELD, partition_key)
-
-    def partition_of(self, path: str, template: str) -> str | None:
-        """Return the partition whose file or marker (as `template` says) `path` is, or None."""
-        if not self.daily:
-            return SNAPSHOT_PARTITION if path == template else None
-        before, _, after = template.partition(DATE_FIELD)
-        if not (path.startswith(before) and path.endswith(after)):
-            return None
-        key = path[len(before) : len(path) - len(after)]
-        try:
-            day = date.fromisoformat(key)
-        except ValueError:
-            return None
-        early = self.partition_start is not None and day < self.partition_start
-        return None if early or day.isoformat() != key else key

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from orchestration.freshness import DurationError, duration
+from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import YamlFile
 
@@ -15,13 +16,19 @@ _OTHERS = (
     "retention", "timeOfAvailability", "timeToDetect", "timeToNotify", "timeToRepair",
     "av", "th", "er", "ga", "es", "el", "re", "td", "tn", "tr",
 )  # fmt: skip
+_USUAL_FREQUENCY = {
+    Grain.HOURLY: timedelta(hours=1),
+    Grain.DAILY: timedelta(days=1),
+    Grain.WEEKLY: timedelta(weeks=1),
+    Grain.MONTHLY: timedelta(days=31),
+}
 _PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
 
 
-def promised_durations(file: YamlFile, daily: bool, problems: list[Problem]) -> dict[str, timedelta]:
+def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) -> dict[str, timedelta]:
     """Return `latency` and `frequency`, where the contract has them; add what is wrong to `problems`.
 
-    `daily` says that the source is cut by day, and so comes once a day if nothing else is said.
+    A source that is cut by time comes once a partition if nothing else is said.
     """
     found: dict[str, timedelta] = {}
     for index, item in enumerate(cast("list[dict[str, Any]]", file.data.get("slaProperties") or [])):
@@ -55,13 +62,15 @@ def promised_durations(file: YamlFile, daily: bool, problems: list[Problem]) -> 
                     mend="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
                 )
             )  # fmt: skip
-    if "latency" in found and "frequency" not in found and not daily:
+    if "latency" in found and "frequency" not in found and not grain.timed:
         problems.append(
             file.problem(
-                "SLA property `latency`: nothing says how often a snapshot comes",
+                "SLA property `latency`: nothing says how often a drop comes",
                 expected="`frequency` beside it",
                 mend="add `- property: frequency` with value and unit",
                 at=("slaProperties",),
             )
         )
+    if "latency" in found and "frequency" not in found and grain.timed:
+        found["frequency"] = _USUAL_FREQUENCY[grain]
     return found

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.dagster_partitions import PartitionsOf
 from orchestration.delivery.deliver import Delivered, deliver_partition
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import destination_types
@@ -25,13 +26,15 @@ def export_assets(
     lineage: Lineage,
     exports: Mapping[str, Export],
     tables: Mapping[str, tuple[str, str]],
-    partitions: dg.PartitionsDefinition[str],
+    partitions_of: PartitionsOf,
 ) -> list[dg.AssetsDefinition]:
     """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
     return [
-        _export_asset(deployment, gate, export, lineage.tables[tables[name][0]], tables[name][1], partitions)
+        _export_asset(
+            deployment, gate, export, lineage.tables[tables[name][0]], tables[name][1], partitions_of
+        )
         for name, export in exports.items()
-    ]  # fmt: skip
+    ]
 
 
 def _export_asset(
@@ -40,19 +43,20 @@ def _export_asset(
     export: Export,
     table: Table,
     partition_column: str,
-    partitions: dg.PartitionsDefinition[str],
+    partitions_of: PartitionsOf,
 ) -> dg.AssetsDefinition:
     destination = export.spec.destination
     kind = destination_types[destination.type]
     key = dg.AssetKey(export.asset_key)
-    overdue = export.overdue_after
+    partitions = partitions_of(table.partitioning)
+    overdue = export.overdue_after(table.partitioning.grain)
     spec = dg.AssetSpec(
         key=key,
         deps=[dg.AssetKey(table.asset_key)],
         description=(
             f"{export.spec.purpose}\n\nSends `{table.relation}`, whole, to `{destination.object}` of"
-            f" connection `{destination.connection}` ({destination.type}), a day at a time: the"
-            f" destination's slice of the day is made equal to the model's.\n\n"
+            f" connection `{destination.connection}` ({destination.type}), a partition at a time:"
+            f" the destination's slice of it is made equal to the model's.\n\n"
             f"Guarantee: {kind.guarantee}"
         ),
         group_name=GROUP,

@@ -20,6 +20,7 @@ from orchestration.lineage import Table
 from orchestration.quality.gate import Gate, GateClosed, GateReport
 from orchestration.state.records import Delivery, Hold
 from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.slices import partition_bounds, partition_condition
 
 if TYPE_CHECKING:
     import duckdb
@@ -96,6 +97,7 @@ def deliver_partition(
         key=export.spec.key,
         partition_column=partition_column,
         digest=delivery.digest,
+        bounds=partition_bounds(table.partitioning, partition_key),
     )
     destination = build(export.spec.destination.type, url, export.spec.destination.object)
     receipt = destination.deliver(shard)
@@ -145,9 +147,9 @@ def _selected(table: Table, partition_column: str, partition_key: str) -> str:
     """The whole model, the partition's slice of it, and nothing else: `select *`."""
     schema, _, name = table.relation.partition(".")
     relation = f"{quoted(schema)}.{quoted(name)}"
-    if not table.daily:
-        return f"select * from {relation}"
-    return f"select * from {relation} where {quoted(partition_column)} = date {literal(partition_key)}"
+    return f"select * from {relation} where " + partition_condition(
+        partition_column, table.partitioning, partition_key
+    )
 
 
 def _check_key(connection: "duckdb.DuckDBPyConnection", export: Export, selected: str) -> None:

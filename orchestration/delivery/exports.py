@@ -10,11 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.freshness import DAY, UNITS, DurationError, duration, overdue_after
+from orchestration.freshness import UNITS, DurationError, duration, overdue_after
+from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import Location, YamlFile, yaml_folder
 
 SUFFIXES = (".yml", ".yaml")
+# How often a partition ends; nobody knows when the next drop of a by-drop source comes.
+_FREQUENCY = {
+    Grain.HOURLY: timedelta(hours=1),
+    Grain.DAILY: timedelta(days=1),
+    Grain.WEEKLY: timedelta(weeks=1),
+    Grain.MONTHLY: timedelta(days=31),
+}
 # What somebody writes who wants less than the whole model; it belongs in dbt, where it is tested.
 _SELECTING_FIELDS = frozenset(
     {"select", "columns", "where", "filter", "query", "sql", "limit", "exclude", "transform"}
@@ -32,7 +40,7 @@ class DestinationSpec(BaseModel):
 
 
 class DeadlineSpec(BaseModel):
-    """When a day must have been delivered: at most `latency` `unit`s after its end."""
+    """When a partition must have been delivered: at most `latency` `unit`s after its end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -89,11 +97,12 @@ class Export:
         """The asset that delivers it."""
         return "delivered", self.name
 
-    @property
-    def overdue_after(self) -> timedelta | None:
-        """How long nothing may be delivered; None without a deadline."""
+    def overdue_after(self, grain: Grain) -> timedelta | None:
+        """Return how long nothing may be delivered of partitions of a grain; None without a deadline."""
         deadline = self.spec.deadline
-        return overdue_after(DAY, duration(deadline.latency, deadline.unit)) if deadline else None
+        if deadline is None or grain not in _FREQUENCY:
+            return None
+        return overdue_after(_FREQUENCY[grain], duration(deadline.latency, deadline.unit))
 
     @property
     def place(self) -> tuple[str, str, str]:

@@ -15,12 +15,12 @@ from urllib.request import url2pathname
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
 from orchestration.demo.generate import Fault, generate_feed
 from orchestration.deployment import Deployment
-from orchestration.ingestion.staging import land
+from orchestration.ingestion.landing import land
 from orchestration.operations.status import Standing, status
+from orchestration.partitions import SNAPSHOT_PARTITION, Grain
 from orchestration.project import Project, load_project
 from orchestration.settings import Settings
 
@@ -72,7 +72,8 @@ def _tell(settings: Settings, out: Console, run: Run) -> bool:
     _act(out, f"2. The provider corrects {broken} and lands it again; only that day runs.")
     _generate(feeds / "corrected", start, [])
     path = feeds / "corrected" / "inventory" / f"{broken}.csv.gz"
-    list(land(project.contracts["inventory"], deployment.staging, {broken.isoformat(): path}))
+    inventory = project.contracts["inventory"]
+    list(land(inventory, deployment.staging_of(inventory), {broken.isoformat(): path}))
     healthy = run(settings, out)
     _show(settings, project, deployment, days, out)
     delivered_then = _standing(deployment, project, broken)
@@ -107,12 +108,12 @@ def _generate(directory: Path, start: date, faults: list[Fault]) -> None:
 
 def _land(project: Project, deployment: Deployment, feed: Path, days: list[date]) -> None:
     for name, contract in project.contracts.items():
-        if contract.daily:
+        if contract.grain is Grain.DAILY:
             files = {day.isoformat(): feed / name / f"{day}.csv.gz" for day in days}
             files = {key: file for key, file in files.items() if file.exists()}
         else:
             files = {SNAPSHOT_PARTITION: feed / f"{name}.csv.gz"}
-        list(land(contract, deployment.staging, files))
+        list(land(contract, deployment.staging_of(contract), files))
 
 
 def _standing(deployment: Deployment, project: Project, day: date) -> set[Standing]:

@@ -1,119 +1,269 @@
-"""The staging area: where providers land files and finish with a `.done` marker.
+"""The staging area: where providers land files; what is whole and new there becomes a drop on record.
 
-Any URL that fsspec takes. A drop counts from its marker on, and is named by its content.
+Belongs here: a look at one source, from what lies there to the records. Does not belong here: which file is
+whose (`discovery`), what is whole (`completion`), and putting files there (`landing`).
 """
 
 import hashlib
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+import threading
+import weakref
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from orchestration.areas import CHUNK_BYTES, Area, digest_of
-from orchestration.contracts.model import DATE_FIELD, SourceContract
-from orchestration.state.records import Drop
+from orchestration.areas import Area
+from orchestration.contracts.model import SourceContract
+from orchestration.ingestion.completion import Settled, Verdict, Waiting, Whole, Wrong, judge
+from orchestration.ingestion.content import BeingWritten, Contents, Unreadable
+from orchestration.ingestion.discovery import Discovery, Landed
+from orchestration.ingestion.gaps import NO_DROP_DIGEST, gaps_around
+from orchestration.state.records import Drop, DropFile
 from orchestration.state.store import StateStore
 
-# Feasts and weekends make a few days in a row; a fortnight is a provider that has fallen silent.
-_LONGEST_GAP_DAYS = 14
-NO_DROP_DIGEST = hashlib.sha256(b"").hexdigest()
+__all__ = ["NO_DROP_DIGEST", "Scan", "register_landed"]
+
+_MOST_TOLD = 50
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a look at the staging area found: new drops, and markers that could not be taken."""
+    """What a look at the staging area found.
+
+    `drops` are new; `complaints` are about what cannot be taken until somebody mends it, and come again at
+    each look; `notes` tell what is worth knowing and holds nothing up.
+    """
 
     drops: tuple[Drop, ...]
     complaints: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def register_landed(contract: SourceContract, staging: Area, store: StateStore) -> Scan:
-    """Look for markers that are new since the last look and record their drops.
+@dataclass
+class _Memory:
+    """What this process knows of one source's staging area, so that a look is at what is new."""
 
-    A marker whose file is missing is complained about and looked at again next time.
-    """
-    known = store.latest_drops(contract.name)
-    today = datetime.now(UTC).date().isoformat()
-    drops: list[Drop] = []
-    complaints: list[str] = []
-    for marker, stamp in sorted(staging.stamps(contract.marker.replace(DATE_FIELD, "*")).items()):
-        key = contract.partition_of(marker, contract.marker)
-        if key is None:
-            first = f" from {contract.partition_start} on" if contract.partition_start else ""
-            complaints.append(
-                f"{marker}: not a marker of `{contract.name}`; expected {contract.marker}"
-                f"{first}; rename it or correct {contract.file.name}"
-            )
-            continue
-        latest = known.get(key)
-        if latest is not None and latest.marker_stamp == stamp:
-            continue
-        if contract.daily and key > today:
-            complaints.append(f"{marker}: lies in the future; expected {today} (UTC) or earlier; rename it")
-            continue
-        path = contract.path_of(key)
-        if not staging.exists(path):
-            complaints.append(
-                f"{marker}: marker without its file; expected {path}; land the file, then the marker"
-            )
-            continue
-        digest, size = digest_of(staging, path)
-        drop = store.register_drop(
-            contract.name, key, digest=digest, file=path, size_bytes=size, marker_stamp=stamp
-        )
-        if latest is None or drop.ordinal != latest.ordinal:
-            drops.append(drop)
-            known[key] = drop
-    if contract.gaps_allowed and drops:
-        drops += _close_gaps(contract, store, known, complaints)
-    return Scan(tuple(drops), tuple(complaints))
+    discovery: Discovery
+    contents: Contents
+    too_early: dict[str, str] = field(default_factory=dict[str, str])
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def _close_gaps(
-    contract: SourceContract, store: StateStore, known: Mapping[str, Drop], complaints: list[str]
-) -> list[Drop]:
-    """Where the contract allows days without a drop, a later day's drop closes those before it.
-
-    A long silence is not a row of days without business: it is left open and complained about.
-    """
-    closed: list[Drop] = []
-    days = sorted(date.fromisoformat(key) for key in known)
-    for before, after in itertools.pairwise(days):
-        silent = (after - before).days - 1
-        if silent > _LONGEST_GAP_DAYS:
-            complaints.append(
-                f"{contract.name}: {silent} days without a drop before {after}; expected at most"
-                f" {_LONGEST_GAP_DAYS} in a row; land the missing days"
-            )
-            continue
-        closed += [
-            store.register_drop(
-                contract.name,
-                (before + timedelta(days=offset)).isoformat(),
-                digest=NO_DROP_DIGEST,
-                file=None,
-                size_bytes=0,
-                marker_stamp="",
-            )
-            for offset in range(1, silent + 1)
-        ]
-    return closed
+# By the records beside which it was seen: other records know nothing of it.
+_memories: "weakref.WeakKeyDictionary[StateStore, dict[object, _Memory]]" = weakref.WeakKeyDictionary()
+_memories_lock = threading.Lock()
 
 
-def land(contract: SourceContract, staging: Area, files: Mapping[str, Path]) -> Iterator[str]:
-    """Put files into staging as a provider would, marker last; yields each partition key landed.
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def register_landed(
+    contract: SourceContract,
+    staging: Area,
+    store: StateStore,
+    *,
+    partition_key: str | None = None,
+    now: Callable[[], datetime] = _utc_now,
+) -> Scan:
+    """Look for drops that are whole and new since the last look, and record them.
 
     Args:
         contract: the source's contract.
-        staging: the staging area.
-        files: {partition key: local file}.
+        staging: the staging area of the contract's connector.
+        store: the records.
+        partition_key: look at this partition alone, at what is there now; None for all, where this process
+            remembers what it has seen and looks at what is new.
+        now: the clock, injected by tests.
     """
-    for key, file in sorted(files.items()):
-        marker = contract.marker_of(key)
-        # A marker that outlives its file would announce the new file before it is whole.
-        staging.remove(marker)
-        with file.open("rb") as stream:
-            staging.write(contract.path_of(key), iter(lambda: stream.read(CHUNK_BYTES), b""))
-        staging.write(marker, iter(()))
-        yield key
+    if partition_key is None:
+        memory = _memory(contract, staging, store)
+    else:
+        memory = _Memory(Discovery(contract, staging, partition_key), Contents(staging))
+    with memory.lock:
+        return _Look(contract, store, memory, now()).scan()
+
+
+def _memory(contract: SourceContract, staging: Area, store: StateStore) -> _Memory:
+    # Another path in the contract, or another area, is another place, of which nothing is known yet.
+    place = (contract.name, contract.template, contract.completion, staging.url)
+    with _memories_lock:
+        known = _memories.setdefault(store, {})
+        if place not in known:
+            known[place] = _Memory(Discovery(contract, staging), Contents(staging))
+        return known[place]
+
+
+class _Look:
+    """One look at one source."""
+
+    def __init__(self, contract: SourceContract, store: StateStore, memory: _Memory, now: datetime) -> None:
+        self._contract = contract
+        self._store = store
+        self._memory = memory
+        self._now = now
+        self._known: dict[str, Drop] = {}
+        # The partitions that have a drop, or get one now, in the order of time.
+        self._in_time: list[str] = []
+        self._drops: list[Drop] = []
+        self._complaints: list[str] = []
+        self._notes: list[str] = []
+
+    def scan(self) -> Scan:
+        """Judge what has changed or was left open, and record what is whole."""
+        memory, contract = self._memory, self._contract
+        keys = memory.discovery.look()
+        if keys:
+            self._known = self._store.latest_drops(contract.name)
+        verdicts = {key: self._verdict(key) for key in keys}
+        whole = {key: verdict for key, verdict in verdicts.items() if isinstance(verdict, Whole)}
+        if whole and contract.gaps_allowed and contract.grain.timed:
+            self._in_time = sorted(self._known.keys() | whole.keys())
+        for key, verdict in whole.items():
+            verdicts[key] = self._take(key, verdict)
+        for verdict in verdicts.values():
+            if isinstance(verdict, Wrong):
+                self._complaints.append(verdict.complaint)
+            elif isinstance(verdict, Waiting) and verdict.note:
+                self._notes.append(verdict.note)
+        # Whatever a look fails at stays open: nothing is closed before this.
+        memory.discovery.leave_open(
+            key for key, verdict in verdicts.items() if isinstance(verdict, Waiting | Wrong)
+        )
+        self._complaints += [_not_of_this_source(contract, path) for path in memory.discovery.strangers]
+        memory.too_early = {key: text for key, text in memory.too_early.items() if key in memory.discovery}
+        self._complaints += memory.too_early.values()
+        return Scan(tuple(self._drops), _some(self._complaints), _some(self._notes))
+
+    def _verdict(self, key: str) -> Verdict:
+        discovery, latest = self._memory.discovery, self._known.get(key)
+        landed = discovery.landed(key)
+        taken = landed.sign is not None and latest is not None and latest.marker_stamp == landed.sign.stamp
+        self._memory.too_early.pop(key, None)
+        if not taken and _too_early(self._contract, key):
+            # There may be years of them, that will never be taken: said at each look, but not looked at.
+            self._memory.too_early[key] = _begins_later(self._contract, landed)
+            return Settled()
+        if not taken and (start := _future_start(self._contract, key, self._now)):
+            newest = self._contract.partitioning.key_at(self._now)
+            return Wrong(
+                f"{_path_of(landed)}: lies in the future ({start:%Y-%m-%d %H:%M}); expected {newest} (UTC)"
+                " or earlier; rename it"
+            )
+        try:
+            verdict = judge(self._contract, landed, latest, self._memory.contents, self._now)
+            if isinstance(verdict, Settled):
+                return verdict
+            # What is acted on is looked at as it is now, not as it was when something else of it changed.
+            landed = discovery.refresh(key)
+            return judge(self._contract, landed, latest, self._memory.contents, self._now)
+        except BeingWritten as moving:
+            return Waiting(str(moving))
+        except Unreadable as unreadable:
+            return Wrong(str(unreadable))
+
+    def _take(self, key: str, whole: Whole) -> Verdict:
+        """Record a drop, and before it the silence that it ends: a kill in between leaves no gap open."""
+        contract, latest = self._contract, self._known.get(key)
+        try:
+            digests = [self._memory.contents.digest(file) for file in whole.files]
+        except BeingWritten as moving:
+            return Waiting(str(moving))
+        except Unreadable as unreadable:
+            return Wrong(str(unreadable))
+        files = [
+            DropFile(file.path, digest, file.size) for file, digest in zip(whole.files, digests, strict=True)
+        ]
+        if self._in_time and latest is None:
+            self._close_gaps_around(key)
+        several = len(files) > 1
+        drop = self._store.register_drop(
+            contract.name,
+            key,
+            digest=digest_of_several(files) if several else files[0].digest,
+            file=contract.template.of(key) if several else files[0].path,
+            size_bytes=sum(file.size for file in files),
+            marker_stamp=whole.stamp,
+            files=files if several else (),
+        )
+        self._known[key] = drop
+        self._memory.contents.forget(whole.files)
+        if latest is None or drop.ordinal != latest.ordinal:
+            self._drops.append(drop)
+            self._note_what_came_back(drop)
+        return Wrong(whole.complaint) if whole.complaint else Settled()
+
+    def _close_gaps_around(self, key: str) -> None:
+        gaps = gaps_around(self._contract, self._in_time, key)
+        # Two new drops with a silence between them both tell of it.
+        self._complaints += [text for text in gaps.complaints if text not in self._complaints]
+        for silent in gaps.silent:
+            self._known[silent] = self._store.register_drop(
+                self._contract.name, silent, digest=NO_DROP_DIGEST, file=None, size_bytes=0, marker_stamp=""
+            )
+            self._drops.append(self._known[silent])
+            insort(self._in_time, silent)
+
+    def _note_what_came_back(self, drop: Drop) -> None:
+        if drop.ordinal < 3:
+            return
+        earlier = self._store.drops_of(drop.source, drop.partition_key)[:-1]
+        again = [old.ordinal for old in earlier if old.digest == drop.digest and old.file is not None]
+        if again:
+            self._notes.append(
+                f"{drop.file}: drop {drop.ordinal} of {drop.partition_key}: the content is that of"
+                f" drop {again[-1]} again"
+            )
+
+
+def digest_of_several(files: Sequence[DropFile]) -> str:
+    """Return the SHA-256 that names a drop of several files: over the sorted lines `path sha256 size`."""
+    lines = sorted(f"{file.path} {file.digest} {file.size}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _too_early(contract: SourceContract, key: str) -> bool:
+    first = contract.partition_start
+    return contract.grain.timed and first is not None and contract.partitioning.interval(key)[0] < first
+
+
+def _future_start(contract: SourceContract, key: str, now: datetime) -> datetime | None:
+    """Return when a partition begins, if that is still to come."""
+    start = contract.partitioning.interval(key)[0] if contract.grain.timed else now
+    return start if start > now else None
+
+
+def _begins_later(contract: SourceContract, landed: Landed) -> str:
+    what, expected = _announcement(contract)
+    return (
+        f"{_path_of(landed)}: not a {what} of `{contract.name}`, whose partitions begin later; expected"
+        f" {expected}; rename it, or correct partitionStart in {contract.file.name}"
+    )
+
+
+def _not_of_this_source(contract: SourceContract, path: str) -> str:
+    what, expected = _announcement(contract)
+    return (
+        f"{path}: not a {what} of `{contract.name}`; expected {expected}; rename it or correct"
+        f" {contract.file.name}"
+    )
+
+
+def _announcement(contract: SourceContract) -> tuple[str, str]:
+    """Return what announces a drop, and where it is expected."""
+    first = ""
+    if contract.partition_start is not None and contract.grain.timed:
+        first = f" from {contract.partitioning.key_at(contract.partition_start)} on"
+    if contract.completion.template is None:
+        return "file", contract.template.text + first
+    return str(contract.completion.on), contract.completion.template.text + first
+
+
+def _path_of(landed: Landed) -> str:
+    return (landed.sign or landed.files[0]).path
+
+
+def _some(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the first of many; a folder of another source's files must not fill the log."""
+    more = [f"and {len(texts) - _MOST_TOLD:,} more like these"] if len(texts) > _MOST_TOLD else []
+    return (*texts[:_MOST_TOLD], *more)

@@ -1,22 +1,24 @@
 """What is due: landed drops and new evidence -> the runs that they call for.
 
-One run a partition, for everything affected. A table is due for a partition when every feed that it is
-made of has landed, what it reads outside the run is built and validated, and nobody has asked for it yet
-with these very drops. The sensor and `sluice run` ask the same question; nothing here looks at a clock.
+One run a partition, for everything affected. A table is due for a partition when every feed that it is made
+of has landed (a day that is made of hours waits for all of them), what it reads outside the run is built and
+validated, and nobody has asked for it yet with these very drops. The sensor and `sluice run` ask the same
+question; nothing here looks at a clock.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 
-from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.deployment import Deployment
 from orchestration.ingestion.staging import register_landed
-from orchestration.lineage import UNPARTITIONED, TablePartition
+from orchestration.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
 from orchestration.operations.records import Records
+from orchestration.partitions import Partitioning
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
 from orchestration.state.records import Release
@@ -44,13 +46,21 @@ class Cursor:
 
 @dataclass(frozen=True)
 class DueRun:
-    """One run to start: the tables to build for a partition, and the exports to send after them."""
+    """One run to start: the tables to build for a partition, and the exports to send after them.
 
-    partition_key: str
+    All of them are cut alike: what is made of the partition, but cut otherwise, is another run's.
+    """
+
+    partition: Partition
     relations: tuple[str, ...]
     exports: tuple[str, ...]
     run_key: str
     requests: Mapping[str, frozenset[str]]
+
+    @property
+    def partition_key(self) -> str:
+        """The partition's key, as Dagster has it; empty for tables that are not partitioned."""
+        return self.partition.key
 
     @property
     def tags(self) -> dict[str, str]:
@@ -70,13 +80,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Due:
-    """The answer: runs in the order of their partitions, held exports, complaints about staging."""
+    """The answer: runs in the order of their partitions, held exports, complaints and notes about staging."""
 
     runs: tuple[DueRun, ...]
     held: tuple[Held, ...]
     complaints: tuple[str, ...]
     cursor: Cursor
-    not_looked_at: frozenset[str] = frozenset()
+    not_looked_at: frozenset[Partition] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def find_due(
@@ -84,7 +95,7 @@ def find_due(
     project: Project,
     cursor: Cursor,
     run_exists: Callable[[str], bool],
-    look_again_at: Iterable[str] = (),
+    look_again_at: Iterable[Partition] = (),
     at_most: int | None = None,
     busy: Callable[[str], bool] = lambda _: False,
 ) -> Due:
@@ -97,33 +108,41 @@ def find_due(
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
         at_most: the number of runs after which to stop looking; the answer tells what was left.
-        busy: whether a run of that partition is under way: what is not judged yet may still be.
+        busy: whether a run of a partition of that key is under way: what is not judged yet may still be.
     """
     complaints: list[str] = []
+    notes: list[str] = []
     for contract in project.contracts.values():
-        complaints += register_landed(contract, deployment.staging, deployment.store).complaints
+        scan = register_landed(contract, deployment.staging_of(contract), deployment.store)
+        complaints += scan.complaints
+        notes += scan.notes
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(deployment, project, run_exists)
-    days = sorted(view.days_touched(touched) | (set(look_again_at) - {UNPARTITIONED}))
+    partitions = view.partitions_touched(touched) | set(look_again_at)
     runs: list[DueRun] = []
     held: list[Held] = []
     settled = True
-    waiting = [UNPARTITIONED, *days]
+    waiting = [
+        UNPARTITIONED_TABLES,
+        *sorted(partitions - {UNPARTITIONED_TABLES}, key=lambda partition: partition.order),
+    ]
     while waiting and (at_most is None or len(runs) < at_most):
-        key = waiting.pop(0)
-        run = view.due_run(key)
+        partition = waiting.pop(0)
+        run = view.due_run(partition)
         if run is not None:
             runs.append(run)
-        started = run.exports if run is not None else ()
-        for name in project.exports if key != UNPARTITIONED else ():
-            item = view.held(name, key) if name not in started else None
-            if item is not None and item.report.unjudged and not item.report.refusals and busy(key):
+        for name in view.exports_of(partition):
+            item = view.held(name, partition.key) if run is None or name not in run.exports else None
+            if item is None:
+                continue
+            if item.report.unjudged and not item.report.refusals and busy(partition.key):
                 settled = False  # look at it again once that run has ended, which records nothing
-            elif item is not None:
+            else:
                 held.append(item)
-    left = frozenset(waiting) - {UNPARTITIONED}
-    return Due(tuple(runs), tuple(held), tuple(complaints), newest if settled else cursor, left)
+    left = frozenset(waiting) - {UNPARTITIONED_TABLES}
+    at = newest if settled else cursor
+    return Due(tuple(runs), tuple(held), tuple(complaints), at, left, tuple(notes))
 
 
 class _View:
@@ -135,6 +154,7 @@ class _View:
         self._tables = project.lineage.tables
         self._records = Records(deployment, project)
         self._run_exists = run_exists
+        self._unfinished: dict[Partitioning, list[str]] = {}
 
     @cached_property
     def _seeds(self) -> dict[str, str]:
@@ -145,58 +165,88 @@ class _View:
             if not self._tables[node.relation].parents
         }
 
-    def days_touched(self, touched: Iterable[tuple[str, str]]) -> set[str]:
-        """Return the days that events may have made due."""
-        days: set[str] = set()
+    def partitions_touched(self, touched: Iterable[tuple[str, str]]) -> set[Partition]:
+        """Return the partitions that events may have made due, however those are cut."""
+        partitions: set[Partition] = set()
+        together: dict[Partition, set[str]] = {}
+        below_snapshots: set[Partitioning] = set()
         for relation, key in touched:
             table = self._tables.get(relation)
             if table is None:
                 continue
-            if table.daily:
-                days.add(key)
-                # A day inside a later day's trailing window may have held that one up.
-                reach = date.fromisoformat(key) + timedelta(days=self._longest_reach - 1)
-                days |= {day for day in self._incomplete_days if key < day <= reach.isoformat()}
-            else:
-                days |= self._incomplete_days  # a snapshot serves all days
-        return days
+            if not table.partitioning.partitioned:  # a snapshot serves all partitions
+                below_snapshots |= self._partitionings_below(relation)
+            elif table.partitioning.holds(key):  # a source may have been cut in another way before
+                together.setdefault(Partition(table.partitioning, key), set()).add(relation)
+        for partition, relations in together.items():
+            partitions.add(partition)
+            if partition.partitioning.grain.timed:
+                partitions |= self._made_of_it(partition, relations)
+        for partitioning in below_snapshots:
+            partitions |= {Partition(partitioning, key) for key in self._incomplete(partitioning)}
+        return partitions
+
+    def _made_of_it(self, partition: Partition, relations: Collection[str]) -> set[Partition]:
+        """Return the partitions of time that are made of one: an hour may complete a day, and so on up."""
+        reaches: dict[Partitioning, Reach] = {}
+        for name, reach in self._project.lineage.affected(relations, partition.key).items():
+            partitioning = self._tables[name].partitioning
+            reaches[partitioning] = reach.joined(reaches.get(partitioning))
+        found: set[Partition] = set()
+        for partitioning, reach in reaches.items():
+            required = partitioning.overlapping(reach.start, reach.end)
+            found |= {Partition(partitioning, key) for key in required}
+            if reach.window_end > reach.end:
+                # What a later partition's trailing window holds may have held that one up.
+                keys = self._incomplete(partitioning)
+                first = bisect_left(keys, partitioning.key_at(reach.end))
+                last = bisect_left(keys, partitioning.key_at(reach.window_end))
+                found |= {Partition(partitioning, key) for key in keys[first:last]}
+        return found
+
+    def _partitionings_below(self, relation: str) -> set[Partitioning]:
+        below = self._project.lineage.descendants(relation)
+        return {self._tables[name].partitioning for name in below} - {UNPARTITIONED_TABLES.partitioning}
+
+    def _incomplete(self, partitioning: Partitioning) -> list[str]:
+        """Return the keys under which something has landed and some table is still missing, in order."""
+        if partitioning not in self._unfinished:
+            builds = [
+                self._records.builds(name) for name in self._project.lineage.partitionings[partitioning]
+            ]
+            self._unfinished[partitioning] = sorted(
+                key for key in self._records.landed(partitioning) if any(key not in held for held in builds)
+            )
+        return self._unfinished[partitioning]
+
+    def exports_of(self, partition: Partition) -> list[str]:
+        """Return the exports that are cut as a partition is."""
+        return self._exports.get(partition.partitioning, [])
 
     @cached_property
-    def _longest_reach(self) -> int:
-        """The number of days of the longest trailing window of any table, over all its ancestors."""
-        reach: dict[str, int] = {}
-        for table in self._tables.values():  # parents stand before children
-            spans = [reach[parent] + days - 1 for parent, days in table.parents.items()]
-            reach[table.relation] = max(spans, default=1)
-        return max(reach.values(), default=1)
+    def _exports(self) -> dict[Partitioning, list[str]]:
+        found: dict[Partitioning, list[str]] = {}
+        for name, export in self._project.exports.items():
+            table = self._tables[self._project.node_of(export).relation]
+            found.setdefault(table.partitioning, []).append(name)
+        return found
 
-    @cached_property
-    def _incomplete_days(self) -> set[str]:
-        """The days on which something has landed and some table is still missing."""
-        daily = [table.relation for table in self._tables.values() if table.daily]
-        return {
-            day
-            for day in self._records.landed_days
-            if any(day not in self._records.builds(name) for name in daily)
-        }
-
-    def due_run(self, key: str) -> DueRun | None:
+    def due_run(self, partition: Partition) -> DueRun | None:
         """Return the run that a partition calls for now, if it calls for one."""
+        key = partition.key
         asked = self._store.requests_of(key)
         building: dict[str, frozenset[str]] = {}
-        for table in self._tables.values():
-            if table.daily != (key != UNPARTITIONED):
-                continue
-            made_of = self._made_of(table.relation, key)
+        for relation in self._project.lineage.partitionings.get(partition.partitioning, ()):
+            made_of = self._made_of(relation, key)
             if made_of is None:
                 continue
-            run_keys = [asked.get((table.relation, digest)) for digest in made_of]
+            run_keys = [asked.get((relation, digest)) for digest in made_of]
             if all(run_key is not None and self._run_exists(run_key) for run_key in run_keys):
                 continue
-            if self._ready(table.relation, key, building):
-                building[table.relation] = made_of
+            if self._ready(relation, key, building):
+                building[relation] = made_of
         requests = dict(building)
-        for release, tables, digest in self._released(key, asked, building):
+        for release, tables, digest in self._released(partition, asked, building):
             for relation in (*tables, release.relation):
                 requests[relation] = requests.get(relation, frozenset()) | {digest}
             building |= {relation: requests[relation] for relation in tables}
@@ -204,14 +254,14 @@ class _View:
             return None
         exports = tuple(
             name
-            for name, export in self._project.exports.items()
-            if self._project.node_of(export).relation in requests
+            for name in self.exports_of(partition)
+            if self._project.node_of(self._project.exports[name]).relation in requests
         )
         run_key = _digest(
             [key, *(digest for made in requests.values() for digest in sorted(made)), *building]
         )
         return DueRun(
-            partition_key=key,
+            partition=partition,
             relations=tuple(building),
             exports=exports,
             run_key=run_key,
@@ -219,14 +269,17 @@ class _View:
         )
 
     def _released(
-        self, key: str, asked: Mapping[tuple[str, str], str], building: Iterable[str]
+        self, partition: Partition, asked: Mapping[tuple[str, str], str], building: Iterable[str]
     ) -> Iterator[tuple[Release, list[str], str]]:
         """Yield fresh releases of a partition that nobody has asked a run for, with the tables to build.
 
         Those are the tables between a failed check and the export: never built, or on older data. Tables
         with a released check stay as they are, since the release is for that very data.
         """
+        key = partition.key
         for release in self._store.releases.of_partition(key):
+            if self._tables[release.relation].partitioning != partition.partitioning:
+                continue  # another source's drop of that name
             digest = _digest([f"release {release.id}"])
             run_key = asked.get((release.relation, digest))
             if not release.active(datetime.now(UTC)) or (run_key is not None and self._run_exists(run_key)):
@@ -234,6 +287,8 @@ class _View:
             failed = {check.relation for check in release.checks}
             tables: list[str] = []
             for relation in self._project.lineage.between(failed, release.relation):
+                if self._tables[relation].partitioning != partition.partitioning:
+                    continue
                 if relation in building or self._ready(relation, key, [*building, *tables]):
                     tables.append(relation)
             arrived = release.relation in tables or self._records.report(release.relation, key).open
@@ -241,7 +296,7 @@ class _View:
                 yield release, [relation for relation in tables if relation not in building], digest
 
     def held(self, export: str, key: str) -> Held | None:
-        """Return why an export of a day whose feeds have landed is held: something said no, or nothing."""
+        """Return why an export of a partition whose feeds have landed is held: a no, or no word at all."""
         relation = self._project.node_of(self._project.exports[export]).relation
         if self._made_of(relation, key) is None:
             return None
@@ -261,20 +316,23 @@ class _View:
     def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
         """Return digests of the drops that a partition of a table is made of; None while one lacks.
 
-        A day is asked for once for its own drops; while it has no table, once more for each newer
-        snapshot, since the old one may be what it failed on. A day that has its table stays as it is.
+        A partition is asked for once for its own drops, a day that is made of hours for those of all 24;
+        while it has no table, once more for each newer snapshot, since the old one may be what it failed on.
+        A partition that has its table stays as it is.
         """
         own: list[str] = []
         shared: list[str] = []
-        for source in sorted(self._project.lineage.sources(relation)):
-            daily = self._tables[source].daily
-            names = own if daily or not self._tables[relation].daily else shared
+        partitioned = self._tables[relation].partitioning.partitioned
+        for source, keys in self._project.lineage.made_of(relation, key).items():
+            names = own if not partitioned or self._tables[source].partitioning.partitioned else shared
             if source in self._seeds:
                 names.append(f"{source}:{self._seeds[source]}")
-            elif drop := self._records.drops[source].get(key if daily else SNAPSHOT_PARTITION):
+                continue
+            for required in keys:
+                drop = self._records.drop(source, required)
+                if drop is None:
+                    return None
                 names.append(drop.key)
-            else:
-                return None
         if not shared or key in self._records.builds(relation):
             return frozenset([_digest(own)])
         return frozenset([_digest(own), _digest(own + shared)])
@@ -282,11 +340,33 @@ class _View:
     def _ready(self, relation: str, key: str, building: Iterable[str]) -> bool:
         """Whether all that a table reads is in this run, or built and validated before it."""
         in_run = frozenset(TablePartition(name, key, required=True) for name in [*building, relation])
+        cut = self._tables[relation].partitioning
         for item in self._project.lineage.chain(relation, key):
             if item not in in_run and self._landed_but_not_built(item):
                 return False
+            if item.required and self._tables[item.relation].partitioning != cut and self._outdated(item):
+                return False
         report = self._records.report(relation, key, leave_out=in_run)
         return report.open
+
+    def _outdated(self, item: TablePartition) -> bool:
+        """Whether a partition of another run is older than its drops: an hour whose correction is on its way.
+
+        A day that was built on it now would have asked for the correction, and never get it.
+        """
+        if not self._tables[item.relation].partitioning.partitioned:
+            return False
+        build = self._records.builds(item.relation).get(item.partition_key)
+        for source, keys in self._project.lineage.made_of(item.relation, item.partition_key).items():
+            if not self._tables[source].partitioning.partitioned:
+                continue
+            for key in keys:
+                drop, loaded = self._records.drop(source, key), self._records.builds(source).get(key)
+                if build is None or drop is None or loaded is None or loaded.drop_ordinal != drop.ordinal:
+                    return True
+                if build.id < loaded.id:
+                    return True
+        return False
 
     def _landed_but_not_built(self, item: TablePartition) -> bool:
         """Whether a partition is on its way: its drops are there, it is not, and none was refused."""

@@ -5,12 +5,14 @@ Belongs here: what both `due` and `status` ask of the state store. Does not belo
 
 from functools import cached_property
 
-from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
+from orchestration.partitions import SNAPSHOT_PARTITION, Grain, Partitioning
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.state.records import Build, Delivery, Drop, Release
+
+_LENGTHS = {grain: place for place, grain in enumerate(Grain) if grain.timed}
 
 
 class Records:
@@ -23,6 +25,7 @@ class Records:
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}
         self._deliveries: dict[str, dict[str, Delivery]] = {}
+        self._landed: dict[Partitioning, frozenset[str]] = {}
 
     @cached_property
     def drops(self) -> dict[str, dict[str, Drop]]:
@@ -32,10 +35,42 @@ class Records:
             for contract in self._project.contracts.values()
         }
 
-    @cached_property
-    def landed_days(self) -> frozenset[str]:
-        """The days on which any source has landed."""
-        return frozenset(day for drops in self.drops.values() for day in drops) - {SNAPSHOT_PARTITION}
+    def drop(self, source: str, key: str) -> Drop | None:
+        """Return the newest drop of what a source's table holds under a key."""
+        partitioned = self._project.lineage.tables[source].partitioning.partitioned
+        return self.drops[source].get(key if partitioned else SNAPSHOT_PARTITION)
+
+    def landed(self, partitioning: Partitioning) -> frozenset[str]:
+        """Return the keys of the partitions in which a source of theirs has landed.
+
+        A day has landed with its first hour, but not with the month that it lies in: that may land long
+        before it, or after.
+        """
+        if partitioning not in self._landed:
+            self._landed[partitioning] = frozenset(self._landed_in(partitioning))
+        return self._landed[partitioning]
+
+    def _landed_in(self, partitioning: Partitioning) -> set[str]:
+        lineage = self._project.lineage
+        relations = lineage.partitionings.get(partitioning, ())
+        sources = {name for relation in relations for name in lineage.sources(relation)} & self.drops.keys()
+        if not partitioning.grain.timed:
+            alike = (name for name in sources if lineage.tables[name].partitioning == partitioning)
+            return {key for name in alike for key in self.drops[name] if partitioning.holds(key)}
+        cut = {name: lineage.tables[name].partitioning for name in sources}
+        timed = {name: how for name, how in cut.items() if how.grain.timed}
+        finer = {
+            name: how for name, how in timed.items() if _LENGTHS[how.grain] <= _LENGTHS[partitioning.grain]
+        }
+        keys: set[str] = set()
+        for name, how in (finer or timed).items():
+            # A source that was cut in another way before has keys of that in its records.
+            held = (key for key in self.drops[name] if how.holds(key))
+            if how == partitioning:
+                keys |= set(held)
+            else:
+                keys |= {found for key in held for found in partitioning.overlapping(*how.interval(key))}
+        return keys
 
     def builds(self, relation: str) -> dict[str, Build]:
         """Return the newest build of each partition of a table."""

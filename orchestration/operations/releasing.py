@@ -86,7 +86,13 @@ def _chosen(failed: list[Finding], names: Collection[str]) -> list[Finding]:
 
 def _require_releasable(project: Project, report: GateReport, chosen: Collection[Finding]) -> None:
     """What comes after a released check is built yet; anything else that is closed stays closed."""
-    to_come = project.lineage.between({item.relation for item in chosen}, report.relation)
+    tables = project.lineage.tables
+    to_come = {
+        relation
+        for relation in project.lineage.between({item.relation for item in chosen}, report.relation)
+        # Tables that are cut otherwise are not of the released partition's run.
+        if tables[relation].partitioning == tables[report.relation].partitioning
+    }
     left = [
         item
         for item in report.closed_by

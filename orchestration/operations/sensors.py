@@ -6,10 +6,12 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from orchestration.dagster_partitions import drops_name
 from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
 from orchestration.operations.holds import publish_holds
+from orchestration.partitions import Grain
 from orchestration.project import Project
 
 
@@ -37,7 +39,8 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
 
     @dg.sensor(
         name="drops",
-        target="*",
+        # A target would be one job, whose assets must all be cut alike.
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=deployment.settings.sensor_interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees `.done` markers in the staging area; starts one run a partition.",
@@ -48,11 +51,17 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
             project,
             Cursor.parse(context.cursor),
             lambda run_key: run_exists(context.instance, run_key),
-            partitions_of_dead_runs(context.instance),
+            [
+                partition
+                for key in partitions_of_dead_runs(context.instance)
+                for partition in project.lineage.partitions_named(key)
+            ],
             busy=lambda key: run_under_way(context.instance, key),
         )
         for complaint in due.complaints:
             context.log.warning(complaint)
+        for note in due.notes:
+            context.log.info(note)
         for item in publish_holds(context.instance, project, deployment.store, due.held):
             context.log.warning(f"{item.export} [{item.partition_key}] is held")
         # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
@@ -61,6 +70,7 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
             deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         return dg.SensorResult(
             run_requests=_run_requests(project, due.runs),
+            dynamic_partitions_requests=_new_drops(due.runs),
             cursor=str(due.cursor),
             skip_reason=None if due.runs else dg.SkipReason(_nothing(due.complaints)),
         )
@@ -77,6 +87,15 @@ def _run_requests(project: Project, runs: Sequence[DueRun]) -> list[dg.RunReques
             tags=run.tags,
         )
         for run in runs
+    ]
+
+
+def _new_drops(runs: Sequence[DueRun]) -> list[dg.AddDynamicPartitionsRequest]:
+    """Return the drops that Dagster must know before their runs start; those that it knows do no harm."""
+    return [
+        dg.AddDynamicPartitionsRequest(drops_name(run.partition.partitioning), [run.partition_key])
+        for run in runs
+        if run.partition.partitioning.grain is Grain.DROP
     ]
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
-from orchestration.lineage import UNPARTITIONED
 from orchestration.operations.records import Records
+from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
 from orchestration.state.records import Delivery, Drop
@@ -42,10 +42,13 @@ class Row:
 def status(deployment: Deployment, project: Project) -> list[Row]:
     """Return a row for each partition that has landed, sources first, in the order of their days."""
     records = Records(deployment, project)
+    cut = {contract.relation: contract.partitioning for contract in project.contracts.values()}
     sources = [
         _source_row(deployment, records, contract, drop)
         for contract in project.contracts.values()
-        for _, drop in sorted(records.drops[contract.relation].items())
+        for key, drop in sorted(records.drops[contract.relation].items())
+        # A source that was cut in another way before has keys of that in its records.
+        if cut[contract.relation].holds(key) or not cut[contract.relation].partitioned
     ]
     exports: list[Row] = []
     for export in project.exports.values():
@@ -53,13 +56,13 @@ def status(deployment: Deployment, project: Project) -> list[Row]:
         relation = project.node_of(export).relation
         exports += [
             _export_row(project, records, export.name, relation, key, delivered.get(key))
-            for key in sorted(records.landed_days)
+            for key in sorted(records.landed(project.lineage.tables[relation].partitioning))
         ]
     return sources + exports
 
 
 def _source_row(deployment: Deployment, records: Records, contract: SourceContract, drop: Drop) -> Row:
-    table_key = drop.partition_key if contract.daily else UNPARTITIONED
+    table_key = drop.partition_key if contract.partitioning.partitioned else UNPARTITIONED
     build = records.builds(contract.relation).get(table_key)
     report = records.report(contract.relation, table_key)
     if build is None or build.drop_ordinal != drop.ordinal:
@@ -76,12 +79,7 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
 def _export_row(
     project: Project, records: Records, name: str, relation: str, key: str, delivery: Delivery | None
 ) -> Row:
-    tables = project.lineage.tables
-    missing = [
-        source
-        for source in sorted(project.lineage.sources(relation))
-        if tables[source].daily and key not in records.drops[source]
-    ]
+    missing = _missing(project, records, relation, key)
     report = records.report(relation, key)
     build = records.builds(relation).get(key)
     release = next((r for r in reversed(records.releases(key)) if r.export == name), None)
@@ -99,6 +97,21 @@ def _export_row(
         since = "rebuilt since it was delivered" if delivery else "validated, not delivered"
         why = f"{since}; `sluice run --retry`, or rerun the partition"
     return Row("export", name, key, standing, delivery.rows if delivery else None, why)
+
+
+def _missing(project: Project, records: Records, relation: str, key: str) -> list[str]:
+    """Return the partitioned sources of which something has not landed, and what of them."""
+    missing: list[str] = []
+    for source, keys in project.lineage.made_of(relation, key).items():
+        if not project.lineage.tables[source].partitioning.partitioned:
+            continue
+        lacking = [required for required in keys if records.drop(source, required) is None]
+        if lacking and len(keys) == 1 and keys == [key]:
+            missing.append(source)
+        elif lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            missing.append(f"{source} [{lacking[0]}]{more} of {len(keys)}")
+    return missing
 
 
 def needs_attention(rows: Sequence[Row]) -> list[Row]:

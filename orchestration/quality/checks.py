@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from orchestration.dagster_partitions import PartitionsOf
 from orchestration.deployment import Deployment
+from orchestration.partitions import UNPARTITIONED
 from orchestration.quality import history, results
 from orchestration.quality.expectation_types import columns_read
 from orchestration.quality.judging import judge
@@ -27,12 +29,10 @@ _HIDDEN = "not shown: the column is classified"
 def suite_checks(
     deployment: Deployment,
     targets: Iterable[SuiteTarget],
-    partitions: dg.PartitionsDefinition[str],
+    partitions_of: PartitionsOf,
 ) -> list[dg.AssetChecksDefinition]:
     """Return one check a suite."""
-    return [
-        _suite_check(deployment, target, partitions if target.table.daily else None) for target in targets
-    ]
+    return [_suite_check(deployment, target, partitions_of(target.table.partitioning)) for target in targets]
 
 
 def _suite_check(
@@ -52,7 +52,7 @@ def _suite_check(
         metadata={"suite": suite.file.name},
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        key = context.partition_key if table.daily else ""
+        key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
         version, said = judge_partition(deployment, target, key, context.run.run_id)
         failed = [item for item in said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
         critical = [item for item in failed if item.rule.severity == "critical"]
@@ -108,7 +108,7 @@ def judge_partition(
         past = (
             history.validated_past(connection, deployment.store, target.table, target.partition_column, key)
             if metrics
-            else None
+            else history.Past(relation, target.table.partitioning, target.partition_column, [])
         )
         asked = [_resolve(connection, rule, past, key) for rule in target.suite.rules]
         answers = iter(
@@ -151,13 +151,12 @@ def _metrics(suite: Suite) -> frozenset[history.Metric]:
 
 
 def _resolve(
-    connection: "duckdb.DuckDBPyConnection", rule: Rule, past: history.Past | None, key: str
+    connection: "duckdb.DuckDBPyConnection", rule: Rule, past: history.Past, key: str
 ) -> tuple[Rule | RuleResult, str]:
     """Return the rule with its parameters worked out, or what became of it without being judged."""
     if not any(parameters_in(rule.kwargs)):
         return rule, ""
     notes: list[str] = []
-    past = past or history.Past("", None, [])
 
     def work_out(expression: str) -> history.Value:
         value, made_of = history.resolve(connection, expression, past, key)

@@ -6,7 +6,7 @@ checks hold inside one run; the gate holds across runs, backfills and hands on b
 records and not the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -175,7 +175,7 @@ class Gate:
         self,
         relation: str,
         partition_key: str,
-        chain: list[TablePartition],
+        chain: Sequence[TablePartition],
         held: Mapping[tuple[str, str], str],
     ) -> GateReport:
         said = self._evidence(chain)
@@ -219,7 +219,7 @@ class Gate:
             and (relation == release.relation or relation in self._lineage.ancestors(release.relation))
         ]
 
-    def _evidence(self, chain: list[TablePartition]) -> dict[tuple[str, str, str], list[Evidence]]:
+    def _evidence(self, chain: Sequence[TablePartition]) -> dict[tuple[str, str, str], list[Evidence]]:
         found: dict[tuple[str, str, str], list[Evidence]] = {}
         for item in self._store.evidence_of((part.relation, part.partition_key) for part in chain):
             found.setdefault((item.relation, item.partition_key, item.check), []).append(item)

@@ -86,7 +86,6 @@ def _batch(
     connection: "duckdb.DuckDBPyConnection", relation: str, condition: str | None, source_name: str, view: str
 ) -> Generator[Any]:
     import duckdb
-
     from great_expectations.data_context.data_context.context_factory import set_context
 
     _, context = _great_expectations()

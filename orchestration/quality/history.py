@@ -8,10 +8,11 @@ past is read from the table itself where nothing is kept yet. Belongs here: meas
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from orchestration.lineage import Table
+from orchestration.partitions import Grain, Partitioning
 from orchestration.quality.parameters import (
     COLUMN_METRICS,
     ROW_COUNT,
@@ -24,11 +25,12 @@ from orchestration.quality.parameters import (
 )
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted, table_versions
+from orchestration.warehouse.slices import key_expression
 
 if TYPE_CHECKING:
     import duckdb
 
-# Days; a window looks at 999 partitions at most.
+# Partitions; a window looks at 999 at most, of one weekday in seven.
 _LONGEST_LOOK_BACK = 7 * 999
 _DDL = """
     create schema if not exists sluice;
@@ -47,17 +49,19 @@ class NoHistory(Exception):
 class Past:
     """The partitions that count as history, as (partition key, version), oldest first.
 
-    For a table that is not partitioned they are its earlier versions, under the key `""`.
+    For a table that is not partitioned they are its earlier versions, under the key `""`. Drops have no
+    order but that in which they came: of a table that is cut by drop, those built before are earlier.
     """
 
     relation: str
+    partitioning: Partitioning
     partition_column: str | None
     partitions: Sequence[tuple[str, str]]
 
     def select(self, window: Window, partition_key: str) -> list[tuple[str, str]]:
         """Return the last `window.size` of them that the window takes."""
         chosen = [
-            item for item in self.partitions if self.partition_column is None or item[0] < partition_key
+            item for item in self.partitions if not self.partitioning.grain.timed or item[0] < partition_key
         ]
         if window.same_weekday:
             weekday = date.fromisoformat(partition_key).weekday()
@@ -88,13 +92,19 @@ def validated_past(
         current = table_versions(connection, [relation]).get((relation, partition_key))
         candidates = [(key, version) for key, version in held if version != current]
     else:
-        versions = table_versions(connection, [relation])
-        held = sorted((key, version) for (_, key), version in versions.items() if key < partition_key)
+        timed = table.partitioning.grain.timed
+        held = connection.execute(
+            "select partition_key, version from sluice.table_versions where relation = ?"
+            f" and partition_key {'<' if timed else '<>'} ?"
+            f" order by {'partition_key' if timed else 'recorded_at, partition_key'}",
+            [relation, partition_key],
+        ).fetchall()
         candidates = held[-_LONGEST_LOOK_BACK:]
     said: dict[tuple[str, str], list[bool]] = {}
     for item in store.evidence_of((relation, key) for key, _ in candidates):
         said.setdefault((item.partition_key, item.version), []).append(item.passed)
-    return Past(relation, partition_column, [place for place in candidates if all(said.get(place, [False]))])
+    counting = [place for place in candidates if all(said.get(place, [False]))]
+    return Past(relation, table.partitioning, partition_column, counting)
 
 
 def resolve(
@@ -107,9 +117,11 @@ def resolve(
         ParameterProblem: the arithmetic does not work out.
     """
     values: dict[str, Value] = {}
-    if partition_key:
-        start = date.fromisoformat(partition_key)
-        values |= {"partition.start": start, "partition.end": start + timedelta(days=1)}
+    if past.partitioning.grain.timed:
+        start, end = past.partitioning.interval(partition_key)
+        if past.partitioning.grain is not Grain.HOURLY:
+            start, end = start.date(), end.date()
+        values |= {"partition.start": start, "partition.end": end}
     said: list[str] = []
     for reference in references(expression):
         number, made_of = _number(connection, reference, past, partition_key)
@@ -182,11 +194,11 @@ def _measured(
 ) -> dict[tuple[str, str], float | None]:
     """Measure past partitions from the table itself, in one scan of them, and keep what was found."""
     assert past.partition_column is not None
-    column = quoted(past.partition_column)
-    days = ", ".join(literal(key) for key, _ in partitions)
+    key_of_row = key_expression(past.partition_column, past.partitioning)
+    keys = ", ".join(literal(key) for key, _ in partitions)
     rows = connection.execute(
-        f"select cast({column} as varchar), {_aggregate(metric)} from {past.relation}"
-        f" where cast({column} as varchar) in ({days}) group by 1"
+        f"select {key_of_row}, {_aggregate(metric)} from {past.relation}"
+        f" where {key_of_row} in ({keys}) group by 1"
     ).fetchall()
     numbers: dict[str, float | None] = dict(rows)
     empty = 0.0 if metric.name == ROW_COUNT else None

@@ -6,6 +6,7 @@ A mistake found here costs a line in a terminal; found later it would be a rule 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean, nearest
 from orchestration.quality.expectation_types import (
     columns_read,
@@ -25,7 +26,7 @@ class JudgedTable:
     """What rules must know of their table; `columns` is empty where nobody has written them down."""
 
     columns: tuple[str, ...]
-    daily: bool
+    grain: Grain
     empty_allowed: bool
     described_in: str
 
@@ -113,18 +114,18 @@ def _parameter_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable
             column = reference.metric.column
             if column is not None and table.columns and column not in table.columns:
                 yield _unknown_column(suite, at, column, table)
-            if reference.window.same_weekday and not table.daily:
+            if reference.window.same_weekday and table.grain is not Grain.DAILY:
                 yield suite.file.problem(
                     f"`{reference.text}`: `{suite.table}` is not partitioned by day",
-                    expected="a window of versions, as row_count.previous",
+                    expected="a window without weekdays, as row_count.previous",
                     mend="take `same_weekday` away",
                     at=at,
                 )
-        if "partition." in expression and not table.daily:
+        if "partition." in expression and not table.grain.timed:
             yield suite.file.problem(
-                f"`{expression}`: `{suite.table}` is not partitioned by day",
+                f"`{expression}`: `{suite.table}` is not partitioned by time",
                 expected="a parameter without partition.start and partition.end",
-                mend="compare with a metric of its earlier versions",
+                mend="compare with a metric of its earlier partitions or versions",
                 at=at,
             )
 

@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.lineage import Table
 from orchestration.problems import Problem
-from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.slices import partition_condition
 from orchestration.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".yml", ".yaml")
 CHECK_NAME = "expectations"
-RAW_PARTITION_COLUMN = "_partition_key"
 _SUBJECTS = ("column", "column_A", "column_B", "column_list", "column_set")
 
 
@@ -94,8 +93,8 @@ class Suite:
 class SuiteTarget:
     """A suite and its table.
 
-    `partition_column` cuts the table by day; `key_columns` name a row to people; the values of `classified`
-    columns are never shown.
+    `partition_column` cuts the table into its partitions; `key_columns` name a row to people; the values of
+    `classified` columns are never shown.
     """
 
     suite: Suite
@@ -108,9 +107,7 @@ class SuiteTarget:
         """Return the SQL condition for the rows of a partition."""
         if self.partition_column is None:
             return None
-        # A raw table's key is text, as drops are named; a model's is the day itself.
-        typed = "" if self.partition_column == RAW_PARTITION_COLUMN else "date "
-        return f"{quoted(self.partition_column)} = {typed}{literal(partition_key)}"
+        return partition_condition(self.partition_column, self.table.partitioning, partition_key)
 
 
 def load_suites(project_dir: Path) -> tuple[dict[str, Suite], list[Problem]]:

@@ -4,11 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class DropFile:
+    """One file of a drop: its path below the staging area, its SHA-256 and its size in bytes."""
+
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """What a provider landed for one partition: the `ordinal`-th time, with content `digest`.
 
-    `file` is relative to the staging area; None stands for a day that had no drop and is closed.
+    `file` is what people call it: the path of its one file relative to the staging area, or the pattern that
+    several match; None stands for a partition that had no drop and is closed. `digest` is the SHA-256 of the
+    one file, or over the sorted lines `path sha256 size` of several. `marker_stamp` is what the marker (or
+    the manifest, or the files at rest) looked like when the drop was last seen.
     """
 
     source: str
@@ -19,6 +31,8 @@ class Drop:
     size_bytes: int
     marker_stamp: str
     id: int = 0
+    files: tuple[DropFile, ...] = ()
+    landed_at: datetime | None = None
 
     @property
     def key(self) -> str:

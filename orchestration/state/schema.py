@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -28,11 +29,21 @@ drops = Table(
     # The n-th drop of that partition, from 1: with the digest it names a drop without a clock.
     Column("ordinal", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
-    Column("file", Text, nullable=True),  # null: a day without a drop, closed by a later one
+    Column("file", Text, nullable=True),  # null: a partition without a drop, closed by a later one
     Column("size_bytes", BigInteger, nullable=False),
     Column("marker_stamp", String(200), nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("source", "partition_key", "ordinal"),
+)
+
+# The files of a drop of several; a drop of one file is told by its row in `drops` alone.
+drop_files = Table(
+    "drop_files",
+    metadata,
+    Column("drop_id", BigInteger, ForeignKey("drops.id"), primary_key=True, autoincrement=False),
+    Column("path", Text, primary_key=True),  # relative to the staging area
+    Column("digest", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
 )
 
 builds = Table(

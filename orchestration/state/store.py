@@ -9,7 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.records import Build, Delivery, Drop, Evidence, Hold
+from orchestration.state.drops import Drops
+from orchestration.state.records import Build, Delivery, Drop, DropFile, Evidence, Hold
 from orchestration.state.releases import Releases
 
 
@@ -25,6 +26,7 @@ class StateStore:
             event.listen(self._engine, "connect", _configure_sqlite)
         schema.metadata.create_all(self._engine)
         self.releases = Releases(self._engine)
+        self._drops = Drops(self._engine)
 
     def close(self) -> None:
         """Close every connection."""
@@ -34,12 +36,11 @@ class StateStore:
 
     def latest_drops(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
         """Return the newest drop of each partition of a source."""
-        table = schema.drops
-        newest = sa.select(sa.func.max(table.c.id)).where(table.c.source == source)
-        if partition_keys is not None:
-            newest = newest.where(table.c.partition_key.in_(list(partition_keys)))
-        query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
-        return {row["partition_key"]: _drop(row) for row in self._rows(query)}
+        return self._drops.latest(source, partition_keys)
+
+    def drops_of(self, source: str, partition_key: str) -> list[Drop]:
+        """Return all drops of a partition, oldest first."""
+        return self._drops.of(source, partition_key)
 
     def register_drop(
         self,
@@ -50,39 +51,21 @@ class StateStore:
         file: str | None,
         size_bytes: int,
         marker_stamp: str,
+        files: Sequence[DropFile] = (),
     ) -> Drop:
-        """Record a landed drop; the same content again is the same drop and only its marker is noted."""
-        table = schema.drops
-        with self._engine.begin() as connection:
-            latest = (
-                connection.execute(
-                    sa.select(table)
-                    .where(table.c.source == source, table.c.partition_key == partition_key)
-                    .order_by(table.c.ordinal.desc())
-                    .limit(1)
-                )
-                .mappings()
-                .first()
-            )
-            if latest is not None and latest["digest"] == digest and latest["file"] == file:
-                connection.execute(
-                    sa.update(table).where(table.c.id == latest["id"]).values(marker_stamp=marker_stamp)
-                )
-                return _drop({**latest, "marker_stamp": marker_stamp})
-            values: dict[str, Any] = {
-                "source": source,
-                "partition_key": partition_key,
-                "ordinal": latest["ordinal"] + 1 if latest is not None else 1,
-                "digest": digest,
-                "file": file,
-                "size_bytes": size_bytes,
-                "marker_stamp": marker_stamp,
-                "landed_at": _now(),
-            }
-            inserted = connection.execute(sa.insert(table).values(**values))
-            primary_key = inserted.inserted_primary_key
-            assert primary_key is not None
-            return _drop({**values, "id": primary_key[0]})
+        """Record a landed drop; the same content again is the same drop and only its marker is noted.
+
+        `files` are those of a drop of several; the file of a drop of one is the drop's own `file`.
+        """
+        return self._drops.register(
+            source,
+            partition_key,
+            digest=digest,
+            file=file,
+            size_bytes=size_bytes,
+            marker_stamp=marker_stamp,
+            files=files,
+        )
 
     # -- builds
 
@@ -321,19 +304,6 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     # WAL lets the UI's process read while a run writes; the time-out is for two writers.
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma busy_timeout = 30000")
-
-
-def _drop(row: Mapping[Any, Any]) -> Drop:
-    return Drop(
-        id=row["id"],
-        source=row["source"],
-        partition_key=row["partition_key"],
-        ordinal=row["ordinal"],
-        digest=row["digest"],
-        file=row["file"],
-        size_bytes=row["size_bytes"],
-        marker_stamp=row["marker_stamp"],
-    )
 
 
 def _build(row: Mapping[Any, Any]) -> Build:

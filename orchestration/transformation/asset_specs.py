@@ -12,12 +12,13 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.dagster_partitions import PartitionsOf, partition_mapping
 from orchestration.lineage import Lineage
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
 
 def asset_specs(
-    manifest: DbtManifest, lineage: Lineage, partitions: dg.PartitionsDefinition[str]
+    manifest: DbtManifest, lineage: Lineage, partitions_of: PartitionsOf
 ) -> dict[str, dg.AssetSpec]:
     """Return {relation: spec} of all models, seeds and snapshots.
 
@@ -35,7 +36,15 @@ def asset_specs(
         email = emails.get(raw["config"].get("group"))
         specs[node.relation] = dg.AssetSpec(
             key=list(node.asset_key),
-            deps=[_dependency(parent, days) for parent, days in table.parents.items()],
+            deps=[
+                dg.AssetDep(
+                    parent.split("."),
+                    partition_mapping=partition_mapping(
+                        table.partitioning, lineage.tables[parent].partitioning, days
+                    ),
+                )
+                for parent, days in table.parents.items()
+            ],
             description=_description(raw),
             metadata=_metadata(raw, adapter),
             group_name=node.asset_key[0],
@@ -43,14 +52,9 @@ def asset_specs(
             owners=[email] if email else None,
             tags=dict.fromkeys(raw.get("tags", []), ""),
             kinds={"dbt", adapter},
-            partitions_def=partitions if table.daily else None,
+            partitions_def=partitions_of(table.partitioning),
         )
     return specs
-
-
-def _dependency(parent: str, days: int) -> dg.AssetDep:
-    window = dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
-    return dg.AssetDep(parent.split("."), partition_mapping=window if days > 1 else None)
 
 
 def _description(raw: Mapping[str, Any]) -> str:

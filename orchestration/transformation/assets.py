@@ -6,29 +6,35 @@ on a layer that is not validated, in whichever run that was.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 
+from orchestration.dagster_partitions import PartitionsOf
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
+from orchestration.partitions import UNPARTITIONED, Partitioning
 from orchestration.quality.gate import Gate, GateClosed
 from orchestration.state.records import Build, Evidence
 from orchestration.transformation.asset_specs import asset_specs
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
 from orchestration.warehouse.engine import POOL, table_versions
+from orchestration.warehouse.slices import partition_bounds, partition_condition
 
 
-def partition_variables(partition_key: str) -> dict[str, str]:
-    """Return the dbt variables of a daily partition: its key, and its half-open interval in UTC."""
-    end = date.fromisoformat(partition_key) + timedelta(days=1)
-    return {
-        "partition_key": partition_key,
-        "partition_start": partition_key,
-        "partition_end": end.isoformat(),
-    }
+def partition_variables(partitioning: Partitioning, partition_key: str) -> dict[str, str]:
+    """Return the dbt variables of a partition; none for a table that is not partitioned.
+
+    They are its key and grain, and of a span of time its half-open interval in UTC, in ISO 8601.
+    """
+    if not partitioning.partitioned:
+        return {}
+    variables = {"partition_key": partition_key, "partition_grain": partitioning.grain.value}
+    bounds = partition_bounds(partitioning, partition_key)
+    return variables | (
+        dict(zip(("partition_start", "partition_end"), bounds, strict=True)) if bounds else {}
+    )
 
 
 def dbt_assets(
@@ -37,11 +43,11 @@ def dbt_assets(
     dbt: DbtProcess,
     manifest: DbtManifest,
     lineage: Lineage,
-    partitions: dg.PartitionsDefinition[str],
+    partitions_of: PartitionsOf,
 ) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Return an asset for each model, seed and snapshot, and a check for each data test."""
-    specs = asset_specs(manifest, lineage, partitions)
-    tests = _tests_by_table(manifest, lineage, partitions)
+    specs = asset_specs(manifest, lineage, partitions_of)
+    tests = _tests_by_table(manifest, lineage, partitions_of)
     definitions: list[dg.AssetsDefinition | dg.AssetChecksDefinition] = [
         _model_asset(
             deployment,
@@ -61,7 +67,7 @@ def dbt_assets(
 
 
 def _tests_by_table(
-    manifest: DbtManifest, lineage: Lineage, partitions: dg.PartitionsDefinition[str]
+    manifest: DbtManifest, lineage: Lineage, partitions_of: PartitionsOf
 ) -> dict[str, list[dg.AssetCheckSpec]]:
     """Return {relation: check specs}, a spec a data test, on the table that the test is attached to."""
     found: dict[str, list[dg.AssetCheckSpec]] = {}
@@ -81,7 +87,7 @@ def _tests_by_table(
                     if (parent := manifest.relation(unique_id)) and parent != relation
                 ],
                 blocking=blocks(test),
-                partitions_def=partitions if lineage.tables[relation].daily else None,
+                partitions_def=partitions_of(lineage.tables[relation].partitioning),
                 metadata={"dbt test": test["unique_id"]},
             )
         )
@@ -105,7 +111,7 @@ def _model_asset(
     def build(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        key = context.partition_key if table.daily else ""
+        key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
         names = sorted(check.name for check in context.selected_asset_check_keys)
         if spec.key not in context.selected_asset_keys:  # the checks alone, from the UI
             yield from _test(deployment, dbt, table, key, names, blocking, context.run_id)
@@ -119,13 +125,15 @@ def _model_asset(
                     allow_retries=False,
                 ) from None
         try:
-            result, judged = dbt.build(node.name, names, partition_variables(key) if key else {})
+            result, judged = dbt.build(node.name, names, partition_variables(table.partitioning, key))
         except DbtError as error:
             raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
         with deployment.warehouse.connect() as connection:
             version = table_versions(connection, [node.relation])[(node.relation, key)]
-            where = f" where {node.partition_column} = date '{key}'" if node.partition_column else ""
-            counted = connection.execute(f"select count(*) from {node.relation}{where}").fetchone()
+            where = "true"
+            if node.partition_column:
+                where = partition_condition(node.partition_column, table.partitioning, key)
+            counted = connection.execute(f"select count(*) from {node.relation} where {where}").fetchone()
         rows = int(counted[0]) if counted else 0
         deployment.store.record_build(Build(node.relation, key, version, context.run_id, rows=rows))
         yield dg.MaterializeResult(
@@ -151,7 +159,7 @@ def _source_checks(
 
     @dg.multi_asset_check(name="test__" + "__".join(table.asset_key), specs=specs, can_subset=True, pool=POOL)
     def test(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        key = context.partition_key if table.daily else ""
+        key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
         names = sorted(check.name for check in context.selected_asset_check_keys)
         yield from _test(deployment, dbt, table, key, names, blocking, context.run.run_id)
 
@@ -171,7 +179,7 @@ def _test(
     # The version is read before and after: evidence must not speak for rows that came in between.
     with deployment.warehouse.connect() as connection:
         before = table_versions(connection, [table.relation]).get((table.relation, key), "")
-    judged = dbt.test(names, partition_variables(key) if key else {})
+    judged = dbt.test(names, partition_variables(table.partitioning, key))
     with deployment.warehouse.connect() as connection:
         after = table_versions(connection, [table.relation]).get((table.relation, key), "")
     if before != after:

@@ -23,9 +23,9 @@ PARTITION_STRATEGY = "partition"
 class DbtNode:
     """A model, seed or snapshot: one table.
 
-    `file` and `described_in`, its YAML, are relative to the project directory; `classified` are columns whose
-    meta has a `classification`
-    that is not for everybody.
+    `file` and `described_in`, its YAML, are relative to the project directory. `partition_grain` is what its
+    meta says of it, in its own word; empty if nothing. `classified` are columns whose meta has a
+    `classification` that is not for everybody.
     """
 
     unique_id: str
@@ -41,6 +41,7 @@ class DbtNode:
     columns: tuple[str, ...]
     described_in: str = ""
     classified: frozenset[str] = frozenset()
+    partition_grain: str = ""
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -179,6 +180,7 @@ def _node(node: Mapping[str, Any]) -> DbtNode:
         resource_type=node["resource_type"],
         file=f"dbt_project/{node['original_file_path']}",
         partition_column=str(config.get("partition_by")) if partitioned else None,
+        partition_grain=str(meta.get("partition_grain") or ""),
         trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
         parents=tuple(node.get("depends_on", {}).get("nodes", [])),
         checksum=str(node["checksum"]["checksum"]),

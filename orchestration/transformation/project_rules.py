@@ -46,7 +46,7 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
         if node.partition_column is not None and config.get("full_refresh") is not False:
             problems.append(
                 Problem(
-                    node.file, 1, f"`{node.name}` may be refreshed in full, which drops its other days",
+                    node.file, 1, f"`{node.name}` may be refreshed in full, which drops its other partitions",
                     "full_refresh: false on every partitioned model", "set +full_refresh: false",
                 )
             )  # fmt: skip

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.areas import Area, StorageAccess
+from orchestration.warehouse.object_storage import object_storage
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -43,10 +46,19 @@ class TableVersion:
 
 
 class Warehouse:
-    """The DuckDB file at `path`."""
+    """The DuckDB file at `path`, whose connections read the files of `areas`."""
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        areas: Sequence[Area] = (),
+        access: StorageAccess | None = None,
+        lock_timeout_seconds: float = 60.0,
+    ) -> None:
         self.path = path
+        self._areas = tuple(areas)
+        self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
 
     @contextmanager
@@ -71,7 +83,8 @@ class Warehouse:
         try:
             connection.execute(_SETTINGS)
             connection.execute(_VERSIONS_DDL)
-            yield connection
+            with object_storage(connection, self._areas, self._access):
+                yield connection
         finally:
             connection.close()
 

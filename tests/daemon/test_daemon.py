@@ -13,8 +13,8 @@ import duckdb
 import psycopg
 import pytest
 
-from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.operations.status import Standing
+from orchestration.partitions import SNAPSHOT_PARTITION
 from orchestration.settings import Settings
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, orders
 from tests.daemon.server import Server

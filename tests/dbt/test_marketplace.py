@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import OpenDataContractStandard
 
+from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
 from tests.dbt.warehouse import REPOSITORY, Warehouse
 
 PROJECT = REPOSITORY / "dbt_project"
@@ -34,11 +35,11 @@ def contracts() -> dict[str, Any]:
 
 
 def raw_tables() -> str:
-    """The raw tables as the platform makes them: the contract's columns and its own three."""
+    """The raw tables as the platform makes them: the contract's columns and its own."""
     statements = ["create schema raw"]
     for name, contract in contracts().items():
         columns = [f"{p['name']} {p['physicalType']}" for p in contract["schema"][0]["properties"]]
-        columns += [f"{name} varchar" for name in ("_partition_key", "_drop_id", "_source_file")]
+        columns += [f"{name} {type_}" for name, type_ in TECHNICAL_COLUMNS.items()]
         statements.append(f"create table raw.{name} ({', '.join(columns)})")
     return ";".join(statements)
 

@@ -6,6 +6,8 @@ Does not belong here: the ways of one destination (its own test module has them)
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,53 @@ def test_neither_text_nor_object_shows_the_url(harness: Harness) -> None:
 def test_an_unknown_type_names_those_there_are() -> None:
     with pytest.raises(DeliveryError, match="one of: blob, postgres"):
         build("ftp", "ftp://somewhere", "items")
+
+
+def test_a_partition_that_is_a_span_of_time_is_its_interval(harness: Harness, make_shard: MakeShard) -> None:
+    destination, read = harness.items()
+    week = {"partition": "2022-W40-1", "bounds": ("2022-10-03", "2022-10-10")}
+    before, after = rows_of("2022-10-02", 1, "before"), rows_of("2022-10-10", 1, "after")
+    destination.deliver(make_shard(before, partition="2022-W39-1", bounds=("2022-09-26", "2022-10-03")))
+    destination.deliver(make_shard(after, partition="2022-W41-1", bounds=("2022-10-10", "2022-10-17")))
+    destination.deliver(make_shard(rows_of(DAY, 2, "first") + rows_of("2022-10-09", 3, "first"), **week))
+    destination.deliver(make_shard(rows_of("2022-10-05", 2, "corrected"), **week))
+    assert read() == before + rows_of("2022-10-05", 2, "corrected") + after
+    with pytest.raises(DeliveryError, match="1 of 1 rows .* lie outside it.*2022-10-10") as caught:
+        destination.deliver(make_shard(after, **week))
+    assert caught.value.expected == "2022-10-03 <= business_date < 2022-10-10 in every row"
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_an_hour_is_its_timestamps(harness: Harness, make_shard: MakeShard, zone: str | None) -> None:
+    arrow = import_module("pyarrow")
+    destination = harness.make("hours")
+    kind = arrow.timestamp("us", tz=zone)
+
+    def shard(hour: str, *minutes: int) -> Shard:
+        start = datetime.strptime(hour, "%Y-%m-%d-%H:%M").replace(tzinfo=UTC if zone else None)
+        moments = [start + timedelta(minutes=minute) for minute in minutes]
+        table = arrow.table({"read_at": arrow.array(moments, kind), "item": [1] * len(moments)})
+        end = start + timedelta(hours=1)
+        bounds = (f"{start:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}")
+        named = {"partition_column": "read_at", "key": ("read_at", "item"), "export": "exp_hours"}
+        return make_shard(table, partition=hour, bounds=bounds, **named)
+
+    assert destination.deliver(shard("2022-10-03-13:00", 0, 59)).rows == 2
+    assert destination.deliver(shard("2022-10-03-14:00", 0, 1, 2)).rows == 3
+    assert destination.deliver(shard("2022-10-03-13:00", 30)).rows == 1
+    with pytest.raises(DeliveryError, match="1 of 2 rows .* lie outside it"):
+        destination.deliver(shard("2022-10-03-14:00", 59, 60))
+
+
+def test_a_drop_is_its_id(harness: Harness, make_shard: MakeShard) -> None:
+    arrow = import_module("pyarrow")
+    destination = harness.make("recordings")
+
+    def shard(drop: str, named: str, peak: int) -> Shard:
+        table = arrow.table({"recording": [named], "peak": arrow.array([peak], arrow.int32())})
+        return make_shard(table, partition=drop, partition_column="recording", key=("recording",))
+
+    for drop, peak in (("quake-7", 1), ("lorry", 2), ("quake-7", 3)):
+        assert destination.deliver(shard(drop, drop, peak)).rows == 1
+    with pytest.raises(DeliveryError, match="1 of 1 rows .* lie outside it.*lorry"):
+        destination.deliver(shard("quake-7", "lorry", 4))

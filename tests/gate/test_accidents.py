@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from orchestration.areas import Area
-from orchestration.contracts.model import SNAPSHOT_PARTITION
 from orchestration.demo.generate import Fault, generate_feed
-from orchestration.ingestion.staging import land
+from orchestration.ingestion.landing import land
+from orchestration.partitions import SNAPSHOT_PARTITION
 from orchestration.settings import REPOSITORY
 from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
@@ -39,7 +39,8 @@ class Market:
     def land(self, source: str, day: str, file: Path | None = None) -> None:
         """Land a file of the feed, or another in its place."""
         contract = self.company.project.contracts[source]
-        file = file or self.feed / (f"{source}/{day}.csv.gz" if contract.daily else f"{source}.csv.gz")
+        cut = contract.partitioning.partitioned
+        file = file or self.feed / (f"{source}/{day}.csv.gz" if cut else f"{source}.csv.gz")
         assert list(land(contract, Area(self.company.settings.staging_url), {day: file})) == [day]
 
     def delivered(self) -> Any:
@@ -120,7 +121,7 @@ ACCIDENTS = {
         "inventory", faulty("inventory", "ten-times"), ("remaining_quantity",)
     ),
     "yesterday's file comes again": Accident(
-        "inventory", faulty("inventory", "yesterday-again"), ("`inventory_date` is not 2022-10-06",)
+        "inventory", faulty("inventory", "yesterday-again"), ("column `Date` is not in 2022-10-06",)
     ),
     "yesterday's file comes again, dated today": Accident(
         "inventory", yesterday_dated_today("inventory"), ("differs_from_previous_partition",)

@@ -14,7 +14,7 @@ from orchestration.definitions import build_definitions
 from orchestration.settings import REPOSITORY, Settings
 from tests.company import BAKERY
 
-COMPANIES = {"demo": REPOSITORY, "bakery": BAKERY}
+COMPANIES = {"demo": REPOSITORY, "bakery": BAKERY, "observatory": BAKERY.parent / "observatory"}
 
 
 def snapshot_file(company: str) -> Path:
@@ -69,12 +69,17 @@ def _asset(graph: Any, node: Any) -> dict[str, Any]:
 def _partitions(definition: dg.PartitionsDefinition[str] | None) -> str:
     if definition is None:
         return "none"
+    if isinstance(definition, dg.DynamicPartitionsDefinition):
+        return str(definition.name)
     assert isinstance(definition, dg.TimeWindowPartitionsDefinition)
     start = definition.start.date().isoformat()
+    if definition.start.hour:
+        start = definition.start.isoformat()
     return f"{definition.schedule_type.value if definition.schedule_type else ''} from {start}"
 
 
 def _mapping(mapping: dg.PartitionMapping | None) -> str:
     if isinstance(mapping, dg.TimeWindowPartitionMapping):
-        return f"{1 - mapping.start_offset} days"
+        back = 1 - mapping.start_offset
+        return f"{back} days" if back > 1 else "what shares time with it"
     return "same day" if mapping is None else type(mapping).__name__

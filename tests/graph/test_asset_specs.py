@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
+from orchestration.dagster_partitions import partitions_definitions
 from orchestration.project import load_project
 from orchestration.settings import Settings
 from orchestration.transformation.asset_specs import asset_specs
@@ -31,8 +32,7 @@ class ByRelation(DagsterDbtTranslator):
 @pytest.mark.parametrize("company", sorted(COMPANIES))
 def test_specs_are_dagster_dbts_in_the_words_they_share(company: str, tmp_path: Path) -> None:
     project = load_project(Settings.load({}, project_dir=COMPANIES[company], data_dir=tmp_path))
-    days = dg.DailyPartitionsDefinition(project.partition_start.isoformat(), end_offset=1)
-    ours = asset_specs(project.manifest, project.lineage, days)
+    ours = asset_specs(project.manifest, project.lineage, partitions_definitions(project.partition_starts))
     translator = ByRelation(project.manifest)
     assert ours
     for node in project.manifest.nodes.values():

@@ -104,9 +104,8 @@ RULES: dict[str, tuple[Break, str, int, str]] = {
         f"{MODELS}/staging/stg_weather.sql", 1, "`stg_weather` is view",
     ),
     "a source without a contract": (
-        replace(f"{MODELS}/staging/_staging.yml", "      - name: weather",
-                "      - name: weather\n      - name: ordres"),
-        f"{MODELS}/staging/_staging.yml", 1, "source `raw.ordres` has no contract",
+        write(f"{MODELS}/staging/_more.yml", "sources: [{name: raw, tables: [{name: ordres}]}]\n"),
+        f"{MODELS}/staging/_more.yml", 1, "source `raw.ordres` has no contract",
     ),
     "a suite for no table": (
         write("expectations/stg_order.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from orchestration.partitions import Grain, Partitioning
 from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
@@ -109,7 +110,7 @@ def test_dbt_lets_go_of_the_warehouse_after_each_call(open_bakery: Company) -> N
     """Another process opens the file while ours, which has run dbt in itself, goes on."""
     settings = open_bakery.settings
     dbt = DbtProcess(settings)
-    variables = partition_variables(MON)
+    variables = partition_variables(Partitioning(Grain.DAILY), MON)
     calls: list[Any] = [
         lambda: dbt.build("stg_orders", [], variables),
         lambda: dbt.test(["unique_stg_orders_order_number"], variables),

@@ -1,13 +1,14 @@
 """Suite parameters: what earlier partitions looked like, and what a rule says while there are none."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestration.lineage import Table
+from orchestration.partitions import Grain, Partitioning
 from orchestration.quality import history
 from orchestration.quality.history import NoHistory, Past
 from orchestration.quality.parameters import ParameterProblem, evaluate, references
@@ -16,7 +17,8 @@ from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import Warehouse, record_version
 
 RELATION = "marts.numbers"
-NUMBERS = Table(RELATION, ("marts", "numbers"), daily=True, parents={}, blocking_checks=("expectations",))
+DAILY = Partitioning(Grain.DAILY)
+NUMBERS = Table(RELATION, ("marts", "numbers"), DAILY, parents={}, blocking_checks=("expectations",))
 MONDAY = date(2024, 1, 1)
 
 
@@ -124,7 +126,8 @@ def test_without_a_day_to_look_at_there_is_no_history(
 
 
 def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
-    table = Table("marts.shops", ("marts", "shops"), daily=False, parents={}, blocking_checks=())
+    snapshot = Partitioning(Grain.SNAPSHOT)
+    table = Table("marts.shops", ("marts", "shops"), snapshot, parents={}, blocking_checks=())
     metrics = history.metrics_of(["row_count.previous"])
     for version, rows, passed in (("1", 10, True), ("2", 20, False), ("3", 30, True)):
         warehouse.execute(f"create or replace table marts.shops as select range as n from range({rows})")
@@ -138,10 +141,61 @@ def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnectio
 
 
 def test_dates_of_the_partition() -> None:
-    past = Past(RELATION, "day", [])
+    past = Past(RELATION, DAILY, "day", [])
     with duckdb.connect() as connection:
         assert history.resolve(connection, "partition.start - 2", past, day(3))[0] == MONDAY
         assert history.resolve(connection, "partition.end", past, day(1))[0] == MONDAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("grain", "keys", "values"),
+    [
+        (
+            Grain.HOURLY, ["2024-01-01-23:00", "2024-01-02-00:00", "2024-01-02-01:00"],
+            ["timestamp '2024-01-01 23:59:59'", "timestamp '2024-01-02'", "timestamp '2024-01-02 01:30:00'"],
+        ),
+        (
+            Grain.WEEKLY, ["2024-W52-1", "2025-W01-1", "2025-W02-1"],
+            ["date '2024-12-29'", "timestamp '2024-12-31 10:00:00'", "date '2025-01-06'"],
+        ),
+        (Grain.MONTHLY, ["2023-12", "2024-01", "2024-02"],
+         ["date '2023-12-31'", "date '2024-01-07'", "date '2024-02-01'"]),
+        (Grain.DROP, ["zebra", "ant", "mole"], ["'zebra'", "'ant'", "'mole'"]),
+    ],
+)  # fmt: skip
+def test_partitions_of_every_grain_have_a_past(
+    tmp_path: Path, store: StateStore, grain: Grain, keys: list[str], values: list[str]
+) -> None:
+    """The rows of each are read from the table itself; drops are in the order in which they came."""
+    cut = Partitioning(grain, "boxes" if grain is Grain.DROP else "")
+    table = Table("marts.boxes", ("marts", "boxes"), cut, parents={}, blocking_checks=())
+    with Warehouse(tmp_path / "w.duckdb").connect() as connection:
+        history.create_tables(connection)
+        connection.execute("create schema if not exists marts")
+        union = " union all ".join(
+            f"select {value} as at from range({n})" for n, value in enumerate(values, 1)
+        )
+        connection.execute(f"create table marts.boxes as {union}")
+        for key in keys:
+            record_version(connection, "marts.boxes", key, f"v {key}")
+            store.record_evidence([Evidence("marts.boxes", key, "expectations", f"v {key}", True, "", "run")])
+        past = history.validated_past(connection, store, table, "at", keys[-1])
+        assert [key for key, _ in past.partitions] == keys[:2]
+        assert history.resolve(connection, "row_count.previous", past, keys[-1])[0] == 2
+        assert history.resolve(connection, "row_count.min_2", past, keys[-1])[0] == 1
+
+
+def test_the_dates_of_a_partition_are_those_of_its_grain() -> None:
+    with duckdb.connect() as connection:
+        for grain, key, start, end in (
+            (Grain.HOURLY, "2024-01-01-23:00", datetime(2024, 1, 1, 23, tzinfo=UTC),
+             datetime(2024, 1, 2, tzinfo=UTC)),
+            (Grain.WEEKLY, "2024-W01-1", date(2024, 1, 1), date(2024, 1, 8)),
+            (Grain.MONTHLY, "2024-02", date(2024, 2, 1), date(2024, 3, 1)),
+        ):  # fmt: skip
+            past = Past("marts.boxes", Partitioning(grain), "at", [])
+            assert history.resolve(connection, "partition.start", past, key)[0] == start
+            assert history.resolve(connection, "partition.end", past, key)[0] == end
 
 
 def test_arithmetic_that_does_not_work_out_says_so() -> None:

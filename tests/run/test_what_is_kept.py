@@ -9,6 +9,8 @@ import dagster as dg
 import duckdb
 import pytest
 
+from orchestration.contracts.dbt_sources import write_sources
+from orchestration.contracts.load import load_contracts
 from orchestration.operations.instance import open_instance
 from tests.company import BAKERY, MON, TUE, WED, Company, failures, runs
 
@@ -40,7 +42,9 @@ def discreet_bakery(bakery: Company, tmp_path: Path) -> Company:
     text = contract.read_text().replace(
         "physicalName: Shop\n", "physicalName: Shop\n        classification: pii\n"
     )
-    contract.write_text(text)
+    kept = "customProperties:\n  - {property: masking, value: {pii: keep}}\n"
+    contract.write_text(text.replace("customProperties:\n", kept))
+    write_sources(project_dir, load_contracts(project_dir)[0])
     (project_dir / "expectations/stg_orders.yml").write_text(SUITE)
     company = replace(bakery, settings=bakery.settings.model_copy(update={"project_dir": project_dir}))
     company.land_shops("a", "b", "c", "d", SECRET)

@@ -8,6 +8,7 @@ import pytest
 from orchestration.contracts.load import load_contracts
 from orchestration.delivery.exports import load_exports
 from orchestration.freshness import DurationError, duration
+from orchestration.partitions import Grain
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 
@@ -59,8 +60,8 @@ def test_a_source_is_overdue_after_its_frequency_and_its_latency() -> None:
     contracts, problems = load_contracts(BAKERY)
     assert problems == []
     orders, shops, weather = contracts["orders"], contracts["shops"], contracts["weather"]
-    assert (orders.latency, orders.frequency) == (timedelta(hours=6), None)
-    assert orders.overdue_after == timedelta(hours=30)  # a daily source comes once a day
+    assert (orders.latency, orders.frequency) == (timedelta(hours=6), timedelta(days=1))
+    assert orders.overdue_after == timedelta(hours=30)
     assert (shops.latency, shops.frequency) == (timedelta(days=2), timedelta(weeks=1))
     assert shops.overdue_after == timedelta(days=9)
     assert (weather.latency, weather.frequency, weather.overdue_after) == (None, None, None)
@@ -112,8 +113,8 @@ def test_each_problem_of_a_contract_is_located(
 def test_an_export_is_overdue_a_day_and_its_latency_after_the_last() -> None:
     exports, problems = load_exports(BAKERY)
     assert problems == []
-    assert exports["exp_shop_orders"].overdue_after == timedelta(hours=36)
-    assert exports["exp_weather_report"].overdue_after is None
+    assert exports["exp_shop_orders"].overdue_after(Grain.DAILY) == timedelta(hours=36)
+    assert exports["exp_weather_report"].overdue_after(Grain.DAILY) is None
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,7 @@ def test_each_problem_of_a_deadline_is_located(
 
 def test_classification_is_the_contracts_own_word(folder: Path, edit: Edit) -> None:
     edit(ORDERS, "description: The shop, by its code.", "classification: restricted")
+    edit(ORDERS, "customProperties:", "customProperties:\n  - {property: masking, value: {restricted: keep}}")
     columns = {column.name: column for column in load_contracts(folder)[0]["orders"].columns}
     assert columns["shop"].classification == "restricted"
     assert columns["loaves"].classification == ""

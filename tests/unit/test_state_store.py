@@ -1,12 +1,27 @@
 """The records, on SQLite and on Postgres: drops, builds, evidence, deliveries, holds,
 releases, requests."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from orchestration.state.records import Build, Delivery, Drop, Evidence, FailedCheck, Hold, Release
+from orchestration.state.records import Build, Delivery, Drop, DropFile, Evidence, FailedCheck, Hold, Release
 from orchestration.state.store import StateStore
+
+
+@pytest.fixture
+def another_process(
+    store: StateStore, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[StateStore]:
+    """The same records, opened once more."""
+    postgres = request.node.callspec.params["store"] == "postgres"
+    url = request.getfixturevalue("database_url") if postgres else f"sqlite:///{tmp_path / 'state.db'}"
+    opened = StateStore(url)
+    yield opened
+    opened.close()
 
 
 def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-01-01") -> Drop:
@@ -43,6 +58,68 @@ def test_drops_are_counted_by_source_and_partition(store: StateStore) -> None:
     assert set(store.latest_drops("orders")) == {"2024-01-01", "2024-01-02"}
     assert set(store.latest_drops("orders", ["2024-01-02", "2024-01-09"])) == {"2024-01-02"}
     assert store.latest_drops("weather") == {}
+
+
+def test_a_drop_knows_its_files(store: StateStore, another_process: StateStore) -> None:
+    files = [DropFile(f"orders/part-{n}.csv", str(n) * 64, n) for n in (1, 2)]
+    for content, own in (("a", files), ("b", [])):
+        registered = store.register_drop(
+            "orders", "2024-01-01", digest=content * 64, file="orders/part-*.csv" if own else "orders/1.csv",
+            size_bytes=3, marker_stamp="s", files=own,
+        )  # fmt: skip
+        found = another_process.latest_drops("orders")["2024-01-01"]
+        assert found == registered
+        assert found.files == tuple(own or [DropFile("orders/1.csv", "b" * 64, 3)])
+    assert [drop.files for drop in store.drops_of("orders", "2024-01-01")] == [tuple(files), found.files]
+    closed = store.register_drop(
+        "orders", "2024-01-02", digest="c" * 64, file=None, size_bytes=0, marker_stamp=""
+    )
+    assert (closed.files, store.drops_of("orders", "2024-01-02")) == ((), [closed])
+    assert store.drops_of("orders", "2024-01-03") == []
+
+
+def test_when_a_drop_landed_is_told_in_utc(store: StateStore, another_process: StateStore) -> None:
+    before = datetime.now(UTC)
+    first = drop(store, "a")
+    assert first.landed_at is not None
+    assert before <= first.landed_at <= datetime.now(UTC)
+    assert another_process.latest_drops("orders")["2024-01-01"].landed_at == first.landed_at
+    assert drop(store, "a", stamp="again").landed_at == first.landed_at
+
+
+def test_what_another_process_records_is_seen_at_the_next_look(
+    store: StateStore, another_process: StateStore
+) -> None:
+    assert another_process.latest_drops("orders") == {}
+    drop(store, "a")
+    drop(store, "a", day="2024-01-02")
+    assert {key: found.ordinal for key, found in another_process.latest_drops("orders").items()} == {
+        "2024-01-01": 1,
+        "2024-01-02": 1,
+    }
+    drop(another_process, "b")
+    drop(store, "c")
+    for process in (store, another_process):
+        assert process.latest_drops("orders")["2024-01-01"].ordinal == 3
+        assert process.latest_drops("orders", ["2024-01-02"])["2024-01-02"].ordinal == 1
+
+
+def test_what_one_look_was_given_does_not_change_after_it(store: StateStore) -> None:
+    drop(store, "a")
+    look = store.latest_drops("orders")
+    drop(store, "b")
+    assert look["2024-01-01"].ordinal == 1
+
+
+def test_many_who_see_the_same_marker_record_one_drop(store: StateStore, another_process: StateStore) -> None:
+    processes = [store, another_process] * 4
+    with ThreadPoolExecutor(len(processes)) as pool:
+        same = list(pool.map(lambda process: drop(process, "a"), processes))
+        others = list(pool.map(lambda n: drop(processes[n], str(n)), range(len(processes))))
+    assert {found.ordinal for found in same} == {1}
+    assert sorted(found.ordinal for found in others) == list(range(2, 10))
+    newest = max(others, key=lambda found: found.ordinal)
+    assert store.latest_drops("orders") == another_process.latest_drops("orders") == {"2024-01-01": newest}
 
 
 def test_the_newest_build_of_each_partition(store: StateStore) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.partitions import Grain
 from orchestration.problems import Problem
 from orchestration.quality.expectation_types import expectation_types
 from orchestration.quality.suite_rules import JudgedTable, rule_problems, table_problems
@@ -16,7 +17,7 @@ COUNT = "expect_table_row_count_to_be_between"
 MEAN = "expect_column_mean_to_be_between, kwargs: {column: loaves, min_value: {$PARAMETER: "
 ORDERS = JudgedTable(
     columns=("order_number", "business_date", "shop", "loaves"),
-    daily=True,
+    grain=Grain.DAILY,
     empty_allowed=False,
     described_in="orders.odcs.yaml",
 )
@@ -132,15 +133,24 @@ def test_rules_that_gx_and_the_table_know(folder: Path) -> None:
     assert problems_of(folder) == []
 
 
-@pytest.mark.parametrize("expression", ["row_count.same_weekday", "partition.start"])
-def test_a_table_without_days_has_no_weekdays(folder: Path, expression: str) -> None:
+@pytest.mark.parametrize(
+    ("expression", "grains", "what"),
+    [
+        ("row_count.same_weekday", set(Grain) - {Grain.DAILY}, "is not partitioned by day"),
+        ("partition.start", {Grain.SNAPSHOT, Grain.DROP}, "is not partitioned by time"),
+    ],
+)
+def test_only_days_have_weekdays_and_only_time_has_dates(
+    folder: Path, expression: str, grains: set[Grain], what: str
+) -> None:
     rules(
         folder,
         f"{{type: {COUNT}, kwargs: {{min_value: {{$PARAMETER: {expression}}}}}}}",
     )
-    table = JudgedTable(ORDERS.columns, daily=False, empty_allowed=False, described_in="orders.odcs.yaml")
-    [problem] = problems_of(folder, table)
-    assert (problem.line, "is not partitioned by day" in problem.what) == (3, True)
+    for grain in Grain:
+        table = JudgedTable(ORDERS.columns, grain, empty_allowed=False, described_in="orders.odcs.yaml")
+        told = [(problem.line, what in problem.what) for problem in problems_of(folder, table)]
+        assert told == ([(3, True)] if grain in grains else []), grain
 
 
 def test_an_empty_partition_passes_only_where_the_contract_allows_one(folder: Path, edit: Edit) -> None:
@@ -148,7 +158,9 @@ def test_an_empty_partition_passes_only_where_the_contract_allows_one(folder: Pa
     edit(SUITE, "min_value: 1", "min_value: 0")
     [problem] = problems_of(folder)
     assert (problem.line, problem.what) == (2, "an empty partition of `stg_orders` would pass")
-    allowed = JudgedTable(ORDERS.columns, daily=True, empty_allowed=True, described_in="orders.odcs.yaml")
+    allowed = JudgedTable(
+        ORDERS.columns, grain=Grain.DAILY, empty_allowed=True, described_in="orders.odcs.yaml"
+    )
     assert problems_of(folder, allowed) == []
 
 

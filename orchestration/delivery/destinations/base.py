@@ -18,7 +18,11 @@ _SECRET_WORDS = ("password", "passwd", "secret", "token", "key", "credential")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One partition of one export, frozen in a Parquet file."""
+    """One partition of one export, frozen in a Parquet file.
+
+    `bounds` are those of a partition that is a span of time, half-open, ISO 8601 in UTC: every value of
+    `partition_column` lies between them. Without them every value is the partition key.
+    """
 
     export: str
     partition_key: str
@@ -28,6 +32,7 @@ class Shard:
     key: tuple[str, ...]
     partition_column: str
     digest: str
+    bounds: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

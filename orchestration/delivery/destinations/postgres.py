@@ -219,10 +219,14 @@ class PostgresDestination(Destination):
         cursor.execute(f"create temporary table {_STAGING} ({body}) on commit drop")
         sent = _ingest(cursor, shard, columns, plain)
         partition = next(c for c in columns if c.name == shard.partition_column)
-        cursor.execute(
-            f"delete from {self._target} where {quote(partition.name)}"
-            f" = cast({literal(shard.partition_key)} as {partition.postgres_type})"
-        )
+
+        def compared(operator: str, text: str) -> str:
+            return f"{quote(partition.name)} {operator} cast({literal(text)} as {partition.postgres_type})"
+
+        slice_of = compared("=", shard.partition_key)
+        if shard.bounds:
+            slice_of = f"{compared('>=', shard.bounds[0])} and {compared('<', shard.bounds[1])}"
+        cursor.execute(f"delete from {self._target} where {slice_of}")
         replaced = int(cursor.rowcount)
         names = ", ".join(quote(column.name) for column in columns)
         cursor.execute(

@@ -58,19 +58,27 @@ def _check_partition(shard: Shard, of: str, file: Any, column_type: Any) -> None
     compute = import_module("pyarrow.compute")
     column = shard.partition_column
     try:
-        expected = _as_type(shard.partition_key, column_type)
+        expected = [_as_type(text, column_type) for text in shard.bounds or (shard.partition_key,)]
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
-        expected = None
-    if expected is None:
+        expected = []
+    if not expected:
         raise DeliveryError(
             f"partition key {shard.partition_key!r} is no value of {column!r} ({column_type})",
-            "a partition column whose values are the partition's date",
-            "cast the column to a date in the export's model",
+            "a partition column whose values are the partition's key, or lie in its time",
+            "cast the column to a date, or of an hourly model to a timestamp, in the export's model",
         )
     outside, example = 0, ""
     for batch in file.iter_batches(columns=[column]):
         values = batch.column(0)
-        inside = compute.fill_null(compute.equal(values, expected), False)
+        if arrow.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        if shard.bounds:
+            inside = compute.and_(
+                compute.greater_equal(values, expected[0]), compute.less(values, expected[1])
+            )
+        else:
+            inside = compute.equal(values, expected[0])
+        inside = compute.fill_null(inside, False)
         strangers = values.filter(compute.invert(inside))
         if len(strangers):
             outside += len(strangers)
@@ -78,9 +86,16 @@ def _check_partition(shard: Shard, of: str, file: Any, column_type: Any) -> None
     if outside:
         raise DeliveryError(
             f"{outside} of {shard.rows} rows of {of} lie outside it, e.g. {column} = {example}",
-            f"{column} = {shard.partition_key} in every row",
+            f"{_lies_in(shard)} in every row",
             "restrict the export's model to its partition: in_partition() in its SQL",
         )
+
+
+def _lies_in(shard: Shard) -> str:
+    column = shard.partition_column
+    if shard.bounds is None or shard.bounds[0] == shard.partition_key:
+        return f"{column} = {shard.partition_key}"
+    return f"{shard.bounds[0]} <= {column} < {shard.bounds[1]}"
 
 
 def _as_type(text: str, column_type: Any) -> Any:

@@ -48,9 +48,11 @@ where
 {#-
   These columns are not, row for row, those of the latest earlier partition: a provider who sends
   yesterday's file under today's date sends rows that pass every other rule. Reads past the partition
-  on purpose. Passes where there is no earlier partition, and where this one is empty.
+  on purpose. Passes where there is no earlier partition, and where this one is empty. For tables that
+  are cut by time, an earlier partition being that of the latest earlier date or timestamp.
 -#}
 {% test differs_from_previous_partition(model, column_names) %}
+{%- do require_time('differs_from_previous_partition') -%}
 {%- set tested = graph.nodes.get(context['model'].attached_node) if execute else none -%}
 {%- set whole_table = tested.relation_name if tested else model -%}
 {%- set partition_by = tested.config.get('partition_by') if tested else column_names[0] -%}
@@ -66,7 +68,7 @@ previous_partition as (
     where {{ partition_by }} = (
         select max({{ partition_by }})
         from {{ whole_table }}
-        where {{ partition_by }} < {{ partition_date() }}
+        where {{ partition_by }} < {{ partition_literal(partition_bound('partition_start')) }}
     )
 ),
 

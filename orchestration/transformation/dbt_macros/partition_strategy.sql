@@ -17,7 +17,7 @@
     {%- if not column -%}
         {%- do exceptions.raise_compiler_error(
             "'" ~ model.name ~ "' has incremental_strategy='partition' and no partition_by: expected "
-            ~ "the name of its date column, e.g. partition_by='business_date'."
+            ~ "the name of the column that cuts it, e.g. partition_by='business_date'."
         ) -%}
     {%- endif -%}
     {%- do require_partition_key() -%}
@@ -39,7 +39,8 @@
         {%- do exceptions.raise_compiler_error(
             "'" ~ model.name ~ "' made " ~ strays ~ " row(s) outside the partition "
             ~ var('partition_key') ~ ": expected only rows with " ~ in_partition(column)
-            ~ ". Filter with in_partition(), or set " ~ column ~ " to partition_date()."
+            ~ ". Filter with in_partition(), or set " ~ column ~ " to partition_date(), of an hour to "
+            ~ "partition_timestamp(), of a drop to partition_key()."
         ) -%}
     {%- endif -%}
 {%- endmacro %}

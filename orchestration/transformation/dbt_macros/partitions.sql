@@ -2,9 +2,10 @@
   What a partition is in SQL. Belongs here: predicates and literals made of the partition of this
   run. Does not: how a partition is written (partition_strategy.sql).
 
-  A partitioned run gives three vars: partition_key, and the half-open interval in UTC
-  [partition_start, partition_end). They are read when SQL is compiled, never when the project is
-  parsed, so one parsed manifest serves every partition.
+  A partitioned run gives the vars partition_key and partition_grain (hourly, daily, weekly, monthly
+  or drop), and for a grain of time the half-open interval in UTC [partition_start, partition_end):
+  dates, of an hour timestamps. They are read when SQL is compiled, never when the project is parsed,
+  so one parsed manifest serves every partition.
 -#}
 
 {#- The key of this run, or an error that says how to give one. -#}
@@ -12,9 +13,9 @@
     {%- if not var('partition_key', none) -%}
         {%- do exceptions.raise_compiler_error(
             "'" ~ model.name ~ "' is partitioned, and this run names no partition: expected the vars "
-            ~ "partition_key, partition_start and partition_end. Run it through the platform, or add "
-            ~ "--vars '{partition_key: 2022-10-03, partition_start: 2022-10-03, "
-            ~ "partition_end: 2022-10-04}'."
+            ~ "partition_key, partition_grain, partition_start and partition_end. Run it through the "
+            ~ "platform, or add --vars '{partition_key: 2022-10-03, partition_grain: daily, "
+            ~ "partition_start: 2022-10-03, partition_end: 2022-10-04}'."
         ) -%}
     {%- endif -%}
     {%- do return(var('partition_key')) -%}
@@ -31,34 +32,109 @@
     {%- do return(var(name, '0001-01-01') | string) -%}
 {%- endmacro %}
 
-{#- The partition's first day, as a DATE. -#}
+{#- How this run's partition is cut; a day, if nothing says so. -#}
+{% macro partition_grain() -%}
+    {%- do return(var('partition_grain', 'daily') | string) -%}
+{%- endmacro %}
+
+{#- A bound as a literal: hours need a TIMESTAMP, everything longer a DATE. -#}
+{% macro partition_literal(bound) -%}
+    {%- do return(to_type("'" ~ bound ~ "'", 'timestamp' if partition_grain() == 'hourly' else 'date')) -%}
+{%- endmacro %}
+
+{#- The day on which the partition starts, as a DATE; a drop has none. -#}
 {% macro partition_date() -%}
+    {%- do require_time('partition_date()') -%}
     {%- do return(to_type("'" ~ partition_bound('partition_start')[:10] ~ "'", 'date')) -%}
 {%- endmacro %}
 
-{#- Rows of this partition: `where {{ in_partition('business_date') }}`. -#}
+{#- The moment at which the partition starts, as a TIMESTAMP in UTC; a drop has none. -#}
+{% macro partition_timestamp() -%}
+    {%- do require_time('partition_timestamp()') -%}
+    {%- do return(to_type("'" ~ partition_bound('partition_start') ~ "'", 'timestamp')) -%}
+{%- endmacro %}
+
+{#- The partition's key as text, for the column of a model that is cut by drop. -#}
+{% macro partition_key() -%}
+    {%- do return("'" ~ (require_partition_key() if execute and flags.WHICH in ('run', 'build')
+        else var('partition_key', '')) ~ "'") -%}
+{%- endmacro %}
+
+{#-
+  Rows of this partition: `where {{ in_partition('business_date') }}`. The column holds a date or a
+  timestamp that lies in it; where partitions are drops, the id of the drop.
+-#}
 {% macro in_partition(column) -%}
+    {%- if partition_grain() == 'drop' -%}
+        {%- do return('(' ~ column ~ ' = ' ~ partition_key() ~ ')') -%}
+    {%- endif -%}
     {%- do return(
-        '(' ~ column ~ ' >= ' ~ to_type("'" ~ partition_bound('partition_start') ~ "'", 'date')
-        ~ ' and ' ~ column ~ ' < ' ~ to_type("'" ~ partition_bound('partition_end') ~ "'", 'date') ~ ')'
+        '(' ~ column ~ ' >= ' ~ partition_literal(partition_bound('partition_start'))
+        ~ ' and ' ~ column ~ ' < ' ~ partition_literal(partition_bound('partition_end')) ~ ')'
     ) -%}
 {%- endmacro %}
 
 {#-
+  Rows of the partitions of a longer grain that this one lies in, or shares time with:
+  `where {{ in_partitions_of('monthly', 'month') }}` in a daily model is the month of the day.
+-#}
+{% macro in_partitions_of(grain, column) -%}
+    {%- do require_time('in_partitions_of()') -%}
+    {%- if not execute or not var('partition_start', none) -%}{%- do return('1 = 0') -%}{%- endif -%}
+    {%- if grain not in ('daily', 'weekly', 'monthly') -%}
+        {%- do exceptions.raise_compiler_error(
+            "in_partitions_of('" ~ grain ~ "', …) in '" ~ model.name
+            ~ "': expected daily, weekly or monthly; in_partition() takes the rest."
+        ) -%}
+    {%- endif -%}
+    {%- set day = modules.datetime.timedelta(days=1) -%}
+    {%- set start = partition_moment('partition_start') -%}
+    {%- set last = partition_moment('partition_end') - modules.datetime.timedelta(seconds=1) -%}
+    {%- if grain == 'weekly' -%}
+        {%- set first, after = start - start.weekday() * day, last + (7 - last.weekday()) * day -%}
+    {%- elif grain == 'monthly' -%}
+        {%- set first = start.replace(day=1) -%}
+        {%- set after = (last.replace(day=28) + 4 * day).replace(day=1) -%}
+    {%- else -%}
+        {%- set first, after = start, last + day -%}
+    {%- endif -%}
+    {%- do return(
+        '(' ~ column ~ ' >= ' ~ to_type("'" ~ first.strftime('%Y-%m-%d') ~ "'", 'date')
+        ~ ' and ' ~ column ~ ' < ' ~ to_type("'" ~ after.strftime('%Y-%m-%d') ~ "'", 'date') ~ ')'
+    ) -%}
+{%- endmacro %}
+
+{#- A bound of the partition as a moment that can be reckoned with. -#}
+{% macro partition_moment(name) -%}
+    {%- do return(modules.datetime.datetime.fromisoformat(partition_bound(name))) -%}
+{%- endmacro %}
+
+{% macro require_time(what) -%}
+    {%- if partition_grain() == 'drop' -%}
+        {%- do exceptions.raise_compiler_error(
+            "'" ~ model.name ~ "' is cut by drop, which has no time: expected no " ~ what
+            ~ "; in_partition() and partition_key() take the drop's id."
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
   Rows of the days up to and with this partition: `trailing_days: {stg_sales: 28}` in the model's
-  own meta is the day itself and the 27 before it. The orchestrator's partition mapping reads the
+  own meta is the day itself and the 27 before it; of an hour, a week or a month all of it, and the 27
+  days before it. The orchestrator's partition mapping reads the
   same meta, so SQL and lineage cannot drift apart.
 -#}
 {% macro in_trailing_days(upstream, column) -%}
     {%- if not execute -%}{%- do return('1 = 1') -%}{%- endif -%}
     {%- set days = trailing_days_of(upstream) -%}
-    {%- set end = modules.datetime.datetime.strptime(
-        partition_bound('partition_end')[:10], '%Y-%m-%d') -%}
-    {%- if end.year == 1 -%}{%- do return('1 = 0') -%}{%- endif -%}
-    {%- set start = end - modules.datetime.timedelta(days=days) -%}
+    {%- do require_time('in_trailing_days()') -%}
+    {%- set own = partition_moment('partition_start') -%}
+    {%- if own.year == 1 -%}{%- do return('1 = 0') -%}{%- endif -%}
+    {%- set start = own - modules.datetime.timedelta(days=days - 1) -%}
+    {%- set form = '%Y-%m-%dT%H:%M:%S' if partition_grain() == 'hourly' else '%Y-%m-%d' -%}
     {%- do return(
-        '(' ~ column ~ ' >= ' ~ to_type("'" ~ start.strftime('%Y-%m-%d') ~ "'", 'date')
-        ~ ' and ' ~ column ~ ' < ' ~ to_type("'" ~ end.strftime('%Y-%m-%d') ~ "'", 'date') ~ ')'
+        '(' ~ column ~ ' >= ' ~ partition_literal(start.strftime(form))
+        ~ ' and ' ~ column ~ ' < ' ~ partition_literal(partition_bound('partition_end')) ~ ')'
     ) -%}
 {%- endmacro %}
 

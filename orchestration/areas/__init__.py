@@ -1,0 +1,12 @@
+"""Storage areas: places behind one URL each, on a local disk, in Azure Blob or in S3.
+
+Belongs here: reading, writing and listing files by a path relative to an area, the same on every storage.
+Does not belong here: what the files are (staging, originals and processing are the business of `ingestion`),
+and how the warehouse reads them (`warehouse.object_storage`).
+"""
+
+from orchestration.areas.access import StorageAccess, StorageUrlError
+from orchestration.areas.area import Area, digest_of
+from orchestration.areas.files import CHUNK_BYTES, Entry
+
+__all__ = ["CHUNK_BYTES", "Area", "Entry", "StorageAccess", "StorageUrlError", "digest_of"]

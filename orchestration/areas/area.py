@@ -1,0 +1,176 @@
+"""An area: files by a path relative to a URL, the same on every storage."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestration.areas.access import Place, Scheme, StorageAccess, place_of
+from orchestration.areas.files import CHUNK_BYTES, EVERYTHING, Entry, Files
+
+
+class Area:
+    """The files below a URL. `access` is needed for object storage; it is opened on first use."""
+
+    def __init__(self, url: str, access: StorageAccess | None = None) -> None:
+        """Take the URL apart.
+
+        Raises:
+            StorageUrlError: it is no area's URL, or holds a credential.
+        """
+        self.place: Place = place_of(url)
+        self._access = access or StorageAccess()
+        self._opened: Files | None = None
+
+    @property
+    def url(self) -> str:
+        """The area's URL, spelt in one way; it never holds a secret."""
+        return str(self.place)
+
+    @property
+    def local(self) -> bool:
+        """Whether the area is a directory of this machine."""
+        return self.place.scheme is Scheme.LOCAL
+
+    def __repr__(self) -> str:
+        return f"Area({self.url!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Area) and self.place == other.place
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    @property
+    def _files(self) -> Files:
+        if self._opened is None:
+            self._opened = _open(self.place, self._access)
+        return self._opened
+
+    def path(self, relative: str) -> str:
+        """Return where a file of this area lies, as a person is told."""
+        return f"{self.url}/{_checked(relative)}"
+
+    def engine_path(self, relative: str) -> str:
+        """Return what the warehouse opens to read a file of this area (see `warehouse.object_storage`)."""
+        place, relative = self.place, _checked(relative)
+        if place.scheme is Scheme.LOCAL:
+            return f"{place.root}/{relative}"
+        below = "/".join(part for part in (place.container, place.root, relative) if part)
+        if place.scheme is Scheme.AZURE:
+            # abfss:// is the engine's name for the data lake's own protocol, which not every account speaks.
+            return f"az://{place.account}.blob.core.windows.net/{below}" if place.account else f"az://{below}"
+        return f"{place.scheme}://{below}"
+
+    def exists(self, relative: str) -> bool:
+        """Return whether the file is there, as storage has it now."""
+        return self._files.size(_checked(relative)) is not None
+
+    def size(self, relative: str) -> int:
+        """Return a file's size in bytes.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        size = self._files.size(_checked(relative))
+        if size is None:
+            raise FileNotFoundError(f"{self.path(relative)} does not exist")
+        return size
+
+    def open(self, relative: str) -> BinaryIO:
+        """Open a file for reading, with seek.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        return self._files.open(_checked(relative))
+
+    def chunks(self, relative: str) -> Iterator[bytes]:
+        """Yield a file's bytes, at most a mebibyte at a time."""
+        with self.open(relative) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+
+    def write(self, relative: str, chunks: Iterable[bytes]) -> None:
+        """Write a file, over any earlier one: it is flushed, and seen whole or not at all."""
+        self._files.write(_checked(relative), iter(chunks), create=False)
+
+    def create(self, relative: str, chunks: Iterable[bytes]) -> None:
+        """Write a file that does not exist yet; of several writers at once, one wins.
+
+        Raises:
+            FileExistsError: it exists. On object storage it may be this very call that wrote it, if an answer
+                was lost and the client tried again: compare what is there.
+        """
+        try:
+            self._files.write(_checked(relative), iter(chunks), create=True)
+        except FileExistsError as error:
+            raise FileExistsError(f"{self.path(relative)} exists already") from error
+
+    def upload(self, relative: str, source: Path, *, create: bool = False) -> None:
+        """Write a file from a local one; with `create` as `create`, else as `write`."""
+        with source.open("rb") as stream:
+            chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
+            self.create(relative, chunks) if create else self.write(relative, chunks)
+
+    def remove(self, relative: str) -> None:
+        """Remove a file if it is there."""
+        self._files.remove(_checked(relative))
+
+    def remove_all(self, relatives: Iterable[str]) -> None:
+        """Remove files, those that are there; several at a time where that is quicker."""
+        self._files.remove_all([_checked(relative) for relative in relatives])
+
+    def remove_tree(self, relative: str) -> None:
+        """Remove all that lies below a path, if anything does."""
+        self._files.remove_tree(_checked(relative))
+
+    def listing(self, pattern: str = EVERYTHING) -> Iterator[Entry]:
+        """Yield the files that match a pattern, in no stated order.
+
+        `*` and `?` match within a part of the path, `**` as the last part everything below; anything else, a
+        bracket too, stands for itself. Local folders are looked into as the pattern's parts go; object
+        storage gives one flat listing of what begins like the pattern up to its first wildcard.
+
+        Raises:
+            FileNotFoundError: the container or bucket does not exist; a directory that does not is empty.
+        """
+        return self._files.listing(_checked(pattern))
+
+
+def _open(place: Place, access: StorageAccess) -> Files:
+    if place.scheme is Scheme.LOCAL:
+        from orchestration.areas.local import LocalFiles
+
+        return LocalFiles(place.root)
+    if place.scheme is Scheme.AZURE:
+        from orchestration.areas.azure import azure_files
+
+        return azure_files(place, access)
+    if place.scheme is Scheme.S3:
+        from orchestration.areas.s3 import s3_files
+
+        return s3_files(place, access)
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    from orchestration.areas.objects import MemoryFiles
+
+    return MemoryFiles(MemoryFileSystem(), place.container, place.root)
+
+
+def _checked(relative: str) -> str:
+    """A path comes from a contract or a provider's manifest: it must not lead out of the area."""
+    if relative.startswith("/") or ".." in relative.split("/"):
+        raise ValueError(
+            f"`{relative}` is no path below an area; expected one without a leading / and without .."
+        )
+    return relative
+
+
+def digest_of(area: Area, path: str) -> tuple[str, int]:
+    """Return a file's SHA-256 and its size in bytes."""
+    sha256, size = hashlib.sha256(), 0
+    for chunk in area.chunks(path):
+        sha256.update(chunk)
+        size += len(chunk)
+    return sha256.hexdigest(), size

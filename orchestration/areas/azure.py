@@ -1,0 +1,117 @@
+"""Files of Azure Blob storage, through adlfs."""
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from orchestration.areas.access import Place, StorageAccess
+from orchestration.areas.files import Entry
+from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
+
+T = TypeVar("T")
+_REMOVED_TOGETHER = 32
+
+
+class AzureFiles(ObjectFiles):
+    """The blobs of one container whose names begin with `root`."""
+
+    page_size = 5000
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        """Yield the blobs whose name begins with `prefix`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        client = self.filesystem.service_client.get_container_client(self.container)
+        pages: Any = client.list_blobs(name_starts_with=prefix, results_per_page=self.page_size).by_page()
+
+        async def page() -> list[Any] | None:
+            async for blobs in pages:
+                return [blob async for blob in blobs]
+            return None
+
+        try:
+            while (blobs := self._run(page)) is not None:
+                for blob in blobs:
+                    # With a hierarchical namespace folders are listed as blobs of no bytes.
+                    if (blob.metadata or {}).get("hdi_isfolder") != "true":
+                        yield Entry(blob.name, int(blob.size), blob.last_modified, str(blob.etag))
+        except ResourceNotFoundError as error:
+            raise FileNotFoundError(
+                f"no container `{self.container}`; expected one that exists; make it or correct the URL"
+            ) from error
+
+    def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
+        """Upload a large blob in blocks with names of their own, and commit them.
+
+        The client's own upload names blocks by their offset: of two uploads of one blob at once, it would
+        commit a mixture. Blocks that are never committed are nowhere seen, and forgotten after a week.
+        """
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import BlobBlock
+
+        client = self.filesystem.service_client.get_blob_client(self.container, self.name_of(path))
+        blocks: list[str] = []
+
+        async def stage(named: Sequence[tuple[str, bytes]]) -> None:
+            await asyncio.gather(*(client.stage_block(name, part, len(part)) for name, part in named))
+
+        while batch := [(uuid.uuid4().hex, part) for part in itertools.islice(parts, CONCURRENT_PARTS)]:
+            self._run(stage, batch)
+            blocks += [name for name, _ in batch]
+        condition = {"match_condition": MatchConditions.IfMissing} if create else {}
+        try:
+            self._run(client.commit_block_list, [BlobBlock(name) for name in blocks], **condition)
+        except ResourceExistsError as error:
+            raise FileExistsError(path) from error
+
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Remove blobs, those that are there, many at a time.
+
+        A request for each: an account with a hierarchical namespace takes no batches.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        client = self.filesystem.service_client.get_container_client(self.container)
+        names = iter(dict.fromkeys(self.name_of(path) for path in paths))
+
+        async def remove(name: str) -> None:
+            with suppress(ResourceNotFoundError):
+                await client.delete_blob(name)
+
+        async def together(batch: Sequence[str]) -> None:
+            await asyncio.gather(*map(remove, batch))
+
+        while batch := list(itertools.islice(names, _REMOVED_TOGETHER)):
+            self._run(together, batch)
+
+    def _run(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object, **options: object
+    ) -> T:
+        """Run a coroutine in the loop that the client belongs to."""
+        from fsspec.asyn import sync
+
+        result: Any = sync(self.filesystem.loop, function, *arguments, **options)
+        return result
+
+
+def azure_files(place: Place, access: StorageAccess) -> AzureFiles:
+    """Return the files of an area in Azure.
+
+    Raises:
+        StorageUrlError: no account is configured, or another one than the URL's.
+    """
+    account = access.account_of(place.account)
+    from adlfs import AzureBlobFileSystem
+
+    options: dict[str, Any] = {"use_listings_cache": False, "max_concurrency": CONCURRENT_PARTS}
+    if access.azure_connection_string is not None:
+        options["connection_string"] = access.azure_connection_string.get_secret_value()
+    else:
+        from azure.identity.aio import DefaultAzureCredential
+
+        options |= {"account_name": account, "credential": DefaultAzureCredential()}
+    return AzureFiles(AzureBlobFileSystem(**options), place.container, place.root)

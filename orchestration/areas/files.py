@@ -1,0 +1,78 @@
+"""What every storage must do for an area, and how patterns are matched.
+
+Belongs here: the interface between `Area` and one kind of storage. Does not belong here: any kind of storage.
+Paths are relative to the area, with `/`, and already checked.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import BinaryIO, NamedTuple
+
+CHUNK_BYTES = 1 << 20
+EVERYTHING = "**"
+
+
+class Entry(NamedTuple):
+    """A file as a listing shows it: `size` in bytes, `modified` in UTC, `stamp` new whenever the file is."""
+
+    path: str
+    size: int
+    modified: datetime | None
+    stamp: str
+
+
+class Files(ABC):
+    """The files below one place of one kind of storage."""
+
+    @abstractmethod
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, None if there is no such file."""
+
+    @abstractmethod
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading, with seek; FileNotFoundError if it is not there."""
+
+    @abstractmethod
+    def write(self, path: str, chunks: Iterator[bytes], *, create: bool) -> None:
+        """Write a file, seen whole or not at all; with `create` FileExistsError if it exists."""
+
+    @abstractmethod
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+
+    @abstractmethod
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Remove files, those that are there."""
+
+    @abstractmethod
+    def remove_tree(self, path: str) -> None:
+        """Remove all that lies below a path."""
+
+    @abstractmethod
+    def listing(self, pattern: str) -> Iterator[Entry]:
+        """Yield the files that match a pattern, in no stated order."""
+
+
+def literal_prefix(pattern: str) -> str:
+    """Return what stands before a pattern's first wildcard."""
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+
+
+def matcher(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression of a pattern.
+
+    `*` and `?` match within a part of the path; `**` as the last part matches everything below. All else, as
+    brackets, stands for itself.
+    """
+    head, everything = pattern, ""
+    if pattern == EVERYTHING or pattern.endswith("/" + EVERYTHING):
+        head, everything = pattern.removesuffix(EVERYTHING), ".+"
+    wild = {"*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(wild.get(letter, re.escape(letter)) for letter in head) + everything, re.DOTALL)
+
+
+def is_wild(part: str) -> bool:
+    """Whether a part of a pattern has a wildcard."""
+    return "*" in part or "?" in part

@@ -1,0 +1,178 @@
+"""Files of a local directory.
+
+A file is written below `.partial/` of the area, flushed to the disk, and then renamed to its name, or linked
+where it must not exist yet. A writer holds a lock on what it writes: what nobody holds was left by one that
+was killed, and the next writer removes it.
+"""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestration.areas.files import EVERYTHING, Entry, Files, is_wild, matcher
+
+_PARTIAL = ".partial"
+
+
+class LocalFiles(Files):
+    """The files below the directory `root`, which is made when something is written."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def _at(self, path: str) -> str:
+        return os.path.join(self._root, *path.split("/")) if path else self._root
+
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, None if there is no such file."""
+        at = self._at(path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return os.path.getsize(at) if os.path.isfile(at) else None
+        return None
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        return open(self._at(path), "rb")
+
+    def write(self, path: str, chunks: Iterator[bytes], *, create: bool) -> None:
+        """Write a file: flushed, then shown in one step."""
+        folder = os.path.join(self._root, _PARTIAL)
+        _make_folder(folder)
+        _clear_abandoned(folder)
+        with _partial_file(folder) as (partial, stream):
+            for chunk in chunks:
+                stream.write(chunk)
+            stream.flush()
+            os.fsync(stream.fileno())
+            at = self._at(path)
+            _make_folder(os.path.dirname(at))
+            if create:
+                os.link(partial, at)  # unlike a rename, fails if the file is there
+                os.unlink(partial)
+            else:
+                os.replace(partial, at)
+        _sync_folder(os.path.dirname(at))
+
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+        Path(self._at(path)).unlink(missing_ok=True)
+
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Remove files, those that are there."""
+        for path in paths:
+            self.remove(path)
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory and all that is below it."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._at(path))
+
+    def listing(self, pattern: str) -> Iterator[Entry]:
+        """Yield the files that match a pattern; a part without a wildcard costs no look into its folder."""
+        return self._below("", pattern.split("/"))
+
+    def _below(self, folder: str, parts: Sequence[str]) -> Iterator[Entry]:
+        """Yield the files below `folder` (relative, ending in `/`, or empty) that match the parts."""
+        part, rest = parts[0], parts[1:]
+        if not is_wild(part):
+            if rest:
+                yield from self._below(f"{folder}{part}/", rest)
+            elif (entry := self._entry(folder + part)) is not None:
+                yield entry
+            return
+        everything = part == EVERYTHING and not rest
+        matches = matcher(part).fullmatch
+        try:
+            with os.scandir(self._at(folder.rstrip("/"))) as found:
+                items = [item for item in found if everything or matches(item.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for item in items:
+            if item.is_dir():
+                if (everything or rest) and (folder or item.name != _PARTIAL):
+                    yield from self._below(f"{folder}{item.name}/", rest or parts)
+            elif not rest:
+                try:
+                    yield _entry_of(folder + item.name, item.stat())
+                except FileNotFoundError:  # gone since the look into its folder
+                    continue
+
+    def _entry(self, path: str) -> Entry | None:
+        at = self._at(path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return _entry_of(path, os.stat(at)) if os.path.isfile(at) else None
+        return None
+
+
+def _entry_of(path: str, status: os.stat_result) -> Entry:
+    # A rename into place changes the inode, a write in place the time.
+    stamp = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+    return Entry(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), stamp)
+
+
+@contextmanager
+def _partial_file(folder: str) -> Generator[tuple[str, BinaryIO]]:
+    """A new file in a folder, locked while it is written; gone if it was not given another name."""
+    while True:
+        path = os.path.join(folder, uuid.uuid4().hex)
+        with open(path, "xb") as stream:
+            _lock(stream.fileno(), wait=True)
+            if not os.fstat(stream.fileno()).st_nlink:
+                continue  # another writer took it for abandoned before it was locked
+            try:
+                yield path, stream
+            finally:
+                # First the name, then the lock: nobody sees it abandoned in between.
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+            return
+
+
+def _clear_abandoned(folder: str) -> None:
+    """Remove what killed writers left: files that nobody holds a lock on."""
+    with os.scandir(folder) as found:
+        names = [item.path for item in found]
+    for path in names:
+        with suppress(FileNotFoundError), open(path, "rb") as stream:
+            if _lock(stream.fileno(), wait=False):
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+
+
+def _lock(handle: int, *, wait: bool) -> bool:
+    """Lock an open file; the system lets go of it however the process ends."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _make_folder(folder: str) -> None:
+    """Make a folder; its name, too, must outlast a power cut."""
+    if os.path.isdir(folder):
+        return
+    parent = os.path.dirname(folder)
+    if parent != folder:
+        _make_folder(parent)
+    with suppress(FileExistsError):
+        os.mkdir(folder)
+    _sync_folder(parent)
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,109 @@
+"""Files of S3 and what speaks its protocol, through s3fs."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from orchestration.areas.access import Place, StorageAccess
+from orchestration.areas.files import Entry
+from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
+
+_TRIES = 5
+_REMOVED_TOGETHER = 1000
+
+
+class S3Files(ObjectFiles):
+    """The objects of one bucket whose names begin with `root`."""
+
+    page_size = 1000
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        """Yield the objects whose name begins with `prefix`."""
+        where: dict[str, Any] = {"Bucket": self.container, "Prefix": prefix, "MaxKeys": self.page_size}
+        while True:
+            try:
+                page = cast("dict[str, Any]", self.filesystem.call_s3("list_objects_v2", **where))
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f"no bucket `{self.container}`; expected one that exists; make it or correct the URL"
+                ) from error
+            for found in page.get("Contents", ()):
+                modified = cast("datetime", found["LastModified"]).astimezone(UTC)
+                # The ETag is made of the content: the same content, put again, is told by its time (seconds).
+                yield Entry(
+                    found["Key"], int(found["Size"]), modified, f"{found['ETag']}-{modified.isoformat()}"
+                )
+            if not page.get("IsTruncated"):
+                return
+            where["ContinuationToken"] = page["NextContinuationToken"]
+
+    def put(self, path: str, content: bytes, *, create: bool) -> None:
+        """Write an object in one request; S3 may ask for another try."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                super().put(path, content, create=create)
+            except OSError as error:
+                if not (create and tries_left and _conflicts(error)):
+                    raise
+            else:
+                return
+
+    def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
+        """Write a large object as an upload in parts.
+
+        What a killed process has uploaded is nowhere seen; a rule of the bucket's life cycle clears it.
+        """
+        call: Any = self.filesystem.call_s3
+        where = {"Bucket": self.container, "Key": self.name_of(path)}
+        upload = {**where, "UploadId": call("create_multipart_upload", **where)["UploadId"]}
+
+        def send(numbered: tuple[int, bytes]) -> dict[str, Any]:
+            number, part = numbered
+            sent = call("upload_part", PartNumber=number, Body=part, **upload)
+            return {"PartNumber": number, "ETag": sent["ETag"]}
+
+        sent: list[dict[str, Any]] = []
+        numbered = enumerate(parts, start=1)
+        try:
+            with ThreadPoolExecutor(CONCURRENT_PARTS) as pool:
+                while batch := list(itertools.islice(numbered, CONCURRENT_PARTS)):
+                    sent += pool.map(send, batch)
+            condition = {"IfNoneMatch": "*"} if create else {}
+            call("complete_multipart_upload", MultipartUpload={"Parts": sent}, **upload, **condition)
+        except BaseException:
+            call("abort_multipart_upload", **upload)
+            raise
+
+    def remove_all(self, paths: Iterable[str]) -> None:
+        """Remove objects, those that are there, 1,000 in one request."""
+        names = iter(dict.fromkeys(self.name_of(path) for path in paths))
+        while batch := list(itertools.islice(names, _REMOVED_TOGETHER)):
+            which = {"Objects": [{"Key": name} for name in batch], "Quiet": True}
+            answer: dict[str, Any] = self.filesystem.call_s3(
+                "delete_objects", Bucket=self.container, Delete=which
+            )
+            for failed in answer.get("Errors", ()):
+                raise OSError(
+                    f"object {failed['Key']} of bucket {self.container} was not removed: {failed['Code']}"
+                )
+
+
+def _conflicts(error: OSError) -> bool:
+    """Whether S3 asks for another try, as somebody else was writing the object at that moment."""
+    response = cast("dict[str, Any]", getattr(error.__cause__, "response", None) or {})
+    return response.get("Error", {}).get("Code") == "ConditionalRequestConflict"
+
+
+def s3_files(place: Place, access: StorageAccess) -> S3Files:
+    """Return the files of an area in S3; credentials come from the standard `AWS_*` environment."""
+    from s3fs import S3FileSystem
+
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if access.s3_endpoint_url:
+        options |= {
+            "endpoint_url": access.s3_endpoint_url,
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        }
+    return S3Files(S3FileSystem(**options), place.container, place.root)

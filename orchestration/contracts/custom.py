@@ -1,0 +1,147 @@
+"""`customProperties`: where ODCS keeps what the standard does not name, and we keep what is ours.
+
+Belongs here: reading one list of them strictly. Does not belong here: what they mean.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+from orchestration.partitions import Grain, Partitioning, floor
+from orchestration.problems import Problem, did_you_mean
+from orchestration.yaml_files import YamlFile
+
+
+class CustomProperties:
+    """One list of custom properties, at `at` in the file; only names in `known` may stand in it."""
+
+    def __init__(
+        self, file: YamlFile, at: tuple[str | int, ...], known: Sequence[str], problems: list[Problem]
+    ) -> None:
+        self._file = file
+        self._at = (*at, "customProperties")
+        self._problems = problems
+        self._places: dict[str, int] = {}
+        self._values: dict[str, Any] = {}
+        holder: Any = file.data
+        for step in at:
+            holder = holder[step]
+        for index, item in enumerate(cast("list[dict[str, Any]]", holder.get("customProperties") or [])):
+            name = str(item.get("property"))
+            if name not in known:
+                problems.append(
+                    file.problem(
+                        f"unknown custom property `{name}`",
+                        expected=f"one of: {', '.join(sorted(known))}",
+                        mend=did_you_mean(name, known),
+                        at=(*self._at, index, "property"),
+                    )
+                )
+            elif name in self._values:
+                problems.append(
+                    file.problem(
+                        f"custom property `{name}` stands twice", expected="one of each",
+                        mend="remove one of them", at=(*self._at, index, "property"),
+                    )
+                )  # fmt: skip
+            self._places[name] = index
+            self._values[name] = item.get("value")
+
+    def problem(self, name: str, what: str, expected: str, mend: str) -> None:
+        """Note what is wrong with a property."""
+        at = (*self._at, self._places[name], "value") if name in self._places else self._at
+        self._problems.append(self._file.problem(what, expected=expected, mend=mend, at=at))
+
+    def has(self, name: str) -> bool:
+        """Whether the property is there."""
+        return name in self._values
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a text."""
+        value = self._values.get(name)
+        return default if value is None else str(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; one text alone is a list of it."""
+        value = self._values.get(name)
+        if value is None:
+            return ()
+        items = cast("list[Any]", value if isinstance(value, list) else [value])
+        return tuple(str(item) for item in items)
+
+    def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
+        """Return one of `allowed`; anything else is a problem, and the answer is empty."""
+        value = self.text(name, default or "None")
+        if value in allowed:
+            return value
+        self.problem(
+            name, f"custom property `{name}` is `{value}`", f"one of: {', '.join(allowed)}",
+            f"add `- property: {name}` with one of them as its value",
+        )  # fmt: skip
+        return ""
+
+    def whole_number(self, name: str) -> int | None:
+        """Return a number of 0 or more; None without one."""
+        value = self._values.get(name)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return value
+        self.problem(
+            name, f"custom property `{name}` is `{value}`", "a whole number, 0 or more",
+            "correct the value",
+        )  # fmt: skip
+        return None
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return true or false."""
+        value = self._values.get(name, default)
+        if isinstance(value, bool):
+            return value
+        self.problem(name, f"custom property `{name}` is `{value}`", "true or false", "correct the value")
+        return default
+
+    def mapping(
+        self, name: str, keys: Sequence[str] | None, values: Sequence[str] | None
+    ) -> Mapping[str, str]:
+        """Return a mapping whose keys and values are of the given ones (None: any)."""
+        value = self._values.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.problem(
+                name, f"custom property `{name}` is `{value}`", "a mapping",
+                f"write it as in `{{{(keys or ['name'])[0]}: {(values or ['value'])[0]}}}`",
+            )  # fmt: skip
+            return {}
+        found: dict[str, str] = {}
+        for key, item in cast("dict[Any, Any]", value).items():
+            for said, allowed in ((str(key), keys), (str(item), values)):
+                if allowed is not None and said not in allowed:
+                    self.problem(
+                        name, f"custom property `{name}` says `{said}`",
+                        f"one of: {', '.join(allowed)}", did_you_mean(said, allowed),
+                    )  # fmt: skip
+                    break
+            else:
+                found[str(key)] = str(item)
+        return found
+
+    def moment(self, name: str, form: str, partitioning: Partitioning) -> datetime | None:
+        """Return the start of a partition: its key, or the day that it starts on, as 2022-08-01."""
+        value = self._values.get(name)
+        grain = partitioning.grain
+        try:
+            if isinstance(value, datetime | date) or partitioning.holds(str(value)) is False:
+                moment = datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+            else:
+                moment = partitioning.interval(str(value))[0]
+            if floor(grain, moment) != moment:
+                raise ValueError
+        except ValueError:
+            example = datetime(2022, 8, 1, tzinfo=UTC).strftime(form)
+            said = {Grain.DAILY: "the first day of the feed"}.get(grain, f"the first {grain} partition")
+            self.problem(
+                name, f"custom property `{name}` is `{value}`", f"{said}, as {example}",
+                "add it under customProperties",
+            )  # fmt: skip
+            return None
+        return moment

@@ -1,0 +1,230 @@
+"""Whether what lies in staging for a partition is a whole drop that nobody has taken yet.
+
+Belongs here: the three ways in which a provider says that it is. Does not belong here: looking into storage
+(`discovery`), and what is recorded then (`staging`).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from orchestration.areas import Entry
+from orchestration.contracts.drops import CompleteOn
+from orchestration.contracts.model import SourceContract
+from orchestration.ingestion.content import Contents
+from orchestration.ingestion.discovery import Landed
+from orchestration.ingestion.manifests import ListedFile, MalformedManifest, read_manifest
+from orchestration.state.records import Drop
+
+# Files without a marker are spoken of after so long.
+_LONG_WAIT = timedelta(hours=1)
+_SHOWN_FILES = 3
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing to do until something changes."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not whole yet; `note` says so where it has been long."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something that the provider must mend."""
+
+    complaint: str
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole drop of these files. `stamp` is what its marker, its manifest or the files at rest look like.
+
+    `complaint` is about files that lie beside them.
+    """
+
+    files: tuple[Entry, ...]
+    stamp: str
+    complaint: str = ""
+
+
+Verdict = Settled | Waiting | Wrong | Whole
+
+
+def judge(
+    contract: SourceContract, landed: Landed, latest: Drop | None, contents: Contents, now: datetime
+) -> Verdict:
+    """Return what a partition's files, its marker or manifest and its newest drop say together.
+
+    Args:
+        contract: the source's contract.
+        landed: what lies in staging for the partition.
+        latest: the partition's newest drop.
+        contents: reads what must be read.
+        now: the time, as staging's storage has it.
+    """
+    if contract.completion.on is CompleteOn.STABLE:
+        return _at_rest(contract, landed, latest, contents, now)
+    if landed.sign is None:
+        return _without_sign(contract, landed, latest, now)
+    if latest is not None and latest.marker_stamp == landed.sign.stamp:
+        return _changed_since(contract, landed, latest, landed.sign, contents)
+    if contract.completion.on is CompleteOn.MANIFEST:
+        return _listed(contract, landed, landed.sign, contents)
+    return _marked(contract, landed, landed.sign)
+
+
+def _marked(contract: SourceContract, landed: Landed, marker: Entry) -> Verdict:
+    """A marker that is new: it speaks for what was there when it was written."""
+    several = contract.template.several
+    if not landed.files:
+        return Wrong(
+            f"{marker.path}: marker without its {'files' if several else 'file'}; expected"
+            f" {contract.template.of(landed.key)}; land the {'files' if several else 'file'}, then the marker"
+        )
+    # Which file it is of one, the marker need not tell: it is whole when storage shows it.
+    late = [file.path for file in landed.files if _after(file, marker)] if several else []
+    return _newer_than(marker, late) if late else Whole(landed.files, marker.stamp)
+
+
+def _changed_since(
+    contract: SourceContract, landed: Landed, latest: Drop, sign: Entry, contents: Contents
+) -> Verdict:
+    """Files that came, or were written over, after the drop was taken: not without a word of the provider."""
+    taken = {file.path: file for file in latest.files}
+    late = [file.path for file in landed.files if file.path not in taken]
+    if late and contract.completion.on is CompleteOn.MANIFEST:
+        return _not_listed(sign, late)
+    late += [
+        file.path
+        for file in landed.files
+        if (known := taken.get(file.path)) is not None
+        and _after(file, sign)
+        # Its time alone says little: it may be the very file that came after its marker and was taken.
+        and (known.size != file.size or contents.digest(file) != known.digest)
+    ]
+    return _newer_than(sign, sorted(late)) if late else Settled()
+
+
+def _newer_than(sign: Entry, late: Sequence[str]) -> Wrong:
+    return Wrong(
+        f"{_some(late)}: newer than {sign.path}; expected every file before its marker;"
+        " write the marker again once the files are whole"
+    )
+
+
+def _not_listed(manifest: Entry, extra: Sequence[str]) -> Wrong:
+    return Wrong(
+        f"{_some(extra)}: not listed in {manifest.path}; expected every file of the drop there;"
+        " list it, or take it away"
+    )
+
+
+def _without_sign(contract: SourceContract, landed: Landed, latest: Drop | None, now: datetime) -> Verdict:
+    """Files alone: those of the drop already taken, or of one that is still to be announced."""
+    taken = {} if latest is None else {file.path: file.size for file in latest.files}
+    waiting = [file for file in landed.files if taken.get(file.path) != file.size]
+    if not waiting:
+        return Settled()
+    age = now - max((file.modified or now for file in waiting), default=now)
+    if age < _LONG_WAIT:
+        return Waiting()
+    assert contract.completion.template is not None
+    sign = contract.completion.template.of(landed.key)
+    names = _some([file.path for file in waiting])
+    return Waiting(f"{names}: waits for its {contract.completion.on} {sign}, for {_hours(age)} so far")
+
+
+def _at_rest(
+    contract: SourceContract, landed: Landed, latest: Drop | None, contents: Contents, now: datetime
+) -> Verdict:
+    """No marker at all: a drop is whole once nothing of it has changed for the contract's time."""
+    if not landed.files:
+        return Settled()
+    stamp = hashlib.sha256(
+        "\n".join(f"{file.path} {file.stamp}" for file in landed.files).encode()
+    ).hexdigest()
+    if latest is not None and latest.marker_stamp == stamp:
+        return Settled()
+    rest = timedelta(seconds=contract.completion.seconds)
+    if any(file.modified is None or now - file.modified < rest for file in landed.files):
+        return Waiting()
+    if latest is not None and _only_gone(landed.files, latest, contents):
+        return Settled()
+    return Whole(landed.files, stamp)
+
+
+def _only_gone(files: Sequence[Entry], latest: Drop, contents: Contents) -> bool:
+    """Whether this is what is left of the drop taken: staging is being emptied, nothing was corrected."""
+    known = {file.path: file for file in latest.files}
+    return len(files) < len(known) and all(
+        file.path in known
+        and known[file.path].size == file.size
+        and (file.modified or _LONG_AGO) <= (latest.landed_at or _LONG_AGO)
+        and known[file.path].digest == contents.digest(file)
+        for file in files
+    )
+
+
+def _listed(contract: SourceContract, landed: Landed, manifest: Entry, contents: Contents) -> Verdict:
+    """A manifest that is new: all that it lists must be there as it says, and nothing else."""
+    try:
+        listed = read_manifest(contents.read(manifest), manifest.path)
+    except MalformedManifest as error:
+        return Wrong(
+            f"{manifest.path}: {error}; expected"
+            ' {"files": [{"path": …, "size": bytes, "sha256": hex or left out}]}; correct the manifest'
+        )
+    for path in listed:
+        if contract.template.key_of(path) != landed.key:
+            return Wrong(
+                f"{manifest.path}: lists {path}, which is none of this drop's files; expected"
+                f" {contract.template.of(landed.key)}; correct the manifest, or the contract's path"
+            )
+    files = {file.path: file for file in landed.files}
+    wrong = [
+        text for path, item in listed.items() if (text := _unlike(files.get(path), path, item, contents))
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - _SHOWN_FILES} more" if len(wrong) > _SHOWN_FILES else ""
+        return Wrong(
+            "; ".join(wrong[:_SHOWN_FILES])
+            + f"{more}; expected what {manifest.path} lists; land the file again,"
+            " or correct the manifest"
+        )
+    extra = sorted(files.keys() - listed.keys())
+    beside = _not_listed(manifest, extra).complaint if extra else ""
+    return Whole(tuple(files[path] for path in sorted(listed)), manifest.stamp, beside)
+
+
+def _unlike(file: Entry | None, path: str, item: ListedFile, contents: Contents) -> str:
+    """Return how a file differs from what its manifest says, or nothing."""
+    if file is None:
+        return f"{path}: listed, but not there"
+    if file.size != item.size:
+        return f"{path}: has {file.size:,} bytes, not {item.size:,}"
+    if item.sha256 is not None and (digest := contents.digest(file)) != item.sha256.lower():
+        return f"{path}: has SHA-256 {digest[:16]}…, not {item.sha256[:16].lower()}…"
+    return ""
+
+
+def _after(file: Entry, sign: Entry) -> bool:
+    return (file.modified or _LONG_AGO) > (sign.modified or _LONG_AGO)
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN_FILES} more" if len(paths) > _SHOWN_FILES else ""
+    return ", ".join(paths[:_SHOWN_FILES]) + more
+
+
+def _hours(age: timedelta) -> str:
+    hours = int(age.total_seconds() // 3600)
+    if hours < 48:
+        return "1 hour" if hours == 1 else f"{hours} hours"
+    return f"{hours // 24} days"

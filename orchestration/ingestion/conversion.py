@@ -1,0 +1,208 @@
+"""A drop's originals -> converted rows, in an engine of its own: the warehouse stays open meanwhile.
+
+Belongs here: the engine, its scratch directory, and mended rows that stand in for quarantined ones. Does not
+belong here: where the result goes (`load`).
+"""
+
+import os
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+import psutil
+
+from orchestration.areas import Area
+from orchestration.contracts.model import SourceContract
+from orchestration.contracts.reading import Format, ReadOptions
+from orchestration.deployment import Deployment
+from orchestration.ingestion.convert import Converted, Place, QuarantinedRow, convert
+from orchestration.ingestion.formats.base import PlainFile, ReaderContext
+from orchestration.ingestion.formats.csv import open_csv
+from orchestration.ingestion.formats.plain import LandedFile, plain_files
+from orchestration.ingestion.formats.registry import open_reader
+from orchestration.ingestion.judgement import Judgement
+from orchestration.ingestion.masking import prepare_masking
+from orchestration.ingestion.originals import MENDED
+from orchestration.ingestion.refusal import DropRefused
+from orchestration.ingestion.shape import Shape, shape_of
+from orchestration.state.records import Drop
+from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.object_storage import object_storage
+
+if TYPE_CHECKING:
+    import duckdb
+
+# A mended row says which row it stands in for.
+PLACE_HEADERS = ("_file", "_line")
+# The engine spills to scratch beyond it; with Python and the originals' chunks a load stays below 1 GB.
+_MEMORY_LIMIT = "512MB"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Converted rows: `rows` are Parquet files, `read` = `loaded` + quarantined. `added` are new columns."""
+
+    rows: tuple[Path, ...]
+    read: int
+    loaded: int
+    quarantined: tuple[QuarantinedRow, ...]
+    added: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def convert_drop(
+    deployment: Deployment,
+    contract: SourceContract,
+    drop: Drop,
+    landed: Sequence[LandedFile],
+    scratch: Path,
+    *,
+    for_mending: bool = False,
+) -> Conversion:
+    """Convert a drop from its originals; see `convert`.
+
+    Raises:
+        TooManyBadRows: more rows than the contract allows break it.
+        DropRefused: the drop as a whole does.
+        Unreadable: a file cannot be read at all.
+        MaskingKeyMissing: the contract hashes values, and this deployment has no key.
+    """
+    area = deployment.originals
+    mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
+    files = plain_files(
+        area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
+    )
+    with _engine(deployment, area, scratch) as connection, _damage_told(contract, files):
+        names = [column.header for column in contract.columns]
+        reader = open_reader(ReaderContext(connection, scratch, contract.reading, names), files)
+        shape = shape_of(contract, reader.columns)
+        prepare_masking(connection, contract.columns, deployment.settings.masking_key)
+        judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
+        mended = _mended_rows(connection, contract, drop, shape, area, mends, scratch)
+        label = str(drop.file)
+        places = frozenset(mended.places) if mended else frozenset[Place]()
+        converted = convert(connection, judgement, reader, label, scratch / "rows", places)
+        parts = [converted, *([mended.converted] if mended else [])]
+        if mended:
+            _check_keys(connection, judgement, label, [part.rows for part in parts])
+    return Conversion(
+        rows=tuple(part.rows for part in parts),
+        read=converted.read,
+        loaded=sum(part.loaded for part in parts),
+        quarantined=tuple(row for part in parts for row in part.quarantined),
+        added=tuple(shape.added),
+        warnings=shape.warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Mended:
+    places: Sequence[Place]
+    converted: Converted
+
+
+def _mended_rows(
+    connection: "duckdb.DuckDBPyConnection",
+    contract: SourceContract,
+    drop: Drop,
+    shape: Shape,
+    area: Area,
+    mends: Sequence[LandedFile],
+    scratch: Path,
+) -> _Mended | None:
+    """Convert mended rows by the same contract; of rows mended more than once the last counts."""
+    if not mends:
+        return None
+    options = ReadOptions(Format.CSV)
+    files = plain_files(area, mends, options, scratch / "mends")
+    reader = open_csv(ReaderContext(connection, scratch, options, []), files)
+    headers = [*PLACE_HEADERS, *(name for name in shape.found.values() if name is not None)]
+    for file, columns in reader.columns.items():
+        lacking = [name for name in headers if name not in {column.name for column in columns}]
+        if lacking:
+            raise DropRefused(
+                file.name,
+                [f"line 1: column `{lacking[0]}` is missing; expected {', '.join(headers)}; export anew"],
+            )
+    connection.execute(
+        f"create or replace temp table mended_places as"
+        f" select c0 as file, try_cast(c1 as bigint) as line from ({reader.rows(PLACE_HEADERS)})"
+    )
+    places = connection.execute("from mended_places").fetchall()
+    twice = connection.execute(
+        "select file, line from mended_places group by all having count(*) > 1 or line is null"
+    ).fetchone()
+    if twice is not None:
+        rule = f"`_file` and `_line` say {twice[0]} line {twice[1]}; expected one mended row for each place"
+        raise DropRefused(mends[0].name, [rule])
+    text = Shape(shape.found, {}, shape.added)
+    judgement = Judgement(contract, text, drop.partition_key)
+    return _Mended(places, convert(connection, judgement, reader, mends[0].name, scratch / "mended"))
+
+
+def _check_keys(
+    connection: "duckdb.DuckDBPyConnection", judgement: Judgement, label: str, rows: Sequence[Path]
+) -> None:
+    """A mended row must not bring a key that is there already."""
+    paths = ", ".join(literal(str(path)) for path in rows)
+    for key in judgement.keys:
+        names = ", ".join(quoted(name) for name in key)
+        present = " and ".join(f"{quoted(name)} is not null" for name in key)
+        twice = connection.execute(
+            f"select {names} from read_parquet([{paths}]) where {present}"
+            f" group by {names} having count(*) > 1 limit 1"
+        ).fetchone()
+        if twice is not None:
+            rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; mend it once more"
+            raise DropRefused(label, [rule])
+
+
+@contextmanager
+def _damage_told(contract: SourceContract, files: Sequence[PlainFile]) -> Generator[None]:
+    """Pages of Parquet are looked at when rows are read: only then the engine finds them damaged."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        if contract.reading.format is not Format.PARQUET:
+            raise
+        from orchestration.ingestion.formats.parquet import unreadable
+
+        raise unreadable(files, error) from None
+
+
+@contextmanager
+def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duckdb.DuckDBPyConnection"]:
+    import duckdb
+
+    (scratch / "engine").mkdir()
+    with duckdb.connect() as connection:
+        connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set autoload_known_extensions = false")
+        connection.execute("set TimeZone = 'UTC'")
+        # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute("set temp_directory = ?", [str(scratch / "engine")])
+        with object_storage(connection, [area], deployment.settings.storage_access):
+            yield connection
+
+
+@contextmanager
+def scratch_directory(folder: Path) -> Generator[Path]:
+    """Yield a directory for one conversion; clear those that killed processes left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        owner = left.name.partition("-")[0]
+        if owner.isdigit() and int(owner) != os.getpid() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    made = Path(mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

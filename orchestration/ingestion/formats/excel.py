@@ -1,0 +1,244 @@
+"""Excel workbooks (.xlsx): a sheet's cells as text, through openpyxl into intermediate Parquet.
+
+Belongs here: what a cell says, and which row it stands in. Does not belong here: types (`ingestion`).
+Of the quicker readers, calamine gives an error cell (#N/A) as an empty one and holds a sheet in memory as a
+whole, and the engine's own extension gives dates as numbers when asked for text.
+"""
+
+import bisect
+import itertools
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from orchestration.ingestion.formats.base import BrokenRow, PlainFile, Reader, ReaderContext, Unreadable
+from orchestration.ingestion.formats.parquet import ParquetReader
+from orchestration.ingestion.formats.scratch import json_text, write_parquet
+from orchestration.ingestion.formats.unpack import damaged, raw_chunks
+
+if TYPE_CHECKING:
+    import duckdb
+    from openpyxl.workbook import Workbook
+
+# Workbooks before 2007, and encrypted ones.
+_OLE = b"\xd0\xcf\x11\xe0"
+# A formula without a result: openpyxl gives it as an empty cell. A text may be empty.
+_UNCALCULATED = re.compile(
+    rb"""<c\b(?![^>]*\bt="str")[^>]*\br="([A-Z]+[0-9]+)"[^>]*>\s*<f\b[^>]*(?:/>|>[^<]*</f>)"""
+    rb"""\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"""
+)
+_LONGEST_CELL_BYTES = 1 << 16
+# Of the columns that a sheet has beside those with a header, as many are looked into.
+_MOST_UNNAMED = 64
+
+
+def open_excel(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
+    """Return the reader of one sheet of each workbook.
+
+    Raises:
+        Unreadable: a file is damaged, no workbook, or has no such sheet.
+    """
+    sheets: dict[PlainFile, _Sheet] = {}
+    for number, file in enumerate(files):
+        sheets[file] = _Sheet(file, context.scratch / f"excel-{number:06d}.parquet", context)
+    return _ExcelReader(context.connection, sheets)
+
+
+class _ExcelReader(ParquetReader):
+    """Rows of sheets; rows without a cell are none, but count to those who look for a row."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", sheets: "Mapping[PlainFile, _Sheet]") -> None:
+        paths = {file: sheet.path for file, sheet in sheets.items()}
+        super().__init__(connection, paths, {file: sheet.names for file, sheet in sheets.items()})
+        self._sheets = {file.name: sheet for file, sheet in sheets.items()}
+
+    def lines(self, file: str, places: Sequence[int]) -> Mapping[int, int]:
+        return {place: self._sheets[file].row_of(place) for place in places}
+
+    def broken_count(self) -> int:
+        return sum(len(sheet.broken) for sheet in self._sheets.values())
+
+    def broken_rows(self, at_most: int) -> list[BrokenRow]:
+        rows = (row for sheet in self._sheets.values() for row in sheet.broken)
+        return list(itertools.islice(rows, at_most))
+
+
+class _Sheet:
+    """One sheet as intermediate Parquet: `names` of its columns by place, None for one that is empty."""
+
+    def __init__(self, file: PlainFile, path: Path, context: ReaderContext) -> None:
+        self.path = str(path)
+        self.broken: list[BrokenRow] = []
+        self._file = file
+        # Where the numbers of rows leap: (place, number) from that place on.
+        self._leaps = [(1, 1)]
+        self.names = self._write(path, context)
+
+    def row_of(self, place: int) -> int:
+        """Return the number, from 1, that the sheet shows beside its n-th row of data."""
+        first, number = self._leaps[bisect.bisect_right(self._leaps, (place, sys.maxsize)) - 1]
+        return number + place - first
+
+    def _write(self, path: Path, context: ReaderContext) -> list[str | None]:
+        import pyarrow as pa
+
+        with closing(_workbook(self._file)) as workbook:
+            sheet, declared_width = _worksheet(self._file, workbook, context.options.sheet)
+            _check_calculated(self._file, sheet)
+            rows = itertools.islice(_texts(self._file, sheet), context.options.skip_lines, None)
+            header = next(rows, (0, []))[1] if context.options.header else list(context.names)
+            width = max(len(header), min(declared_width, len(header) + _MOST_UNNAMED), 1)
+            seen: set[int] = set()
+            write_parquet(path, [pa.string()] * width, self._data(rows, width, seen))
+        return [
+            header[index] if index < len(header) and header[index] is not None
+            else f"column {_letters(index)}" if index in seen
+            else None
+            for index in range(width)
+        ]  # fmt: skip
+
+    def _data(
+        self, rows: Iterator[tuple[int, list[str | None]]], width: int, seen: set[int]
+    ) -> Iterator[Sequence[str | None]]:
+        """Yield the rows that have cells, and note in `seen` which columns have."""
+        place, last = 0, 0
+        for number, texts in rows:
+            filled = [index for index, text in enumerate(texts) if text is not None]
+            if not filled:
+                continue
+            if filled[-1] >= width:
+                self.broken.append(
+                    BrokenRow(
+                        self._file.name,
+                        number,
+                        f"has a cell in column {_letters(filled[-1])}; expected the last one in"
+                        f" {_letters(width - 1)}, as in the header",
+                        json_text(texts[: filled[-1] + 1]),
+                    )
+                )
+                continue
+            seen.update(filled)
+            place += 1
+            if number != last + 1:
+                self._leaps.append((place, number))
+            last = number
+            yield [*texts[:width], *[None] * (width - len(texts))]
+
+
+def _workbook(file: PlainFile) -> "Workbook":
+    from openpyxl import load_workbook
+
+    with open(file.path, "rb") as stream:
+        begin = stream.read(len(_OLE))
+    if begin == _OLE:
+        raise Unreadable(
+            file.name, "a workbook of before 2007, or with a password; expected .xlsx without; save it so"
+        )
+    try:
+        return load_workbook(file.path, read_only=True, data_only=True)
+    except Exception as error:
+        # Whatever the bytes led it to: it has no error of its own.
+        raise damaged(file.name, f"no Excel workbook ({type(error).__name__})") from None
+
+
+def _worksheet(file: PlainFile, workbook: "Workbook", name: str) -> tuple[Any, int]:
+    """Return a sheet, and how many columns it says it has."""
+    sheets = {sheet.title: cast("Any", sheet) for sheet in workbook.worksheets}
+    if not sheets or (name and name not in sheets):
+        there = ", ".join(f"`{title}`" for title in sheets) or "none"
+        raise Unreadable(
+            file.name,
+            f"it has no sheet `{name}`; expected one of those that are there: {there}; name it in"
+            " `sheet` of the contract",
+        )
+    sheet = sheets[name] if name else next(iter(sheets.values()))
+    width = sheet.max_column or 0
+    # Some writers tell a wrong size, and cells beyond it would be left out.
+    sheet.reset_dimensions()
+    return sheet, width
+
+
+def _check_calculated(file: PlainFile, sheet: Any) -> None:
+    """Refuse a sheet that a program wrote and no Excel has opened since: its formulas would be NULL."""
+    kept = b""
+    try:
+        with zipfile.ZipFile(file.path) as archive, archive.open(sheet._worksheet_path.lstrip("/")) as stream:
+            for chunk in raw_chunks(stream):
+                data = kept + chunk
+                found = _UNCALCULATED.search(data) if b"<f" in data else None
+                if found:
+                    raise Unreadable(
+                        file.name,
+                        f"cell {found[1].decode()} is a formula that was never calculated; expected a result;"
+                        " open the workbook in Excel and save it",
+                    )
+                kept = data[-_LONGEST_CELL_BYTES:]
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise damaged(file.name, f"the sheet cannot be read ({type(error).__name__})") from None
+
+
+def _texts(file: PlainFile, sheet: Any) -> Iterator[tuple[int, list[str | None]]]:
+    """Yield each row's number, from 1, and its cells."""
+    kinds: dict[str, str | None] = {}
+    rows = enumerate(sheet.iter_rows(), 1)
+    while True:
+        try:
+            number, cells = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:
+            # As above. Its words may hold values of a cell.
+            raise damaged(file.name, f"the sheet cannot be read ({type(error).__name__})") from None
+        yield number, [_text(cell, kinds) for cell in cells]
+
+
+def _text(cell: Any, kinds: dict[str, str | None]) -> str | None:
+    """Return what a cell says, or None where it is empty."""
+    match cell.value:
+        case None | "":
+            return None
+        case bool(value):
+            return "true" if value else "false"
+        case float(value):
+            return str(int(value)) if value.is_integer() else repr(value)
+        case datetime() as value:
+            if cell.number_format not in kinds:
+                kinds[cell.number_format] = _kind(cell.number_format)
+            whole = kinds[cell.number_format] == "date" and value.time() == time()
+            return value.date().isoformat() if whole else value.isoformat(" ")
+        case timedelta() as value:
+            return _duration(value)
+        case value:
+            return str(value)
+
+
+def _kind(number_format: str) -> str | None:
+    from openpyxl.styles.numbers import is_datetime
+
+    return is_datetime(number_format)
+
+
+def _duration(value: timedelta) -> str:
+    """Return hours, which may be many, minutes and seconds, as Excel shows them."""
+    minutes, seconds = divmod(abs(value), timedelta(minutes=1))
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}{hours:02d}:{minutes:02d}:{(datetime.min + seconds).strftime('%S.%f')}".removesuffix(
+        ".000000"
+    )
+
+
+def _letters(index: int) -> str:
+    """Return what Excel calls a column, from 0."""
+    letters = ""
+    number = index + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters

@@ -1,0 +1,146 @@
+"""Parquet, read by the engine: columns have the types that the files declare.
+
+Belongs here: files that agree on names and differ in types or order. Does not belong here: what the contract
+says of a type (`ingestion`). Formats that the engine cannot read come through here as well, once they are
+written to intermediate Parquet.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from orchestration.ingestion.formats.base import (
+    TEXT,
+    FoundColumn,
+    PlainFile,
+    Reader,
+    ReaderContext,
+    Unreadable,
+)
+from orchestration.ingestion.formats.unpack import damaged
+from orchestration.warehouse.engine import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ROW_NUMBER = "file_row_number"
+
+
+def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
+    """Return the reader of Parquet files.
+
+    Raises:
+        Unreadable: a file is damaged, or none.
+    """
+    return ParquetReader(context.connection, {file: file.path for file in files})
+
+
+class ParquetReader(Reader):
+    """Rows of Parquet files; `paths` says which one holds the rows of each file that was landed."""
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        paths: Mapping[PlainFile, str],
+        names: Mapping[PlainFile, Sequence[str | None]] | None = None,
+    ) -> None:
+        """Read the files' columns.
+
+        Args:
+            connection: the engine.
+            paths: {file: the Parquet file that the engine opens}.
+            names: what the columns of each file are called where they were landed, by place, None for one
+                that is none there; the engine takes names that differ in case for the same, and a sheet may
+                have one twice.
+
+        Raises:
+            Unreadable: a file is damaged, or no Parquet.
+        """
+        self._paths = paths
+        self._stored: dict[PlainFile, tuple[tuple[str, FoundColumn], ...]] = {}
+        for file, path in paths.items():
+            stored = _columns(connection, file, path)
+            called = names[file] if names is not None else [column.name for column in stored]
+            self._stored[file] = tuple(
+                (name, column) for name, column in zip(called, stored, strict=True) if name is not None
+            )
+        self.columns = {
+            file: [FoundColumn(name, column.type) for name, column in stored]
+            for file, stored in self._stored.items()
+        }
+
+    def rows(self, wanted: Sequence[str | None]) -> str:
+        """See `Reader`."""
+        return self._selected(wanted, self._types(wanted), list(self._paths), "")
+
+    def placed_rows(self, wanted: Sequence[str | None]) -> str:
+        """See `Reader`; the engine must keep the order of rows."""
+        types = self._types(wanted)
+        return " union all ".join(
+            self._selected(
+                wanted, types, [file], f", {literal(file.name)} as _file, {self._place(file)} as _place"
+            )
+            for file in self._paths
+        )
+
+    def _place(self, file: PlainFile) -> str:
+        # A column of that name hides the engine's own.
+        hidden = any(column.name.lower() == _ROW_NUMBER for _, column in self._stored[file])
+        return "row_number() over ()" if hidden else f"{_ROW_NUMBER} + 1"
+
+    def _types(self, wanted: Sequence[str | None]) -> list[str]:
+        """Return each column's type: the one all files have that have the column, else text."""
+        kinds: dict[str, set[str]] = {}
+        for columns in self.columns.values():
+            for column in columns:
+                kinds.setdefault(column.name, set()).add(column.type)
+        return [
+            next(iter(kinds[name])) if name and len(kinds.get(name, ())) == 1 else TEXT for name in wanted
+        ]
+
+    def _selected(
+        self, wanted: Sequence[str | None], types: Sequence[str], files: Sequence[PlainFile], placed: str
+    ) -> str:
+        # The engine reads files together only if they declare the same.
+        alike: dict[tuple[tuple[str, FoundColumn], ...], list[PlainFile]] = {}
+        for file in files:
+            alike.setdefault(self._stored[file], []).append(file)
+        selects: list[str] = []
+        for stored, group in alike.items():
+            # Of a name that stands twice, the first.
+            found = dict(reversed(stored))
+            values = ", ".join(
+                f"{_value(found.get(name or ''), type_)} as c{index}"
+                for index, (name, type_) in enumerate(zip(wanted, types, strict=True))
+            )
+            paths = ", ".join(literal(self._paths[file]) for file in group)
+            selects.append(f"select {values}{placed} from read_parquet([{paths}], hive_partitioning = false)")
+        return " union all ".join(selects)
+
+
+def _value(stored: FoundColumn | None, type_: str) -> str:
+    if stored is None:
+        return f"cast(null as {type_})"
+    return quoted(stored.name) if stored.type == type_ else f"cast({quoted(stored.name)} as {type_})"
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", file: PlainFile, path: str) -> list[FoundColumn]:
+    import duckdb
+
+    try:
+        found = connection.execute(
+            f"describe select * from read_parquet({literal(path)}, hive_partitioning = false)"
+        ).fetchall()
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise unreadable([file], error) from None
+    return [FoundColumn(name, type_) for name, type_, *_ in found]
+
+
+def unreadable(files: Sequence[PlainFile], error: Exception) -> Unreadable:
+    """Return what the engine said when it read one of the files, without the path of an intermediate one.
+
+    Pages are looked at when rows are read, so that this may be needed when the reader's SQL is executed.
+    """
+    said = str(error).splitlines()[0]
+    file = next((file for file in files if file.path in said), files[0])
+    said = said.partition("Error: ")[2].replace(file.path, file.name)
+    return damaged(file.name, f"not Parquet, or not as it was written ({said})")

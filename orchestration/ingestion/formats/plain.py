@@ -1,0 +1,151 @@
+"""What was landed -> files that the engine can open: unpacked, verified, in UTF-8.
+
+Belongs here: which steps a file needs, and where its plain form stands. Does not belong here: the steps
+themselves (`unpack`, `text`). A file that needs none is not copied: the engine reads it where it is.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from orchestration.areas import Area
+from orchestration.contracts.reading import Compression, Format, ReadOptions
+from orchestration.ingestion.formats.base import PlainFile
+from orchestration.ingestion.formats.text import LineEnds, TextStream, with_feeds, with_record_feeds
+from orchestration.ingestion.formats.unpack import member_chunks, raw_chunks, unpacked_chunks, zip_members
+
+_TEXT = (Format.CSV, Format.JSON, Format.JSONL)
+# To JSON an array's line ends are white space.
+_OF_LINES = (Format.CSV, Format.JSONL)
+# The engine takes these for a pattern, even in a list of paths.
+_PATTERN = frozenset("*?[]{}")
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file of a drop: `path` is where it stands, relative to its area; `name` the path as it was landed."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Unpacked bytes, to be read more than once; `in_place` is what the engine may open instead of a copy."""
+
+    name: str
+    chunks: Callable[[], Iterator[bytes]]
+    in_place: str | None = None
+
+
+def plain_files(
+    area: Area, landed: Sequence[LandedFile], options: ReadOptions, scratch: Path
+) -> list[PlainFile]:
+    """Return the files in a form that the engine can open; copies go to `scratch`, a private directory.
+
+    An archive's members each become a file, named `archive.zip/member`.
+
+    Raises:
+        Unreadable: a file is damaged, cut short, not packed or encoded as the contract says.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    numbers = itertools.count()
+
+    def new_path(name: str) -> Path:
+        # Numbered, as names may be anything; the suffix helps who looks into the directory.
+        return scratch / f"{next(numbers):06d}{PurePosixPath(name).suffix}"
+
+    return [
+        PlainFile(_plain_path(source, options, new_path), source.name)
+        for file in landed
+        for source in _sources(area, file, options)
+    ]
+
+
+def _sources(area: Area, file: LandedFile, options: ReadOptions) -> Iterator[_Source]:
+    def opened() -> IO[bytes]:
+        return area.open(file.path)
+
+    def unpacked() -> Iterator[bytes]:
+        with opened() as stream:
+            yield from unpacked_chunks(stream, file.name, options.compression)
+
+    def member(name: str) -> Iterator[bytes]:
+        with opened() as stream:
+            yield from member_chunks(stream, file.name, name)
+
+    def plain() -> Iterator[bytes]:
+        with opened() as stream:
+            yield from raw_chunks(stream)
+
+    if options.compression is Compression.ZIP:
+        with opened() as stream:
+            names = zip_members(stream, file.name)
+        for name in names:
+            yield _Source(f"{file.name}/{name}", lambda name=name: member(name))
+    elif options.compression is Compression.NONE:
+        # The engine reads from object storage what it need not read whole.
+        usable = area.local or options.format is Format.PARQUET
+        yield _Source(file.name, plain, area.engine_path(file.path) if usable else None)
+    else:
+        yield _Source(file.name, unpacked)
+
+
+def _plain_path(source: _Source, options: ReadOptions, new_path: Callable[[str], Path]) -> str:
+    if options.format in _TEXT:
+        return _plain_text(source, options, new_path)
+    if source.in_place is not None:
+        return _literal_path(source.in_place, source.name, new_path)
+    path = new_path(source.name)
+    _write(path, source.chunks())
+    return str(path)
+
+
+def _plain_text(source: _Source, options: ReadOptions, new_path: Callable[[str], Path]) -> str:
+    text = TextStream(source.name, options.encoding, source.chunks, by_row=options.format is Format.CSV)
+    ends = LineEnds()
+    copy = None
+    if source.in_place is not None and not text.altered:
+        for chunk in text:
+            ends.see(chunk)
+    else:
+        copy = new_path(source.name)
+        _write(copy, _seen(text, ends))
+    if not ends.mixed or options.format not in _OF_LINES:
+        return str(copy) if copy else _literal_path(str(source.in_place), source.name, new_path)
+    mended = new_path(source.name)
+    with (copy or Path(str(source.in_place))).open("rb") as stream:
+        if options.format is Format.CSV and options.quote:
+            chunks = with_record_feeds(
+                raw_chunks(stream), delimiter=options.delimiter, quote=options.quote, escape=options.escape
+            )
+        else:
+            chunks = with_feeds(raw_chunks(stream))
+        _write(mended, chunks)
+    if copy:
+        copy.unlink()
+    return str(mended)
+
+
+def _literal_path(path: str, name: str, new_path: Callable[[str], Path]) -> str:
+    """Return a path that the engine takes literally, to the same file."""
+    if "://" in path or _PATTERN.isdisjoint(path):
+        return path
+    link = new_path(name)
+    os.symlink(path, link)
+    return str(link)
+
+
+def _seen(text: TextStream, ends: LineEnds) -> Iterator[bytes]:
+    for chunk in text:
+        ends.see(chunk)
+        yield chunk
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)

@@ -1,0 +1,167 @@
+"""Everything that a contract says of a row, as SQL: the typed values, and which rows break which rule.
+
+Belongs here: putting shape, values, rules and masking together for a drop. Does not belong here: running it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestration.contracts.columns import Column, Masking
+from orchestration.contracts.model import OPEN_CLASSIFICATIONS, SourceContract
+from orchestration.contracts.reading import Format
+from orchestration.ingestion.formats.base import TEXT
+from orchestration.ingestion.masking import REDACTED, masked
+from orchestration.ingestion.shape import Shape
+from orchestration.ingestion.values import TypedValue, broken_rules, typed_value
+from orchestration.partitions import Grain
+from orchestration.warehouse.engine import literal, quoted
+
+BREAKS = "_breaks_contract"
+REPEATED_HEADER = "the header line once more"
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """One thing that a row must hold: `broken` is SQL over the reader's columns, true where it does not.
+
+    `column` is the contract's name, empty for a rule of the whole row; `header` what the provider calls it.
+    """
+
+    column: str
+    header: str
+    words: str
+    broken: str
+
+
+class Judgement:
+    """The SQL for one drop of a contract; `partition_key` is the drop's.
+
+    With `for_mending` a bad row's text is given as it is, to who may read the originals.
+    """
+
+    def __init__(
+        self, contract: SourceContract, shape: Shape, partition_key: str, *, for_mending: bool = False
+    ) -> None:
+        self._for_mending = for_mending
+        self.contract = contract
+        self.shape = shape
+        self._partition_key = partition_key
+
+    @cached_property
+    def wanted(self) -> list[str | None]:
+        """What to ask of the reader: the contract's columns in their order, then those that are new."""
+        return [self.shape.found[column.name] for column in self.contract.columns] + list(
+            self.shape.added.values()
+        )
+
+    @cached_property
+    def _values(self) -> Mapping[str, str]:
+        """{column: SQL of its typed value}."""
+        return {column.name: typed.value for column, typed in self._typed}
+
+    @cached_property
+    def _typed(self) -> list[tuple[Column, TypedValue]]:
+        return [
+            (column, typed_value(column, f"c{place}", self.shape.types.get(column.name, TEXT)))
+            for place, column in enumerate(self.contract.columns)
+        ]
+
+    @cached_property
+    def rules(self) -> Sequence[RowRule]:
+        """Every rule of the contract that one row can break."""
+        return [*self._column_rules(), *self._partition_rule()]
+
+    def _column_rules(self) -> Iterator[RowRule]:
+        for column, typed in self._typed:
+            if typed.misfit != "false":
+                yield RowRule(column.name, column.header, typed.words, typed.misfit)
+            if column.required:
+                yield RowRule(column.name, column.header, "is empty", f"{typed.text} is null")
+            for broken, words in broken_rules(column, typed.value):
+                yield RowRule(column.name, column.header, words, broken)
+
+    def _partition_rule(self) -> Iterator[RowRule]:
+        """The column that tells the partition must tell the drop's own."""
+        name, partitioning = self.contract.partition_column, self.contract.partitioning
+        if name is None or not partitioning.partitioned:
+            return
+        column = next(column for column in self.contract.columns if column.name == name)
+        value, key = self._values[name], self._partition_key
+        if partitioning.grain is Grain.DROP:
+            broken = f"cast({value} as varchar) is distinct from {literal(key)}"
+        else:
+            start, end = partitioning.interval(key)
+            broken = (
+                f"coalesce({value} < timestamp {literal(f'{start:%Y-%m-%d %H:%M:%S}')}"
+                f" or {value} >= timestamp {literal(f'{end:%Y-%m-%d %H:%M:%S}')}, true)"
+            )
+        yield RowRule(name, column.header, f"is not in {key}", broken)
+
+    @cached_property
+    def repeated_header(self) -> RowRule | None:
+        """Files that were put together carry their header line again; it is no row."""
+        named = [(place, name) for place, name in enumerate(self.wanted) if name is not None]
+        if self.contract.reading.format is not Format.CSV or not self.contract.reading.header or not named:
+            return None
+        same = " and ".join(f"c{place} = {literal(name)}" for place, name in named)
+        return RowRule("", "", REPEATED_HEADER, f"({same})")
+
+    def converted(self, rows: str) -> str:
+        """Return SQL of the rows as they may land, with `_breaks_contract` for those that may not.
+
+        `rows` is the reader's relation.
+        """
+        columns = [
+            f"{masked(column, self._values[column.name])} as {quoted(column.name)}"
+            for column in self.contract.loaded_columns
+        ]
+        first = len(self.contract.columns)
+        columns += [f"c{first + place} as {quoted(name)}" for place, name in enumerate(self.shape.added)]
+        broken = [rule.broken for rule in self.rules]
+        # Where any column is more than text the header line breaks its rule anyway.
+        if self.repeated_header is not None and all(typed.misfit == "false" for _, typed in self._typed):
+            broken.append(self.repeated_header.broken)
+        breaks = f"coalesce({' or '.join(f'({sql})' for sql in broken)}, false)" if broken else "false"
+        return f"select {', '.join(columns)}, {breaks} as {BREAKS} from ({rows})"
+
+    @cached_property
+    def keys(self) -> Sequence[tuple[str, ...]]:
+        """The columns, together, of which no two rows may have the same values."""
+        unique = [(column.name,) for column in self.contract.columns if column.unique]
+        return list(dict.fromkeys([*([self.contract.key] if self.contract.key else []), *unique]))
+
+    def key_values(self, key: Sequence[str]) -> str:
+        """Return SQL of a key's values, as they land, over the reader's columns."""
+        columns = {column.name: column for column in self.contract.columns}
+        return ", ".join(masked(columns[name], self._values[name]) for name in key)
+
+    def found_rules(self, rules: Sequence[RowRule]) -> str:
+        """Return SQL of a list of {column, header, rule} of the rules that a row breaks."""
+        cases = (
+            f"case when {rule.broken} then {{'name': {literal(rule.column)},"
+            f" 'header': {literal(rule.header)}, 'rule': {literal(rule.words)}}} end"
+            for rule in rules
+        )
+        return f"list_filter([{', '.join(cases)}], lambda one: one is not null)"
+
+    def raw(self) -> str:
+        """Return SQL of a row as the file has it, as JSON by header, classified values masked."""
+        parts: list[str] = []
+        for place, (column, name) in enumerate(zip(self.contract.columns, self.wanted, strict=False)):
+            if name is None:
+                continue
+            text = f"cast(c{place} as varchar)"
+            if _hidden(column) and not self._for_mending:
+                text = f"(case when c{place} is not null then '{REDACTED}' end)"
+            parts += [literal(name), text]
+        return f"cast(json_object({', '.join(parts)}) as varchar)"
+
+    @property
+    def hides(self) -> bool:
+        """Whether a row that cannot be split into columns may hold what must not be shown."""
+        return not self._for_mending and any(_hidden(column) for column in self.contract.columns)
+
+
+def _hidden(column: Column) -> bool:
+    return column.classification not in OPEN_CLASSIFICATIONS or column.masking is not Masking.KEEP

@@ -1,0 +1,129 @@
+"""Originals: what came in, as it came, kept for good in a locked area.
+
+Belongs here: copying a drop out of staging, checked by its digests, and finding it again. Does not belong
+here: what is in the files. An original is written once and never again; all else can be made anew from it.
+"""
+
+import hashlib
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+from orchestration.areas import Area, digest_of
+from orchestration.ingestion.formats.plain import LandedFile
+from orchestration.ingestion.refusal import DropRefused
+from orchestration.state.records import Drop, DropFile
+
+_WORKERS = 8
+# Files of a drop below this path are mended rows: comma-separated text.
+MENDED = "mended"
+
+
+def mended_path(source: str, file: DropFile) -> str:
+    """Return where mended rows are kept until their drop is loaded for the first time."""
+    return f"{source}/{file.path}"
+
+
+def drop_folder(drop: Drop) -> str:
+    """Return the folder of a drop, the same in originals and in processing.
+
+    The colon of an hour's key is no character of every storage's paths.
+    """
+    key = drop.partition_key.replace(":", "")
+    return f"{drop.source}/{key}/{drop.ordinal:06d}-{drop.digest[:16]}"
+
+
+def original_path(drop: Drop, file: DropFile) -> str:
+    """Return where a file of a drop is kept, relative to its area; files of one drop keep their folders."""
+    paths = [item.path for item in drop.files]
+    common = posixpath.commonpath(paths) if len(paths) > 1 else str(PurePosixPath(file.path).parent)
+    return f"{drop_folder(drop)}/{posixpath.relpath(file.path, common or '.')}"
+
+
+def keep_originals(
+    drop: Drop, staging: Area, originals: Area, cold: Area | None = None, earlier: Sequence[Drop] = ()
+) -> list[LandedFile]:
+    """Make sure that the originals hold a drop's files; return them, with their places there.
+
+    A file that is not there yet is copied while its digest is computed again: from an earlier drop of the
+    partition that had the very same file, or else from staging.
+
+    Args:
+        drop: the drop.
+        staging: where it landed.
+        originals: the locked area.
+        cold: where old originals went.
+        earlier: the partition's earlier drops.
+
+    Raises:
+        DropRefused: staging holds another content than the drop had when it was seen, or no file any more; or
+            somebody has changed an original.
+    """
+    kept_in = [originals, *([cold] if cold else [])]
+
+    def keep(file: DropFile) -> LandedFile:
+        kept = original_path(drop, file)
+        if originals.exists(kept):
+            _check(drop, file, originals, kept)
+        else:
+            source, path, mend = _source_of(drop, file, staging, kept_in, earlier)
+            try:
+                originals.create(kept, _checked(source.chunks(path), file.digest))
+            except FileExistsError:  # another process, at this very drop
+                _check(drop, file, originals, kept)
+            except _OtherContent as other:
+                rule = f"{source.path(path)}: content changed: {other}; {mend}"
+                raise DropRefused(str(drop.file), [rule]) from None
+        return LandedFile(kept, file.path)
+
+    if len(drop.files) <= _WORKERS:
+        return [keep(file) for file in drop.files]
+    # Thousands of small files wait for storage, one after another; several at once wait together.
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        return list(workers.map(keep, drop.files))
+
+
+def _source_of(
+    drop: Drop, file: DropFile, staging: Area, kept_in: Sequence[Area], earlier: Sequence[Drop]
+) -> tuple[Area, str, str]:
+    """Return the area and the path to copy a file from, and what to do if it is another by now."""
+    for candidate in (drop, *reversed(earlier)):
+        for other in candidate.files:
+            if (other.path, other.digest) != (file.path, file.digest):
+                continue
+            path = original_path(candidate, other)
+            for area in kept_in:
+                if area.exists(path):
+                    return area, path, "restore the original, or land the drop again"
+    kept = mended_path(drop.source, file)
+    if file.path.startswith(f"{MENDED}/") and kept_in[0].exists(kept):
+        return kept_in[0], kept, "replay the rows again"
+    if staging.exists(file.path):
+        return staging, file.path, "write the marker again once the file is whole"
+    rule = f"{file.path} is gone from staging and no original is kept; expected it there; land it again"
+    raise DropRefused(str(drop.file), [rule])
+
+
+def _check(drop: Drop, file: DropFile, area: Area, path: str) -> None:
+    digest, _ = digest_of(area, path)
+    if digest != file.digest:
+        rule = (
+            f"the original {area.path(path)} was changed: digest {digest[:16]}, expected {file.digest[:16]};"
+            " restore it, or land the drop again"
+        )
+        raise DropRefused(str(drop.file), [rule])
+
+
+class _OtherContent(Exception):
+    """What came by was not what was expected."""
+
+
+def _checked(chunks: Iterable[bytes], expected: str) -> Iterator[bytes]:
+    """Yield chunks; at their end raise `_OtherContent` if they were others, so that nothing wrong is kept."""
+    sha256 = hashlib.sha256()
+    for chunk in chunks:
+        sha256.update(chunk)
+        yield chunk
+    if sha256.hexdigest() != expected:
+        raise _OtherContent(f"digest {sha256.hexdigest()[:16]}, expected {expected[:16]}")

@@ -1,0 +1,232 @@
+"""The columns of a drop's files beside the contract's: which is which, and what to do about the others.
+
+Belongs here: names, order and declared types. Does not belong here: values.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestration.contracts.columns import Column
+from orchestration.contracts.model import SourceContract
+from orchestration.contracts.reading import Format
+from orchestration.contracts.shape import Policy
+from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
+from orchestration.ingestion.refusal import DropRefused
+from orchestration.problems import nearest
+
+_TECHNICAL = re.compile(r"[^a-z0-9]+")
+# Formats whose rows name their values: there is no order, and a key may be left out where it is NULL.
+_KEYED = (Format.JSON, Format.JSONL)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which found column is which of the contract's.
+
+    `found` maps a column's name in the contract to the name in the files (None: lost, and NULL everywhere),
+    `types` to the type there. `added` are new columns to take in, {name in the table: name in the files}.
+    `warnings` are for people.
+    """
+
+    found: Mapping[str, str | None]
+    types: Mapping[str, str]
+    added: Mapping[str, str] = field(default_factory=dict[str, str])
+    warnings: tuple[str, ...] = ()
+
+
+def shape_of(contract: SourceContract, columns: Mapping[PlainFile, Sequence[FoundColumn]]) -> Shape:
+    """Compare each file's columns with the contract; files of one drop must agree with each other.
+
+    Raises:
+        DropRefused: a change of shape that the contract's policies refuse, with every change of it named.
+    """
+    if contract.reading.format in _KEYED:
+        columns = _merged(columns)
+    shapes: dict[tuple[FoundColumn, ...], PlainFile] = {}
+    for file, found in columns.items():
+        shapes.setdefault(tuple(found), file)
+    if not shapes:
+        return Shape({column.name: None for column in contract.columns}, {})
+    resolved = [_Comparison(contract, file, found).shape() for found, file in shapes.items()]
+    first, file = resolved[0], next(iter(shapes.values()))
+    for other, (_, other_file) in zip(resolved[1:], list(shapes.items())[1:], strict=True):
+        # A column that another file names otherwise, or lacks, is found there under no name: values would be
+        # lost without a word.
+        if (other.found, other.added) != (first.found, first.added):
+            raise DropRefused(
+                other_file.name,
+                [
+                    f"other columns than {file.name}: {_list(columns[other_file])}; expected the same in all"
+                    f" files of a drop: {_list(columns[file])}",
+                    f"ask {contract.asked} for a corrected drop",
+                ],
+            )
+    types = {
+        name: kinds.pop() if len(kinds := {shape.types.get(name, TEXT) for shape in resolved}) == 1 else TEXT
+        for name in first.found
+    }
+    warnings = tuple(dict.fromkeys(warning for shape in resolved for warning in shape.warnings))
+    return Shape(first.found, types, first.added, warnings)
+
+
+def _merged(columns: Mapping[PlainFile, Sequence[FoundColumn]]) -> Mapping[PlainFile, list[FoundColumn]]:
+    """All files' columns as those of the first; where types differ, as text."""
+    types: dict[str, str] = {}
+    for found in columns.values():
+        for column in found:
+            types[column.name] = column.type if types.get(column.name, column.type) == column.type else TEXT
+    return {file: [FoundColumn(*item) for item in types.items()] for file in list(columns)[:1]}
+
+
+class _Comparison:
+    """One file's columns beside the contract's."""
+
+    def __init__(self, contract: SourceContract, file: PlainFile, found: Sequence[FoundColumn]) -> None:
+        self._contract = contract
+        self._file = file
+        self._keyed = contract.reading.format in _KEYED
+        self._names = [column.name for column in found]
+        self._types = {column.name: column.type for column in found}
+        self._refusals: list[str] = []
+        self._warnings: list[str] = []
+
+    def shape(self) -> Shape:
+        if not self._contract.reading.header:
+            self._check_width()
+        found = {column.name: self._name_of(column) for column in self._contract.columns}
+        extra = [name for name in self._names if name not in found.values()]
+        self._repeated()
+        self._renamed(found, extra)
+        self._lost(found, extra)
+        added = self._new(extra)
+        if not self._refusals and not self._keyed:
+            self._order(found)
+        self._declared_types(found)
+        if self._refusals:
+            expected = ", ".join(column.header for column in self._contract.columns)
+            raise DropRefused(
+                self._file.name,
+                [
+                    *self._refusals,
+                    f"expected header: {expected}; ask {self._contract.asked},"
+                    f" or change {self._contract.file.name}",
+                ],
+            )
+        types = {name: self._types[header] for name, header in found.items() if header is not None}
+        return Shape(found, types, added, tuple(self._warnings))
+
+    def _name_of(self, column: Column) -> str | None:
+        return next((name for name in (column.header, *column.aliases) if name in self._types), None)
+
+    def _check_width(self) -> None:
+        """Without a header a place is all that tells a column."""
+        expected = len(self._contract.columns)
+        if len(self._names) != expected:
+            self._refusals.append(f"line 1: {len(self._names)} columns; expected {expected}")
+
+    def _repeated(self) -> None:
+        for name in dict.fromkeys(name for name in self._names if self._names.count(name) > 1):
+            times = self._names.count(name)
+            self._refusals.append(f"line 1: column `{name}` stands {times} times; expected each name once")
+
+    def _renamed(self, found: dict[str, str | None], extra: list[str]) -> None:
+        for column in self._contract.columns:
+            if found[column.name] is not None:
+                continue
+            meant = nearest(column.header, extra) or _same_letters(column.header, extra)
+            if meant is None:
+                continue
+            if self._contract.shape.renamed_column is Policy.IGNORE:
+                found[column.name] = meant
+                extra.remove(meant)
+                self._warnings.append(
+                    f"column `{column.header}` is called `{meant}`: read as the column meant"
+                )
+            else:
+                extra.remove(meant)
+                found[column.name] = meant  # told here, and not as lost and new as well
+                self._refusals.append(
+                    f"line 1: column `{column.header}` is missing; `{meant}` stands in the file: renamed?"
+                )
+
+    def _lost(self, found: Mapping[str, str | None], extra: Sequence[str]) -> None:
+        lost = [column for column in self._contract.columns if found[column.name] is None]
+        for column in lost:
+            if self._keyed and not column.required:
+                continue
+            if self._contract.shape.lost_column is Policy.ADD and not column.required:
+                self._warnings.append(f"column `{column.header}` is missing: NULL in every row")
+                continue
+            required = " (it is required)" if self._contract.shape.lost_column is Policy.ADD else ""
+            self._refusals.append(f"line 1: column `{column.header}` is missing{required}")
+        if lost and len(lost) == len(self._contract.columns) and extra:
+            self._refusals.append("line 1: no column of the contract is there: is the header line missing?")
+
+    def _new(self, extra: Sequence[str]) -> dict[str, str]:
+        policy = self._contract.shape.new_column
+        added: dict[str, str] = {}
+        taken = {column.name for column in self._contract.columns}
+        for name in extra:
+            if policy is Policy.REFUSE or (self._refusals and policy is Policy.IGNORE):
+                # Beside another change a new name is part of what is wrong.
+                self._refusals.append(f"line 1: column `{name}` is not in the contract")
+            elif policy is Policy.IGNORE:
+                self._warnings.append(f"column `{name}` is not in the contract: left out")
+            else:
+                made = _TECHNICAL.sub("_", name.lower()).strip("_") or "column"
+                made = made if made[0].isalpha() else f"c_{made}"
+                while made in taken:
+                    made += "_"
+                taken.add(made)
+                added[made] = name
+                self._warnings.append(f"column `{name}` is not in the contract: taken in as text, `{made}`")
+        return added
+
+    def _order(self, found: Mapping[str, str | None]) -> None:
+        expected = [header for header in found.values() if header is not None]
+        known = [name for name in self._names if name in set(expected)]
+        if known == expected:
+            return
+        said = f"columns stand in another order: {', '.join(self._names)}"
+        if self._contract.shape.changed_order is Policy.REFUSE:
+            self._refusals.append(f"line 1: {said}")
+        else:
+            self._warnings.append(f"{said}; they are told by their names")
+
+    def _declared_types(self, found: Mapping[str, str | None]) -> None:
+        """Formats that declare types: another one than the contract's is a change, though values may fit."""
+        if self._contract.shape.changed_type is Policy.IGNORE:
+            return
+        for column in self._contract.columns:
+            header = found[column.name]
+            declared = self._types.get(header or "", TEXT)
+            if declared != TEXT and _family(declared) != _family(column.type):
+                self._refusals.append(
+                    f"column `{column.header}` is {declared} in the file; the contract says {column.type}"
+                )
+
+
+_FAMILIES = {
+    "number": ("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "HUGEINT", "DECIMAL", "NUMERIC", "DOUBLE",
+               "FLOAT", "REAL", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    "text": ("VARCHAR", "TEXT", "STRING", "CHAR", "JSON", "ENUM", "UUID"),
+    "moment": ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATETIME", "TIMESTAMPTZ",
+               "TIMESTAMP WITH TIME ZONE"),
+}  # fmt: skip
+
+
+def _family(type_: str) -> str:
+    """Types that hold the same kind of thing; whether a value fits is asked of each value."""
+    base = type_.upper().partition("(")[0].strip()
+    return next((family for family, types in _FAMILIES.items() if base in types), base)
+
+
+def _same_letters(name: str, others: Sequence[str]) -> str | None:
+    """Return a name that differs in case, spaces and signs alone."""
+    wanted = _TECHNICAL.sub("", name.lower())
+    return next((other for other in others if wanted and _TECHNICAL.sub("", other.lower()) == wanted), None)
+
+
+def _list(columns: Sequence[FoundColumn]) -> str:
+    return ", ".join(column.name for column in columns)

@@ -1,0 +1,176 @@
+"""Drops on record: what providers landed, partition by partition, each time it was another content.
+
+Belongs here: reading and writing drops and their files. Does not: finding them (`ingestion.staging`).
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from orchestration.state import schema
+from orchestration.state.records import Drop, DropFile
+
+# Any number that no other advisory lock of this database uses.
+_REGISTERING = 0x51D20
+_Files = Mapping[int, Sequence[DropFile]]
+
+
+class Drops:
+    """The drops in a state store; nothing is ever taken out.
+
+    The newest drop of each partition is kept in memory, and only rows with a higher id than any seen before
+    are read: the cost of a look does not grow with what landed long ago.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._latest: dict[str, dict[str, Drop]] = {}
+        self._seen = 0
+
+    def latest(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
+        """Return the newest drop of each partition of a source, or of those partitions alone."""
+        with self._lock:
+            self._refresh()
+            known = self._latest.get(source, {})
+            if partition_keys is None:
+                return dict(known)
+            return {key: known[key] for key in partition_keys if key in known}
+
+    def of(self, source: str, partition_key: str) -> list[Drop]:
+        """Return all drops of a partition, oldest first."""
+        table = schema.drops
+        query = (
+            sa.select(table)
+            .where(table.c.source == source, table.c.partition_key == partition_key)
+            .order_by(table.c.ordinal)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+            files = _files(connection, schema.drop_files.c.drop_id.in_([row["id"] for row in rows]))
+        return [_drop(row, files) for row in rows]
+
+    def register(
+        self,
+        source: str,
+        partition_key: str,
+        *,
+        digest: str,
+        file: str | None,
+        size_bytes: int,
+        marker_stamp: str,
+        files: Sequence[DropFile] = (),
+    ) -> Drop:
+        """Record a landed drop; the same content again is the same drop and only its marker is noted.
+
+        `files` are those of a drop of several; the file of a drop of one is the drop's own `file`.
+        """
+        table = schema.drops
+        with self._engine.begin() as connection:
+            self._one_at_a_time(connection)
+            latest = (
+                connection.execute(
+                    sa.select(table)
+                    .where(table.c.source == source, table.c.partition_key == partition_key)
+                    .order_by(table.c.ordinal.desc())
+                    .limit(1)
+                )
+                .mappings()
+                .first()
+            )
+            if latest is not None and latest["digest"] == digest and latest["file"] == file:
+                connection.execute(
+                    sa.update(table).where(table.c.id == latest["id"]).values(marker_stamp=marker_stamp)
+                )
+                noted = _files(connection, schema.drop_files.c.drop_id == latest["id"])
+                drop = _drop({**latest, "marker_stamp": marker_stamp}, noted)
+            else:
+                values: dict[str, Any] = {
+                    "source": source,
+                    "partition_key": partition_key,
+                    "ordinal": latest["ordinal"] + 1 if latest is not None else 1,
+                    "digest": digest,
+                    "file": file,
+                    "size_bytes": size_bytes,
+                    "marker_stamp": marker_stamp,
+                    "landed_at": datetime.now(UTC),
+                }
+                inserted = connection.execute(sa.insert(table).values(**values))
+                primary_key = inserted.inserted_primary_key
+                assert primary_key is not None
+                drop_id = primary_key[0]
+                rows = [
+                    {"drop_id": drop_id, "path": item.path, "digest": item.digest, "size_bytes": item.size}
+                    for item in files
+                ]
+                if rows:
+                    connection.execute(sa.insert(schema.drop_files), rows)
+                drop = _drop({**values, "id": drop_id}, {drop_id: files})
+        with self._lock:
+            known = self._latest.setdefault(source, {})
+            if partition_key not in known or known[partition_key].id <= drop.id:
+                known[partition_key] = drop
+        return drop
+
+    def _one_at_a_time(self, connection: Connection) -> None:
+        """Let no other process register until this transaction ends.
+
+        Two that see the same marker must not both count up, and ids must appear in their order: `latest`
+        reads only what stands above the highest one it has seen.
+        """
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("begin immediate")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_REGISTERING)))
+
+    def _refresh(self) -> None:
+        table = schema.drops
+        wanted = table.c.id > self._seen
+        with self._engine.connect() as connection:
+            newest = connection.execute(sa.select(sa.func.max(table.c.id)).where(wanted)).scalar()
+            if newest is None:
+                return
+            latest = (
+                sa.select(sa.func.max(table.c.id))
+                .where(wanted, table.c.id <= newest)
+                .group_by(table.c.source, table.c.partition_key)
+            )
+            rows = connection.execute(sa.select(table).where(table.c.id.in_(latest))).mappings().all()
+            files = _files(connection, schema.drop_files.c.drop_id.in_(latest))
+        for row in rows:
+            self._latest.setdefault(row["source"], {})[row["partition_key"]] = _drop(row, files)
+        self._seen = newest
+
+
+def _files(connection: Connection, wanted: sa.ColumnElement[bool]) -> dict[int, list[DropFile]]:
+    """Return {drop id: its files, by path} of drops of several files."""
+    table = schema.drop_files
+    found: dict[int, list[DropFile]] = {}
+    for row in connection.execute(sa.select(table).where(wanted).order_by(table.c.path)).mappings():
+        item = DropFile(row["path"], row["digest"], row["size_bytes"])
+        found.setdefault(row["drop_id"], []).append(item)
+    return found
+
+
+def _drop(row: Mapping[Any, Any], files: _Files) -> Drop:
+    own = tuple(files.get(row["id"], ()))
+    if not own and row["file"] is not None:
+        own = (DropFile(row["file"], row["digest"], row["size_bytes"]),)
+    landed: datetime = row["landed_at"]
+    return Drop(
+        id=row["id"],
+        source=row["source"],
+        partition_key=row["partition_key"],
+        ordinal=row["ordinal"],
+        digest=row["digest"],
+        file=row["file"],
+        size_bytes=row["size_bytes"],
+        marker_stamp=row["marker_stamp"],
+        files=own,
+        # SQLite forgets the zone.
+        landed_at=landed if landed.tzinfo else landed.replace(tzinfo=UTC),
+    )

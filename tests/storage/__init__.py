@@ -1,0 +1,1 @@
+"""Areas, the engine and the cold tier on a local directory, Azure Blob and S3."""

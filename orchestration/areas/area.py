@@ -95,17 +95,23 @@ class Area:
         """Write a file, over any earlier one: it is flushed, and seen whole or not at all."""
         self._files.write(_checked(relative), iter(chunks), create=False)
 
-    def create(self, relative: str, chunks: Iterable[bytes]) -> None:
+    def create(self, relative: str, chunks: Iterable[bytes], *, settled: bool = True) -> None:
         """Write a file that does not exist yet; of several writers at once, one wins.
+
+        Without `settled` a power cut may take it back until `settle` was called: for many files at once.
 
         Raises:
             FileExistsError: it exists. On object storage it may be this very call that wrote it, if an answer
                 was lost and the client tried again: compare what is there.
         """
         try:
-            self._files.write(_checked(relative), iter(chunks), create=True)
+            self._files.write(_checked(relative), iter(chunks), create=True, settled=settled)
         except FileExistsError as error:
             raise FileExistsError(f"{self.path(relative)} exists already") from error
+
+    def settle(self) -> None:
+        """Make all that was written outlast a power cut."""
+        self._files.settle()
 
     def upload(self, relative: str, source: Path, *, create: bool = False) -> None:
         """Write a file from a local one; with `create` as `create`, else as `write`."""

@@ -35,8 +35,14 @@ class Files(ABC):
         """Open a file for reading, with seek; FileNotFoundError if it is not there."""
 
     @abstractmethod
-    def write(self, path: str, chunks: Iterator[bytes], *, create: bool) -> None:
-        """Write a file, seen whole or not at all; with `create` FileExistsError if it exists."""
+    def write(self, path: str, chunks: Iterator[bytes], *, create: bool, settled: bool = True) -> None:
+        """Write a file, seen whole or not at all; with `create` FileExistsError if it exists.
+
+        Without `settled` it outlasts a power cut only once `settle` was called.
+        """
+
+    def settle(self) -> None:  # noqa: B027
+        """Make all that was written outlast a power cut; object storage has done so."""
 
     @abstractmethod
     def remove(self, path: str) -> None:

@@ -40,16 +40,18 @@ class LocalFiles(Files):
         """Open a file for reading."""
         return open(self._at(path), "rb")
 
-    def write(self, path: str, chunks: Iterator[bytes], *, create: bool) -> None:
+    def write(self, path: str, chunks: Iterator[bytes], *, create: bool, settled: bool = True) -> None:
         """Write a file: flushed, then shown in one step."""
         folder = os.path.join(self._root, _PARTIAL)
         _make_folder(folder)
-        _clear_abandoned(folder)
+        if settled:
+            _clear_abandoned(folder)
         with _partial_file(folder) as (partial, stream):
             for chunk in chunks:
                 stream.write(chunk)
             stream.flush()
-            os.fsync(stream.fileno())
+            if settled:
+                os.fsync(stream.fileno())
             at = self._at(path)
             _make_folder(os.path.dirname(at))
             if create:
@@ -57,7 +59,12 @@ class LocalFiles(Files):
                 os.unlink(partial)
             else:
                 os.replace(partial, at)
-        _sync_folder(os.path.dirname(at))
+        if settled:
+            _sync_folder(os.path.dirname(at))
+
+    def settle(self) -> None:
+        """Flush the disks once, instead of each file and its folder."""
+        os.sync()
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""

@@ -58,7 +58,14 @@ class ObjectFiles(Files):
         )
         return cast("BinaryIO", stream)
 
-    def write(self, path: str, chunks: Iterator[bytes], *, create: bool) -> None:
+    def write(
+        self,
+        path: str,
+        chunks: Iterator[bytes],
+        *,
+        create: bool,
+        settled: bool = True,  # noqa: ARG002
+    ) -> None:
         """Write an object: in one request if it is small, or else in parts that the last request joins."""
         parts = _parts(chunks)
         first = next(parts, b"")

@@ -188,7 +188,7 @@ def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duc
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
-        connection.execute("set temp_directory = ?", [str(scratch / "engine")])
+        connection.execute(f"set temp_directory = {literal(str(scratch / 'engine'))}")
         with object_storage(connection, [area], deployment.settings.storage_access):
             yield connection
 

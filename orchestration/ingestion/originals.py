@@ -6,9 +6,8 @@ here: what is in the files. An original is written once and never again; all els
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
 
 from orchestration.areas import Area, digest_of
 from orchestration.ingestion.formats.plain import LandedFile
@@ -34,11 +33,12 @@ def drop_folder(drop: Drop) -> str:
     return f"{drop.source}/{key}/{drop.ordinal:06d}-{drop.digest[:16]}"
 
 
-def original_path(drop: Drop, file: DropFile) -> str:
-    """Return where a file of a drop is kept, relative to its area; files of one drop keep their folders."""
+def original_paths(drop: Drop) -> dict[DropFile, str]:
+    """Return where a drop's files are kept, relative to their area; files of one drop keep their folders."""
     paths = [item.path for item in drop.files]
-    common = posixpath.commonpath(paths) if len(paths) > 1 else str(PurePosixPath(file.path).parent)
-    return f"{drop_folder(drop)}/{posixpath.relpath(file.path, common or '.')}"
+    common = posixpath.commonpath([posixpath.dirname(path) for path in paths]) if paths else ""
+    folder = drop_folder(drop)
+    return {file: f"{folder}/{posixpath.relpath(file.path, common or '.')}" for file in drop.files}
 
 
 def keep_originals(
@@ -61,41 +61,56 @@ def keep_originals(
             somebody has changed an original.
     """
     kept_in = [originals, *([cold] if cold else [])]
+    few = len(drop.files) <= _WORKERS
+    places = original_paths(drop)
+    known = _known_places((drop, *reversed(earlier)))
 
     def keep(file: DropFile) -> LandedFile:
-        kept = original_path(drop, file)
+        kept = places[file]
         if originals.exists(kept):
-            _check(drop, file, originals, kept)
+            _check(drop, file, originals, kept, staging)
         else:
-            source, path, mend = _source_of(drop, file, staging, kept_in, earlier)
+            source, path, mend = _source_of(drop, file, staging, kept_in, known)
             try:
-                originals.create(kept, _checked(source.chunks(path), file.digest))
+                originals.create(kept, _checked(source.chunks(path), file.digest), settled=few)
             except FileExistsError:  # another process, at this very drop
-                _check(drop, file, originals, kept)
+                _check(drop, file, originals, kept, staging)
             except _OtherContent as other:
                 rule = f"{source.path(path)}: content changed: {other}; {mend}"
                 raise DropRefused(str(drop.file), [rule]) from None
         return LandedFile(kept, file.path)
 
-    if len(drop.files) <= _WORKERS:
-        return [keep(file) for file in drop.files]
+    if few or originals.local:
+        landed = [keep(file) for file in drop.files]
+        if not few:
+            originals.settle()
+        return landed
     # Thousands of small files wait for storage, one after another; several at once wait together.
     with ThreadPoolExecutor(_WORKERS) as workers:
         return list(workers.map(keep, drop.files))
 
 
+def _known_places(drops: Iterable[Drop]) -> dict[tuple[str, str], list[str]]:
+    """Return {(path, digest) of a file: where an original of it may be}, of drops of one partition."""
+    known: dict[tuple[str, str], list[str]] = {}
+    for drop in drops:
+        for file, place in original_paths(drop).items():
+            known.setdefault((file.path, file.digest), []).append(place)
+    return known
+
+
 def _source_of(
-    drop: Drop, file: DropFile, staging: Area, kept_in: Sequence[Area], earlier: Sequence[Drop]
+    drop: Drop,
+    file: DropFile,
+    staging: Area,
+    kept_in: Sequence[Area],
+    known: Mapping[tuple[str, str], Sequence[str]],
 ) -> tuple[Area, str, str]:
     """Return the area and the path to copy a file from, and what to do if it is another by now."""
-    for candidate in (drop, *reversed(earlier)):
-        for other in candidate.files:
-            if (other.path, other.digest) != (file.path, file.digest):
-                continue
-            path = original_path(candidate, other)
-            for area in kept_in:
-                if area.exists(path):
-                    return area, path, "restore the original, or land the drop again"
+    for path in known.get((file.path, file.digest), ()):
+        for area in kept_in:
+            if area.exists(path):
+                return area, path, "restore the original, or land the drop again"
     kept = mended_path(drop.source, file)
     if file.path.startswith(f"{MENDED}/") and kept_in[0].exists(kept):
         return kept_in[0], kept, "replay the rows again"
@@ -105,14 +120,19 @@ def _source_of(
     raise DropRefused(str(drop.file), [rule])
 
 
-def _check(drop: Drop, file: DropFile, area: Area, path: str) -> None:
-    digest, _ = digest_of(area, path)
-    if digest != file.digest:
-        rule = (
-            f"the original {area.path(path)} was changed: digest {digest[:16]}, expected {file.digest[:16]};"
-            " restore it, or land the drop again"
-        )
-        raise DropRefused(str(drop.file), [rule])
+def _check(drop: Drop, file: DropFile, originals: Area, kept: str, staging: Area) -> None:
+    """Refuse an original that is another by now, unless staging still has the very file."""
+    digest, _ = digest_of(originals, kept)
+    if digest == file.digest:
+        return
+    if staging.exists(file.path) and digest_of(staging, file.path)[0] == file.digest:
+        originals.write(kept, _checked(staging.chunks(file.path), file.digest))
+        return
+    rule = (
+        f"the original {originals.path(kept)} was changed: digest {digest[:16]}, expected"
+        f" {file.digest[:16]}; restore it, or land the drop again"
+    )
+    raise DropRefused(str(drop.file), [rule])
 
 
 class _OtherContent(Exception):

@@ -56,20 +56,21 @@ def replace_partition(
         columns = ", ".join(f"{quoted(name)} {type_}" for name, type_ in schema.items())
         connection.execute(f"create table if not exists {contract.relation} ({columns})")
         _follow_contract(connection, contract, schema)
-        connection.execute(f"delete from {contract.relation} where _partition_key = ?", [drop.partition_key])
+        connection.execute(
+            f"delete from {contract.relation} where _partition_key = {literal(drop.partition_key)}"
+        )
         if rows:
             paths = ", ".join(literal(str(path)) for path in rows)
             own = [name for name in schema if name not in TECHNICAL_COLUMNS]
             names = ", ".join(quoted(name) for name in [*own, *TECHNICAL_COLUMNS])
             selected = ", ".join(quoted(name) for name in own)
             connection.execute(
-                f"insert into {contract.relation} ({names}) select {selected}, ?, ?"
-                f" from read_parquet([{paths}])",
-                [drop.partition_key, drop.ordinal],
+                f"insert into {contract.relation} ({names}) select {selected},"
+                f" {literal(drop.partition_key)}, {drop.ordinal} from read_parquet([{paths}])"
             )
         _create_quarantine(connection, contract)
         connection.execute(
-            f"delete from {contract.quarantine} where _partition_key = ?", [drop.partition_key]
+            f"delete from {contract.quarantine} where _partition_key = {literal(drop.partition_key)}"
         )
         _insert_quarantined(connection, contract, drop, quarantined, refused=False)
         key = drop.partition_key if contract.partitioning.partitioned else UNPARTITIONED
@@ -85,7 +86,7 @@ def show_refused(
     """Put bad rows of a drop that is refused into the quarantine table, to be looked at."""
     with _transaction(connection):
         _create_quarantine(connection, contract)
-        connection.execute(f"delete from {contract.quarantine} where _drop_id = ?", [drop.key])
+        connection.execute(f"delete from {contract.quarantine} where _drop_id = {literal(drop.key)}")
         _insert_quarantined(connection, contract, drop, quarantined, refused=True)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
-from orchestration.ingestion.originals import drop_folder, original_path
+from orchestration.ingestion.originals import drop_folder, original_paths
 from orchestration.state.records import Drop
 
 
@@ -79,7 +79,7 @@ def _warm_drops(deployment: Deployment, contract: SourceContract) -> Iterator[tu
 
 def _move(drop: Drop, warm: set[str], originals: Area, cold: Area) -> list[str] | None:
     """Move one drop's files; return what is wrong with them, or None if they are not all there."""
-    digests = {original_path(drop, file): file.digest for file in drop.files}
+    digests = {path: file.digest for file, path in original_paths(drop).items()}
     if not all(path in warm or cold.exists(path) for path in digests):
         return None  # it is being taken in, or never was: staging may still hold the rest
     for path in sorted(digests.keys() & warm):

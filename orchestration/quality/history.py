@@ -24,7 +24,7 @@ from orchestration.quality.parameters import (
     references,
 )
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal, quoted, table_versions
+from orchestration.warehouse.engine import literal, literals, quoted, table_versions, value_literal
 from orchestration.warehouse.slices import key_expression
 
 if TYPE_CHECKING:
@@ -85,19 +85,17 @@ def validated_past(
     relation = table.relation
     if partition_column is None:
         held = connection.execute(
-            "select '', version from sluice.metrics where relation = ? group by version"
-            " order by min(measured_at)",
-            [relation],
+            f"select '', version from sluice.metrics where relation = {literal(relation)} group by version"
+            " order by min(measured_at)"
         ).fetchall()
         current = table_versions(connection, [relation]).get((relation, partition_key))
         candidates = [(key, version) for key, version in held if version != current]
     else:
         timed = table.partitioning.grain.timed
         held = connection.execute(
-            "select partition_key, version from sluice.table_versions where relation = ?"
-            f" and partition_key {'<' if timed else '<>'} ?"
-            f" order by {'partition_key' if timed else 'recorded_at, partition_key'}",
-            [relation, partition_key],
+            f"select partition_key, version from sluice.table_versions where relation = {literal(relation)}"
+            f" and partition_key {'<' if timed else '<>'} {literal(partition_key)}"
+            f" order by {'partition_key' if timed else 'recorded_at, partition_key'}"
         ).fetchall()
         candidates = held[-_LONGEST_LOOK_BACK:]
     said: dict[tuple[str, str], list[bool]] = {}
@@ -215,8 +213,8 @@ def _kept(
 ) -> dict[tuple[str, str], float | None]:
     rows = connection.execute(
         "select partition_key, version, value from sluice.metrics"
-        " where relation = ? and metric = ? and list_contains(?, version)",
-        [relation, str(metric), [version for _, version in partitions]],
+        f" where relation = {literal(relation)} and metric = {literal(str(metric))}"
+        f" and list_contains({literals(version for _, version in partitions)}, version)"
     ).fetchall()
     wanted = set(partitions)
     return {(key, version): value for key, version, value in rows if (key, version) in wanted}
@@ -228,14 +226,13 @@ def _keep(
     rows: Sequence[tuple[str, str, str, float | None]],
 ) -> None:
     for key, version, metric, value in rows:
+        place = [literal(text) for text in (relation, key, version, metric)]
+        names = ("relation", "partition_key", "version", "metric")
+        same = " and ".join(f"{name} = {text}" for name, text in zip(names, place, strict=True))
+        connection.execute(f"delete from sluice.metrics where {same}")
         connection.execute(
-            "delete from sluice.metrics"
-            " where relation = ? and partition_key = ? and version = ? and metric = ?",
-            [relation, key, version, metric],
-        )
-        connection.execute(
-            "insert into sluice.metrics values (?, ?, ?, ?, ?, cast(now() as timestamp))",
-            [relation, key, version, metric, value],
+            f"insert into sluice.metrics values ({', '.join(place)}, {value_literal(value)},"
+            " cast(now() as timestamp))"
         )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.rule_results import RuleResult
+from orchestration.warehouse.engine import value_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,14 +65,19 @@ def keep(connection: "duckdb.DuckDBPyConnection", judged: Judged, results: Seque
         )
         for number, item in enumerate(results)
     ]  # fmt: skip
-    connection.executemany(f"insert into sluice.rule_results values ({', '.join('?' * 18)})", rules)
+    _insert(connection, "sluice.rule_results", rules)
     rows = [
         (*said, number, place, json.dumps(row, default=str))
         for number, item in enumerate(results)
         for place, row in enumerate(item.sample)
     ]
+    _insert(connection, "sluice.failing_rows", rows)
+
+
+def _insert(connection: "duckdb.DuckDBPyConnection", relation: str, rows: Sequence[Sequence[object]]) -> None:
     if rows:
-        connection.executemany(f"insert into sluice.failing_rows values ({', '.join('?' * 9)})", rows)
+        listed = ", ".join(f"({', '.join(value_literal(value) for value in row)})" for row in rows)
+        connection.execute(f"insert into {relation} values {listed}")
 
 
 def masked(row: Mapping[str, Any], classified: Collection[str]) -> dict[str, Any]:

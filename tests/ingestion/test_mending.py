@@ -162,6 +162,9 @@ def test_an_original_that_somebody_changed_is_told(tmp_path: Path) -> None:
     at.load(f"{HEADER}\n1,{DAY},a,3\n")
     [kept] = [entry.path for entry in at.deployment.originals.listing("orders/**")]
     at.deployment.originals.write(kept, [b"something else"])
+    assert at.load().rows == 1  # staging has the very file, and it is kept once more
+    at.deployment.originals.write(kept, [b"something else"])
+    at.deployment.staging.remove(f"orders/{DAY}.csv")
     with pytest.raises(DropRefused, match="was changed: digest .* restore it, or land the drop again"):
         at.load()
     assert at.rows() == [("1", "a", 3)]

@@ -12,7 +12,7 @@ import pytest
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
-from orchestration.ingestion.originals import drop_folder, keep_originals, original_path
+from orchestration.ingestion.originals import drop_folder, keep_originals, original_paths
 from orchestration.operations.retention import OriginalChanged, move_to_cold
 from orchestration.settings import REPOSITORY
 from orchestration.state.records import Drop, DropFile
@@ -62,7 +62,7 @@ def cold_of(deployment: Deployment) -> Area:
 def where(deployment: Deployment, drop: Drop) -> Area:
     """Return the area in which a drop is whole, as it was taken in: the originals or else the cold tier."""
     for area in (deployment.originals, cold_of(deployment)):
-        kept = {original_path(drop, file): file.digest for file in drop.files}
+        kept = {path: file.digest for file, path in original_paths(drop).items()}
         if all(area.exists(path) and digest_of(area, path)[0] == digest for path, digest in kept.items()):
             return area
     raise AssertionError(f"{drop.key} is whole in no area")
@@ -82,7 +82,7 @@ def test_what_was_fetched_back_for_a_rebuild_goes_again(
 ) -> None:
     (drop,) = taken_in(deployment)
     move_to_cold(deployment, [contract], LATER)
-    path = original_path(drop, drop.files[0])
+    path = original_paths(drop)[drop.files[0]]
     deployment.originals.create(path, cold_of(deployment).chunks(path))
     assert where(deployment, drop) == deployment.originals
     assert move_to_cold(deployment, [contract], LATER) == [drop_folder(drop)]
@@ -119,21 +119,21 @@ def test_an_original_that_was_changed_stays_and_is_told_after_the_others_moved(
     deployment: Deployment, contract: SourceContract
 ) -> None:
     (changed,), (other,) = taken_in(deployment), taken_in(deployment, "2022-10-04")
-    deployment.originals.write(original_path(changed, changed.files[0]), [b"something else"])
+    deployment.originals.write(original_paths(changed)[changed.files[0]], [b"something else"])
     with pytest.raises(
         OriginalChanged, match=r"the original .*sales/2022-10-03/000001-.* was changed; expected"
     ):
         move_to_cold(deployment, [contract], LATER)
     assert where(deployment, other) == cold_of(deployment)
-    assert deployment.originals.exists(original_path(changed, changed.files[0]))
-    assert not cold_of(deployment).exists(original_path(changed, changed.files[0]))
+    assert deployment.originals.exists(original_paths(changed)[changed.files[0]])
+    assert not cold_of(deployment).exists(original_paths(changed)[changed.files[0]])
 
 
 def test_a_cold_copy_that_is_wrong_costs_no_original(
     deployment: Deployment, contract: SourceContract
 ) -> None:
     (drop,) = taken_in(deployment)
-    cold_of(deployment).write(original_path(drop, drop.files[0]), [b"something else"])
+    cold_of(deployment).write(original_paths(drop)[drop.files[0]], [b"something else"])
     with pytest.raises(OriginalChanged, match=r"the cold copy .* is not its original"):
         move_to_cold(deployment, [contract], LATER)
     assert where(deployment, drop) == deployment.originals
@@ -141,7 +141,7 @@ def test_a_cold_copy_that_is_wrong_costs_no_original(
 
 def test_a_drop_that_is_half_taken_in_stays(deployment: Deployment, contract: SourceContract) -> None:
     (drop,) = taken_in(deployment, several=3)
-    deployment.originals.remove(original_path(drop, drop.files[1]))
+    deployment.originals.remove(original_paths(drop)[drop.files[1]])
     assert move_to_cold(deployment, [contract], LATER) == []
     assert len(list(deployment.originals.listing())) == 2
     keep_originals(drop, deployment.staging, deployment.originals)

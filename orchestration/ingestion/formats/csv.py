@@ -236,8 +236,7 @@ class CsvReader(Reader):
         return self._connection.execute(
             "select line, arg_min(error_type::varchar, column_idx), any_value(csv_line)"
             " from temp.reject_errors join temp.reject_scans using (scan_id, file_id)"
-            " where file_path = ? group by line order by line",
-            [self._files[file].path],
+            f" where file_path = {literal(self._files[file].path)} group by line order by line"
         ).fetchall()
 
 

@@ -114,7 +114,9 @@ class Area:
         self._files.settle()
 
     def upload(self, relative: str, source: Path, *, create: bool = False) -> None:
-        """Write a file from a local one; with `create` as `create`, else as `write`."""
+        """Write a file from a local one, which stays as it is; with `create` as `create`, else as `write`."""
+        if not create and self._files.adopt(_checked(relative), source):
+            return
         with source.open("rb") as stream:
             chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
             self.create(relative, chunks) if create else self.write(relative, chunks)

@@ -8,6 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 CHUNK_BYTES = 1 << 20
@@ -40,6 +41,10 @@ class Files(ABC):
 
         Without `settled` it outlasts a power cut only once `settle` was called.
         """
+
+    def adopt(self, path: str, source: Path) -> bool:  # noqa: ARG002
+        """Take a local file over as it is, if this storage can; return whether it did."""
+        return False
 
     def settle(self) -> None:  # noqa: B027
         """Make all that was written outlast a power cut; object storage has done so."""

@@ -58,12 +58,13 @@ def convert_drop(
     deployment: Deployment,
     contract: SourceContract,
     drop: Drop,
+    area: Area,
     landed: Sequence[LandedFile],
     scratch: Path,
     *,
     for_mending: bool = False,
 ) -> Conversion:
-    """Convert a drop from its originals; see `convert`.
+    """Convert a drop from its files in an area, the originals as a rule; see `convert`.
 
     Raises:
         TooManyBadRows: more rows than the contract allows break it.
@@ -71,7 +72,6 @@ def convert_drop(
         Unreadable: a file cannot be read at all.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
-    area = deployment.originals
     mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
     files = plain_files(
         area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
@@ -180,7 +180,7 @@ def _damage_told(contract: SourceContract, files: Sequence[PlainFile]) -> Genera
 def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duckdb.DuckDBPyConnection"]:
     import duckdb
 
-    (scratch / "engine").mkdir()
+    (scratch / "engine").mkdir(parents=True)
     with duckdb.connect() as connection:
         connection.execute("set autoinstall_known_extensions = false")
         connection.execute("set autoload_known_extensions = false")

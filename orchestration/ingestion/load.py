@@ -7,6 +7,7 @@ again and finds what is there already.
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from orchestration.deployment import Deployment
 from orchestration.ingestion.conversion import Conversion, convert_drop, scratch_directory
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
+from orchestration.ingestion.formats.plain import LandedFile
 from orchestration.ingestion.masking import key_fingerprint
 from orchestration.ingestion.originals import drop_folder, keep_originals
 from orchestration.ingestion.raw_table import replace_partition, show_refused
@@ -50,16 +52,9 @@ def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> L
         with deployment.warehouse.connect() as connection:
             replace_partition(connection, contract, drop, version, [])
         return Loaded(version, 0, 0, 0)
-    staging = deployment.staging_of(contract)
-    earlier = [
-        other
-        for other in deployment.store.drops_of(drop.source, drop.partition_key)
-        if other.ordinal < drop.ordinal
-    ]
-    landed = keep_originals(drop, staging, deployment.originals, deployment.cold, earlier)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            converted = convert_drop(deployment, contract, drop, landed, scratch)
+            converted = _converted(deployment, contract, drop, scratch)
         except TooManyBadRows as refused:
             with deployment.warehouse.connect() as connection:
                 show_refused(connection, contract, drop, refused.quarantined)
@@ -74,6 +69,36 @@ def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> L
     if contract.empties_staging:
         empty_staging(deployment, contract, drop)
     return Loaded(version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings)
+
+
+def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scratch: Path) -> Conversion:
+    """Keep a drop's originals and convert it; both at once where it lies on a local disk, still the same."""
+    staging, originals = deployment.staging_of(contract), deployment.originals
+    drops = deployment.store.drops_of(drop.source, drop.partition_key)
+    earlier = [other for other in drops if other.ordinal < drop.ordinal]
+
+    def keep() -> list[LandedFile]:
+        return keep_originals(drop, staging, originals, deployment.cold, earlier)
+
+    before = _stamps(staging, drop) if staging.local and not earlier else None
+    if before is not None:
+        landed = [LandedFile(file.path, file.path) for file in drop.files]
+        with ThreadPoolExecutor(1) as keeper:
+            keeping = keeper.submit(keep)
+            try:
+                converted = convert_drop(deployment, contract, drop, staging, landed, scratch / "at_once")
+            finally:
+                keeping.result()  # a drop whose content has changed is told as that, and as nothing else
+        # What was read is what was kept only if nobody has touched it in the meantime.
+        if _stamps(staging, drop) == before:
+            return converted
+    return convert_drop(deployment, contract, drop, originals, keep(), scratch)
+
+
+def _stamps(staging: Area, drop: Drop) -> list[str] | None:
+    """Return what changes when a drop's files in staging do; None if they are not all there."""
+    entries = [next(staging.listing(file.path), None) for file in drop.files]
+    return None if None in entries else [entry.stamp for entry in entries if entry is not None]
 
 
 def _keep_converted(

@@ -80,7 +80,9 @@ def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> S
     )
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            return convert_drop(deployment, contract, drop, landed, scratch, for_mending=True).quarantined
+            return convert_drop(
+                deployment, contract, drop, deployment.originals, landed, scratch, for_mending=True
+            ).quarantined
         except TooManyBadRows as refused:
             return refused.quarantined
 

@@ -1,12 +1,15 @@
 """Quarantined rows that a person mends, and drops that are taken back to; all of it is in the originals."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestration.areas import Area, Entry
 from orchestration.ingestion.mending import CannotMend, export_quarantined, replay, restore
+from orchestration.ingestion.originals import keep_originals
 from orchestration.ingestion.refusal import DropRefused
 from tests.ingestion.door import DAY, HEADER, Door, contract
 
@@ -205,3 +208,23 @@ def test_the_manifest_tells_what_came_of_a_drop(tmp_path: Path) -> None:
     assert at.deployment.processing.size(f"{folder}/{rows['file']}") == rows["size"]
     engine = at.deployment.processing.engine_path(f"{folder}/{rows['file']}")
     assert at.query(f"select order_number, loaves from read_parquet('{engine}')") == [("1", 3)]
+
+
+def test_what_is_overwritten_while_it_is_read_is_not_what_is_loaded(tmp_path: Path) -> None:
+    """A drop is read from staging while its original is kept; the provider must not come in between."""
+    at = door(tmp_path)
+    at.land(f"{HEADER}\n1,{DAY},a,3\n")
+    staging = at.deployment.staging
+    keep_originals(at.drop(), staging, at.deployment.originals)
+    overwriting = iter([True])
+
+    def listing(pattern: str) -> Iterator[Entry]:
+        found = list(Area.listing(staging, pattern))
+        if pattern == f"orders/{DAY}.csv" and next(overwriting, False):
+            staging.write(pattern, [f"{HEADER}\n1,{DAY},a,4\n".encode()])
+        return iter(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(staging, "listing", listing)
+        at.load()
+    assert at.rows() == [("1", "a", 3)]

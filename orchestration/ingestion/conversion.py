@@ -19,7 +19,7 @@ from orchestration.areas import Area
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format, ReadOptions
 from orchestration.deployment import Deployment
-from orchestration.ingestion.convert import Converted, Place, QuarantinedRow, convert
+from orchestration.ingestion.convert import MEMORY_LIMIT, Converted, Place, QuarantinedRow, convert
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext
 from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 # A mended row says which row it stands in for.
 PLACE_HEADERS = ("_file", "_line")
-# The engine spills to scratch beyond it; with Python and the originals' chunks a load stays below 1 GB.
-_MEMORY_LIMIT = "512MB"
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duc
         connection.execute("set TimeZone = 'UTC'")
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         connection.execute(f"set temp_directory = {literal(str(scratch / 'engine'))}")
         with object_storage(connection, [area], deployment.settings.storage_access):
             yield connection

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.contracts.model import SourceContract
-from orchestration.ingestion.convert import QuarantinedRow
+from orchestration.ingestion.convert import MEMORY_LIMIT, QuarantinedRow
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.partitions import UNPARTITIONED
 from orchestration.state.records import Drop
@@ -94,6 +94,7 @@ def show_refused(
 def _transaction(connection: "duckdb.DuckDBPyConnection") -> Generator[None]:
     # Nobody reads a table in the order of its file: without it the engine uses every core, and less memory.
     connection.execute("set preserve_insertion_order = false")
+    connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     connection.execute("begin")
     try:
         yield
@@ -103,6 +104,7 @@ def _transaction(connection: "duckdb.DuckDBPyConnection") -> Generator[None]:
         raise
     finally:
         connection.execute("reset preserve_insertion_order")
+        connection.execute("reset memory_limit")
 
 
 def _schema(contract: SourceContract, added: Sequence[str]) -> dict[str, str]:

@@ -155,7 +155,7 @@ def _foot(draft: Draft) -> Iterator[str]:
     yield "  - property: owner"
     yield '    value: ""  # TODO the e-mail address of who answers for the feed here'
     yield "  - property: provider"
-    yield '    value: ""  # TODO who promises the feed, and may be asked about a drop'
+    yield "    value: TODO  # who promises the feed, and may be asked about a drop"
 
 
 def _quoted(text: str) -> str:

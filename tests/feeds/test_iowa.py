@@ -1,4 +1,4 @@
-"""Two months of real feeds through the graph; what arrives is what the published files say.
+"""Six weeks of real feeds through the graph; what arrives is what the published files say.
 
 The feeds are not part of the repository: SLUICE_TEST_FEEDS names their folder. What must arrive is worked
 out by `top_items.sql` from those files alone. Belongs here: what only real feeds can show of the graph; that
@@ -34,7 +34,7 @@ FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")
 pytestmark = [
     pytest.mark.feeds,
     pytest.mark.long,
-    pytest.mark.timeout(1800),  # the first test waits for some ninety runs
+    pytest.mark.timeout(1800),  # the first test waits for some forty runs
     pytest.mark.skipif(
         not FEEDS,
         reason="no real feeds: set SLUICE_TEST_FEEDS to a folder with sales/DAY.csv.gz,"
@@ -44,7 +44,7 @@ pytestmark = [
 PATHS = {"sales": "sales", "inventory": "inventory", "stores": "stores.csv.gz", "products": "products.csv.gz"}
 APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 TABLE = sql.Identifier("marketplace", "top_items")
-CORRECTED = "2022-10-19"
+CORRECTED = "2022-10-06"
 # The numbers of the business rules, as the project's vars and descriptions have them.
 RULES: Mapping[str, object] = {
     "window_days": 28, "season_days": 365, "top_items": 100, "items_a_store": 10,
@@ -61,7 +61,7 @@ def _days(first: str, last: str) -> list[str]:
 
 
 # The four weeks before October fill its trailing windows.
-SEPTEMBER, OCTOBER = _days("2022-09-01", "2022-09-30"), _days("2022-10-01", "2022-10-31")
+SEPTEMBER, OCTOBER = _days("2022-09-01", "2022-09-30"), _days("2022-10-01", "2022-10-12")
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,11 @@ def land_files(company: Company, source: str, path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published files of two months."""
+    """The published files of six weeks."""
     folder = tmp_path_factory.mktemp("published")
     for file in sorted(Path(FEEDS).rglob("*.csv.gz")):
-        if file.parent.name != "sales" or file.name >= SEPTEMBER[0]:
+        first = {"sales": SEPTEMBER[0], "inventory": OCTOBER[0]}.get(file.parent.name)
+        if first is None or first <= file.name.removesuffix(".csv.gz") <= OCTOBER[-1]:
             link = folder / file.relative_to(FEEDS)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file.resolve())
@@ -125,7 +126,7 @@ def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def arrived(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, feeds: Path) -> Iterator[Arrived]:
-    """All of it, landed and run: some sixty runs, each of a day."""
+    """All of it, landed and run: some forty runs, each of a day."""
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("create database feeds")
     url, folder = postgres_url.replace("/postgres?", "/feeds?"), tmp_path_factory.mktemp("feeds")
@@ -220,18 +221,18 @@ def test_no_run_failed_and_each_day_ran_once_in_order(arrived: Arrived) -> None:
     assert failures(arrived.events) == ""
     assert runs(arrived.events) == [("", True), *((day, True) for day in [*SEPTEMBER, *OCTOBER])]
     # Each started and finished, and nothing else was said: nothing is held, nothing complained about.
-    assert len(arrived.events) == 2 * 62
+    assert len(arrived.events) == 2 * (1 + len(SEPTEMBER) + len(OCTOBER))
 
 
 def test_the_app_holds_what_the_published_files_say(arrived: Arrived, published: Expected) -> None:
     assert arrived.app_columns == published.app_columns
-    assert len(arrived.app) == 81_580
+    assert len(arrived.app) == len(published.app) > 20_000
     assert differences(arrived.app, published.app) == []
 
 
 def test_the_partner_finds_what_the_published_files_say(arrived: Arrived, published: Expected) -> None:
     assert arrived.partner_columns == published.partner_columns
-    assert len(arrived.partner) == 12_400
+    assert len(arrived.partner) == len(published.partner) > 2_000
     assert differences(arrived.partner, published.partner) == []
 
 
@@ -263,7 +264,7 @@ def test_every_drop_is_validated_and_days_without_sales_are_empty(arrived: Arriv
             ).fetchall()
         }
     empty = {("sales", day): 0 for day in [*SEPTEMBER, *OCTOBER] if ("sales", day) not in published}
-    assert len(empty) == 61 - len(list((feeds / "sales").iterdir()))
+    assert len(empty) == len(SEPTEMBER) + len(OCTOBER) - len(list((feeds / "sales").iterdir()))
     snapshots = {("stores", "snapshot"): 2296, ("products", "snapshot"): 6482}
     found = {key: row for key, row in arrived.standing.items() if row.kind == "source"}
     assert {key: row.rows for key, row in found.items()} == published | empty | snapshots

@@ -19,8 +19,8 @@ from tests.storage.fixtures import Storage
 
 pytestmark = pytest.mark.long
 # Each of them is a new drop of the day, killed once while it is taken in.
-KILLS = {"directory": 80, "azurite": 40, "s3": 10}
-# A longer run: SLUICE_TEST_KILLS=5 kills five times as often.
+KILLS = {"directory": 40, "azurite": 20, "s3": 5}
+# A longer run: SLUICE_TEST_KILLS=10 kills ten times as often.
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.ingestion.door", "pyarrow.parquet", "duckdb"])

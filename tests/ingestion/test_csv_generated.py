@@ -110,7 +110,7 @@ def expected(row: tuple[str, str, str, str]) -> tuple[object, ...] | set[str]:
     return wrong or (text, number, amount, date)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, dialect=DIALECTS)
 def test_what_was_written_is_what_is_read(
     tmp_path: Path, rows: list[tuple[str, str, str, str, int]], dialect: Dialect

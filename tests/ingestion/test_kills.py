@@ -19,7 +19,7 @@ from tests.storage.fixtures import Storage
 
 pytestmark = pytest.mark.long
 # Each of them is a new drop of the day, killed once while it is taken in.
-KILLS = {"directory": 40, "azurite": 20, "s3": 5}
+KILLS = {"directory": 40, "azurite": 20, "s3": 10}
 # A longer run: SLUICE_TEST_KILLS=10 kills ten times as often.
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 FORKS = multiprocessing.get_context("forkserver")
@@ -82,7 +82,7 @@ def test_a_killed_load_is_taken_up(storage: Storage, tmp_path: Path) -> None:
         assert at.quarantine("file, line") == bad
         _check_nothing_is_left_over(at, number)
         before = rows
-    assert killed > KILLS[storage.kind] * TIMES / 4
+    assert killed >= KILLS[storage.kind] * TIMES / 5
     assert at.query(f"select shop from raw.orders where _partition_key = '{NEXT}'") == [("other day",)]
 
 

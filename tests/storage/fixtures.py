@@ -70,9 +70,21 @@ def s3() -> Iterator[Storage]:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
         client: Any = boto3.client("s3", endpoint_url=endpoint)
+        # Folders that import this fixture each have their own, and moto's buckets are the process's.
+        _clear_bucket(client)
         where = {"LocationConstraint": CREDENTIALS["AWS_DEFAULT_REGION"]}
         client.create_bucket(Bucket=_CONTAINER, CreateBucketConfiguration=where)
         yield Storage("s3", f"s3://{_CONTAINER}", {"SLUICE_S3_ENDPOINT_URL": endpoint, **CREDENTIALS})
+
+
+def _clear_bucket(client: Any) -> None:
+    """Remove what a fixture of another folder left in this process."""
+    if _CONTAINER not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+        return
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=_CONTAINER):
+        for item in page.get("Contents", []):
+            client.delete_object(Bucket=_CONTAINER, Key=item["Key"])
+    client.delete_bucket(Bucket=_CONTAINER)
 
 
 @pytest.fixture

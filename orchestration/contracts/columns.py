@@ -7,6 +7,9 @@ that, in the engine.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What may be shown to whoever sees the graph; every other classification hides a column's values.
+OPEN_CLASSIFICATIONS = frozenset({"", "public", "internal"})
+
 
 class Masking(StrEnum):
     """What becomes of a column's values before they land anywhere but in the originals.
@@ -75,6 +78,11 @@ class Column:
     aliases: tuple[str, ...] = ()
     written: ValueFormat = field(default=ValueFormat())
     rules: ValueRules = field(default=ValueRules())
+
+    @property
+    def classified(self) -> bool:
+        """Whether its values are not for everybody."""
+        return self.classification not in OPEN_CLASSIFICATIONS or self.masking is not Masking.KEEP
 
     @property
     def loaded_type(self) -> str:

@@ -13,8 +13,6 @@ from orchestration.yaml_files import YamlFile
 
 # The check on a raw table that says its drop was as agreed.
 CONTRACT_CHECK = "contract"
-# What may be shown to whoever sees the graph; every other classification hides a column's values.
-OPEN_CLASSIFICATIONS = frozenset({"", "public", "internal"})
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,7 @@ class SourceContract:
     @property
     def classified(self) -> frozenset[str]:
         """The columns whose values are not for everybody, by the contract's `classification`."""
-        return frozenset(
-            c.name
-            for c in self.columns
-            if c.classification not in OPEN_CLASSIFICATIONS or c.masking is not Masking.KEEP
-        )
+        return frozenset(column.name for column in self.columns if column.classified)
 
     @property
     def loaded_columns(self) -> tuple[Column, ...]:

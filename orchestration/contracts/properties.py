@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from orchestration.contracts.columns import Column, Masking, ValueFormat
+from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Masking, ValueFormat
 from orchestration.contracts.custom import CustomProperties
 from orchestration.contracts.dates import UnknownDateFormat, strptime_format
 from orchestration.contracts.rules import RulesOf
@@ -23,8 +23,6 @@ _OPTIONS = (
     "multipleOf", "format", "timezone", "defaultTimezone", "minItems", "maxItems", "uniqueItems",
     "minProperties", "maxProperties", "required",
 )  # fmt: skip
-# What a classification means where the contract names no masking for it.
-_OPEN = ("", "public", "internal")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -118,7 +116,7 @@ def _masking(
     problems: list[Problem],
 ) -> Masking:
     said = custom.choice("masking", [str(item) for item in Masking], masking.get(classification, "keep"))
-    if classification not in (*_OPEN, *masking) and not custom.has("masking"):
+    if classification not in (*OPEN_CLASSIFICATIONS, *masking) and not custom.has("masking"):
         problems.append(
             file.problem(
                 f"nothing says what becomes of values classified `{classification}`",

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from orchestration.freshness import DurationError, duration
+from orchestration.freshness import USUAL_FREQUENCY, DurationError, duration
 from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import YamlFile
@@ -16,12 +16,6 @@ _OTHERS = (
     "retention", "timeOfAvailability", "timeToDetect", "timeToNotify", "timeToRepair",
     "av", "th", "er", "ga", "es", "el", "re", "td", "tn", "tr",
 )  # fmt: skip
-_USUAL_FREQUENCY = {
-    Grain.HOURLY: timedelta(hours=1),
-    Grain.DAILY: timedelta(days=1),
-    Grain.WEEKLY: timedelta(weeks=1),
-    Grain.MONTHLY: timedelta(days=31),
-}
 _PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
 
 
@@ -72,5 +66,5 @@ def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) ->
             )
         )
     if "latency" in found and "frequency" not in found and grain.timed:
-        found["frequency"] = _USUAL_FREQUENCY[grain]
+        found["frequency"] = USUAL_FREQUENCY[grain]
     return found

@@ -10,19 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.freshness import UNITS, DurationError, duration, overdue_after
+from orchestration.freshness import UNITS, USUAL_FREQUENCY, DurationError, duration, overdue_after
 from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import Location, YamlFile, yaml_folder
 
 SUFFIXES = (".yml", ".yaml")
 # How often a partition ends; nobody knows when the next drop of a by-drop source comes.
-_FREQUENCY = {
-    Grain.HOURLY: timedelta(hours=1),
-    Grain.DAILY: timedelta(days=1),
-    Grain.WEEKLY: timedelta(weeks=1),
-    Grain.MONTHLY: timedelta(days=31),
-}
 # What somebody writes who wants less than the whole model; it belongs in dbt, where it is tested.
 _SELECTING_FIELDS = frozenset(
     {"select", "columns", "where", "filter", "query", "sql", "limit", "exclude", "transform"}
@@ -100,9 +94,9 @@ class Export:
     def overdue_after(self, grain: Grain) -> timedelta | None:
         """Return how long nothing may be delivered of partitions of a grain; None without a deadline."""
         deadline = self.spec.deadline
-        if deadline is None or grain not in _FREQUENCY:
+        if deadline is None or grain not in USUAL_FREQUENCY:
             return None
-        return overdue_after(_FREQUENCY[grain], duration(deadline.latency, deadline.unit))
+        return overdue_after(USUAL_FREQUENCY[grain], duration(deadline.latency, deadline.unit))
 
     @property
     def place(self) -> tuple[str, str, str]:

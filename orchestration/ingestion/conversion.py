@@ -19,7 +19,14 @@ from orchestration.areas import Area
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format, ReadOptions
 from orchestration.deployment import Deployment
-from orchestration.ingestion.convert import MEMORY_LIMIT, Converted, Place, QuarantinedRow, convert
+from orchestration.ingestion.convert import (
+    MEMORY_LIMIT,
+    Converted,
+    Place,
+    QuarantinedRow,
+    any_twice,
+    convert,
+)
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext
 from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
@@ -30,7 +37,7 @@ from orchestration.ingestion.originals import MENDED
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.shape import Shape, shape_of
 from orchestration.state.records import Drop
-from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.engine import literal
 from orchestration.warehouse.object_storage import object_storage
 
 if TYPE_CHECKING:
@@ -146,15 +153,8 @@ def _check_keys(
     connection: "duckdb.DuckDBPyConnection", judgement: Judgement, label: str, rows: Sequence[Path]
 ) -> None:
     """A mended row must not bring a key that is there already."""
-    paths = ", ".join(literal(str(path)) for path in rows)
     for key in judgement.keys:
-        names = ", ".join(quoted(name) for name in key)
-        present = " and ".join(f"{quoted(name)} is not null" for name in key)
-        twice = connection.execute(
-            f"select {names} from read_parquet([{paths}]) where {present}"
-            f" group by {names} having count(*) > 1 limit 1"
-        ).fetchone()
-        if twice is not None:
+        if any_twice(connection, rows, key):
             rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; mend it once more"
             raise DropRefused(label, [rule])
 

@@ -59,12 +59,9 @@ class Converted:
 class TooManyBadRows(DropRefused):
     """More rows break the contract than it allows; `quarantined` are the first of them."""
 
-    def __init__(
-        self, file: str, rules: Sequence[str], quarantined: Sequence[QuarantinedRow], read: int
-    ) -> None:
+    def __init__(self, file: str, rules: Sequence[str], quarantined: Sequence[QuarantinedRow]) -> None:
         super().__init__(file, rules)
         self.quarantined = tuple(quarantined)
-        self.read = read
 
 
 def convert(
@@ -93,7 +90,7 @@ def convert(
     ).fetchone()
     assert counted is not None
     broken = reader.broken_count()
-    twice = [key for key in judgement.keys if _any_twice(connection, typed, key)]
+    twice = [key for key in judgement.keys if any_twice(connection, [typed], key)]
     read = counted[0] + broken
     _check_row_count(contract, label, read)
     if not counted[1] and not broken and not twice and not mended:
@@ -126,10 +123,10 @@ def _quarantine(
     _check_mended(label, rows, mended)
     rows = [row for row in rows if (row.file, row.line) not in mended]
     if too_many:
-        raise TooManyBadRows(label, _told(connection, judgement, rows, left, read), rows, read)
+        raise TooManyBadRows(label, _told(connection, judgement, rows, left, read), rows)
     clean = scratch / "clean.parquet"
     keep = f"not {BREAKS}" + "".join(
-        f" and coalesce(({_key(key)}) not in ({_repeated(typed, key)}), true)" for key in twice
+        f" and coalesce(({_key(key)}) not in ({_repeated(key, typed)}), true)" for key in twice
     )
     names = ", ".join(quoted(name) for name in _names(judgement))
     _copy(connection, f"select {names}, {BREAKS} from {_parquet(typed)} where {keep}", clean)
@@ -169,7 +166,7 @@ def _find_bad_rows(
     for key in twice:
         said = f"key ({', '.join(key)}) stands twice"
         lists.append(
-            f"case when ({judgement.key_values(key)}) in ({_repeated(typed, key)})"
+            f"case when ({judgement.key_values(key)}) in ({_repeated(key, typed)})"
             f" then [{{'name': {literal(key[0])}, 'header': {literal(', '.join(key))},"
             f" 'rule': {literal(said)}}}] else [] end"
         )
@@ -290,34 +287,31 @@ def _copy(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) -> 
     connection.execute(f"copy ({query}) to {literal(str(target))} (format parquet, compression snappy)")
 
 
-def _parquet(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
+def _parquet(*paths: Path) -> str:
+    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
 
 
 def _key(key: Sequence[str]) -> str:
     return ", ".join(quoted(name) for name in key)
 
 
-def _repeated(typed: Path, key: Sequence[str]) -> str:
-    """Return SQL of the keys that stand twice among rows that break no other rule."""
+def _repeated(key: Sequence[str], *rows: Path, compared: str = "") -> str:
+    """Return SQL of the keys that stand twice among rows that break no other rule.
+
+    `compared` is SQL of what stands for a key, the key itself if left out.
+    """
     present = " and ".join(f"{quoted(name)} is not null" for name in key)
     return (
-        f"select {_key(key)} from {_parquet(typed)} where not {BREAKS} and {present}"
-        f" group by {_key(key)} having count(*) > 1"
+        f"select {compared or _key(key)} from {_parquet(*rows)} where not {BREAKS} and {present}"
+        f" group by {compared or _key(key)} having count(*) > 1"
     )
 
 
-def _any_twice(connection: "duckdb.DuckDBPyConnection", typed: Path, key: Sequence[str]) -> bool:
-    """Return whether any key stands twice.
+def any_twice(connection: "duckdb.DuckDBPyConnection", rows: Sequence[Path], key: Sequence[str]) -> bool:
+    """Return whether any key stands twice in converted rows.
 
     Keys that are the same have the same hash: where no hash stands twice the keys need not be compared, which
     takes a third of the time, and of the memory.
     """
-    present = " and ".join(f"{quoted(name)} is not null" for name in key)
-    hashes = (
-        f"select hash({_key(key)}) as key_hash from {_parquet(typed)} where not {BREAKS} and {present}"
-        " group by key_hash having count(*) > 1"
-    )
-    if connection.execute(f"select 1 from ({hashes}) limit 1").fetchone() is None:
-        return False
-    return connection.execute(f"select 1 from ({_repeated(typed, key)}) limit 1").fetchone() is not None
+    queries = (_repeated(key, *rows, compared=f"hash({_key(key)})"), _repeated(key, *rows))
+    return all(connection.execute(f"select 1 from ({query}) limit 1").fetchone() for query in queries)

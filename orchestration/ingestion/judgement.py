@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestration.contracts.columns import Column, Masking
-from orchestration.contracts.model import OPEN_CLASSIFICATIONS, SourceContract
+from orchestration.contracts.columns import Column
+from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
@@ -152,7 +152,7 @@ class Judgement:
             if name is None:
                 continue
             text = f"cast(c{place} as varchar)"
-            if _hidden(column) and not self._for_mending:
+            if column.classified and not self._for_mending:
                 text = f"(case when c{place} is not null then '{REDACTED}' end)"
             parts += [literal(name), text]
         return f"cast(json_object({', '.join(parts)}) as varchar)"
@@ -160,8 +160,4 @@ class Judgement:
     @property
     def hides(self) -> bool:
         """Whether a row that cannot be split into columns may hold what must not be shown."""
-        return not self._for_mending and any(_hidden(column) for column in self.contract.columns)
-
-
-def _hidden(column: Column) -> bool:
-    return column.classification not in OPEN_CLASSIFICATIONS or column.masking is not Masking.KEEP
+        return not self._for_mending and bool(self.contract.classified)

@@ -73,18 +73,13 @@ def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> L
 
 def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scratch: Path) -> Conversion:
     """Keep a drop's originals and convert it; both at once where it lies on a local disk, still the same."""
-    staging, originals = deployment.staging_of(contract), deployment.originals
-    drops = deployment.store.drops_of(drop.source, drop.partition_key)
-    earlier = [other for other in drops if other.ordinal < drop.ordinal]
-
-    def keep() -> list[LandedFile]:
-        return keep_originals(drop, staging, originals, deployment.cold, earlier)
-
-    before = _stamps(staging, drop) if staging.local and not earlier else None
+    staging = deployment.staging_of(contract)
+    # Of a partition's first drop nothing is kept elsewhere: what there is lies in staging.
+    before = _stamps(staging, drop) if staging.local and drop.ordinal == 1 else None
     if before is not None:
         landed = [LandedFile(file.path, file.path) for file in drop.files]
         with ThreadPoolExecutor(1) as keeper:
-            keeping = keeper.submit(keep)
+            keeping = keeper.submit(keep_drop, deployment, contract, drop)
             try:
                 converted = convert_drop(deployment, contract, drop, staging, landed, scratch / "at_once")
             finally:
@@ -92,7 +87,16 @@ def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scr
         # What was read is what was kept only if nobody has touched it in the meantime.
         if _stamps(staging, drop) == before:
             return converted
-    return convert_drop(deployment, contract, drop, originals, keep(), scratch)
+    landed = keep_drop(deployment, contract, drop)
+    return convert_drop(deployment, contract, drop, deployment.originals, landed, scratch)
+
+
+def keep_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> list[LandedFile]:
+    """Make sure that the originals hold a drop's files; see `keep_originals`."""
+    drops = deployment.store.drops_of(drop.source, drop.partition_key)
+    earlier = [other for other in drops if other.ordinal < drop.ordinal]
+    staging = deployment.staging_of(contract)
+    return keep_originals(drop, staging, deployment.originals, deployment.cold, earlier)
 
 
 def _stamps(staging: Area, drop: Drop) -> list[str] | None:

@@ -15,7 +15,8 @@ from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
 from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop, scratch_directory
 from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
-from orchestration.ingestion.originals import MENDED, keep_originals, mended_path
+from orchestration.ingestion.load import keep_drop
+from orchestration.ingestion.originals import MENDED, mended_path
 from orchestration.ingestion.staging import digest_of_several
 from orchestration.state.records import Drop, DropFile
 
@@ -71,13 +72,7 @@ def _values(row: QuarantinedRow) -> dict[str, str]:
 
 
 def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> Sequence[QuarantinedRow]:
-    landed = keep_originals(
-        drop,
-        deployment.staging_of(contract),
-        deployment.originals,
-        deployment.cold,
-        _earlier(deployment, drop),
-    )
+    landed = keep_drop(deployment, contract, drop)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
             return convert_drop(
@@ -108,7 +103,8 @@ def replay(deployment: Deployment, contract: SourceContract, partition_key: str,
     file = DropFile(f"{MENDED}/{digest[:16]}.csv", digest, len(content))
     # Kept first, as an original of its own: the drop must not name what could be lost.
     deployment.originals.write(mended_path(contract.name, file), [content])
-    return _register(deployment, newest, (*(f for f in newest.files if f.path != file.path), file))
+    files = (*(known for known in newest.files if known.path != file.path), file)
+    return _register(deployment, newest, files, newest.file)
 
 
 def restore(deployment: Deployment, contract: SourceContract, partition_key: str, ordinal: int) -> Drop:
@@ -126,15 +122,13 @@ def restore(deployment: Deployment, contract: SourceContract, partition_key: str
     return _register(deployment, drops[max(drops)], drops[ordinal].files, drops[ordinal].file)
 
 
-def _register(
-    deployment: Deployment, newest: Drop, files: Sequence[DropFile], label: str | None = ""
-) -> Drop:
+def _register(deployment: Deployment, newest: Drop, files: Sequence[DropFile], label: str | None) -> Drop:
     digest = files[0].digest if len(files) == 1 else digest_of_several(files)
     return deployment.store.register_drop(
         newest.source,
         newest.partition_key,
         digest=digest,
-        file=newest.file if label == "" else label,
+        file=label,
         size_bytes=sum(file.size for file in files),
         marker_stamp=newest.marker_stamp,  # what lies in staging is known, and is not this
         files=files,
@@ -146,8 +140,3 @@ def _newest(deployment: Deployment, contract: SourceContract, partition_key: str
     if drop is None or drop.file is None:
         raise CannotMend(f"nothing has landed for {contract.name} [{partition_key}]")
     return drop
-
-
-def _earlier(deployment: Deployment, drop: Drop) -> list[Drop]:
-    drops = deployment.store.drops_of(drop.source, drop.partition_key)
-    return [other for other in drops if other.ordinal < drop.ordinal]

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from filelock import FileLock
 
-from orchestration.contracts.model import OPEN_CLASSIFICATIONS
+from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectError
 from orchestration.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess

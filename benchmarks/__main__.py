@@ -3,6 +3,16 @@
 import subprocess
 import sys
 
-for name in ("graph_load", "judge_rules", "ingestion", "sensor_tick", "done_to_delivered"):
+NAMES = (
+    "graph_load",
+    "judge_rules",
+    "ingestion",
+    "sensor_tick",
+    "delivery_difference",
+    "delivery_postgres",
+    "delivery_vendors",
+    "done_to_delivered",
+)
+for name in NAMES:
     print(f"\n## {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import dagster as dg
 
 from orchestration.dagster_partitions import partitions_definitions
-from orchestration.delivery.assets import export_assets
+from orchestration.delivery.assets import export_assets, targets
+from orchestration.delivery.reconciled import reconciled_checks
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
 from orchestration.operations.event_log import ease_event_log
 from orchestration.operations.sensors import drops_sensor
-from orchestration.operations.upkeep import upkeep_schedules
+from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
 from orchestration.project import Project, load_project
 from orchestration.quality.checks import suite_checks
 from orchestration.quality.gate import Gate
@@ -61,10 +62,22 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
     )
     judged = suite_checks(deployment, project.suite_targets(), partitions_of)
     sent = export_assets(deployment, gate, project.lineage, project.exports, models, partitions_of)
+    compared = reconciled_checks(
+        deployment,
+        targets(project.lineage, project.exports, models),
+        project.classified_columns,
+        partitions_of,
+    )
     return dg.Definitions(
         assets=[*loaded, *(item for item in built if not isinstance(item, dg.AssetChecksDefinition)), *sent],
-        asset_checks=[*judged, *(item for item in built if isinstance(item, dg.AssetChecksDefinition))],
-        sensors=[drops_sensor(deployment, project)],
+        asset_checks=[
+            *judged, *(item for item in built if isinstance(item, dg.AssetChecksDefinition)), *compared
+        ],
+        sensors=[
+            drops_sensor(deployment, project),
+            deliveries_sensor(deployment, project),
+            *reconcile_sensor(deployment, project),
+        ],
         schedules=upkeep_schedules(deployment, project),
         # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
         executor=dg.in_process_executor,

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from orchestration.contracts.model import SourceContract
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import build
-from orchestration.delivery.exports import Export, overlap
+from orchestration.delivery.exported_model import column_problems
+from orchestration.delivery.exports import Export
+from orchestration.delivery.places import Places
+from orchestration.export_models import ExportModels
 from orchestration.lineage import Lineage
 from orchestration.partitions import Grain, Partitioning
 from orchestration.problems import Problem, did_you_mean
@@ -99,28 +102,27 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]
 def place_problems(exports: Mapping[str, Export], settings: Settings) -> list[Problem]:
     """Return exports whose connections lead to one place, under whatever names, as far as URLs are set."""
     problems: list[Problem] = []
-    places: dict[tuple[str, str], Export] = {}
+    places = Places[Export]()
     for export in exports.values():
         destination = export.spec.destination
         url = settings.connection(destination.connection)
         if url is None:
             continue
         try:
-            place = build(destination.type, url, destination.object).canonical_object()
+            place = build(destination.type, url, destination.object, destination.options).canonical_object()
         except DeliveryError:  # a URL that does not hold is told when it is used, without its secrets
             continue
-        for other_place, other in places.items():
-            if overlap((destination.type, place), other_place):
-                problems.append(
-                    export.file.problem(
-                        f"`{destination.object}` of connection `{destination.connection}` is written by two"
-                        " exports: the connections lead to one place",
-                        expected=f"an object outside that of {other.file.name}",
-                        mend="send to another object",
-                        at=("destination", "object"),
-                    )
+        other = places.claim((destination.type, place), export)
+        if other is not None:
+            problems.append(
+                export.file.problem(
+                    f"`{destination.object}` of connection `{destination.connection}` is written by two"
+                    " exports: the connections lead to one place",
+                    expected=f"an object outside that of {other.file.name}",
+                    mend="send to another object",
+                    at=("destination", "object"),
                 )
-        places[(destination.type, place)] = export
+            )
     return problems
 
 
@@ -134,6 +136,7 @@ def export_problems(
     problems: list[Problem] = []
     models = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
     guarded = _guarded(manifest, suites)
+    exported_models = ExportModels(manifest)
     for export in exports.values():
         node = models.get(export.spec.model)
         if node is None:
@@ -146,7 +149,9 @@ def export_problems(
                 )
             )
             continue
+        problems += _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
         problems += _model_problems(lineage, export, node, guarded)
+        problems += column_problems(export, exported_models.model(node))
     exported = {export.spec.model for export in exports.values()}
     problems += [
         Problem(
@@ -174,29 +179,47 @@ def _guarded(manifest: DbtManifest, suites: Mapping[str, Suite]) -> frozenset[st
     return frozenset(relation for relation in (*by_suite, *by_test) if relation)
 
 
+def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
+    """Return what an export asks of its partitions that the model's have not."""
+    problems: list[Problem] = []
+    if export.spec.partitions == "each" and grain is Grain.SNAPSHOT:
+        problems.append(
+            export.file.problem(
+                f"model `{node.name}` is not partitioned",
+                expected="a partitioned model: partitions: each delivers one at a time",
+                mend="give it incremental_strategy='partition' and partition_by, or deliver with"
+                " `partitions: latest`",
+                at=("partitions",),
+            )
+        )
+    if export.spec.partitions == "latest" and grain is Grain.DROP:
+        problems.append(
+            export.file.problem(
+                f"`partitions: latest`, but model `{node.name}` is cut by drop",
+                expected="partitions: each: of drops none is the newest, as their keys tell no time",
+                mend="deliver with `partitions: each`",
+                at=("partitions",),
+            )
+        )
+    if export.spec.deadline is not None and not grain.timed:
+        cut = "cut by drop" if grain is Grain.DROP else "not cut by time"
+        coming = "drop" if grain is Grain.DROP else "snapshot"
+        problems.append(
+            export.file.problem(
+                f"a deadline, but model `{node.name}` is {cut}",
+                expected=f"no deadline: nobody knows when the next {coming} comes",
+                mend="take it away",
+                at=("deadline",),
+            )
+        )
+    return problems
+
+
 def _model_problems(
     lineage: Lineage, export: Export, node: DbtNode, guarded: frozenset[str]
 ) -> list[Problem]:
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
-    if not table.partitioning.partitioned:
-        problems.append(
-            export.file.problem(
-                f"model `{node.name}` is not partitioned",
-                expected="a partitioned model: partitions: each delivers one at a time",
-                mend="give it incremental_strategy='partition' and partition_by",
-                at=("partitions",),
-            )
-        )
-    if export.spec.deadline is not None and table.partitioning.grain is Grain.DROP:
-        problems.append(
-            export.file.problem(
-                f"a deadline, but model `{node.name}` is cut by drop",
-                expected="no deadline: nobody knows when the next drop comes",
-                mend="take it away",
-                at=("deadline",),
-            )
-        )
     # The chain's suites and tests, the contract's own check aside: that one guards the door only.
     if not guarded & {table.relation, *lineage.ancestors(table.relation)}:
         problems.append(
@@ -226,17 +249,6 @@ def _model_problems(
                     at=("model",),
                 )
             )
-    if node.columns:
-        missing = [column for column in export.spec.key if column not in node.columns]
-        problems += [
-            export.file.problem(
-                f"key column `{column}` is not in `{node.name}`",
-                expected=f"columns of the model: {', '.join(node.columns)}",
-                mend=did_you_mean(column, node.columns),
-                at=("key",),
-            )
-            for column in missing
-        ]
     if not node.contract_enforced:
         problems.append(
             export.file.problem(

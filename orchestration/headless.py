@@ -1,20 +1,25 @@
 """Everything that has landed, taken through the graph in this process: no daemon, no UI."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.dagster_partitions import add_drop
 from orchestration.definitions import build_definitions
+from orchestration.delivery.assets import NOT_CONFIGURED
+from orchestration.delivery.deliver import Target
+from orchestration.delivery.reconciled import check_key
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
 from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
+from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
-from orchestration.operations.sensors import run_exists, selected_assets
+from orchestration.operations.sensors import run_exists, selected_assets, selected_checks
 from orchestration.project import Project
 
 
@@ -28,12 +33,19 @@ class Started:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run has ended; `failures` are what its failed steps said."""
+    """A run has ended; `failures` are what its failed steps and checks said.
+
+    `warnings` are what checks of its exports said that only warn, `said` those that passed. `not_configured`
+    are exports without a connection, to which nothing was sent.
+    """
 
     run: DueRun
     run_id: str
     success: bool
     failures: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    not_configured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,25 +70,25 @@ def run_everything(
 ) -> Iterator[Event]:
     """Run what is due until nothing is; yields progress as it happens.
 
-    With `retry`, what was asked for in a run that has failed is due again, once.
+    With `retry`, what was asked for in a run that has failed is due again, once, and so is what is validated
+    and was never sent, as its connection was not set.
     """
     repository = build_definitions(deployment.settings, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
     bury_dead_runs(instance, ask_again=True)
     forgotten = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
+    began = datetime.now(UTC)
     cursor, waiting = Cursor(), frozenset[Partition]()
+    tried: set[tuple[str, str]] = set()
     held: dict[tuple[str, str], Held] = {}
+
+    def asked_for(run_key: str) -> bool:
+        return run_key not in forgotten and run_exists(instance, run_key)
+
     while True:
         # One at a time, then a new look: what a run leaves behind decides what comes next.
-        due = find_due(
-            deployment,
-            project,
-            cursor,
-            lambda run_key: run_key not in forgotten and run_exists(instance, run_key),
-            waiting,
-            at_most=1,
-        )
+        due = find_due(deployment, project, cursor, asked_for, waiting, at_most=1)
         cursor, waiting = due.cursor, due.not_looked_at
         for text in (*due.complaints, *due.notes):
             if text not in said:
@@ -84,12 +96,18 @@ def run_everything(
                 yield Complaint(text) if text in due.complaints else Note(text)
         publish_holds(instance, project, deployment.store, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
-        if not due.runs:
+        # New data first: a delivery of them tries refused rows again as well.
+        runs = list(due.runs) or deliveries_due(deployment, project, began, asked_for)
+        if retry and not runs:
+            ready = deliveries_ready(deployment, project)
+            runs = [run for run in ready if not tried.issuperset(_deliveries_of(run))]
+        if not runs:
             yield from held.values()
             return
-        run = due.runs[0]
-        for export in run.exports:
-            held.pop((export, run.partition_key), None)
+        run = runs[0]
+        for delivery in _deliveries_of(run):
+            tried.add(delivery)
+            held.pop(delivery, None)
         forgotten.discard(run.run_key)
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         yield Started(run, len(waiting))
@@ -121,6 +139,34 @@ def rerun(
         yield done
         if not done.success:
             return
+
+
+def deliver_alone(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    target: Target,
+    partition_key: str,
+    kind: str = "",
+) -> Finished:
+    """Run the asset of an export for a partition, and nothing else; `kind` is what its run's tag says."""
+    repository = build_definitions(deployment.settings, project).get_repository_def()
+    run = delivery_run(target, partition_key, f"deliver {uuid.uuid4()}", kind)
+    return _execute(repository.get_implicit_global_asset_job_def(), project, instance, run)
+
+
+def reconcile_alone(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    target: Target,
+    partition_key: str,
+) -> Finished:
+    """Run the check that compares an export's destination with what it acknowledged, and nothing else."""
+    repository = build_definitions(deployment.settings, project).get_repository_def()
+    run = delivery_run(target, partition_key, f"reconcile {uuid.uuid4()}")
+    job = repository.get_implicit_global_asset_job_def()
+    return _execute(job, project, instance, run, {check_key(target)})
 
 
 def _made_of(
@@ -156,28 +202,42 @@ def _made_of(
     ]
 
 
+def _deliveries_of(run: DueRun) -> list[tuple[str, str]]:
+    return [(export, run.partition_key) for export in run.exports]
+
+
 def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
     statuses = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=statuses))
     return {run.tags[RUN_KEY_TAG] for run in runs if RUN_KEY_TAG in run.tags}
 
 
-def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstance, run: DueRun) -> Finished:
+def _execute(
+    job: dg.JobDefinition,
+    project: Project,
+    instance: dg.DagsterInstance,
+    run: DueRun,
+    checks_alone: Collection[dg.AssetCheckKey] = (),
+) -> Finished:
+    """Run what is due; with `checks_alone` those checks and no asset."""
     add_drop(instance, run.partition.partitioning, run.partition_key)
     tags = (
         run.tags
         | {STARTED_BY_TAG: STARTED_BY_COMMAND}
         | ({PARTITION_NAME_TAG: run.partition_key} if run.partition_key else {})
     )
-    result = job.execute_in_process(
+    assets = [] if checks_alone else selected_assets(project, run)
+    checks = checks_alone or selected_checks(job.asset_layer.asset_graph, assets)
+    selected = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
+    result = selected.execute_in_process(
         instance=instance,
-        asset_selection=selected_assets(project, run),
         tags=tags,
         # Every event is kept in the event log; the terminal gets our own line a run.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
-    failures: list[str] = []
+    exports = {dg.AssetKey(project.exports[name].asset_key) for name in run.exports}
+    failures, warnings, passed, skipped = list[str](), list[str](), list[str](), list[str]()
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
             cause = event.step_failure_data.error
@@ -186,12 +246,39 @@ def _execute(job: dg.JobDefinition, project: Project, instance: dg.DagsterInstan
             error = event.step_failure_data.user_failure_data
             said = error.description if error and error.description else _error(event)
             failures.append(f"{event.step_key}: {said}")
+        if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+            observed = event.asset_observation_data.asset_observation
+            if NOT_CONFIGURED in observed.metadata:
+                skipped.append(observed.asset_key.path[-1])
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
+            table = evaluation.asset_key.to_user_string()
+            text = f"{table} check `{evaluation.check_name}`: {evaluation.description}"
             if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
-                table = evaluation.asset_key.to_user_string()
-                failures.append(f"{table} check `{evaluation.check_name}`: {evaluation.description}")
-    return Finished(run, result.run_id, result.success, tuple(dict.fromkeys(failures)))
+                failures.append(text)
+            elif evaluation.asset_key in exports and evaluation.asset_key.path[-1] not in skipped:
+                (passed if evaluation.passed else warnings).append(text)
+    return Finished(
+        run,
+        result.run_id,
+        result.success,
+        _each_once(failures),
+        tuple(warnings),
+        tuple(passed),
+        tuple(skipped),
+    )
+
+
+def _each_once(failures: Sequence[str]) -> tuple[str, ...]:
+    """A step that fails for what its own check tells says the same twice."""
+    told = set[str]()
+    found: list[str] = []
+    for text in failures:
+        said = text.partition(": ")[2]
+        if said not in told:
+            found.append(text)
+        told.add(said)
+    return tuple(found)
 
 
 def _error(event: dg.DagsterEvent) -> str:

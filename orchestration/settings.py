@@ -103,6 +103,11 @@ class Settings(BaseModel):
         secret = self.connections.get(name)
         return secret.get_secret_value() if secret else None
 
+    @staticmethod
+    def connection_variable(name: str) -> str:
+        """Return the variable that holds the secret URL of a connection."""
+        return _CONNECTION_PREFIX + name.upper()
+
     def environment(self) -> dict[str, str]:
         """Return the variables that make another process see the same deployment."""
         said = {name: getattr(self, field) for name, field in _VARIABLES.items()}

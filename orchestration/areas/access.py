@@ -50,13 +50,18 @@ _SCHEMES = {
 class StorageAccess:
     """With what object storage is reached, one Azure account and one S3 endpoint a deployment.
 
-    Azure: a connection string, or an account's name, which `DefaultAzureCredential` then signs in to. S3: the
-    standard `AWS_*` environment, and an endpoint where it is not Amazon's.
+    Azure: a connection string, or an account's name, which `DefaultAzureCredential` then signs in to, or a
+    shared access signature. S3: a key and its secret, or the standard `AWS_*` environment; an endpoint where
+    it is not Amazon's.
     """
 
     azure_connection_string: SecretStr | None = None
     azure_account: str | None = None
     s3_endpoint_url: str | None = None
+    azure_sas: SecretStr | None = None
+    s3_key: SecretStr | None = None
+    s3_secret: SecretStr | None = None
+    s3_region: str | None = None
 
     def account_of(self, named: str | None) -> str | None:
         """Return the Azure account to sign in to without a connection string; None with one.

@@ -85,6 +85,10 @@ class Area:
         """
         return self._files.open(_checked(relative))
 
+    def read(self, relative: str) -> bytes | None:
+        """Return a small file as it was at one moment, whoever replaces it; None if it is not there."""
+        return self._files.read(_checked(relative))
+
     def chunks(self, relative: str) -> Iterator[bytes]:
         """Yield a file's bytes, at most a mebibyte at a time."""
         with self.open(relative) as stream:
@@ -108,6 +112,18 @@ class Area:
             self._files.write(_checked(relative), iter(chunks), create=True, settled=settled)
         except FileExistsError as error:
             raise FileExistsError(f"{self.path(relative)} exists already") from error
+
+    def version(self, relative: str) -> str | None:
+        """Return what tells a file's content now from that of another time; None if there is no such file."""
+        return self._files.version(_checked(relative))
+
+    def swap(self, relative: str, content: bytes, version: str | None) -> bool:
+        """Write a small file in one step if nobody has since its `version` was asked for.
+
+        None: it was not there, and is created. Returns whether it was written. On object storage it may be
+        this very call that wrote it where it says no, if an answer was lost: compare what is there.
+        """
+        return self._files.swap(_checked(relative), content, version)
 
     def settle(self) -> None:
         """Make all that was written outlast a power cut."""

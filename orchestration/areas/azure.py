@@ -68,6 +68,30 @@ class AzureFiles(ObjectFiles):
         except ResourceExistsError as error:
             raise FileExistsError(path) from error
 
+    def version(self, path: str) -> str | None:
+        """Return a blob's ETag, None if there is no such blob."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        client = self.filesystem.service_client.get_blob_client(self.container, self.name_of(path))
+        with suppress(ResourceNotFoundError):
+            return str(self._run(client.get_blob_properties).etag)
+        return None
+
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write a blob in one request that carries the condition; return whether it held."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+
+        client = self.filesystem.service_client.get_blob_client(self.container, self.name_of(path))
+        condition: dict[str, object] = {"match_condition": MatchConditions.IfMissing}
+        if version is not None:
+            condition = {"match_condition": MatchConditions.IfNotModified, "etag": version}
+        try:
+            self._run(client.upload_blob, content, overwrite=version is not None, **condition)
+        except (ResourceExistsError, ResourceModifiedError):
+            return False
+        return True
+
     def remove_all(self, paths: Iterable[str]) -> None:
         """Remove blobs, those that are there, many at a time.
 
@@ -110,6 +134,8 @@ def azure_files(place: Place, access: StorageAccess) -> AzureFiles:
     options: dict[str, Any] = {"use_listings_cache": False, "max_concurrency": CONCURRENT_PARTS}
     if access.azure_connection_string is not None:
         options["connection_string"] = access.azure_connection_string.get_secret_value()
+    elif access.azure_sas is not None:
+        options |= {"account_name": account, "sas_token": access.azure_sas.get_secret_value()}
     else:
         from azure.identity.aio import DefaultAzureCredential
 

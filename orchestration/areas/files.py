@@ -36,11 +36,23 @@ class Files(ABC):
         """Open a file for reading, with seek; FileNotFoundError if it is not there."""
 
     @abstractmethod
+    def read(self, path: str) -> bytes | None:
+        """Return a small file's content as it was at one moment, None if there is no such file."""
+
+    @abstractmethod
     def write(self, path: str, chunks: Iterator[bytes], *, create: bool, settled: bool = True) -> None:
         """Write a file, seen whole or not at all; with `create` FileExistsError if it exists.
 
         Without `settled` it outlasts a power cut only once `settle` was called.
         """
+
+    @abstractmethod
+    def version(self, path: str) -> str | None:
+        """Return what a file's content now is told by, None if there is no such file."""
+
+    @abstractmethod
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write a small file if it is still of a version, None: not there; return whether it was written."""
 
     def adopt(self, path: str, source: Path) -> bool:  # noqa: ARG002
         """Take a local file over as it is, if this storage can; return whether it did."""

@@ -6,6 +6,7 @@ was killed, and the next writer removes it.
 """
 
 import errno
+import hashlib
 import os
 import shutil
 import uuid
@@ -40,6 +41,12 @@ class LocalFiles(Files):
         """Open a file for reading."""
         return open(self._at(path), "rb")
 
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return Path(self._at(path)).read_bytes()
+        return None
+
     def write(self, path: str, chunks: Iterator[bytes], *, create: bool, settled: bool = True) -> None:
         """Write a file: flushed, then shown in one step."""
         folder = os.path.join(self._root, _PARTIAL)
@@ -61,6 +68,24 @@ class LocalFiles(Files):
                 os.replace(partial, at)
         if settled:
             _sync_folder(os.path.dirname(at))
+
+    def version(self, path: str) -> str | None:
+        """Return the stamp of a file, None if there is no such file."""
+        entry = self._entry(path)
+        return entry.stamp if entry else None
+
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write a file if it is still of a version; those who swap it take turns."""
+        folder = os.path.join(self._root, _PARTIAL)
+        _make_folder(folder)
+        with _turn(os.path.join(folder, f"{hashlib.sha256(path.encode()).hexdigest()}.turn")):
+            if self.version(path) != version:
+                return False
+            try:
+                self.write(path, iter([content]), create=version is None)
+            except FileExistsError:
+                return False
+            return True
 
     def adopt(self, path: str, source: Path) -> bool:
         """Give a file of the same disk another name, flushed; nothing is copied."""
@@ -154,6 +179,22 @@ def _partial_file(folder: str) -> Generator[tuple[str, BinaryIO]]:
                 yield path, stream
             finally:
                 # First the name, then the lock: nobody sees it abandoned in between.
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+            return
+
+
+@contextmanager
+def _turn(path: str) -> Generator[None]:
+    """Hold a lock file of this name alone; it is gone afterwards."""
+    while True:
+        with open(path, "ab") as stream:
+            _lock(stream.fileno(), wait=True)
+            if not os.fstat(stream.fileno()).st_nlink:
+                continue  # whoever held it has removed it since it was opened
+            try:
+                yield
+            finally:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
             return

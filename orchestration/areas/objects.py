@@ -58,6 +58,12 @@ class ObjectFiles(Files):
         )
         return cast("BinaryIO", stream)
 
+    def read(self, path: str) -> bytes | None:
+        """Return an object's content, in one request: a stream of several breaks where it is replaced."""
+        with suppress(FileNotFoundError):
+            return bytes(self.filesystem.cat_file(self._at(path)))
+        return None
+
     def write(
         self,
         path: str,
@@ -77,6 +83,14 @@ class ObjectFiles(Files):
     def put(self, path: str, content: bytes, *, create: bool) -> None:
         """Write an object in one request, which carries the condition: nobody looks first and writes then."""
         self.filesystem.pipe_file(self._at(path), content, mode="create" if create else "overwrite")
+
+    @abstractmethod
+    def version(self, path: str) -> str | None:
+        """Return an object's ETag, None if there is no such object."""
+
+    @abstractmethod
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write an object in one request that carries the condition; return whether it held."""
 
     @abstractmethod
     def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
@@ -125,6 +139,19 @@ class MemoryFiles(ObjectFiles):
         """Remove objects, those that are there."""
         for path in paths:
             self.remove(path)
+
+    def version(self, path: str) -> str | None:
+        """Return an object's time, None if there is no such object."""
+        file = cast("dict[str, Any]", self.filesystem.store).get(f"/{self._at(path)}")
+        return None if file is None else f"{file.modified.isoformat()}-{file.size}"
+
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write an object if it is still of a version."""
+        with _MEMORY:
+            if self.version(path) != version:
+                return False
+            super().put(path, content, create=False)
+            return True
 
     def put(self, path: str, content: bytes, *, create: bool) -> None:
         """Write an object."""

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,6 +13,9 @@ from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
 
 _TRIES = 5
 _REMOVED_TOGETHER = 1000
+_ANOTHER_TRY = "ConditionalRequestConflict"  # somebody else was writing the object at that moment
+# The object is another, was there, or has gone.
+_CONDITION_FAILED = ("PreconditionFailed", "412", "NoSuchKey")
 
 
 class S3Files(ObjectFiles):
@@ -45,10 +49,33 @@ class S3Files(ObjectFiles):
             try:
                 super().put(path, content, create=create)
             except OSError as error:
-                if not (create and tries_left and _conflicts(error)):
+                if not (create and tries_left and error_code(error) == _ANOTHER_TRY):
                     raise
             else:
                 return
+
+    def version(self, path: str) -> str | None:
+        """Return an object's ETag, None if there is no such object."""
+        with suppress(FileNotFoundError):
+            where = {"Bucket": self.container, "Key": self.name_of(path)}
+            return str(self.filesystem.call_s3("head_object", **where)["ETag"])
+        return None
+
+    def swap(self, path: str, content: bytes, version: str | None) -> bool:
+        """Write an object in one request that carries the condition; return whether it held."""
+        where = {"Bucket": self.container, "Key": self.name_of(path), "Body": content}
+        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                self.filesystem.call_s3("put_object", **where, **condition)
+            except OSError as error:
+                if isinstance(error, FileExistsError) or error_code(error) in _CONDITION_FAILED:
+                    return False
+                if not (tries_left and error_code(error) == _ANOTHER_TRY):
+                    raise
+            else:
+                return True
+        return False
 
     def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
         """Write a large object as an upload in parts.
@@ -90,14 +117,14 @@ class S3Files(ObjectFiles):
                 )
 
 
-def _conflicts(error: OSError) -> bool:
-    """Whether S3 asks for another try, as somebody else was writing the object at that moment."""
+def error_code(error: OSError) -> str:
+    """Return S3's own code of an error, "" if it has none."""
     response = cast("dict[str, Any]", getattr(error.__cause__, "response", None) or {})
-    return response.get("Error", {}).get("Code") == "ConditionalRequestConflict"
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def s3_files(place: Place, access: StorageAccess) -> S3Files:
-    """Return the files of an area in S3; credentials come from the standard `AWS_*` environment."""
+    """Return the files of an area in S3; without credentials those of the standard `AWS_*` environment."""
     from s3fs import S3FileSystem
 
     options: dict[str, Any] = {"use_listings_cache": False}
@@ -106,4 +133,8 @@ def s3_files(place: Place, access: StorageAccess) -> S3Files:
             "endpoint_url": access.s3_endpoint_url,
             "config_kwargs": {"s3": {"addressing_style": "path"}},
         }
+    if access.s3_key is not None and access.s3_secret is not None:
+        options |= {"key": access.s3_key.get_secret_value(), "secret": access.s3_secret.get_secret_value()}
+    if access.s3_region:
+        options["client_kwargs"] = {"region_name": access.s3_region}
     return S3Files(S3FileSystem(**options), place.container, place.root)

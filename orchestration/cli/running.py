@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestration.cli.tables import trouble_table
+from orchestration.cli.tables import skipped_lines, trouble_table
 from orchestration.partitions import Grain, Partitioning
 from orchestration.settings import Settings
 
@@ -58,19 +58,25 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                     out.print(event.text, style="yellow", markup=False)
                 case Note():
                     out.print(event.text, style="dim", markup=False)
-    troubled = needs_attention(status(deployment, project))
+    rows = status(deployment, project)
+    for line in skipped_lines(rows):
+        out.print(line, style="yellow", markup=False, soft_wrap=True)
+    troubled = needs_attention(rows)
     if troubled:
         out.print(trouble_table(troubled))
     return healthy and not troubled
 
 
 def show_finished(event: "Finished", out: Console, took: str = "") -> None:
-    """Print a line for a run that has ended, and below it what its failed steps said."""
+    """Print a line for a run that has ended, and below it what its steps and exports complain of."""
     mark = "[green]✓[/]" if event.success else "[red]✗[/]"
-    tables = f"{len(event.run.relations)} tables, {len(event.run.exports)} exports"
+    skipped = f" ({len(event.not_configured)} skipped, not configured)" if event.not_configured else ""
+    tables = f"{len(event.run.relations)} tables, {len(event.run.exports)} exports{skipped}"
     out.print(f"{mark} {_title(event.run.partition_key)}: {tables}{took}")
     for failure in event.failures:
         out.print(f"    {failure}", style="red", markup=False)
+    for warning in event.warnings:
+        out.print(f"    {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
 def rerun_and_show(

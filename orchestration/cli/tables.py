@@ -10,8 +10,11 @@ _STYLES = {
     Standing.REFUSED: "red",
     Standing.INVALID: "red",
     Standing.HELD: "red",
+    Standing.REJECTED: "yellow",
+    Standing.NOT_CONFIGURED: "yellow",
     Standing.READY: "yellow",
     Standing.WAITING: "dim",
+    Standing.OVERTAKEN: "dim",
     Standing.DELIVERED: "green",
     Standing.VALIDATED: "green",
 }
@@ -25,9 +28,22 @@ def status_tables(rows: Sequence[Row], everything: bool) -> list[Table]:
         of_kind = [row for row in rows if row.kind == kind]
         shown = of_kind if everything else _newest_and_troubled(of_kind)
         left_out = len(of_kind) - len(shown)
-        caption = f"{left_out} more partitions are in order: --all shows them" if left_out else None
+        caption = f"{left_out} more partitions need nobody: --all shows them" if left_out else None
         tables.append(_table(f"{kind}s", shown, caption))
     return tables
+
+
+def skipped_lines(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each export without a connection: nothing is sent there, and nothing is wrong."""
+    skipped: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.standing is Standing.NOT_CONFIGURED:
+            skipped.setdefault(row.name, []).append(row)
+    return [
+        f"– {name} is not configured, and skipped ({', '.join(row.partition_key for row in found[-1:])}"
+        f"{f' and {len(found) - 1} more' if found[1:] else ''}): {found[-1].why}"
+        for name, found in skipped.items()
+    ]
 
 
 def trouble_table(rows: Sequence[Row]) -> Table:
@@ -38,7 +54,10 @@ def trouble_table(rows: Sequence[Row]) -> Table:
 def _newest_and_troubled(rows: Sequence[Row]) -> list[Row]:
     keep = {id(row) for row in needs_attention(rows)}
     for name in {row.name for row in rows}:
-        keep |= {id(row) for row in [row for row in rows if row.name == name][-_NEWEST:]}
+        newest = [row for row in rows if row.name == name][-_NEWEST:]
+        # Of an export without a connection one partition tells all.
+        keep |= {id(row) for row in newest if row.standing is not Standing.NOT_CONFIGURED}
+        keep |= {id(row) for row in newest[-1:]}
     return [row for row in rows if id(row) in keep]
 
 

@@ -1,23 +1,33 @@
-"""An export -> the asset that delivers it, with the gate as its check."""
+"""An export -> the asset that delivers it, with the gate and the delivery itself as its checks."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from orchestration.dagster_partitions import PartitionsOf
-from orchestration.delivery.deliver import Delivered, deliver_partition
-from orchestration.delivery.destinations.base import DeliveryError
+from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.exports import Export
+from orchestration.delivery.order import KIND_TAG
+from orchestration.delivery.showing import (
+    DELIVERY_CHECK,
+    GATE_CHECK,
+    delivery_metadata,
+    delivery_result,
+    gate_result,
+    problem_result,
+)
 from orchestration.deployment import Deployment
-from orchestration.lineage import Lineage, Table
-from orchestration.quality.gate import Gate, GateClosed, GateReport, Verdict
-from orchestration.quality.reporting import findings_table, passed_table
-from orchestration.warehouse.engine import POOL
+from orchestration.lineage import Lineage
+from orchestration.partitions import UNPARTITIONED
+from orchestration.quality.gate import Gate, GateClosed
+from orchestration.state.records import DeliveryKind
 
-GATE_CHECK = "gate"
 GROUP = "deliveries"
+# The observation of an export that has no connection says so under this name.
+NOT_CONFIGURED = "not configured"
 
 
 def export_assets(
@@ -30,119 +40,138 @@ def export_assets(
 ) -> list[dg.AssetsDefinition]:
     """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
     return [
-        _export_asset(
-            deployment, gate, export, lineage.tables[tables[name][0]], tables[name][1], partitions_of
-        )
-        for name, export in exports.items()
+        _export_asset(deployment, gate, target, partitions_of)
+        for target in targets(lineage, exports, tables).values()
     ]
 
 
+def targets(
+    lineage: Lineage, exports: Mapping[str, Export], tables: Mapping[str, tuple[str, str]]
+) -> dict[str, Target]:
+    """Return each export with the table that it sends."""
+    return {
+        name: Target(export, lineage.tables[tables[name][0]], tables[name][1])
+        for name, export in exports.items()
+    }
+
+
 def _export_asset(
-    deployment: Deployment,
-    gate: Gate,
-    export: Export,
-    table: Table,
-    partition_column: str,
-    partitions_of: PartitionsOf,
+    deployment: Deployment, gate: Gate, target: Target, partitions_of: PartitionsOf
 ) -> dg.AssetsDefinition:
-    destination = export.spec.destination
-    kind = destination_types[destination.type]
+    export, table = target.export, target.table
     key = dg.AssetKey(export.asset_key)
     partitions = partitions_of(table.partitioning)
     overdue = export.overdue_after(table.partitioning.grain)
     spec = dg.AssetSpec(
         key=key,
         deps=[dg.AssetKey(table.asset_key)],
-        description=(
-            f"{export.spec.purpose}\n\nSends `{table.relation}`, whole, to `{destination.object}` of"
-            f" connection `{destination.connection}` ({destination.type}), a partition at a time:"
-            f" the destination's slice of it is made equal to the model's.\n\n"
-            f"Guarantee: {kind.guarantee}"
-        ),
+        description=_description(target),
         group_name=GROUP,
-        kinds=set(kind.kinds),
+        kinds=set(destination_types[export.spec.destination.type].kinds),
         owners=[export.spec.owner],
         partitions_def=partitions,
         freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
-        metadata={
-            "export file": export.file.name,
-            "destination": f"{destination.type} / {destination.connection} / {destination.object}",
-            "mode": f"{export.spec.mode}, partitions: {export.spec.partitions}",
-            "key": ", ".join(export.spec.key),
-        },
+        metadata=_metadata(export),
+        # An export without a connection delivers nothing, and is not to look as if it had.
+        skippable=True,
     )
-    check = dg.AssetCheckSpec(
-        GATE_CHECK,
-        asset=key,
-        description="Every blocking check of every ancestor passed on the data that would be sent.",
-        partitions_def=partitions,
-    )
+    checks = [
+        dg.AssetCheckSpec(
+            GATE_CHECK,
+            asset=key,
+            description="Every blocking check of every ancestor passed on the data that would be sent.",
+            partitions_def=partitions,
+        ),
+        dg.AssetCheckSpec(
+            DELIVERY_CHECK,
+            asset=key,
+            description="The destination took every row, within the limits of the export.",
+            partitions_def=partitions,
+        ),
+    ]
 
-    @dg.multi_asset(name=f"deliver__{export.name}", specs=[spec], check_specs=[check], pool=POOL)
+    @dg.multi_asset(name=f"deliver__{export.name}", specs=[spec], check_specs=checks)
     def deliver(
         context: dg.AssetExecutionContext,
-    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.AssetObservation]:
+        partition_key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
+        where = f"{export.name} [{partition_key}]" if partition_key else export.name
+        kind = DeliveryKind(context.run.tags.get(KIND_TAG, DeliveryKind.CHANGE))
+        for warning in export.last_mile_warnings(datetime.now(UTC).date()):
+            context.log.warning(f"last mile of {export.name}: {warning}")
         try:
             delivered = deliver_partition(
-                deployment, gate, export, table, partition_column, context.partition_key,
-                context.run_id, context.log.info,
+                deployment, gate, target, partition_key, context.run_id, context.log.info, kind
+            )
+        except NotConfigured as missing:
+            context.log.warning(str(missing))
+            yield dg.AssetObservation(
+                key, partition=partition_key or None, description=str(missing),
+                metadata={NOT_CONFIGURED: missing.connection, "set": missing.variable},
             )  # fmt: skip
+            # Dagster takes a step without them for broken; and they keep the asset from looking green.
+            for name in (GATE_CHECK, DELIVERY_CHECK):
+                yield dg.AssetCheckResult(
+                    check_name=name, asset_key=key, passed=False, severity=dg.AssetCheckSeverity.WARN,
+                    description=str(missing),
+                )  # fmt: skip
+            return
         except GateClosed as closed:
             yield gate_result(key, closed.report)
             raise dg.Failure(
-                description=f"{export.name} [{context.partition_key}] is held, nothing was sent: {closed}",
-                allow_retries=False,
+                description=f"{where} is held, nothing was sent: {closed}", allow_retries=False
             ) from None
-        except DeliveryError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from error
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(delivered))
+        except NotDelivered as ended:
+            if ended.report is not None:
+                yield gate_result(key, ended.report)
+            yield problem_result(key, ended.problem)
+            raise dg.Failure(description=str(ended.problem), allow_retries=False) from None
+        outcome = delivered.outcome
+        if not outcome.too_many_refused:
+            yield dg.MaterializeResult(asset_key=key, metadata=delivery_metadata(outcome))
         yield gate_result(key, delivered.report)
+        yield delivery_result(key, export, outcome)
+        if outcome.too_many_refused:
+            raise dg.Failure(
+                description=(
+                    f"{where}: the destination refused {len(outcome.refused):,} of"
+                    f" {outcome.delivery.shard_rows:,} rows, more than the export tolerates; the others"
+                    f" arrived. `sluice rejected {export.name}` shows them with the vendor's words"
+                ),
+                allow_retries=False,
+            )
 
     return deliver
 
 
-def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
-    """Return what the gate said as the export's check.
-
-    A closed gate shows what said no, not all that could not be built because of it. A gate that is open by a
-    release warns.
-    """
-    passed, severity = report.open, dg.AssetCheckSeverity.ERROR
-    if report.releases:
-        released = [item for item in report.findings if item.verdict is Verdict.RELEASED]
-        said = "; ".join(f"{item}" for item in released[:3])
-        description = f"open by release, on {len(released)} failed checks: {said}"
-        metadata = {"released": findings_table(released), "passed": passed_table(report.findings)}
-        passed, severity = False, dg.AssetCheckSeverity.WARN
-    elif report.open:
-        description = f"open: {len(report.findings)} blocking checks passed on the version that was sent"
-        metadata = {"passed": passed_table(report.findings)}
-    else:
-        shown = report.reasons
-        more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
-        reasons = "; ".join(f"{item} → {item.mend}" for item in shown[:3])
-        description = f"held, nothing was sent: {reasons}{more}"
-        metadata = {"closed by": findings_table(shown), "passed": passed_table(report.findings)}
-    return dg.AssetCheckResult(
-        check_name=GATE_CHECK,
-        asset_key=key,
-        passed=passed,
-        severity=severity,
-        description=description,
-        metadata=metadata,
+def _description(target: Target) -> str:
+    export, table = target.export, target.table
+    destination = export.spec.destination
+    kind = destination_types[destination.type]
+    holds = "the newest validated partition alone" if export.spec.partitions == "latest" else "each partition"
+    text = (
+        f"{export.spec.purpose}\n\nSends `{table.relation}`, whole, to `{destination.object}` of connection"
+        f" `{destination.connection}` ({destination.type}), mode `{export.spec.mode}`: {holds}.\n\n"
+        f"Guarantee: {kind.guarantee}"
     )
+    rules = "\n".join(
+        f"- {rule} until {rule.expires}: {rule.reason} ({rule.owner}, {rule.issue})"
+        for rule in export.spec.last_mile
+    )
+    return f"{text}\n\nLast mile, for a time:\n\n{rules}" if rules else text
 
 
-def _metadata(delivered: Delivered) -> dict[str, dg.MetadataValue]:
-    delivery, receipt = delivered.delivery, delivered.receipt
-    metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(delivery.rows),
-        "delivery": dg.MetadataValue.text(delivery.delivery_id),
-        "sent": dg.MetadataValue.bool(delivered.sent),
-        "location": dg.MetadataValue.text(receipt.location if receipt else delivery.location),
-        "version of the model": dg.MetadataValue.text(delivery.version),
+def _metadata(export: Export) -> dict[str, Any]:
+    spec = export.spec
+    shown = {
+        "export file": export.file.name,
+        "destination": f"{spec.destination.type} / {spec.destination.connection} / {spec.destination.object}",
+        "mode": f"{spec.mode}, partitions: {spec.partitions}",
+        "key": ", ".join(spec.key),
+        "data classes": ", ".join(spec.classes),
     }
-    for name, value in (receipt.details if receipt else {}).items():
-        if name != "delivery_id":
-            metadata[name.replace("_", " ")] = dg.MetadataValue.text(str(value))
-    return metadata
+    if spec.channel:
+        shown["channel"] = spec.channel
+    if spec.last_mile:
+        shown["last mile"] = "; ".join(f"{rule} until {rule.expires}" for rule in spec.last_mile)
+    return shown

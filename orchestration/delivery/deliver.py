@@ -1,201 +1,226 @@
-"""One partition of one export: gate, plan, send, acknowledge.
+"""One partition of one export: the gate, then the engine.
 
 Read and judged in one transaction of the warehouse, so what is sent is the version that was validated,
-even if a rebuild starts in between. What is sent is an immutable Parquet shard; what is remembered of it
-is a row in the state store.
+even if a rebuild starts in between.
 """
 
-import hashlib
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import DeliveryError, Receipt, Shard
+from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
+from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.exports import Export
+from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
+from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.deployment import Deployment
 from orchestration.lineage import Table
 from orchestration.quality.gate import Gate, GateClosed, GateReport
-from orchestration.state.records import Delivery, Hold
-from orchestration.warehouse.engine import literal, quoted
+from orchestration.settings import Settings
+from orchestration.state.records import DeliveryKind, Hold
+from orchestration.warehouse.engine import quoted
 from orchestration.warehouse.slices import partition_bounds, partition_condition
 
 if TYPE_CHECKING:
     import duckdb
 
 
+class NotConfigured(Exception):
+    """This deployment has no connection of an export's name, so nothing is sent there."""
+
+    def __init__(self, export: Export) -> None:
+        name = export.spec.destination.connection
+        self.connection, self.variable = name, Settings.connection_variable(name)
+        super().__init__(
+            f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
+            f" {self.variable} to the destination's, then `sluice run --retry`, or rerun the partition"
+        )
+
+
+class NotDelivered(Exception):
+    """A delivery that did not come about, and what the gate had said; None if it was not asked yet."""
+
+    def __init__(
+        self, problem: DeliveryHeld | DeliveryRejected | DeliveryError, report: GateReport | None
+    ) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Target:
+    """An export and the table that it sends: its model, and the column that cuts it into partitions."""
+
+    export: Export
+    table: Table
+    partition_column: str
+
+
 @dataclass(frozen=True)
 class Delivered:
-    """What became of a partition: `sent` is False where the destination had these very rows already."""
+    """What became of a partition, and what the gate said of it."""
 
-    delivery: Delivery
+    outcome: Outcome
     report: GateReport
-    receipt: Receipt | None
 
-    @property
-    def sent(self) -> bool:
-        """Whether anything went to the destination."""
-        return self.receipt is not None and not self.receipt.already_delivered
+
+@dataclass
+class _Judged:
+    report: GateReport | None = field(default=None)
 
 
 def deliver_partition(
     deployment: Deployment,
     gate: Gate,
-    export: Export,
-    table: Table,
-    partition_column: str,
+    target: Target,
     partition_key: str,
     run_id: str,
     log: Callable[[str], None],
+    kind: DeliveryKind = DeliveryKind.CHANGE,
 ) -> Delivered:
     """Send one partition of an export's model to its destination, if the gate is open.
 
     Raises:
+        NotConfigured: the deployment has no connection of that name.
         GateClosed: something that the partition is made of is not validated; nothing was sent.
-        DeliveryError: no connection, a key that does not hold, or the destination refused.
+        NotDelivered: the plan went past a limit, or a person rejected it; a key does not hold; or the
+            destination refused.
     """
-    url = deployment.settings.connection(export.spec.destination.connection)
-    if url is None:
-        name = export.spec.destination.connection
-        raise DeliveryError(
-            f"connection `{name}` of export `{export.name}` is not configured",
-            f"environment variable SLUICE_CONNECTION_{name.upper()}",
-            "set it to the destination's URL and rerun the partition",
-        )
+    export, store = target.export, deployment.store
+    judged = _Judged()
+
+    @contextmanager
+    def opening() -> Generator[Opened]:
+        with deployment.warehouse.connect(waiting=log) as connection:
+            connection.execute("begin")
+            report = gate.report(connection, target.table.relation, partition_key)
+            judged.report = report
+            if not report.open:
+                raise GateClosed(report)
+            version = report.versions[(target.table.relation, target.table.partition(partition_key))]
+            _use_releases(deployment, export, report, partition_key, version, log)
+            _require_lasting(export)
+            yield Opened(connection, source_of(connection, target, partition_key), version)
+            connection.execute("rollback")
+
     try:
-        delivery, report = _plan(deployment, gate, export, table, partition_column, partition_key, run_id)
+        destination = destination_of(deployment, export)
+        engine = DeliveryEngine(store, deployment.settings.deliveries_dir, destination, run_id, log)
+        outcome = engine.deliver(order_of(target, partition_key, kind), opening)
     except GateClosed as closed:
         reasons = tuple(str(finding) for finding in closed.report.reasons)
-        deployment.store.hold(Hold(export.name, partition_key, reasons, run_id))
+        store.hold(Hold(export.name, partition_key, reasons, run_id))
         raise
-    store = deployment.store
+    except DeliveryHeld as held:
+        store.hold(Hold(export.name, partition_key, held.delivery.reasons, run_id))
+        raise NotDelivered(held, judged.report) from None
+    except (DeliveryRejected, DeliveryError) as problem:
+        raise NotDelivered(problem, judged.report) from None
+    assert judged.report is not None
+    store.lift_hold(export.name, partition_key)
+    return Delivered(outcome, judged.report)
+
+
+def destination_of(deployment: Deployment, export: Export) -> Destination:
+    """Return an export's destination; nothing is opened yet.
+
+    Raises:
+        NotConfigured: the deployment has no connection of that name.
+        DeliveryError: the connection's URL is none of the destination's type.
+    """
+    stated = export.spec.destination
+    url = deployment.settings.connection(stated.connection)
+    if url is None:
+        raise NotConfigured(export)
+    return build(stated.type, url, stated.object, stated.options)
+
+
+def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKind.CHANGE) -> Order:
+    """Return what the engine is asked for a partition of an export."""
+    export, spec = target.export, target.export.spec
+    latest = spec.partitions == "latest"
+    limits = spec.limits
+    return Order(
+        export=export.name,
+        partition_key=partition_key,
+        key=export.key_fields,
+        mode=Mode(spec.mode),
+        partition_column=None if latest else export.field(target.partition_column),
+        bounds=None if latest else partition_bounds(target.table.partitioning, partition_key),
+        limits=Limits(
+            rows=Between(limits.rows.min, limits.rows.max) if limits.rows else Between(),
+            changed_share=limits.changed_share,
+            removed_share=limits.removed_share,
+            sums={
+                export.field(column): Between(bounds.min, bounds.max)
+                for column, bounds in limits.sums.items()
+            },
+            empty=limits.empty == "send",
+            first_load=limits.first_load,
+        ),
+        tolerated_share=spec.refusals.tolerated_share,
+        attempts=spec.refusals.attempts,
+        wait_seconds=spec.refusals.wait.span.total_seconds(),
+        budget_seconds=spec.budget.span.total_seconds(),
+        mend=f"mend the model, or the key in {PurePosixPath(export.file.name)}",
+        kind=kind,
+    )
+
+
+def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition_key: str) -> str:
+    """Return SQL for what is sent of a partition: the whole model's slice, under the destination's names.
+
+    Where the destination holds the newest partition alone, the column that tells the partition is no field:
+    all rows would differ each day by it alone.
+    """
+    export, table = target.export, target.table
+    schema, _, name = table.relation.partition(".")
+    relation = f"{quoted(schema)}.{quoted(name)}"
+    described = connection.execute(f"describe {relation}").fetchall()
+    columns: dict[str, str] = {row[0]: row[1] for row in described}
+    left_out = target.partition_column if export.spec.partitions == "latest" else ""
+    conditions, expressions = export.last_mile_sql(columns, quoted)
+    if table.partitioning.partitioned:
+        cut = partition_condition(target.partition_column, table.partitioning, partition_key)
+        conditions = [cut, *conditions]
+    fields = ", ".join(
+        f"{expressions.get(column, quoted(column))} as {quoted(export.field(column))}"
+        for column in columns
+        if column != left_out
+    )
+    where = f" where {' and '.join(f'({item})' for item in conditions)}" if conditions else ""
+    return f"select {fields} from {relation}{where}"
+
+
+def _require_lasting(export: Export) -> None:
+    """A process that has read the export file long ago may know a rule that has expired since."""
+    expired = export.last_mile_expired(datetime.now(UTC).date())
+    if expired:
+        raise DeliveryError(
+            f"last-mile rule of `{export.name}` has expired: {'; '.join(expired)}",
+            "last-mile rules that still hold",
+            f"move the rule into the dbt model `{export.spec.model}`, or take it away, and reload the code",
+        )
+
+
+def _use_releases(
+    deployment: Deployment,
+    export: Export,
+    report: GateReport,
+    partition_key: str,
+    version: str,
+    log: Callable[[str], None],
+) -> None:
     for release in report.releases:
-        if not store.releases.use(release, delivery.version):
+        if not deployment.store.releases.use(release, version):
             raise DeliveryError(
                 f"the release of `{export.name}` [{partition_key}] was used for another version meanwhile",
                 "a release that nothing has gone out under",
                 "look at what was sent, and release again if it must",
             )
         log(f"passes on failed checks, {release}")
-    held = store.latest_deliveries(export.name, acknowledged=True).get(partition_key)
-    if held is not None and held.digest == delivery.digest:
-        log(f"{delivery.rows} rows are what the destination acknowledged before; nothing to send")
-        store.plan_delivery(delivery)
-        store.acknowledge_delivery(delivery.delivery_id, held.location)
-        store.lift_hold(export.name, partition_key)
-        return Delivered(replace(delivery, location=held.location), report, None)
-    store.plan_delivery(delivery)
-    log(f"sending {delivery.rows} rows as delivery {delivery.delivery_id}")
-    shard = Shard(
-        export=export.name,
-        partition_key=partition_key,
-        delivery_id=delivery.delivery_id,
-        path=Path(delivery.shard),
-        rows=delivery.rows,
-        key=export.spec.key,
-        partition_column=partition_column,
-        digest=delivery.digest,
-        bounds=partition_bounds(table.partitioning, partition_key),
-    )
-    destination = build(export.spec.destination.type, url, export.spec.destination.object)
-    receipt = destination.deliver(shard)
-    store.acknowledge_delivery(delivery.delivery_id, receipt.location)
-    store.lift_hold(export.name, partition_key)
-    return Delivered(delivery, report, receipt)
-
-
-def _plan(
-    deployment: Deployment,
-    gate: Gate,
-    export: Export,
-    table: Table,
-    partition_column: str,
-    partition_key: str,
-    run_id: str,
-) -> tuple[Delivery, GateReport]:
-    """Judge and freeze the partition's rows in one read transaction."""
-    with deployment.warehouse.connect() as connection:
-        connection.execute("begin")
-        report = gate.report(connection, table.relation, partition_key)
-        if not report.open:
-            raise GateClosed(report)
-        version = report.versions[(table.relation, table.partition(partition_key))]
-        delivery_id = hashlib.sha256(f"{export.name}\n{partition_key}\n{version}".encode()).hexdigest()[:32]
-        selected = _selected(table, partition_column, partition_key)
-        _check_key(connection, export, selected)
-        rows, digest = _digest(connection, selected)
-        shard = _write_shard(connection, deployment, export, partition_key, delivery_id, selected)
-        connection.execute("rollback")
-    return (
-        Delivery(
-            delivery_id=delivery_id,
-            export=export.name,
-            partition_key=partition_key,
-            version=version,
-            digest=digest,
-            rows=rows,
-            shard=str(shard),
-            run_id=run_id,
-        ),
-        report,
-    )
-
-
-def _selected(table: Table, partition_column: str, partition_key: str) -> str:
-    """The whole model, the partition's slice of it, and nothing else: `select *`."""
-    schema, _, name = table.relation.partition(".")
-    relation = f"{quoted(schema)}.{quoted(name)}"
-    return f"select * from {relation} where " + partition_condition(
-        partition_column, table.partitioning, partition_key
-    )
-
-
-def _check_key(connection: "duckdb.DuckDBPyConnection", export: Export, selected: str) -> None:
-    key = ", ".join(quoted(name) for name in export.spec.key)
-    empty = " or ".join(f"{quoted(name)} is null" for name in export.spec.key)
-    counted = connection.execute(
-        f"select count(*) - count(distinct ({key})), count(*) filter (where {empty}) from ({selected})"
-    ).fetchone()
-    assert counted is not None
-    if any(counted):
-        raise DeliveryError(
-            f"key ({', '.join(export.spec.key)}) of `{export.name}`: {counted[0]} rows stand twice,"
-            f" {counted[1]} have an empty part",
-            "every row to have a key of its own",
-            f"mend the model, or the key in {export.file.name}",
-        )
-
-
-def _digest(connection: "duckdb.DuckDBPyConnection", selected: str) -> tuple[int, str]:
-    """Return the number of rows and a digest of them that no order of rows changes.
-
-    DuckDB's `hash` may change between its versions, so the version is part of the digest: after an
-    upgrade a partition is sent once more, which `mirror` allows, rather than missed.
-    """
-    row = connection.execute(
-        "select count(*), sum(hash(t)), bit_xor(hash(t)), version() from (" + selected + ") t"
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), f"duckdb-{row[3]}:{row[0]}:{row[1]}:{row[2]}"
-
-
-def _write_shard(
-    connection: "duckdb.DuckDBPyConnection",
-    deployment: Deployment,
-    export: Export,
-    partition_key: str,
-    delivery_id: str,
-    selected: str,
-) -> Path:
-    folder = deployment.settings.deliveries_dir / export.name / partition_key
-    folder.mkdir(parents=True, exist_ok=True)
-    shard = folder / f"{delivery_id}.parquet"
-    partial = shard.with_suffix(f".{os.getpid()}.partial")
-    order = ", ".join(quoted(name) for name in export.spec.key)
-    connection.execute(
-        f"copy (select * from ({selected}) order by {order}) to {literal(str(partial))} (format parquet)"
-    )
-    partial.replace(shard)
-    return shard

@@ -1,81 +1,34 @@
-"""Export file -> `Export`: one dbt model, whole, to one destination object."""
+"""Export file -> `Export`: one dbt model, whole, to one destination object.
 
-from collections.abc import Sequence
+Belongs here: reading the files, and what is wrong in one of them or between two. Does not belong here: the
+fields (`export_spec`), the model's columns (`exported_model`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ValidationError
 
-from orchestration.delivery.destinations.base import DeliveryError
+from orchestration.delivery.destinations.base import Capabilities, DeliveryError, Destination
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.freshness import UNITS, USUAL_FREQUENCY, DurationError, duration, overdue_after
+from orchestration.delivery.export_spec import ExportSpec, spec_model
+from orchestration.delivery.last_mile import WARNED_BEFORE, last_mile_sql
+from orchestration.delivery.places import Places
+from orchestration.freshness import USUAL_FREQUENCY, overdue_after
 from orchestration.partitions import Grain
-from orchestration.problems import Problem, did_you_mean
+from orchestration.problems import Problem, did_you_mean, shown_path
 from orchestration.yaml_files import Location, YamlFile, yaml_folder
 
+FOLDER = "exports"
 SUFFIXES = (".yml", ".yaml")
-# How often a partition ends; nobody knows when the next drop of a by-drop source comes.
 # What somebody writes who wants less than the whole model; it belongs in dbt, where it is tested.
 _SELECTING_FIELDS = frozenset(
     {"select", "columns", "where", "filter", "query", "sql", "limit", "exclude", "transform"}
 )
-
-
-class DestinationSpec(BaseModel):
-    """Where an export goes: `connection` by the name that settings know, `object` within it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    type: str
-    connection: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    object: str = Field(min_length=1)
-
-
-class DeadlineSpec(BaseModel):
-    """When a partition must have been delivered: at most `latency` `unit`s after its end."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    unit: str
-    latency: float = Field(strict=True)
-
-    @field_validator("unit")
-    @classmethod
-    def _known(cls, unit: str) -> str:
-        if unit not in UNITS:
-            raise ValueError(f"one of: {', '.join(UNITS)}")
-        return unit
-
-    @field_validator("latency")
-    @classmethod
-    def _a_duration(cls, latency: float, info: ValidationInfo) -> float:
-        try:
-            duration(latency, info.data.get("unit", "d"))  # a wrong unit has its own error
-        except DurationError as error:
-            raise ValueError(error.expected) from None
-        return latency
-
-
-class ExportSpec(BaseModel):
-    """The fields of an export file.
-
-    `mode: mirror` with `partitions: each`: the destination's slice of a partition is made equal to the
-    model's, and every partition is delivered, a corrected one again. A missed `deadline` is shown; it
-    starts nothing and holds nothing.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str
-    destination: DestinationSpec
-    key: tuple[str, ...] = Field(min_length=1)
-    mode: Literal["mirror"]
-    partitions: Literal["each"]
-    owner: str
-    purpose: str = Field(min_length=1)
-    deadline: DeadlineSpec | None = None
+_NOT_DBTS = frozenset({"target", "dbt_packages", "logs"})
 
 
 @dataclass(frozen=True)
@@ -96,7 +49,7 @@ class Export:
         deadline = self.spec.deadline
         if deadline is None or grain not in USUAL_FREQUENCY:
             return None
-        return overdue_after(USUAL_FREQUENCY[grain], duration(deadline.latency, deadline.unit))
+        return overdue_after(USUAL_FREQUENCY[grain], deadline.span)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -105,96 +58,220 @@ class Export:
         kind = destination_types[destination.type]
         return destination.type, destination.connection, kind.canonical_name(destination.object)
 
+    def field(self, column: str) -> str:
+        """Return what the destination calls a column of the model."""
+        return self.spec.names.get(column, column)
 
-def load_exports(project_dir: Path) -> tuple[dict[str, Export], list[Problem]]:
-    """Read `exports/`; return the exports by name, and every problem found."""
-    files, problems = yaml_folder(project_dir / "exports", project_dir, SUFFIXES)
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The key, as the destination calls its columns."""
+        return tuple(self.field(column) for column in self.spec.key)
+
+    def last_mile_sql(
+        self, columns: Mapping[str, str], quoted: Callable[[str], str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the conditions that every row to send meets, and {model column: what is sent instead}.
+
+        `columns` is {model column: SQL type}; both results are SQL over the model's own columns and values.
+        """
+        return last_mile_sql(self.spec.last_mile, columns, quoted)
+
+    def last_mile_expired(self, today: date) -> list[str]:
+        """Return the rules that hold no more; a process that read the file earlier may still have them."""
+        return [
+            f"{rule} (until {rule.expires}, {rule.owner})"
+            for rule in self.spec.last_mile
+            if rule.days_left(today) < 0
+        ]
+
+    def last_mile_warnings(self, today: date) -> list[str]:
+        """Return the rules that expire within two weeks, each with what is to be done."""
+        return [
+            f"{rule}: expires on {rule.expires}, in {rule.days_left(today)} days; {rule.owner} moves it into"
+            f" the dbt model `{self.spec.model}` or takes it away ({rule.issue})"
+            for rule in self.spec.last_mile
+            if 0 <= rule.days_left(today) <= WARNED_BEFORE.days
+        ]
+
+
+def capabilities_of(kind: type[Destination]) -> Capabilities | None:
+    """Return what a kind of destination can do; None of one that does not say."""
+    return getattr(kind, "capabilities", None)
+
+
+def load_exports(project_dir: Path, today: date | None = None) -> tuple[dict[str, Export], list[Problem]]:
+    """Read `exports/`; return the exports by name, and every problem found.
+
+    `today` (UTC, by default the clock's) tells which last-mile rules have expired.
+    """
+    files, problems = yaml_folder(project_dir / FOLDER, project_dir, SUFFIXES)
     exports: dict[str, Export] = {}
     for file in files:
-        selecting = _SELECTING_FIELDS & set(file.data)
-        problems += [
+        export, found = read_export(file, project_dir, today or datetime.now(UTC).date())
+        problems += found
+        if export is not None:
+            exports[export.name] = export
+    return exports, [*problems, *_shared_places(exports)]
+
+
+def read_export(file: YamlFile, project_dir: Path, today: date) -> tuple[Export | None, list[Problem]]:
+    """Return the export of one file, None where its fields do not hold, and every problem found."""
+    selecting = _SELECTING_FIELDS & set(file.data)
+    problems = [
+        file.problem(
+            f"`{field}` makes the export send something else than its model",
+            expected="`select *` from its own model, and nothing said about it",
+            mend=f"move the rule into the dbt model `{file.data.get('model')}`",
+            at=(field,),
+        )
+        for field in sorted(selecting)
+    ]
+    data = {field: value for field, value in file.data.items() if field not in selecting}
+    named: Any = data.get("destination")
+    type_: Any = cast("dict[str, Any]", named).get("type") if isinstance(named, dict) else None
+    model = ExportSpec
+    if isinstance(type_, str) and type_ in destination_types:
+        model = spec_model(type_)
+    elif isinstance(type_, str):
+        problems.append(
             file.problem(
-                f"`{field}` makes the export send something else than its model",
-                expected="`select *` from its own model, and nothing said about it",
-                mend=f"move the rule into the dbt model `{file.data.get('model')}`",
-                at=(field,),
+                f"unknown destination type `{type_}`",
+                expected=f"one of: {', '.join(sorted(destination_types))}",
+                mend=did_you_mean(type_, destination_types),
+                at=("destination", "type"),
             )
-            for field in sorted(selecting)
-        ]
-        try:
-            data = {field: value for field, value in file.data.items() if field not in selecting}
-            spec = ExportSpec.model_validate(data)
-        except ValidationError as error:
-            problems += file.model_problems(error, _known_fields)
-            continue
-        name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
-        if spec.destination.type not in destination_types:
-            problems.append(
-                file.problem(
-                    f"unknown destination type `{spec.destination.type}`",
-                    expected=f"one of: {', '.join(sorted(destination_types))}",
-                    mend=did_you_mean(spec.destination.type, destination_types),
-                    at=("destination", "type"),
-                )
+        )
+        # Its options are a type's own, and nobody knows which.
+        data["destination"] = {key: value for key, value in named.items() if key != "options"}
+    try:
+        spec = model.model_validate(data)
+    except ValidationError as error:
+        return None, problems + file.model_problems(error, lambda at: _known_fields(model, at))
+    if model is ExportSpec:
+        return None, problems
+    kind = destination_types[spec.destination.type]
+    try:
+        kind.canonical_name(spec.destination.object)
+    except DeliveryError as error:
+        at = ("destination", "object")
+        return None, [*problems, file.problem(error.what, expected=error.expected, mend=error.mend, at=at)]
+    name = file.path.name.removesuffix(".yml").removesuffix(".yaml")
+    export = Export(name, spec, file)
+    problems += _name_problems(export)
+    problems += _capability_problems(export, capabilities_of(kind))
+    problems += _last_mile_problems(export, project_dir, today)
+    return export, problems
+
+
+def _known_fields(model: type[BaseModel], at: Location) -> list[str]:
+    """Return the fields of the mapping at a place; an index or a mapping's key leads no deeper."""
+    for step in at:
+        found = model.model_fields.get(str(step))
+        model = (_model_in(found.annotation) if found else None) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _name_problems(export: Export) -> Iterator[Problem]:
+    spec, file = export.spec, export.file
+    if export.name != spec.model:
+        yield file.problem(
+            f"the file is named `{export.name}`, its model is `{spec.model}`",
+            expected="a file named after its model, since both are one to one",
+            mend=f"rename the file to {spec.model}.yml or correct the model",
+            at=("model",),
+        )
+    fields: dict[str, str] = {}
+    for column, name in spec.names.items():
+        if name == column:
+            yield file.problem(
+                f"`names` calls `{column}` what it is called",
+                expected="columns whose fields have another name",
+                mend="take the line away",
+                at=("names", column),
             )
-            continue
-        try:
-            destination_types[spec.destination.type].canonical_name(spec.destination.object)
-        except DeliveryError as error:
-            at = ("destination", "object")
-            problems.append(file.problem(error.what, expected=error.expected, mend=error.mend, at=at))
-            continue
-        if name != spec.model:
-            problems.append(
-                file.problem(
-                    f"the file is named `{name}`, its model is `{spec.model}`",
-                    expected="a file named after its model, since both are one to one",
-                    mend=f"rename the file to {spec.model}.yml or correct the model",
-                    at=("model",),
-                )
+        other = fields.setdefault(name.lower(), column)
+        if other != column:
+            yield file.problem(
+                f"`names` calls both `{other}` and `{column}` `{name}`",
+                expected="a field of its own each, whatever the case of its letters",
+                mend="give one of them another name",
+                at=("names", column),
             )
-        exports[name] = Export(name, spec, file)
-    return exports, problems + _shared_places(exports)
 
 
-def _known_fields(at: Location) -> list[str]:
-    nested: dict[Location, type[BaseModel]] = {("destination",): DestinationSpec, ("deadline",): DeadlineSpec}
-    return list(nested.get(at, ExportSpec).model_fields)
+def _capability_problems(export: Export, capabilities: Capabilities | None) -> Iterator[Problem]:
+    spec, file = export.spec, export.file
+    if capabilities is None:
+        return
+    if spec.mode not in capabilities.modes:
+        modes = sorted(mode.value for mode in capabilities.modes)
+        yield file.problem(
+            f"`{spec.destination.type}` knows no `mode: {spec.mode}`",
+            expected=f"one of: {', '.join(modes)}",
+            mend=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
+            at=("mode",),
+        )
+    if capabilities.single_key and len(spec.key) > 1:
+        yield file.problem(
+            f"a key of {len(spec.key)} columns, but `{spec.destination.type}` tells rows apart by one field",
+            expected="one column",
+            mend=f"make one of them in the dbt model `{spec.model}`",
+            at=("key",),
+        )
 
 
-def _shared_places(exports: dict[str, Export]) -> list[Problem]:
-    problems: list[Problem] = []
+def _last_mile_problems(export: Export, project_dir: Path, today: date) -> Iterator[Problem]:
+    spec, file = export.spec, export.file
+    for place, rule in enumerate(spec.last_mile):
+        if rule.declared > today:
+            yield file.problem(
+                f"the last-mile rule on `{rule.column}` is declared on {rule.declared}, a day to come",
+                expected="the day on which it was written",
+                mend="correct the date",
+                at=("last_mile", place, "declared"),
+            )
+        if rule.days_left(today) < 0:
+            yield file.problem(
+                f"the last-mile {rule.kind} on `{rule.column}` expired on {rule.expires}",
+                expected="no rule past its day: what lasts belongs in dbt, where it is tested",
+                mend=f"{rule.owner} moves it into {_dbt_file(project_dir, spec.model)} and takes it away here"
+                f" ({rule.issue})",
+                at=("last_mile", place, "expires"),
+            )
+
+
+def _dbt_file(project_dir: Path, model: str) -> str:
+    """Return a model's file, found by its name: what does not load has no manifest to ask."""
+    for path in sorted((project_dir / "dbt_project").rglob(f"{model}.sql")):
+        if not _NOT_DBTS & set(path.relative_to(project_dir).parts):
+            return shown_path(path, project_dir)
+    return f"the dbt model `{model}`"
+
+
+def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:
     models: dict[str, Export] = {}
-    places: dict[tuple[str, str, str], Export] = {}
+    places = Places[Export]()
     for export in exports.values():
         other = models.setdefault(export.spec.model, export)
         if other is not export:
-            problems.append(
-                export.file.problem(
-                    f"model `{export.spec.model}` is exported twice",
-                    expected=f"a model of its own ({other.file.name} has this one)",
-                    mend="make a second exp_… model",
-                    at=("model",),
-                )
+            yield export.file.problem(
+                f"model `{export.spec.model}` is exported twice",
+                expected=f"a model of its own ({other.file.name} has this one)",
+                mend="make a second exp_… model",
+                at=("model",),
             )
-        for place, other in places.items():
-            if not overlap(export.place, place):
-                continue
-            problems.append(
-                export.file.problem(
-                    f"`{export.spec.destination.object}` of connection"
-                    f" `{export.spec.destination.connection}` is written by two exports",
-                    expected=f"an object outside that of {other.file.name}",
-                    mend="send to another object",
-                    at=("destination", "object"),
-                )
+        other = places.claim(export.place, export)
+        if other is not None:
+            yield export.file.problem(
+                f"`{export.spec.destination.object}` of connection"
+                f" `{export.spec.destination.connection}` is written by two exports",
+                expected=f"an object outside that of {other.file.name}",
+                mend="send to another object",
+                at=("destination", "object"),
             )
-        places[export.place] = export
-    return problems
-
-
-def overlap(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two places are one, or one is a folder inside the other; a place ends with its object."""
-    (*where, object_name), (*other_where, other_name) = one, other
-    shorter, longer = sorted((f"{object_name}/", f"{other_name}/"), key=len)
-    return where == other_where and longer.startswith(shorter)

@@ -117,27 +117,42 @@ def _land(project: Project, deployment: Deployment, feed: Path, days: list[date]
 
 
 def _standing(deployment: Deployment, project: Project, day: date) -> set[Standing]:
+    """Return how a day's exports stand, those aside that are not configured."""
     rows = status(deployment, project)
-    return {row.standing for row in rows if row.kind == "export" and row.partition_key == day.isoformat()}
+    found = {row.standing for row in rows if row.kind == "export" and row.partition_key == day.isoformat()}
+    return found - {Standing.NOT_CONFIGURED}
 
 
 def _show(
     settings: Settings, project: Project, deployment: Deployment, days: list[date], out: Console
 ) -> None:
-    """Show what the destinations themselves say they hold, beside what our records say."""
+    """Show what the destinations themselves say they hold, beside what our records say.
+
+    Exports that are not configured are left out: the run has told of them.
+    """
     standing = {
         (row.name, row.partition_key): row for row in status(deployment, project) if row.kind == "export"
     }
     table = Table(title="what arrived where", title_justify="left")
     for heading in ("day", "export", "rows at the destination", "standing"):
         table.add_column(heading, justify="right" if heading.startswith("rows") else "left")
-    postgres, container = _rows_in_postgres(settings, project), _rows_in_container(settings)
+    arrived = {
+        RETAILER_APP: _rows_in_postgres(settings, project),
+        PARTNER_DROP: _rows_in_container(settings),
+    }
     for day in (day.isoformat() for day in days):
         for name, export in project.exports.items():
-            arrived = postgres if export.spec.destination.connection == RETAILER_APP else container
             row = standing[(name, day)]
+            if row.standing is Standing.NOT_CONFIGURED:
+                continue
+            rows = arrived.get(export.spec.destination.connection)
             style = "green" if row.standing is Standing.DELIVERED else "red"
-            table.add_row(day, name, f"{arrived.get(day, 0):,}", f"[{style}]{row.standing.value}[/]")
+            table.add_row(
+                day,
+                name,
+                "not read" if rows is None else f"{rows.get(day, 0):,}",
+                f"[{style}]{row.standing.value}[/]",
+            )
     out.print(table)
 
 

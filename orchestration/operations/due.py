@@ -14,6 +14,7 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from orchestration.delivery.order import KIND_TAG
 from orchestration.deployment import Deployment
 from orchestration.ingestion.staging import register_landed
 from orchestration.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
@@ -48,7 +49,8 @@ class Cursor:
 class DueRun:
     """One run to start: the tables to build for a partition, and the exports to send after them.
 
-    All of them are cut alike: what is made of the partition, but cut otherwise, is another run's.
+    All of them are cut alike: what is made of the partition, but cut otherwise, is another run's. `kind` is
+    that of its deliveries, where a person asked for another than what the data call for.
     """
 
     partition: Partition
@@ -56,6 +58,7 @@ class DueRun:
     exports: tuple[str, ...]
     run_key: str
     requests: Mapping[str, frozenset[str]]
+    kind: str = ""
 
     @property
     def partition_key(self) -> str:
@@ -65,7 +68,7 @@ class DueRun:
     @property
     def tags(self) -> dict[str, str]:
         """The tags by which the run is found again."""
-        return {RUN_KEY_TAG: self.run_key}
+        return {RUN_KEY_TAG: self.run_key} | ({KIND_TAG: self.kind} if self.kind else {})
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ class _View:
 
     def __init__(self, deployment: Deployment, project: Project, run_exists: Callable[[str], bool]) -> None:
         self._store = deployment.store
+        self._connection = deployment.settings.connection
         self._project = project
         self._tables = project.lineage.tables
         self._records = Records(deployment, project)
@@ -297,6 +301,8 @@ class _View:
 
     def held(self, export: str, key: str) -> Held | None:
         """Return why an export of a partition whose feeds have landed is held: a no, or no word at all."""
+        if self._connection(self._project.exports[export].spec.destination.connection) is None:
+            return None  # nothing is sent there, whatever the data are
         relation = self._project.node_of(self._project.exports[export]).relation
         if self._made_of(relation, key) is None:
             return None

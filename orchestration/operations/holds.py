@@ -12,7 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.events import DagsterEvent
 
-from orchestration.delivery.assets import gate_result
+from orchestration.delivery.showing import gate_result
 from orchestration.operations.due import Held
 from orchestration.project import Project
 from orchestration.state.records import Hold

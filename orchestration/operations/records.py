@@ -25,6 +25,7 @@ class Records:
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}
         self._deliveries: dict[str, dict[str, Delivery]] = {}
+        self._plans: dict[str, dict[str, Delivery]] = {}
         self._landed: dict[Partitioning, frozenset[str]] = {}
 
     @cached_property
@@ -79,10 +80,16 @@ class Records:
         return self._builds[relation]
 
     def deliveries(self, export: str) -> dict[str, Delivery]:
-        """Return the newest acknowledged delivery of each partition of an export."""
+        """Return the newest settled delivery of each partition of an export: acknowledged, or overtaken."""
         if export not in self._deliveries:
-            self._deliveries[export] = self._store.latest_deliveries(export, acknowledged=True)
+            self._deliveries[export] = self._store.deliveries.latest(export, acknowledged=True)
         return self._deliveries[export]
+
+    def plans(self, export: str) -> dict[str, Delivery]:
+        """Return the newest plan of each partition of an export, whatever became of it."""
+        if export not in self._plans:
+            self._plans[export] = self._store.deliveries.latest(export, acknowledged=False)
+        return self._plans[export]
 
     def releases(self, key: str) -> list[Release]:
         """Return the releases of a partition."""

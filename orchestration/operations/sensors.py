@@ -1,12 +1,15 @@
 """The sensor that sees `.done` markers and starts one run a partition for everything affected."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.dagster_partitions import drops_name
+from orchestration.delivery.reconciled import RECONCILED_CHECK
 from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
@@ -32,6 +35,35 @@ def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
     tables = (project.lineage.tables[relation].asset_key for relation in run.relations)
     exports = (project.exports[name].asset_key for name in run.exports)
     return [dg.AssetKey(key) for key in (*tables, *exports)]
+
+
+def selected_checks(graph: BaseAssetGraph[Any], assets: Collection[dg.AssetKey]) -> list[dg.AssetCheckKey]:
+    """Return the checks that go with assets in a run: all but those that read a whole destination."""
+    selected = set(assets)
+    return [
+        key for key in graph.asset_check_keys if key.asset_key in selected and key.name != RECONCILED_CHECK
+    ]
+
+
+def run_requests(
+    context: dg.SensorEvaluationContext, project: Project, runs: Sequence[DueRun]
+) -> list[dg.RunRequest]:
+    """Return the runs that are due, as a sensor asks for them."""
+    repository = context.repository_def
+    assert repository is not None  # a sensor is evaluated in its own code location
+    requests: list[dg.RunRequest] = []
+    for run in runs:
+        assets = selected_assets(project, run)
+        requests.append(
+            dg.RunRequest(
+                run_key=run.run_key,
+                partition_key=run.partition_key or None,
+                asset_selection=assets,
+                asset_check_keys=selected_checks(repository.asset_graph, assets),
+                tags=run.tags,
+            )
+        )
+    return requests
 
 
 def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
@@ -69,25 +101,13 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
         for run in due.runs:
             deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         return dg.SensorResult(
-            run_requests=_run_requests(project, due.runs),
+            run_requests=run_requests(context, project, due.runs),
             dynamic_partitions_requests=_new_drops(due.runs),
             cursor=str(due.cursor),
             skip_reason=None if due.runs else dg.SkipReason(_nothing(due.complaints)),
         )
 
     return drops
-
-
-def _run_requests(project: Project, runs: Sequence[DueRun]) -> list[dg.RunRequest]:
-    return [
-        dg.RunRequest(
-            run_key=run.run_key,
-            partition_key=run.partition_key or None,
-            asset_selection=selected_assets(project, run),
-            tags=run.tags,
-        )
-        for run in runs
-    ]
 
 
 def _new_drops(runs: Sequence[DueRun]) -> list[dg.AddDynamicPartitionsRequest]:

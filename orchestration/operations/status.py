@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
+from orchestration.delivery.exports import Export
 from orchestration.deployment import Deployment
 from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
-from orchestration.state.records import Delivery, Drop
+from orchestration.state.records import Delivery, DeliveryStatus, Drop
 
 
 class Standing(StrEnum):
@@ -23,7 +24,10 @@ class Standing(StrEnum):
     VALIDATED = "validated"
     WAITING = "waiting"
     HELD = "held"
+    REJECTED = "rejected"
+    NOT_CONFIGURED = "not configured"
     READY = "ready"
+    OVERTAKEN = "overtaken"
     DELIVERED = "delivered"
 
 
@@ -52,10 +56,9 @@ def status(deployment: Deployment, project: Project) -> list[Row]:
     ]
     exports: list[Row] = []
     for export in project.exports.values():
-        delivered = records.deliveries(export.name)
         relation = project.node_of(export).relation
         exports += [
-            _export_row(project, records, export.name, relation, key, delivered.get(key))
+            _export_row(deployment, project, records, export, relation, key)
             for key in sorted(records.landed(project.lineage.tables[relation].partitioning))
         ]
     return sources + exports
@@ -77,26 +80,69 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
 
 
 def _export_row(
-    project: Project, records: Records, name: str, relation: str, key: str, delivery: Delivery | None
+    deployment: Deployment, project: Project, records: Records, export: Export, relation: str, key: str
 ) -> Row:
+    delivery = records.deliveries(export.name).get(key)
     missing = _missing(project, records, relation, key)
     report = records.report(relation, key)
     build = records.builds(relation).get(key)
-    release = next((r for r in reversed(records.releases(key)) if r.export == name), None)
-    if release and delivery and build and release.used_for_version == delivery.version == build.version:
+    version = build.version if build else None
+    release = next((r for r in reversed(records.releases(key)) if r.export == export.name), None)
+    if release and delivery and release.used_for_version == delivery.version == version:
         standing, why = Standing.DELIVERED, f"on failed checks, {release}"
-    elif delivery and build and delivery.version == build.version and not (missing or report.refusals):
-        standing, why = Standing.DELIVERED, delivery.location
+    elif delivery and delivery.version == version and not (missing or report.refusals):
+        standing, why = _settled(delivery)
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
+    elif (unset := _unset_variable(deployment, export)) is not None:
+        closed = "" if report.open else f"; besides, the gate is closed: {_reasons(report)}"
+        standing = Standing.NOT_CONFIGURED
+        why = f"nothing is sent: set {unset}, then `sluice run --retry`{closed}"
     elif not report.open:
         standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
         why = _reasons(report)
     else:
-        standing = Standing.READY
-        since = "rebuilt since it was delivered" if delivery else "validated, not delivered"
-        why = f"{since}; `sluice run --retry`, or rerun the partition"
-    return Row("export", name, key, standing, delivery.rows if delivery else None, why)
+        standing, why = _unsent(records, export, key, version)
+    return Row("export", export.name, key, standing, delivery.rows if delivery else None, why)
+
+
+def _settled(delivery: Delivery) -> tuple[Standing, str]:
+    """Return how a partition stands whose newest version was settled."""
+    if delivery.status is DeliveryStatus.OVERTAKEN:
+        return Standing.OVERTAKEN, "the destination holds a newer partition"
+    refused = f"; {delivery.refused:,} rows refused: `sluice rejected {delivery.export}`"
+    return Standing.DELIVERED, delivery.location + (refused if delivery.refused else "")
+
+
+def _unsent(records: Records, export: Export, key: str, version: str | None) -> tuple[Standing, str]:
+    """Return how a validated partition stands whose newest version was not settled."""
+    plan, delivered = records.plans(export.name).get(key), records.deliveries(export.name)
+    if plan and plan.version == version and plan.status in (DeliveryStatus.HELD, DeliveryStatus.REJECTED):
+        return _by_people(plan)
+    acknowledged = [
+        held for held, delivery in delivered.items() if delivery.status is DeliveryStatus.ACKNOWLEDGED
+    ]
+    if export.spec.partitions == "latest" and max(acknowledged, default="") > key:
+        return Standing.OVERTAKEN, f"the destination holds {max(acknowledged)}"
+    since = "rebuilt since it was delivered" if key in delivered else "validated, not delivered"
+    return Standing.READY, f"{since}; `sluice run --retry`, or rerun the partition"
+
+
+def _by_people(plan: Delivery) -> tuple[Standing, str]:
+    """Return how a partition stands whose plan waits for a person's word, or has it."""
+    short = plan.delivery_id[:12]
+    if plan.status is DeliveryStatus.REJECTED:
+        return Standing.REJECTED, f"delivery {short} by {plan.decided_by}: {plan.decision}"
+    return Standing.HELD, (
+        f"delivery {short}: {'; '.join(plan.reasons)}; `sluice plan {plan.export}`, then"
+        f" `sluice approve {short} --reason …` or `sluice reject {short} --reason …`"
+    )
+
+
+def _unset_variable(deployment: Deployment, export: Export) -> str | None:
+    """Return the variable without which an export has no destination; None where it is set."""
+    name = export.spec.destination.connection
+    return None if deployment.settings.connection(name) else deployment.settings.connection_variable(name)
 
 
 def _missing(project: Project, records: Records, relation: str, key: str) -> list[str]:

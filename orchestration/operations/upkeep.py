@@ -1,15 +1,27 @@
-"""What runs by the clock: upkeep of storage. No data flows through it, and nothing waits for it."""
+"""What runs by the clock: upkeep of storage, deliveries whose time has come, and reading destinations back.
 
-from datetime import UTC, datetime
+Belongs here: when. Does not belong here: what is due (`deliveries_due`), what is done.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time
 
 import dagster as dg
 
+from orchestration.delivery.assets import GROUP
+from orchestration.delivery.deliver import Target
+from orchestration.delivery.reconciled import check_key, readable
 from orchestration.deployment import Deployment
+from orchestration.operations.asking import target_of
+from orchestration.operations.deliveries_due import deliveries_due
 from orchestration.operations.retention import move_to_cold
+from orchestration.operations.sensors import run_exists, run_requests
 from orchestration.project import Project
 
 # UTC; at an hour at which no feed of ours lands.
 _CRON = "40 2 * * *"
+_RECONCILED_FROM = time(3, 10)
+_HOUR_SECONDS = 3_600
 
 
 def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.ScheduleDefinition]:
@@ -39,3 +51,73 @@ def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.Schedu
             default_status=dg.DefaultScheduleStatus.RUNNING,
         )
     ]
+
+
+def deliveries_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
+    """Return the sensor that sends approved plans, and rows that were refused and are to be tried again."""
+
+    @dg.sensor(
+        name="deliveries",
+        asset_selection=dg.AssetSelection.groups(GROUP) if project.exports else dg.AssetSelection.all(),
+        minimum_interval_seconds=max(60, deployment.settings.sensor_interval_seconds),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tries refused rows again once their time has come; sends plans that a person approved.",
+    )
+    def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        runs = deliveries_due(
+            deployment, project, datetime.now(UTC), lambda run_key: run_exists(context.instance, run_key)
+        )
+        if not runs:
+            return dg.SkipReason("no refused row is due, and no approved plan waits")
+        return dg.SensorResult(run_requests=run_requests(context, project, runs))
+
+    return deliveries
+
+
+def reconcile_sensor(
+    deployment: Deployment, project: Project, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> list[dg.SensorDefinition]:
+    """Return the sensor that once a day reads destinations back; none where none can be read.
+
+    `clock` tells the time, in UTC. A schedule would be one job, whose assets must all be cut alike.
+    """
+    wanted = [target for name in project.exports if readable(target := target_of(project, name))]
+    if not wanted:
+        return []
+
+    @dg.sensor(
+        name="reconcile",
+        asset_selection=dg.AssetSelection.checks(*(check_key(target) for target in wanted)),
+        minimum_interval_seconds=_HOUR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Once a day, after {_RECONCILED_FROM:%H:%M} UTC: compares what each destination that can"
+        " be read holds of its newest partition with what it acknowledged.",
+    )
+    def reconcile(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now = clock()
+        day = f"{now:%Y-%m-%d}"
+        if context.cursor == day or now.time() < _RECONCILED_FROM:
+            return dg.SkipReason(f"once a day, after {_RECONCILED_FROM:%H:%M} UTC")
+        requests = [
+            dg.RunRequest(
+                run_key=f"reconcile {target.export.name} {day}",
+                partition_key=partition or None,
+                asset_selection=[],
+                asset_check_keys=[check_key(target)],
+            )
+            for target, partition in to_reconcile(deployment, wanted)
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=day)
+
+    return [reconcile]
+
+
+def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tuple[Target, str]]:
+    """Yield the newest delivered partition of each export whose destination is configured."""
+    for target in targets:
+        if deployment.settings.connection(target.export.spec.destination.connection) is None:
+            continue
+        delivered = deployment.store.deliveries.latest(target.export.name, acknowledged=True)
+        keys = [key for key in delivered if target.table.partitioning.holds(key)]
+        if keys:
+            yield target, max(keys)

@@ -97,6 +97,11 @@ def rules_table(results: Sequence[RuleResult]) -> dg.TableMetadataValue:
     return _table(columns, records)
 
 
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.TableMetadataValue:
+    """Return rows of text as a table."""
+    return _table(columns, [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows])
+
+
 def _time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,43 @@ class Evidence:
     judged_at: datetime | None = None
 
 
+class DeliveryStatus(StrEnum):
+    """Where a plan stands.
+
+    `planned`: nothing was sent. `held`: past a limit, waits for a person. `approved`, `rejected`: the
+    person's word. `sending`: rows may have left. `acknowledged`: every row was settled. `superseded`: a newer
+    plan took its place; what was acknowledged of it stays so. `overtaken`: the destination holds a newer
+    partition, nothing is sent.
+    """
+
+    PLANNED = "planned"
+    HELD = "held"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SENDING = "sending"
+    ACKNOWLEDGED = "acknowledged"
+    SUPERSEDED = "superseded"
+    OVERTAKEN = "overtaken"
+
+
+class DeliveryKind(StrEnum):
+    """What asked for a plan: data that changed, or a person."""
+
+    CHANGE = "change"
+    RESYNC = "resync"
+    REDELIVER = "redeliver"
+    FORGET = "forget"
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """One plan for one partition of one export, and whether its destination acknowledged it."""
+    """One plan for one partition of one export, and what became of it.
+
+    `scope` is the partition, or "" where the destination holds the newest partition alone. `rows` is what the
+    scope holds once all is taken, `shard_rows` what is sent for it; `whole` tells that the shard has all of
+    them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
+    fields that tell rows apart.
+    """
 
     delivery_id: str
     export: str
@@ -80,9 +115,75 @@ class Delivery:
     rows: int
     shard: str
     run_id: str
-    acknowledged: bool = False
     location: str = ""
     acknowledged_at: datetime | None = None
+    status: DeliveryStatus = DeliveryStatus.PLANNED
+    scope: str = ""
+    kind: DeliveryKind = DeliveryKind.CHANGE
+    mode: str = ""
+    whole: bool = False
+    supersedes: str = ""
+    key: str = ""
+    shape: str = ""
+    hashed_by: str = ""
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    shard_rows: int = 0
+    sent_to: int = 0
+    refused: int = 0
+    reasons: tuple[str, ...] = ()
+    decided_by: str = ""
+    decision: str = ""
+    id: int = 0
+    planned_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RefusedKey:
+    """A key that a destination refuses, with the vendor's words; `next_try_at` None: given up.
+
+    `key` is the JSON list of the key's values as text, `row_hash` that of the row that was refused.
+    """
+
+    export: str
+    scope: str
+    key: str
+    row_hash: str
+    delivery_id: str
+    code: str
+    said: str
+    attempts: int
+    first_refused_at: datetime
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ForgottenKey:
+    """A key that was taken out of a destination for good; `key_digest` is SHA-256 of salt and key."""
+
+    export: str
+    salt: str
+    key_digest: str
+    found: int
+    outcome: str
+    reason: str
+    forgotten_by: str
+    forgotten_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    """The whole of a scope after the delivery with the id `after_id`, in one shard."""
+
+    export: str
+    scope: str
+    after_id: int
+    shard: str
+    rows: int
+    shape: str
+    hashed_by: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
+from orchestration.state.moments import utc
 from orchestration.state.records import FailedCheck, Release
 
 
@@ -69,12 +70,7 @@ def _release(row: Mapping[Any, Any]) -> Release:
         checks=frozenset(FailedCheck(*item) for item in row["checks"]),
         reason=row["reason"],
         released_by=row["released_by"],
-        released_at=_utc(row["released_at"]),
-        until=_utc(row["until"]),
+        released_at=utc(row["released_at"]),
+        until=utc(row["until"]),
         used_for_version=row["used_for_version"],
     )
-
-
-def _utc(moment: datetime) -> datetime:
-    """Return a time with its zone, which SQLite forgets."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

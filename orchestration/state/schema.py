@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -75,6 +76,8 @@ evidence = Table(
     Index("evidence_by_check", "relation", "partition_key", "check_name", "id"),
 )
 
+# Plans, and what became of them. A scope is a partition, or "" where the destination holds the newest one.
+# A server default is what a column says in a store that was made before the column was.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -84,14 +87,120 @@ deliveries = Table(
     Column("partition_key", String(100), nullable=False),
     Column("version", String(100), nullable=False),
     Column("digest", String(100), nullable=False),
-    Column("row_count", BigInteger, nullable=False),
+    Column("row_count", BigInteger, nullable=False),  # what the scope holds, once all is taken
     Column("shard", Text, nullable=False),
-    Column("status", String(20), nullable=False),  # planned | acknowledged
+    Column("status", String(20), nullable=False),  # see records.DeliveryStatus
     Column("location", Text, nullable=False),
     Column("run_id", String(100), nullable=False),
     Column("planned_at", DateTime(timezone=True), nullable=False),
     Column("acknowledged_at", DateTime(timezone=True), nullable=True),
+    Column("scope", String(100), nullable=False, server_default=""),
+    Column("kind", String(20), nullable=False, server_default=""),  # change | resync | redeliver | forget
+    Column("mode", String(20), nullable=False, server_default=""),
+    Column(
+        "whole", Boolean, nullable=False, server_default=false()
+    ),  # every row of the scope is in the shard
+    Column("supersedes", String(64), nullable=False, server_default=""),
+    Column("key", Text, nullable=False, server_default=""),  # JSON list of the fields that tell rows apart
+    Column("shape", String(64), nullable=False, server_default=""),  # digest of the fields and their types
+    Column("hashed_by", String(40), nullable=False, server_default=""),  # the engine whose hash it is
+    Column("added", BigInteger, nullable=False, server_default="0"),
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+    Column("removed", BigInteger, nullable=False, server_default="0"),
+    Column("unchanged", BigInteger, nullable=False, server_default="0"),
+    Column("shard_rows", BigInteger, nullable=False, server_default="0"),
+    Column("sent_to", BigInteger, nullable=False, server_default="0"),  # rows below may have left
+    Column("refused", BigInteger, nullable=False, server_default="0"),
+    Column("reasons", JSON, nullable=True),  # why it was held
+    Column("decided_by", String(200), nullable=False, server_default=""),
+    Column("decision", Text, nullable=False, server_default=""),
+    Column("decided_at", DateTime(timezone=True), nullable=True),
     Index("deliveries_by_export", "export", "partition_key", "id"),
+    Index("deliveries_by_scope", "export", "scope", "id"),
+)
+
+# Rows of a delivery that the destination has settled, half-open; the refused ones are in refused_rows.
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("delivery_id", String(64), primary_key=True),
+    Column("first_row", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_row", BigInteger, nullable=False),
+)
+
+# Every refusal, by delivery and row; what a delivery leaves out of its layer.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("delivery_id", String(64), primary_key=True),
+    Column("row", BigInteger, primary_key=True, autoincrement=False),
+    Column("code", String(200), nullable=False),
+    Column("said", Text, nullable=False),
+)
+
+# Keys that a destination refuses, until it takes them or they are gone.
+refused_keys = Table(
+    "refused_keys",
+    metadata,
+    Column("export", String(200), primary_key=True),
+    Column("scope", String(100), primary_key=True),
+    Column("key", String(700), primary_key=True),  # JSON list of the key's values as text
+    Column("row_hash", String(40), nullable=False),
+    Column("delivery_id", String(64), nullable=False),
+    Column("code", String(200), nullable=False),
+    Column("said", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_refused_at", DateTime(timezone=True), nullable=False),
+    Column("next_try_at", DateTime(timezone=True), nullable=True),  # null: given up
+)
+
+# What a destination wants remembered of a delivery under way: a vendor's job id.
+delivery_notes = Table(
+    "delivery_notes",
+    metadata,
+    Column("delivery_id", String(64), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# The whole of a scope in one shard, after a delivery: so that not all layers must be read.
+bases = Table(
+    "bases",
+    metadata,
+    Column("export", String(200), primary_key=True),
+    Column("scope", String(100), primary_key=True),
+    Column("after_id", BigInteger, nullable=False),  # deliveries.id
+    Column("shard", Text, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("shape", String(64), nullable=False),
+    Column("hashed_by", String(40), nullable=False),
+)
+
+# Who is at work on a destination's object now.
+leases = Table(
+    "leases",
+    metadata,
+    Column("object", String(700), primary_key=True),
+    Column("token", String(64), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
+# Keys that must not be sent again, and the record of each erasure; the key itself is not kept.
+forgotten_keys = Table(
+    "forgotten_keys",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("export", String(200), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("key_digest", String(64), nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("forgotten_by", String(200), nullable=False),
+    Column("forgotten_at", DateTime(timezone=True), nullable=False),
+    Index("forgotten_by_export", "export", "id"),
 )
 
 holds = Table(

@@ -1,7 +1,8 @@
 """Reading and writing the state store, one transaction a call."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from sqlite3 import OperationalError
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,9 +10,14 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
+from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
-from orchestration.state.records import Build, Delivery, Drop, DropFile, Evidence, Hold
+from orchestration.state.leases import Leases
+from orchestration.state.moments import now
+from orchestration.state.records import Build, Drop, DropFile, Evidence, Hold
+from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
+from orchestration.state.upgrade import bring_up_to_date
 
 
 class StateStore:
@@ -24,8 +30,12 @@ class StateStore:
         self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True)
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
-        schema.metadata.create_all(self._engine)
+        bring_up_to_date(self._engine)
         self.releases = Releases(self._engine)
+        self.deliveries = Deliveries(self._engine)
+        self.refused_keys = RefusedKeys(self._engine)
+        self.forgotten_keys = ForgottenKeys(self._engine)
+        self.leases = Leases(self._engine)
         self._drops = Drops(self._engine)
 
     def close(self) -> None:
@@ -79,7 +89,7 @@ class StateStore:
             drop_ordinal=build.drop_ordinal,
             row_count=build.rows,
             run_id=build.run_id,
-            built_at=_now(),
+            built_at=now(),
         )
 
     def latest_builds(self, relation: str) -> dict[str, Build]:
@@ -159,7 +169,7 @@ class StateStore:
                 "passed": item.passed,
                 "summary": item.summary,
                 "run_id": item.run_id,
-                "judged_at": _now(),
+                "judged_at": now(),
             }
             for item in evidence
         ]
@@ -195,65 +205,7 @@ class StateStore:
             if (row["relation"], row["partition_key"]) in wanted
         ]
 
-    # -- deliveries and holds
-
-    def plan_delivery(self, delivery: Delivery) -> None:
-        """Record a plan before anything is sent; recording the same plan again changes nothing."""
-        table = schema.deliveries
-        with self._engine.begin() as connection:
-            known = connection.execute(
-                sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
-            ).first()
-            if known is None:
-                connection.execute(
-                    sa.insert(table).values(
-                        delivery_id=delivery.delivery_id,
-                        export=delivery.export,
-                        partition_key=delivery.partition_key,
-                        version=delivery.version,
-                        digest=delivery.digest,
-                        row_count=delivery.rows,
-                        shard=delivery.shard,
-                        status="planned",
-                        location="",
-                        run_id=delivery.run_id,
-                        planned_at=_now(),
-                    )
-                )
-
-    def acknowledge_delivery(self, delivery_id: str, location: str) -> None:
-        """Record that the destination has the whole delivery; the partition is no longer held."""
-        table = schema.deliveries
-        with self._engine.begin() as connection:
-            connection.execute(
-                sa.update(table)
-                .where(table.c.delivery_id == delivery_id)
-                .values(status="acknowledged", location=location, acknowledged_at=_now())
-            )
-
-    def latest_deliveries(self, export: str, *, acknowledged: bool) -> dict[str, Delivery]:
-        """Return the newest delivery of each partition: acknowledged ones, or planned ones as well."""
-        table = schema.deliveries
-        newest = sa.select(sa.func.max(table.c.id)).where(table.c.export == export)
-        if acknowledged:
-            newest = newest.where(table.c.status == "acknowledged")
-        query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
-        return {
-            row["partition_key"]: Delivery(
-                delivery_id=row["delivery_id"],
-                export=row["export"],
-                partition_key=row["partition_key"],
-                version=row["version"],
-                digest=row["digest"],
-                rows=row["row_count"],
-                shard=row["shard"],
-                run_id=row["run_id"],
-                acknowledged=row["status"] == "acknowledged",
-                location=row["location"],
-                acknowledged_at=row["acknowledged_at"],
-            )
-            for row in self._rows(query)
-        }
+    # -- holds
 
     def hold(self, hold: Hold) -> None:
         """Record why a partition of an export was not sent; replaces what was recorded before."""
@@ -266,7 +218,7 @@ class StateStore:
                     partition_key=hold.partition_key,
                     reasons=list(hold.reasons),
                     run_id=hold.run_id,
-                    held_at=_now(),
+                    held_at=now(),
                 )
             )
 
@@ -301,9 +253,13 @@ class StateStore:
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:
-    # WAL lets the UI's process read while a run writes; the time-out is for two writers.
-    connection.execute("pragma journal_mode = wal")
+    # WAL lets the UI's process read while a run writes; the time-out is for two writers, and comes first, as
+    # to change the mode is to write.
     connection.execute("pragma busy_timeout = 30000")
+    # No wait helps where another process writes the file for the first time; that one, or the next one,
+    # makes the change, and it lasts.
+    with suppress(OperationalError):
+        connection.execute("pragma journal_mode = wal")
 
 
 def _build(row: Mapping[Any, Any]) -> Build:
@@ -317,7 +273,3 @@ def _build(row: Mapping[Any, Any]) -> Build:
         run_id=row["run_id"],
         built_at=row["built_at"],
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

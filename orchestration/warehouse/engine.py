@@ -6,7 +6,7 @@ still finds the file locked waits.
 """
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ _SETTINGS = """
     set TimeZone = 'UTC';
 """
 POOL = "warehouse"
+_LONGEST_STEP_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,13 @@ class Warehouse:
         self._lock_timeout_seconds = lock_timeout_seconds
 
     @contextmanager
-    def connect(self) -> Generator["duckdb.DuckDBPyConnection"]:
+    def connect(
+        self, *, waiting: Callable[[str], None] | None = None
+    ) -> Generator["duckdb.DuckDBPyConnection"]:
         """Open the warehouse; wait while another process holds it.
+
+        With `waiting`, which is told when that begins, it waits as long as the longest step may take: for
+        what holds no place in Dagster's pool.
 
         Raises:
             duckdb.IOException: the file is still locked after the lock timeout.
@@ -71,7 +77,8 @@ class Warehouse:
         import duckdb
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + self._lock_timeout_seconds
+        patience = _LONGEST_STEP_SECONDS if waiting else self._lock_timeout_seconds
+        deadline = time.monotonic() + patience
         while True:
             try:
                 connection = duckdb.connect(str(self.path))
@@ -79,6 +86,9 @@ class Warehouse:
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower() or time.monotonic() > deadline:
                     raise
+                if waiting:
+                    waiting("waiting for another process to close the warehouse")
+                    waiting = None
                 time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
         try:
             connection.execute(_SETTINGS)

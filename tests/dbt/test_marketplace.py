@@ -21,7 +21,10 @@ PARTITIONED = {
     "staging.stg_sales", "staging.stg_inventory", "intermediate.int_city_item_sales",
     "intermediate.int_city_top_items", "intermediate.int_reporting_stores",
     "intermediate.int_store_top_items", "marts.top_items_not_carried", "marts.city_item_gaps",
-    "exports.exp_top_items_retailer_app", "exports.exp_top_items_partner_drop",
+    "marts.store_gaps", "marts.vendor_gaps", "exports.exp_top_items_retailer_app",
+    "exports.exp_top_items_partner_drop", "exports.exp_store_gaps_crm",
+    "exports.exp_vendor_gaps_marketing", "exports.exp_missing_items_messaging",
+    "exports.exp_city_gaps_telemetry", "exports.exp_wide_gaps_partner_hook",
 }  # fmt: skip
 
 
@@ -109,6 +112,38 @@ def test_partners_learn_how_many_stores_lack_an_item(marketplace: Warehouse) -> 
     assert found == [("LAGER", "B INC", 4, 4), ("MINI", "V INC", 3, 3), ("VODKA", "V INC", 3, 1)]
 
 
+def test_who_lacks_nothing_any_more_is_told_so(marketplace: Warehouse) -> None:
+    stores = marketplace.rows(
+        "select store_number, top_items, top_items_missing from exports.exp_store_gaps_crm "
+        "where business_date = '2022-10-03' order by all"
+    )
+    assert stores == [("20007", 1, 1), ("S1", 3, 3), ("S2", 3, 2), ("S3", 3, 2)]
+    vendors = marketplace.rows(
+        "select vendor_number, cities_with_gaps, items_missing, places_missing "
+        "from exports.exp_vendor_gaps_marketing where business_date = '2022-10-03' order by all"
+    )
+    assert vendors == [("033", 1, 2, 4), ("130", 1, 1, 4)]
+
+
+def test_a_mail_names_what_it_may_show(marketplace: Warehouse) -> None:
+    found = marketplace.rows(
+        "select store_number, top_items_missing, first_item, second_item, third_item "
+        "from exports.exp_missing_items_messaging where business_date = '2022-10-01' order by all"
+    )
+    assert found == [
+        ("20007", 1, "A LAGER", None, None), ("S1", 3, "A VODKA", "A LAGER", None),
+        ("S2", 2, "A LAGER", None, None), ("S3", 2, "A LAGER", None, None),
+    ]  # fmt: skip
+
+
+def test_a_wide_gap_is_one_of_half_the_stores(marketplace: Warehouse) -> None:
+    found = marketplace.rows(
+        "select item_number, stores_reporting, stores_without from exports.exp_wide_gaps_partner_hook "
+        "where business_date = '2022-10-03' order by all"
+    )
+    assert found == [("LAGER", 4, 4), ("MINI", 3, 3)]
+
+
 def test_miniatures_are_not_for_mails(marketplace: Warehouse) -> None:
     found = marketplace.rows(
         "select distinct item_number from marts.top_items_not_carried where not is_mailable"
@@ -125,7 +160,9 @@ def test_every_table_records_its_version(marketplace: Warehouse) -> None:
 
 def test_every_column_is_documented_and_of_the_type_it_says(marketplace: Warehouse) -> None:
     described: dict[tuple[str, str], str] = {}
-    for path in [*PROJECT.glob("models/*/_models.yml"), PROJECT / "seeds" / "_seeds.yml"]:
+    for path in [*PROJECT.glob("models/*/_*.yml"), PROJECT / "seeds" / "_seeds.yml"]:
+        if path.name in ("_sources.yml", "_unit_tests.yml"):
+            continue
         for node in next(iter(read(path).values())):
             assert node["description"], node["name"]
             for column in node["columns"]:
@@ -155,7 +192,8 @@ def test_every_table_has_a_suite_with_a_row_count_and_known_columns(marketplace:
 
 
 def test_an_export_names_its_model_and_a_key_that_the_model_is_tested_for() -> None:
-    models = {each["name"]: each for each in read(PROJECT / "models/exports/_models.yml")["models"]}
+    files = sorted((PROJECT / "models/exports").glob("*.yml"))
+    models = {each["name"]: each for path in files for each in read(path)["models"]}
     exports = {path.stem: read(path) for path in (REPOSITORY / "exports").glob("*.yml")}
     assert exports.keys() == models.keys()
     for name, export in exports.items():
@@ -165,7 +203,9 @@ def test_an_export_names_its_model_and_a_key_that_the_model_is_tested_for() -> N
             test["unique_combination_of_columns"]["arguments"]["combination_of_columns"]
             for test in models[name]["data_tests"]
         ]
-        assert export["key"] in combinations
+        # A destination that holds the newest day alone is not sent the day.
+        day = ["business_date"] if export["partitions"] == "latest" else []
+        assert [*day, *export["key"]] in combinations
 
 
 @pytest.mark.parametrize("name", ["inventory", "products", "sales", "stores"])
@@ -183,7 +223,7 @@ def test_contracts_follow_the_standard(name: str) -> None:
 def test_business_rules_hold_in_unit_tests(marketplace: Warehouse) -> None:
     result = marketplace.dbt("test", "--select", "test_type:unit")
     assert result.success, result.messages
-    assert len(result.statuses) == 9
+    assert len(result.statuses) == 11
 
 
 SILENT = "stores_keep_reporting_inventory"

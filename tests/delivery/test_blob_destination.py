@@ -1,145 +1,282 @@
-"""Blobs: layout, manifests, create-once, repair, spelling. Kills are in a module of their own."""
+"""Blobs: layout, manifests, which delivery is shown. What all destinations owe is in `test_conformance`."""
 
 import hashlib
-import json
-from pathlib import Path
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations import DeliveryError, build
-from orchestration.delivery.destinations.blob_store import open_store
+from orchestration.delivery.destinations.base import Mode, Receipt, Shard
+from orchestration.delivery.destinations.errors import DeliveryError
 
-from .support import DAY, MakeShard, read_folder, rows_of
+from .blobs import OBJECT, Place, anywhere, place, scope_of
+from .journals import MemoryJournal
+from .support import DAY, NEXT_DAY, rows_of
 
-
-def names(folder: Path) -> set[str]:
-    files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    return files - {".lock"}
-
-
-def load(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text("utf-8"))
+__all__ = ["anywhere", "place"]
 
 
-def test_layout_and_manifest(tmp_path: Path, make_shard: MakeShard) -> None:
-    shard = make_shard(rows_of(DAY, 3, "x"), delivery_id="d1")
-    build("blob", str(tmp_path / "c"), "partner/drop").deliver(shard)
-    folder = tmp_path / "c" / "partner" / "drop"
-    assert names(folder) == {
-        f"{DAY}/manifest.json",
-        f"{DAY}/d1/manifest.json",
-        f"{DAY}/d1/part-00000.parquet",
-    }
-    assert load(folder / DAY / "manifest.json") == load(folder / DAY / "d1" / "manifest.json")
-    sent = shard.path.read_bytes()
-    assert load(folder / DAY / "manifest.json") == {
-        "format": 1,
+def test_layout_and_manifest(place: Place) -> None:
+    shard = place.shard(rows_of(DAY, 5, "x"), "d1", after="d0")
+    place.send(shard, rows_per_part=2)
+    parts = [f"{DAY}/d1/part-0000{number}.parquet" for number in range(3)]
+    assert place.names() == {f"{DAY}/manifest.json", f"{DAY}/d1/manifest.json", *parts}
+    own = place.load(f"{DAY}/d1/manifest.json")
+    assert own == {
+        "format": 2,
         "export": "exp_items",
         "partition_key": DAY,
         "partition_column": "business_date",
+        "bounds": None,
         "delivery_id": "d1",
+        "mode": "snapshot",
+        "version": shard.version,
         "digest": shard.digest,
         "key": ["business_date", "item"],
-        "rows": 3,
+        "fields": [
+            {"name": "item", "type": "INTEGER"},
+            {"name": "business_date", "type": "DATE"},
+            {"name": "note", "type": "VARCHAR"},
+        ],
+        "file_format": "parquet",
+        "rows": 5,
+        "folder": "d1",
         "files": [
             {
-                "path": "part-00000.parquet",
-                "bytes": len(sent),
-                "sha256": hashlib.sha256(sent).hexdigest(),
-                "rows": 3,
+                "path": part.rpartition("/")[2],
+                "bytes": len(place.read(part)),
+                "sha256": hashlib.sha256(place.read(part)).hexdigest(),
+                "rows": rows,
             }
+            for part, rows in zip(parts, (2, 2, 1), strict=True)
         ],
-        "supersedes": [],
+        "supersedes": ["d0"],
     }
+    assert place.load(f"{DAY}/manifest.json") == own
 
 
-def test_parts_of_an_attempt_that_died_are_taken_over(tmp_path: Path, make_shard: MakeShard) -> None:
-    folder = tmp_path / "drop" / DAY / "d1"
-    folder.mkdir(parents=True)
-    (folder / "part-00000.parquet").write_bytes(b"half")
-    (folder / ".tmp-part-00000.parquet").write_bytes(b"ha")
-    shard = make_shard(rows_of(DAY, 3, "x"), delivery_id="d1")
-    assert not build("blob", str(tmp_path), "drop").deliver(shard).already_delivered
-    assert read_folder(str(tmp_path), "drop") == rows_of(DAY, 3, "x")
-    assert names(folder) == {"manifest.json", "part-00000.parquet"}
+def test_rows_are_sorted_by_key_and_carry_no_technical_column(place: Place) -> None:
+    rows = rows_of(DAY, 7, "x")
+    place.send(place.shard(rows[::-1], "d1"), rows_per_part=3)
+    parquet = import_module("pyarrow.parquet")
+    parts = [parquet.read_table(f"{place.area.url}/{OBJECT}/{DAY}/d1/part-0000{n}.parquet") for n in range(3)]
+    assert [part.column_names for part in parts] == [["item", "business_date", "note"]] * 3
+    assert [part.column("item").to_pylist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-def test_a_lost_partition_manifest_is_shown_again(tmp_path: Path, make_shard: MakeShard) -> None:
-    destination, shard = build("blob", str(tmp_path), "drop"), make_shard(rows_of(DAY, 3, "x"))
-    destination.deliver(shard)
-    (tmp_path / "drop" / DAY / "manifest.json").unlink()
-    assert destination.deliver(shard).already_delivered
-    assert read_folder(str(tmp_path), "drop") == rows_of(DAY, 3, "x")
+def test_an_empty_delivery_has_a_part_that_tells_the_fields(anywhere: Place) -> None:
+    anywhere.send(anywhere.shard(rows_of(DAY, 3, "x"), "d1"))
+    anywhere.send(anywhere.shard([], "d2", after="d1"))
+    assert anywhere.held() == []
+    assert anywhere.load(f"{DAY}/manifest.json")["files"][0]["rows"] == 0
 
 
-def test_a_part_that_somebody_changed_is_reported_not_repaired(tmp_path: Path, make_shard: MakeShard) -> None:
-    destination = build("blob", str(tmp_path), "drop")
-    shard = make_shard(rows_of(DAY, 3, "x"), delivery_id="d1")
-    destination.deliver(shard)
-    part = tmp_path / "drop" / DAY / "d1" / "part-00000.parquet"
-    part.write_bytes(b"oops")
+def test_two_attempts_write_the_same_manifest(anywhere: Place) -> None:
+    shard = anywhere.shard(rows_of(DAY, 5, "x"), "d1")
+    anywhere.send(shard)
+    first = anywhere.read(f"{DAY}/d1/manifest.json")
+    for path in ("d1/manifest.json", "manifest.json"):
+        anywhere.area.remove(f"{OBJECT}/{DAY}/{path}")
+    assert not anywhere.destination().arrived(shard)
+    assert not anywhere.send(shard).already_delivered
+    assert anywhere.read(f"{DAY}/d1/manifest.json") == first
+    assert anywhere.destination().arrived(shard)
+
+
+def test_parts_of_an_attempt_that_died_are_passed_by_and_removed(anywhere: Place) -> None:
+    folder = f"{OBJECT}/{DAY}/d1"
+    anywhere.area.write(f"{folder}/part-00000.parquet", [b"of another engine"])
+    anywhere.area.write(f"{folder}/part-00001.parquet", [b"cut otherwise"])
+    shard = anywhere.shard(rows_of(DAY, 3, "x"), "d1")
+    assert not anywhere.send(shard).already_delivered
+    assert anywhere.held() == rows_of(DAY, 3, "x")
+    [file] = anywhere.load(f"{DAY}/manifest.json")["files"]
+    assert file["path"] == f"part-00000-{file['sha256'][:16]}.parquet"
+    listed = {f"{DAY}/d1/{file['path']}", f"{DAY}/d1/manifest.json", f"{DAY}/manifest.json"}
+    assert anywhere.names() == listed
+
+
+def test_a_lost_partition_manifest_is_shown_again(place: Place) -> None:
+    shard = place.shard(rows_of(DAY, 3, "x"), "d1")
+    place.send(shard)
+    place.area.remove(f"{OBJECT}/{DAY}/manifest.json")
+    assert not place.destination().arrived(shard)
+    assert place.send(shard).already_delivered
+    assert place.held() == rows_of(DAY, 3, "x")
+
+
+def test_a_part_that_somebody_changed_is_reported_not_repaired(place: Place) -> None:
+    shard = place.shard(rows_of(DAY, 3, "x"), "d1")
+    place.send(shard)
+    part = f"{OBJECT}/{DAY}/d1/part-00000.parquet"
+    place.area.write(part, [b"oops"])
     with pytest.raises(DeliveryError, match="has 4 bytes since it was delivered"):
-        destination.deliver(shard)
-    part.unlink()
+        place.send(shard)
+    place.area.remove(part)
     with pytest.raises(DeliveryError, match="has gone since it was delivered"):
-        destination.deliver(shard)
+        place.send(shard)
 
 
-def test_a_manifest_of_somebody_else_is_not_overwritten(tmp_path: Path, make_shard: MakeShard) -> None:
-    shown = tmp_path / "drop" / DAY / "manifest.json"
-    shown.parent.mkdir(parents=True)
-    shown.write_text("theirs")
+def test_a_manifest_of_somebody_else_is_not_overwritten(place: Place) -> None:
+    place.area.write(f"{OBJECT}/{DAY}/manifest.json", [b"theirs"])
     with pytest.raises(DeliveryError, match="is no manifest of a delivery"):
-        build("blob", str(tmp_path), "drop").deliver(make_shard(rows_of(DAY, 1, "x")))
-    assert shown.read_text() == "theirs"
+        place.send(place.shard(rows_of(DAY, 1, "x"), "d1"))
+    assert place.read(f"{DAY}/manifest.json") == b"theirs"
 
 
-def test_one_folder_has_one_spelling(tmp_path: Path) -> None:
-    here = str(tmp_path)
-    (tmp_path / "link").symlink_to(tmp_path)
-    wanted = f"file://{tmp_path.resolve()}/a/b"
-    for url in (here, here + "/", f"file://{here}", f"{here}/./x/..", f"{here}//", f"{here}/link"):
-        for name in ("a/b", "./a//b/", "/a/b"):
-            assert build("blob", url, name).canonical_object() == wanted
-    for url in ("s3://Bucket/x/", "s3a://bucket//x", "s3://k:s3cret@bucket/x/?sig=s3cret"):
-        assert build("blob", url, "a/b").canonical_object() == "s3://bucket/x/a/b"
-    for url in ("abfs://c@acct.dfs/x", "abfss://C@ACCT.dfs/./x"):
-        assert build("blob", url, "a").canonical_object() == "abfs://c@acct.dfs/x/a"
+def test_an_id_is_of_one_content(place: Place) -> None:
+    place.send(place.shard(rows_of(DAY, 3, "x"), "d1"))
+    with pytest.raises(DeliveryError, match="delivery id d1 has been used for"):
+        place.send(place.shard(rows_of(DAY, 3, "y"), "d1"))
 
 
-@pytest.mark.parametrize("name", ["", "/", "..", "a/../b", "a/.hidden", "a b", "a\\b", "a\0b"])
-def test_what_leads_out_of_the_folder_is_refused(name: str) -> None:
-    with pytest.raises(DeliveryError, match="is no folder name"):
-        build("blob", "somewhere", name)
+def test_an_older_delivery_is_not_put_over_a_newer_one(anywhere: Place) -> None:
+    older, newer = (anywhere.shard(rows_of(DAY, 2, name), name) for name in ("d1", "d2"))
+    newer = replace(newer, supersedes="d1")
+    for shard in (older, newer):
+        anywhere.send(shard)
+    receipt = anywhere.send(older)
+    assert receipt.already_delivered
+    assert receipt.details["shown"] == "d2"
+    assert anywhere.held() == rows_of(DAY, 2, "d2")
+    assert anywhere.destination().arrived(older)
 
 
-def test_a_partition_or_id_that_leads_out_is_refused(tmp_path: Path, make_shard: MakeShard) -> None:
-    destination = build("blob", str(tmp_path / "c"), "drop")
-    for changes in ({"partition": "../x"}, {"delivery_id": "a/b"}):
-        with pytest.raises(DeliveryError, match="is no folder name"):
-            destination.deliver(make_shard(rows_of(DAY, 1, "x"), **changes))
-    assert not (tmp_path / "c").exists()
+def test_an_attempt_that_was_given_up_is_older_than_what_came_instead(place: Place) -> None:
+    given_up = place.shard(rows_of(DAY, 2, "d2"), "d2", after="d1")
+    place.send(place.shard(rows_of(DAY, 2, "d1"), "d1"))
+    # It died after its first part, and a newer plan took its place.
+    place.area.write(f"{OBJECT}/{DAY}/d2/part-00000.parquet", [b"any"])
+    assert not place.destination().arrived(given_up)
+    place.send(place.shard(rows_of(DAY, 2, "d3"), "d3", after="d1"))
+    assert place.send(given_up).details["shown"] == "d3"
+    assert place.held() == rows_of(DAY, 2, "d3")
+    assert f"{DAY}/d2/manifest.json" not in place.names()
 
 
-def test_no_error_shows_a_secret(make_shard: MakeShard) -> None:
-    url = "nosuch+scheme://key:hunter2@bucket/x?sig=hunter2"
-    with pytest.raises(DeliveryError) as caught:
-        build("blob", url, "drop").deliver(make_shard(rows_of(DAY, 1, "x")))
-    assert "hunter2" not in str(caught.value)
-    assert caught.value.__context__ is None
+def test_a_plan_of_what_is_shown_no_more_is_refused_before_it_writes(place: Place) -> None:
+    for number in (1, 2):
+        place.send(place.shard(rows_of(DAY, 2, "x"), f"d{number}", after=f"d{number - 1}"))
+    before = place.names()
+    with pytest.raises(DeliveryError, match="shows delivery d2, which came after d1"):
+        place.send(place.shard(rows_of(DAY, 2, "y"), "d3", after="d1"))
+    assert place.names() == before
 
 
-def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path, make_shard: MakeShard) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DeliveryError, match="storage that can be reached"):
-        build("blob", str(tmp_path / "file"), "drop").deliver(make_shard(rows_of(DAY, 1, "x")))
+def test_records_that_begin_anew_deliver_over_what_is_there(place: Place) -> None:
+    place.send(place.shard(rows_of(DAY, 2, "x"), "d1"))
+    place.send(place.shard(rows_of(DAY, 2, "y"), "d2"))
+    place.send(place.shard(rows_of(DAY, 2, "z"), "d3", after="a plan that had nothing to send"))
+    assert place.held() == rows_of(DAY, 2, "z")
 
 
-@pytest.mark.parametrize("scheme", ["file://", "memory://"])
-def test_create_is_once_and_leaves_the_first(tmp_path: Path, scheme: str) -> None:
-    with open_store(f"{scheme}{tmp_path}", "drop") as store:
-        store.create("m", b"first")
-        with pytest.raises(FileExistsError):
-            store.create("m", b"second")
-        assert store.read("m") == b"first"
+def test_appended_deliveries_are_shown_in_order_each_once(anywhere: Place) -> None:
+    shards = [
+        anywhere.shard([(number, DAY, "x")], f"d{number}", mode=Mode.APPEND, full=not number)
+        for number in range(3)
+    ]
+    for shard in (*shards, shards[1]):
+        anywhere.send(shard)
+    shown = anywhere.load(f"{DAY}/manifest.json")
+    assert [delivery["delivery_id"] for delivery in shown["deliveries"]] == ["d0", "d1", "d2"]
+    assert (shown["mode"], shown["rows"]) == ("append", 3)
+    assert anywhere.held() == rows_of(DAY, 3, "x")
+    assert anywhere.destination().arrived(shards[0])
+    with pytest.raises(DeliveryError, match="has been used for"):
+        anywhere.destination().arrived(replace(shards[0], digest="other"))
+
+
+def test_an_appended_attempt_that_was_given_up_is_not_shown_later(place: Place) -> None:
+    given_up = place.shard([(1, DAY, "x")], "d1", mode=Mode.APPEND)
+    place.send(place.shard([(1, DAY, "x"), (2, DAY, "x")], "d2", after="d1", mode=Mode.APPEND))
+    assert place.send(given_up).details["shown"] == "d2"
+    assert place.held() == [(1, DAY, "x"), (2, DAY, "x")]
+    assert not place.destination().arrived(given_up)
+
+
+def test_the_mode_of_an_export_may_change(place: Place) -> None:
+    for number in (1, 2):
+        place.send(place.shard([(number, DAY, "x")], f"d{number}", mode=Mode.APPEND))
+    place.send(place.shard(rows_of(DAY, 1, "y"), "d3", after="d2"))
+    assert place.held() == rows_of(DAY, 1, "y")
+    place.send(place.shard([(1, DAY, "z")], "d4", after="d3", mode=Mode.APPEND))
+    assert place.held() == [(0, DAY, "y"), (1, DAY, "z")]
+
+
+def test_append_takes_no_row_back(place: Place) -> None:
+    shard = place.shard(rows_of(DAY, 2, "x"), "d1", mode=Mode.APPEND, changes=["added", "removed"])
+    with pytest.raises(DeliveryError, match="1 rows are changed or removed"):
+        place.destination().check(shard)
+
+
+@pytest.mark.parametrize(
+    ("mode", "full"), [(Mode.UPSERT, False), (Mode.MIRROR, True), (Mode.SNAPSHOT, False)]
+)
+def test_files_are_whole_or_appended(place: Place, mode: Mode, full: bool) -> None:
+    with pytest.raises(DeliveryError, match="would change rows of files"):
+        place.destination().check(place.shard(rows_of(DAY, 2, "x"), "d1", mode=mode, full=full))
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.SNAPSHOT])
+def test_of_senders_at_once_none_is_lost_or_mixed(anywhere: Place, mode: Mode) -> None:
+    names = ("a", "b", "c")
+    shards = [
+        anywhere.shard([(number, DAY, name)], name, mode=mode, full=True) for number, name in enumerate(names)
+    ]
+    together = threading.Barrier(6)
+
+    def send(shard: Shard) -> Receipt:
+        together.wait()
+        return anywhere.destination().send(shard, MemoryJournal(shard.rows))
+
+    with ThreadPoolExecutor(6) as pool:  # each of them twice, as after a lease that was lost
+        receipts = list(pool.map(send, shards * 2))
+    assert len(receipts) == 6
+    every = [(number, DAY, name) for number, name in enumerate(names)]
+    if mode is Mode.APPEND:
+        assert anywhere.held() == every
+    else:
+        assert anywhere.held() == [row for row in every if row[2] == anywhere.shown()]
+
+
+def test_the_marker_comes_last_and_names_what_is_shown(anywhere: Place) -> None:
+    shards = [anywhere.shard(rows_of(DAY, 2, name), name) for name in ("d1", "d2")]
+    for shard, after in zip(shards, ("", "d1"), strict=True):
+        anywhere.send(replace(shard, supersedes=after), done=True)
+        assert anywhere.read(f"{DAY}.done").decode() == f"{shard.delivery_id}\n"
+    anywhere.send(shards[0], done=True)
+    assert anywhere.read(f"{DAY}.done").decode() == "d2\n"
+
+
+def latest(place: Place, day: str, delivery_id: str, after: str = "", **stated: Any) -> Shard:
+    rows = rows_of(day, 2, delivery_id)
+    return place.shard(
+        rows, delivery_id, after, partition=day, partition_column=None, bounds=(day, f"{day}T24"), **stated
+    )
+
+
+def test_the_newest_partition_is_named(anywhere: Place) -> None:
+    first = latest(anywhere, DAY, "d1")
+    anywhere.send(first)
+    anywhere.send(latest(anywhere, NEXT_DAY, "d2", after="d1"))
+    assert anywhere.load("latest.json")["manifest"] == f"{NEXT_DAY}/manifest.json"
+    # A sender that had stood still.
+    assert anywhere.send(first).details["shown"] == "d1"
+    assert anywhere.load("latest.json")["delivery_id"] == "d2"
+    assert anywhere.held(DAY, None) == rows_of(NEXT_DAY, 2, "d2")
+    # A day before that is meant to be the newest: somebody takes the object back.
+    anywhere.send(latest(anywhere, DAY, "d4", after="d2"))
+    assert anywhere.held(DAY, None) == rows_of(DAY, 2, "d4")
+
+
+def test_one_scope_of_all_partitions_appended_to(place: Place) -> None:
+    assert place.held(DAY, None) == []
+    place.send(latest(place, DAY, "d1", mode=Mode.APPEND))
+    place.send(latest(place, NEXT_DAY, "d2", after="d1", mode=Mode.APPEND))
+    expected = rows_of(DAY, 2, "d1") + rows_of(NEXT_DAY, 2, "d2")
+    assert place.held(DAY, None) == sorted(expected)
+    assert place.destination().forget(scope_of(DAY, None), [{"business_date": DAY, "item": 1}]) == 1
+    assert place.held(DAY, None) == sorted(row for row in expected if row[:2] != (1, DAY))

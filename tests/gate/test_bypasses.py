@@ -1,5 +1,6 @@
 """What a clever contributor would try, each alone in a copy of the bakery: refused at load, and located."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def second_export(kind: str, connection: str, first: str, second: str) -> Edit:
         for name, place in ((ORDERS, first), (REPORT, second)):
             path = folder / name
             before, rest = path.read_text().split("destination:\n")
-            kept = rest[rest.index("key: ") :]
+            mode = {"postgres": "mirror", "blob": "snapshot"}[kind]
+            kept = re.sub(r"(?m)^mode: \w+$", f"mode: {mode}", rest[rest.index("key: ") :])
             used = connection if name == REPORT else {"postgres": "shop_screens", "blob": "miller"}[kind]
             path.write_text(
                 f"{before}destination:\n  type: {kind}\n  connection: {used}\n  object: {place}\n{kept}"

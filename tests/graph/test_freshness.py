@@ -30,8 +30,14 @@ GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute=
         ("demo", {
             "raw/sales": 54 * HOUR, "raw/inventory": 54 * HOUR,
             "raw/stores": 48 * HOUR, "raw/products": 48 * HOUR,
-            "delivered/exp_top_items_partner_drop": 60 * HOUR,
-            "delivered/exp_top_items_retailer_app": 60 * HOUR,
+            **dict.fromkeys(
+                (f"delivered/exp_{name}" for name in (
+                    "top_items_partner_drop", "top_items_retailer_app", "store_gaps_crm",
+                    "vendor_gaps_marketing", "missing_items_messaging", "city_gaps_telemetry",
+                    "wide_gaps_partner_hook",
+                )),
+                60 * HOUR,
+            ),
         }),
         ("bakery", {
             "raw/orders": 30 * HOUR, "raw/shops": timedelta(days=9), "delivered/exp_shop_orders": 36 * HOUR,

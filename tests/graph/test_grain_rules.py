@@ -29,7 +29,7 @@ def test_models_that_cannot_be_cut_and_deadlines_of_drops_are_told_with_file_and
         "where amplitude > (select min(readings_planned) from {{ ref('stg_plans') }}) and {{ in_partition",
     )  # fmt: skip
     replace(
-        "exports/exp_recording_peaks.yml", "mode: mirror", "deadline: {unit: h, latency: 1}\nmode: mirror"
+        "exports/exp_recording_peaks.yml", "mode: snapshot", "deadline: {unit: h, latency: 1}\nmode: snapshot"
     )
     with pytest.raises(ProjectError) as caught:
         load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 from orchestration.headless import Complaint, Finished
@@ -38,13 +39,14 @@ def test_a_day_held_for_one_reason_and_then_another_tells_the_newer(open_bakery:
     assert company.status()[(WEATHER_REPORT, TUE)].standing is Standing.DELIVERED
 
 
-def test_what_failed_for_want_of_a_connection_goes_through_on_retry(open_bakery: Company) -> None:
+def test_what_failed_on_a_dead_destination_goes_through_on_retry(open_bakery: Company) -> None:
     whole = open_bakery
-    without = replace(whole, settings=whole.settings.model_copy(update={"connections": {}}))
+    dead = {**whole.settings.connections, "shop_screens": SecretStr("postgresql://u:p@127.0.0.1:1/nowhere")}
+    without = replace(whole, settings=whole.settings.model_copy(update={"connections": dead}))
     without.land_day(TUE, a=4)
     runs = finished(without.run())
     assert [run.success for run in runs] == [False]
-    assert any("SLUICE_CONNECTION_" in failure for failure in runs[0].failures)
+    assert any("127.0.0.1" in failure for failure in runs[0].failures)
     assert whole.status()[(SHOP_ORDERS, TUE)].standing is Standing.READY
     assert finished(whole.run()) == []
     assert [run.success for run in finished(whole.run(retry=True))] == [True]

@@ -45,6 +45,8 @@ def discreet_bakery(bakery: Company, tmp_path: Path) -> Company:
     kept = "customProperties:\n  - {property: masking, value: {pii: keep}}\n"
     contract.write_text(text.replace("customProperties:\n", kept))
     write_sources(project_dir, load_contracts(project_dir)[0])
+    with (project_dir / "exports/exp_shop_orders.yml").open("a") as export:
+        export.write("classes: [internal, pii, public]\n")
     (project_dir / "expectations/stg_orders.yml").write_text(SUITE)
     company = replace(bakery, settings=bakery.settings.model_copy(update={"project_dir": project_dir}))
     company.land_shops("a", "b", "c", "d", SECRET)

@@ -38,6 +38,7 @@ def test_what_was_written_is_read(area: Area) -> None:
     assert area.exists("sales/2022-10-03.csv")
     assert area.size("sales/2022-10-03.csv") == 8
     assert b"".join(area.chunks("sales/2022-10-03.csv")) == b"a,b\n1,2\n"
+    assert area.read("sales/2022-10-03.csv") == b"a,b\n1,2\n"
     with area.open("sales/2022-10-03.csv") as stream:
         stream.seek(4)
         assert stream.read() == b"1,2\n"
@@ -98,6 +99,38 @@ def test_of_two_that_create_at_once_one_wins(area: Area, size: int, rounds: int)
     assert len(paths(area)) == rounds
 
 
+def test_a_swap_is_of_what_was_seen_or_not_at_all(area: Area) -> None:
+    assert area.version("m.json") is None
+    assert area.swap("m.json", b"first", None)
+    first = area.version("m.json")
+    assert not area.swap("m.json", b"other", None)
+    assert area.version("m.json") == first
+    assert area.swap("m.json", b"second", first)
+    assert not area.swap("m.json", b"third", first)
+    assert b"".join(area.chunks("m.json")) == b"second"
+    second = area.version("m.json")
+    area.remove("m.json")
+    assert not area.swap("m.json", b"third", second)
+    assert paths(area) == []
+
+
+def test_of_many_that_swap_at_once_none_is_lost(area: Area) -> None:
+    together = threading.Barrier(4)
+
+    def add(letter: bytes) -> None:
+        together.wait()
+        while True:
+            version = area.version("m")
+            held = area.read("m") or b""
+            if area.swap("m", held + letter, version):
+                return
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, [b"a", b"b", b"c", b"d"]))
+    assert sorted(b"".join(area.chunks("m"))) == sorted(b"abcd")
+    assert paths(area) == ["m"]
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("write", [Area.write, Area.create])
 def test_a_half_written_file_is_never_seen(
@@ -138,6 +171,7 @@ def test_what_is_not_there(area: Area) -> None:
         area.open("no.csv")
     with pytest.raises(FileNotFoundError):
         list(area.chunks("no.csv"))
+    assert area.read("no.csv") is None
     area.remove("no.csv")
     area.remove_tree("nothing")
     assert paths(area) == []

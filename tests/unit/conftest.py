@@ -34,11 +34,24 @@ def edit(folder: Path) -> Edit:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
-    """An empty state store, on SQLite and on the real Postgres."""
-    url = f"sqlite:///{tmp_path / 'state.db'}"
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a state store may be made: an SQLite file, and a database of the real Postgres."""
     if request.param == "postgres":
-        url = str(request.getfixturevalue("database_url"))
-    opened = StateStore(url)
+        return str(request.getfixturevalue("database_url"))
+    return f"sqlite:///{tmp_path / 'state.db'}"
+
+
+@pytest.fixture
+def store(state_url: str) -> Iterator[StateStore]:
+    """An empty state store, on SQLite and on the real Postgres."""
+    opened = StateStore(state_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def another_process(store: StateStore, state_url: str) -> Iterator[StateStore]:
+    """The same records, opened once more."""
+    opened = StateStore(state_url)
     yield opened
     opened.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestration.operations.due import Cursor
-from orchestration.state.records import Delivery
+from orchestration.state.records import Delivery, DeliveryStatus
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.unit.records import Ledger
 
@@ -186,8 +186,10 @@ def test_what_is_delivered_as_it_is_is_not_held_for_want_of_a_new_checks_word(le
     store = ledger.company.deployment.store
     for export in (SHOP_ORDERS, WEATHER_REPORT):
         version = store.latest_builds(f"exports.{export}")[MON].version
-        store.plan_delivery(Delivery(export, export, MON, version, "digest", 1, "shard", "run"))
-        store.acknowledge_delivery(export, "there")
+        store.deliveries.plan(Delivery(export, export, MON, version, "digest", 1, "shard", "run"))
+        store.deliveries.move(
+            export, DeliveryStatus.ACKNOWLEDGED, out_of=[DeliveryStatus.PLANNED], location="there"
+        )
     ledger.build("staging.stg_weather", MON)
     assert ledger.look().held == ()
     ledger.build("exports.exp_weather_report", MON)

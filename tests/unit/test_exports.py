@@ -24,7 +24,7 @@ def test_an_export_is_named_after_its_model() -> None:
         ("purpose:", "purpos:", 10, "unknown field `purpos`", "did you mean `purpose`?"),
         ("purpose: Shows each shop what it ordered.\n", "", 1, "`purpose` is missing", "add `purpose:`"),
         ("  object:", "  objekt:", 5, "unknown field `destination.objekt`", "did you mean `object`?"),
-        ("mode: mirror", "mode: append", 7, "`mode` is 'append'", ""),
+        ("mode: mirror", "mode: mirrored", 7, "`mode` is 'mirrored'", ""),
         ("partitions: each", "partitions: all", 8, "`partitions` is 'all'", ""),
         ("[business_date, shop]", "[]", 6, "`key` is []", ""),
         ("shop_screens", "Shop Screens", 4, "`destination.connection` is 'Shop Screens'", ""),
@@ -69,6 +69,9 @@ def test_two_exports_on_one_model(folder: Path, edit: Edit) -> None:
 def test_two_exports_on_one_object_under_another_spelling(
     folder: Path, edit: Edit, kind: str, one: str, other: str
 ) -> None:
+    mode = {"postgres": "mirror", "blob": "snapshot"}[kind]
+    edit(SHOPS, "mode: mirror", f"mode: {mode}")
+    edit(WEATHER, "mode: snapshot", f"mode: {mode}")
     edit(SHOPS, "  type: postgres\n  connection: shop_screens\n  object: bakery.shop_orders",
          f"  type: {kind}\n  connection: same\n  object: '{one}'")  # fmt: skip
     edit(WEATHER, "  type: blob\n  connection: miller\n  object: weather",

@@ -1,27 +1,12 @@
-"""The records, on SQLite and on Postgres: drops, builds, evidence, deliveries, holds,
-releases, requests."""
+"""The records, on SQLite and on Postgres: drops, builds, evidence, holds, releases, requests."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from orchestration.state.records import Build, Delivery, Drop, DropFile, Evidence, FailedCheck, Hold, Release
+from orchestration.state.records import Build, Drop, DropFile, Evidence, FailedCheck, Hold, Release
 from orchestration.state.store import StateStore
-
-
-@pytest.fixture
-def another_process(
-    store: StateStore, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[StateStore]:
-    """The same records, opened once more."""
-    postgres = request.node.callspec.params["store"] == "postgres"
-    url = request.getfixturevalue("database_url") if postgres else f"sqlite:///{tmp_path / 'state.db'}"
-    opened = StateStore(url)
-    yield opened
-    opened.close()
 
 
 def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-01-01") -> Drop:
@@ -32,10 +17,6 @@ def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-
 
 def evidence(check: str, version: str, *, passed: bool, day: str = "2024-01-01") -> Evidence:
     return Evidence("raw.orders", day, check, version, passed, f"{check} said so", "run")
-
-
-def delivery(delivery_id: str, *, day: str = "2024-01-01", digest: str = "d") -> Delivery:
-    return Delivery(delivery_id, "exp_orders", day, "v1", digest, 3, "shard.parquet", "run")
 
 
 def test_the_same_content_again_is_the_same_drop(store: StateStore) -> None:
@@ -192,20 +173,6 @@ def test_a_release_is_used_for_one_version(store: StateStore) -> None:
     assert used.used_for_version == "a"
     assert not used.active(now)
     assert (used.holds_for("a", now), used.holds_for("b", now)) == (True, False)
-
-
-def test_a_delivery_is_planned_once_and_then_acknowledged(store: StateStore) -> None:
-    store.plan_delivery(delivery("one"))
-    store.plan_delivery(delivery("one", digest="another"))
-    assert store.latest_deliveries("exp_orders", acknowledged=True) == {}
-    planned = store.latest_deliveries("exp_orders", acknowledged=False)["2024-01-01"]
-    assert (planned.digest, planned.acknowledged, planned.acknowledged_at) == ("d", False, None)
-    store.acknowledge_delivery("one", "table t")
-    store.plan_delivery(delivery("two", digest="e"))
-    held = store.latest_deliveries("exp_orders", acknowledged=True)["2024-01-01"]
-    assert (held.delivery_id, held.location, held.rows) == ("one", "table t", 3)
-    assert held.acknowledged_at is not None
-    assert store.latest_deliveries("exp_orders", acknowledged=False)["2024-01-01"].delivery_id == "two"
 
 
 def test_holds_are_replaced_and_lifted(store: StateStore) -> None:

@@ -1,8 +1,9 @@
 """Destinations: how a shard gets to one place, and what is promised on the way.
 
-Belongs here: one module a destination, the interface they share, their registry. Does not: when
-and whether to send (the gate, the plan and the guard decide that). Imports nothing of the project
-outside this package, so that a destination can be tested alone.
+Belongs here: one module or package a destination, what they share (interface, batches, pace, HTTP), their
+registry. Does not: when and whether to send (the gate, the plan and the guard decide that). So that a
+destination can be tested alone, nothing of the project is imported outside this package but
+`orchestration.areas` (storage behind URLs) and the quoting of `orchestration.warehouse.engine`.
 """
 
 from .base import DeliveryError, Destination, Receipt, Shard

@@ -1,27 +1,93 @@
-"""What every destination promises: the shard it is given, the receipt it returns, the interface.
+"""What every destination promises: the shard it is given, the journal it writes, the interface.
 
 Belongs here: the vocabulary that the delivery engine and the destinations share.
 Does not: anything of one destination, any heavy import (this module is read whenever the graph
-is loaded), any knowledge of exports, plans or settings.
+is loaded), any knowledge of export files, plans or settings.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import unquote, unquote_plus
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import DeliveryError
+
+# The columns of a shard that are the engine's; everything after them is a field as the destination calls it.
+ROW, CHANGE, CHANGED_FIELDS, ROW_HASH = "_row", "_change", "_changed_fields", "_row_hash"
+TECHNICAL_COLUMNS = (ROW, CHANGE, CHANGED_FIELDS, ROW_HASH)
 
 _NO_DETAILS: Mapping[str, str | int | float] = {}
-_SECRET_WORDS = ("password", "passwd", "secret", "token", "key", "credential")
+
+
+class Mode(StrEnum):
+    """What a delivery makes of the destination.
+
+    `append` adds rows and touches none; `upsert` adds and changes; `mirror` removes as well, so that the
+    scope is equal to the model; `snapshot` replaces the scope whole, each time.
+    """
+
+    APPEND = "append"
+    UPSERT = "upsert"
+    MIRROR = "mirror"
+    SNAPSHOT = "snapshot"
+
+
+class Change(StrEnum):
+    """What a row of a shard does to its key, as `_change` says."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit that a vendor publishes, and where it says so."""
+
+    what: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a kind of destination can do.
+
+    `read_back`: what it holds can be read, so that it can be reconciled. `delete`: single keys can be taken
+    out, for `mirror` and for erasure requests. `single_key`: rows are told apart by one field, not several.
+    `folds_text`: a text loses the white space at its ends there, and an empty one is null: what is read back
+    differs by that, and nobody has changed it.
+    """
+
+    modes: frozenset[Mode]
+    read_back: bool
+    delete: bool
+    single_key: bool = False
+    folds_text: bool = False
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One partition of one export, frozen in a Parquet file.
+    """One plan, frozen in a Parquet file: what is to be done at the destination, row by row.
 
-    `bounds` are those of a partition that is a span of time, half-open, ISO 8601 in UTC: every value of
-    `partition_column` lies between them. Without them every value is the partition key.
+    The file has the columns `_row` (int64, 0 to `rows` - 1, ascending), `_change` (text, a `Change`),
+    `_changed_fields` (list of text: the fields that differ from what the destination acknowledged, null
+    for added and removed rows), `_row_hash` (uint64), and then the fields under the names that the
+    destination knows them by. A removed row has the values that the destination holds.
+
+    `key` are fields. `partition_column` is the field that tells the partition; None where the destination
+    holds the newest partition alone (`partitions: latest`): then the scope is the whole object, otherwise the
+    slice of the partition. `bounds` are those of a partition that is a span of time, half-open, ISO 8601
+    in UTC; without them every value of `partition_column` is the partition key.
+
+    `full`: the shard has every row that the scope is to hold, all of them `added`; with mode `mirror` or
+    `snapshot` what else the scope holds has to go. `version` is that of the model's data, `supersedes` the
+    delivery that the scope held before, "" for the first.
     """
 
     export: str
@@ -30,84 +96,195 @@ class Shard:
     path: Path
     rows: int
     key: tuple[str, ...]
-    partition_column: str
+    partition_column: str | None
     digest: str
+    mode: Mode
+    full: bool
+    version: str = ""
+    supersedes: str = ""
     bounds: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """One row that the destination did not take, with the vendor's own words.
+
+    `row` is its `_row`; `code` the vendor's error code, "" if it gives none; `said` its message.
+    """
+
+    row: int
+    code: str
+    said: str
+
+
+class Journal(Protocol):
+    """Where a delivery stands, durably; every call may come from any thread.
+
+    A destination calls `intend` before rows leave, and `acknowledge` once it knows what became of them. After
+    a crash the engine calls `send` again with the same shard, and `pending` is what is left.
+    """
+
+    def pending(self) -> Sequence[tuple[int, int]]:
+        """Return the half-open ranges of `_row` that are not settled, ascending; adjacent ones joined."""
+        ...
+
+    def intend(self, end: int) -> None:
+        """Note that rows below `end` may reach the destination from now on; durable when it returns."""
+        ...
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+        """Note that the destination has settled the rows from `first` to before `end`; durable as well.
+
+        All of them are taken but the refused ones.
+        """
+        ...
+
+    def keep(self, name: str, value: str) -> None:
+        """Remember a text under a name of this delivery (a vendor's job id), over any earlier; durable."""
+        ...
+
+    def kept(self) -> Mapping[str, str]:
+        """Return everything that was kept for this delivery."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Show progress to people; never a secret or a row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the destination holds once `deliver` has returned."""
+    """What the destination holds once `send` has returned.
+
+    `already_delivered`: the destination knew this delivery id and nothing was sent.
+    """
 
     rows: int
     location: str
-    already_delivered: bool
+    already_delivered: bool = False
     details: Mapping[str, str | int | float] = field(default_factory=lambda: _NO_DETAILS)
 
 
-class DeliveryError(Exception):
-    """Says what is wrong, what was expected and how to mend it; never holds a secret or a row."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What part of the destination's object is meant when it is read back or keys are taken out.
 
-    def __init__(self, what: str, expected: str, mend: str) -> None:
-        # All three are passed on, so that the error survives pickling between processes.
-        super().__init__(what, expected, mend)
-        self.what = what
-        self.expected = expected
-        self.mend = mend
+    `fields` are all that the export sends, `key` some of them; for `partition_key`, `partition_column` and
+    `bounds` see `Shard`.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
+    export: str
+    partition_key: str
+    key: tuple[str, ...]
+    fields: tuple[str, ...]
+    partition_column: str | None
+    bounds: tuple[str, str] | None = None
+
+
+class NoOptions(BaseModel):
+    """A destination that takes no options of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Destination(ABC):
-    """One object (a table, a folder) in one place, which shards are delivered to."""
+    """One object (a table, a folder, a CRM's object type) in one place, which shards are delivered to.
+
+    `options_model` are the fields that `destination.options` of an export file may have; an instance gets
+    them validated as `self._options`.
+    """
 
     type_name: ClassVar[str]
     guarantee: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
     kinds: ClassVar[frozenset[str]]
+    options_model: ClassVar[type[BaseModel]] = NoOptions
 
-    def __init__(self, url: str, object_name: str) -> None:
+    def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url
         self._object_name = object_name
+        self._options = options if options is not None else self.options_model()
 
     @classmethod
     @abstractmethod
     def canonical_name(cls, object_name: str) -> str:
-        """One spelling for one object of a given connection; needs no URL."""
+        """One spelling for one object of a given connection; needs no URL.
+
+        Raises:
+            DeliveryError: the text names no object.
+        """
 
     @abstractmethod
     def canonical_object(self) -> str:
-        """One spelling for one object in one place; holds no secret."""
+        """One spelling for one object in one place; holds no secret.
+
+        Raises:
+            DeliveryError: the connection's URL is none of this kind.
+        """
+
+    def check(self, shard: Shard) -> None:  # noqa: B027 - not every destination has something to check
+        """Raise DeliveryError for what the destination could not take: types, schema, privileges, sizes.
+
+        Called before anything of a shard is sent. By default nothing is checked.
+        """
 
     @abstractmethod
-    def deliver(self, shard: Shard) -> Receipt:
-        """Make the partition's slice equal to the shard, as `guarantee` says; else DeliveryError.
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """Bring the pending rows of a shard to the destination, as `guarantee` says.
 
-        The same delivery id again changes nothing. A new attempt to send is a new id.
+        The same delivery id again changes nothing more. When it returns, nothing is pending.
+
+        Raises:
+            DeliveryError: the destination cannot be reached or refuses all; what was acknowledged stays so.
         """
+
+    def arrived(self, shard: Shard) -> bool | None:  # noqa: ARG002
+        """Return whether a delivery id has arrived whole; None where the destination cannot tell.
+
+        Asked after a crash, when a newer plan is at hand and this one should not be sent any more.
+        """
+        return None
+
+    def read_back(self, scope: Scope) -> Iterator[Any]:
+        """Yield what the scope holds as Arrow record batches with the scope's fields, in any order.
+
+        Values compare equal to those sent, or to their text form (ISO 8601) where a vendor knows only text.
+
+        Raises:
+            NotImplementedError: the destination cannot be read; see `capabilities.read_back`.
+        """
+        raise NotImplementedError
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Take keys out of the scope, by values of the key's fields; return how many were there.
+
+        Raises:
+            NotImplementedError: keys cannot be taken out; see `capabilities.delete`.
+            DeliveryError: the destination cannot be reached or refuses.
+        """
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         # The default of a subclass would tempt somebody to show the URL, password and all.
         return f"{type(self).__name__}({self._object_name!r})"
 
 
-def secrets_in(url: str) -> list[str]:
-    """The secrets of a URL, as written and as meant; longest first."""
-    found: set[str] = set()
-    # By hand: a password with an unescaped character is read wrongly by urllib.
-    credentials, at, _ = url.partition("://")[2].rpartition("@")
-    if at:
-        found.add(credentials.partition(":")[2])
-    for pair in url.partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
-        if name.lower() == "sig" or any(word in name.lower() for word in _SECRET_WORDS):
-            found.update((value, unquote_plus(value)))
-    found.update([unquote(secret) for secret in found])
-    return sorted((secret for secret in found if secret), key=len, reverse=True)
-
-
-def redact(text: str, url: str) -> str:
-    """The text without any secret of the URL."""
-    for secret in secrets_in(url):
-        text = text.replace(secret, "***")
-    return text
+__all__ = [
+    "CHANGE",
+    "CHANGED_FIELDS",
+    "ROW",
+    "ROW_HASH",
+    "TECHNICAL_COLUMNS",
+    "Capabilities",
+    "Change",
+    "DeliveryError",
+    "Destination",
+    "Journal",
+    "Limit",
+    "Mode",
+    "NoOptions",
+    "Receipt",
+    "Refused",
+    "Scope",
+    "Shard",
+]

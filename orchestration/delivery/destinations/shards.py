@@ -23,7 +23,8 @@ def check_shard(shard: Shard) -> Any:
         with parquet.ParquetFile(shard.path) as file:
             schema, rows = file.schema_arrow, int(file.metadata.num_rows)
             _check_shape(shard, of, list(schema.names), rows)
-            _check_partition(shard, of, file, schema.field(shard.partition_column).type)
+            if shard.partition_column is not None:
+                _check_partition(shard, of, file, shard.partition_column)
             return schema
     except (OSError, arrow.ArrowInvalid) as error:
         problem = str(error)
@@ -45,7 +46,7 @@ def _check_shape(shard: Shard, of: str, names: list[str], rows: int) -> None:
             f"{shard.export} has no key", "at least one column", "state `key` in the export file"
         )
     for column in dict.fromkeys((*shard.key, shard.partition_column)):
-        if column not in names:
+        if column is not None and column not in names:
             raise DeliveryError(
                 f"{of} has no column {column!r}",
                 f"one of: {', '.join(names)}",
@@ -53,10 +54,10 @@ def _check_shape(shard: Shard, of: str, names: list[str], rows: int) -> None:
             )
 
 
-def _check_partition(shard: Shard, of: str, file: Any, column_type: Any) -> None:
+def _check_partition(shard: Shard, of: str, file: Any, column: str) -> None:
     arrow = import_module("pyarrow")
     compute = import_module("pyarrow.compute")
-    column = shard.partition_column
+    column_type = file.schema_arrow.field(column).type
     try:
         expected = [_as_type(text, column_type) for text in shard.bounds or (shard.partition_key,)]
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError):
@@ -86,13 +87,12 @@ def _check_partition(shard: Shard, of: str, file: Any, column_type: Any) -> None
     if outside:
         raise DeliveryError(
             f"{outside} of {shard.rows} rows of {of} lie outside it, e.g. {column} = {example}",
-            f"{_lies_in(shard)} in every row",
+            f"{_lies_in(shard, column)} in every row",
             "restrict the export's model to its partition: in_partition() in its SQL",
         )
 
 
-def _lies_in(shard: Shard) -> str:
-    column = shard.partition_column
+def _lies_in(shard: Shard, column: str) -> str:
     if shard.bounds is None or shard.bounds[0] == shard.partition_key:
         return f"{column} = {shard.partition_key}"
     return f"{shard.bounds[0]} <= {column} < {shard.bounds[1]}"

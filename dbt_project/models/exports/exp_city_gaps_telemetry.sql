@@ -1,0 +1,20 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='partition',
+    partition_by='business_date',
+    on_schema_change='append_new_columns',
+    full_refresh=false
+) }}
+
+select
+    business_date,
+    city,
+    item_number,
+    category_name,
+    vendor_number,
+    city_rank,
+    net_bottles as city_net_bottles,
+    stores_reporting,
+    stores_without
+from {{ ref('city_item_gaps') }}
+where {{ in_partition('business_date') }}

@@ -1,0 +1,22 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='partition',
+    partition_by='business_date',
+    on_schema_change='append_new_columns',
+    full_refresh=false
+) }}
+
+select
+    business_date,
+    city,
+    item_number,
+    item_description,
+    vendor_number,
+    city_rank,
+    stores_reporting,
+    stores_without
+from {{ ref('city_item_gaps') }}
+where
+    {{ in_partition('business_date') }}
+    and city_rank <= {{ var('wide_gap_rank') }}
+    and 2 * stores_without >= stores_reporting

@@ -1,0 +1,336 @@
+"""What people do with deliveries: look at plans, decide on them, send again, go back, forget, compare.
+
+Belongs here: arguments and what is printed. Does not belong here: tables (`delivery_tables`), work.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.cli.main import DataDir, DemoDestinations, Export, app, out
+from orchestration.cli.main import Project as ProjectDir
+from orchestration.cli.work import at_work
+
+if TYPE_CHECKING:
+    from orchestration.delivery.order import Outcome
+    from orchestration.state.records import Delivery
+
+Partition = Annotated[
+    str | None, typer.Option("--partition", help="The partition, as 2022-10-05 (default: the newest).")
+]
+OneOrAll = Annotated[str | None, typer.Option("--partition", help="One partition alone, as 2022-10-05.")]
+Named = Annotated[str, typer.Argument(help="The delivery's id, or a beginning of it that is unique.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
+By = Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")]
+On = Annotated[
+    str, typer.Option("--on", help="A day (its end) or a moment, as 2026-05-01 or 2026-05-01T06:00 (UTC).")
+]
+
+
+@app.command()
+def plan(
+    export: Export, partition: Partition = None, project: ProjectDir = None, data: DataDir = None
+) -> None:
+    """Show what a delivery would add, change and remove now, and what would hold it; sends nothing."""
+    with at_work(project, data) as work:
+        from orchestration.cli.delivery_tables import show_plan
+        from orchestration.delivery.preview import preview
+        from orchestration.quality.gate import Gate
+
+        target = work.target(export)
+        key = work.partition(target, partition)
+        gate = Gate(work.project.lineage, work.deployment.store)
+        show_plan(preview(work.deployment, gate, target, key, work.classified(target)), out)
+
+
+@app.command()
+def approve(
+    delivery: Named,
+    reason: Reason,
+    by: By = None,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Leave the sending to the next run.")] = False,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Let a held delivery go: that very plan, at once.
+
+    Ends with code 1 if it did not go through.
+    """
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.cli.gates import whoever_asks
+        from orchestration.operations.deciding import approve as decide
+        from orchestration.operations.redelivering import take_up
+        from orchestration.state.records import DeliveryKind
+
+        found, target = work.delivery(delivery)
+        again = found.kind is DeliveryKind.REDELIVER
+        if no_run and again:
+            raise ValueError(
+                "--no-run: a redelivery is made of no table, so no run sends it; approve it without"
+            )
+        decided = decide(work.deployment, work.instance, target, found, by or whoever_asks(), reason)
+        if no_run:
+            out.print(
+                f"{_named(decided)} is approved; `sluice run`, or the sensor, sends it",
+                soft_wrap=True,
+                markup=False,
+            )
+            return
+        if again:
+            _show_outcome(take_up(work.deployment, work.instance, target, decided, _say))
+            return
+        kind = "" if decided.kind is DeliveryKind.CHANGE else decided.kind.value
+        work.deliver(target, decided.partition_key, kind)
+
+
+@app.command()
+def reject(
+    delivery: Named, reason: Reason, by: By = None, project: ProjectDir = None, data: DataDir = None
+) -> None:
+    """Let a held delivery never go: nothing of its partition is sent until the data are others."""
+    with at_work(project, data) as work:
+        from orchestration.cli.gates import whoever_asks
+        from orchestration.operations.deciding import reject as decide
+
+        found, target = work.delivery(delivery)
+        decided = decide(work.deployment, work.instance, target, found, by or whoever_asks(), reason)
+    said = f"{_named(decided)} is rejected; it is planned anew once the data are others"
+    out.print(said, soft_wrap=True, markup=False)
+
+
+@app.command()
+def deliveries(
+    export: Annotated[str | None, typer.Argument(help="One export: its last 20 deliveries.")] = None,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """List deliveries: those of all exports that are held, under way or had rows refused, or one export's."""
+    with at_work(project, data) as work:
+        from orchestration.cli.delivery_tables import deliveries_table
+
+        if export is not None:
+            work.target(export)
+        found = work.deployment.store.deliveries.newest(export)
+    if not found:
+        out.print("no delivery" if export else "no delivery is held, under way, or had rows refused")
+        return
+    out.print(deliveries_table(found))
+
+
+@app.command()
+def rejected(
+    export: Export,
+    partition: OneOrAll = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try them again now, those given up too.")] = False,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Show the rows that a destination refuses, with the vendor's words; --retry tries them again now."""
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.cli.delivery_tables import rejected_table
+
+        target = work.target(export)
+        latest = target.export.spec.partitions == "latest"
+        wanted = None if partition is None else work.partition(target, partition)
+        scope = "" if latest else wanted
+        store = work.deployment.store
+        found = store.refused_keys.of(export, None if latest else scope)
+        if not found:
+            out.print("no row is refused")
+            return
+        hidden = {target.export.field(column) for column in work.classified(target)}
+        out.print(rejected_table(export, found, target.export.key_fields, hidden))
+        if not retry:
+            out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
+            return
+        store.refused_keys.make_due(export, None if latest else scope)
+        delivered = store.deliveries.latest(export, acknowledged=True)
+        keys = {max(delivered, default="")} if latest else {item.scope for item in found}
+        healthy = [work.run(target, key) for key in sorted(keys)]
+        left = len(store.refused_keys.of(export, None if latest else scope))
+        out.print(f"{len(found) - left:,} of {len(found):,} were taken")
+    raise typer.Exit(0 if all(healthy) and not left else 1)
+
+
+@app.command()
+def resync(
+    export: Export,
+    partition: Partition = None,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Send every row of a partition again, whatever the destination acknowledged.
+
+    Ends with code 1 if it did not go through.
+    """
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.state.records import DeliveryKind
+
+        target = work.target(export)
+        work.deliver(target, work.partition(target, partition), DeliveryKind.RESYNC.value)
+
+
+@app.command()
+def redeliver(
+    export: Export,
+    on: On,
+    reason: Reason,
+    partition: Partition = None,
+    by: By = None,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Make a destination hold again what it held at a moment: a partition, or all if it holds only one.
+
+    The next delivery of new data goes on from there.
+    """
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.cli.gates import whoever_asks
+        from orchestration.delivery.travel import parse_moment
+        from orchestration.operations.redelivering import redeliver_and_show
+
+        target = work.target(export)
+        key = work.partition(target, partition)
+        outcome = redeliver_and_show(
+            work.deployment, work.instance, target, key, parse_moment(on, work.now),
+            log=_say, by=by or whoever_asks(), reason=reason,
+        )  # fmt: skip
+        _show_outcome(outcome)
+
+
+@app.command()
+def content(
+    export: Export,
+    on: On,
+    partition: OneOrAll = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the rows, unmasked, to this .parquet or .csv file.")
+    ] = None,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Tell what a destination held at a moment, by our records: rows by partition, and the rows to a file."""
+    with at_work(project, data) as work:
+        from orchestration.cli.delivery_tables import table
+        from orchestration.delivery.travel import held_at, parse_moment, scopes_of, write_held
+
+        target, store = work.target(export), work.deployment.store
+        moment, key = parse_moment(on, work.now), target.export.key_fields
+        scopes = scopes_of(store, export)
+        if partition is not None and target.export.spec.partitions == "each":
+            scopes = [work.partition(target, partition)]
+        found = held_at(store, export, key, moment, scopes)
+        shown = table(f"{export} at {moment:%Y-%m-%d %H:%M:%S} UTC", "partition", "#rows", "last delivery")
+        for item in found:
+            shown.add_row(
+                item.scope or item.delivery.partition_key, f"{item.rows:,}", item.delivery.delivery_id[:12]
+            )
+        out.print(shown)
+        out.print(f"{sum(item.rows for item in found):,} rows")
+        if to is not None:
+            written = write_held(store, export, key, moment, scopes, to)
+            out.print(f"{written:,} rows in {to}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def forget(
+    values: Annotated[
+        list[str], typer.Argument(help="COLUMN=VALUE of the rows to forget; several must all hold.")
+    ],
+    reason: Reason,
+    by: By = None,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Take rows out of every destination and of our shards, and never send their keys again; on the record.
+
+    Ends with code 1 if something is left to do; ask for the same again.
+    """
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.cli.delivery_tables import pairs, table
+        from orchestration.cli.gates import whoever_asks
+        from orchestration.operations.erasing import forget_everywhere
+
+        if not reason.strip():
+            raise ValueError("an erasure needs a reason: --reason says which request it answers")
+        done = list(
+            forget_everywhere(
+                work.deployment,
+                work.project,
+                work.instance,
+                pairs(values),
+                by=by or whoever_asks(),
+                reason=reason.strip(),
+                log=_say,
+            )
+        )
+    shown = table("forgotten", "export", "#keys", "what was done")
+    for item in done:
+        shown.add_row(item.export, f"{len(item.keys):,}", item.said.replace("[", r"\["))
+    out.print(shown if done else "no export has these columns")
+    for item in done:
+        if item.taken_out is None:
+            out.print(f"to be taken out by hand, of {item.export}:", style="yellow")
+            for key in item.keys:
+                out.print(f"  {', '.join(str(part) for part in key)}", markup=False)
+    out.print(
+        "not touched: the warehouse, the originals, the quarantine, Dagster's event log and backups;"
+        " take the rows out of the source, and rerun it",
+        style="yellow",
+        soft_wrap=True,
+    )
+    raise typer.Exit(1 if any(item.problem for item in done) else 0)
+
+
+@app.command()
+def reconcile(
+    export: Export,
+    partition: Partition = None,
+    demo_destinations: DemoDestinations = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Read a destination back, and compare it with what it acknowledged; shown on the asset, too.
+
+    Ends with code 1 if they differ.
+    """
+    with at_work(project, data, demo_destinations) as work:
+        from orchestration.cli.running import show_finished
+        from orchestration.delivery.reconciled import readable
+        from orchestration.headless import reconcile_alone
+
+        target = work.target(export)
+        if not readable(target):
+            kind = target.export.spec.destination.type
+            raise ValueError(f"`{export}`: a destination of type {kind} cannot be read back")
+        key = work.partition(target, partition)
+        done = reconcile_alone(work.deployment, work.project, work.instance, target, key)
+        show_finished(done, out)
+        for said in done.said:
+            out.print(f"    {said}", markup=False, soft_wrap=True)
+    raise typer.Exit(0 if done.success and not done.failures and not done.warnings else 1)
+
+
+def _show_outcome(outcome: "Outcome") -> None:
+    from orchestration.delivery.showing import said_of
+
+    out.print(f"{_named(outcome.delivery)}: {said_of(outcome)}", soft_wrap=True, markup=False)
+    if outcome.refused:
+        out.print(f"{len(outcome.refused):,} rows were refused: sluice rejected {outcome.delivery.export}")
+    if outcome.too_many_refused:
+        raise typer.Exit(1)
+
+
+def _named(delivery: "Delivery") -> str:
+    where = f" [{delivery.partition_key}]" if delivery.partition_key else ""
+    return f"delivery {delivery.delivery_id[:12]} of {delivery.export}{where}"
+
+
+def _say(text: str) -> None:
+    out.print(text, style="dim", markup=False)

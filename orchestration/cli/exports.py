@@ -1,0 +1,141 @@
+"""`sluice export` and `sluice last-mile`: how an export is begun, and what of it holds for a time only."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from orchestration.cli.main import DataDir, Project, err, out, settings_of, usage_errors
+from orchestration.cli.main import app as main_app
+from orchestration.problems import ProjectError, did_you_mean
+from orchestration.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from orchestration.delivery.exported_model import ExportedModel
+
+app = typer.Typer(help="Draft an export file; print the JSON Schema of export files.")
+
+
+@app.command()
+def new(
+    model: Annotated[str, typer.Argument(help="The dbt model, exp_….")],
+    type_: Annotated[str, typer.Option("--type", help="The type of destination, as postgres.")],
+    connection: Annotated[
+        str, typer.Option(help="The connection's name; its URL is SLUICE_CONNECTION_<NAME>.")
+    ],
+    object_: Annotated[str, typer.Option("--object", help="The table, folder or object type there.")],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of the key; again for each (default: what a dbt test says is unique)."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, of what only this type of destination can be told.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Draft exports/MODEL.yml from the dbt model."""
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.delivery.export_draft import DraftRequest, draft_export
+        from orchestration.delivery.exports import FOLDER, SUFFIXES, load_exports
+
+        folder, today = settings.project_dir / FOLDER, datetime.now(UTC).date()
+        there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
+        if there and not force:
+            raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
+        request = DraftRequest(type_, connection, object_, tuple(key or ()), _options(option or []))
+        others, _ = load_exports(settings.project_dir, today)
+        drafted = draft_export(request, _model(settings, model), others, today, _schema_from(folder))
+        path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(drafted.text, encoding="utf-8")
+    out.print(str(path), markup=False, soft_wrap=True)
+    for problem in drafted.undecided:
+        err.print(f"to be decided: {problem.what}; {problem.mend}", style="yellow", markup=False)
+    todo = drafted.text.count("# TODO") + drafted.text.count(": TODO")
+    out.print(f"{todo} TODOs are left. Then: sluice check", soft_wrap=True)
+
+
+def _options(said: list[str]) -> dict[str, Any]:
+    import ryaml
+
+    options: dict[str, Any] = {}
+    for text in said:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--option is `{text}`; expected NAME=VALUE; write the value after a `=`")
+        try:
+            options[name] = ryaml.loads(value)  # pyright: ignore[reportPrivateImportUsage]
+        except ryaml.InvalidYamlError:  # pyright: ignore[reportPrivateImportUsage]
+            raise ValueError(f"--option {name} is `{value}`; expected a YAML value; quote it") from None
+    return options
+
+
+def _model(settings: Settings, name: str) -> "ExportedModel":
+    from orchestration.export_models import ExportModels
+    from orchestration.graph_rules import EXPORT_PREFIX
+    from orchestration.transformation.manifest import load_manifest
+
+    manifest = load_manifest(settings)
+    nodes = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
+    if name not in nodes:
+        raise ValueError(
+            f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
+            f" {did_you_mean(name, nodes)}"
+        )
+    return ExportModels(manifest).model(nodes[name])
+
+
+def _schema_from(folder: Path) -> str:
+    """Return the path from a folder of exports to the JSON Schema; "" where the repository is elsewhere."""
+    from orchestration.delivery.export_schema import FILE
+
+    schema = REPOSITORY / FILE
+    return os.path.relpath(schema, folder) if folder.is_relative_to(REPOSITORY) and schema.exists() else ""
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of export files, for editors; it is kept as docs/export.schema.json."""
+    from orchestration.delivery.export_schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
+
+
+@main_app.command("last-mile")
+def last_mile(project: Project = None) -> None:
+    """List every filter and mapping in an export file, who answers for it and how long it still holds.
+
+    Ends with code 1 if one has expired: its export does not load.
+    """
+    with settings_of(project, None) as settings:
+        from orchestration.delivery.exports import load_exports
+
+        today = datetime.now(UTC).date()
+        exports, problems = load_exports(settings.project_dir, today)
+        rules = sorted(
+            ((rule.days_left(today), export.name, rule) for export in exports.values()
+             for rule in export.spec.last_mile),
+            key=lambda item: item[:2],
+        )  # fmt: skip
+        if problems and not any(left < 0 for left, _, _ in rules):
+            raise ProjectError(problems)
+    if not rules:
+        out.print("no export has a last-mile rule")
+        return
+    table = Table(title="last-mile rules", title_justify="left")
+    for heading in ("export", "rule", "owner", "reason", "issue", "expires", "days left"):
+        table.add_column(heading, justify="right" if heading == "days left" else "left", overflow="fold")
+    for left, name, rule in rules:
+        shown = f"[red]expired {-left} days ago[/]" if left < 0 else str(left)
+        texts = (name, str(rule), rule.owner, rule.reason, rule.issue, str(rule.expires))
+        table.add_row(*(escape(text) for text in texts), shown)
+    out.print(table)
+    for problem in problems:
+        err.print(str(problem), style="red", markup=False)
+    raise typer.Exit(1 if problems else 0)

@@ -1,0 +1,349 @@
+"""Azure Data Explorer: rows are ingested through its queues; a partition is replaced in one step.
+
+Belongs here: what the destination promises, its tables and scopes. Does not: the connection (`cluster`),
+the queues (`ingestion`), types (`types`), the query language (`kql`).
+
+    append      parts go into the table; each is there whole or not at all, a delivery of several parts comes
+                part by part
+    snapshot    parts go into `<table>_sluice_staging`; once all rows are there, one `.replace extents` moves
+                them into the table and drops what the partition had before, "in a single transaction":
+                readers see the old rows or the new ones, never both, never neither
+
+A scope is told by the tag `drop-by:<export>/<partition>`, so rows that others ingest into the same partition
+are left alone; with `partitions: latest` the scope is the table, and every other extent of it goes.
+
+Erasure is `.delete table records`: rows are gone from every query at once and for good, the storage under
+them once the engine compacts it. Where the law asks for the storage itself within a time, `.purge table
+records` is the way: it has to be allowed for the cluster, is asked of the data management endpoint, takes
+days, and is meant for few requests; Sluice does not call it ("Data purge",
+https://learn.microsoft.com/kusto/concepts/data-purge).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..base import Capabilities, Destination, Journal, Limit, Mode, Receipt, Scope, Shard
+from ..errors import DeliveryError
+from . import kql as kql
+from .cluster import Address, Cluster, EntityMissing
+from .ingestion import PART_BYTES, Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
+from .types import (
+    Column,
+    TableColumn,
+    columns_of,
+    is_name,
+    mapping_of,
+    record_batch,
+    settled,
+    table_columns,
+)
+
+_DOCS = "https://learn.microsoft.com/kusto/"
+_BEST_PRACTICES = f"Best practices for the Kusto Ingest library, {_DOCS}api/netfx/kusto-ingest-best-practices"
+_STAGING = "_sluice_staging"
+# What a delivery that was given up may leave in the staging table goes with the next one of its partition,
+# or then.
+_STAGING_KEPT = "14d"
+_ROWS_AT_ONCE = 20_000
+# `.replace extents` wants to know when its extents were made; all were in between.
+_EVER = "extentCreatedOnFrom=datetime(2010-01-01), extentCreatedOnTo=datetime(2200-01-01)"
+
+
+class AdxOptions(BaseModel):
+    """Options of an export to Azure Data Explorer.
+
+    Attributes:
+        wait_minutes: how long to wait until queued rows are in the table, before the run ends red; the next
+            run waits on or queues them again.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait_minutes: float = Field(default=20.0, gt=0, le=1440)
+
+
+class AdxDestination(Destination):
+    """A table of one database."""
+
+    type_name: ClassVar[str] = "adx"
+    guarantee: ClassVar[str] = (
+        "idempotent: each file has an `ingest-by` tag of export, partition and delivery and is ingested if "
+        "that does not exist, so a file that is queued again after a crash is not loaded again; a "
+        "snapshot's partition is replaced in one transaction"
+    )
+    kinds: ClassVar[frozenset[str]] = frozenset({"azuredataexplorer"})
+    options_model: ClassVar[type[BaseModel]] = AdxOptions
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset({Mode.APPEND, Mode.SNAPSHOT}),
+        read_back=True,
+        delete=True,
+        folds_text=True,
+        limits=(
+            Limit(
+                "uncompressed data of one file",
+                f"1 GB advised; Sluice cuts at {PART_BYTES:,} bytes",
+                _BEST_PRACTICES,
+            ),
+            Limit(
+                "size of one file",
+                "6 GB",
+                "Data ingestion overview, "
+                "https://learn.microsoft.com/azure/data-explorer/ingest-data-overview",
+            ),
+            Limit(
+                "null in text",
+                "stored as empty text",
+                f"The string data type, {_DOCS}query/scalar-data-types/string",
+            ),
+            Limit(
+                "digits of a decimal", "34", f"The decimal data type, {_DOCS}query/scalar-data-types/decimal"
+            ),
+            Limit(
+                "soft deletes on a table at once", "1", f"Data soft delete, {_DOCS}concepts/data-soft-delete"
+            ),
+            Limit(
+                "keeping failures of ingestion",
+                "14 days",
+                f"Ingestion failures, {_DOCS}management/ingestion-failures",
+            ),
+        ),
+    )
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """The table's name; Kusto tells capital letters from small ones."""
+        name = object_name.strip()
+        if not is_name(name) or len(name + _STAGING) > 1024:
+            raise DeliveryError(
+                f"destination object {object_name!r} is no table name of Azure Data Explorer",
+                "1 to 1,000 letters, digits, underscores, spaces, dots and dashes; the database is in the "
+                "connection",
+                "correct destination.object in the export file",
+            )
+        return name
+
+    def canonical_object(self) -> str:
+        """Cluster, database and table."""
+        address = Address.of(self._url)
+        return f"adx://{address.host}/{address.database}/{self._table}"
+
+    def check(self, shard: Shard) -> None:
+        """Raise for columns without a type, or of another type in the table, and without access."""
+        with Cluster(self._url) as cluster:
+            self._columns(cluster, shard)
+            if shard.mode is Mode.SNAPSHOT:
+                self._columns(cluster, shard, self._staging)
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """Bring the pending rows into the table."""
+        tags, parts = Tags.of(shard), parts_of(shard)
+        with Cluster(self._url) as cluster:
+            if shard.mode is Mode.SNAPSHOT:
+                queued = self._replace(cluster, shard, parts, journal)
+            else:
+                queued = self._append(cluster, shard, parts, journal)
+        return Receipt(
+            rows=shard.rows,
+            location=self.canonical_object(),
+            already_delivered=queued == 0 and shard.rows > 0,
+            details={"files queued": queued, "tag": f"drop-by:{tags.scope}"},
+        )
+
+    def arrived(self, shard: Shard) -> bool | None:
+        """Whether the table has the delivery's tags.
+
+        A part of an append that is not there may still be in a queue: then nobody can tell.
+        """
+        if not shard.rows:
+            return None
+        tags = Tags.of(shard)
+        with Cluster(self._url) as cluster:
+            if not self._found(cluster, self._table):
+                return False if shard.mode is Mode.SNAPSHOT else None
+            if shard.mode is Mode.SNAPSHOT:
+                # Nothing comes into the table but by our own replacing.
+                return self._holds(cluster, tags)
+            there = (rows_tagged(cluster, self._table, f"ingest-by:{tags.part(p)}") for p in parts_of(shard))
+            return True if all(there) else None
+
+    def read_back(self, scope: Scope) -> Iterator[Any]:
+        """Yield the scope's rows; empty text is null, dates and decimals are as they were sent."""
+        with Cluster(self._url) as cluster:
+            held = {column.name: column for column in self._found(cluster, self._table)}
+            if not held:
+                return
+            columns = [held[field] for field in self._known(scope, scope.fields, held)]
+            condition = kql.in_scope(scope, {column.name: column.type for column in held.values()})
+            query = (
+                f"{kql.name(self._table)}{f' | where {condition}' if condition else ''} "
+                f"| project {', '.join(kql.name(column.name) for column in columns)}"
+            )
+            for rows in cluster.rows(query, _ROWS_AT_ONCE, "read a table"):
+                yield record_batch(columns, rows)
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
+        with Cluster(self._url) as cluster:
+            held = {column.name: column for column in self._found(cluster, self._table)}
+            if not held or not keys:
+                return 0
+            self._known(scope, scope.key, held)
+            table, gone = kql.name(self._table), 0
+            types = {column.name: column.type for column in held.values()}
+            # One after the other: parallel deletions on a table may fail.
+            for condition in kql.of_keys(scope, keys, types):
+                there = cluster.count(f"{table} | where {condition} | count", "count rows")
+                if there:
+                    cluster.command(
+                        f".delete table {table} records <| {table} | where {condition}", "delete rows"
+                    )
+                gone += there
+            return gone
+
+    @cached_property
+    def _table(self) -> str:
+        return self.canonical_name(self._object_name)
+
+    @property
+    def _staging(self) -> str:
+        return self._table + _STAGING
+
+    @property
+    def _wait_seconds(self) -> float:
+        return cast("AdxOptions", self._options).wait_minutes * 60
+
+    def _append(self, cluster: Cluster, shard: Shard, parts: Sequence[Part], journal: Journal) -> int:
+        pending = journal.pending()
+        parts = [p for p in parts if any(p.first < end and first < p.end for first, end in pending)]
+        if not parts:
+            return 0
+        mapping = self._made(cluster, self._table, self._columns(cluster, shard))
+        ingestion = Ingestion(cluster, self._table, mapping, [Tags.of(shard).scope], self._wait_seconds)
+        return ingestion.bring(shard, parts, journal, lambda part: journal.acknowledge(part.first, part.end))
+
+    def _replace(self, cluster: Cluster, shard: Shard, parts: Sequence[Part], journal: Journal) -> int:
+        tags = Tags.of(shard)
+        there = bool(self._found(cluster, self._table))
+        queued = 0
+        if there and not shard.rows:
+            cluster.command(f".drop extents <| {self._others(shard, tags)}", "drop what a partition had")
+        elif shard.rows and not (there and self._holds(cluster, tags)):
+            columns = self._columns(cluster, shard)
+            self._made(cluster, self._table, columns)
+            mapping = self._made(cluster, self._staging, columns)
+            self._clear_staging(cluster, tags)
+            ingestion = Ingestion(
+                cluster, self._staging, mapping, [tags.scope, tags.delivery], self._wait_seconds
+            )
+            try:
+                queued = ingestion.bring(shard, parts, journal, _nothing)
+            except RowsLost:
+                cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
+                raise
+            self._swap(cluster, shard, tags)
+        journal.intend(shard.rows)
+        for first, end in journal.pending():
+            journal.acknowledge(first, end)
+        return queued
+
+    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags) -> None:
+        """Replace the scope by the staged rows in one transaction; a second time it changes nothing."""
+        staged = rows_tagged(cluster, self._staging, f"drop-by:{tags.delivery}")
+        if staged != shard.rows:
+            cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
+            raise DeliveryError(
+                f"of {shard.rows} rows that were sent, Azure Data Explorer staged {staged} in "
+                f"{self._staging!r}; {self._table!r} is as it was",
+                "every row of every file, once",
+                "see `.show ingestion failures`, then run the delivery again",
+            )
+        cluster.command(
+            f".replace extents in table {kql.name(self._table)} with ({_EVER}) <| "
+            f"{{ {self._others(shard, tags)} }}, {{ {self._staged(tags)} }}",
+            "replace a partition",
+        )
+
+    def _clear_staging(self, cluster: Cluster, tags: Tags) -> None:
+        """Drop what earlier deliveries of the partition left in the staging table."""
+        cluster.command(
+            f".drop extents <| .show table {kql.name(self._staging)} extents "
+            f"where tags has {kql.text(f'drop-by:{tags.scope}')} "
+            f"and tags !has {kql.text(f'drop-by:{tags.delivery}')}",
+            "drop rows that were staged before",
+        )
+        cluster.command(
+            f".alter-merge table {kql.name(self._staging)} policy retention softdelete = {_STAGING_KEPT}",
+            "set the retention of the staging table",
+        )
+
+    def _others(self, shard: Shard, tags: Tags) -> str:
+        """The command that shows what the scope holds of other deliveries."""
+        # Without the delivery itself: a command whose answer was lost is given again, and must not drop
+        # its own.
+        mine = f"tags !has {kql.text(f'drop-by:{tags.delivery}')}"
+        scope = (
+            f"tags has {kql.text(f'drop-by:{tags.scope}')} and " if shard.partition_column is not None else ""
+        )
+        return f".show table {kql.name(self._table)} extents where {scope}{mine}"
+
+    def _staged(self, tags: Tags) -> str:
+        tag = kql.text(f"drop-by:{tags.delivery}")
+        return f".show table {kql.name(self._staging)} extents where tags has {tag}"
+
+    def _holds(self, cluster: Cluster, tags: Tags) -> bool:
+        return rows_tagged(cluster, self._table, f"drop-by:{tags.delivery}") > 0
+
+    def _columns(self, cluster: Cluster, shard: Shard, table: str = "") -> list[Column]:
+        """The shard's fields with the types that they have, or will have, in the table."""
+        table = table or self._table
+        columns = columns_of(import_module("pyarrow.parquet").read_schema(shard.path))
+        return settled(columns, self._found(cluster, table), table)
+
+    def _found(self, cluster: Cluster, table: str) -> list[TableColumn]:
+        """The columns of a table; none if there is no such table."""
+        try:
+            shown = cluster.command(f".show table {kql.name(table)} schema as json", "show a table's schema")
+        except EntityMissing:
+            return []
+        return table_columns(str(shown[0]["Schema"]))
+
+    def _made(self, cluster: Cluster, table: str, columns: Sequence[Column]) -> str:
+        """Make the table, or add the columns it has not; return the name of its ingestion mapping.
+
+        A mapping's name tells its content, so that files in the queue keep the one they were sent with.
+        """
+        quoted = kql.name(table)
+        listed = ", ".join(f"{kql.name(column.name)}:{column.type}" for column in columns)
+        folder = ' with (folder="sluice")' if table == self._staging else ""
+        cluster.command(f".create-merge table {quoted} ({listed}){folder}", "make a table or add columns")
+        remarks = [f"{kql.name(c.name)}:{kql.text(c.remark)}" for c in columns if c.remark]
+        if remarks and table == self._table:
+            cluster.command(
+                f".alter-merge table {quoted} column-docstrings ({', '.join(remarks)})", "describe columns"
+            )
+        mapping = mapping_of(columns)
+        name = f"sluice_{hashlib.sha256(mapping.encode()).hexdigest()[:12]}"
+        cluster.command(
+            f".create-or-alter table {quoted} ingestion parquet mapping {kql.text(name)} {kql.text(mapping)}",
+            "make an ingestion mapping",
+        )
+        return name
+
+    def _known(self, scope: Scope, fields: Sequence[str], held: Mapping[str, TableColumn]) -> Sequence[str]:
+        wanted = {*fields, *filter(None, [scope.partition_column])}
+        if missing := sorted(wanted - held.keys()):
+            raise DeliveryError(
+                f"table {self._table!r} in Azure Data Explorer lacks columns {', '.join(map(repr, missing))}",
+                "the columns that the export has",
+                "deliver the export once, which adds them; or find out who dropped them",
+            )
+        return fields
+
+
+def _nothing(part: Part) -> None:
+    """A staged part is not yet what the destination holds."""

@@ -1,0 +1,376 @@
+"""Queued ingestion: a shard as Parquet files, each in the queue once, watched until its rows are there.
+
+Belongs here: parts, tags, what was queued and what became of it. Does not: tables and scopes (`adx`).
+
+How it stays once. Each part of a delivery has an `ingest-by:` tag of its own, and is sent with
+`ingestIfNotExists`: whatever is queued twice (by a restart, or by the library, which tries every queue) is
+loaded once. The service looks for the tag once for all that it loads together, so a part is never batched
+with others (`FlushImmediately`). Whether rows are there is told by the tags of the table's extents alone,
+which outlive every process and every queue. The status queue and `.show ingestion failures` only tell why
+rows do not come: the queue's messages belong to all clients of the cluster, are only looked at, and may be
+taken by others.
+
+The journal keeps for each part where it stands, and the source id it was queued with: `sending`, `queued`
+(waited for, by a restart too), `loaded`, and `failed`, `late` or `lost`, after which it is queued anew.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
+
+from ..base import TECHNICAL_COLUMNS, Journal, Shard
+from ..errors import DeliveryError
+from . import kql as kql
+from .cluster import Cluster, is_theirs
+
+# A file for ingestion should have 100 MB to 1 GB uncompressed ("Best practices for the Kusto Ingest library",
+# https://learn.microsoft.com/kusto/api/netfx/kusto-ingest-best-practices), and may have 6 GB. Parquet counts
+# its columns after encoding, which makes repeating values small: a quarter leaves room for that.
+PART_BYTES = 250_000_000
+# Azure Queue Storage shows at most 32 messages at once ("Peek Messages"); the library asks for one more
+# than told.
+_PEEKED = 31
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
+_RESOURCES_TIMEOUT = timedelta(minutes=2)
+_ALREADY_THERE = "Skipped_IngestByTagAlreadyExists"
+_LOADING = "queued"
+_ROWS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a shard that become one file: from `first` to before `end`, about `size` bytes uncompressed."""
+
+    number: int
+    first: int
+    end: int
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.end - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags of a delivery's extents.
+
+    `scope` is that of the partition: extents of different partitions are never merged, so that a partition
+    can be replaced. `delivery` keeps deliveries apart where one is replaced by the next.
+    """
+
+    export: str
+    partition_key: str
+    delivery_id: str
+
+    @classmethod
+    def of(cls, shard: Shard) -> "Tags":
+        """The tags of a shard."""
+        return cls(shard.export, shard.partition_key, shard.delivery_id)
+
+    @property
+    def scope(self) -> str:
+        """The `drop-by:` value of the partition."""
+        return f"{self.export}/{self.partition_key}"
+
+    @property
+    def delivery(self) -> str:
+        """The `drop-by:` value of the delivery."""
+        return f"{self.scope}/{self.delivery_id}"
+
+    def part(self, part: Part) -> str:
+        """The `ingest-by:` value of a part."""
+        return f"{self.delivery}/{part.number}"
+
+
+def parts_of(shard: Shard) -> list[Part]:
+    """Cut a shard into parts; the same ones for the same file, whoever asks.
+
+    Raises:
+        DeliveryError: the file cannot be read, or has other rows than planned.
+    """
+    metadata = _metadata(shard)
+    parts: list[Part] = []
+    first = end = size = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        pieces = max(1, -(-group.total_byte_size // PART_BYTES))
+        for piece in range(pieces):
+            rows = group.num_rows * (piece + 1) // pieces - group.num_rows * piece // pieces
+            more = group.total_byte_size // pieces
+            if size and size + more > PART_BYTES:
+                parts.append(Part(len(parts), first, end, size))
+                first, size = end, 0
+            end += rows
+            size += more
+    return [*parts, Part(len(parts), first, end, size)] if end > first else parts
+
+
+def _metadata(shard: Shard) -> Any:
+    of = f"the shard of {shard.export}, partition {shard.partition_key},"
+    again = "run the export's partition again; its plan writes the shard anew"
+    try:
+        metadata: Any = import_module("pyarrow.parquet").read_metadata(shard.path)
+    except (OSError, import_module("pyarrow").ArrowInvalid) as error:
+        raise DeliveryError(
+            f"{of} cannot be read: {error}", "a Parquet file that a plan wrote", again
+        ) from None
+    if metadata.num_rows != shard.rows:
+        raise DeliveryError(f"{of} has {metadata.num_rows} rows", f"{shard.rows} rows, as planned", again)
+    return metadata
+
+
+def rows_tagged(cluster: Cluster, table: str, tag: str) -> int:
+    """How many rows the extents of a table with a tag have; merged ones count whole."""
+    shown = cluster.command(
+        f".show table {kql.name(table)} extents where tags has {kql.text(tag)}", "show extents"
+    )
+    return sum(int(extent["RowCount"]) for extent in shown)
+
+
+class RowsLost(DeliveryError):
+    """The service loaded a part, but not all of its rows."""
+
+
+class Ingestion:
+    """Brings parts of one delivery into a table.
+
+    Args:
+        cluster: where to.
+        table: which table the rows go to first.
+        mapping: the name of the table's ingestion mapping.
+        drop_by: values of `drop-by:` tags for every extent.
+        wait_seconds: how long to wait for a queued part at most.
+    """
+
+    def __init__(
+        self, cluster: Cluster, table: str, mapping: str, drop_by: Sequence[str], wait_seconds: float
+    ) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._mapping = mapping
+        self._drop_by = list(drop_by)
+        self._wait_seconds = wait_seconds
+
+    def bring(
+        self, shard: Shard, parts: Sequence[Part], journal: Journal, arrived: Callable[[Part], None]
+    ) -> int:
+        """Queue the parts that are neither there nor on their way, wait for all; return how many were queued.
+
+        `arrived` is called for each part once its rows are in the table.
+
+        Raises:
+            DeliveryError: the service refused a part, lost rows, or did not load it in time.
+        """
+        tags = Tags.of(shard)
+        waiting: dict[Part, str] = {}
+        kept = journal.kept()
+        missing: list[Part] = []
+        for part in parts:
+            state, _, source = kept.get(_kept_name(part), "").partition(" ")
+            journal.intend(part.end)
+            if self._is_there(tags, part, journal, source):
+                arrived(part)
+            elif state == _LOADING:
+                waiting[part] = source
+            else:
+                missing.append(part)
+        client = self._client()
+        try:
+            with TemporaryDirectory(prefix="sluice-adx-") as folder:
+                files = _files(shard.path, missing, Path(folder))
+                for part, path in files:
+                    source = str(uuid.uuid4())
+                    journal.keep(_kept_name(part), f"sending {source}")
+                    self._enqueue(client, part, path, source, tags)
+                    journal.keep(_kept_name(part), f"{_LOADING} {source}")
+                    journal.tell(f"queued rows {part.first} to {part.end} as {source}")
+                    waiting[part] = source
+                    path.unlink()
+            self._wait(client, tags, waiting, journal, arrived)
+        finally:
+            client.close()
+        return len(missing)
+
+    def _client(self) -> Any:
+        builder = self._cluster.address.connection("ingest-")
+        client: Any = import_module("azure.kusto.ingest").QueuedIngestClient(builder)
+        # The library would wait an hour for its list of queues, and offers no setting.
+        client._resource_manager._kusto_client._mgmt_default_timeout = _RESOURCES_TIMEOUT
+        return client
+
+    def _is_there(self, tags: Tags, part: Part, journal: Journal, source: str) -> bool:
+        rows = rows_tagged(self._cluster, self._table, f"ingest-by:{tags.part(part)}")
+        if not rows:
+            return False
+        if rows < part.rows:
+            journal.keep(_kept_name(part), f"lost {source}")
+            raise RowsLost(
+                f"of {part.rows} rows that were sent, Azure Data Explorer loaded {rows} into {self._table!r}",
+                "every row of a file",
+                "see `.show ingestion failures`; take the rows out with `.drop extents <| .show table "
+                f'{kql.name(self._table)} extents where tags has "ingest-by:{tags.part(part)}"`, then run '
+                "the delivery again",
+            )
+        journal.keep(_kept_name(part), f"loaded {source}")
+        return True
+
+    def _enqueue(self, client: Any, part: Part, path: Path, source: str, tags: Tags) -> None:
+        ingest: Any = import_module("azure.kusto.ingest")
+        properties = ingest.IngestionProperties(
+            self._cluster.address.database,
+            self._table,
+            data_format=import_module("azure.kusto.data.data_format").DataFormat.PARQUET,
+            ingestion_mapping_reference=self._mapping,
+            ingest_by_tags=[tags.part(part)],
+            ingest_if_not_exists=[tags.part(part)],
+            drop_by_tags=self._drop_by,
+            flush_immediately=True,
+            report_level=ingest.ReportLevel.FailuresAndSuccesses,
+        )
+        descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
+        try:
+            client.ingest_from_file(descriptor, properties)
+        except Exception as error:
+            if type(error).__name__ not in ("KustoQueueError", "KustoBlobError"):
+                if not is_theirs(error):
+                    raise
+                raise self._cluster.refusal(error, "hand out its queues for ingestion") from None
+            cause = getattr(error, "inner", None) or error.__cause__ or error
+            what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
+            raise DeliveryError(
+                f"{self._cluster.address.host}: could not {what} the storage that Azure Data Explorer lends "
+                f"for ingestion ({self._queue_names(client)}): {self._cluster.shown(cause)}",
+                "the cluster's queues and containers reachable from here, over HTTPS",
+                "open the way to *.queue.core.windows.net and *.blob.core.windows.net; then run the delivery "
+                "again",
+            ) from None
+
+    def _wait(
+        self,
+        client: Any,
+        tags: Tags,
+        waiting: dict[Part, str],
+        journal: Journal,
+        arrived: Callable[[Part], None],
+    ) -> None:
+        deadline = time.monotonic() + self._wait_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            for part, source in list(waiting.items()):
+                if self._is_there(tags, part, journal, source):
+                    del waiting[part]
+                    arrived(part)
+            if not waiting:
+                return
+            for source, (code, said) in self._failures(client, list(waiting.values())).items():
+                part = next(part for part, its in waiting.items() if its == source)
+                journal.keep(_kept_name(part), f"failed {source}")
+                raise DeliveryError(
+                    f"Azure Data Explorer refused rows {part.first} to {part.end} for {self._table!r}: "
+                    f"{code}: {self._cluster.shown(said)}",
+                    "a file that the table's columns and ingestion mapping take",
+                    "mend what the message names, then run the delivery again",
+                )
+            left = deadline - time.monotonic()
+            if left <= 0:
+                for part, source in waiting.items():
+                    journal.keep(_kept_name(part), f"late {source}")
+                raise DeliveryError(
+                    f"{len(waiting)} of the delivery's files waited longer than "
+                    f"{self._wait_seconds / 60:g} minutes "
+                    f"in the ingestion queue ({self._queue_names(client)}) of {self._cluster.address.host}",
+                    "files that are loaded in time; the service neither loaded nor refused them",
+                    "see whether the cluster is stopped, suspended or overloaded; run the delivery again "
+                    "(nothing is loaded twice), or raise destination.options.wait_minutes",
+                )
+            Event().wait(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _failures(self, client: Any, sources: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """What the service says of sources that it gave up, as (code, words), by source."""
+        found: dict[str, tuple[str, str]] = {}
+        for message in self._peeked(client):
+            if message.IngestionSourceId in sources and _is_final(message.ErrorCode, message.FailureStatus):
+                found[message.IngestionSourceId] = (str(message.ErrorCode), str(message.Details))
+        for source in sources:
+            if source in found:
+                continue
+            # A source's id is in the name of its blob. Messages in the queue may be taken by others, or be
+            # too many.
+            try:
+                shown = self._cluster.command(
+                    f".show ingestion failures | where IngestionSourcePath contains {kql.text(source)} "
+                    "| project ErrorCode, FailureKind, Details",
+                    "show failures of ingestion",
+                )
+            except DeliveryError:
+                # Not every principal may see them; who cannot reach the cluster fails at the extents.
+                break
+            for row in shown:
+                if _is_final(row["ErrorCode"], row["FailureKind"]):
+                    found[source] = (str(row["ErrorCode"]), str(row["Details"]))
+        return found
+
+    def _peeked(self, client: Any) -> Sequence[Any]:
+        statuses: Any = import_module("azure.kusto.ingest.status").KustoIngestStatusQueues(client)
+        try:
+            return statuses.failure.peek(_PEEKED)
+        except import_module("azure.core.exceptions").AzureError:
+            # The queue is only one of two places that tell of failures, and neither tells of success.
+            return ()
+
+    def _queue_names(self, client: Any) -> str:
+        resources = client._resource_manager
+        try:
+            queues = resources.get_ingestion_queues()
+        except Exception:
+            return "queues unknown"
+        return ", ".join(f"{queue.parsed.netloc}/{queue.object_name}" for queue in queues)
+
+
+def _files(path: Path, parts: Sequence[Part], folder: Path) -> Iterator[tuple[Part, Path]]:
+    """Write parts of a shard as Parquet files without the technical columns, one after the other."""
+    parquet: Any = import_module("pyarrow.parquet")
+    with parquet.ParquetFile(path) as shard:
+        schema = shard.schema_arrow
+        fields = [field for field in schema if field.name not in TECHNICAL_COLUMNS]
+        kept = import_module("pyarrow").schema(fields)
+        for part in parts:
+            target = folder / f"{part.number}.parquet"
+            with parquet.ParquetWriter(target, kept, compression="zstd") as writer:
+                for batch in _batches(shard, kept.names, part):
+                    writer.write_batch(batch)
+            yield part, target
+
+
+def _batches(shard: Any, names: Sequence[str], part: Part) -> Iterator[Any]:
+    """Yield a part's rows; only the row groups that it lies in are read."""
+    start = 0
+    for group in range(shard.num_row_groups):
+        rows: int = shard.metadata.row_group(group).num_rows
+        if start < part.end and start + rows > part.first:
+            place = start
+            for batch in shard.iter_batches(_ROWS_AT_ONCE, [group], list(names)):
+                first, end = max(part.first - place, 0), min(part.end - place, batch.num_rows)
+                if first < end:
+                    yield batch.slice(first, end - first)
+                place += batch.num_rows
+        start += rows
+
+
+def _kept_name(part: Part) -> str:
+    return f"part-{part.number}"
+
+
+def _is_final(code: Any, status: Any) -> bool:
+    """Whether a failure ends an ingestion: transient ones are tried again by the service itself."""
+    return code != _ALREADY_THERE and str(status).lower() != "transient"

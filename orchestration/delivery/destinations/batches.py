@@ -1,0 +1,328 @@
+"""Destinations that take rows in requests of a limited size, and answer for each row.
+
+Belongs here: sending batches side by side at the vendor's pace, trying again, splitting a batch to find the
+row that spoils it. Does not: HTTP (`http`), what a vendor's request looks like, where batches are cut
+(`cutting`).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from threading import Lock
+from time import monotonic
+from typing import ClassVar, TypeVar
+
+from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
+from .cutting import Batch, PendingRows, Piece, Row, halves, pieces, runs
+from .errors import DeliveryError, redact
+from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
+
+SAID_CHARACTERS = 500
+R = TypeVar("R")
+# Rows of these kinds are all settled before those of the next.
+_ORDER = ((Change.ADDED, Change.CHANGED), (Change.REMOVED,))
+_TELL_SECONDS = 5.0
+# `intend` is a durable write; it is called once in so many batches.
+_STRIDE_BATCHES = 16
+
+
+class TryAgain(Exception):
+    """The vendor did not take a request this time; the work may have been done all the same.
+
+    `after` are the seconds it asks for, None if it does not say. `everyone`: no request of this destination
+    would be taken now, so all senders pause; so it is when the vendor asks for seconds.
+    """
+
+    def __init__(self, said: str, after: float | None = None, everyone: bool = False) -> None:
+        super().__init__(said, after, everyone)
+        self.said = said
+        self.after = after
+        self.everyone = everyone or after is not None
+
+    def __str__(self) -> str:
+        return self.said
+
+
+class BatchRefused(Exception):
+    """The vendor refused a request whole for something in it; it is split to find the rows at fault.
+
+    `code` is the vendor's error code, "" if it gives none; `said` its message.
+    """
+
+    def __init__(self, code: str, said: str) -> None:
+        super().__init__(code, said)
+        self.code = code
+        self.said = said
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.said}".strip()
+
+
+class BatchDestination(Destination):
+    """A destination that is sent batches.
+
+    Attributes:
+        batch_rows: rows in one request at most.
+        rate: what the vendor allows one connection.
+        parallel: requests under way at once at most.
+        budget_seconds: how long one `send` may take; then it ends with what is acknowledged.
+    """
+
+    batch_rows: ClassVar[int]
+    rate: ClassVar[Rate | None] = None
+    parallel: ClassVar[int] = 4
+    budget_seconds: float = 1800.0
+    _pace: Pace | None = None
+
+    def new_pace(self) -> Pace:
+        """A budget of time from now on; what was asked before counts for the vendor still."""
+        self._pace = Pace(self.rate_allowed(), self.budget_seconds, after=self._pace)
+        return self._pace
+
+    def rows_a_batch(self) -> int:
+        """Return `batch_rows`, or fewer, where the export's options say so."""
+        return self.batch_rows
+
+    def rate_allowed(self) -> Rate | None:
+        """Return `rate`, or another, where the export's options say so."""
+        return self.rate
+
+    @abstractmethod
+    def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
+        """Send one request; return the rows that the vendor refused. Called from several threads.
+
+        Rows of one batch are all of one `change`.
+
+        Raises:
+            TryAgain: too many requests, the vendor is down, or the answer was lost.
+            BatchRefused: the request was refused whole.
+            DeliveryError: nothing can be sent: credentials, a missing object, a field that is unknown.
+        """
+
+    def needs_finish(self, shard: Shard) -> bool:
+        """Return whether `finish` has work to do: by default where the rest of the scope has to go."""
+        replaces = shard.full and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT)
+        return replaces and type(self).finish is not BatchDestination.finish
+
+    def finish(self, shard: Shard) -> None:
+        """Do what follows the last row: take out what a full shard does not have, say. May be called again.
+
+        Called once at the end of each `send` if `needs_finish`. Part of the shard stays pending until it has
+        returned, so that a crash before does not lose it.
+
+        Raises:
+            TryAgain: it is called again later.
+            DeliveryError: it cannot be done.
+        """
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """Send the pending rows in batches.
+
+        Raises:
+            DeliveryError: the vendor refuses all, or the budget is spent; what was acknowledged stays so.
+        """
+        return _Sending(self, shard, journal).run()
+
+    def insist(self, work: Callable[[], R]) -> R:
+        """Do a piece of work that is no batch (a look-up, a deletion), again after each TryAgain.
+
+        Raises:
+            DeliveryError: the budget is spent, or the work itself raises it.
+        """
+        said = ""
+
+        def heard(busy: TryAgain) -> None:
+            nonlocal said
+            said = busy.said
+
+        try:
+            return _insist(work, self.new_pace(), heard)
+        except OutOfTime:
+            raise self.out_of_time("nothing was changed for certain", said) from None
+
+    def out_of_time(self, where: str, said: str) -> DeliveryError:
+        """The error that says that the budget is spent, how far it went, and what the vendor last said."""
+        last = f"; the vendor last said: {self.shown(said)}" if said else ""
+        return DeliveryError(
+            f"{self.canonical_object()}: the time for one delivery, {self.budget_seconds:g} s, is spent, or "
+            f"would be before the vendor wants to be asked again: {where}{last}",
+            "a vendor that answers, and a rate that brings all rows within the time",
+            "run the export again: it takes up where this one ended; look at the vendor's status page first",
+        )
+
+    def shown(self, text: str) -> str:
+        """A vendor's words without the connection's secrets, short enough to be kept for each row."""
+        return redact(text, self._url)[:SAID_CHARACTERS]
+
+
+def _insist(work: Callable[[], R], pace: Pace, heard: Callable[[TryAgain], None]) -> R:
+    """Do a piece of work at the vendor's pace, again and again until it is done or time is up."""
+    attempt = 0
+    while True:
+        turn = pace.turn()
+        try:
+            return work()
+        except TryAgain as error:
+            busy = error
+        finally:
+            pace.answered(turn)
+        heard(busy)
+        seconds = back_off_seconds(attempt, busy.after)
+        attempt += 1
+        if busy.everyone:
+            pace.pause(seconds)
+        else:
+            pace.rest(seconds)
+
+
+class _Sending:
+    """One call of `send`: the senders, what they share, and how it ends."""
+
+    def __init__(self, destination: BatchDestination, shard: Shard, journal: Journal) -> None:
+        self._destination = destination
+        self._shard = shard
+        self._journal = journal
+        self._pace = destination.new_pace()
+        self._batch_rows = destination.rows_a_batch()
+        self._finishes = destination.needs_finish(shard)
+        self._lock = Lock()
+        # With `finish` ahead: the first settled batch, which is acknowledged only after it.
+        self._held_back: tuple[Sequence[int], Sequence[Refused]] | None = None
+        # What the first sender met that ends the sending; the others then meet `Halted`.
+        self._error: BaseException | None = None
+        self._intended = 0
+        self._to_settle = self._settled = self._refused = self._requests = self._tried_again = 0
+        self._said = ""
+        self._started = self._told = monotonic()
+
+    def run(self) -> Receipt:
+        ranges = self._journal.pending()
+        if not ranges and self._shard.rows:
+            return self._receipt(already_delivered=True)
+        self._to_settle = sum(end - first for first, end in ranges)
+        pending = PendingRows(ranges)
+        try:
+            for changes in _ORDER:
+                self._send_all(changes, pending)
+            if self._finishes:
+                self._insist(lambda: self._destination.finish(self._shard))
+        except OutOfTime:
+            where = f"{self._settled:,} of {self._to_settle:,} rows are settled"
+            raise self._destination.out_of_time(where, self._said) from None
+        if self._held_back:
+            self._acknowledge(*self._held_back)
+        return self._receipt(already_delivered=False)
+
+    def _send_all(self, changes: tuple[Change, ...], pending: PendingRows) -> None:
+        """Send every pending row of some change kinds, and wait until all are settled."""
+        under_way: set[Future[None]] = set()
+        most = 2 * self._destination.parallel
+        with ThreadPoolExecutor(self._destination.parallel, "sender") as senders:
+            try:
+                for piece in pieces(self._shard, changes, self._batch_rows, pending):
+                    self._intend(piece.numbers[-1] + 1)
+                    under_way.add(senders.submit(self._settle, piece))
+                    under_way = self._wait_for(under_way, most)
+                self._wait_for(under_way, 1)
+            except BaseException:
+                # The senders end after the request that they are in, and note what became of it.
+                self._pace.halt()
+                raise
+
+    def _wait_for(self, under_way: set[Future[None]], fewer_than: int) -> set[Future[None]]:
+        """Wait until fewer are under way; raises what a sender has met."""
+        while True:
+            patience = 0 if len(under_way) < fewer_than else _TELL_SECONDS
+            done, under_way = wait(under_way, patience, FIRST_COMPLETED)
+            if any(future.exception() for future in done):
+                raise self._error or Halted
+            self._tell()
+            if len(under_way) < fewer_than:
+                return under_way
+
+    def _intend(self, end: int) -> None:
+        if end > self._intended:
+            self._intended = min(self._shard.rows, end + _STRIDE_BATCHES * self._batch_rows)
+            self._journal.intend(self._intended)
+
+    def _settle(self, piece: Piece) -> None:
+        """Bring one piece to the vendor, in a sender's thread."""
+        try:
+            self._settle_batch(piece.batch(self._shard.delivery_id))
+        except BaseException as error:
+            with self._lock:
+                if self._error is None and not isinstance(error, Halted):
+                    self._error = error
+            self._pace.halt()
+            raise
+
+    def _settle_batch(self, batch: Batch) -> None:
+        try:
+            found = self._insist(lambda: self._destination.send_batch(self._shard, batch))
+        except BatchRefused as whole:
+            if len(batch.rows) > 1:
+                for half in halves(batch, self._shard.delivery_id):
+                    self._settle_batch(half)
+                return
+            found = [Refused(batch.rows[0].number, whole.code, whole.said)]
+        refused = [replace(row, said=self._destination.shown(row.said)) for row in found]
+        numbers = [row.number for row in batch.rows]
+        with self._lock:
+            self._settled += len(numbers)
+            self._refused += len(refused)
+            if self._finishes and self._held_back is None:
+                self._held_back = (numbers, refused)
+                return
+        self._acknowledge(numbers, refused)
+
+    def _acknowledge(self, numbers: Sequence[int], refused: Sequence[Refused]) -> None:
+        for first, end in runs(numbers):
+            self._journal.acknowledge(first, end, [row for row in refused if first <= row.row < end])
+
+    def _insist(self, work: Callable[[], R]) -> R:
+        def counted() -> R:
+            with self._lock:
+                self._requests += 1
+            return work()
+
+        def heard(busy: TryAgain) -> None:
+            with self._lock:
+                self._tried_again += 1
+                self._said = busy.said
+
+        return _insist(counted, self._pace, heard)
+
+    def _tell(self) -> None:
+        if monotonic() - self._told < _TELL_SECONDS:
+            return
+        self._told = monotonic()
+        text = f"{self._settled:,} of {self._to_settle:,} rows settled, {self._refused:,} refused"
+        if self._tried_again:
+            text += f"; tried again {self._tried_again:,} times, last: {self._destination.shown(self._said)}"
+        self._journal.tell(text)
+
+    def _receipt(self, already_delivered: bool) -> Receipt:
+        details: dict[str, str | int | float] = {
+            "requests": self._requests,
+            "tried_again": self._tried_again,
+            "refused": self._refused,
+            "seconds": round(monotonic() - self._started, 3),
+        }
+        return Receipt(
+            self._shard.rows - self._refused,
+            self._destination.canonical_object(),
+            already_delivered,
+            {} if already_delivered else details,
+        )
+
+
+__all__ = [
+    "SAID_CHARACTERS",
+    "Batch",
+    "BatchDestination",
+    "BatchRefused",
+    "Rate",
+    "Row",
+    "TryAgain",
+]

@@ -1,0 +1,152 @@
+"""Requests to Braze's REST API, what its answers mean, and how values are written for it.
+
+Belongs here: paths, error bodies, JSON forms. Does not: rows and shards (`braze`, `events`), pace.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+from urllib.parse import unquote
+
+from ..base import DeliveryError
+from ..batches import BatchRefused, TryAgain
+from ..http import VendorClient
+
+TRACK_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_track"
+DELETE_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_delete"
+LIMITS_SOURCE = "https://www.braze.com/docs/api/api_limits"
+TYPES_SOURCE = "https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types"
+# Attributes, events and purchases together (`TRACK_SOURCE`).
+OBJECTS = 75
+# `DELETE_SOURCE`.
+DELETED = 50
+# "String: text; 255 characters or fewer" (`TYPES_SOURCE`). Longer ones are refused here, lest one be cut off.
+TEXT_CHARACTERS = 255
+_JSON = {"content-type": "application/json"}
+
+
+class Unwritable(Exception):
+    """A value that Braze cannot hold; its text tells why, without the value."""
+
+
+class BrazeClient:
+    """One workspace of Braze; every method is one request.
+
+    All raise TryAgain for a request that was not taken this time, and DeliveryError where none would be.
+
+    Args:
+        url: the connection's URL, `braze://:API_KEY@rest.iad-01.braze.com`.
+    """
+
+    def __init__(self, url: str) -> None:
+        key = _api_key(url)
+        self._vendor = VendorClient(url, headers={"authorization": f"Bearer {key}"}, secrets=[key])
+
+    def track(self, array: str, objects: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+        """Send up to 75 objects of `attributes` or `events`; return Braze's words on those that it refused.
+
+        Returns:
+            The `type` of each error, by the object's place in the request.
+
+        Raises:
+            BatchRefused: all are refused, or it cannot be told which.
+        """
+        return self._errors(self._post("/users/track", {array: objects}), array, len(objects))
+
+    def delete_users(self, external_ids: Sequence[str]) -> int:
+        """Have up to 50 profiles deleted; return how many Braze says it will delete."""
+        answer = self._post("/users/delete", {"external_ids": list(external_ids)})
+        if answer.status_code not in (200, 201, 202):
+            raise self._unexpected(answer)
+        return int(_body(answer).get("deleted") or 0)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        return self._vendor.request("POST", path, content=content, headers=_JSON)
+
+    def _errors(self, answer: Any, array: str, count: int) -> dict[int, str]:
+        body = _body(answer)
+        # 202: queued while Braze is maintained (https://www.braze.com/docs/api/errors).
+        if answer.status_code not in (200, 201, 202, 400, 413):
+            raise self._unexpected(answer)
+        wrong: dict[int, str] = {}
+        # Braze's documents call errors "minor error messages" of no stated form; one that is about an object
+        # has these three fields.
+        unplaced = ""
+        for error in body.get("errors") or ():
+            place = error.get("index") if isinstance(error, dict) else None
+            if isinstance(place, int) and error.get("input_array") == array and 0 <= place < count:
+                wrong[place] = self._vendor.shown(str(error.get("type", "")))
+            else:
+                unplaced = self._vendor.shown(str(error))
+        taken = 0
+        if answer.status_code < 300:
+            taken = body.get(f"{array}_processed", count - len(wrong))
+        if taken + len(wrong) != count:
+            said = (
+                f"HTTP {answer.status_code} {body.get('message', '')}: {taken} of {count} {array} processed"
+            )
+            raise BatchRefused(str(answer.status_code), unplaced or self._vendor.shown(said))
+        return wrong
+
+    def _unexpected(self, answer: Any) -> DeliveryError:
+        said = self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
+        return DeliveryError(
+            f"Braze refuses a request: {said}",
+            "the REST endpoint of the workspace's instance, such as rest.iad-01.braze.com",
+            "correct the host in the connection's URL (Braze, Settings, APIs and Identifiers)",
+        )
+
+
+def as_json(value: Any) -> Any:
+    """A value as Braze takes it: moments in ISO 8601, whole decimals as integers."""
+    if isinstance(value, str):
+        if len(value) > TEXT_CHARACTERS:
+            raise Unwritable(f"Braze keeps {TEXT_CHARACTERS} characters of a text, this one has {len(value)}")
+        return value
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float | Decimal):
+        if not isfinite(value):
+            raise Unwritable("Braze's numbers are finite")
+        return (
+            int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else float(value)
+        )
+    if isinstance(value, datetime):
+        value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if value.microsecond % 1000:
+            raise Unwritable("Braze keeps moments to the millisecond; round the field in the export's model")
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [as_json(one) for one in value]
+    if isinstance(value, dict):
+        return {str(name): as_json(one) for name, one in value.items()}
+    raise Unwritable(f"Braze has no attributes of the kind {type(value).__name__}")
+
+
+def _body(answer: Any) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except json.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    if answer.status_code < 300:
+        raise TryAgain(f"HTTP {answer.status_code} without Braze's JSON")
+    return {"message": answer.text}
+
+
+def _api_key(url: str) -> str:
+    key = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    if not url.startswith("braze://") or not key:
+        raise DeliveryError(
+            "the connection's URL is not one of Braze (it is not shown, as it holds a secret)",
+            "braze://:API_KEY@rest.iad-01.braze.com, with the host of the workspace's instance",
+            "correct the connection's URL in the environment",
+        )
+    return unquote(key)

@@ -1,0 +1,207 @@
+"""Braze: attributes of user profiles, by external id.
+
+Belongs here: which objects a shard's rows become, whose row an error is, what a delivery costs.
+Does not: events (`events`), requests (`client`), pace and repetition (`batches`).
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from itertools import islice
+from threading import Lock
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from ..base import (
+    TECHNICAL_COLUMNS,
+    Capabilities,
+    DeliveryError,
+    Journal,
+    Limit,
+    Mode,
+    Receipt,
+    Refused,
+    Scope,
+    Shard,
+)
+from ..batches import Batch, BatchDestination, Rate, Row
+from ..http import base_url
+from .client import (
+    DELETE_SOURCE,
+    DELETED,
+    LIMITS_SOURCE,
+    OBJECTS,
+    TEXT_CHARACTERS,
+    TRACK_SOURCE,
+    TYPES_SOURCE,
+    BrazeClient,
+    Unwritable,
+    as_json,
+)
+
+USER = "external_id"
+LIMITS = (
+    Limit("requests to /users/track", "3,000 in 3 s", LIMITS_SOURCE),
+    Limit("attributes and events a request", str(OBJECTS), TRACK_SOURCE),
+    Limit("characters of a text", str(TEXT_CHARACTERS), TYPES_SOURCE),
+)
+# Not attributes but other identifiers, and switches of the request:
+# https://www.braze.com/docs/api/objects_filters/user_attributes_object
+_NO_ATTRIBUTES = frozenset(
+    {"braze_id", "user_alias", "_update_existing_only", "_merge_objects", "push_token_import"}
+)
+_POINTS = "data_points"
+
+
+class BrazeTracking(BatchDestination):
+    """What users and events have in common: both are sent to /users/track, and cost data points.
+
+    The connection is `braze://:API_KEY@rest.iad-01.braze.com`, the host that of the workspace's instance.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"braze"})
+    batch_rows: ClassVar[int] = OBJECTS
+    rate: ClassVar[Rate | None] = Rate(3_000, 3.0)
+    parallel: ClassVar[int] = 12
+    array: ClassVar[str]
+
+    def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
+        super().__init__(url, object_name, options)
+        self._name = self.canonical_name(object_name)
+        self._braze = BrazeClient(url)
+        self._points = 0
+        self._lock = Lock()
+
+    @abstractmethod
+    def _made_of(self, row: Row) -> dict[str, Any]:
+        """The object that a row becomes; raises Unwritable if Braze cannot hold it."""
+
+    def canonical_object(self) -> str:
+        """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
+        return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """Send the pending rows; `data_points` of the receipt's details is what they have cost.
+
+        As far as Braze has answered: what arrived before a crash or a lost answer is not counted.
+        """
+        self._points = int(journal.kept().get(_POINTS, "0"))
+        try:
+            receipt = super().send(shard, journal)
+        finally:
+            if self._points:
+                journal.keep(_POINTS, str(self._points))
+        return replace(receipt, details={**receipt.details, _POINTS: self._points})
+
+    def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
+        """Send up to 75 objects, and say which of them Braze refused."""
+        sent: list[tuple[int, dict[str, Any]]] = []
+        refused: list[Refused] = []
+        for row in batch.rows:
+            try:
+                sent.append((row.number, self._made_of(row)))
+            except Unwritable as problem:
+                refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
+        if not sent:
+            return refused
+        wrong = self._braze.track(self.array, [made for _, made in sent])
+        taken = [made for place, (_, made) in enumerate(sent) if place not in wrong]
+        with self._lock:
+            self._points += _data_points(self.array, taken)
+        return refused + [Refused(sent[place][0], "", said) for place, said in wrong.items()]
+
+
+class BrazeDestination(BrazeTracking):
+    """The user profiles of one workspace; the object is `users`, the key `external_id`.
+
+    Of a changed row only the changed fields are sent, as each costs a data point. A null removes the
+    attribute: of an added row, too, as others may have made the profile. The API key needs the permissions
+    `users.track` and, for erasure requests, `users.delete`.
+
+    There is no mirror, and nothing is read back: Braze cannot list its users (it exports profiles by id, 50 a
+    request, or segments to a bucket), so that what a scope holds cannot be told without knowing the keys.
+    Besides, to delete a profile is to delete what all others have written to it.
+    """
+
+    type_name: ClassVar[str] = "braze"
+    guarantee: ClassVar[str] = (
+        "effectively once, by external id; what arrives again changes nothing more, but costs data points"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset({Mode.UPSERT}),
+        read_back=False,
+        delete=True,
+        single_key=True,
+        limits=(
+            *LIMITS,
+            Limit("requests to /users/delete", "20,000 a minute", LIMITS_SOURCE),
+            Limit("users deleted in a request", str(DELETED), DELETE_SOURCE),
+        ),
+    )
+    array: ClassVar[str] = "attributes"
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """`users`, whatever the case."""
+        if object_name.strip().lower() != "users":
+            raise DeliveryError(
+                f"destination.object {object_name!r} is nothing that Braze's profiles have",
+                "users; events go to a destination of the type braze_events",
+                "correct destination.object in the export file",
+            )
+        return "users"
+
+    def check(self, shard: Shard) -> None:
+        """Raise unless the key is `external_id` and every other field an attribute's name."""
+        if shard.key != (USER,):
+            raise DeliveryError(
+                f"{shard.export} has the key {', '.join(shard.key)}",
+                f"the key {USER}: Braze finds a profile by it",
+                f"rename the key's column to {USER} in `names` of the export file",
+            )
+        names = fields_of(shard)
+        wrong = [name for name in names if name in _NO_ATTRIBUTES or len(name) > TEXT_CHARACTERS]
+        if wrong:
+            raise DeliveryError(
+                f"{', '.join(wrong)} cannot be an attribute of a profile in Braze",
+                f"names of at most {TEXT_CHARACTERS} characters, and none that Braze gives another meaning",
+                "rename the fields in the export file, or take them out",
+            )
+        if len(names) < 2:
+            raise DeliveryError(
+                f"{shard.export} has no field beside {USER}",
+                "at least one attribute",
+                "add columns to the export's model",
+            )
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Delete user profiles with all that they have; return how many Braze says that it will delete.
+
+        Braze deletes them later, within hours, and whatever source their attributes and events came from.
+        """
+        users = iter(dict.fromkeys(str(key[scope.key[0]]) for key in keys))
+        count = 0
+        while some := list(islice(users, DELETED)):
+            count += self.insist(lambda some=some: self._braze.delete_users(some))
+        return count
+
+    def _made_of(self, row: Row) -> dict[str, Any]:
+        fields = row.values if row.changed_fields is None else row.changed_fields
+        sent = {name: as_json(row.values[name]) for name in fields if name != USER}
+        return {USER: str(row.values[USER])} | sent
+
+
+def _data_points(array: str, taken: Sequence[Mapping[str, Any]]) -> int:
+    """One for each event, and for "any attribute set".
+
+    https://www.braze.com/docs/user_guide/data/infrastructure/data_points/
+    """
+    return len(taken) if array == "events" else sum(len(made) - 1 for made in taken)
+
+
+def fields_of(shard: Shard) -> dict[str, Any]:
+    """The Arrow types of a shard's fields by name, without the engine's own columns."""
+    schema = import_module("pyarrow.parquet").read_schema(shard.path)
+    return {field.name: field.type for field in schema if field.name not in TECHNICAL_COLUMNS}

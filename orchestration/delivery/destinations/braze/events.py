@@ -1,0 +1,76 @@
+"""Braze: events of users, appended.
+
+Belongs here: which event a row becomes. Does not: what users and events have in common (`braze`), requests
+(`client`).
+"""
+
+from importlib import import_module
+from typing import Any, ClassVar
+
+from ..base import Capabilities, DeliveryError, Mode, Shard
+from ..batches import Row
+from .client import TEXT_CHARACTERS, Unwritable, as_json
+from .destination import LIMITS, USER, BrazeTracking, fields_of
+
+_TIME = "time"
+_PREFIX = "events/"
+
+
+class BrazeEventsDestination(BrazeTracking):
+    """Events of one name, which is the object: `bought`, say.
+
+    Each row has `external_id`, the user, and `time`, when it happened; its other fields become the event's
+    properties, without nulls. Nothing can be read back or taken out: Braze deletes whole users only, through
+    an export of users.
+
+    The key should be among the fields: by it an event that arrived twice can be told in Braze's own exports.
+    """
+
+    type_name: ClassVar[str] = "braze_events"
+    guarantee: ClassVar[str] = (
+        "at least once: Braze does not know an event that it has already; after a crash or a lost answer"
+        " those of the requests under way, up to 12 of 75 events, may arrive again"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset({Mode.APPEND}), read_back=False, delete=False, limits=LIMITS
+    )
+    array: ClassVar[str] = "events"
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """The event's name below `events/`; Braze tells upper from lower case."""
+        name = object_name.strip()
+        if not name or len(name) > TEXT_CHARACTERS:
+            raise DeliveryError(
+                f"destination.object {object_name!r} is no name of an event",
+                f"1 to {TEXT_CHARACTERS} characters",
+                "correct destination.object in the export file",
+            )
+        return f"{_PREFIX}{name}"
+
+    def check(self, shard: Shard) -> None:
+        """Raise unless each row has a user and a time."""
+        fields = fields_of(shard)
+        missing = [name for name in (USER, _TIME) if name not in fields]
+        if missing:
+            raise DeliveryError(
+                f"{shard.export} lacks {' and '.join(missing)}, which every event needs",
+                f"the fields {USER} and {_TIME}",
+                "rename the columns in `names` of the export file",
+            )
+        types = import_module("pyarrow").types
+        if not (types.is_timestamp(fields[_TIME]) or types.is_date(fields[_TIME])):
+            raise DeliveryError(
+                f"{_TIME!r}, the time of an event, is {fields[_TIME]}",
+                "a timestamp or a date",
+                "cast the column in the export's model",
+            )
+
+    def _made_of(self, row: Row) -> dict[str, Any]:
+        user, moment = row.values[USER], row.values[_TIME]
+        if user is None or moment is None:
+            raise Unwritable("an event needs a user and a time, and one of them is null")
+        event = {USER: str(user), "name": self._name.removeprefix(_PREFIX), _TIME: as_json(moment)}
+        others = {name: value for name, value in row.values.items() if name not in (USER, _TIME)}
+        properties = {name: as_json(value) for name, value in others.items() if value is not None}
+        return event | ({"properties": properties} if properties else {})

@@ -1,0 +1,206 @@
+"""Talking to vendors over HTTP: one pool of connections, answers sorted by what they mean.
+
+Belongs here: which answers mean "again later", which mean "never", and how long a vendor asks to wait.
+Does not: pace and trying again (`batches`), anything of one vendor.
+"""
+
+import logging
+import ssl
+import time
+from collections.abc import Collection, Mapping
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .batches import TryAgain
+from .errors import DeliveryError, secrets_in
+
+if TYPE_CHECKING:
+    import httpx
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_DEFAULT_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+_SHOWN_CHARACTERS = 500
+# Above this a "reset" is a moment since 1970 and not a number of seconds to wait; a wait of 3 years is none.
+_SMALLEST_MOMENT = 100_000_000
+_RESET_HEADERS = ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
+
+
+class AccessDenied(DeliveryError):
+    """The vendor answered 401 or 403; `status` says which, `said` are its words, without secrets."""
+
+    status: int = 0
+    said: str = ""
+
+
+def base_url(url: str) -> str:
+    """The address that a connection's URL names: `https://host[:port]`; plain HTTP for a loopback host.
+
+    Raises:
+        DeliveryError: the URL names no host.
+    """
+    authority = _authority(url)
+    host = (
+        authority.partition("]")[0].strip("[") if authority.startswith("[") else authority.partition(":")[0]
+    )
+    if not host:
+        raise DeliveryError(
+            "the connection's URL names no host",
+            "KIND://[user]:[secret]@host[:port], a character that is special in URLs written as %XX",
+            "set the connection's variable to such a URL",
+        )
+    return f"{'http' if host in LOOPBACK else 'https'}://{authority}"
+
+
+def _authority(url: str) -> str:
+    # By hand, as in `secrets_in`: urllib reads an unescaped password wrongly, and would show it as the host.
+    return url.partition("://")[2].partition("?")[0].rpartition("@")[2].partition("/")[0].lower()
+
+
+def wait_asked_for(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that an answer asks to wait; None if it does not say. `now` is in seconds since 1970.
+
+    Reads `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) and the usual reset headers of rate
+    limits, which vendors give as seconds or milliseconds since 1970, or as seconds from now.
+    """
+    asked = headers.get("retry-after", "").strip()
+    if asked:
+        seconds = _number(asked)
+        if seconds is None:
+            try:
+                seconds = parsedate_to_datetime(asked).timestamp() - now
+            except ValueError:
+                return None
+        return max(0.0, seconds)
+    for name in _RESET_HEADERS:
+        reset = _number(headers.get(name, "").strip())
+        if reset is not None:
+            if reset > _SMALLEST_MOMENT * 1000:
+                reset /= 1000
+            return max(0.0, reset - now if reset > _SMALLEST_MOMENT else reset)
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+class VendorClient:
+    """Requests to one vendor, from any thread, over one pool of connections.
+
+    Args:
+        url: the connection's URL, secrets and all; only its host is spoken to.
+        headers: go with every request.
+        secrets: texts that are taken out of everything that is shown, beside those of the URL.
+        connections: how many there are at most.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secrets: Collection[str] = (),
+        connections: int = 16,
+    ) -> None:
+        httpx = import_module("httpx")
+        # It logs every URL at level INFO, and a query may hold a token.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        self._base = base_url(url)
+        self._secrets = sorted({*secrets_in(url), *filter(None, secrets)}, key=len, reverse=True)
+        self._client: Any = httpx.Client(
+            base_url=self._base,
+            headers=dict(headers or {}),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # A proxy of the environment is for the world outside, not for this machine.
+            trust_env=self._base.startswith("https"),
+        )
+
+    @property
+    def host(self) -> str:
+        """The host and port, to be shown."""
+        return self._base.partition("://")[2]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _DEFAULT_SECONDS,
+        returned: Collection[int] = (),
+    ) -> "httpx.Response":
+        """Send a request and return the answer, read whole; redirects are returned, not followed.
+
+        `timeout` are seconds without a byte. `returned` are status codes that the caller judges itself, which
+        would raise otherwise.
+
+        Raises:
+            TryAgain: 429, any 5xx, time-outs, lost connections; the work may have been done.
+            AccessDenied: 401 or 403; a DeliveryError.
+            DeliveryError: the host's certificate is not trusted.
+        """
+        httpx = import_module("httpx")
+        try:
+            answer: Any = self._client.request(
+                method,
+                path,
+                json=json,
+                content=content,
+                params=params,
+                headers=headers,
+                timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
+            )
+        except httpx.TransportError as error:
+            raise self._lost(error) from None
+        status: int = answer.status_code
+        if status in returned:
+            return answer
+        if status == 429 or status >= 500:
+            everyone = status in (429, 503)
+            after = wait_asked_for(answer.headers, time.time()) if everyone else None
+            raise TryAgain(self.shown(f"HTTP {status} {answer.text}"), after, everyone)
+        if status in (401, 403):
+            raise self._denied(status, answer.text)
+        return answer
+
+    def shown(self, text: str) -> str:
+        """A text on one line, without secrets, shortened to what a person reads."""
+        text = " ".join(text.split())
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+    def close(self) -> None:
+        """Close the connections; the next request fails."""
+        self._client.close()
+
+    def _denied(self, status: int, text: str) -> AccessDenied:
+        said = self.shown(text)
+        reason = "does not know these credentials" if status == 401 else "does not allow this with them"
+        error = AccessDenied(
+            f"{self.host} {reason}: HTTP {status} {said}".rstrip(),
+            "credentials that are valid and have the rights that the runbook lists",
+            "renew the secret in the connection's variable, or have the vendor's administrator grant them",
+        )
+        error.status, error.said = status, said
+        return error
+
+    def _lost(self, error: Exception) -> Exception:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return DeliveryError(
+                    f"the certificate of {self.host} is not trusted: {cause.verify_message}",
+                    "a certificate that this machine's authorities vouch for",
+                    "check the host in the connection's URL; behind a company's proxy, set SSL_CERT_FILE",
+                )
+            cause = cause.__cause__ or cause.__context__
+        return TryAgain(self.shown(f"{self.host}: {type(error).__name__} {error}"))

@@ -1,0 +1,5 @@
+"""HubSpot: batch upsert of CRM objects."""
+
+from .destination import HubSpotDestination, HubSpotOptions
+
+__all__ = ["HubSpotDestination", "HubSpotOptions"]

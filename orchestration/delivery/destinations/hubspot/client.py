@@ -1,0 +1,171 @@
+"""Requests to HubSpot's CRM API, and what its answers mean.
+
+Belongs here: paths, limits of requests, error bodies. Does not: rows and shards (`hubspot`).
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..batches import BatchRefused, TryAgain
+from ..errors import DeliveryError
+from ..http import VendorClient, wait_asked_for
+from .values import Property
+
+# "100 per batch": https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide
+BATCH = 100
+_API = "/crm/v3"
+# Found in `message` of a validation error, which has JSON within: the code of the first property at fault.
+_CODE = re.compile(r'"error"\s*:\s*"(\w+)"')
+# 423: "a delay of at least 2 seconds", 477: an account that is being moved, with Retry-After.
+# https://developers.hubspot.com/docs/api-reference/error-handling
+_LOCKED, _MOVING, _LIMIT = 423, 477, 429
+_LOCKED_SECONDS = 2.0
+# The windows that `policyName` of a 429 names; its answer states the longer one in a header, too.
+_POLICY_SECONDS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}
+_REFUSED_WHOLE = frozenset({400, 409, 413, 422})
+
+
+class HubSpotClient:
+    """One object type of one HubSpot account; every method is one request.
+
+    All raise TryAgain for a request that was not taken this time, and DeliveryError where none would be.
+
+    Args:
+        url: the connection's URL, `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`.
+        token: the private app's access token.
+        object_name: the object type, as in the API's paths.
+    """
+
+    def __init__(self, url: str, token: str, object_name: str) -> None:
+        headers = {"authorization": f"Bearer {token}"}
+        self._vendor = VendorClient(url, headers=headers, secrets=[token])
+        self._object_name = object_name
+
+    def properties(self) -> Mapping[str, Property]:
+        """The object type's properties by internal name."""
+        answer = self._request("GET", f"{_API}/properties/{self._object_name}")
+        if answer.status_code != 200:
+            raise self._unexpected(answer)
+        found = map(Property.read, answer.json().get("results", []))
+        return {of.name: of for of in found}
+
+    def upsert(self, inputs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Write up to 100 records; returns HubSpot's answer, with `errors` for those that it refused.
+
+        Raises:
+            BatchRefused: the request was refused whole.
+        """
+        answer = self._objects("batch/upsert", {"inputs": inputs})
+        if answer.status_code in _REFUSED_WHOLE:
+            said = self._body(answer)
+            if "Unable to infer object type" in str(said.get("message")):
+                raise self._unexpected(answer)
+            raise BatchRefused(*self.reason(said))
+        if answer.status_code not in (200, 201, 207):
+            raise self._unexpected(answer)
+        return self._body(answer)
+
+    def reason(self, error: Mapping[str, Any]) -> tuple[str, str]:
+        """HubSpot's code and message of one error; every field of an error is optional."""
+        said = str(error.get("message") or "no reason given")
+        codes = [str(one["code"]) for one in error.get("errors") or () if one.get("code")]
+        codes += _CODE.findall(said)
+        return (codes or [str(error.get("category") or "")])[0], self._vendor.shown(said)
+
+    def ids_of(self, key: str, texts: Sequence[str]) -> list[str]:
+        """Record ids of up to 100 values of the key; those that HubSpot does not have are left out."""
+        body = {"idProperty": key, "properties": [key], "inputs": [{"id": text} for text in texts]}
+        answer = self._objects("batch/read", body)
+        if answer.status_code not in (200, 207):
+            raise self._unexpected(answer)
+        found = self._body(answer)
+        for error in found.get("errors") or ():
+            if error.get("category") != "OBJECT_NOT_FOUND":
+                raise TryAgain(" ".join(self.reason(error)))
+        return [str(record["id"]) for record in found.get("results") or ()]
+
+    def archive(self, ids: Sequence[str]) -> None:
+        """Put up to 100 records into HubSpot's recycling bin; those that are there already stay there."""
+        answer = self._objects("batch/archive", {"inputs": [{"id": record_id} for record_id in ids]})
+        if answer.status_code not in (200, 204):
+            raise self._unexpected(answer)
+
+    def erase_contact(self, record_id: str) -> None:
+        """Delete a contact for good, with all that belongs to it.
+
+        By record id: asked to erase an unknown e-mail address, HubSpot would block that address for ever.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/delete-contact-gdpr
+        """
+        answer = self._objects("gdpr-delete", {"objectId": record_id})
+        if answer.status_code not in (200, 204):
+            raise self._unexpected(answer)
+
+    def page(self, properties: Sequence[str], after: str) -> tuple[list[Mapping[str, Any]], str]:
+        """Return up to 100 records as `{"id": …, "properties": {…}}`, and where the next page starts, or "".
+
+        By the list, not the search: that stops at 10,000 results and lags behind what was written.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/search-the-crm
+        """
+        asked = {"limit": str(BATCH), "properties": ",".join(properties)} | (
+            {"after": after} if after else {}
+        )
+        answer = self._request("GET", f"{_API}/objects/{self._object_name}", params=asked)
+        if answer.status_code != 200:
+            raise self._unexpected(answer)
+        body = self._body(answer)
+        following = ((body.get("paging") or {}).get("next") or {}).get("after") or ""
+        return list(body.get("results") or ()), str(following)
+
+    def _objects(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._request("POST", f"{_API}/objects/{self._object_name}/{path}", body)
+
+    def _request(self, method: str, path: str, body: Any = None, params: Any = None) -> Any:
+        answer = self._vendor.request(
+            method, path, json=body, params=params, returned=(_LIMIT, _LOCKED, _MOVING)
+        )
+        if answer.status_code not in (_LIMIT, _LOCKED, _MOVING):
+            return answer
+        asked = wait_asked_for(answer.headers, time.time())
+        if answer.status_code == _LOCKED:
+            raise TryAgain(self._said(answer), _LOCKED_SECONDS if asked is None else asked)
+        if answer.status_code == _MOVING:
+            raise TryAgain(self._said(answer), asked, everyone=True)
+        policy = str(self._body(answer).get("policyName", ""))
+        if policy == "DAILY":
+            raise DeliveryError(
+                "HubSpot's daily limit of requests is used up",
+                "requests left for today; all apps of the account share them, and it starts anew at midnight"
+                " in the account's time zone",
+                "run the partition again after midnight, or add requests: HubSpot, Settings, Usage & Limits",
+            )
+        if asked is None:
+            asked = _POLICY_SECONDS.get(policy)
+            stated = answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
+            if policy != "SECONDLY" and stated.isdigit():
+                asked = int(stated) / 1000
+        raise TryAgain(self._said(answer), asked, everyone=True)
+
+    def _body(self, answer: Any) -> Mapping[str, Any]:
+        try:
+            body = answer.json()
+        except json.JSONDecodeError:
+            body = None
+        if isinstance(body, dict):
+            return body
+        if answer.status_code < 300:
+            raise TryAgain(f"HTTP {answer.status_code} without HubSpot's JSON")
+        return {"message": answer.text}
+
+    def _said(self, answer: Any) -> str:
+        return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
+
+    def _unexpected(self, answer: Any) -> DeliveryError:
+        return DeliveryError(
+            f"HubSpot refuses a request for {self._object_name!r}: {self._said(answer)}",
+            "an object type of the account that the app may read and write",
+            "correct destination.object in the export file, or give the private app the scopes"
+            f" crm.objects.{self._object_name}.read and .write",
+        )

@@ -1,0 +1,256 @@
+"""HubSpot: records of a CRM object type, found by a property with unique values.
+
+Belongs here: which requests a shard becomes, and whose row an error is. Does not: requests themselves
+(`client`), texts of values (`values`), pace and repetition (`batches`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..base import Capabilities, Change, DeliveryError, Limit, Mode, Refused, Scope, Shard
+from ..batches import Batch, BatchDestination, BatchRefused, Rate, Row
+from ..http import base_url
+from .client import BATCH, HubSpotClient
+from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns
+
+_USAGE = "https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines"
+_GUIDE = "https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide"
+_T = TypeVar("_T")
+_OBJECT = re.compile(r"[a-z0-9_-]+")
+# A custom object goes by its fully qualified name or its type id.
+_PLURAL = {
+    "contact": "contacts",
+    "0-1": "contacts",
+    "company": "companies",
+    "0-2": "companies",
+    "deal": "deals",
+    "0-3": "deals",
+    "ticket": "tickets",
+    "0-5": "tickets",
+    "product": "products",
+    "0-7": "products",
+    "line_item": "line_items",
+    "0-8": "line_items",
+}
+
+
+class HubSpotOptions(BaseModel):
+    """What an export file may say about HubSpot.
+
+    `requests_in_10_seconds`: what the account allows a private app: 190 in Professional and Enterprise
+    accounts, 100 in Free and Starter ones, 250 with the API limit increase (`_USAGE`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_in_10_seconds: int = Field(default=190, ge=1, le=250)
+
+
+class HubSpotDestination(BatchDestination):
+    """Records of an object type (`contacts`, `companies`, `2-1234567`, …), by one key property.
+
+    The connection is `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`, with a private app's access token; the
+    account's id tells two accounts apart that exports of one company write to.
+
+    A null clears the property, and so does an empty text; HubSpot keeps e-mail addresses in lower case. A
+    record that a mirror removes is archived, and stays in HubSpot's recycling bin for 90 days. A mirror keeps
+    away from records without a value of the key. What was written is read back from the list of records; the
+    values are text, as HubSpot keeps them.
+    """
+
+    type_name: ClassVar[str] = "hubspot"
+    guarantee: ClassVar[str] = (
+        "effectively once: a row is written by its key, so that what arrives again changes nothing more"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset({Mode.UPSERT, Mode.MIRROR}),
+        read_back=True,
+        delete=True,
+        folds_text=True,
+        single_key=True,
+        limits=(
+            Limit("requests", "190 in 10 s (Free and Starter: 100)", _USAGE),
+            Limit("requests of the account", "650,000 a day (Enterprise: 1,000,000)", _USAGE),
+            Limit("records a request", str(BATCH), _GUIDE),
+        ),
+    )
+    kinds: ClassVar[frozenset[str]] = frozenset({"hubspot"})
+    batch_rows: ClassVar[int] = BATCH
+    # HubSpot takes up to a second for 100 records: fewer at once would not reach its rate.
+    parallel: ClassVar[int] = 12
+    options_model: ClassVar[type[BaseModel]] = HubSpotOptions
+
+    def __init__(self, url: str, object_name: str, options: Any = None) -> None:
+        super().__init__(url, object_name, options)
+        self._type = self.canonical_name(object_name)
+        self._account, token = _credentials(url)
+        self._host = base_url(url).partition("://")[2]
+        self._hubspot = HubSpotClient(url, token, self._type)
+        self._requests = HubSpotOptions.model_validate(self._options.model_dump()).requests_in_10_seconds
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """The object type as HubSpot's paths have it: plural, or a custom type's id."""
+        name = object_name.strip().lower()
+        if not _OBJECT.fullmatch(name):
+            raise DeliveryError(
+                f"{object_name!r} is no object type of HubSpot",
+                "contacts, companies, deals, tickets, products, or a custom object's type id like 2-1234567",
+                "correct destination.object in the export file",
+            )
+        return _PLURAL.get(name, name)
+
+    def canonical_object(self) -> str:
+        """One spelling for one object type of one account."""
+        return f"hubspot://{f'{self._account}@' if self._account else ''}{self._host}/{self._type}"
+
+    def rate_allowed(self) -> Rate:
+        """What the account allows the app."""
+        return Rate(self._requests, 10.0)
+
+    def check(self, shard: Shard) -> None:
+        """Raise unless every field is a property that can be written, and the key one with unique values."""
+        properties = self.insist(self._hubspot.properties)
+        check_fields(shard, properties, self._type)
+        check_key(shard, properties, self._type, removes=shard.mode is Mode.MIRROR)
+
+    def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
+        """Upsert or archive up to 100 records, and say which of them HubSpot refused."""
+        key = shard.key[0]
+        if batch.rows[0].change is Change.REMOVED:
+            ids = self._hubspot.ids_of(key, [as_text(row.values[key]) for row in batch.rows])
+            if ids:
+                self._hubspot.archive(ids)
+            return []
+        inputs: list[dict[str, Any]] = []
+        refused: list[Refused] = []
+        for row in batch.rows:
+            try:
+                inputs.append(_input(key, row))
+            except Unwritable as problem:
+                refused.append(Refused(row.number, "UNWRITABLE", problem.said))
+        if inputs:
+            refused += self._refused(self._hubspot.upsert(inputs), inputs)
+        return refused
+
+    def needs_finish(self, shard: Shard) -> bool:
+        """A full mirror ends with what else the scope holds taken out."""
+        return shard.full and shard.mode is Mode.MIRROR
+
+    def finish(self, shard: Shard) -> None:
+        """Archive the records of the scope whose key the shard does not have."""
+        key = shard.key[0]
+        ours = _keys_of(shard)
+        asked = [key, *([shard.partition_column] if shard.partition_column else [])]
+        # Collected first: archiving while the pages are read would move records from page to page.
+        strangers = [
+            str(record["id"])
+            for record in self._records(asked)
+            if (text := record["properties"].get(key))
+            and text not in ours
+            and _is_within(shard, record["properties"])
+        ]
+        for ids in _batches(strangers):
+            self.insist(lambda ids=ids: self._hubspot.archive(ids))
+
+    def read_back(self, scope: Scope) -> Iterator[Any]:
+        """Yield the records of the scope that have a key, as text; HubSpot's list has no filter."""
+        held = (record["properties"] for record in self._records(scope.fields))
+        ours = (one for one in held if one.get(scope.key[0]) and _is_within(scope, one))
+        for some in _batches(ours):
+            yield text_columns(some, scope.fields)
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Erase contacts for good, archive records of other types; return how many there were.
+
+        HubSpot deletes archived records for good after 90 days; a contact that was archived before is not
+        found by its key any more, and has to be deleted in HubSpot's recycling bin.
+        """
+        name = scope.key[0]
+        count = 0
+        for texts in _batches(dict.fromkeys(as_text(key[name]) for key in keys)):
+            ids = self.insist(lambda texts=texts: self._hubspot.ids_of(name, texts))
+            if self._type == "contacts":
+                for record_id in ids:
+                    self.insist(lambda record_id=record_id: self._hubspot.erase_contact(record_id))
+            elif ids:
+                self.insist(lambda ids=ids: self._hubspot.archive(ids))
+            count += len(ids)
+        return count
+
+    def _records(self, properties: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        after = ""
+        while True:
+            records, after = self.insist(lambda after=after: self._hubspot.page(properties, after))
+            yield from records
+            if not after:
+                return
+
+    def _refused(self, answer: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> list[Refused]:
+        """The rows that the errors of an answer are about; neither list keeps the order of the inputs."""
+        traces = {str(one["objectWriteTraceId"]) for one in inputs}
+        # HubSpot names records by the text of the key where it does not give the trace back.
+        by_key = {str(one["id"]): str(one["objectWriteTraceId"]) for one in inputs}
+        found: dict[str, tuple[str, str]] = {}
+        for error in answer.get("errors") or ():
+            context = error.get("context") or {}
+            named = [*map(str, context.get("objectWriteTraceId") or ())]
+            named += [by_key.get(str(text), "") for text in context.get("ids") or ()]
+            rows = traces.intersection(named) or (traces if len(traces) == 1 else set())
+            if not rows:
+                raise BatchRefused(*self._hubspot.reason(error))
+            found |= dict.fromkeys(rows, self._hubspot.reason(error))
+        written = len(answer.get("results") or ())
+        if written + len(found) != len(inputs):
+            # Two addresses of one contact become one record, say. Fewer at a time tell which; what is
+            # written again changes nothing.
+            said = f"HubSpot answered for {written + len(found)} of {len(inputs)} records"
+            raise BatchRefused("UNANSWERED", said)
+        return [Refused(int(trace), *reason) for trace, reason in found.items()]
+
+
+def _input(key: str, row: Row) -> dict[str, Any]:
+    # All fields, also of a changed row: HubSpot takes no partial upserts of contacts by e-mail address, and
+    # the same request again is then the same whatever was held before.
+    texts = {name: as_text(value) for name, value in row.values.items()}
+    # With a trace id of its own in every input HubSpot answers for each record (207), not for all (400).
+    return {"idProperty": key, "id": texts[key], "properties": texts, "objectWriteTraceId": str(row.number)}
+
+
+def _batches(things: Iterable[_T]) -> Iterator[list[_T]]:
+    """As many at a time as HubSpot takes in a request."""
+    rest = iter(things)
+    while some := list(islice(rest, BATCH)):
+        yield some
+
+
+def _is_within(scope: Scope | Shard, held: Mapping[str, Any]) -> bool:
+    column = scope.partition_column
+    return column is None or lies_in(scope, held.get(column))
+
+
+def _keys_of(shard: Shard) -> set[str]:
+    """The texts of every key of a shard; about 100 bytes each."""
+    parquet = import_module("pyarrow.parquet")
+    keys: set[str] = set()
+    with parquet.ParquetFile(shard.path) as file:
+        for batch in file.iter_batches(columns=[shard.key[0]]):
+            keys.update(map(as_text, batch.column(0).to_pylist()))
+    return keys
+
+
+def _credentials(url: str) -> tuple[str, str]:
+    account, colon, token = url.partition("://")[2].rpartition("@")[0].partition(":")
+    if not url.startswith("hubspot://") or not colon or not token:
+        raise DeliveryError(
+            "the connection's URL is not one of HubSpot (it is not shown, as it holds a secret)",
+            "hubspot://:TOKEN@api.hubapi.com, with a private app's access token",
+            "correct the connection's URL in the environment",
+        )
+    return unquote(account), unquote(token)

@@ -1,0 +1,57 @@
+"""How a value is written in JSON for a vendor that has no rule of its own.
+
+Belongs here: forms that lose nothing. Does not: the forms that one vendor asks for.
+"""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from importlib import import_module
+from typing import Any, cast
+
+
+def json_value(value: Any) -> Any:
+    """A value as JSON has it: decimals, dates, times and not-a-number as text, binary as base64.
+
+    Moments are ISO 8601; those with a zone in UTC, ending in `Z`. A decimal keeps its scale.
+
+    Raises:
+        TypeError: a kind of value that `unknown_to_json` tells of.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            if value.tzinfo is None:
+                return value.isoformat()
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        case date() | time():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case Mapping():
+            items = cast("Mapping[str, Any]", value).items()
+            return {str(name): json_value(part) for name, part in items}
+        case Sequence():
+            return [json_value(part) for part in cast("Sequence[Any]", value)]
+        case _:
+            raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def unknown_to_json(kind: Any) -> bool:
+    """Whether values of an Arrow type, or of one within it, have no form in `json_value`."""
+    types = import_module("pyarrow").types
+    if types.is_dictionary(kind):
+        return unknown_to_json(kind.value_type)
+    if types.is_nested(kind):
+        # The entries of a map come as pairs, and keys of two kinds may be equal as text.
+        if types.is_map(kind) or types.is_union(kind):
+            return True
+        return any(unknown_to_json(kind.field(place).type) for place in range(kind.num_fields))
+    return bool(types.is_duration(kind) or types.is_interval(kind))

@@ -1,0 +1,170 @@
+"""How fast a vendor is spoken to: never above its rate, nobody while it asks to wait, not past the budget.
+
+Belongs here: turns, pauses, back-off, the budget of time. Does not: requests, rows.
+"""
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import SystemRandom
+from threading import Condition
+
+_FIRST_BACK_OFF_SECONDS = 0.5
+_LONGEST_BACK_OFF_SECONDS = 60.0
+# A request counts for the vendor when it arrives there, sometime between its start and its answer. To be
+# sure, it is counted from its answer; on average over all requests up to this share of the window later than
+# its start, so that this costs at most as much of the rate.
+_UNCERTAIN_SHARE = 0.04
+
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `requests` requests in any `seconds` seconds."""
+
+    requests: int
+    seconds: float
+
+
+class Halted(Exception):
+    """Another sender has met something that ends the sending; nothing is sent any more."""
+
+
+class OutOfTime(Exception):
+    """The budget is spent, or would be before the vendor wants to be spoken to again."""
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """One request that may go, since `started` on the pace's clock."""
+
+    started: float
+
+
+def back_off_seconds(attempt: int, after: float | None) -> float:
+    """Seconds to wait after the `attempt`-th failure, from 0; at least what the vendor asked for.
+
+    Doubles up to a minute, and is spread by chance, so that senders do not come back all at once
+    ("Exponential Backoff And Jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+    if after is not None:
+        return after + _random.uniform(0.0, min(1.0, 0.1 * after))
+    longest = min(_LONGEST_BACK_OFF_SECONDS, _FIRST_BACK_OFF_SECONDS * 2.0 ** min(attempt, 16))
+    return _random.uniform(longest / 2, longest)
+
+
+class Pace:
+    """Gives turns to the senders of one destination, from any thread.
+
+    Args:
+        rate: what the vendor allows; None: as fast as it answers.
+        budget_seconds: from now on; no turn is given afterwards.
+        clock: seconds that only grow.
+        after: the pace that the destination had before: its requests count for the vendor still, and nobody
+            has a turn while the vendor wants to be left alone.
+    """
+
+    def __init__(
+        self,
+        rate: Rate | None,
+        budget_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        after: "Pace | None" = None,
+    ) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._deadline = clock() + budget_seconds
+        self._paused_until = 0.0
+        self._halted = False
+        self._changed = Condition()
+        self._under_way: set[Turn] = set()
+        # When each request that was answered stops counting: a heap.
+        self._counting: list[float] = []
+        # Seconds of uncertainty that may be waited out: each request earns some, a slow answer spends them.
+        # The first requests, which open connections, find some there.
+        self._certainty = rate.seconds if rate else 0.0
+        if after is not None:
+            self._paused_until = after._paused_until
+            self._counting = list(after._counting)
+            self._certainty = min(self._certainty, after._certainty)
+
+    def turn(self) -> Turn:
+        """Wait until a request may go; give the turn back with `answered`.
+
+        Raises:
+            Halted: `halt` was called.
+            OutOfTime: there is none within the budget.
+        """
+        with self._changed:
+            while True:
+                if self._halted:
+                    raise Halted
+                now = self._clock()
+                free = self.next_free(now)
+                if free > self._deadline or now > self._deadline:
+                    raise OutOfTime
+                if free <= now:
+                    turn = Turn(now)
+                    self._under_way.add(turn)
+                    self._earn()
+                    return turn
+                self._changed.wait(free - now)
+
+    def _earn(self) -> None:
+        if self._rate is not None:
+            earned = self._rate.seconds * _UNCERTAIN_SHARE
+            self._certainty = min(
+                self._certainty + earned, max(self._rate.seconds, self._rate.requests * earned)
+            )
+
+    def answered(self, turn: Turn) -> None:
+        """The request of a turn was answered, or is given up."""
+        with self._changed:
+            self._under_way.discard(turn)
+            if self._rate is not None:
+                later = min(self._clock() - turn.started, self._certainty)
+                self._certainty -= later
+                heapq.heappush(self._counting, turn.started + later + self._rate.seconds)
+                self._changed.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """Give nobody a turn for some seconds."""
+        with self._changed:
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def rest(self, seconds: float) -> None:
+        """Let the calling sender alone wait.
+
+        Raises:
+            Halted: `halt` was called meanwhile.
+            OutOfTime: the wait would end after the budget.
+        """
+        with self._changed:
+            until = self._clock() + seconds
+            if until > self._deadline:
+                raise OutOfTime
+            while not self._halted and (left := until - self._clock()) > 0:
+                self._changed.wait(left)
+            if self._halted:
+                raise Halted
+
+    def halt(self) -> None:
+        """Give no turn any more; who waits for one gets `Halted`."""
+        with self._changed:
+            self._halted = True
+            self._changed.notify_all()
+
+    def next_free(self, now: float) -> float:
+        """The moment from which the rate and the pauses let a request go, as far as is known at `now`."""
+        if self._rate is None:
+            return self._paused_until
+        while self._counting and self._counting[0] <= now:
+            heapq.heappop(self._counting)
+        window = self._rate.seconds + self._certainty
+        ends = [end for turn in self._under_way if (end := turn.started + window) > now]
+        taken = len(self._counting) + len(ends)
+        if taken < self._rate.requests:
+            return self._paused_until
+        return max(self._paused_until, min([*ends, *self._counting[:1]]))

@@ -1,0 +1,165 @@
+"""What a Postgres says of itself: table, ledger, what the role may do; and the lock that all wait for.
+
+Belongs here: questions that change nothing, and what follows from their answers. Does not: statements that
+change the table or the ledger (`apply`, `postgres`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import DeliveryError
+from .types import TableColumn, literal, quote
+
+LEDGER = "_sluice_deliveries"
+
+_HERE = "c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relname = $2"
+
+
+class Catalogue:
+    """One table and its ledger, seen through one cursor.
+
+    Attributes:
+        cursor: an ADBC cursor within a transaction.
+        schema: the schema's plain name.
+        table: the table's plain name.
+        target: the table as statements name it.
+        ledger: the ledger of deliveries as statements name it.
+    """
+
+    def __init__(self, cursor: Any, schema: str, table: str) -> None:
+        self.cursor = cursor
+        self.schema = schema
+        self.table = table
+        self.target = f"{quote(schema)}.{quote(table)}"
+        self.ledger = f"{quote(schema)}.{quote(LEDGER)}"
+
+    def rows(self, sql: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; `values` stand for its $1, $2 and so on."""
+        self.cursor.execute(sql, tuple(values))
+        return list(self.cursor.fetchall())
+
+    def lock(self, name: str) -> None:
+        """Wait for, and hold until the transaction ends, the advisory lock of this name."""
+        self.rows(f"select pg_advisory_xact_lock(hashtextextended({literal(name)}, 0))")
+
+    def lock_object(self) -> None:
+        """Wait until no other delivery to the table is under way, on any machine; hold off later ones."""
+        self.lock(f"sluice object {self.target}")
+
+    def schema_exists(self) -> bool:
+        """Whether the schema is there."""
+        return bool(self.rows("select 1 from pg_namespace where nspname = $1", (self.schema,)))
+
+    def ledger_exists(self) -> bool:
+        """Whether anything has been delivered into the schema."""
+        return bool(self.rows(f"select 1 from pg_class c where {_HERE}", (self.schema, LEDGER)))
+
+    def columns(self) -> list[TableColumn] | None:
+        """Return the table's columns, or None if there is no table yet.
+
+        Raises:
+            DeliveryError: something stands there that is no table.
+        """
+        here = (self.schema, self.table)
+        kinds = self.rows(f"select c.relkind::text from pg_class c where {_HERE}", here)
+        if not kinds:
+            return None
+        if kinds[0][0] not in ("r", "p"):
+            raise DeliveryError(
+                f"{self.target} is no table (relkind {kinds[0][0]})",
+                "an ordinary or partitioned table, or none",
+                "name a table in the export file, or drop what stands in its place",
+            )
+        found = self.rows(
+            "select a.attname::text, format_type(a.atttypid, a.atttypmod),"
+            " a.attnotnull and not a.atthasdef and a.attidentity::text = '',"
+            " a.attgenerated::text <> '' or a.attidentity::text = 'a'"
+            f" from pg_class c join pg_attribute a on a.attrelid = c.oid where {_HERE}"
+            " and a.attnum > 0 and not a.attisdropped order by a.attnum",
+            here,
+        )
+        return [TableColumn(*row) for row in found]
+
+    def delivered(self, delivery_id: str, same: tuple[str, str, str]) -> bool:
+        """Whether the ledger has a delivery id of this table.
+
+        Args:
+            delivery_id: what is looked for.
+            same: export, partition and digest that the id belongs to.
+
+        Raises:
+            DeliveryError: the id has been used for something else, or the ledger may not be read.
+        """
+        if not self.ledger_exists():
+            return False
+        self.require("table", self.ledger, "select, insert")
+        rows = self.rows(
+            f"select export, partition_key, digest from {self.ledger} where object = $1 and delivery_id = $2",
+            (self.target, delivery_id),
+        )
+        if rows and tuple(rows[0]) != same:
+            raise DeliveryError(
+                f"delivery id {delivery_id} has been used for {rows[0]}",
+                f"an id of its own for {same}",
+                "rerun the export's model: a new build has a new delivery id",
+            )
+        return bool(rows)
+
+    def check_privileges(self, on_table: str, *, table_exists: bool) -> None:
+        """Raise DeliveryError unless the role may do all that a delivery does.
+
+        Args:
+            on_table: the privileges that are needed on the table itself, with commas between.
+            table_exists: otherwise it is to be created.
+        """
+        database = str(self.rows("select current_database()::text")[0][0])
+        self.require("database", database, "temporary")
+        if not self.schema_exists():
+            self.require("database", database, "create")
+            return
+        self.require("schema", self.schema, "usage")
+        if not (table_exists and self.ledger_exists()):
+            self.require("schema", self.schema, "create")
+        if table_exists:
+            self.require("table", self.target, on_table)
+            self._check_row_security()
+
+    def require(self, kind: str, name: str, privileges: str) -> None:
+        """Raise DeliveryError unless the role has every privilege on this database, schema or table."""
+        # Tables are looked up by their quoted name, the other two by their plain one.
+        argument = quote(name) if kind != "table" else name
+        # One by one: these functions take a list as "any of".
+        asked = f"select has_{kind}_privilege({literal(name)}, $1)"
+        missing = [wanted for wanted in privileges.split(", ") if not self.rows(asked, (wanted,))[0][0]]
+        if missing:
+            role = self._role()
+            raise DeliveryError(
+                f"role {role} lacks {', '.join(missing)} on {kind} {argument}",
+                f"the privilege to {privileges}",
+                f"grant {', '.join(missing)} on {kind} {argument} to {role}",
+            )
+
+    def may_drop_deletes(self) -> bool:
+        """Whether a trigger or rule of the table is asked before a row is deleted, and might keep it."""
+        table = f"{literal(self.target)}::regclass"
+        # Bits of tgtype, of Postgres' catalog/pg_trigger.h: 1 for each row, 2 before, 8 on delete.
+        # ev_type of a rewrite rule: '4' is delete.
+        return bool(
+            self.rows(
+                f"select 1 from pg_trigger where tgrelid = {table} and not tgisinternal"
+                " and tgtype::int & 11 = 11 union all"
+                f" select 1 from pg_rewrite where ev_class = {table} and ev_type::text = '4'"
+            )
+        )
+
+    def _check_row_security(self) -> None:
+        if self.rows(f"select row_security_active({literal(self.target)}::regclass)")[0][0]:
+            role = self._role()
+            raise DeliveryError(
+                f"row-level security of {self.target} applies to role {role}: it may hide rows in silence",
+                "a role that sees every row of the table",
+                f"deliver as the table's owner, or: alter role {role} bypassrls",
+            )
+
+    def _role(self) -> str:
+        return quote(self.rows("select current_user::text")[0][0])

@@ -1,0 +1,272 @@
+"""Postgres: what a delivery changes is committed in the transaction that records the delivery.
+
+Belongs here: the order of one delivery, its ledger, and what is asked afterwards. Does not: the statements
+that change the table (`apply`), questions to the catalogue (`catalogue`), types
+(`types`), wording of errors (`errors`), whether to send at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel
+
+from ..base import Capabilities, DeliveryError, Destination, Journal, Limit, Mode, Receipt, Scope, Shard
+from .apply import Application, delete_keys, read_batches
+from .catalogue import LEDGER, Catalogue
+from .errors import explain
+from .place import place
+from .shard import Contents, read_contents
+from .types import TableColumn, check_columns, parse_object, quote
+
+Result = TypeVar("Result")
+
+_LIMITS_PAGE = "PostgreSQL Limits, https://www.postgresql.org/docs/current/limits.html"
+
+
+class PostgresDestination(Destination):
+    """A table `schema.table`; schema, table and ledger are created where missing."""
+
+    type_name: ClassVar[str] = "postgres"
+    guarantee: ClassVar[str] = "exactly once: the rows and the delivery id are committed in one transaction"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset(Mode),
+        read_back=True,
+        delete=True,
+        limits=(
+            Limit("length of a name", "63 bytes", _LIMITS_PAGE),
+            Limit("columns of a table", "1,600, fewer if they are wide", _LIMITS_PAGE),
+            Limit("size of a field", "1 GB", _LIMITS_PAGE),
+        ),
+    )
+    kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
+
+    def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
+        super().__init__(url, object_name, options)
+        self._schema, self._table = parse_object(object_name)
+        self._target = f"{quote(self._schema)}.{quote(self._table)}"
+        self._place = place(url)
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """One spelling for one object of a connection."""
+        schema, table = parse_object(object_name)
+        if table == LEDGER:
+            raise DeliveryError(
+                f"destination object {object_name!r} is the ledger of deliveries",
+                "a table of its own",
+                "correct destination.object in the export file",
+            )
+        return f"{quote(schema)}.{quote(table)}"
+
+    def canonical_object(self) -> str:
+        """One spelling for one object in one place, without secrets."""
+        return f"{self._place} {self._target}"
+
+    def check(self, shard: Shard) -> None:
+        """Raise DeliveryError for what `send` would stumble over: types, schema, privileges, row security."""
+        contents = read_contents(shard)
+
+        def look(cursor: Any) -> None:
+            cursor.execute("set transaction read only")
+            self._preflight(self._catalogue(cursor), shard, contents)
+
+        self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """Bring the whole shard into the table, once; its rows are acknowledged together."""
+        pending = journal.pending()
+        if shard.rows and not pending:
+            return self._receipt(shard, already_delivered=True)
+        contents = read_contents(shard)
+
+        def deliver(cursor: Any) -> Receipt:
+            return self._deliver(self._catalogue(cursor), shard, contents, journal)
+
+        receipt = self._in_transaction(f"delivery of {_named(shard)} to {self._target}", deliver)
+        if receipt.already_delivered:
+            # The process that sent them died before it could note it.
+            journal.intend(shard.rows)
+        for first, end in pending:
+            journal.acknowledge(first, end)
+        return receipt
+
+    def arrived(self, shard: Shard) -> bool:
+        """Return whether the ledger has the delivery; waits for one that is still being committed."""
+
+        def ask(cursor: Any) -> bool:
+            catalogue = self._catalogue(cursor)
+            # The server may be at work for a sender that has died: only the lock tells that it is done.
+            catalogue.lock_object()
+            return catalogue.delivered(shard.delivery_id, _identity(shard))
+
+        return self._in_transaction(f"question for {_named(shard)} in {self._target}", ask)
+
+    def read_back(self, scope: Scope) -> Iterator[Any]:
+        """Yield what the scope holds as Arrow record batches; nothing if there is no table yet.
+
+        A `numeric` column without limits is read as text. The connection is open until the last batch is
+        taken, or the iterator is closed.
+
+        Raises:
+            DeliveryError: the table cannot be read, or a field of the scope is not in it.
+        """
+        arrow, dbapi = import_module("pyarrow"), import_module("adbc_driver_postgresql.dbapi")
+        failure: DeliveryError
+        try:
+            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
+                _begin(cursor)
+                catalogue = self._catalogue(cursor)
+                columns = catalogue.columns()
+                if columns is not None:
+                    types = self._types(columns, scope)
+                    yield from read_batches(cursor, catalogue, scope, types)
+                return
+        except (dbapi.Error, arrow.ArrowException, OSError) as error:
+            failure = explain(error, f"reading back {_named(scope)} from {self._target}", self._url)
+        raise failure
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Delete rows of the scope by their keys, in one transaction; return how many there were.
+
+        The rows' bytes are overwritten when Postgres vacuums the table, and live on in its backups.
+
+        Raises:
+            DeliveryError: the table cannot be reached or changed, or a value is none of its column's type.
+        """
+
+        def delete(cursor: Any) -> int:
+            catalogue = self._catalogue(cursor)
+            catalogue.lock_object()
+            columns = catalogue.columns()
+            if columns is None or not keys:
+                return 0
+            types = self._types(columns, scope)
+            catalogue.check_privileges("select, delete", table_exists=True)
+            return delete_keys(catalogue, scope, keys, types)
+
+        return self._in_transaction(f"erasure from {_named(scope)} in {self._target}", delete)
+
+    def _in_transaction(self, doing: str, work: Callable[[Any], Result]) -> Result:
+        """Do something with a cursor and commit it; any error leaves everything as it was."""
+        dbapi = import_module("adbc_driver_postgresql.dbapi")
+        failure: DeliveryError
+        try:
+            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
+                # Leaving the block without a commit closes the connection: all is rolled back.
+                _begin(cursor)
+                result = work(cursor)
+                connection.commit()
+                return result
+        except dbapi.Error as error:
+            failure = explain(error, doing, self._url)
+        # Outside the handler: inside, the driver's error would be this one's context, shown with
+        # it, and might hold the URL.
+        raise failure
+
+    def _driver_url(self) -> str:
+        return f"{self._url}{'&' if '?' in self._url else '?'}fallback_application_name=sluice"
+
+    def _catalogue(self, cursor: Any) -> Catalogue:
+        return Catalogue(cursor, self._schema, self._table)
+
+    def _preflight(
+        self, catalogue: Catalogue, shard: Shard, contents: Contents
+    ) -> tuple[bool, list[TableColumn] | None]:
+        """Return whether the shard has been delivered, and the table's columns; raise for what is amiss."""
+        if catalogue.delivered(shard.delivery_id, _identity(shard)):
+            return True, None
+        found = catalogue.columns()
+        if found is not None:
+            check_columns(contents.columns, found, self._target, shard.export)
+        on_table = "select, insert" if shard.mode is Mode.APPEND else "select, insert, delete"
+        catalogue.check_privileges(on_table, table_exists=found is not None)
+        return False, found
+
+    def _deliver(self, catalogue: Catalogue, shard: Shard, contents: Contents, journal: Journal) -> Receipt:
+        catalogue.lock_object()
+        delivered, found = self._preflight(catalogue, shard, contents)
+        if delivered:
+            return self._receipt(shard, already_delivered=True)
+        types = {column.name: column.type for column in found or ()}
+        if not found:
+            types = {column.name: column.postgres_type for column in contents.columns}
+        self._create_missing(catalogue, shard, types, table_exists=found is not None)
+        application = Application(catalogue, shard, contents, types)
+        journal.intend(shard.rows)
+        sent = application.receive()
+        journal.tell(f"{sent:,} rows are at the server, which applies them to {self._target}")
+        deleted = application.apply(sent)
+        # Last of all: with the commit that follows, the id and the rows stand or fall together.
+        catalogue.cursor.execute(
+            f"insert into {catalogue.ledger} (object, delivery_id, export, partition_key, rows, digest)"
+            f" values ($1, $2, $3, $4, {shard.rows}, $5)",
+            (self._target, shard.delivery_id, shard.export, shard.partition_key, shard.digest),
+        )
+        return self._receipt(shard, rows_deleted=deleted, rows_written=contents.written)
+
+    def _receipt(self, shard: Shard, *, already_delivered: bool = False, **counts: int) -> Receipt:
+        return Receipt(
+            rows=shard.rows,
+            location=self.canonical_object(),
+            already_delivered=already_delivered,
+            details={"delivery_id": shard.delivery_id, **counts},
+        )
+
+    def _create_missing(
+        self, catalogue: Catalogue, shard: Shard, types: Mapping[str, str], *, table_exists: bool
+    ) -> None:
+        cursor = catalogue.cursor
+        if not catalogue.ledger_exists():
+            # `if not exists` does not keep two transactions from creating the same thing; the
+            # lock does. It is taken only the first time, as it is held until the commit.
+            catalogue.lock(f"sluice schema {self._schema}")
+            if not catalogue.schema_exists():
+                cursor.execute(f"create schema {quote(self._schema)}")
+            cursor.execute(
+                f"create table if not exists {catalogue.ledger} ("
+                " object text not null, delivery_id text not null, export text not null,"
+                " partition_key text not null, rows bigint not null, digest text not null,"
+                " delivered_at timestamptz not null default now(),"
+                " primary key (object, delivery_id))"
+            )
+        if table_exists:
+            return
+        body = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
+        key = ", ".join(quote(name) for name in shard.key)
+        cursor.execute(f"create table {self._target} ({body}, primary key ({key}))")
+        if shard.partition_column not in (None, shard.key[0]):
+            # A slice is deleted and read back by this column: without an index that would read all days.
+            cursor.execute(f"create index on {self._target} ({quote(shard.partition_column)})")
+
+    def _types(self, columns: Sequence[TableColumn], scope: Scope) -> dict[str, str]:
+        """The table's types by column; raises unless it has every field of a scope."""
+        types = {column.name: column.type for column in columns}
+        wanted = dict.fromkeys((*scope.fields, *scope.key, scope.partition_column))
+        missing = [name for name in wanted if name is not None and name not in types]
+        if missing:
+            raise DeliveryError(
+                f"{self._target} has no column {', '.join(map(repr, missing))}",
+                f"every field of {scope.export}",
+                "somebody has altered the table: put the column back, and rerun the export in full",
+            )
+        return types
+
+
+def _begin(cursor: Any) -> None:
+    # Read committed, whatever the role's default: what is read after the lock must be
+    # what the delivery before it left, not a picture from before the wait.
+    cursor.execute("set transaction isolation level read committed")
+    cursor.execute("set local time zone 'UTC'")
+    # A row-level policy would hide rows from a delete or a reader in silence; so it fails instead.
+    cursor.execute("set local row_security = off")
+    # Enough for a million keys: with the usual 4 MB a large delivery's hash join and sort go by disk.
+    cursor.execute("set local work_mem = '128MB'")
+
+
+def _identity(shard: Shard) -> tuple[str, str, str]:
+    return shard.export, shard.partition_key, shard.digest
+
+
+def _named(part: Shard | Scope) -> str:
+    return f"{part.export}, partition {part.partition_key}"

@@ -1,0 +1,114 @@
+"""A shard as Postgres takes it: which columns, how many rows to write and to remove, as a stream.
+
+Belongs here: reading the shard's file. Does not: connections, statements, whether the rows are right
+(`shards` checks that for every destination).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ..base import CHANGE, TECHNICAL_COLUMNS, Change, DeliveryError, Mode, Shard
+from ..shards import check_shard
+from .types import Column, columns_of
+
+# Rows of one Arrow batch. The driver copies batch by batch; larger ones were no faster, and cost memory.
+_BATCH_ROWS = 65_536
+REMOVED = "removed"
+
+_ONLY_ADDED = frozenset({Change.ADDED})
+_ALLOWED: Mapping[Mode, frozenset[Change]] = {
+    Mode.APPEND: _ONLY_ADDED,
+    Mode.UPSERT: frozenset({Change.ADDED, Change.CHANGED}),
+    Mode.MIRROR: frozenset(Change),
+    Mode.SNAPSHOT: _ONLY_ADDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a shard brings: its fields, how many rows the table gets, how many keys it loses."""
+
+    columns: tuple[Column, ...]
+    written: int
+    removed: int
+
+    @property
+    def staged_names(self) -> tuple[str, ...]:
+        """The fields' names in the staging table: plain, so that the driver need not quote people's."""
+        return tuple(f"c{number}" for number in range(len(self.columns)))
+
+
+def replaces_scope(shard: Shard) -> bool:
+    """Whether what the scope holds, and the shard does not, has to go."""
+    return shard.mode is Mode.SNAPSHOT or (shard.full and shard.mode is Mode.MIRROR)
+
+
+def read_contents(shard: Shard) -> Contents:
+    """Look through a shard before anything is sent.
+
+    Raises:
+        DeliveryError: the file is not what the shard states, a field has a type that Postgres has no
+            counterpart for, or a row does what the mode does not do.
+    """
+    schema = check_shard(shard)
+    columns = columns_of([field for field in schema if field.name not in TECHNICAL_COLUMNS], shard.export)
+    counts = _changes(shard, set(schema.names))
+    removed = counts.pop(Change.REMOVED, 0)
+    return Contents(columns, counts.total(), removed)
+
+
+def stream(shard: Shard, contents: Contents) -> Any:
+    """Return the shard's rows as a `pyarrow.RecordBatchReader`, in the types that are sent.
+
+    Rows that are to be removed are marked in a column of their own, if there are any.
+    """
+    arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
+    parquet = import_module("pyarrow.parquet")
+    names = [column.name for column in contents.columns]
+    types = [column.arrow_type for column in contents.columns]
+    schema = arrow.schema(list(zip(contents.staged_names, types, strict=True)))
+    if contents.removed:
+        schema = schema.append(arrow.field(REMOVED, arrow.bool_()))
+
+    def batches() -> Iterator[Any]:
+        # Not pre-buffered, and not as a dataset: both keep what they have read, up to the whole file.
+        with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
+            wanted = [*names, CHANGE] if contents.removed else names
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+                columns = [_cast(batch.column(name), kind) for name, kind in zip(names, types, strict=True)]
+                if contents.removed:
+                    columns.append(compute.equal(batch.column(CHANGE), Change.REMOVED.value))
+                yield arrow.RecordBatch.from_arrays(columns, schema=schema)
+
+    return arrow.RecordBatchReader.from_batches(schema, batches())
+
+
+def _cast(column: Any, kind: Any) -> Any:
+    # A safe cast: a value that would change raises.
+    return column if column.type == kind else column.cast(kind)
+
+
+def _changes(shard: Shard, names: set[str]) -> Counter[Change]:
+    of = f"the shard of {shard.export}, partition {shard.partition_key}"
+    again = "rerun the export's partition; if it happens again, its plan is at fault"
+    if CHANGE not in names:
+        raise DeliveryError(f"{of} has no column {CHANGE!r}", "what each row does to its key", again)
+    parquet = import_module("pyarrow.parquet")
+    counted: Counter[str] = Counter()
+    with parquet.ParquetFile(shard.path, read_dictionary=[CHANGE], pre_buffer=False) as file:
+        for batch in file.iter_batches(columns=[CHANGE]):
+            for found in batch.column(0).value_counts().to_pylist():
+                counted[str(found["values"])] += found["counts"]
+    allowed = _ONLY_ADDED if shard.full else _ALLOWED[shard.mode]
+    strange = sorted(set(counted) - allowed)
+    if strange:
+        kind = f"{'full ' if shard.full else ''}{shard.mode}"
+        raise DeliveryError(
+            f"{counted[strange[0]]} of {shard.rows} rows of {of} are {strange[0]!r}",
+            f"only {' and '.join(sorted(allowed))} rows, as it is a delivery in mode {kind}",
+            again,
+        )
+    return Counter({Change(text): number for text, number in counted.items()})

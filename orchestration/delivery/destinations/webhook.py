@@ -1,0 +1,269 @@
+"""Rows to any HTTPS address, as signed JSON: for receivers that no other destination knows.
+
+Belongs here: the request, its signature, the meaning of the answers. Does not: pace, trying again
+(`batches`).
+
+Guarantee: effectively once. A request that is sent again carries the same `Idempotency-Key`
+(draft-ietf-httpapi-idempotency-key-header-06, https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/),
+and a receiver that remembers keys takes it once. Requests are signed as "Standard Webhooks" says
+(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import Any, cast
+from urllib.parse import unquote
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .base import (
+    TECHNICAL_COLUMNS,
+    Capabilities,
+    Change,
+    Journal,
+    Mode,
+    Receipt,
+    Refused,
+    Scope,
+    Shard,
+)
+from .batches import Batch, BatchDestination, BatchRefused, Rate, TryAgain
+from .errors import DeliveryError
+from .http import VendorClient, base_url
+from .json_values import json_value, unknown_to_json
+
+_NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
+
+
+class WebhookOptions(BaseModel):
+    """What a receiver can bear: rows in a request, and requests in a span of time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_rows: int = Field(default=500, ge=1, le=10_000)
+    rate_requests: int | None = Field(default=None, ge=1)
+    rate_seconds: float = Field(default=1.0, gt=0)
+
+
+class WebhookDestination(BatchDestination):
+    """One path below the connection's address.
+
+    A request's body has `delivery_id`, `export`, `partition_key`, `mode`, `full`, `complete` and `rows`. Each
+    row has `change` (added, changed, removed), `key`, and `fields` (empty for a removed row). After a full
+    shard with `mode: mirror` comes a request without rows and with `complete: true`: what else the receiver
+    holds of the partition has to go.
+    """
+
+    type_name = "webhook"
+    guarantee = "effectively once, if the receiver remembers idempotency keys; otherwise at least once"
+    capabilities = Capabilities(
+        modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}), read_back=False, delete=True
+    )
+    kinds = frozenset({"webhook"})
+    options_model = WebhookOptions
+    batch_rows = 500
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        """The path without slashes at its ends.
+
+        Raises:
+            DeliveryError: it is no path of plain names.
+        """
+        name = object_name.strip("/")
+        if not _NAME.fullmatch(name):
+            raise DeliveryError(
+                f"destination.object {object_name!r} is no path",
+                "names of letters, digits and . _ ~ -, with / between them, as in crm/customers",
+                "correct destination.object in the export file",
+            )
+        return name
+
+    def canonical_object(self) -> str:
+        """The address that is posted to, without secrets.
+
+        Raises:
+            DeliveryError: the connection's URL names no host.
+        """
+        return f"{base_url(self._url)}{self._path()}"
+
+    def rows_a_batch(self) -> int:
+        """As the options say."""
+        return self._webhook_options.batch_rows
+
+    def rate_allowed(self) -> Rate | None:
+        """As the options say."""
+        options = self._webhook_options
+        return Rate(options.rate_requests, options.rate_seconds) if options.rate_requests else None
+
+    def check(self, shard: Shard) -> None:
+        """Raise DeliveryError for a secret that cannot sign, and fields that JSON has no form for."""
+        self._signing_key()
+        parquet = import_module("pyarrow.parquet")
+        for field in parquet.read_schema(shard.path):
+            if field.name not in TECHNICAL_COLUMNS and unknown_to_json(field.type):
+                raise DeliveryError(
+                    f"field {field.name!r} of {shard.export} is of type {field.type}",
+                    "text, numbers, booleans, dates, times, binary, and lists and structures of them",
+                    "cast it in the export's model",
+                )
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        """As every `BatchDestination`."""
+        # Made here, once: in the senders it would be made several times, and count as a slow answer.
+        _ = self._client
+        return super().send(shard, journal)
+
+    def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
+        """Post one batch."""
+        rows = [self._row(shard.key, row.change, row.values) for row in batch.rows]
+        answer = self._post(batch.id, _head(shard) | {"complete": False, "rows": rows})
+        return [
+            Refused(batch.rows[place].number, code, said)
+            for place, code, said in self._refusals(answer, len(batch.rows))
+        ]
+
+    def finish(self, shard: Shard) -> None:
+        """Tell the receiver that a full shard has come whole."""
+        self._post(f"{shard.delivery_id}-complete", _head(shard) | {"complete": True, "rows": []})
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        """Post removed rows; count those that the receiver says were there, all where it does not say."""
+        there = 0
+        for first in range(0, len(keys), self.rows_a_batch()):
+            part = keys[first : first + self.rows_a_batch()]
+            rows = [self._row(scope.key, Change.REMOVED, key) for key in part]
+            # New each time: a key may come back and be forgotten again.
+            name = f"forget-{uuid4().hex}"
+            body = {
+                "delivery_id": name,
+                "export": scope.export,
+                "partition_key": scope.partition_key,
+                "mode": Mode.MIRROR.value,
+                "full": False,
+                "complete": False,
+                "rows": rows,
+            }
+            answer = self.insist(lambda name=name, body=body: self._post(name, body))
+            told = answer.get("removed")
+            there += told if isinstance(told, int) else len(part)
+        return there
+
+    @property
+    def _webhook_options(self) -> WebhookOptions:
+        return cast("WebhookOptions", self._options)
+
+    @cached_property
+    def _client(self) -> VendorClient:
+        return VendorClient(self._url, headers={"content-type": "application/json"})
+
+    def _path(self) -> str:
+        rest = self._url.partition("://")[2].partition("?")[0].rpartition("@")[2]
+        above = rest.partition("/")[2].strip("/")
+        return "/" + "/".join(filter(None, [above, self.canonical_name(self._object_name)]))
+
+    def _signing_key(self) -> bytes:
+        """The bytes that sign: the URL's password; base64 after `whsec_`, otherwise its UTF-8."""
+        credentials = self._url.partition("://")[2].partition("?")[0].rpartition("@")[0]
+        secret = unquote(credentials.partition(":")[2])
+        try:
+            marked = secret.startswith(_SECRET_PREFIX)
+            key = (
+                base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+                if marked
+                else secret.encode()
+            )
+        except binascii.Error:
+            key = b""
+        if not key:
+            raise DeliveryError(
+                "the connection's URL has no secret to sign with",
+                "webhook://:SECRET@host/path, where SECRET is text, or base64 after whsec_",
+                "set the connection's variable to such a URL; the receiver verifies with the same secret",
+            )
+        return key
+
+    def _row(self, key: Sequence[str], change: Change, values: Mapping[str, Any]) -> dict[str, Any]:
+        fields = {} if change is Change.REMOVED else values
+        return {
+            "change": change.value,
+            "key": {name: json_value(values[name]) for name in key},
+            "fields": {name: json_value(value) for name, value in fields.items()},
+        }
+
+    def _post(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        moment = str(int(time.time()))
+        query = self._url.partition("?")[2]
+        answer = self._client.request(
+            "POST",
+            f"{self._path()}?{query}" if query else self._path(),
+            content=content,
+            headers={
+                # A structured field of type string, so in quotes.
+                "idempotency-key": f'"{name}"',
+                "webhook-id": name,
+                "webhook-timestamp": moment,
+                "webhook-signature": signature(self._signing_key(), name, moment, content),
+            },
+        )
+        return self._understood(answer.status_code, answer.text)
+
+    def _understood(self, status: int, text: str) -> Mapping[str, Any]:
+        """The answer's object, empty if it has none."""
+        if 200 <= status < 300:
+            try:
+                found: Any = json.loads(text) if text.strip() else {}
+            except ValueError:
+                return {}
+            return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+        said = self._client.shown(text)
+        if status in (400, 413, 422):
+            raise BatchRefused(str(status), said)
+        # 408: too slow for the receiver; 409: the first request of this key is still being worked on.
+        if status in (408, 409):
+            raise TryAgain(f"HTTP {status} {said}")
+        raise DeliveryError(
+            f"{self.canonical_object()} answers HTTP {status} {said}".rstrip(),
+            "2xx; 400, 413 or 422 for rows that it does not take; 429 or 5xx for later",
+            "correct the connection's URL or destination.object, or have the receiver mended",
+        )
+
+    def _refusals(self, answer: Mapping[str, Any], rows: int) -> Sequence[tuple[int, str, str]]:
+        """Places in the batch, codes and words of the rows that an answer refuses."""
+        found: dict[int, tuple[int, str, str]] = {}
+        for entry in cast("Sequence[Any]", answer.get("refused") or ()):
+            place: Any = entry.get("row") if isinstance(entry, dict) else None
+            if not isinstance(place, int) or not 0 <= place < rows:
+                raise DeliveryError(
+                    f"{self.canonical_object()} refuses a row that was not sent",
+                    f'{{"refused": [{{"row": 0 to {rows - 1}, "code": …, "message": …}}]}}',
+                    "have the receiver mended: `row` is the place in `rows` of the request, from 0",
+                )
+            found[place] = (place, str(entry.get("code", "")), str(entry.get("message", "")))
+        return list(found.values())
+
+
+def signature(key: bytes, name: str, moment: str, content: bytes) -> str:
+    """What "Standard Webhooks" has in `webhook-signature` for a message of this name, moment and content."""
+    signed = f"{name}.{moment}.".encode() + content
+    return f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
+
+
+def _head(shard: Shard) -> dict[str, Any]:
+    return {
+        "delivery_id": shard.delivery_id,
+        "export": shard.export,
+        "partition_key": shard.partition_key,
+        "mode": shard.mode.value,
+        "full": shard.full,
+    }

@@ -1,0 +1,357 @@
+"""Plan, guard, send, acknowledge: one order at a time for each object of a destination.
+
+What is remembered between any two steps is in the state store and in immutable shards, so a process
+may die anywhere: the next one takes the delivery up where its acknowledgements end.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode, Receipt
+from orchestration.delivery.journal import StoreJournal
+from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome, shard_of
+from orchestration.delivery.planning.content import Layer, ShardGone, acknowledged_layers
+from orchestration.delivery.planning.difference import Asked, Difference, find_difference
+from orchestration.delivery.settling import compact, settle_refusals
+from orchestration.state.leases import Lease, LeaseTimeout
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.store import StateStore
+
+# How long a delivery waits for another to the same object; one may take as long as its budget.
+_LEASE_WAIT_SECONDS = 7_200.0
+_UNSENT = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DeliveryEngine:
+    """Brings orders to one destination; `folder` is where shards are kept."""
+
+    store: StateStore
+    folder: Path
+    destination: Destination
+    run_id: str
+    log: Log
+
+    def deliver(
+        self, order: Order, opening: Callable[[], AbstractContextManager[Opened]], *, guard: bool = True
+    ) -> Outcome:
+        """Send what differs between the opened rows and what the destination acknowledged.
+
+        `opening` opens the validated rows; it raises if they are not validated. It may be called again, as a
+        delivery that was under way is settled first. Without `guard` limits are not asked.
+
+        Raises:
+            DeliveryHeld: past a limit; nothing was sent.
+            DeliveryRejected: a person rejected this very plan.
+            DeliveryError: the destination, the key or the connection; what was acknowledged stays so.
+        """
+        if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND:
+            raise DeliveryError(
+                f"`{order.export}` appends: what was sent stays, and is not sent a second time",
+                "mode upsert, mirror or snapshot",
+                "mend the destination's rows there, or deliver in another mode",
+            )
+        with self.alone() as lease:
+            delivery, difference = self._plan(order, opening, lease.token, guard=guard)
+            return self._carry_out(order, delivery, difference, lease.token)
+
+    @contextmanager
+    def alone(self) -> Generator[Lease]:
+        """Hold the lease of the destination's object, for whatever must not meet a delivery to it.
+
+        Raises:
+            DeliveryError: somebody else had it for as long as a delivery may take.
+        """
+        name = f"{self.destination.type_name} {self.destination.canonical_object()}"
+        try:
+            with self.store.leases.hold(name, wait_seconds=_LEASE_WAIT_SECONDS, waiting=self.log) as lease:
+                yield lease
+        except LeaseTimeout as error:
+            raise DeliveryError(
+                str(error),
+                f"an end of that delivery within {_LEASE_WAIT_SECONDS / 3600:g} hours",
+                "look at the run that holds it, then rerun this partition",
+            ) from None
+
+    def end_under_way(self, order: Order, lease: Lease) -> None:
+        """Bring a scope's delivery that is not settled to its end, as a newer plan would."""
+        under_way = self.store.deliveries.open_in(order.export, order.scope)
+        if under_way is not None:
+            self._settle(order, under_way, lease.token)
+
+    # -- plan and guard
+
+    def _plan(
+        self,
+        order: Order,
+        opening: Callable[[], AbstractContextManager[Opened]],
+        token: str,
+        *,
+        guard: bool,
+    ) -> tuple[Delivery, Difference | None]:
+        deliveries = self.store.deliveries
+        while True:
+            with opening() as opened:
+                under_way = deliveries.open_in(order.export, order.scope)
+                newer = self._newer(order, under_way)
+                if newer is not None:
+                    return self._overtaken(order, opened.version, newer), None
+                if under_way is None:
+                    return self._new_plan(order, opened, guard=guard)
+                if _same(under_way, order, opened.version):
+                    return under_way, None
+            self._settle(order, under_way, token)
+
+    def _newer(self, order: Order, under_way: Delivery | None) -> Delivery | None:
+        """Return the delivery of a newer partition that the destination holds, or is about to."""
+        if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
+            return None
+        known = self.store.deliveries.of_export(order.export, order.scope)
+        held = [item for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
+        standing = [*held[-1:], *([under_way] if under_way else [])]
+        newer = [item for item in standing if item.partition_key > order.partition_key]
+        return newer[-1] if newer else None
+
+    def _overtaken(self, order: Order, version: str, newer: Delivery) -> Delivery:
+        self.log(
+            f"the destination holds {newer.partition_key}, or is about to: an older partition is not sent"
+        )
+        return self.store.deliveries.plan(
+            self._record(order, version, None, newer.delivery_id, status=DeliveryStatus.OVERTAKEN)
+        )
+
+    def _new_plan(self, order: Order, opened: Opened, *, guard: bool) -> tuple[Delivery, Difference]:
+        deliveries = self.store.deliveries
+        layers = deliveries.layers(order.export, order.scope)
+        supersedes = layers[-1].delivery_id if layers else ""
+        known = self._known_layers(order, layers)
+        if known is None:
+            layers, known = [], []
+        draft = self._record(order, opened.version, None, supersedes)
+        asked = Asked(
+            source=opened.source,
+            key=order.key,
+            mode=order.mode,
+            named=order.export,
+            mend=order.mend,
+            now=datetime.now(UTC),
+            first=not layers,
+            everything=order.kind is DeliveryKind.RESYNC,
+            # What can be replaced whole can hold a snapshot.
+            replaces=Mode.SNAPSHOT in self.destination.capabilities.modes,
+            refused=self.store.refused_keys.of(order.export, order.scope),
+            forgotten=self.store.forgotten_keys.of(order.export),
+            sums=tuple(order.limits.sums),
+        )
+        difference = find_difference(
+            opened.connection,
+            asked,
+            known,
+            Path(draft.shard),
+        )
+        if difference.outdated:
+            self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
+        broken = order.limits.broken_by(difference, first=not layers) if guard else ()
+        status = DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED
+        delivery = deliveries.plan(
+            self._record(
+                order, opened.version, difference, supersedes,
+                delivery_id=draft.delivery_id, status=status, reasons=broken,
+            )
+        )  # fmt: skip
+        return delivery, difference
+
+    def _known_layers(self, order: Order, deliveries: Sequence[Delivery]) -> list[Layer] | None:
+        """Return what the scope holds; None where that is of no use, so that everything is sent anew.
+
+        So it is where the key is another than before, as the old one tells rows apart by what no longer does;
+        and where a shard is gone and a person asked for everything.
+        """
+        if deliveries and deliveries[-1].key != order.key_text:
+            if order.mode is Mode.APPEND:
+                raise DeliveryError(
+                    f"the key of `{order.export}` is another than that of what was sent",
+                    "the key that was, as `append` sends no row twice and can't tell which those are",
+                    "restore `key` in the export file, or append to another object",
+                )
+            self.log("the key is another than before: everything is sent anew")
+            return None
+        try:
+            return acknowledged_layers(self.store.deliveries, order.export, order.scope)
+        except ShardGone as gone:
+            if order.kind is not DeliveryKind.RESYNC:
+                raise
+            self.log(f"{gone.what}: everything is sent anew")
+            return None
+
+    def _record(
+        self,
+        order: Order,
+        version: str,
+        difference: Difference | None,
+        supersedes: str,
+        *,
+        delivery_id: str = "",
+        status: DeliveryStatus = DeliveryStatus.PLANNED,
+        reasons: Sequence[str] = (),
+    ) -> Delivery:
+        delivery_id = delivery_id or self._free_id(order, version, supersedes)
+        shard = self.folder / order.export / order.partition_key / f"{delivery_id}.parquet"
+        delivery = Delivery(
+            delivery_id=delivery_id,
+            export=order.export,
+            partition_key=order.partition_key,
+            version=version,
+            digest="",
+            rows=0,
+            shard=str(shard),
+            run_id=self.run_id,
+            status=status,
+            scope=order.scope,
+            kind=order.kind,
+            mode=order.mode,
+            supersedes=supersedes,
+            key=order.key_text,
+            reasons=tuple(reasons),
+            decided_by=order.asked_by,
+            decision=order.reason,
+        )
+        if difference is None:
+            return delivery
+        return replace(
+            delivery,
+            digest=difference.digest,
+            rows=difference.rows,
+            whole=difference.whole,
+            shape=difference.shape,
+            hashed_by=difference.hashed_by,
+            added=difference.added,
+            changed=difference.changed,
+            removed=difference.removed,
+            unchanged=difference.unchanged,
+            shard_rows=difference.shard_rows,
+        )
+
+    def _free_id(self, order: Order, version: str, supersedes: str) -> str:
+        """Return an id made of what is delivered and after what: no time, no run.
+
+        The same plan has the same id. A number is added where a plan of that id was superseded, or a person
+        asks for the same once more.
+        """
+        attempt = 0
+        while True:
+            parts = (order.export, order.partition_key, version, order.kind, supersedes, str(attempt))
+            delivery_id = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+            known = self.store.deliveries.of(delivery_id)
+            if known is None or known.status is DeliveryStatus.REJECTED:
+                return delivery_id
+            attempt += 1
+
+    # -- send and acknowledge
+
+    def _carry_out(
+        self, order: Order, delivery: Delivery, difference: Difference | None, token: str
+    ) -> Outcome:
+        deliveries = self.store.deliveries
+        if delivery.status is DeliveryStatus.HELD:
+            raise DeliveryHeld(delivery)
+        if delivery.status is DeliveryStatus.REJECTED:
+            raise DeliveryRejected(delivery)
+        if delivery.status is DeliveryStatus.OVERTAKEN:
+            return Outcome(delivery, None, None)
+        receipt: Receipt | None = None
+        if delivery.shard_rows or delivery.whole:
+            receipt = self._send(order, delivery, token)
+        refused, given_up = settle_refusals(
+            self.store, delivery, order.key, order.attempts, order.wait_seconds
+        )
+        location = receipt.location if receipt else self.destination.canonical_object()
+        deliveries.move(
+            delivery.delivery_id,
+            DeliveryStatus.ACKNOWLEDGED,
+            out_of=(*_UNSENT, DeliveryStatus.SENDING),
+            location=location,
+            refused=len(refused),
+        )
+        settled = deliveries.of(delivery.delivery_id)
+        assert settled is not None
+        compact(self.store, settled, order.key, self.folder / order.export / order.partition_key)
+        return Outcome(
+            delivery=settled,
+            difference=difference,
+            receipt=receipt,
+            refused=tuple(refused),
+            given_up=given_up + (difference.given_up if difference else 0),
+            waiting=difference.waiting if difference else 0,
+            tolerated_share=order.tolerated_share,
+        )
+
+    def _send(self, order: Order, delivery: Delivery, token: str) -> Receipt:
+        journal = StoreJournal(self.store.deliveries, delivery, token, self.log)
+        shard = shard_of(order, delivery)
+        pending = sum(end - first for first, end in journal.pending())
+        self.log(
+            f"delivery {delivery.delivery_id}: {delivery.added:,} added, {delivery.changed:,} changed,"
+            f" {delivery.removed:,} removed, {delivery.unchanged:,} as they are;"
+            f" sending {pending:,} of {delivery.shard_rows:,} rows"
+        )
+        self.destination.check(shard)
+        self.store.deliveries.move(
+            delivery.delivery_id, DeliveryStatus.SENDING, out_of=(*_UNSENT, DeliveryStatus.SENDING)
+        )
+        if hasattr(self.destination, "budget_seconds"):
+            self.destination.budget_seconds = order.budget_seconds  # pyright: ignore[reportAttributeAccessIssue]
+        receipt = self.destination.send(shard, journal)
+        left = journal.pending()
+        if left:
+            raise DeliveryError(
+                f"{self.destination.type_name} returned, and rows {left[:3]} of {delivery.export} are open",
+                "every row taken or refused",
+                "rerun the partition; if it happens again, the destination's code is at fault",
+            )
+        return receipt
+
+    def _settle(self, order: Order, delivery: Delivery, token: str) -> None:
+        """End a delivery that a newer plan supersedes: what may have arrived is brought to its end.
+
+        What was never sent is not sent any more.
+        """
+        deliveries = self.store.deliveries
+        if delivery.status is DeliveryStatus.SENDING and not Path(delivery.shard).exists():
+            if order.kind is not DeliveryKind.RESYNC:
+                raise ShardGone(delivery.export, delivery.scope, delivery.shard)
+            self.log(f"{delivery.shard} is gone: what it had under way is not ended, but sent anew")
+        elif delivery.status is DeliveryStatus.SENDING:
+            # Of the older plan's own kind and partition: the newer one may be another's.
+            shard = shard_of(order, delivery)
+            journal = StoreJournal(deliveries, delivery, token, self.log, below=delivery.sent_to)
+            if journal.pending():
+                arrived = self.destination.arrived(shard)
+                if arrived:
+                    for first, end in journal.pending():
+                        journal.acknowledge(first, end)
+                elif arrived is None:
+                    self.log(f"delivery {delivery.delivery_id} was under way: what may have arrived is ended")
+                    self.destination.send(shard, journal)
+            settle_refusals(self.store, delivery, order.key, order.attempts, order.wait_seconds)
+        refused = len(deliveries.refusals(delivery.delivery_id))
+        deliveries.move(
+            delivery.delivery_id,
+            DeliveryStatus.SUPERSEDED,
+            out_of=(*_UNSENT, DeliveryStatus.SENDING),
+            refused=refused,
+            location=self.destination.canonical_object(),
+        )
+        self.log(f"delivery {delivery.delivery_id} is superseded by a newer plan")
+
+
+def _same(delivery: Delivery, order: Order, version: str) -> bool:
+    """Whether a delivery under way is for this very partition, data and purpose."""
+    found = (delivery.partition_key, delivery.version, delivery.kind, delivery.mode)
+    return found == (order.partition_key, version, order.kind, order.mode)

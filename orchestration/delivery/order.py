@@ -1,0 +1,157 @@
+"""What the engine is asked to deliver, and what it answers: free of Dagster, dbt and export files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.delivery.destinations.base import DeliveryError, Mode, Receipt, Refused, Shard
+from orchestration.delivery.planning.difference import Difference
+from orchestration.delivery.planning.limits import Limits
+from orchestration.state.records import Delivery, DeliveryKind
+
+if TYPE_CHECKING:
+    import duckdb
+
+# A run that a person asked for says by this tag which kind of delivery it makes (`sluice resync`).
+KIND_TAG = "sluice/delivery"
+# Exports ask for other numbers in their file.
+NO_LIMITS = Limits()
+DEFAULT_ATTEMPTS = 5
+DEFAULT_WAIT_SECONDS = 900.0
+DEFAULT_BUDGET_SECONDS = 1_800.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """One partition of one export, to one destination.
+
+    `key` and `partition_column` are fields, as the destination calls them. `partition_column` None: the
+    destination holds the newest partition alone, so that all partitions share one scope. `attempts` is how
+    often a refused row is tried before it is given up, `wait_seconds` how long after the first refusal; every
+    further wait is twice the one before. `mend` says where the key is to be mended. `asked_by` and `reason`
+    are on record with the plan, where a person asked for it.
+    """
+
+    export: str
+    partition_key: str
+    key: tuple[str, ...]
+    mode: Mode
+    partition_column: str | None
+    bounds: tuple[str, str] | None = None
+    limits: Limits = NO_LIMITS
+    tolerated_share: float = 0.0
+    attempts: int = DEFAULT_ATTEMPTS
+    wait_seconds: float = DEFAULT_WAIT_SECONDS
+    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+    mend: str = "mend the model, or the export's key"
+    kind: DeliveryKind = DeliveryKind.CHANGE
+    asked_by: str = ""
+    reason: str = ""
+
+    @property
+    def key_text(self) -> str:
+        """The key as the records write it."""
+        return json.dumps(self.key)
+
+    @property
+    def latest_only(self) -> bool:
+        """Whether the destination holds the newest partition alone."""
+        return self.partition_column is None
+
+    @property
+    def scope(self) -> str:
+        """The part of the destination's object that this partition is compared with."""
+        return "" if self.latest_only else self.partition_key
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Validated rows within an open read transaction: `source` is SQL whose columns are the fields."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    source: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order.
+
+    `difference` is None where a delivery was taken up that had been planned before; `receipt` where nothing
+    had to be sent. `refused` are the rows that the destination refused of this delivery.
+    """
+
+    delivery: Delivery
+    difference: Difference | None
+    receipt: Receipt | None
+    refused: tuple[Refused, ...] = ()
+    given_up: int = 0
+    waiting: int = 0
+    tolerated_share: float = 0.0
+
+    @property
+    def sent(self) -> bool:
+        """Whether anything went to the destination."""
+        return self.receipt is not None and not self.receipt.already_delivered
+
+    @property
+    def too_many_refused(self) -> bool:
+        """Whether a larger share was refused than the export tolerates."""
+        rows = max(self.delivery.shard_rows, 1)
+        return bool(self.refused) and len(self.refused) / rows > self.tolerated_share
+
+
+class DeliveryHeld(Exception):
+    """A plan went past a limit, and waits for a person; nothing was sent."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        reasons = "\n".join(f"- {reason}" for reason in delivery.reasons)
+        super().__init__(
+            f"delivery {delivery.delivery_id} of {delivery.export} [{delivery.partition_key}] is held,"
+            f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice plan {delivery.export}"
+            f" --partition {delivery.partition_key}`; then `sluice approve {delivery.delivery_id} --reason …`"
+            f" or `sluice reject {delivery.delivery_id} --reason …`"
+        )
+
+
+class DeliveryRejected(Exception):
+    """A person rejected this very plan; nothing is sent until the data are others."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        super().__init__(
+            f"delivery {delivery.delivery_id} of {delivery.export} [{delivery.partition_key}] was rejected by"
+            f" {delivery.decided_by}: {delivery.decision}; nothing is sent until the partition is built anew"
+        )
+
+
+def shard_of(order: Order, delivery: Delivery) -> Shard:
+    """Return what the destination is given of a recorded plan."""
+    return Shard(
+        export=delivery.export,
+        partition_key=delivery.partition_key,
+        delivery_id=delivery.delivery_id,
+        path=Path(delivery.shard),
+        rows=delivery.shard_rows,
+        key=order.key,
+        partition_column=order.partition_column,
+        digest=delivery.digest,
+        mode=Mode(delivery.mode),
+        full=delivery.whole,
+        version=delivery.version,
+        supersedes=delivery.supersedes,
+        bounds=order.bounds,
+    )
+
+
+__all__ = [
+    "DeliveryError",
+    "DeliveryHeld",
+    "DeliveryRejected",
+    "Opened",
+    "Order",
+    "Outcome",
+    "shard_of",
+]

@@ -1,0 +1,198 @@
+"""What a destination's scope holds, by what was acknowledged: a base and the layers put over it since.
+
+Each layer is the shard of a delivery, less the rows that were refused or never settled. The newest layer
+that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.delivery.destinations.base import (
+    CHANGE,
+    ROW,
+    ROW_HASH,
+    TECHNICAL_COLUMNS,
+    Change,
+    DeliveryError,
+)
+from orchestration.state.deliveries import Deliveries
+from orchestration.state.records import Delivery
+from orchestration.warehouse.engine import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_OVERLAY = "_overlay"
+
+
+class ShardGone(DeliveryError):
+    """A shard that tells what the destination holds is not there."""
+
+    def __init__(self, export: str, scope: str, shard: str) -> None:
+        partition = f" --partition {scope}" if scope else ""
+        super().__init__(
+            f"the shard {shard}, which tells what the destination holds of `{export}`, is gone",
+            "the files of deliveries/ as they were written",
+            f"put it back from a backup, or `sluice resync {export}{partition}`, which sends everything anew",
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One shard, and the SQL condition for those of its rows that the destination took."""
+
+    shard: str
+    condition: str
+    shape: str
+    hashed_by: str
+
+
+def acknowledged_layers(
+    deliveries: Deliveries, export: str, scope: str, *, until: datetime | None = None
+) -> list[Layer]:
+    """Return what a scope's content is made of, oldest first; with `until`, as it was at that moment.
+
+    Raises:
+        ShardGone: a file that belongs to it is not there.
+    """
+    found = deliveries.layers(export, scope, until=until)
+    base = deliveries.base(export, scope) if until is None else None
+    layers: list[Layer] = []
+    if base is not None and found and base.after_id >= found[0].id:
+        layers.append(Layer(base.shard, "true", base.shape, base.hashed_by))
+        found = [item for item in found if item.id > base.after_id]
+    layers += [_layer(deliveries, item) for item in found if item.shard_rows]
+    for layer in layers:
+        if not Path(layer.shard).exists():
+            raise ShardGone(export, scope, layer.shard)
+    return layers
+
+
+def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
+    settled = deliveries.acknowledged(delivery.delivery_id)
+    condition = "true"
+    if settled != [(0, delivery.shard_rows)]:
+        ranges = [f"({ROW} >= {first} and {ROW} < {end})" for first, end in settled]
+        condition = " or ".join(ranges) or "false"
+    if delivery.refused:
+        refused = ", ".join(str(row) for row, _, _ in deliveries.refusals(delivery.delivery_id))
+        condition = f"({condition}) and {ROW} not in ({refused})" if refused else condition
+    return Layer(delivery.shard, condition, delivery.shape, delivery.hashed_by)
+
+
+class Content:
+    """The content of a scope as SQL, within one connection; it makes a temporary table there.
+
+    `fields` are those to compare, with their SQL types, as they are now; `shape` is their digest. A layer of
+    another shape counts as different in every row.
+    """
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        layers: Sequence[Layer],
+        key: Sequence[str],
+        fields: Sequence[str],
+        shape: str,
+    ) -> None:
+        self._connection = connection
+        self._layers = list(layers)
+        self._key = [quoted(name) for name in key]
+        self._fields = list(fields)
+        self._shape = shape
+        (self._version,) = connection.execute("select version()").fetchone() or ("",)
+        if len(self._layers) > 1:
+            self._make_overlay()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever acknowledged."""
+        return not self._layers
+
+    def rows(self) -> int:
+        """Return how many keys the scope holds."""
+        found = self._connection.execute(f"select count(*) from ({self.hashes()})").fetchone()
+        return int(found[0]) if found else 0
+
+    def hashes(self) -> str:
+        """Return SQL of the key's fields and `_row_hash` of every row; 0 where it must count as changed."""
+        if self.empty:
+            nothing = ", ".join(f"null as {name}" for name in self._key)
+            return f"select {nothing}, 0::ubigint as {ROW_HASH} where false"
+        keys = ", ".join(self._key)
+        base = self._layers[0]
+        kept = self._read(base, f"{keys}, {self._hash(base)} as {ROW_HASH}", Change.REMOVED)
+        if len(self._layers) == 1:
+            return kept
+        return (
+            f"select * from ({kept}) base anti join {_OVERLAY} using ({keys})"
+            f" union all select {keys}, {ROW_HASH} from {_OVERLAY} where {CHANGE} <> '{Change.REMOVED}'"
+        )
+
+    def values(self, keys: str = "") -> str:
+        """Return SQL of all fields of every row, or of the keys that the relation `keys` has."""
+        key = ", ".join(self._key)
+        wanted = f" semi join {keys} using ({key})" if keys else ""
+        parts: list[str] = []
+        for number, layer in enumerate(self._layers):
+            rows = f"select * from ({self._read(layer, self._columns(layer), Change.REMOVED)}) layer{wanted}"
+            if len(self._layers) > 1:
+                newest = f"(select {key} from {_OVERLAY} where _layer = {number})"
+                rows = (
+                    f"select * from ({rows}) rows anti join {_OVERLAY} using ({key})"
+                    if number == 0
+                    else f"select * from ({rows}) rows semi join {newest} newest using ({key})"
+                )
+            parts.append(rows)
+        if not parts:
+            nothing = ", ".join(f"null as {quoted(name)}" for name in self._fields)
+            return f"select {nothing} where false"
+        return " union all ".join(parts)
+
+    def _make_overlay(self) -> None:
+        keys = ", ".join(self._key)
+        rows = " union all ".join(
+            self._read(layer, f"{keys}, {self._hash(layer)} as {ROW_HASH}, {CHANGE}, {number} as _layer")
+            for number, layer in enumerate(self._layers)
+            if number
+        )
+        self._connection.execute(
+            f"create or replace temp table {_OVERLAY} as select {keys},"
+            f" arg_max({ROW_HASH}, _layer) as {ROW_HASH}, arg_max({CHANGE}, _layer) as {CHANGE},"
+            f" max(_layer) as _layer from ({rows}) group by all"
+        )
+
+    def _hash(self, layer: Layer) -> str:
+        if layer.shape != self._shape:
+            return "0::ubigint"
+        if layer.hashed_by == self._version:
+            return ROW_HASH
+        # Another version of the engine may hash otherwise: what it said is worked out anew.
+        return hash_of(self._fields)
+
+    def _read(self, layer: Layer, selected: str, without: Change | None = None) -> str:
+        less = f" and {CHANGE} <> '{without}'" if without else ""
+        return f"select {selected} from read_parquet({literal(layer.shard)}) where ({layer.condition}){less}"
+
+    def _columns(self, layer: Layer) -> str:
+        """The fields of a layer: where its shape was another, those it lacks are null."""
+        if layer.shape == self._shape:
+            return ", ".join(quoted(name) for name in self._fields)
+        described = self._connection.execute(
+            f"describe select * from read_parquet({literal(layer.shard)})"
+        ).fetchall()
+        held = {row[0] for row in described}
+        return ", ".join(quoted(name) if name in held else f"null as {quoted(name)}" for name in self._fields)
+
+
+def hash_of(fields: Iterable[str]) -> str:
+    """Return SQL for the hash of a row: of its fields, whatever their order in the table."""
+    return f"hash({', '.join(quoted(name) for name in sorted(fields))})"
+
+
+def content_fields(names: Iterable[str]) -> list[str]:
+    """Return the columns of a shard that are fields."""
+    return [name for name in names if name not in TECHNICAL_COLUMNS]

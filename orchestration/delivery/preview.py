@@ -1,0 +1,325 @@
+"""What a delivery would do now, or what one that waits would do: counted, with some rows; nothing is sent.
+
+Belongs here: reading plans. Does not belong here: deciding on one, tables on a terminal.
+"""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from orchestration.delivery.deliver import Target, order_of, source_of
+from orchestration.delivery.destinations.base import CHANGE, TECHNICAL_COLUMNS, Change, Mode
+from orchestration.delivery.destinations.registry import destination_types
+from orchestration.delivery.order import Order
+from orchestration.delivery.planning.content import Content, acknowledged_layers, hash_of
+from orchestration.delivery.planning.difference import Asked, fields_of, find_difference
+from orchestration.deployment import Deployment
+from orchestration.quality.gate import Gate, GateReport
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.store import StateStore
+from orchestration.warehouse.engine import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+SHOWN_ROWS = 5
+CLASSIFIED = "(classified)"
+# Below the folder of the shards; an erasure empties it.
+PREVIEWS = "previews"
+# What `find_difference` leaves behind: the key of each row that differs, `_new` and `_old` hash.
+_DIFFERENCE = "_difference"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan, counted. `delivery` is the one on record that is shown, `superseded` one that would end.
+
+    `fields` is {field: how many changed rows have another value}. `added` and `removed` are rows as {field:
+    text}, `changed` as {field: (old, new)} of key and changed fields: at most `SHOWN_ROWS` each. `kept` tells
+    that what is gone from the model stays at the destination, as the mode takes nothing out.
+    `overtaken_by` is the newer partition that the destination holds, where it holds one alone: nothing would
+    be sent.
+    """
+
+    export: str
+    partition_key: str
+    mode: Mode
+    rows: int
+    counts: Mapping[str, int]
+    limits: tuple[str, ...]
+    fields: Mapping[str, int]
+    added: Sequence[Mapping[str, str]]
+    changed: Sequence[Mapping[str, tuple[str, str]]]
+    removed: Sequence[Mapping[str, str]]
+    whole: bool
+    gate: GateReport | None = None
+    delivery: Delivery | None = None
+    superseded: Delivery | None = None
+    overtaken_by: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the destination keeps what is gone from the model."""
+        return self.mode in (Mode.APPEND, Mode.UPSERT)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    fields: Mapping[str, int]
+    added: Sequence[Mapping[str, str]] = ()
+    changed: Sequence[Mapping[str, tuple[str, str]]] = ()
+    removed: Sequence[Mapping[str, str]] = ()
+
+
+def preview(
+    deployment: Deployment, gate: Gate, target: Target, partition_key: str, classified: Collection[str]
+) -> Preview:
+    """Return what a delivery of a partition would do now, or what a plan of the same data does that waits.
+
+    `classified` are model columns whose values are not shown. The destination is not asked.
+
+    Raises:
+        DeliveryError: the key does not hold.
+    """
+    order, store = order_of(target, partition_key), deployment.store
+    hidden = {target.export.field(column) for column in classified}
+    under_way = store.deliveries.open_in(order.export, order.scope)
+    if under_way is not None and under_way.kind is DeliveryKind.REDELIVER:
+        return preview_recorded(store, order, under_way, hidden)
+    with deployment.warehouse.connect() as connection:
+        connection.execute("begin")
+        report = gate.report(connection, target.table.relation, partition_key)
+        version = report.versions.get((target.table.relation, target.table.partition(partition_key)))
+        wanted = (partition_key, version, order.mode.value)
+        if under_way is not None and wanted == (under_way.partition_key, under_way.version, under_way.mode):
+            return preview_recorded(store, order, under_way, hidden, report)
+        source = source_of(connection, target, partition_key)
+        capabilities = destination_types[target.export.spec.destination.type].capabilities
+        replaces = Mode.SNAPSHOT in capabilities.modes
+        folder = deployment.settings.deliveries_dir / PREVIEWS
+        found = preview_rows(
+            store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
+            superseded=under_way,
+        )  # fmt: skip
+        connection.execute("rollback")
+    return found
+
+
+def preview_rows(
+    store: StateStore,
+    order: Order,
+    connection: "duckdb.DuckDBPyConnection",
+    source: str,
+    folder: Path,
+    *,
+    hidden: Collection[str] = (),
+    replaces: bool = True,
+    report: GateReport | None = None,
+    superseded: Delivery | None = None,
+) -> Preview:
+    """Return what the engine would do with the rows of `source`, SQL whose columns are the fields.
+
+    A shard is written below `folder`, and taken away again.
+    """
+    layers = acknowledged_layers(store.deliveries, order.export, order.scope)
+    asked = Asked(
+        source=source,
+        key=order.key,
+        mode=order.mode,
+        named=order.export,
+        mend=order.mend,
+        now=datetime.now(UTC),
+        first=not store.deliveries.layers(order.export, order.scope),
+        everything=order.kind is DeliveryKind.RESYNC,
+        replaces=replaces,
+        refused=store.refused_keys.of(order.export, order.scope),
+        forgotten=store.forgotten_keys.of(order.export),
+        sums=tuple(order.limits.sums),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as temporary:
+        difference = find_difference(connection, asked, layers, Path(temporary) / "shard.parquet")
+    fields = fields_of(connection, source)
+    content = Content(connection, layers, order.key, list(fields), difference.shape)
+    shown = _shown(connection, order.key, list(fields), source, content.values(_DIFFERENCE), hidden)
+    return Preview(
+        export=order.export,
+        partition_key=order.partition_key,
+        mode=order.mode,
+        rows=difference.rows,
+        counts={
+            "added": difference.added,
+            "changed": difference.changed,
+            "removed": difference.removed,
+            "unchanged": difference.unchanged,
+            "waiting": difference.waiting,
+            "given up": difference.given_up,
+            "forgotten": difference.forgotten,
+        },
+        limits=order.limits.broken_by(difference, first=asked.first),
+        fields=shown.fields,
+        added=shown.added,
+        changed=shown.changed,
+        removed=shown.removed,
+        whole=difference.whole,
+        gate=report,
+        superseded=superseded,
+        overtaken_by=_newer(store, order),
+    )
+
+
+def _newer(store: StateStore, order: Order) -> str:
+    if not order.latest_only:
+        return ""
+    known = store.deliveries.of_export(order.export, order.scope)
+    held = [item.partition_key for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
+    return held[-1] if held and held[-1] > order.partition_key else ""
+
+
+def preview_recorded(
+    store: StateStore,
+    order: Order,
+    delivery: Delivery,
+    hidden: Collection[str] = (),
+    report: GateReport | None = None,
+) -> Preview:
+    """Return what a plan on record does, beside what the destination holds without it."""
+    shown = _Shown({})
+    if delivery.shard_rows or delivery.whole:
+        with scratch() as connection:
+            shown = _shown_of_shard(connection, store, order, delivery, hidden)
+    return Preview(
+        export=delivery.export,
+        partition_key=delivery.partition_key,
+        mode=Mode(delivery.mode),
+        rows=delivery.rows,
+        counts={
+            "added": delivery.added,
+            "changed": delivery.changed,
+            "removed": delivery.removed,
+            "unchanged": delivery.unchanged,
+        },
+        limits=delivery.reasons,
+        fields=shown.fields,
+        added=shown.added,
+        changed=shown.changed,
+        removed=shown.removed,
+        whole=delivery.whole,
+        gate=report,
+        delivery=delivery,
+    )
+
+
+@contextmanager
+def scratch() -> Generator["duckdb.DuckDBPyConnection"]:
+    """Yield a connection in memory, for shards alone; it needs no warehouse, and locks nobody out."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
+    """Return {field: SQL type} of a shard."""
+    found = fields_of(connection, f"select * from read_parquet({literal(shard)})")
+    return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
+
+
+def _shown_of_shard(
+    connection: "duckdb.DuckDBPyConnection",
+    store: StateStore,
+    order: Order,
+    delivery: Delivery,
+    hidden: Collection[str],
+) -> _Shown:
+    fields = list(shard_fields(connection, delivery.shard))
+    layers = acknowledged_layers(store.deliveries, delivery.export, delivery.scope)
+    content = Content(connection, layers, order.key, fields, delivery.shape)
+    keys = ", ".join(quoted(name) for name in order.key)
+    both = ", ".join(f"coalesce(s.{quoted(name)}, t.{quoted(name)}) as {quoted(name)}" for name in order.key)
+    same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in order.key)
+    names = ", ".join(quoted(name) for name in fields)
+    shard = f"select {names}, {CHANGE} from read_parquet({literal(delivery.shard)})"
+    rows = f"select {names} from ({shard}) where {CHANGE} <> '{Change.REMOVED}'"
+    # A whole shard tells by what it lacks what has to go; any other names it.
+    gone = "true" if delivery.whole else f"({keys}) in (select ({keys}) from ({shard}))"
+    connection.execute(
+        f"create or replace temp table {_DIFFERENCE} as select {both}, s.hash as _new, t._row_hash as _old"
+        f" from (select {keys}, {hash_of(fields)} as hash from ({rows})) s"
+        f" full outer join (select * from ({content.hashes()}) where {gone}) t on {same}"
+        " where s.hash is distinct from t._row_hash"
+    )
+    return _shown(connection, order.key, fields, rows, content.values(_DIFFERENCE), hidden)
+
+
+def _shown(
+    connection: "duckdb.DuckDBPyConnection",
+    key: Sequence[str],
+    fields: Sequence[str],
+    new: str,
+    old: str,
+    hidden: Collection[str],
+) -> _Shown:
+    """Return some rows of each sort, and how many changed rows differ in which field.
+
+    `new` and `old` are SQL of rows, before and after; the table of differences tells which of them count.
+    Values are compared as text: a field whose type has changed would not compare at all.
+    """
+    keys = ", ".join(quoted(name) for name in key)
+    others = [name for name in fields if name not in key]
+    sort = f"order by {keys} limit {SHOWN_ROWS}"
+    both = f"select {keys} from {_DIFFERENCE} where _new is not null and _old is not null"
+    changed = f"from ({new}) s join ({both}) d using ({keys}) join ({old}) w using ({keys})"
+    differs = [f"s.{_as_text(name)} is distinct from w.{_as_text(name)}" for name in others]
+    counted = ", ".join(["count(*)", *(f"count(*) filter (where {condition})" for condition in differs)])
+    counts = connection.execute(f"select {counted} {changed}").fetchone() or (0,)
+    of_key = [_as_text(name) for name in key]
+    pairs = [text for name in others for text in (f"w.{_as_text(name)}", f"s.{_as_text(name)}")]
+    found = connection.execute(f"select {', '.join([*of_key, *pairs])} {changed} {sort}").fetchall()
+    whole_row = ", ".join(f"r.{_as_text(name)}" for name in fields)
+    added, removed = (
+        connection.execute(
+            f"select {whole_row} from ({rows}) r"
+            f" join (select {keys} from {_DIFFERENCE} where {condition}) d using ({keys}) {sort}"
+        ).fetchall()
+        for rows, condition in ((new, "_old is null"), (old, "_new is null"))
+    )
+    return _Shown(
+        fields={name: count for name, count in zip(others, counts[1:], strict=True) if count},
+        added=[_row(fields, row, hidden) for row in added],
+        changed=[_changed_row(key, others, row, hidden) for row in found],
+        removed=[_row(fields, row, hidden) for row in removed],
+    )
+
+
+def _as_text(name: str) -> str:
+    return f"{quoted(name)}::varchar"
+
+
+def _row(fields: Sequence[str], row: Sequence[Any], hidden: Collection[str]) -> dict[str, str]:
+    return {name: _told(name, value, hidden) for name, value in zip(fields, row, strict=True)}
+
+
+def _changed_row(
+    key: Sequence[str], others: Sequence[str], row: Sequence[Any], hidden: Collection[str]
+) -> dict[str, tuple[str, str]]:
+    told: dict[str, tuple[str, str]] = {}
+    for name, value in zip(key, row, strict=False):
+        text = _told(name, value, hidden)
+        told[name] = (text, text)
+    for place, name in enumerate(others):
+        old, new = row[len(key) + 2 * place : len(key) + 2 * place + 2]
+        if old != new:
+            told[name] = (_told(name, old, hidden), _told(name, new, hidden))
+    return told
+
+
+def _told(name: str, value: str | None, hidden: Collection[str]) -> str:
+    if name in hidden:
+        return CLASSIFIED
+    return "null" if value is None else value

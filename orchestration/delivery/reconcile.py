@@ -1,0 +1,291 @@
+"""What a destination holds, read back, beside what it acknowledged: counts, a digest, keys that differ.
+
+Belongs here: the comparison. Does not belong here: when it is made, what Dagster shows of it (`reconciled`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from orchestration.delivery.destinations.base import Mode, Scope
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.order import Order
+from orchestration.delivery.planning.content import Content, acknowledged_layers
+from orchestration.delivery.preview import CLASSIFIED, PREVIEWS, scratch, shard_fields
+from orchestration.state.records import Delivery, DeliveryStatus
+from orchestration.warehouse.engine import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+SHOWN_KEYS = 20
+_MEMORY_LIMIT = "1GB"
+_WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_NUMBERS = (*_WHOLE_NUMBERS, *(f"U{name}" for name in _WHOLE_NUMBERS), "FLOAT", "DOUBLE", "DECIMAL")
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """How a scope compares; keys are written `field=value`, the first `SHOWN_KEYS` of each sort.
+
+    `ours` and `theirs` are rows; digests are of all fields as text, whatever the order of rows. `twice` are
+    rows there whose key stands there already. `changed` is (key, field, ours, theirs). `strict` tells that
+    the scope is ours alone, so that a foreign row is one too many. `under_way` is a delivery that is not
+    settled: what it has sent so far differs.
+    """
+
+    export: str
+    scope: str
+    ours: int
+    theirs: int
+    our_digest: str
+    their_digest: str
+    missing: int = 0
+    foreign: int = 0
+    differing: int = 0
+    twice: int = 0
+    missing_keys: tuple[str, ...] = ()
+    foreign_keys: tuple[str, ...] = ()
+    changed: tuple[tuple[str, str, str, str], ...] = ()
+    strict: bool = True
+    under_way: Delivery | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether the destination holds what it acknowledged."""
+        return not (self.missing or self.differing or self.twice or (self.strict and self.foreign))
+
+    @property
+    def said(self) -> str:
+        """The same in a sentence, with what to type."""
+        where = f"{self.export} [{self.scope}]" if self.scope else self.export
+        if self.under_way is not None:
+            return f"{where}: delivery {self.under_way.delivery_id} is under way; rerun it, then reconcile"
+        others = f", beside {self.foreign:,} rows that are not ours" if self.foreign else ""
+        if self.equal:
+            return f"{where}: the destination holds the {self.ours:,} rows that it acknowledged{others}"
+        found = {
+            "missing there": self.missing,
+            "changed there": self.differing,
+            "foreign there": self.foreign if self.strict else 0,
+            "there twice": self.twice,
+        }
+        option = f" --partition {self.scope}" if self.scope else ""
+        return (
+            f"{where}: {', '.join(f'{count:,} {what}' for what, count in found.items() if count)}, of"
+            f" {self.ours:,} acknowledged rows; find out who changes them, then"
+            f" `sluice resync {self.export}{option}`"
+        )
+
+
+def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()) -> Reconciled | None:
+    """Compare a scope; None if nothing was ever acknowledged there. `hidden` are fields not to be shown.
+
+    Raises:
+        DeliveryError: the destination cannot be read.
+        NotImplementedError: this kind of destination cannot be read at all.
+    """
+    store = engine.store
+    with engine.alone():
+        under_way = store.deliveries.open_in(order.export, order.scope)
+        layers = acknowledged_layers(store.deliveries, order.export, order.scope)
+        known = store.deliveries.layers(order.export, order.scope)
+        if not known:
+            return None
+        if under_way is not None and under_way.status is DeliveryStatus.SENDING:
+            return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
+        folder = engine.folder / PREVIEWS
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch() as connection, TemporaryDirectory(dir=folder) as temporary:
+            connection.execute(
+                f"set memory_limit = '{_MEMORY_LIMIT}'; set temp_directory = {literal(temporary)}"
+            )
+            fields = shard_fields(connection, known[-1].shard)
+            scope = Scope(
+                export=order.export,
+                partition_key=order.partition_key,
+                key=order.key,
+                fields=tuple(fields),
+                partition_column=order.partition_column,
+                bounds=order.bounds,
+            )
+            back = Path(temporary) / "read_back.parquet"
+            theirs = _kept(connection, engine.destination.read_back(scope), back)
+            content = Content(connection, layers, order.key, list(fields), known[-1].shape)
+            folds_text = engine.destination.capabilities.folds_text
+            return _compared(connection, order, fields, content, theirs, hidden, folds_text=folds_text)
+
+
+def _kept(
+    connection: "duckdb.DuckDBPyConnection", batches: Iterator[Any], file: Path
+) -> tuple[str, Mapping[str, str]] | None:
+    """Write batches to a file as they come; return SQL of the rows and their types, None without a batch."""
+    parquet: Any = import_module("pyarrow.parquet")
+    writer: Any = None
+    try:
+        for batch in batches:
+            writer = writer or parquet.ParquetWriter(file, batch.schema)
+            # A vendor that knows only text may find the type anew in each batch.
+            writer.write_batch(batch if batch.schema == writer.schema else batch.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None:
+        return None
+    rows = f"select * from read_parquet({literal(str(file))})"
+    return rows, {row[0]: row[1] for row in connection.execute(f"describe {rows}").fetchall()}
+
+
+def _compared(
+    connection: "duckdb.DuckDBPyConnection",
+    order: Order,
+    fields: Mapping[str, str],
+    content: Content,
+    theirs: tuple[str, Mapping[str, str]] | None,
+    hidden: Collection[str],
+    *,
+    folds_text: bool,
+) -> Reconciled:
+    names = ", ".join(quoted(name) for name in fields)
+    keys = ", ".join(quoted(name) for name in order.key)
+    rows, kinds = theirs or (f"select {', '.join(f'null as {quoted(n)}' for n in fields)} where false", {})
+    normal = {
+        name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
+        for name, kind in fields.items()
+    }
+    # Older shards may have had a field of another type.
+    cast = ", ".join(f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in fields.items())
+    held = f"select {cast} from ({content.values()})"
+    for table, source, side in (("_ours", held, 0), ("_theirs", rows, 1)):
+        listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
+        connection.execute(f"create or replace temp table {table} as select {listed} from ({source})")
+    (ours, our_digest), (their_rows, their_digest) = (
+        connection.execute(
+            f"select count(*), concat_ws(':', count(*), sum(h), bit_xor(h))"
+            f" from (select hash({names}) as h from {table})"
+        ).fetchone()
+        or (0, "0")
+        for table in ("_ours", "_theirs")
+    )
+    strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
+    same = Reconciled(order.export, order.scope, ours, their_rows, our_digest, their_digest, strict=strict)
+    if our_digest == their_digest:
+        return same
+    (twice,) = connection.execute(f"select count(*) - count(distinct ({keys})) from _theirs").fetchone() or (
+        0,
+    )
+    missing, missing_keys = _keys_without(connection, order.key, "_ours", "_theirs", hidden)
+    foreign, foreign_keys = _keys_without(connection, order.key, "_theirs", "_ours", hidden)
+    differing, changed = _changed(connection, order.key, list(fields), hidden)
+    return Reconciled(
+        export=order.export,
+        scope=order.scope,
+        ours=ours,
+        theirs=their_rows,
+        our_digest=our_digest,
+        their_digest=their_digest,
+        missing=missing,
+        foreign=foreign,
+        differing=differing,
+        twice=twice,
+        missing_keys=missing_keys,
+        foreign_keys=foreign_keys,
+        changed=changed,
+        strict=strict,
+    )
+
+
+def _keys_without(
+    connection: "duckdb.DuckDBPyConnection",
+    key: Sequence[str],
+    one: str,
+    other: str,
+    hidden: Collection[str],
+) -> tuple[int, tuple[str, ...]]:
+    same = " and ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in key)
+    listed = ", ".join(f"a.{quoted(name)}" for name in key)
+    lacking = f"from {one} a where not exists (select 1 from {other} b where {same})"
+    (count,) = connection.execute(f"select count(*) {lacking}").fetchone() or (0,)
+    rows = connection.execute(f"select {listed} {lacking} order by all limit {SHOWN_KEYS}").fetchall()
+    return int(count), tuple(_key(key, row, hidden) for row in rows)
+
+
+def _changed(
+    connection: "duckdb.DuckDBPyConnection",
+    key: Sequence[str],
+    fields: Sequence[str],
+    hidden: Collection[str],
+) -> tuple[int, tuple[tuple[str, str, str, str], ...]]:
+    others = [name for name in fields if name not in key]
+    if not others:
+        return 0, ()
+    same = " and ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in key)
+    differs = " or ".join(f"a.{quoted(name)} is distinct from b.{quoted(name)}" for name in others)
+    both = f"from _ours a join _theirs b on {same} where {differs}"
+    (count,) = connection.execute(f"select count(*) {both}").fetchone() or (0,)
+    listed = ", ".join(
+        [f"a.{quoted(name)}" for name in key]
+        + [text for name in others for text in (f"a.{quoted(name)}", f"b.{quoted(name)}")]
+    )
+    keys = ", ".join(f"a.{quoted(name)}" for name in key)
+    rows = connection.execute(f"select {listed} {both} order by {keys} limit {SHOWN_KEYS}").fetchall()
+    found: list[tuple[str, str, str, str]] = []
+    for row in rows:
+        for place, name in enumerate(others):
+            ours, theirs = row[len(key) + 2 * place : len(key) + 2 * place + 2]
+            if ours != theirs:
+                old, new = (CLASSIFIED, CLASSIFIED) if name in hidden else (_text(ours), _text(theirs))
+                found.append((_key(key, row, hidden), name, old, new))
+    return int(count), tuple(found)
+
+
+def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) -> tuple[str, str]:
+    """Return SQL for a field as text on our side and on theirs, equal where the values mean the same.
+
+    `kind` is the type that was sent, `other` the one that came back: the same, a wider one, or text. What is
+    no value of the type stays as it is, and so differs. For `folds_text` see `Capabilities`.
+    """
+    column = quoted(name)
+    plain = f"{column}::varchar"
+    if folds_text and kind == "VARCHAR":
+        folded = f"nullif(trim({plain}), '')"
+        return folded, folded
+    if kind == other:
+        return plain, plain
+    ours, theirs = plain, plain
+    is_text = other == "VARCHAR"
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+        ours = f"to_json({column})::varchar"
+        theirs = plain if is_text else ours
+    elif kind.startswith(_NUMBERS) and kind.endswith(_WHOLE_NUMBERS):
+        ours = f"try_cast({column} as hugeint)::varchar"
+        number = f"try_cast({column} as double)"
+        # A cast rounds, and what is half a number more would be the same.
+        theirs = f"case when {number} = round({number}) then {ours} end"
+    elif kind.startswith(_NUMBERS):
+        ours = theirs = f"try_cast({column} as double)::varchar"
+    elif kind == "BOOLEAN":
+        ours = theirs = f"try_cast({column} as boolean)::varchar"
+    elif kind == "DATE":
+        ours = theirs = f"try_cast({column} as date)::varchar"
+    elif kind.startswith("TIMESTAMP"):
+        # What knows only text may keep a moment to the millisecond.
+        unit = "epoch_ms" if is_text else "epoch_us"
+        ours = theirs = f"{unit}(try_cast({column} as timestamptz))::varchar"
+    elif kind == "TIME":
+        ours = theirs = f"try_cast({column} as time)::varchar"
+    return ours, f"coalesce({theirs}, {plain})"
+
+
+def _key(key: Sequence[str], row: Sequence[str | None], hidden: Collection[str]) -> str:
+    return ", ".join(
+        f"{name}={CLASSIFIED if name in hidden else _text(value)}"
+        for name, value in zip(key, row, strict=False)
+    )
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else value

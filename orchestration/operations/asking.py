@@ -1,0 +1,74 @@
+"""Finding what a person names on the command line: an export with its table, a partition, a delivery.
+
+Belongs here: names and their errors. Does not belong here: what is done with them.
+"""
+
+from datetime import UTC, datetime
+
+from orchestration.delivery.deliver import Target
+from orchestration.deployment import Deployment
+from orchestration.partitions import UNPARTITIONED
+from orchestration.problems import did_you_mean
+from orchestration.project import Project
+from orchestration.state.records import Delivery
+
+
+def target_of(project: Project, name: str) -> Target:
+    """Return an export and its table.
+
+    Raises:
+        ValueError: there is no such export.
+    """
+    if name not in project.exports:
+        raise ValueError(f"no export `{name}`; {did_you_mean(name, project.exports)}")
+    export = project.exports[name]
+    node = project.node_of(export)
+    return Target(export, project.lineage.tables[node.relation], node.partition_column or "")
+
+
+def partition_of(deployment: Deployment, target: Target, key: str | None) -> str:
+    """Return the partition that a person names; without a name, the newest that is built.
+
+    Raises:
+        ValueError: the table has no such partitions, or none is built yet.
+    """
+    partitioning, export = target.table.partitioning, target.export.name
+    if not partitioning.partitioned:
+        if key:
+            raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
+        return UNPARTITIONED
+    if key is None:
+        built = [
+            item for item in deployment.store.latest_builds(target.table.relation) if partitioning.holds(item)
+        ]
+        if not built:
+            raise ValueError(
+                f"no partition of `{export}` is built yet; `sluice status` shows what it waits for"
+            )
+        return max(built)
+    if not partitioning.holds(key):
+        shown = f", as {partitioning.key_at(_EXAMPLE)}" if partitioning.grain.timed else ""
+        raise ValueError(
+            f"--partition {key!r} is no partition of `{export}`; expected one of its grain,"
+            f" {partitioning.grain}{shown}"
+        )
+    return key
+
+
+def delivery_of(deployment: Deployment, name: str) -> Delivery:
+    """Return a delivery by its id, or by the beginning of one that no other has.
+
+    Raises:
+        ValueError: no delivery is called so, or several.
+    """
+    found = deployment.store.deliveries.of(name) if len(name) >= _SHORTEST_NAME else None
+    if found is None:
+        raise ValueError(
+            f"no delivery is called `{name}`, or several are; expected an id or a beginning of one that is"
+            f" unique, {_SHORTEST_NAME} letters or more; `sluice deliveries` lists them"
+        )
+    return found
+
+
+_SHORTEST_NAME = 4
+_EXAMPLE = datetime(2022, 10, 5, tzinfo=UTC)

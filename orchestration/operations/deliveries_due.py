@@ -1,0 +1,94 @@
+"""Deliveries whose time has come without new data: refused rows to be tried again, plans that were approved.
+
+`sluice run` and the sensor `deliveries` ask the same question; it is separate from `due`, which never looks
+at a clock.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from orchestration.delivery.deliver import Target
+from orchestration.deployment import Deployment
+from orchestration.lineage import Partition
+from orchestration.operations.asking import target_of
+from orchestration.operations.due import DueRun
+from orchestration.operations.status import Standing, status
+from orchestration.project import Project
+from orchestration.state.records import DeliveryKind
+
+
+def deliveries_due(
+    deployment: Deployment, project: Project, now: datetime, run_exists: Callable[[str], bool]
+) -> list[DueRun]:
+    """Return runs of an export alone, one a partition, in the order of their partitions.
+
+    A run that failed, as the vendor was down, is due again the next day. `run_exists` tells whether Dagster
+    has a run of that run key.
+    """
+    store = deployment.store
+    wanted: dict[tuple[str, str], tuple[str, str]] = {}
+    for (export, scope), moment in store.refused_keys.due(now).items():
+        partition = _partition(deployment, project, export, scope) if export in project.exports else None
+        if partition is not None:
+            wanted[(export, partition)] = ("", f"refused {moment.isoformat()}")
+    for delivery in store.deliveries.approved():
+        # A redelivery is made of no table: whoever approves it sends it.
+        if delivery.export in project.exports and delivery.kind is not DeliveryKind.REDELIVER:
+            kind = "" if delivery.kind is DeliveryKind.CHANGE else delivery.kind.value
+            wanted[(delivery.export, delivery.partition_key)] = (kind, f"approved {delivery.delivery_id}")
+    runs: list[DueRun] = []
+    for (export, partition), (kind, why) in wanted.items():
+        target = target_of(project, export)
+        if deployment.settings.connection(target.export.spec.destination.connection) is None:
+            continue
+        if not target.table.partitioning.holds(partition):
+            continue  # its model was cut otherwise then
+        name = "\n".join((export, partition, why, f"{now:%Y-%m-%d}"))
+        run = delivery_run(target, partition, hashlib.sha256(name.encode()).hexdigest(), kind)
+        if not run_exists(run.run_key):
+            runs.append(run)
+    return sorted(runs, key=lambda run: run.partition.order)
+
+
+def deliveries_ready(deployment: Deployment, project: Project) -> list[DueRun]:
+    """Return runs of an export alone for what is validated and was not sent, though nobody holds it back.
+
+    As its connection was not set, or its run failed. Of an export that holds the newest partition alone, that
+    one.
+    """
+    ready: dict[str, list[str]] = {}
+    for row in status(deployment, project):
+        if row.kind == "export" and row.standing is Standing.READY:
+            ready.setdefault(row.name, []).append(row.partition_key)
+    runs = [
+        delivery_run(target_of(project, export), key, f"deliver {uuid.uuid4()}")
+        for export, keys in ready.items()
+        for key in (keys[-1:] if project.exports[export].spec.partitions == "latest" else keys)
+    ]
+    return sorted(runs, key=lambda run: run.partition.order)
+
+
+def delivery_run(target: Target, partition_key: str, run_key: str, kind: str = "") -> DueRun:
+    """Return the run of an export alone, for a partition; nothing is built in it."""
+    return DueRun(
+        partition=Partition(target.table.partitioning, partition_key),
+        relations=(),
+        exports=(target.export.name,),
+        run_key=run_key,
+        requests={},
+        kind=kind,
+    )
+
+
+def _partition(deployment: Deployment, project: Project, export: str, scope: str) -> str | None:
+    """Return the partition whose delivery tries the refused keys of a scope again."""
+    target = target_of(project, export)
+    if not target.table.partitioning.partitioned:
+        return ""
+    if target.export.spec.partitions == "each":
+        return scope or None
+    # The destination holds the newest one alone: an older one would not be sent.
+    delivered = deployment.store.deliveries.latest(export, acknowledged=True)
+    return max(delivered, default=None)

@@ -1,0 +1,295 @@
+"""Deliveries on record: plans, what was acknowledged of them, which rows were refused.
+
+Belongs here: rows of the state store. Does not: what a plan holds (`delivery.planning`), when to send.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+from orchestration.state.moments import now, utc
+from orchestration.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
+
+_RENAMED = {"rows": "row_count"}
+_OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED, DeliveryStatus.SENDING)
+# What the destination's content is made of: all that was settled, whole or in part.
+_LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
+
+
+class LeaseLost(Exception):
+    """Another process has taken over the destination's object; this one must stop."""
+
+
+class Deliveries:
+    """The deliveries in a state store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def plan(self, delivery: Delivery) -> Delivery:
+        """Record a plan before anything is sent; return it as recorded. The same again changes nothing."""
+        table = schema.deliveries
+        values = {_RENAMED.get(name, name): value for name, value in asdict(delivery).items()}
+        for name in ("id", "planned_at", "acknowledged_at"):
+            values.pop(name)
+        values |= {"planned_at": now(), "reasons": list(delivery.reasons)}
+        with self._engine.begin() as connection:
+            known = connection.execute(
+                sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
+            ).first()
+            if known is None:
+                connection.execute(sa.insert(table).values(**values))
+            row = connection.execute(sa.select(table).where(table.c.delivery_id == delivery.delivery_id))
+            return _delivery(row.mappings().one())
+
+    def of(self, delivery_id: str) -> Delivery | None:
+        """Return a delivery by its id, or by the beginning of one that no other has."""
+        table = schema.deliveries
+        query = sa.select(table).where(table.c.delivery_id.startswith(delivery_id, autoescape=True)).limit(2)
+        with self._engine.connect() as connection:
+            found = [_delivery(row) for row in connection.execute(query).mappings()]
+        return found[0] if len(found) == 1 else None
+
+    def of_export(self, export: str, scope: str | None = None) -> list[Delivery]:
+        """Return all deliveries of an export, oldest first; of one scope, if it is given."""
+        table = schema.deliveries
+        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        if scope is not None:
+            query = query.where(table.c.scope == scope)
+        with self._engine.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query).mappings()]
+
+    def open_in(self, export: str, scope: str) -> Delivery | None:
+        """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
+        found = [item for item in self.of_export(export, scope) if item.status in _OPEN]
+        return found[-1] if found else None
+
+    def layers(self, export: str, scope: str, *, until: datetime | None = None) -> list[Delivery]:
+        """Return the deliveries that the scope's content is made of, oldest first.
+
+        They begin with the last whole one that left nothing else, or with the first that tells rows apart by
+        the same key as the newest. `until` leaves out what was settled later.
+        """
+        found: list[Delivery] = []
+        settled = self._with_settled_rows(export)
+        for item in self.of_export(export, scope):
+            empty = item.whole and item.shard_rows == 0 and item.status is DeliveryStatus.ACKNOWLEDGED
+            if item.status not in _LAYERS or not (empty or item.delivery_id in settled):
+                continue
+            if until is not None and (item.acknowledged_at is None or item.acknowledged_at > until):
+                continue
+            complete = item.whole and item.status is DeliveryStatus.ACKNOWLEDGED
+            replaced = complete and item.mode in ("mirror", "snapshot")
+            if replaced or (found and found[-1].key != item.key):
+                found = []
+            found.append(item)
+        return found
+
+    def _with_settled_rows(self, export: str) -> set[str]:
+        deliveries, acknowledgements = schema.deliveries, schema.acknowledgements
+        query = (
+            sa.select(acknowledgements.c.delivery_id)
+            .join(deliveries, deliveries.c.delivery_id == acknowledgements.c.delivery_id)
+            .where(deliveries.c.export == export)
+            .distinct()
+        )
+        with self._engine.connect() as connection:
+            return {row[0] for row in connection.execute(query)}
+
+    def latest(self, export: str, *, acknowledged: bool) -> dict[str, Delivery]:
+        """Return the newest delivery of each partition: settled ones, or all of them."""
+        table = schema.deliveries
+        newest = sa.select(sa.func.max(table.c.id)).where(table.c.export == export)
+        if acknowledged:
+            settled = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.OVERTAKEN)
+            newest = newest.where(table.c.status.in_(settled))
+        query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
+        with self._engine.connect() as connection:
+            found = [_delivery(row) for row in connection.execute(query).mappings()]
+        return {item.partition_key: item for item in found}
+
+    def held(self) -> list[Delivery]:
+        """Return the deliveries that wait for a person, oldest first."""
+        table = schema.deliveries
+        query = sa.select(table).where(table.c.status == DeliveryStatus.HELD).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query).mappings()]
+
+    def newest(self, export: str | None = None, at_most: int = 20) -> list[Delivery]:
+        """Return the newest deliveries, newest first: of an export, or those of all that may need somebody.
+
+        Those are held, under way, or had rows refused.
+        """
+        table = schema.deliveries
+        query = sa.select(table).order_by(table.c.id.desc()).limit(at_most)
+        if export is not None:
+            query = query.where(table.c.export == export)
+        else:
+            query = query.where(sa.or_(table.c.status.in_(_OPEN), table.c.refused > 0))
+        with self._engine.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query).mappings()]
+
+    def approved(self) -> list[Delivery]:
+        """Return the plans that a person approved and that nobody has sent yet, oldest first."""
+        table = schema.deliveries
+        query = sa.select(table).where(table.c.status == DeliveryStatus.APPROVED).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [_delivery(row) for row in connection.execute(query).mappings()]
+
+    def forget_words(self, delivery_id: str, rows: Sequence[int]) -> None:
+        """Take out what the vendor said of rows that were erased: it may quote them."""
+        table = schema.refusals
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.delivery_id == delivery_id, table.c.row.in_(list(rows)))
+                .values(said="")
+            )
+
+    def move(
+        self, delivery_id: str, to: DeliveryStatus, *, out_of: Sequence[DeliveryStatus], **values: Any
+    ) -> bool:
+        """Give a delivery another status if it has one of `out_of`; return whether it had."""
+        table = schema.deliveries
+        if to in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED, DeliveryStatus.OVERTAKEN):
+            values.setdefault("acknowledged_at", now())
+        if "decided_by" in values:
+            values["decided_at"] = now()
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(table)
+                .where(table.c.delivery_id == delivery_id, table.c.status.in_(tuple(out_of)))
+                .values(status=to, **values)
+            )
+            return changed.rowcount == 1
+
+    # -- what a destination has settled
+
+    def intend(self, delivery_id: str, end: int, token: str) -> None:
+        """Note that rows below `end` may reach the destination.
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        table = schema.deliveries
+        with self._engine.begin() as connection:
+            _require_lease(connection, token)
+            connection.execute(
+                sa.update(table)
+                .where(table.c.delivery_id == delivery_id, table.c.sent_to < end)
+                .values(sent_to=end)
+            )
+
+    def acknowledge(
+        self, delivery_id: str, first: int, end: int, refused: Sequence[tuple[int, str, str]], token: str
+    ) -> None:
+        """Note rows as settled; `refused` are (row, code, vendor's words).
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        with self._engine.begin() as connection:
+            _require_lease(connection, token)
+            connection.execute(
+                sa.insert(schema.acknowledgements).values(
+                    delivery_id=delivery_id, first_row=first, end_row=end
+                )
+            )
+            if refused:
+                rows = [
+                    {"delivery_id": delivery_id, "row": row, "code": code[:200], "said": said}
+                    for row, code, said in refused
+                ]
+                connection.execute(sa.insert(schema.refusals), rows)
+
+    def acknowledged(self, delivery_id: str) -> list[tuple[int, int]]:
+        """Return the half-open ranges of rows that are settled, ascending; adjacent ones joined."""
+        table = schema.acknowledgements
+        query = (
+            sa.select(table.c.first_row, table.c.end_row)
+            .where(table.c.delivery_id == delivery_id)
+            .order_by(table.c.first_row)
+        )
+        joined: list[tuple[int, int]] = []
+        with self._engine.connect() as connection:
+            for first, end in connection.execute(query):
+                if joined and first <= joined[-1][1]:
+                    joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+                else:
+                    joined.append((first, end))
+        return joined
+
+    def refusals(self, delivery_id: str) -> list[tuple[int, str, str]]:
+        """Return (row, code, vendor's words) of the refused rows of a delivery, ascending."""
+        table = schema.refusals
+        query = (
+            sa.select(table.c.row, table.c.code, table.c.said)
+            .where(table.c.delivery_id == delivery_id)
+            .order_by(table.c.row)
+        )
+        with self._engine.connect() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def keep_note(self, delivery_id: str, name: str, value: str, token: str) -> None:
+        """Remember a text of a delivery under a name, over any earlier.
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        table = schema.delivery_notes
+        with self._engine.begin() as connection:
+            _require_lease(connection, token)
+            same = (table.c.delivery_id == delivery_id, table.c.name == name)
+            connection.execute(sa.delete(table).where(*same))
+            connection.execute(sa.insert(table).values(delivery_id=delivery_id, name=name, value=value))
+
+    def notes(self, delivery_id: str) -> dict[str, str]:
+        """Return what was remembered of a delivery."""
+        table = schema.delivery_notes
+        query = sa.select(table.c.name, table.c.value).where(table.c.delivery_id == delivery_id)
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    # -- bases
+
+    def base(self, export: str, scope: str) -> Base | None:
+        """Return the newest base of a scope."""
+        table = schema.bases
+        query = sa.select(table).where(table.c.export == export, table.c.scope == scope)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
+        return Base(**values)
+
+    def set_base(self, base: Base) -> None:
+        """Record a base over the earlier one of its scope."""
+        table = schema.bases
+        values = {_RENAMED.get(name, name): value for name, value in asdict(base).items()}
+        with self._engine.begin() as connection:
+            same = (table.c.export == base.export, table.c.scope == base.scope)
+            connection.execute(sa.delete(table).where(*same))
+            connection.execute(sa.insert(table).values(**values))
+
+
+def _require_lease(connection: sa.Connection, token: str) -> None:
+    table = schema.leases
+    if connection.execute(sa.select(table.c.token).where(table.c.token == token)).first() is None:
+        raise LeaseLost("another process is at work on the destination's object; this one stops")
+
+
+def _delivery(row: Mapping[Any, Any]) -> Delivery:
+    values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
+    values.pop("decided_at")
+    values["status"] = DeliveryStatus(values["status"])
+    values["kind"] = DeliveryKind(values["kind"] or DeliveryKind.CHANGE)
+    values["reasons"] = tuple(values["reasons"] or ())
+    for name in ("planned_at", "acknowledged_at"):
+        values[name] = utc(values[name]) if values[name] else None
+    return Delivery(**values)

@@ -1,0 +1,104 @@
+"""Keys that destinations refuse, on record; and keys that must never be sent again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+from orchestration.state.moments import utc
+from orchestration.state.records import ForgottenKey, RefusedKey
+
+
+class RefusedKeys:
+    """The refused keys in a state store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, export: str, scope: str | None = None) -> list[RefusedKey]:
+        """Return the refused keys of an export, those refused first first; of one scope, if it is given."""
+        table = schema.refused_keys
+        query = (
+            sa.select(table).where(table.c.export == export).order_by(table.c.first_refused_at, table.c.key)
+        )
+        if scope is not None:
+            query = query.where(table.c.scope == scope)
+        with self._engine.connect() as connection:
+            return [_refused_key(dict(row)) for row in connection.execute(query).mappings()]
+
+    def replace(self, export: str, scope: str, refused: Sequence[RefusedKey], taken: Iterable[str]) -> None:
+        """Record refused keys over what was known of them, and forget those that were taken or are gone."""
+        table = schema.refused_keys
+        with self._engine.begin() as connection:
+            for key in {*taken, *(item.key for item in refused)}:
+                connection.execute(
+                    sa.delete(table).where(
+                        table.c.export == export, table.c.scope == scope, table.c.key == key
+                    )
+                )
+            if refused:
+                connection.execute(sa.insert(table), [asdict(item) for item in refused])
+
+    def make_due(self, export: str, scope: str | None = None) -> int:
+        """Let refused keys, those given up too, be tried with the next delivery; return how many."""
+        table = schema.refused_keys
+        due = sa.update(table).where(table.c.export == export).values(next_try_at=datetime.now(UTC))
+        with self._engine.begin() as connection:
+            return connection.execute(due if scope is None else due.where(table.c.scope == scope)).rowcount
+
+    def due(self, now: datetime) -> dict[tuple[str, str], datetime]:
+        """Return {(export, scope): the latest moment} of refused keys whose next try has come."""
+        table = schema.refused_keys
+        query = (
+            sa.select(table.c.export, table.c.scope, sa.func.max(table.c.next_try_at))
+            .where(table.c.next_try_at <= now)
+            .group_by(table.c.export, table.c.scope)
+        )
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]): utc(row[2]) for row in connection.execute(query)}
+
+
+class ForgottenKeys:
+    """The erasures in a state store; nothing is ever taken out."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, forgotten: ForgottenKey) -> None:
+        """Record an erasure."""
+        values = asdict(forgotten) | {"forgotten_at": datetime.now(UTC)}
+        with self._engine.begin() as connection:
+            connection.execute(sa.insert(schema.forgotten_keys).values(**values))
+
+    def conclude(self, export: str, salt: str, found: int, outcome: str) -> None:
+        """Record what became of the erasure whose keys have this salt."""
+        table = schema.forgotten_keys
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.export == export, table.c.salt == salt)
+                .values(found=found, outcome=outcome)
+            )
+
+    def of(self, export: str) -> list[ForgottenKey]:
+        """Return the erasures of an export, oldest first."""
+        table = schema.forgotten_keys
+        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [_forgotten_key(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _refused_key(row: dict[Any, Any]) -> RefusedKey:
+    row["first_refused_at"] = utc(row["first_refused_at"])
+    row["next_try_at"] = utc(row["next_try_at"]) if row["next_try_at"] else None
+    return RefusedKey(**row)
+
+
+def _forgotten_key(row: dict[Any, Any]) -> ForgottenKey:
+    row.pop("id")
+    row["forgotten_at"] = utc(row["forgotten_at"])
+    return ForgottenKey(**row)

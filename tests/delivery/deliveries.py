@@ -1,0 +1,108 @@
+"""The engine on rows that a test states: no project, no Dagster, a real state store.
+
+Belongs here: what tests of the engine need to deliver something. Does not: any expectation.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+
+from orchestration.delivery.destinations.base import Destination, Mode
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.order import Opened, Order, Outcome
+from orchestration.delivery.planning.content import Content, acknowledged_layers
+from orchestration.delivery.planning.difference import fields_of, shape_of
+from orchestration.state.records import DeliveryKind
+from orchestration.state.store import StateStore
+
+DAY = "2024-01-01"
+Rows = Mapping[int, str]
+COLUMNS = ("item", "business_date", "note")
+_DDL = "create table items (item integer, business_date date, note varchar)"
+
+
+@dataclass
+class Sender:
+    """Delivers rows {item: note} of a day to a destination; `latest`: it holds the newest day alone."""
+
+    folder: Path
+    destination: Destination
+    mode: Mode = Mode.MIRROR
+    latest: bool = False
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    single_key: bool = False
+    store: StateStore = field(init=False)
+    said: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}")
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        names = ("item",) if self.latest or self.single_key else ("business_date", "item")
+        return tuple(map(self.name, names))
+
+    def name(self, column: str) -> str:
+        """What the destination calls a column."""
+        return self.names.get(column, column)
+
+    def order(self, day: str = DAY) -> Order:
+        return Order(
+            export="exp_items",
+            partition_key=day,
+            key=self.key,
+            mode=self.mode,
+            partition_column=None if self.latest else self.name("business_date"),
+            bounds=None,
+            wait_seconds=0.0,
+            attempts=1_000,
+        )
+
+    def deliver(
+        self,
+        rows: Rows,
+        version: str,
+        *,
+        day: str = DAY,
+        order: Order | None = None,
+        kind: DeliveryKind = DeliveryKind.CHANGE,
+    ) -> Outcome:
+        """Deliver the rows as the validated ones of a day, in a version."""
+
+        @contextmanager
+        def opening() -> Generator[Opened]:
+            with duckdb.connect() as connection:
+                yield Opened(connection, self.source(connection, rows, day), version)
+
+        engine = DeliveryEngine(self.store, self.folder / "shards", self.destination, "run", self.said.append)
+        return engine.deliver(replace(order or self.order(day), kind=kind), opening)
+
+    def source(self, connection: duckdb.DuckDBPyConnection, rows: Rows, day: str) -> str:
+        """Make the table that is sent; return the SQL that selects from it."""
+        connection.execute(_DDL)
+        if rows:
+            values = ", ".join(f"({item}, '{day}', '{note}')" for item, note in rows.items())
+            connection.execute(f"insert into items values {values}")
+        sent = [name for name in COLUMNS if not (self.latest and name == "business_date")]
+        return "select " + ", ".join(f'{name} as "{self.name(name)}"' for name in sent) + " from items"
+
+    def recorded(self, day: str = DAY) -> dict[int, str]:
+        """What the destination holds of a day, by our records."""
+        scope = "" if self.latest else day
+        with duckdb.connect() as connection:
+            source = self.source(connection, {}, day)
+            fields = fields_of(connection, source)
+            layers = acknowledged_layers(self.store.deliveries, "exp_items", scope)
+            content = Content(connection, layers, self.key, list(fields), shape_of(fields))
+            item, note = (f'"{self.name(name)}"' for name in ("item", "note"))
+            found = connection.execute(f"select {item}, {note} from ({content.values()})").fetchall()
+            assert content.rows() == len(found)
+        return dict(found)
+
+
+def changed(rows: Rows, items: Sequence[int], note: str) -> dict[int, str]:
+    """The rows with another note for some items."""
+    return {**rows, **dict.fromkeys(items, note)}

@@ -1,0 +1,136 @@
+"""A destination that is a file: a model of one, to be compared with, which crashes and refuses when told to.
+
+It takes rows one at a time and writes each down, so that a crash between any two rows leaves what a vendor
+would be left with. It counts what it was told twice.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from orchestration.delivery.destinations.base import (
+    TECHNICAL_COLUMNS,
+    Capabilities,
+    Change,
+    Destination,
+    Journal,
+    Mode,
+    Receipt,
+    Refused,
+    Scope,
+    Shard,
+)
+
+
+class Crash(BaseException):
+    """The process is gone; nothing catches it."""
+
+
+@dataclass
+class Faults:
+    """What goes wrong: crash before or after the n-th row from now is written down; keys that are refused."""
+
+    crash_after_rows: int | None = None
+    before_acknowledging: bool = False
+    refused_keys: set[str] = field(default_factory=set[str])
+
+
+class ShelfDestination(Destination):
+    """Rows by key in a JSON file; knows every mode, row by row but for `full`, which replaces the scope."""
+
+    type_name: ClassVar[str] = "shelf"
+    guarantee: ClassVar[str] = "effectively once, by key"
+    kinds: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[Capabilities] = Capabilities(frozenset(Mode), read_back=True, delete=True)
+
+    def __init__(self, url: str, object_name: str, options: Any = None) -> None:
+        super().__init__(url, object_name, options)
+        self.faults = Faults()
+        self.sent = 0
+        self.twice = 0
+
+    @classmethod
+    def canonical_name(cls, object_name: str) -> str:
+        return object_name
+
+    def canonical_object(self) -> str:
+        return f"{self._url}/{self._object_name}"
+
+    @property
+    def path(self) -> Path:
+        return Path(self._url) / f"{self._object_name}.json"
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """What is on the shelf, by key."""
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def _write(self, rows: Mapping[str, Any]) -> None:
+        self.path.write_text(json.dumps(rows))
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        rows = self.rows()
+        pending = journal.pending()
+        if shard.full and pending and pending[0][0] == 0 and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT):
+            rows = {key: row for key, row in rows.items() if not _in_scope(shard, row)}
+            self._write(rows)
+        elif shard.full and not shard.rows:
+            self._write({key: row for key, row in rows.items() if not _in_scope(shard, row)})
+        table = import_module("pyarrow.parquet").read_table(shard.path).to_pylist()
+        for first, end in pending:
+            for number in range(first, end):
+                journal.intend(number + 1)
+                self._take(table[number], rows, shard, journal, number)
+        return Receipt(shard.rows, self.canonical_object())
+
+    def _take(
+        self, row: dict[str, Any], rows: dict[str, Any], shard: Shard, journal: Journal, number: int
+    ) -> None:
+        values = {name: _text(value) for name, value in row.items() if name not in TECHNICAL_COLUMNS}
+        key = json.dumps([values[name] for name in shard.key])
+        if key in self.faults.refused_keys:
+            journal.acknowledge(number, number + 1, [Refused(number, "NO", f"no {key} here")])
+            return
+        crash = self.faults.crash_after_rows == 0
+        if crash and not self.faults.before_acknowledging:
+            raise Crash
+        self.sent += 1
+        if row["_change"] == Change.REMOVED:
+            rows.pop(key, None)
+        else:
+            self.twice += rows.get(key) == values
+            rows[key] = values
+        self._write(rows)
+        if crash:
+            raise Crash
+        if self.faults.crash_after_rows is not None:
+            self.faults.crash_after_rows -= 1
+        journal.acknowledge(number, number + 1)
+
+    def read_back(self, scope: Scope) -> Iterator[Any]:
+        arrow = import_module("pyarrow")
+        found = [
+            row
+            for row in self.rows().values()
+            if scope.partition_column is None or row[scope.partition_column] == scope.partition_key
+        ]
+        yield arrow.RecordBatch.from_pylist(
+            [{name: row[name] for name in scope.fields} for row in found],
+            schema=arrow.schema([(name, arrow.string()) for name in scope.fields]),
+        )
+
+    def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
+        rows = self.rows()
+        gone = {json.dumps([_text(key[name]) for name in scope.key]) for key in keys}
+        self._write({key: row for key, row in rows.items() if key not in gone})
+        return len(gone & set(rows))
+
+
+def _in_scope(shard: Shard, row: Mapping[str, Any]) -> bool:
+    return shard.partition_column is None or row[shard.partition_column] == shard.partition_key
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

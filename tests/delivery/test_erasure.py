@@ -1,0 +1,177 @@
+"""Erasure: out of the destination, out of our shards, never sent again; safe to be asked for again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+import pytest
+
+from orchestration.delivery.destinations.base import Capabilities, DeliveryError, Mode, Scope
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.erasure import Erased, Request, digest_of, erase, forget_unsent, unfinished
+from orchestration.state.records import DeliveryKind, DeliveryStatus
+
+from .deliveries import DAY, Sender
+from .shelf import Crash, ShelfDestination
+
+NEXT_DAY = "2024-01-02"
+
+
+@pytest.fixture
+def sender(tmp_path: Path) -> Iterator[Sender]:
+    """Two days are on the shelf, the first of them after a change."""
+    made = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"))
+    made.deliver({1: "ada", 2: "bob"}, "1")
+    made.deliver({1: "ada", 2: "bob", 3: "eve"}, "2")
+    made.deliver({1: "ada", 4: "dan"}, "1", day=NEXT_DAY)
+    yield made
+    made.store.close()
+
+
+def forget(sender: Sender, **values: str) -> Erased:
+    """Ask for an erasure, of both days."""
+    engine = DeliveryEngine(
+        sender.store, sender.folder / "shards", sender.destination, "run", sender.said.append
+    )
+    request = Request(values, "request 7", "ada")
+    return erase(engine, [sender.order(DAY), sender.order(NEXT_DAY)], request)
+
+
+def notes(sender: Sender) -> set[str]:
+    """Return the notes on the shelf."""
+    assert isinstance(sender.destination, ShelfDestination)
+    return {row["note"] for row in sender.destination.rows().values()}
+
+
+def in_files(sender: Sender, text: str) -> list[Path]:
+    """Return the files of ours that hold a text as a note."""
+    return [
+        path
+        for path in (sender.folder / "shards").rglob("*")
+        if path.is_file()
+        and duckdb.sql(f"select count(*) from read_parquet('{path}') where note = '{text}'").fetchone()
+        != (0,)
+    ]
+
+
+def test_a_person_is_gone_everywhere_and_stays_so(sender: Sender) -> None:
+    assert len(in_files(sender, "ada")) == 2
+    erased = forget(sender, note="ada")
+    assert (len(erased.keys), erased.taken_out) == (2, 2)
+    assert notes(sender) == {"bob", "eve", "dan"}
+    assert in_files(sender, "ada") == []
+    assert sender.recorded() == {2: "bob", 3: "eve"}
+    assert unfinished(sender.store, "exp_items") == []
+    records = sender.store.forgotten_keys.of("exp_items")
+    assert {(item.reason, item.forgotten_by, item.found) for item in records} == {("request 7", "ada", 2)}
+    assert "ada" not in "".join(item.outcome + item.key_digest for item in records)
+    # The source still has the row, even changed; a resync does not bring it back either.
+    sender.deliver({1: "ada again", 2: "bob"}, "3")
+    sender.deliver({1: "ada again", 2: "bob"}, "3", kind=DeliveryKind.RESYNC)
+    assert notes(sender) == {"bob", "dan"}
+
+
+def test_the_same_again_finds_nothing_more_to_do(sender: Sender) -> None:
+    first = forget(sender, business_date=DAY, item="1")
+    known = sender.store.forgotten_keys.of("exp_items")
+    again = forget(sender, business_date=DAY, item="1")
+    assert (first.taken_out, again.taken_out, again.rows) == (1, 0, 0)
+    assert sender.store.forgotten_keys.of("exp_items") == known
+
+
+@pytest.mark.parametrize("step", ["_take_out", "_rewrite", "_forget_refusals"])
+def test_what_a_crash_leaves_the_same_request_ends(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from orchestration.delivery import erasure
+
+    def die(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, step, die)
+        with pytest.raises(Crash):
+            forget(sender, note="ada")
+    assert unfinished(sender.store, "exp_items")
+    # Another request in between takes nothing from the first.
+    forget(sender, note="dan")
+    forget(sender, note="ada")
+    assert unfinished(sender.store, "exp_items") == []
+    assert notes(sender) == {"bob", "eve"}
+    assert in_files(sender, "ada") == []
+
+
+def test_a_plan_that_waits_is_ended_first(sender: Sender) -> None:
+    assert isinstance(sender.destination, ShelfDestination)
+    sender.destination.faults.crash_after_rows = 1
+    with pytest.raises(Crash):
+        sender.deliver({1: "ada", 5: "ada", 6: "fay", 7: "ada"}, "3")
+    sender.destination.faults.crash_after_rows = None
+    forget(sender, note="ada")
+    statuses = {item.status for item in sender.store.deliveries.of_export("exp_items")}
+    assert statuses <= {DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED}
+    assert in_files(sender, "ada") == []
+    sender.deliver({1: "ada", 5: "ada", 6: "fay", 7: "ada"}, "3")
+    assert notes(sender) == {"fay", "dan"}
+    assert sender.recorded() == {6: "fay"}
+
+
+def test_refused_rows_and_the_vendors_words_go_too(sender: Sender) -> None:
+    assert isinstance(sender.destination, ShelfDestination)
+    sender.destination.faults.refused_keys = {f'["{DAY}", "5"]'}
+    sender.deliver({1: "ada", 5: "gus"}, "3")
+    [refused] = sender.store.refused_keys.of("exp_items", DAY)
+    assert "5" in refused.said
+    forget(sender, business_date=DAY, item="5")
+    assert sender.store.refused_keys.of("exp_items") == []
+    words = sender.store.deliveries.refusals(refused.delivery_id)
+    assert [said for _, _, said in words] == [""]
+
+
+class KeepingShelf(ShelfDestination):
+    """Takes no single key out."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(frozenset(Mode), read_back=True, delete=False)
+
+
+class BrokenShelf(ShelfDestination):
+    """Is out of order when it is to forget."""
+
+    def forget(self, scope: Scope, keys: object) -> int:
+        raise DeliveryError(f"no answer for {scope.partition_key}", "an answer", "wait")
+
+
+def test_what_cannot_be_taken_out_there_is_said(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, KeepingShelf(str(tmp_path), "shelf"))
+    sender.deliver({1: "ada", 2: "bob"}, "1")
+    erased = forget(sender, note="ada")
+    assert erased.taken_out is None
+    assert "by hand" in erased.said
+    assert in_files(sender, "ada") == []
+    sender.store.close()
+
+
+def test_an_outage_leaves_what_is_needed_to_ask_again(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, BrokenShelf(str(tmp_path), "shelf"))
+    sender.deliver({1: "ada", 2: "bob"}, "1")
+    with pytest.raises(DeliveryError, match="no answer"):
+        forget(sender, note="ada")
+    assert unfinished(sender.store, "exp_items")
+    assert in_files(sender, "ada")
+    sender.destination = ShelfDestination(str(tmp_path), "shelf")
+    forget(sender, note="ada")
+    assert notes(sender) == {"bob"}
+    assert unfinished(sender.store, "exp_items") == []
+    sender.store.close()
+
+
+def test_a_key_that_was_never_sent_is_never_sent(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"))
+    request = Request({"business_date": DAY, "item": "1"}, "request 7", "ada")
+    forget_unsent(sender.store, "exp_items", sender.key, request)
+    [record] = sender.store.forgotten_keys.of("exp_items")
+    assert record.key_digest == digest_of(record.salt, (DAY, "1"))
+    sender.deliver({1: "ada", 2: "bob"}, "1")
+    assert notes(sender) == {"bob"}
+    sender.store.close()

@@ -1,0 +1,183 @@
+"""Random sequences of change, refusal, crash, hold, decision and resync, in every mode, against a model.
+
+The model is what a mode promises: said of what the shelf holds before and after, not of how it came there.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.delivery.order import DeliveryHeld, DeliveryRejected
+from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.state.records import DeliveryKind, DeliveryStatus
+
+from .deliveries import DAY, Sender
+from .shelf import Crash, ShelfDestination
+
+EXAMPLES = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+items = st.integers(0, 6)
+contents = st.dictionaries(items, st.sampled_from("abcd"), max_size=6)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """One day of one export; the source changes under it, and the shelf does what shelves do."""
+
+    @initialize(mode=st.sampled_from(list(Mode)), latest=st.booleans())
+    def begin(self, mode: Mode, latest: bool) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.shelf = ShelfDestination(self.folder.name, "shelf")
+        self.sender = Sender(Path(self.folder.name), self.shelf, mode, latest)
+        self.rows: dict[int, str] = {}
+        self.version = 0
+        self.refused: set[int] = set()
+        self.crashes = 0
+        self.settled = True
+        self.planned: dict[int, set[str]] = {}
+
+    def teardown(self) -> None:
+        self.sender.store.close()
+        self.folder.cleanup()
+
+    @rule(rows=contents)
+    def build(self, rows: dict[int, str]) -> None:
+        self.rows = rows
+        self.version += 1
+
+    @rule(refused=st.sets(items, max_size=2))
+    def refuse(self, refused: set[int]) -> None:
+        self.refused = refused
+        key = (lambda item: [str(item)]) if self.sender.latest else (lambda item: [DAY, str(item)])
+        self.shelf.faults.refused_keys = {json.dumps(key(item)) for item in refused}
+
+    @rule(after=st.integers(0, 4), told=st.booleans())
+    def crash(self, after: int, told: bool) -> None:
+        """The process is gone before the n-th row is written down, or before it is acknowledged."""
+        faults = self.shelf.faults
+        faults.crash_after_rows, faults.before_acknowledging = after, told
+        before = self.held()
+        try:
+            self.deliver()
+        except Crash:
+            self.crashes += 1
+            self.settled = False
+            for item, note in self.rows.items():
+                self.planned.setdefault(item, set()).add(note)
+        else:
+            self.check(before)
+        finally:
+            faults.crash_after_rows = None
+
+    @rule()
+    def deliver_and_check(self) -> None:
+        before = self.held()
+        self.deliver()
+        self.check(before)
+
+    @rule()
+    def resync(self) -> None:
+        before = self.held()
+        if self.sender.mode is Mode.APPEND:
+            with pytest.raises(DeliveryError, match="appends"):
+                self.deliver(DeliveryKind.RESYNC)
+            return
+        self.deliver(DeliveryKind.RESYNC)
+        self.check(before)
+
+    @rule(approved=st.booleans())
+    def hold_and_decide(self, approved: bool) -> None:
+        """Every plan with a row is past the limit; a person decides on that very plan."""
+        before = self.held()
+        order = replace(self.sender.order(), limits=Limits(rows=Between(maximum=-1)))
+        open_before = self.sender.store.deliveries.open_in("exp_items", order.scope)
+        resumed = open_before is not None and open_before.version == str(self.version)
+        held: DeliveryHeld | None = None
+        sent = False
+        try:
+            sent = self.sender.deliver(self.rows, str(self.version), order=order).sent
+        except DeliveryRejected:
+            return
+        except DeliveryHeld as error:
+            held = error
+        if held is not None:
+            if self.settled:
+                assert self.held() == before, "a held plan sends nothing"
+            self.decide(held.delivery.delivery_id, approved=approved)
+            if approved:
+                self.deliver()
+                self.check(before)
+            else:
+                self.settled = True
+            return
+        assert resumed or not sent, "a new plan past a limit is held"
+        self.check(before)
+
+    def decide(self, delivery_id: str, *, approved: bool) -> None:
+        moved = self.sender.store.deliveries.move(
+            delivery_id,
+            DeliveryStatus.APPROVED if approved else DeliveryStatus.REJECTED,
+            out_of=[DeliveryStatus.HELD],
+            decided_by="me",
+            decision="so",
+        )
+        assert moved
+
+    def deliver(self, kind: DeliveryKind = DeliveryKind.CHANGE) -> None:
+        try:
+            self.sender.deliver(self.rows, str(self.version), kind=kind)
+        except DeliveryRejected:
+            # That very plan was rejected: another version, or a resync, is another plan.
+            self.version += 1
+            self.sender.deliver(self.rows, str(self.version), kind=kind)
+
+    def held(self) -> dict[int, str]:
+        return {int(row["item"]): row["note"] for row in self.shelf.rows().values()}
+
+    def check(self, before: dict[int, str]) -> None:
+        """What a mode promises after a delivery that came to its end."""
+        after = self.held()
+        taken = {item: note for item, note in self.rows.items() if item not in self.refused}
+        # What a plan that crashed may have brought before a newer one took its place.
+        brought = self.planned
+        mode = self.sender.mode
+        if mode in (Mode.MIRROR, Mode.SNAPSHOT):
+            assert {item: note for item, note in after.items() if item not in self.refused} == taken
+        else:
+            assert set(after) - self.refused == ((set(before) | set(taken) | set(brought)) & set(after)) - (
+                self.refused
+            )
+            assert set(taken) <= set(after)
+            assert set(before) <= set(after)
+        if mode is Mode.UPSERT:
+            assert all(after[item] == note for item, note in taken.items())
+        if mode is Mode.APPEND:
+            assert all(after[item] == note for item, note in before.items())
+        self.settled = True
+        self.planned = {}
+
+    @invariant()
+    def records_say_what_the_shelf_holds(self) -> None:
+        if getattr(self, "settled", False):
+            assert self.sender.recorded() == self.held()
+
+    @invariant()
+    def only_a_crash_makes_a_row_arrive_twice(self) -> None:
+        if hasattr(self, "shelf") and self.sender.mode is not Mode.SNAPSHOT:
+            assert self.shelf.twice <= self.crashes + self.resent
+
+    @property
+    def resent(self) -> int:
+        """Rows that a person asked to have sent again."""
+        known = self.sender.store.deliveries.of_export("exp_items")
+        return sum(item.shard_rows for item in known if item.kind is DeliveryKind.RESYNC)
+
+
+TestDeliveries = Deliveries.TestCase
+TestDeliveries.settings = settings(max_examples=EXAMPLES, stateful_step_count=14, deadline=None)

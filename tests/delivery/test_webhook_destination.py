@@ -1,0 +1,142 @@
+"""The webhook's own: its signature, its names, its forms of values, what it does not take.
+
+Does not belong here: what every destination owes (`test_conformance`), sending in batches (`test_batches`).
+"""
+
+import base64
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.delivery.destinations.base import DeliveryError, Mode, Refused
+from orchestration.delivery.destinations.json_values import json_value, unknown_to_json
+from orchestration.delivery.destinations.webhook import WebhookDestination, WebhookOptions, signature
+from tests.doubles.serving import serve
+from tests.doubles.webhook import WebhookDouble
+
+from .journals import MemoryJournal
+from .support import DAY, rows_of, write_shard
+
+
+def test_a_signature_is_that_of_the_standards_own_example() -> None:
+    # The message that the libraries of standard-webhooks/standard-webhooks verify in their tests.
+    key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    found = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    ("secret", "key"),
+    [
+        ("whsec_c2hhcmVkIHNlY3JldA%3D%3D", b"shared secret"),
+        ("sch%C3%B6n%2Fgeheim%40", "schön/geheim@".encode()),
+    ],
+)
+def test_a_secret_is_base64_after_its_mark_and_text_otherwise(
+    tmp_path: Path, secret: str, key: bytes
+) -> None:
+    double = WebhookDouble(secret=key)
+    with serve(double.app) as address:
+        destination = WebhookDestination(f"webhook://:{secret}@{address}/a/b?tenant=7", "crm/items")
+        destination.send(write_shard(tmp_path, rows_of(DAY, 2, "x")), MemoryJournal(2))
+    assert len(double.contents("a/b/crm/items")) == 2
+
+
+@pytest.mark.parametrize("user", ["", ":", ":whsec_n@t64"])
+def test_without_a_secret_nothing_is_sent(tmp_path: Path, user: str) -> None:
+    destination = WebhookDestination(f"webhook://{user}@127.0.0.1:9/hooks", "items")
+    with pytest.raises(DeliveryError, match="no secret to sign with"):
+        destination.check(write_shard(tmp_path, rows_of(DAY, 1, "x")))
+
+
+@pytest.mark.parametrize("name", ["", "/", "a b", "../up", "a/../b", "a?b=c", "a#b", ".hidden"])
+def test_an_object_is_a_path_of_plain_names(name: str) -> None:
+    with pytest.raises(DeliveryError, match="is no path"):
+        WebhookDestination.canonical_name(name)
+
+
+def test_slashes_at_the_ends_are_no_other_object() -> None:
+    one, other = (
+        WebhookDestination(f"webhook://:s@Shop.example{path}", "/crm/items/") for path in ("/h", "/h/")
+    )
+    assert one.canonical_object() == other.canonical_object() == "https://shop.example/h/crm/items"
+
+
+@pytest.mark.parametrize(("status", "words"), [("404", "answers HTTP 404"), ("302", "answers HTTP 302")])
+def test_an_address_that_takes_nothing_ends_the_delivery(tmp_path: Path, status: str, words: str) -> None:
+    double = WebhookDouble(secret=b"k")
+    double.faults.append(status)
+    shard = write_shard(tmp_path, rows_of(DAY, 2, "x"))
+    with serve(double.app) as address:
+        destination = WebhookDestination(f"webhook://:k@{address}", "items")
+        with pytest.raises(DeliveryError, match=words):
+            destination.send(shard, MemoryJournal(2))
+
+
+def test_a_row_that_is_refused_in_a_full_load_keeps_what_was_there(tmp_path: Path) -> None:
+    double = WebhookDouble(secret=b"k")
+    with serve(double.app) as address:
+        destination = WebhookDestination(f"webhook://:k@{address}", "items", WebhookOptions(batch_rows=2))
+
+        def load(count: int, note: str) -> MemoryJournal:
+            rows = rows_of(DAY, count, note)
+            shard = write_shard(tmp_path, rows, mode=Mode.MIRROR, full=True)
+            destination.send(shard, journal := MemoryJournal(count))
+            return journal
+
+        load(5, "old")
+        double.refuses = lambda fields: fields["item"] == 1
+        assert load(3, "new").refused == [Refused(1, "NOT_WANTED", "this row is not wanted")]
+    held = {row["item"]: row["note"] for row in double.contents("items")}
+    assert held == {0: "new", 1: "old", 2: "new"}
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (Decimal("1E+3"), "1000"),
+        (Decimal("2.50"), "2.50"),
+        (date(2022, 10, 3), "2022-10-03"),
+        (datetime(2022, 10, 3, 4, 5, 6), "2022-10-03T04:05:06"),
+        (datetime(2022, 10, 3, 4, tzinfo=timezone(timedelta(hours=2))), "2022-10-03T02:00:00Z"),
+        (datetime(2022, 10, 3, 4, 5, 6, 7, UTC), "2022-10-03T04:05:06.000007Z"),
+        (time(4, 5), "04:05:00"),
+        (b"\0\xff", "AP8="),
+        (math.inf, "inf"),
+        (2**60, 2**60),
+        ({"a": [Decimal("1.0"), None, True]}, {"a": ["1.0", None, True]}),
+    ],
+)
+def test_values_keep_what_they_are_in_json(value: Any, form: Any) -> None:
+    assert json_value(value) == form
+
+
+@pytest.mark.parametrize(
+    ("kind", "unknown"),
+    [
+        (lambda arrow: arrow.duration("s"), True),
+        (lambda arrow: arrow.list_(arrow.struct([("a", arrow.duration("us"))])), True),
+        (lambda arrow: arrow.map_(arrow.string(), arrow.int32()), True),
+        (lambda arrow: arrow.dictionary(arrow.int8(), arrow.string()), False),
+        (lambda arrow: arrow.list_(arrow.decimal128(5, 2)), False),
+    ],
+)
+def test_types_without_a_form_are_refused_before_anything_is_sent(
+    tmp_path: Path, kind: Callable[[Any], Any], unknown: bool
+) -> None:
+    arrow = import_module("pyarrow")
+    assert unknown_to_json(kind(arrow)) is unknown
+    table = arrow.table({"item": arrow.array([1]), "odd": arrow.nulls(1, kind(arrow))})
+    shard = write_shard(tmp_path, table, key=("item",), partition_column=None)
+    destination = WebhookDestination("webhook://:k@127.0.0.1:9", "items")
+    if unknown:
+        with pytest.raises(DeliveryError, match="field 'odd' of exp_items is of type"):
+            destination.check(shard)
+    else:
+        destination.check(shard)

@@ -1,0 +1,375 @@
+"""A double of HubSpot's CRM: one object type with its properties and records, over HTTP.
+
+Belongs here: what HubSpot accepts, refuses and says, with the document that states it.
+Does not: anything of the destination that is tested with it.
+
+Sources, as published in 2026:
+  - Batch upsert: developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/batch/upsert-contacts.
+  - Errors, 207 and objectWriteTraceId: developers.hubspot.com/docs/api-reference/error-handling. It describes
+    207 for batch create; batch upsert answers in the same way when every input has a trace id of its own.
+  - Limits: developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines, and
+    developers.hubspot.com/changelog/increasing-our-api-limits: 190 requests in 10 seconds and 650,000 a day
+    for a private app of a Professional account; 100 in 10 seconds for Free and Starter.
+  - Properties: developers.hubspot.com/docs/api-reference/legacy/crm/properties/guide.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .faults import Failure, Faults, RollingWindow
+from .serving import LostAnswer
+
+TOKEN = "pat-double-7d1c"
+_BATCH = 100
+_PAGE = 100
+_TEXT_CHARACTERS = 65_536
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_CORRELATION = "aeb5f871-7f07-4993-9211-075dc63e7cbf"
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of the object type, as the account's administrator has made it."""
+
+    type: str = "string"
+    unique: bool = False
+    options: tuple[str, ...] = ()
+    read_only: bool = False
+    hubspot_defined: bool = False
+
+
+class HubSpotDouble:
+    """One account of HubSpot with one object type.
+
+    Attributes:
+        records: what the account holds: properties by record id.
+        archived: record ids that were archived; `erased`: those deleted for good.
+        blocked: texts of the key that were erased without a record; HubSpot never takes them again.
+        rows: inputs of upserts that arrived; `twice`: those whose record held the same already.
+        requests: how many were made; `refused`: how many of them met a limit.
+        say_no: a rule of validation: given an input's properties, the message it is refused with, or None.
+        faults: what goes wrong next.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, Property],
+        object_type: str = "contacts",
+        *,
+        requests: int = 190,
+        seconds: float = 10.0,
+        daily: int = 650_000,
+    ) -> None:
+        self.object_type = object_type
+        self.properties = dict(properties)
+        self.records: dict[str, dict[str, str]] = {}
+        self.archived: set[str] = set()
+        self.erased: set[str] = set()
+        self.blocked: set[str] = set()
+        self.rows = 0
+        self.twice = 0
+        self.requests = 0
+        self.refused = 0
+        self.say_no: Callable[[Mapping[str, str]], str | None] = lambda _properties: None
+        self.faults = Faults()
+        self._window = RollingWindow(requests, seconds)
+        self._daily = daily
+        self._last_id = 100
+        self._ids: dict[tuple[str, str], str] = {}
+        objects = f"/crm/v3/objects/{object_type}"
+        self.app = Starlette(
+            routes=[
+                Route(f"/crm/v3/properties/{object_type}", self._guarded(self._list_properties)),
+                Route(objects, self._guarded(self._list_records)),
+                Route(f"{objects}/batch/upsert", self._guarded(self._upsert), methods=["POST"]),
+                Route(f"{objects}/batch/read", self._guarded(self._read), methods=["POST"]),
+                Route(f"{objects}/batch/archive", self._guarded(self._archive), methods=["POST"]),
+                Route(f"{objects}/gdpr-delete", self._guarded(self._erase), methods=["POST"]),
+                Route("/{path:path}", self._guarded(self._unknown), methods=["GET", "POST"]),
+            ]
+        )
+
+    def put(self, **properties: str) -> str:
+        """Add a record as somebody in HubSpot would; return its id."""
+        self._last_id += 1
+        self._hold(str(self._last_id), properties)
+        return str(self._last_id)
+
+    def _hold(self, record_id: str, values: Mapping[str, str]) -> None:
+        self.records.setdefault(record_id, {}).update(values)
+        for name in values:
+            if name in self.properties and self.properties[name].unique:
+                self._ids[name, values[name]] = record_id
+
+    def _guarded(self, work: Callable[[Request, Any], Response]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            self.requests += 1
+            if refusal := self._refusal(request):
+                return refusal
+            fault = self.faults.next()
+            if fault and not fault.lost:
+                return _failure(fault)
+            body: Any = None
+            if request.method == "POST":
+                if not request.headers.get("content-type", "").startswith("application/json"):
+                    return _error(415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json")
+                try:
+                    body = json.loads(await request.body())
+                except ValueError:
+                    return _error(400, "VALIDATION_ERROR", "Invalid input JSON on line 1, column 1")
+            answer = work(request, body)
+            answer.headers.update(self._limit_headers())
+            return LostAnswer() if fault else answer
+
+        return endpoint
+
+    def _refusal(self, request: Request) -> Response | None:
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            said = "Authentication credentials not found. This API supports OAuth 2.0 authentication"
+            return _error(401, "INVALID_AUTHENTICATION", said)
+        policy = ""
+        if self.requests - self.refused > self._daily:
+            policy, said = "DAILY", "You have reached your daily limit."
+        elif not self._window.admit():
+            policy, said = "TEN_SECONDLY_ROLLING", "You have reached your ten_secondly_rolling limit."
+        else:
+            return None
+        self.refused += 1
+        body = {"status": "error", "message": said, "errorType": "RATE_LIMIT", "policyName": policy}
+        return JSONResponse(
+            body | {"correlationId": _CORRELATION}, status_code=429, headers=self._limit_headers()
+        )
+
+    def _limit_headers(self) -> dict[str, str]:
+        return {
+            "X-HubSpot-RateLimit-Max": str(self._window.requests),
+            "X-HubSpot-RateLimit-Remaining": str(self._window.remaining),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": str(round(self._window.seconds * 1000)),
+            "X-HubSpot-RateLimit-Daily": str(self._daily),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, self._daily - self.requests + self.refused)),
+        }
+
+    def _unknown(self, request: Request, _body: Any) -> Response:
+        kind = request.url.path.removeprefix("/crm/v3/").split("/")
+        said = f"Unable to infer object type from: {kind[1] if len(kind) > 1 else ''}"
+        return _error(400, "VALIDATION_ERROR", said)
+
+    def _list_properties(self, _request: Request, _body: Any) -> Response:
+        return JSONResponse(
+            {
+                "results": [
+                    {
+                        "name": name,
+                        "label": name.replace("_", " ").capitalize(),
+                        "type": of.type,
+                        "fieldType": "select" if of.options else "text",
+                        "options": [{"label": option.title(), "value": option} for option in of.options],
+                        "hasUniqueValue": of.unique,
+                        "hubspotDefined": of.hubspot_defined,
+                        "calculated": False,
+                        "modificationMetadata": {"archivable": True, "readOnlyValue": of.read_only},
+                    }
+                    for name, of in self.properties.items()
+                ]
+            }
+        )
+
+    def _list_records(self, request: Request, _body: Any) -> Response:
+        asked = request.query_params
+        if int(asked.get("limit", "10")) > _PAGE:
+            return _error(400, "VALIDATION_ERROR", f"limit must be at most {_PAGE}")
+        names = [name for name in asked.get("properties", "").split(",") if name]
+        ids = sorted((i for i in self.records if int(i) > int(asked.get("after", "0"))), key=int)
+        page = ids[: int(asked.get("limit", "10"))]
+        body: dict[str, Any] = {"results": [self._shown(i, names) for i in page]}
+        if len(ids) > len(page):
+            body["paging"] = {"next": {"after": page[-1], "link": "?after=" + page[-1]}}
+        return JSONResponse(body)
+
+    def _shown(self, record_id: str, names: Sequence[str]) -> dict[str, Any]:
+        held = self.records[record_id]
+        return {
+            "id": record_id,
+            # An unset property is there as null; one that does not exist is left out without a word.
+            "properties": {name: held.get(name) or None for name in names if name in self.properties}
+            | {"hs_object_id": record_id},
+            "archived": False,
+        }
+
+    def _upsert(self, _request: Request, body: Any) -> Response:
+        inputs = _inputs(body, {"id", "idProperty", "properties", "objectWriteTraceId"})
+        if isinstance(inputs, Response):
+            return inputs
+        self.rows += len(inputs)
+        for name in {str(one.get("idProperty")) for one in inputs}:
+            if name not in self.properties or not self.properties[name].unique:
+                said = f"Unable to perform update/upsert by non-unique 0-1 property {name} in portal ID 62515"
+                return _error(400, "VALIDATION_ERROR", said)
+        if twice := _twice([_normal(one["idProperty"], str(one["id"])) for one in inputs]):
+            said = f"Duplicate IDs found in batch input: [{twice}]. IDs must be unique"
+            return _error(400, "VALIDATION_ERROR", said, context={"ids": [twice]})
+        traces = [str(one.get("objectWriteTraceId", "")) for one in inputs]
+        in_parts = all(traces) and len(set(traces)) == len(traces)
+        problems = [self._problem(one["properties"]) for one in inputs]
+        if any(problems) and not in_parts:
+            return _error(400, "VALIDATION_ERROR", next(filter(None, problems)))
+        results = [self._write(one) for one, problem in zip(inputs, problems, strict=True) if not problem]
+        errors = [
+            {
+                "status": "error",
+                "category": "VALIDATION_ERROR",
+                "message": problem,
+                "context": {"objectWriteTraceId": [trace]},
+            }
+            for trace, problem in zip(traces, problems, strict=True)
+            if problem
+        ]
+        # Answers do not keep the order of the inputs.
+        answer: dict[str, Any] = {"status": "COMPLETE", "results": results[::-1]}
+        if errors:
+            answer |= {"numErrors": len(errors), "errors": errors[::-1]}
+        return JSONResponse(answer, status_code=207 if errors else 200)
+
+    def _write(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        name, text = str(one["idProperty"]), _normal(one["idProperty"], str(one["id"]))
+        values = {key: _normal(key, value) for key, value in one["properties"].items()} | {name: text}
+        found = self._by(name, text)
+        held = self.records.get(found or "", {})
+        if found and all(held.get(key, "") == value for key, value in values.items()):
+            self.twice += 1
+        record_id = found or self.put()
+        self._hold(record_id, values)
+        shown = self._shown(record_id, [name])
+        return shown | {"new": not found, "objectWriteTraceId": one.get("objectWriteTraceId")}
+
+    def _problem(self, properties: Mapping[str, Any]) -> str | None:
+        """HubSpot's message on the properties that it does not take: JSON within a text."""
+        wrong: list[dict[str, Any]] = []
+        for name, value in properties.items():
+            if found := self._wrong(name, value):
+                code, said = found
+                wrong.append({"isValid": False, "message": said, "error": code, "name": name})
+        if wrong:
+            return f"Property values were not valid: {json.dumps(wrong)}"
+        return self.say_no(properties)
+
+    def _wrong(self, name: str, value: Any) -> tuple[str, str] | None:
+        of = self.properties.get(name)
+        if of is None:
+            return "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'
+        if of.read_only:
+            return "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set'
+        if not isinstance(value, str):
+            return "INVALID_STRING", f"{value} was not a valid string."
+        if len(value) > _TEXT_CHARACTERS:
+            return "PROPERTY_LENGTH_EXCEEDED", f"{name} is longer than {_TEXT_CHARACTERS} characters"
+        # An empty text clears the property.
+        return _misfit(of, value) if value else None
+
+    def _read(self, _request: Request, body: Any) -> Response:
+        unknown = set(body) - {"inputs", "properties", "propertiesWithHistory", "idProperty"}
+        inputs = _inputs({"inputs": body.get("inputs")}, {"id"})
+        if isinstance(inputs, Response):
+            return inputs
+        if unknown:
+            return _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {sorted(unknown)}")
+        name = body.get("idProperty", "hs_object_id")
+        results: list[dict[str, Any]] = []
+        missing: list[str] = []
+        for one in inputs:
+            text = str(one["id"])
+            found = self._by(name, _normal(name, text)) if name != "hs_object_id" else text
+            if found in self.records:
+                results.append(self._shown(str(found), body.get("properties", [])))
+            else:
+                missing.append(text)
+        answer: dict[str, Any] = {"status": "COMPLETE", "results": results[::-1]}
+        if missing:
+            said = f"Could not get some CONTACT objects, they may be deleted or not exist. IDs: {missing}"
+            error = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": said}
+            answer |= {"numErrors": 1, "errors": [error | {"context": {"ids": missing}}]}
+        return JSONResponse(answer, status_code=207 if missing else 200)
+
+    def _archive(self, _request: Request, body: Any) -> Response:
+        inputs = _inputs(body, {"id"})
+        if isinstance(inputs, Response):
+            return inputs
+        for one in inputs:
+            if self.records.pop(str(one["id"]), None) is not None:
+                self.archived.add(str(one["id"]))
+        return Response(status_code=204)
+
+    def _erase(self, _request: Request, body: Any) -> Response:
+        # "If email address is not found, the email address will be added to a blocklist":
+        # developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/delete-contact-gdpr
+        if self.object_type != "contacts":
+            return _error(404, "OBJECT_NOT_FOUND", "No such endpoint")
+        text = str(body["objectId"])
+        found = self._by("email", text.lower()) if body.get("idProperty") == "email" else text
+        if self.records.pop(str(found), None) is not None:
+            self.erased.add(str(found))
+        elif body.get("idProperty") == "email":
+            self.blocked.add(text)
+        return Response(status_code=204)
+
+    def _by(self, name: str, text: str) -> str | None:
+        found = self._ids.get((name, text), "")
+        return found if self.records.get(found, {}).get(name) == text else None
+
+
+def _normal(name: str, text: str) -> str:
+    """HubSpot keeps e-mail addresses in lower case."""
+    return text.lower() if name == "email" and isinstance(text, str) else text
+
+
+def _misfit(of: Property, value: str) -> tuple[str, str] | None:
+    if of.type == "number" and not _NUMBER.fullmatch(value):
+        return "INVALID_DOUBLE", f"{value} was not a valid number."
+    if of.type == "bool" and value not in ("true", "false"):
+        return "INVALID_BOOLEAN", f"{value} was not a valid boolean."
+    if of.options and not set(value.split(";")) <= set(of.options):
+        return "INVALID_OPTION", f"{value} was not one of the allowed options: [{', '.join(of.options)}]"
+    try:
+        if of.type == "date":
+            date.fromisoformat(value)
+        elif of.type == "datetime":
+            datetime.fromisoformat(value)
+    except ValueError:
+        return "INVALID_DATE", f"{value} was not a valid {of.type}."
+    return None
+
+
+def _inputs(body: Any, allowed: set[str]) -> list[dict[str, Any]] | Response:
+    inputs = body.get("inputs") if isinstance(body, dict) else None
+    if not isinstance(inputs, list) or set(body) != {"inputs"} or not inputs:
+        return _error(400, "VALIDATION_ERROR", "Invalid input JSON: inputs is required")
+    if len(inputs) > _BATCH:
+        said = f"The maximum number of inputs supported in a batch request is {_BATCH}"
+        return _error(400, "VALIDATION_ERROR", said)
+    for one in inputs:
+        if "id" not in one or set(one) - allowed:
+            return _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {sorted(set(one) - allowed)}")
+    return inputs
+
+
+def _twice(texts: Sequence[str]) -> str:
+    return next((text for text in texts if texts.count(text) > 1), "")
+
+
+def _error(status: int, category: str, said: str, **more: Any) -> JSONResponse:
+    body = {"status": "error", "message": said, "correlationId": _CORRELATION, "category": category}
+    return JSONResponse(body | more, status_code=status)
+
+
+def _failure(fault: Failure) -> Response:
+    said = {"status": "error", "message": "internal error", "correlationId": _CORRELATION}
+    return JSONResponse(dict(fault.body) or said, status_code=fault.status, headers=dict(fault.headers))

@@ -1,0 +1,312 @@
+"""The engine of the Kusto double: tables, extents with tags, and the commands and queries on them.
+
+Belongs here: what `https://<cluster>.kusto.windows.net` answers to the requests that we send; every other
+command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), words (`kusto_language`).
+
+Sources, all under https://learn.microsoft.com/kusto/: "Extent tags" (management/extent-tags), ".show extents"
+(management/show-extents: `has` is equality of a tag), ".replace extents" (management/replace-extents: all of
+it in a single transaction), ".drop extents", ".create-merge table", ".create-or-alter ingestion mapping",
+".delete table records" (management/soft-delete-command: tags stay), "Ingestion failures", "Query limits"
+(concepts/query-limits: 500,000 records and 64 MB, unless `notruncation` is set).
+"""
+
+import json
+import math
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from .kusto_language import Predicate, Refused, Words, semantic_error, syntax_error
+
+_CSL_TYPES = {
+    "bool": "System.SByte", "int": "System.Int32", "long": "System.Int64", "real": "System.Double",
+    "decimal": "System.Data.SqlTypes.SqlDecimal", "datetime": "System.DateTime", "string": "System.String",
+    "guid": "System.Guid", "timespan": "System.TimeSpan", "dynamic": "System.Object",
+}  # fmt: skip
+MOST_RECORDS = 500_000
+_T = TypeVar("_T")
+
+
+@dataclass
+class Answer:
+    """One table of an answer: columns as (name, type) and rows of values."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: list[list[Any]]
+
+
+@dataclass
+class Extent:
+    """Rows that came together; never changed, but for the rows that a soft delete marks."""
+
+    tags: frozenset[str]
+    rows: list[dict[str, Any]]
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    deleted: set[int] = field(default_factory=set[int])
+
+    def living(self) -> list[dict[str, Any]]:
+        """The rows that are not deleted."""
+        return [row for place, row in enumerate(self.rows) if place not in self.deleted]
+
+
+@dataclass
+class Table:
+    """One table; `columns` are types by name, `mappings` are JSON by name."""
+
+    name: str
+    columns: dict[str, str] = field(default_factory=dict[str, str])
+    docstrings: dict[str, str] = field(default_factory=dict[str, str])
+    mappings: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    extents: list[Extent] = field(default_factory=list[Extent])
+    folder: str = ""
+    retention: str = "365000d"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row, the columns that it has not as null."""
+        return [{name: row.get(name) for name in self.columns} for e in self.extents for row in e.living()]
+
+
+class Engine:
+    """One database. `failures` are those of ingestions, `commands` all texts that were executed."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self.lock = threading.RLock()
+        self.tables: dict[str, Table] = {}
+        self.failures: list[dict[str, Any]] = []
+        self.commands: list[str] = []
+
+    def command(self, text: str) -> Answer:
+        """Execute a management command."""
+        known: dict[tuple[str, ...], Callable[[Words], Answer]] = {
+            (".show", "table"): self._show_table,
+            (".create-merge", "table"): self._create_merge,
+            (".create-or-alter", "table"): self._create_or_alter_mapping,
+            (".alter-merge", "table"): self._alter_merge,
+            (".replace", "extents", "in", "table"): self._replace_extents,
+            (".drop", "extents", "<|"): self._drop_extents,
+            (".delete", "table"): self._delete_records,
+            (".show", "ingestion", "failures", "|", "where"): self._show_failures,
+        }
+        words = Words(text)
+        with self.lock:
+            self.commands.append(text)
+            for beginning, execute in known.items():
+                if words.taken(*beginning):
+                    answer = execute(words)
+                    words.end()
+                    return answer
+        raise syntax_error(f"the double does not know the command {text[:60]!r}")
+
+    def query(self, text: str, notruncation: bool) -> Answer:
+        """Execute a query."""
+        words = Words(text)
+        with self.lock:
+            self.commands.append(text)
+            table = self._table(words.name())
+            rows = table.rows()
+            if words.taken("|", "where"):
+                wanted = words.predicate(table.columns)
+                rows = [row for row in rows if wanted(row)]
+            if words.taken("|", "count"):
+                words.end()
+                return Answer([("Count", "long")], [[len(rows)]])
+            words.take("|", "project")
+            names = self._listed(words, words.name)
+            words.end()
+            if unknown := [name for name in names if name not in table.columns]:
+                raise semantic_error(f"'project' operator: Failed to resolve expression '{unknown[0]}'")
+        if len(rows) > MOST_RECORDS and not notruncation:
+            said = f"Query result set has exceeded the internal record count limit {MOST_RECORDS}"
+            raise Refused(
+                "LimitsExceeded", "Kusto.Data.Exceptions.KustoServicePartialQueryFailureException", said
+            )
+        columns = [(name, table.columns[name]) for name in names]
+        return Answer(columns, [[written(row[name], kind) for name, kind in columns] for row in rows])
+
+    def ingest(
+        self, table: str, rows: list[dict[str, Any]], tags: Iterable[str], unless: Iterable[str]
+    ) -> bool:
+        """Add an extent, unless one has such an `ingest-by:` tag; return whether it was added."""
+        with self.lock:
+            extents = self._table(table).extents
+            if any(f"ingest-by:{tag}" in extent.tags for tag in unless for extent in extents):
+                return False
+            extents.append(Extent(frozenset(tags), rows))
+            return True
+
+    def merge_extents(self) -> None:
+        """Merge as the background process does: extents of equal `drop-by:` tags become one with all tags."""
+        with self.lock:
+            for table in self.tables.values():
+                merged: dict[frozenset[str], list[Extent]] = {}
+                for extent in table.extents:
+                    like = frozenset(tag for tag in extent.tags if tag.startswith("drop-by:"))
+                    merged.setdefault(like, []).append(extent)
+                table.extents = [
+                    Extent(
+                        frozenset().union(*(e.tags for e in same)), [row for e in same for row in e.living()]
+                    )
+                    for same in merged.values()
+                ]
+
+    def _table(self, name: str) -> Table:
+        if name not in self.tables:
+            said = f"Entity ID '{name}' of kind 'Table' was not found."
+            raise Refused("BadRequest_EntityNotFound", "Kusto.Data.Exceptions.EntityNotFoundException", said)
+        return self.tables[name]
+
+    def _listed(self, words: Words, one: Callable[[], _T]) -> list[_T]:
+        found = [one()]
+        while words.taken(","):
+            found.append(one())
+        return found
+
+    def _show_table(self, words: Words) -> Answer:
+        table = self._table(words.name())
+        if words.taken("schema", "as", "json"):
+            ordered = [
+                {"Name": name, "Type": _CSL_TYPES[kind], "CslType": kind}
+                | ({"DocString": table.docstrings[name]} if name in table.docstrings else {})
+                for name, kind in table.columns.items()
+            ]
+            schema = json.dumps({"Name": table.name, "OrderedColumns": ordered})
+            names = ("TableName", "Schema", "DatabaseName", "Folder", "DocString")
+            row = [table.name, schema, self.database, table.folder, ""]
+            return Answer([(name, "string") for name in names], [row])
+        found = self._extents(table, words.take("extents"))
+        columns = [("ExtentId", "guid"), ("TableName", "string"), ("RowCount", "long"), ("Tags", "string")]
+        rows = [[e.id, table.name, len(e.living()), "\r\n".join(sorted(e.tags))] for e in found]
+        return Answer(columns, rows)
+
+    def _extents(self, table: Table, words: Words) -> list[Extent]:
+        """The extents that `where tags …` selects."""
+        if not words.taken("where"):
+            return list(table.extents)
+        conditions = [self._tag_condition(words)]
+        while words.taken("and"):
+            conditions.append(self._tag_condition(words))
+        return [e for e in table.extents if all((tag in e.tags) == wanted for tag, wanted in conditions)]
+
+    def _tag_condition(self, words: Words) -> tuple[str, bool]:
+        wanted = not words.take("tags").taken("!")
+        words.take("has")
+        return words.text(), wanted
+
+    def _shown_extents(self, words: Words) -> tuple[Table, list[Extent]]:
+        table = self._table(words.take(".show", "table").name())
+        return table, self._extents(table, words.take("extents"))
+
+    def _create_merge(self, words: Words) -> Answer:
+        name = words.name()
+        table = self.tables.get(name) or Table(name)
+        words.take("(")
+        for column, kind in self._listed(words, lambda: (words.name(), words.take(":").one("word"))):
+            if kind not in _CSL_TYPES:
+                raise syntax_error(f"unknown type {kind!r}")
+            if table.columns.get(column, kind) != kind:
+                said = f"Column '{column}' exists with type {table.columns[column]}, cannot become {kind}"
+                raise Refused(
+                    "BadRequest_EntitySchemaMismatch", "Kusto.Data.Exceptions.EntityException", said
+                )
+            table.columns[column] = kind
+        words.take(")")
+        if words.taken("with", "(", "folder", "="):
+            table.folder = words.text()
+            words.take(")")
+        words.end()
+        self.tables[name] = table
+        return Answer([("TableName", "string")], [[name]])
+
+    def _create_or_alter_mapping(self, words: Words) -> Answer:
+        table = self._table(words.name())
+        name = words.take("ingestion", "parquet", "mapping").text()
+        mapping = json.loads(words.text())
+        for element in mapping:
+            if set(element) != {"Column", "DataType", "Properties"} or set(element["Properties"]) != {
+                "Field"
+            }:
+                raise Refused(
+                    "BadRequest_InvalidMapping", "Kusto.Data.Exceptions.MappingException", str(element)
+                )
+        table.mappings[name] = mapping
+        return Answer([("Name", "string"), ("Kind", "string")], [[name, "Parquet"]])
+
+    def _alter_merge(self, words: Words) -> Answer:
+        table = self._table(words.name())
+        if words.taken("policy", "retention", "softdelete", "="):
+            table.retention = words.one("number") + words.one("word")
+            return Answer([("PolicyName", "string")], [["RetentionPolicy"]])
+        words.take("column-docstrings", "(")
+        for column, said in self._listed(words, lambda: (words.name(), words.take(":").text())):
+            if column not in table.columns:
+                raise semantic_error(f"no column '{column}'")
+            table.docstrings[column] = said
+        words.take(")")
+        return Answer([("TableName", "string")], [[table.name]])
+
+    def _replace_extents(self, words: Words) -> Answer:
+        destination = self._table(words.name())
+        words.take("with", "(", "extentCreatedOnFrom", "=")
+        since = words.literal()
+        until = words.take(",", "extentCreatedOnTo", "=").literal()
+        owner, drop = self._shown_extents(words.take(")", "<|", "{"))
+        source, move = self._shown_extents(words.take("}", ",", "{"))
+        words.take("}").end()
+        drop, move = ([e for e in some if since < e.created < until] for some in (drop, move))
+        missing = [column for column in source.columns if column not in destination.columns]
+        if owner is not destination or missing:
+            raise Refused(
+                "BadRequest_InvalidOperation", "Kusto.Data.Exceptions.ExtentsException", str(missing)
+            )
+        destination.extents = [e for e in destination.extents if e not in drop] + move
+        source.extents = [e for e in source.extents if e not in move]
+        rows = [[e.id, "", ""] for e in drop] + [[e.id, e.id, ""] for e in move]
+        return Answer([(name, "string") for name in ("OriginalExtentId", "ResultExtentId", "Details")], rows)
+
+    def _drop_extents(self, words: Words) -> Answer:
+        table, drop = self._shown_extents(words)
+        words.end()
+        table.extents = [e for e in table.extents if e not in drop]
+        return Answer([("ExtentId", "guid"), ("TableName", "string")], [[e.id, table.name] for e in drop])
+
+    def _delete_records(self, words: Words) -> Answer:
+        name = words.name()
+        words.take("records", "<|")
+        if words.name() != name:
+            raise semantic_error("the predicate can't reference other tables")
+        table = self._table(name)
+        unwanted: Predicate = words.take("|", "where").predicate(table.columns)
+        words.end()
+        for extent in table.extents:
+            of_all = ({column: row.get(column) for column in table.columns} for row in extent.rows)
+            extent.deleted |= {place for place, row in enumerate(of_all) if unwanted(row)}
+        return Answer([("OriginalExtentId", "guid")], [])
+
+    def _show_failures(self, words: Words) -> Answer:
+        part = words.take("IngestionSourcePath", "contains").text()
+        names = ("ErrorCode", "FailureKind", "Details")
+        if tuple(self._listed(words.take("|", "project"), lambda: words.one("word"))) != names:
+            raise syntax_error("the double projects other columns")
+        found = [f for f in self.failures if part in f["IngestionSourcePath"]]
+        return Answer([(name, "string") for name in names], [[f[name] for name in names] for f in found])
+
+
+def written(value: Any, kind: str) -> Any:
+    """A value as the service writes it in JSON."""
+    if value is None:
+        return None
+    if kind == "datetime":
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")  # ticks of 100 ns
+    if kind == "decimal":
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    if kind == "real" and value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    if kind == "real" and math.isnan(value):
+        return "NaN"
+    return value

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
-from orchestration.delivery.exported_model import ExportedModel
+from orchestration.delivery.export_files.exported_model import ExportedModel
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
 # dbt's own test, and the project's for several columns.

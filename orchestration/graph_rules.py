@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from orchestration.contracts.model import SourceContract
 from orchestration.delivery.destinations.base import DeliveryError
 from orchestration.delivery.destinations.registry import build
-from orchestration.delivery.exported_model import column_problems
-from orchestration.delivery.exports import Export
-from orchestration.delivery.places import Places
+from orchestration.delivery.export_files.exported_model import column_problems
+from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.places import Places
 from orchestration.export_models import ExportModels
 from orchestration.lineage import Lineage
 from orchestration.partitions import Grain, Partitioning

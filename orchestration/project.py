@@ -12,7 +12,7 @@ from functools import cached_property
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
-from orchestration.delivery.exports import Export, load_exports
+from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.graph_rules import (
     export_problems,
     partition_problems,

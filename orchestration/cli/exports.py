@@ -15,7 +15,7 @@ from orchestration.problems import ProjectError, did_you_mean
 from orchestration.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
-    from orchestration.delivery.exported_model import ExportedModel
+    from orchestration.delivery.export_files.exported_model import ExportedModel
 
 app = typer.Typer(help="Draft an export file; print the JSON Schema of export files.")
 
@@ -41,8 +41,8 @@ def new(
 ) -> None:
     """Draft exports/MODEL.yml from the dbt model."""
     with settings_of(project, data) as settings, usage_errors():
-        from orchestration.delivery.export_draft import DraftRequest, draft_export
-        from orchestration.delivery.exports import FOLDER, SUFFIXES, load_exports
+        from orchestration.delivery.export_files.draft import DraftRequest, draft_export
+        from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
 
         folder, today = settings.project_dir / FOLDER, datetime.now(UTC).date()
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
@@ -93,7 +93,7 @@ def _model(settings: Settings, name: str) -> "ExportedModel":
 
 def _schema_from(folder: Path) -> str:
     """Return the path from a folder of exports to the JSON Schema; "" where the repository is elsewhere."""
-    from orchestration.delivery.export_schema import FILE
+    from orchestration.delivery.export_files.schema import FILE
 
     schema = REPOSITORY / FILE
     return os.path.relpath(schema, folder) if folder.is_relative_to(REPOSITORY) and schema.exists() else ""
@@ -102,7 +102,7 @@ def _schema_from(folder: Path) -> str:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of export files, for editors; it is kept as docs/export.schema.json."""
-    from orchestration.delivery.export_schema import schema_text
+    from orchestration.delivery.export_files.schema import schema_text
 
     typer.echo(schema_text(), nl=False)
 
@@ -114,7 +114,7 @@ def last_mile(project: Project = None) -> None:
     Ends with code 1 if one has expired: its export does not load.
     """
     with settings_of(project, None) as settings:
-        from orchestration.delivery.exports import load_exports
+        from orchestration.delivery.export_files.exports import load_exports
 
         today = datetime.now(UTC).date()
         exports, problems = load_exports(settings.project_dir, today)

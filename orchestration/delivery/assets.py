@@ -9,7 +9,7 @@ import dagster as dg
 from orchestration.dagster_partitions import PartitionsOf
 from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.exports import Export
+from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.order import KIND_TAG
 from orchestration.delivery.showing import (
     DELIVERY_CHECK,

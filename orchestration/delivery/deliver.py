@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.exports import Export
+from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.deployment import Deployment

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.delivery.destinations.base import DeliveryError, Refused
-from orchestration.delivery.exports import Export
+from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
 from orchestration.quality.gate import GateReport, Verdict
 from orchestration.quality.reporting import findings_table, passed_table, text_table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
-from orchestration.delivery.exports import Export
+from orchestration.delivery.export_files.exports import Export
 from orchestration.deployment import Deployment
 from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestration.cli import app
-from orchestration.delivery.export_schema import export_schema
-from orchestration.delivery.exports import load_exports
+from orchestration.delivery.export_files.exports import load_exports
+from orchestration.delivery.export_files.schema import export_schema
 from tests.company import BAKERY
 
 NAME = "exp_shop_orders"

@@ -9,11 +9,11 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from orchestration.delivery import export_spec, exports
 from orchestration.delivery.destinations.base import Capabilities, Destination, Journal, Mode, Receipt, Shard
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.export_spec import ExportSpec, RefusalsSpec
-from orchestration.delivery.exports import Export, load_exports
+from orchestration.delivery.export_files import exports, spec
+from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.delivery.export_files.spec import ExportSpec, RefusalsSpec
 from orchestration.problems import Problem
 from orchestration.settings import REPOSITORY
 
@@ -70,7 +70,7 @@ class CardIndex(Destination):
 def cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """The card index is a destination as well."""
     types = {**destination_types, CardIndex.type_name: CardIndex}
-    for module in (exports, export_spec):
+    for module in (exports, spec):
         monkeypatch.setattr(module, "destination_types", types)
 
 

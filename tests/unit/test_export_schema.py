@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from orchestration.delivery.export_schema import COMMAND, FILE, export_schema, schema_text
+from orchestration.delivery.export_files.schema import COMMAND, FILE, export_schema, schema_text
 from orchestration.settings import REPOSITORY
 
 EXPORTS = sorted([*REPOSITORY.glob("exports/*.yml"), *REPOSITORY.glob("tests/companies/*/exports/*.yml")])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.exported_model import ExportedModel, column_problems, sent_columns
-from orchestration.delivery.exports import Export, load_exports
+from orchestration.delivery.export_files.exported_model import ExportedModel, column_problems, sent_columns
+from orchestration.delivery.export_files.exports import Export, load_exports
 from tests.unit.conftest import Edit
 
 FILE = "exports/exp_shop_orders.yml"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.exports import load_exports
+from orchestration.delivery.export_files.exports import load_exports
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

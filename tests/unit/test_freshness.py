@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.contracts.load import load_contracts
-from orchestration.delivery.exports import load_exports
+from orchestration.delivery.export_files.exports import load_exports
 from orchestration.freshness import DurationError, duration
 from orchestration.partitions import Grain
 from tests.company import BAKERY

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration.delivery.exports import Export, load_exports
-from orchestration.delivery.last_mile import value_problem
+from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.delivery.export_files.last_mile import value_problem
 from orchestration.problems import Problem
 from orchestration.warehouse.engine import quoted
 from tests.unit.conftest import Edit

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from orchestration.delivery.places import Places
+from orchestration.delivery.export_files.places import Places
 
 
 @pytest.mark.parametrize(

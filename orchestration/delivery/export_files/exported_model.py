@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from orchestration.contracts.types import Kind, kind_of
 from orchestration.delivery.destinations.base import TECHNICAL_COLUMNS
-from orchestration.delivery.exports import Export
-from orchestration.delivery.last_mile import value_problem
+from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.last_mile import value_problem
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import Location
 

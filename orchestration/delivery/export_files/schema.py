@@ -1,6 +1,6 @@
 """The JSON Schema of export files, for editors; kept in the repository as docs/export.schema.json.
 
-Belongs here: how the fields become a schema. Does not belong here: the fields (`export_spec`). Loading does
+Belongs here: how the fields become a schema. Does not belong here: the fields (`spec`). Loading does
 not use it: what it cannot say (columns, dates, other files) is checked there.
 """
 
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union
 from pydantic import Field, create_model
 
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.export_spec import ExportSpec, spec_model
-from orchestration.delivery.exports import capabilities_of
+from orchestration.delivery.export_files.exports import capabilities_of
+from orchestration.delivery.export_files.spec import ExportSpec, spec_model
 
 FILE = "docs/export.schema.json"
 COMMAND = "sluice export schema"

@@ -13,9 +13,9 @@ from typing import Any
 
 from orchestration.delivery.destinations.base import Capabilities, Destination, Mode
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.exported_model import ExportedModel, class_problems, column_problems
-from orchestration.delivery.exports import FOLDER, Export, capabilities_of, read_export
-from orchestration.delivery.places import Places
+from orchestration.delivery.export_files.exported_model import ExportedModel, class_problems, column_problems
+from orchestration.delivery.export_files.exports import FOLDER, Export, capabilities_of, read_export
+from orchestration.delivery.export_files.places import Places
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import read_yaml
 

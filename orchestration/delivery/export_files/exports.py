@@ -1,7 +1,7 @@
 """Export file -> `Export`: one dbt model, whole, to one destination object.
 
 Belongs here: reading the files, and what is wrong in one of them or between two. Does not belong here: the
-fields (`export_spec`), the model's columns (`exported_model`).
+fields (`spec`), the model's columns (`exported_model`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from orchestration.delivery.destinations.base import Capabilities, DeliveryError, Destination
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.export_spec import ExportSpec, spec_model
-from orchestration.delivery.last_mile import WARNED_BEFORE, last_mile_sql
-from orchestration.delivery.places import Places
+from orchestration.delivery.export_files.last_mile import WARNED_BEFORE, last_mile_sql
+from orchestration.delivery.export_files.places import Places
+from orchestration.delivery.export_files.spec import ExportSpec, spec_model
 from orchestration.freshness import USUAL_FREQUENCY, overdue_after
 from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean, shown_path

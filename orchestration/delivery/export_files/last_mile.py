@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from orchestration.contracts.types import Kind, kind_of, value_of
-from orchestration.delivery.strict import Strict
+from orchestration.delivery.export_files.strict import Strict
 from orchestration.warehouse.engine import value_literal
 
 # A rule that lasts longer is one that nobody means to move where it is tested.

@@ -1,7 +1,7 @@
 """What an export file may say: its fields, their defaults and what a value must be.
 
 Belongs here: rules that one field, or two beside each other, can break. Does not belong here: what needs
-the kind of destination (`exports`), the model (`export_columns`, `graph_rules`) or a clock (`last_mile`).
+the kind of destination (`exports`), the model (`exported_model`, `graph_rules`) or a clock (`last_mile`).
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from pydantic import Field, ValidationInfo, create_model, field_validator
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.delivery.destinations.base import Mode, NoOptions
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.last_mile import LastMileRule
-from orchestration.delivery.strict import Strict
+from orchestration.delivery.export_files.last_mile import LastMileRule
+from orchestration.delivery.export_files.strict import Strict
 from orchestration.freshness import DAY, UNITS, DurationError, duration
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]

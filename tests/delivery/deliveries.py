@@ -61,6 +61,9 @@ class Sender:
             attempts=1_000,
         )
 
+    def engine(self) -> DeliveryEngine:
+        return DeliveryEngine(self.store, self.folder / "shards", self.destination, "run", self.said.append)
+
     def deliver(
         self,
         rows: Rows,

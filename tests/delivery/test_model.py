@@ -1,4 +1,4 @@
-"""Random sequences of change, refusal, crash, hold, decision and resync, in every mode, against a model.
+"""Random sequences of change, refusal, crash, hold, decision, resync and redelivery against a model.
 
 The model is what a mode promises: said of what the shelf holds before and after, not of how it came there.
 """
@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected
 from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.delivery.travel import redeliver_order
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Sender
@@ -41,6 +43,7 @@ class Deliveries(RuleBasedStateMachine):
         self.crashes = 0
         self.settled = True
         self.planned: dict[int, set[str]] = {}
+        self.history: list[tuple[datetime, dict[int, str]]] = []
 
     def teardown(self) -> None:
         self.sender.store.close()
@@ -90,6 +93,20 @@ class Deliveries(RuleBasedStateMachine):
             return
         self.deliver(DeliveryKind.RESYNC)
         self.check(before)
+
+    @rule(back=st.integers(0, 5))
+    def redeliver(self, back: int) -> None:
+        """A person has the destination hold again what it held after an earlier delivery."""
+        if not self.history or self.sender.mode is Mode.APPEND:
+            return
+        moment, then = self.history[-1 - back % len(self.history)]
+        redeliver_order(self.sender.engine(), self.sender.order(), moment)
+        wanted = {item: note for item, note in then.items() if item not in self.refused}
+        found = {item: note for item, note in self.held().items() if item not in self.refused}
+        if self.sender.mode is Mode.UPSERT:
+            found = {item: note for item, note in found.items() if item in wanted}
+        assert found == wanted
+        self.end()
 
     @rule(approved=st.booleans())
     def hold_and_decide(self, approved: bool) -> None:
@@ -159,8 +176,12 @@ class Deliveries(RuleBasedStateMachine):
             assert all(after[item] == note for item, note in taken.items())
         if mode is Mode.APPEND:
             assert all(after[item] == note for item, note in before.items())
+        self.end()
+
+    def end(self) -> None:
         self.settled = True
         self.planned = {}
+        self.history.append((datetime.now(UTC), self.held()))
 
     @invariant()
     def records_say_what_the_shelf_holds(self) -> None:
@@ -176,7 +197,7 @@ class Deliveries(RuleBasedStateMachine):
     def resent(self) -> int:
         """Rows that a person asked to have sent again."""
         known = self.sender.store.deliveries.of_export("exp_items")
-        return sum(item.shard_rows for item in known if item.kind is DeliveryKind.RESYNC)
+        return sum(item.shard_rows for item in known if item.kind is not DeliveryKind.CHANGE)
 
 
 TestDeliveries = Deliveries.TestCase

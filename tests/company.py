@@ -22,7 +22,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.contracts.reading import Compression
 from orchestration.definitions import build_definitions
-from orchestration.delivery.assets import GATE_CHECK
+from orchestration.delivery.showing import DELIVERY_CHECK, GATE_CHECK
 from orchestration.deployment import Deployment
 from orchestration.headless import Event, Finished, run_everything
 from orchestration.ingestion.landing import land
@@ -37,7 +37,7 @@ BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
 MON, TUE, WED, THU, FRI = (f"2024-01-0{day}" for day in range(1, 6))
 
-_ALWAYS = (CONTRACT_CHECK, GATE_CHECK)
+_ALWAYS = (CONTRACT_CHECK, GATE_CHECK, DELIVERY_CHECK)
 
 
 @dataclass(frozen=True)

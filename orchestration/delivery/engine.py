@@ -57,20 +57,31 @@ class DeliveryEngine:
                 "mode upsert, mirror or snapshot",
                 "mend the destination's rows there, or deliver in another mode",
             )
-        with self.alone() as lease:
+
+        def waiting(holder: str) -> None:
+            self.log(holder)
+            # Who has to wait learns first whether there is anything to wait for.
+            with opening():
+                pass
+
+        with self.alone(waiting) as lease:
             delivery, difference = self._plan(order, opening, lease.token, guard=guard)
             return self._carry_out(order, delivery, difference, lease.token)
 
     @contextmanager
-    def alone(self) -> Generator[Lease]:
+    def alone(self, waiting: Log | None = None) -> Generator[Lease]:
         """Hold the lease of the destination's object, for whatever must not meet a delivery to it.
+
+        `waiting` is called once with who has it, if somebody has.
 
         Raises:
             DeliveryError: somebody else had it for as long as a delivery may take.
         """
         name = f"{self.destination.type_name} {self.destination.canonical_object()}"
         try:
-            with self.store.leases.hold(name, wait_seconds=_LEASE_WAIT_SECONDS, waiting=self.log) as lease:
+            with self.store.leases.hold(
+                name, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting or self.log
+            ) as lease:
                 yield lease
         except LeaseTimeout as error:
             raise DeliveryError(

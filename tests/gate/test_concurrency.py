@@ -54,10 +54,20 @@ def three_days(bakery: Company) -> Iterator[Company]:
     company.deployment.store.close()
 
 
-def wait_for(ours: "psycopg.Connection[Any]", waiting: int, processes: list["subprocess.Popen[str]"]) -> None:
-    """Wait until so many have come to a lock that they do not get."""
+# Everything of a day is judged anew: what comes next is its delivery.
+_JUDGED = f"""
+    select count(distinct version) - 1 from evidence
+    where relation = 'exports.exp_shop_orders' and partition_key = '{TUE}' and check_name = 'expectations'
+"""
+_HELD_UP = "select count(*) from pg_locks where not granted"
+
+
+def wait_for(
+    ours: "psycopg.Connection[Any]", counted: str, wanted: int, processes: list["subprocess.Popen[str]"]
+) -> None:
+    """Wait until a query counts so many."""
     deadline, pause = time.monotonic() + 120, threading.Event()
-    while ours.execute("select count(*) from pg_locks where not granted").fetchone() != (waiting,):
+    while ours.execute(counted.encode()).fetchone() != (wanted,):
         assert time.monotonic() < deadline
         for process in processes:
             assert process.poll() is None, process.communicate()
@@ -74,15 +84,15 @@ def test_two_days_in_flight_while_a_third_is_rebuilt(three_days: Company) -> Non
         ours = stack.enter_context(psycopg.connect(company.postgres_url, autocommit=True))
         theirs = stack.enter_context(psycopg.connect(company.postgres_url))
         ours.execute(_STOP_BEFORE_THE_EVIDENCE.encode())
-        # Readers pass, writers wait: Monday and Tuesday are planned, and stop at sending.
+        # Readers pass, writers wait: Monday is planned, and stops at sending; Tuesday waits for its turn.
         theirs.execute("lock table bakery.shop_orders in exclusive mode")
         theirs.execute(f"select pg_advisory_xact_lock({_LOCK})".encode())
         processes: list[subprocess.Popen[str]] = []
-        for waiting, day in enumerate((MON, TUE, WED), start=1):
+        for day, counted, wanted in ((MON, _HELD_UP, 1), (TUE, _JUDGED, 1), (WED, _HELD_UP, 2)):
             process = start_command(elsewhere(company, day), day, *TABLES, *DELIVERED)
             processes.append(stack.enter_context(process))
             stack.callback(process.kill)
-            wait_for(ours, waiting, processes)
+            wait_for(ours, counted, wanted, processes)
 
         # Wednesday is half done: whoever sends it now is refused.
         here = elsewhere(company, "here")

@@ -24,6 +24,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.backfill import execute_backfill_iteration
+from pydantic import SecretStr
 
 from orchestration.definitions import build_definitions
 from orchestration.operations.instance import open_instance, prepare_home
@@ -31,6 +32,8 @@ from tests.company import Company
 from tests.gate.conditions import DELIVERED
 
 _LOCATION = "bakery"
+# Where nobody answers, and where no folder can be.
+_GONE = {"shop_screens": "postgresql://nobody@127.0.0.1:9/gone", "miller": "/dev/null/gone"}
 
 
 def asset_key(name: str) -> dg.AssetKey:
@@ -94,8 +97,9 @@ def by_backfill(company: Company, *days: str) -> None:
 
 
 def by_reexecution(company: Company, *days: str) -> None:
-    """Re-execution from failure, as the UI's button does it, of runs that failed for want of a connection."""
-    nobody = replace(company, settings=company.settings.model_copy(update={"connections": {}}))
+    """Re-execution from failure, as the UI's button does it, of runs that reached no destination."""
+    gone = {name: SecretStr(url) for name, url in _GONE.items()}
+    nobody = replace(company, settings=company.settings.model_copy(update={"connections": gone}))
     by_hand(nobody, *days)
     reexecute_failed(company, len(days))
 

@@ -1,21 +1,19 @@
 """dbt's manifest: kept up to date, and read as models, tests and seeds."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 from filelock import FileLock
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectError
-from orchestration.settings import SHARED_DBT_MACROS, Settings
+from orchestration.settings import Settings
+from orchestration.transformation.project_files import stamp_of
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 
-_SKIPPED_FOLDERS = {"target", "logs", "dbt_packages", "__pycache__"}
 PARTITION_STRATEGY = "partition"
 
 
@@ -123,7 +121,7 @@ def load_manifest(settings: Settings) -> DbtManifest:
     settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
     with FileLock(settings.dbt_target_dir.parent / "manifest.lock"):
-        stamp = _stamp(settings)
+        stamp = stamp_of(settings)
         if not (path.exists() and stamp_path.exists() and stamp_path.read_text() == stamp):
             stamp_path.unlink(missing_ok=True)
             try:
@@ -139,25 +137,6 @@ def load_manifest(settings: Settings) -> DbtManifest:
                 ) from error  # fmt: skip
             stamp_path.write_text(stamp)
         return DbtManifest(json.loads(path.read_bytes()))
-
-
-def _stamp(settings: Settings) -> str:
-    """Return a digest of the names, sizes and times of everything that dbt parses."""
-    digest = hashlib.sha256(str(settings.project_dir).encode())
-    for root in (settings.dbt_dir, SHARED_DBT_MACROS):
-        for path in sorted(_files(root)):
-            status = path.stat()
-            digest.update(f"{path}:{status.st_size}:{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir():
-            if path.name not in _SKIPPED_FOLDERS:
-                yield from _files(path)
-        elif path.name != ".user.yml":
-            yield path
 
 
 def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:

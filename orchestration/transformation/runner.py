@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestration.settings import Settings
+from orchestration.transformation.project_files import stamp_of
 
 _LOCK = threading.Lock()
+# What was parsed in this process, by project files and database: the last few. Two deployments of one project
+# share it, as nothing of it is theirs; where the warehouse lies is told by each call's profile.
+_PARSED: dict[tuple[str, str], Any] = {}
+_MOST_PARSED = 4
 # A test that reads two models comes with both unless told not to; unit tests are for `make test`.
 _NOTHING_ELSE = ("--indirect-selection", "empty", "--exclude-resource-type", "unit_test")
 # The resources of a manifest that leave a table behind.
@@ -83,19 +88,29 @@ class DbtProcess:
         with _LOCK, _environment(settings.environment()):
             settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
             if self._manifest is None and arguments[0] != "parse":
-                self._manifest = self._checked(self._call(dbtRunner(), ["parse"], None), messages)
+                self._manifest = _PARSED.get(_project(settings))
+            if self._manifest is None and arguments[0] != "parse":
+                self._keep(self._checked(self._call(dbtRunner(), ["parse"], None), messages))
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
                 outcome = self._call(runner, arguments, variables)
             finally:
                 _release_warehouse()
             if arguments[0] == "parse":
-                self._manifest = self._checked(outcome, messages)
+                self._keep(self._checked(outcome, messages))
                 return []
         results = [_result(item) for item in getattr(outcome.result, "results", None) or []]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
             raise DbtError(_message(outcome, messages, results))
         return results
+
+    def _keep(self, manifest: Any) -> None:
+        self._manifest = manifest
+        project = _project(self._settings)
+        _PARSED.pop(project, None)
+        _PARSED[project] = manifest
+        while len(_PARSED) > _MOST_PARSED:
+            _PARSED.pop(next(iter(_PARSED)))
 
     def _call(self, runner: Any, arguments: Sequence[str], variables: Mapping[str, str] | None) -> Any:
         settings = self._settings
@@ -120,6 +135,11 @@ class DbtProcess:
         if not outcome.success:
             raise DbtError(_message(outcome, messages, []))
         return outcome.result
+
+
+def _project(settings: Settings) -> tuple[str, str]:
+    """What a parsed manifest depends on: the files, and the database's name, which every relation has."""
+    return stamp_of(settings), settings.warehouse_path.stem
 
 
 def _release_warehouse() -> None:

@@ -3,6 +3,7 @@
 Where one fails after an upgrade, the code that works around may go, or must find another way.
 """
 
+import shutil
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,7 @@ from orchestration.partitions import Grain, Partitioning
 from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
+from orchestration.settings import Settings
 from orchestration.transformation.assets import partition_variables
 from orchestration.transformation.runner import DbtProcess
 from tests.company import MON, TUE, Company
@@ -122,6 +124,26 @@ def test_dbt_lets_go_of_the_warehouse_after_each_call(open_bakery: Company) -> N
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+
+
+def test_deployments_of_one_project_share_what_dbt_parsed(open_bakery: Company, tmp_path: Path) -> None:
+    """What is parsed is the project's; where it is built is told by each call."""
+    ours = open_bakery.settings
+    theirs = Settings.load({}, project_dir=ours.project_dir, data_dir=tmp_path / "theirs")
+    changed = Settings.load(
+        {}, project_dir=shutil.copytree(ours.project_dir, tmp_path / "changed"), data_dir=tmp_path / "other"
+    )
+    variables = partition_variables(Partitioning(Grain.DAILY), MON)
+    DbtProcess(ours).build("stg_orders", [], variables)
+    for settings, parsed in ((theirs, False), (changed, True)):
+        settings.data_dir.mkdir()
+        shutil.copy(ours.warehouse_path, settings.warehouse_path)
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            connection.execute("delete from staging.stg_orders")
+        DbtProcess(settings).build("stg_orders", [], variables)
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            assert connection.execute("select count(*) from staging.stg_orders").fetchone() == (2,)
+        assert (settings.dbt_target_dir / "manifest.json").exists() is parsed
 
 
 def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _days(first: str, last: str) -> list[str]:
 
 
 # The four weeks before October fill its trailing windows.
-SEPTEMBER, OCTOBER = _days("2022-09-01", "2022-09-30"), _days("2022-10-01", "2022-10-12")
+SEPTEMBER, OCTOBER = _days("2022-09-01", "2022-09-30"), _days("2022-10-01", "2022-10-07")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.areas import Area
@@ -335,6 +335,7 @@ def pieces(content: bytes, sizes: list[int]) -> Iterator[bytes]:
 
 @settings(deadline=None)
 @given(st.text("a\r\n", max_size=20), st.lists(st.integers(0, 4), max_size=8))
+@example("\r\n\r\n", [3])
 def test_line_ends_are_told_however_a_file_is_cut(text: str, sizes: list[int]) -> None:
     ends = LineEnds()
     for chunk in pieces(text.encode(), sizes):

@@ -157,7 +157,8 @@ class LineEnds:
 
     def see(self, chunk: bytes) -> None:
         """Take a chunk into account; at gigabytes a second, as every byte of every file comes by."""
-        if not chunk or self.mixed:
+        # What a chunk ended with may be half of a line end: only what is certain ends the search.
+        if not chunk or self._feed + self._both + self._return > 1:
             return
         if self._after_return:
             if chunk[0] == _LF:

@@ -287,7 +287,7 @@ def compare(server: Server, folder: Path, rows: int, rounds: int, order: str) ->
     taken: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
     for number in range(rounds):
         for name, program in (("bare", BARE), ("ours", OURS)):
-            found = deliver_twice(program, server, warehouse, f"{name}_{number}", rows)
+            found = deliver_twice(program, server, warehouse, f"{name}_{order}_{number}", rows)
             taken[name].append(found)
     print(
         f"\n{rows:,} rows of 6 columns, half of them updates, order: {order}; load {os.getloadavg()[0]:.1f}"

@@ -68,8 +68,10 @@ def weather_file(server: Server, day: str, rain: float) -> Path:
 
 def screens(company: Company, day: str, *shops: str) -> dict[str, int]:
     """Return {shop: loaves} of the screens for a day; a window of three days shows other days' shops too."""
-    found = {shop: loaves for _, shop, loaves in company.in_postgres(day) if shop in shops}
-    assert len(found) == len([row for row in company.in_postgres(day) if row[1] in shops])
+    # Read once: a delivery may arrive between two looks.
+    rows = [row for row in company.in_postgres(day) if row[1] in shops]
+    found = {shop: loaves for _, shop, loaves in rows}
+    assert len(found) == len(rows)
     return found
 
 

@@ -8,14 +8,14 @@ import hashlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestration.delivery.comparing import comparison, newer_partition
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode, Receipt
 from orchestration.delivery.journal import StoreJournal
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome, shard_of
-from orchestration.delivery.planning.content import Layer, ShardGone, acknowledged_layers
-from orchestration.delivery.planning.difference import Asked, Difference, find_difference
+from orchestration.delivery.planning.content import ShardGone
+from orchestration.delivery.planning.difference import Difference, find_difference
 from orchestration.delivery.settling import compact, settle_refusals
 from orchestration.state.leases import Lease, LeaseTimeout
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
@@ -110,7 +110,7 @@ class DeliveryEngine:
         while True:
             with opening() as opened:
                 under_way = deliveries.open_in(order.export, order.scope)
-                newer = self._newer(order, under_way)
+                newer = newer_partition(self.store, order, under_way)
                 if newer is not None:
                     return self._overtaken(order, opened.version, newer), None
                 if under_way is None:
@@ -118,16 +118,6 @@ class DeliveryEngine:
                 if _same(under_way, order, opened.version):
                     return under_way, None
             self._settle(order, under_way, token)
-
-    def _newer(self, order: Order, under_way: Delivery | None) -> Delivery | None:
-        """Return the delivery of a newer partition that the destination holds, or is about to."""
-        if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
-            return None
-        known = self.store.deliveries.of_export(order.export, order.scope)
-        held = [item for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
-        standing = [*held[-1:], *([under_way] if under_way else [])]
-        newer = [item for item in standing if item.partition_key > order.partition_key]
-        return newer[-1] if newer else None
 
     def _overtaken(self, order: Order, version: str, newer: Delivery) -> Delivery:
         self.log(
@@ -138,68 +128,22 @@ class DeliveryEngine:
         )
 
     def _new_plan(self, order: Order, opened: Opened, *, guard: bool) -> tuple[Delivery, Difference]:
-        deliveries = self.store.deliveries
-        layers = deliveries.layers(order.export, order.scope)
-        supersedes = layers[-1].delivery_id if layers else ""
-        known = self._known_layers(order, layers)
-        if known is None:
-            layers, known = [], []
-        draft = self._record(order, opened.version, None, supersedes)
-        asked = Asked(
-            source=opened.source,
-            key=order.key,
-            mode=order.mode,
-            named=order.export,
-            mend=order.mend,
-            now=datetime.now(UTC),
-            first=not layers,
-            everything=order.kind is DeliveryKind.RESYNC,
-            # What can be replaced whole can hold a snapshot.
-            replaces=Mode.SNAPSHOT in self.destination.capabilities.modes,
-            refused=self.store.refused_keys.of(order.export, order.scope),
-            forgotten=self.store.forgotten_keys.of(order.export),
-            sums=tuple(order.limits.sums),
-        )
-        difference = find_difference(
-            opened.connection,
-            asked,
-            known,
-            Path(draft.shard),
-        )
+        # What can be replaced whole can hold a snapshot.
+        replaces = Mode.SNAPSHOT in self.destination.capabilities.modes
+        known = comparison(self.store, order, opened.source, replaces=replaces, log=self.log)
+        draft = self._record(order, opened.version, None, known.supersedes)
+        difference = find_difference(opened.connection, known.asked, known.layers, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
-        broken = order.limits.broken_by(difference, first=not layers) if guard else ()
+        broken = order.limits.broken_by(difference, first=known.asked.first) if guard else ()
         status = DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED
-        delivery = deliveries.plan(
+        delivery = self.store.deliveries.plan(
             self._record(
-                order, opened.version, difference, supersedes,
+                order, opened.version, difference, known.supersedes,
                 delivery_id=draft.delivery_id, status=status, reasons=broken,
             )
         )  # fmt: skip
         return delivery, difference
-
-    def _known_layers(self, order: Order, deliveries: Sequence[Delivery]) -> list[Layer] | None:
-        """Return what the scope holds; None where that is of no use, so that everything is sent anew.
-
-        So it is where the key is another than before, as the old one tells rows apart by what no longer does;
-        and where a shard is gone and a person asked for everything.
-        """
-        if deliveries and deliveries[-1].key != order.key_text:
-            if order.mode is Mode.APPEND:
-                raise DeliveryError(
-                    f"the key of `{order.export}` is another than that of what was sent",
-                    "the key that was, as `append` sends no row twice and can't tell which those are",
-                    "restore `key` in the export file, or append to another object",
-                )
-            self.log("the key is another than before: everything is sent anew")
-            return None
-        try:
-            return acknowledged_layers(self.store.deliveries, order.export, order.scope)
-        except ShardGone as gone:
-            if order.kind is not DeliveryKind.RESYNC:
-                raise
-            self.log(f"{gone.what}: everything is sent anew")
-            return None
 
     def _record(
         self,
@@ -316,8 +260,7 @@ class DeliveryEngine:
         self.store.deliveries.move(
             delivery.delivery_id, DeliveryStatus.SENDING, out_of=(*_UNSENT, DeliveryStatus.SENDING)
         )
-        if hasattr(self.destination, "budget_seconds"):
-            self.destination.budget_seconds = order.budget_seconds  # pyright: ignore[reportAttributeAccessIssue]
+        self.destination.budget_seconds = order.budget_seconds
         receipt = self.destination.send(shard, journal)
         left = journal.pending()
         if left:

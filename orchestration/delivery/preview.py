@@ -6,20 +6,20 @@ Belongs here: reading plans. Does not belong here: deciding on one, tables on a 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from orchestration.delivery.comparing import comparison, newer_partition
 from orchestration.delivery.deliver import Target, order_of, source_of
 from orchestration.delivery.destinations.base import CHANGE, TECHNICAL_COLUMNS, Change, Mode
 from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, acknowledged_layers, hash_of
-from orchestration.delivery.planning.difference import Asked, fields_of, find_difference
+from orchestration.delivery.planning.difference import fields_of, find_difference
 from orchestration.deployment import Deployment
 from orchestration.quality.gate import Gate, GateReport
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted
 
@@ -125,24 +125,12 @@ def preview_rows(
 
     A shard is written below `folder`, and taken away again.
     """
-    layers = acknowledged_layers(store.deliveries, order.export, order.scope)
-    asked = Asked(
-        source=source,
-        key=order.key,
-        mode=order.mode,
-        named=order.export,
-        mend=order.mend,
-        now=datetime.now(UTC),
-        first=not store.deliveries.layers(order.export, order.scope),
-        everything=order.kind is DeliveryKind.RESYNC,
-        replaces=replaces,
-        refused=store.refused_keys.of(order.export, order.scope),
-        forgotten=store.forgotten_keys.of(order.export),
-        sums=tuple(order.limits.sums),
-    )
+    known = comparison(store, order, source, replaces=replaces, log=lambda _: None)
+    asked, layers = known.asked, known.layers
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as temporary:
         difference = find_difference(connection, asked, layers, Path(temporary) / "shard.parquet")
+    newer = newer_partition(store, order)
     fields = fields_of(connection, source)
     content = Content(connection, layers, order.key, list(fields), difference.shape)
     shown = _shown(connection, order.key, list(fields), source, content.values(_DIFFERENCE), hidden)
@@ -168,16 +156,8 @@ def preview_rows(
         whole=difference.whole,
         gate=report,
         superseded=superseded,
-        overtaken_by=_newer(store, order),
+        overtaken_by=newer.partition_key if newer else "",
     )
-
-
-def _newer(store: StateStore, order: Order) -> str:
-    if not order.latest_only:
-        return ""
-    known = store.deliveries.of_export(order.export, order.scope)
-    held = [item.partition_key for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
-    return held[-1] if held and held[-1] > order.partition_key else ""
 
 
 def preview_recorded(

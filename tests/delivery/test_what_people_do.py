@@ -75,6 +75,14 @@ def compare(sender: Sender, *hidden: str) -> Reconciled:
 # -- plans
 
 
+def test_a_plan_with_another_key_is_what_a_delivery_makes_of_it(sender: Sender) -> None:
+    sender.deliver({1: "a", 2: "b"}, "1")
+    plan = look(sender, {1: "a", 2: "b"}, key=("item",))
+    assert (plan.counts["added"], plan.counts["unchanged"], plan.whole) == (2, 0, True)
+    made = sender.deliver({1: "a", 2: "b"}, "2", order=replace(sender.order(), key=("item",)))
+    assert (made.delivery.added, made.delivery.whole) == (2, True)
+
+
 def test_a_plan_tells_what_would_be_sent_and_sends_nothing(sender: Sender) -> None:
     sender.deliver({1: "a", 2: "b", 3: "c"}, "1")
     before = (shelf(sender).rows(), sender.store.deliveries.of_export("exp_items"))

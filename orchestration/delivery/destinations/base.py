@@ -191,7 +191,8 @@ class Destination(ABC):
     """One object (a table, a folder, a CRM's object type) in one place, which shards are delivered to.
 
     `options_model` are the fields that `destination.options` of an export file may have; an instance gets
-    them validated as `self._options`.
+    them validated as `self._options`. `budget_seconds` is how long one `send` may take where the destination
+    waits for a vendor; the engine sets it on the instance.
     """
 
     type_name: ClassVar[str]
@@ -199,6 +200,7 @@ class Destination(ABC):
     capabilities: ClassVar[Capabilities]
     kinds: ClassVar[frozenset[str]]
     options_model: ClassVar[type[BaseModel]] = NoOptions
+    budget_seconds: float = 1800.0
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url

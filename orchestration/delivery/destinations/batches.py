@@ -72,7 +72,6 @@ class BatchDestination(Destination):
     batch_rows: ClassVar[int]
     rate: ClassVar[Rate | None] = None
     parallel: ClassVar[int] = 4
-    budget_seconds: float = 1800.0
     _pace: Pace | None = None
 
     def new_pace(self) -> Pace:

@@ -4,13 +4,14 @@ Belongs here: which answers mean "again later", which mean "never", and how long
 Does not: pace and trying again (`batches`), anything of one vendor.
 """
 
+import json
 import logging
 import ssl
 import time
 from collections.abc import Collection, Mapping
 from email.utils import parsedate_to_datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .batches import TryAgain
 from .errors import DeliveryError, secrets_in
@@ -32,6 +33,23 @@ class AccessDenied(DeliveryError):
 
     status: int = 0
     said: str = ""
+
+
+def json_object(answer: Any, vendor: str) -> Mapping[str, Any]:
+    """The JSON object of an answer; of a failed one without JSON its text, as `message`.
+
+    Raises:
+        TryAgain: the answer says that all went well, and has no JSON object.
+    """
+    try:
+        body = answer.json()
+    except json.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        return cast("dict[str, Any]", body)
+    if answer.status_code < 300:
+        raise TryAgain(f"HTTP {answer.status_code} without {vendor}'s JSON")
+    return {"message": answer.text}
 
 
 def base_url(url: str) -> str:

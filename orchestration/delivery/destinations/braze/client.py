@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..base import DeliveryError
-from ..batches import BatchRefused, TryAgain
-from ..http import VendorClient
+from ..batches import BatchRefused
+from ..http import VendorClient, json_object
 
 TRACK_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_track"
 DELETE_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_delete"
@@ -61,14 +61,14 @@ class BrazeClient:
         answer = self._post("/users/delete", {"external_ids": list(external_ids)})
         if answer.status_code not in (200, 201, 202):
             raise self._unexpected(answer)
-        return int(_body(answer).get("deleted") or 0)
+        return int(json_object(answer, "Braze").get("deleted") or 0)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         return self._vendor.request("POST", path, content=content, headers=_JSON)
 
     def _errors(self, answer: Any, array: str, count: int) -> dict[int, str]:
-        body = _body(answer)
+        body = json_object(answer, "Braze")
         # 202: queued while Braze is maintained (https://www.braze.com/docs/api/errors).
         if answer.status_code not in (200, 201, 202, 400, 413):
             raise self._unexpected(answer)
@@ -127,18 +127,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): as_json(one) for name, one in value.items()}
     raise Unwritable(f"Braze has no attributes of the kind {type(value).__name__}")
-
-
-def _body(answer: Any) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except json.JSONDecodeError:
-        body = None
-    if isinstance(body, dict):
-        return body
-    if answer.status_code < 300:
-        raise TryAgain(f"HTTP {answer.status_code} without Braze's JSON")
-    return {"message": answer.text}
 
 
 def _api_key(url: str) -> str:

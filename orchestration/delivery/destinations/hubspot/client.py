@@ -3,7 +3,6 @@
 Belongs here: paths, limits of requests, error bodies. Does not: rows and shards (`hubspot`).
 """
 
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from ..batches import BatchRefused, TryAgain
 from ..errors import DeliveryError
-from ..http import VendorClient, wait_asked_for
+from ..http import VendorClient, json_object, wait_asked_for
 from .values import Property
 
 # "100 per batch": https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide
@@ -60,13 +59,13 @@ class HubSpotClient:
         """
         answer = self._objects("batch/upsert", {"inputs": inputs})
         if answer.status_code in _REFUSED_WHOLE:
-            said = self._body(answer)
+            said = json_object(answer, "HubSpot")
             if "Unable to infer object type" in str(said.get("message")):
                 raise self._unexpected(answer)
             raise BatchRefused(*self.reason(said))
         if answer.status_code not in (200, 201, 207):
             raise self._unexpected(answer)
-        return self._body(answer)
+        return json_object(answer, "HubSpot")
 
     def reason(self, error: Mapping[str, Any]) -> tuple[str, str]:
         """HubSpot's code and message of one error; every field of an error is optional."""
@@ -81,7 +80,7 @@ class HubSpotClient:
         answer = self._objects("batch/read", body)
         if answer.status_code not in (200, 207):
             raise self._unexpected(answer)
-        found = self._body(answer)
+        found = json_object(answer, "HubSpot")
         for error in found.get("errors") or ():
             if error.get("category") != "OBJECT_NOT_FOUND":
                 raise TryAgain(" ".join(self.reason(error)))
@@ -115,7 +114,7 @@ class HubSpotClient:
         answer = self._request("GET", f"{_API}/objects/{self._object_name}", params=asked)
         if answer.status_code != 200:
             raise self._unexpected(answer)
-        body = self._body(answer)
+        body = json_object(answer, "HubSpot")
         following = ((body.get("paging") or {}).get("next") or {}).get("after") or ""
         return list(body.get("results") or ()), str(following)
 
@@ -133,7 +132,7 @@ class HubSpotClient:
             raise TryAgain(self._said(answer), _LOCKED_SECONDS if asked is None else asked)
         if answer.status_code == _MOVING:
             raise TryAgain(self._said(answer), asked, everyone=True)
-        policy = str(self._body(answer).get("policyName", ""))
+        policy = str(json_object(answer, "HubSpot").get("policyName", ""))
         if policy == "DAILY":
             raise DeliveryError(
                 "HubSpot's daily limit of requests is used up",
@@ -147,17 +146,6 @@ class HubSpotClient:
             if policy != "SECONDLY" and stated.isdigit():
                 asked = int(stated) / 1000
         raise TryAgain(self._said(answer), asked, everyone=True)
-
-    def _body(self, answer: Any) -> Mapping[str, Any]:
-        try:
-            body = answer.json()
-        except json.JSONDecodeError:
-            body = None
-        if isinstance(body, dict):
-            return body
-        if answer.status_code < 300:
-            raise TryAgain(f"HTTP {answer.status_code} without HubSpot's JSON")
-        return {"message": answer.text}
 
     def _said(self, answer: Any) -> str:
         return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")

@@ -1,0 +1,91 @@
+"""What an order is compared with: the same for a delivery, and for a look at what one would do.
+
+Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`planning`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.delivery.order import Order
+from orchestration.delivery.planning.content import Layer, ShardGone, acknowledged_layers
+from orchestration.delivery.planning.difference import Asked
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.store import StateStore
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is asked of the engine, what the scope holds, and the delivery that it held last ("" for none)."""
+
+    asked: Asked
+    layers: list[Layer]
+    supersedes: str
+
+
+def comparison(
+    store: StateStore, order: Order, source: str, *, replaces: bool, log: Callable[[str], None]
+) -> Comparison:
+    """Return with what the rows of `source`, SQL whose columns are the fields, are compared.
+
+    `replaces`: the destination can replace a scope whole.
+
+    Raises:
+        DeliveryError: the key of what was appended is another now.
+        ShardGone: a shard that tells what the scope holds is gone, and not everything is sent anew.
+    """
+    deliveries = store.deliveries.layers(order.export, order.scope)
+    layers = _known_layers(store, order, deliveries, log)
+    asked = Asked(
+        source=source,
+        key=order.key,
+        mode=order.mode,
+        named=order.export,
+        mend=order.mend,
+        now=datetime.now(UTC),
+        first=not deliveries or layers is None,
+        everything=order.kind is DeliveryKind.RESYNC,
+        replaces=replaces,
+        refused=store.refused_keys.of(order.export, order.scope),
+        forgotten=store.forgotten_keys.of(order.export),
+        sums=tuple(order.limits.sums),
+    )
+    return Comparison(asked, layers or [], deliveries[-1].delivery_id if deliveries else "")
+
+
+def newer_partition(store: StateStore, order: Order, under_way: Delivery | None = None) -> Delivery | None:
+    """Return the delivery of a newer partition that the destination holds, or is about to."""
+    if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
+        return None
+    known = store.deliveries.of_export(order.export, order.scope)
+    held = [item for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
+    standing = [*held[-1:], *([under_way] if under_way else [])]
+    newer = [item for item in standing if item.partition_key > order.partition_key]
+    return newer[-1] if newer else None
+
+
+def _known_layers(
+    store: StateStore, order: Order, deliveries: list[Delivery], log: Callable[[str], None]
+) -> list[Layer] | None:
+    """Return what the scope holds; None where that is of no use, so that everything is sent anew.
+
+    So it is where the key is another than before, as the old one tells rows apart by what no longer does;
+    and where a shard is gone and a person asked for everything.
+    """
+    if deliveries and deliveries[-1].key != order.key_text:
+        if order.mode is Mode.APPEND:
+            raise DeliveryError(
+                f"the key of `{order.export}` is another than that of what was sent",
+                "the key that was, as `append` sends no row twice and can't tell which those are",
+                "restore `key` in the export file, or append to another object",
+            )
+        log("the key is another than before: everything is sent anew")
+        return None
+    try:
+        return acknowledged_layers(store.deliveries, order.export, order.scope)
+    except ShardGone as gone:
+        if order.kind is not DeliveryKind.RESYNC:
+            raise
+        log(f"{gone.what}: everything is sent anew")
+        return None

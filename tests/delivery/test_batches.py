@@ -126,6 +126,44 @@ def test_the_row_that_spoils_a_batch_is_found_and_the_others_arrive(place: Place
     assert (journal.pending(), receipt.rows, place.double.twice) == ([], 18, 0)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back-off begins with hundredths of a second."""
+    monkeypatch.setattr("orchestration.delivery.destinations.pace._FIRST_BACK_OFF_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_row_that_the_vendor_stumbles_over_is_found_and_the_others_arrive(
+    place: Place, write: Write
+) -> None:
+    place.double.stumbles = item_is(5, 17)
+    rows = rows_of(DAY, 20, "x")
+    shard, journal = write(rows, mode=Mode.UPSERT), MemoryJournal(20)
+    receipt = place.destination(batch_rows=16).send(shard, journal)
+    words = 'HTTP 500 {"message":"internal server error"}'
+    assert sorted(journal.refused, key=lambda row: row.row) == [Refused(5, "", words), Refused(17, "", words)]
+    assert place.rows() == [row for row in rows if row[0] not in (5, 17)]
+    assert (journal.pending(), receipt.rows, place.double.twice) == ([], 18, 0)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_vendor_that_stumbles_over_everything_refuses_no_row(place: Place, write: Write) -> None:
+    place.double.stumbles = lambda fields: True
+    shard, journal = write(rows_of(DAY, 8, "x"), mode=Mode.UPSERT), MemoryJournal(8)
+    with pytest.raises(DeliveryError, match=r"HTTP 500 .*internal server error"):
+        place.destination(budget_seconds=2.0).send(shard, journal)
+    assert (journal.pending(), journal.refused) == ([(0, 8)], [])
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_is_appended_is_not_sent_under_another_id_after_an_error(place: Place, write: Write) -> None:
+    place.double.stumbles = item_is(5)
+    rows, journal = rows_of(DAY, 12, "x"), MemoryJournal(12)
+    with pytest.raises(DeliveryError, match="HTTP 500"):
+        place.destination(budget_seconds=2.0).send(write(rows), journal)
+    assert (journal.pending(), journal.refused) == ([(4, 8)], [])
+
+
 def test_rows_that_are_refused_one_by_one_keep_the_vendors_words(place: Place, write: Write) -> None:
     place.double.refuses = item_is(0, 6)
     rows = rows_of(DAY, 9, "x")
@@ -194,6 +232,15 @@ def test_intentions_are_noted_ahead_and_seldom(place: Place, write: Write) -> No
     assert journal.intentions == sorted(journal.intentions)
     assert journal.intentions[-1] == 1000
     assert len(journal.intentions) <= 1000 // (4 * 16) + 1
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_no_more_requests_are_under_way_at_once_than_allowed(
+    place: Place, write: Write, parallel: int
+) -> None:
+    place.double.takes_seconds = 0.02
+    place.destination(batch_rows=1, parallel=parallel).send(write(rows_of(DAY, 30, "x")), MemoryJournal(30))
+    assert place.double.most_at_once == parallel
 
 
 def test_the_vendors_rate_is_kept(place: Place, write: Write) -> None:

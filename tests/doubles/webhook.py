@@ -8,6 +8,7 @@ draft-ietf-httpapi-idempotency-key-header-06 for keys: 400 where one lacks, 422 
 request (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -63,6 +64,9 @@ class WebhookDouble:
             (taken, but the answer does not arrive), "ok".
         refuses: rows (their fields) that are refused one by one, under HTTP 207.
         poison: rows that make the whole request be answered with 422, without saying which.
+        stumbles: rows that make the whole request be answered with 500, each time.
+        takes_seconds: how long each request is worked on.
+        most_at_once: how many requests were worked on at a time, at most.
         misnumbers: is added to the number of every row that is refused one by one.
         changes: the kind of each request's rows, in the order of arrival.
         received, taken, replayed, twice: rows that came; that were applied; of requests that were known by
@@ -76,6 +80,9 @@ class WebhookDouble:
     faults: deque[str] = field(default_factory=deque[str])
     refuses: Judge = field(default=lambda fields: False)
     poison: Judge = field(default=lambda fields: False)
+    stumbles: Judge = field(default=lambda fields: False)
+    takes_seconds: float = 0.0
+    most_at_once: int = 0
     misnumbers: int = 0
     held: dict[str, list[Held]] = field(default_factory=dict[str, list[Held]])
     changes: list[str] = field(default_factory=list[str])
@@ -88,10 +95,15 @@ class WebhookDouble:
 
     def __post_init__(self) -> None:
         self._known: dict[str, tuple[str, int, Any]] = {}
+        self._at_once = 0
         self.app = Starlette(routes=[Route("/{path:path}", self._receive, methods=["POST"])])
 
     async def _receive(self, request: Request) -> Response:
         content = await request.body()
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        await asyncio.sleep(self.takes_seconds)
+        self._at_once -= 1
         fault = self.faults.popleft() if self.faults else "ok"
         try:
             self._hold_back(fault)
@@ -164,6 +176,8 @@ class WebhookDouble:
             raise Answered(422, "a key stands twice in the request")
         if any(self.poison(row["fields"] or row["key"]) for row in rows):
             raise Answered(422, "something in the rows is wrong")
+        if any(self.stumbles(row["fields"] or row["key"]) for row in rows):
+            raise Answered(500, "internal server error")
         self.changes += {row["change"] for row in rows}
         refused = [place for place, row in enumerate(rows) if self.refuses(row["fields"] or row["key"])]
         removed = sum(

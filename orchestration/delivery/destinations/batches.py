@@ -25,20 +25,27 @@ _ORDER = ((Change.ADDED, Change.CHANGED), (Change.REMOVED,))
 _TELL_SECONDS = 5.0
 # `intend` is a durable write; it is called once in so many batches.
 _STRIDE_BATCHES = 16
+# So many failures of one request in a row, and what it holds may be the reason: back-off has then given a
+# vendor in trouble some seconds.
+_SUSPECTED_AFTER = 4
 
 
 class TryAgain(Exception):
     """The vendor did not take a request this time; the work may have been done all the same.
 
     `after` are the seconds it asks for, None if it does not say. `everyone`: no request of this destination
-    would be taken now, so all senders pause; so it is when the vendor asks for seconds.
+    would be taken now, so all senders pause; so it is when the vendor asks for seconds. `suspect`: the
+    vendor stumbled over this request (an internal error, no answer), which its rows may be the reason of.
     """
 
-    def __init__(self, said: str, after: float | None = None, everyone: bool = False) -> None:
-        super().__init__(said, after, everyone)
+    def __init__(
+        self, said: str, after: float | None = None, everyone: bool = False, suspect: bool = False
+    ) -> None:
+        super().__init__(said, after, everyone, suspect)
         self.said = said
         self.after = after
         self.everyone = everyone or after is not None
+        self.suspect = suspect and not self.everyone
 
     def __str__(self) -> str:
         return self.said
@@ -57,6 +64,14 @@ class BatchRefused(Exception):
 
     def __str__(self) -> str:
         return f"{self.code} {self.said}".strip()
+
+
+class _Suspected(Exception):
+    """The vendor stumbled over one request again and again; `said` is what it said last."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 class BatchDestination(Destination):
@@ -82,6 +97,10 @@ class BatchDestination(Destination):
     def rows_a_batch(self) -> int:
         """Return `batch_rows`, or fewer, where the export's options say so."""
         return self.batch_rows
+
+    def requests_at_once(self) -> int:
+        """Return `parallel`, or another, where the export's options say so."""
+        return self.parallel
 
     def rate_allowed(self) -> Rate | None:
         """Return `rate`, or another, where the export's options say so."""
@@ -155,9 +174,14 @@ class BatchDestination(Destination):
         return redact(text, self._url)[:SAID_CHARACTERS]
 
 
-def _insist(work: Callable[[], R], pace: Pace, heard: Callable[[TryAgain], None]) -> R:
-    """Do a piece of work at the vendor's pace, again and again until it is done or time is up."""
-    attempt = 0
+def _insist(
+    work: Callable[[], R], pace: Pace, heard: Callable[[TryAgain], None], *, suspects: bool = False
+) -> R:
+    """Do a piece of work at the vendor's pace, again and again until it is done or time is up.
+
+    With `suspects` it raises _Suspected once the vendor has stumbled over it a few times in a row.
+    """
+    attempt = stumbled = 0
     while True:
         turn = pace.turn()
         try:
@@ -167,6 +191,9 @@ def _insist(work: Callable[[], R], pace: Pace, heard: Callable[[TryAgain], None]
         finally:
             pace.answered(turn)
         heard(busy)
+        stumbled = stumbled + 1 if busy.suspect else 0
+        if suspects and stumbled == _SUSPECTED_AFTER:
+            raise _Suspected(busy.said)
         seconds = back_off_seconds(attempt, busy.after)
         attempt += 1
         if busy.everyone:
@@ -191,6 +218,8 @@ class _Sending:
         # What the first sender met that ends the sending; the others then meet `Halted`.
         self._error: BaseException | None = None
         self._intended = 0
+        # Requests that the vendor took: that it is alive, and stumbles over something of ours.
+        self._taken = 0
         self._to_settle = self._settled = self._refused = self._requests = self._tried_again = 0
         self._said = ""
         self._started = self._told = monotonic()
@@ -216,8 +245,9 @@ class _Sending:
     def _send_all(self, changes: tuple[Change, ...], pending: PendingRows) -> None:
         """Send every pending row of some change kinds, and wait until all are settled."""
         under_way: set[Future[None]] = set()
-        most = 2 * self._destination.parallel
-        with ThreadPoolExecutor(self._destination.parallel, "sender") as senders:
+        at_once = self._destination.requests_at_once()
+        most = 2 * at_once
+        with ThreadPoolExecutor(at_once, "sender") as senders:
             try:
                 for piece in pieces(self._shard, changes, self._batch_rows, pending):
                     self._intend(piece.numbers[-1] + 1)
@@ -257,16 +287,53 @@ class _Sending:
             raise
 
     def _settle_batch(self, batch: Batch) -> None:
-        try:
-            found = self._insist(lambda: self._destination.send_batch(self._shard, batch))
-        except BatchRefused as whole:
-            if len(batch.rows) > 1:
-                for half in halves(batch, self._shard.delivery_id):
-                    self._settle_batch(half)
-                return
-            found = [Refused(batch.rows[0].number, whole.code, whole.said)]
+        """Settle every row of a batch; it is halved where the vendor does not take it, until a row is alone.
+
+        Halves first, lone rows last: what is sound arrives whatever becomes of the row that spoils the rest.
+        """
+        before, alone, waiting = self._taken, list[Batch](), [batch]
+        while waiting:
+            part = waiting.pop()
+            try:
+                self._settled_with(part, self._send_part(part))
+            except BatchRefused as whole:
+                if len(part.rows) == 1:
+                    self._settled_with(part, [Refused(part.rows[0].number, whole.code, whole.said)])
+                else:
+                    waiting += reversed(halves(part, self._shard.delivery_id))
+            except _Suspected:
+                if len(part.rows) == 1:
+                    alone.append(part)
+                else:
+                    waiting += reversed(halves(part, self._shard.delivery_id))
+        for part in alone:
+            self._settled_with(part, self._row_alone(part, before))
+
+    def _send_part(self, part: Batch) -> Sequence[Refused]:
+        # What is appended might have been taken all the same, and under another id be taken once more.
+        suspects = self._shard.mode is not Mode.APPEND
+        found = self._insist(lambda: self._destination.send_batch(self._shard, part), suspects=suspects)
+        with self._lock:
+            self._taken += 1
+        return found
+
+    def _row_alone(self, part: Batch, before: int) -> Sequence[Refused]:
+        """Send the row that the vendor stumbles over; it is refused if the vendor takes others meanwhile.
+
+        If it takes nothing at all, the vendor is at fault and not the row.
+        """
+        while True:
+            try:
+                return self._send_part(part)
+            except BatchRefused as whole:
+                return [Refused(part.rows[0].number, whole.code, whole.said)]
+            except _Suspected as error:
+                if self._taken > before:
+                    return [Refused(part.rows[0].number, "", error.said)]
+
+    def _settled_with(self, part: Batch, found: Sequence[Refused]) -> None:
         refused = [replace(row, said=self._destination.shown(row.said)) for row in found]
-        numbers = [row.number for row in batch.rows]
+        numbers = [row.number for row in part.rows]
         with self._lock:
             self._settled += len(numbers)
             self._refused += len(refused)
@@ -279,7 +346,7 @@ class _Sending:
         for first, end in runs(numbers):
             self._journal.acknowledge(first, end, [row for row in refused if first <= row.row < end])
 
-    def _insist(self, work: Callable[[], R]) -> R:
+    def _insist(self, work: Callable[[], R], *, suspects: bool = False) -> R:
         def counted() -> R:
             with self._lock:
                 self._requests += 1
@@ -290,7 +357,7 @@ class _Sending:
                 self._tried_again += 1
                 self._said = busy.said
 
-        return _insist(counted, self._pace, heard)
+        return _insist(counted, self._pace, heard, suspects=suspects)
 
     def _tell(self) -> None:
         if monotonic() - self._told < _TELL_SECONDS:

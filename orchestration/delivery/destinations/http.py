@@ -184,7 +184,7 @@ class VendorClient:
         if status == 429 or status >= 500:
             everyone = status in (429, 503)
             after = wait_asked_for(answer.headers, time.time()) if everyone else None
-            raise TryAgain(self.shown(f"HTTP {status} {answer.text}"), after, everyone)
+            raise TryAgain(self.shown(f"HTTP {status} {answer.text}"), after, everyone, suspect=not everyone)
         if status in (401, 403):
             raise self._denied(status, answer.text)
         return answer
@@ -212,6 +212,7 @@ class VendorClient:
         return error
 
     def _lost(self, error: Exception) -> Exception:
+        httpx = import_module("httpx")
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -221,4 +222,5 @@ class VendorClient:
                     "check the host in the connection's URL; behind a company's proxy, set SSL_CERT_FILE",
                 )
             cause = cause.__cause__ or cause.__context__
-        return TryAgain(self.shown(f"{self.host}: {type(error).__name__} {error}"))
+        unanswered = isinstance(error, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError))
+        return TryAgain(self.shown(f"{self.host}: {type(error).__name__} {error}"), suspect=unanswered)

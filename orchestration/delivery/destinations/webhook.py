@@ -45,11 +45,12 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret
 
 
 class WebhookOptions(BaseModel):
-    """What a receiver can bear: rows in a request, and requests in a span of time."""
+    """What a receiver can bear: rows in a request, requests at once and in a span of time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch_rows: int = Field(default=500, ge=1, le=10_000)
+    parallel: int = Field(default=4, ge=1, le=16)
     rate_requests: int | None = Field(default=None, ge=1)
     rate_seconds: float = Field(default=1.0, gt=0)
 
@@ -99,6 +100,10 @@ class WebhookDestination(BatchDestination):
     def rows_a_batch(self) -> int:
         """As the options say."""
         return self._webhook_options.batch_rows
+
+    def requests_at_once(self) -> int:
+        """As the options say."""
+        return self._webhook_options.parallel
 
     def rate_allowed(self) -> Rate | None:
         """As the options say."""

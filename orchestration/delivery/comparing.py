@@ -11,7 +11,7 @@ from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Layer, ShardGone, acknowledged_layers
 from orchestration.delivery.planning.difference import Asked
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 
 
@@ -58,11 +58,10 @@ def newer_partition(store: StateStore, order: Order, under_way: Delivery | None 
     """Return the delivery of a newer partition that the destination holds, or is about to."""
     if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
         return None
-    known = store.deliveries.of_export(order.export, order.scope)
-    held = [item for item in known if item.status is DeliveryStatus.ACKNOWLEDGED]
-    standing = [*held[-1:], *([under_way] if under_way else [])]
-    newer = [item for item in standing if item.partition_key > order.partition_key]
-    return newer[-1] if newer else None
+    for standing in (under_way, store.deliveries.acknowledged_in(order.export, order.scope)):
+        if standing is not None and standing.partition_key > order.partition_key:
+            return standing
+    return None
 
 
 def _known_layers(

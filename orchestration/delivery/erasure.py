@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import ROW, Scope
+from orchestration.delivery.destinations.base import ROW
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.difference import key_text
@@ -221,16 +221,10 @@ def _take_out(
         fields = _fields_there(connection, engine.store, order)
         if not set(order.key) <= fields.keys():
             continue
-        scope = Scope(
-            export=order.export,
-            partition_key=order.partition_key,
-            key=order.key,
-            fields=tuple(fields),
-            partition_column=order.partition_column,
-            bounds=order.bounds,
-        )
         try:
-            total += engine.destination.forget(scope, _typed(connection, order.key, fields, keys))
+            total += engine.destination.forget(
+                order.scope_with(fields), _typed(connection, order.key, fields, keys)
+            )
         except NotImplementedError:
             return None
         engine.log(f"keys are taken out of {order.export} [{order.scope or 'whole'}]")

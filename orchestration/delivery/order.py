@@ -1,11 +1,12 @@
 """What the engine is asked to deliver, and what it answers: free of Dagster, dbt and export files."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode, Receipt, Refused, Shard
+from orchestration.delivery.destinations.base import DeliveryError, Mode, Receipt, Refused, Scope, Shard
 from orchestration.delivery.planning.difference import Difference
 from orchestration.delivery.planning.limits import Limits
 from orchestration.state.records import Delivery, DeliveryKind
@@ -63,6 +64,17 @@ class Order:
     def scope(self) -> str:
         """The part of the destination's object that this partition is compared with."""
         return "" if self.latest_only else self.partition_key
+
+    def scope_with(self, fields: Iterable[str]) -> Scope:
+        """The same part as a destination is told it, with the fields that it has there."""
+        return Scope(
+            export=self.export,
+            partition_key=self.partition_key,
+            key=self.key,
+            fields=tuple(fields),
+            partition_column=self.partition_column,
+            bounds=self.bounds,
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import Mode, Scope
+from orchestration.delivery.destinations.base import Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, acknowledged_layers
@@ -104,14 +104,7 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
                 f"set memory_limit = '{_MEMORY_LIMIT}'; set temp_directory = {literal(temporary)}"
             )
             fields = shard_fields(connection, known[-1].shard)
-            scope = Scope(
-                export=order.export,
-                partition_key=order.partition_key,
-                key=order.key,
-                fields=tuple(fields),
-                partition_column=order.partition_column,
-                bounds=order.bounds,
-            )
+            scope = order.scope_with(fields)
             back = Path(temporary) / "read_back.parquet"
             theirs = _kept(connection, engine.destination.read_back(scope), back)
             content = Content(connection, layers, order.key, list(fields), known[-1].shape)

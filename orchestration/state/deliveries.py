@@ -66,8 +66,23 @@ class Deliveries:
 
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
-        found = [item for item in self.of_export(export, scope) if item.status in _OPEN]
-        return found[-1] if found else None
+        return self._newest_in(export, scope, _OPEN)
+
+    def acknowledged_in(self, export: str, scope: str) -> Delivery | None:
+        """Return the newest delivery of a scope that was settled whole."""
+        return self._newest_in(export, scope, (DeliveryStatus.ACKNOWLEDGED,))
+
+    def _newest_in(self, export: str, scope: str, statuses: Sequence[DeliveryStatus]) -> Delivery | None:
+        table = schema.deliveries
+        query = (
+            sa.select(table)
+            .where(table.c.export == export, table.c.scope == scope, table.c.status.in_(statuses))
+            .order_by(table.c.id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return _delivery(row) if row is not None else None
 
     def layers(self, export: str, scope: str, *, until: datetime | None = None) -> list[Delivery]:
         """Return the deliveries that the scope's content is made of, oldest first.
@@ -75,12 +90,21 @@ class Deliveries:
         They begin with the last whole one that left nothing else, or with the first that tells rows apart by
         the same key as the newest. `until` leaves out what was settled later.
         """
+        table, rows = schema.deliveries, schema.acknowledgements
+        settled = sa.exists().where(rows.c.delivery_id == table.c.delivery_id)
+        emptied = sa.and_(
+            table.c.whole, table.c.shard_rows == 0, table.c.status == DeliveryStatus.ACKNOWLEDGED
+        )
+        query = (
+            sa.select(table)
+            .where(table.c.export == export, table.c.scope == scope, table.c.status.in_(_LAYERS))
+            .where(sa.or_(settled, emptied))
+            .order_by(table.c.id)
+        )
+        with self._engine.connect() as connection:
+            items = [_delivery(row) for row in connection.execute(query).mappings()]
         found: list[Delivery] = []
-        settled = self._with_settled_rows(export)
-        for item in self.of_export(export, scope):
-            empty = item.whole and item.shard_rows == 0 and item.status is DeliveryStatus.ACKNOWLEDGED
-            if item.status not in _LAYERS or not (empty or item.delivery_id in settled):
-                continue
+        for item in items:
             if until is not None and (item.acknowledged_at is None or item.acknowledged_at > until):
                 continue
             complete = item.whole and item.status is DeliveryStatus.ACKNOWLEDGED
@@ -89,17 +113,6 @@ class Deliveries:
                 found = []
             found.append(item)
         return found
-
-    def _with_settled_rows(self, export: str) -> set[str]:
-        deliveries, acknowledgements = schema.deliveries, schema.acknowledgements
-        query = (
-            sa.select(acknowledgements.c.delivery_id)
-            .join(deliveries, deliveries.c.delivery_id == acknowledgements.c.delivery_id)
-            .where(deliveries.c.export == export)
-            .distinct()
-        )
-        with self._engine.connect() as connection:
-            return {row[0] for row in connection.execute(query)}
 
     def latest(self, export: str, *, acknowledged: bool) -> dict[str, Delivery]:
         """Return the newest delivery of each partition: settled ones, or all of them."""

@@ -1,23 +1,33 @@
-"""Dagster's event log on SQLite, eased.
+"""Dagster's records on SQLite, eased.
 
 Dagster opens SQLite anew for each event and waits for the disk twice each time: closing the last
 connection to a file in WAL mode makes SQLite fold the log back and sync it. A run of fifty checks spent
 more than half of its time there (31 s with, 14 s without, on a busy machine). So in our processes one more
 connection a file stays open, and commits do not wait for the disk: after a power cut the log is whole
 but may lack its last events. What must not be lost, the state store, is a file of its own and waits.
+
+It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
+and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
+are kept here: of what was left, a quarter.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 
 import sqlite3
 from collections import OrderedDict
-from functools import cache
+from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 
 _KEPT_OPEN = 16
+_ENGINES = 64
+_STORAGE = "dagster._core.storage"
+_SQLITE_STORAGES = ("event_log.sqlite.sqlite_event_log", "runs.sqlite.sqlite_run_storage")
 
 
 @cache
@@ -25,13 +35,18 @@ def ease_event_log(dagster_home: Path) -> None:
     """Ease every SQLite file below a DAGSTER_HOME, for the life of the process."""
     home = dagster_home.resolve()
     kept: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+    _keep_engines()
+
+    @cache
+    def below_home(file: str) -> bool:
+        return home in Path(file).resolve().parents
 
     @event.listens_for(Engine, "connect")
     def ease(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
         if not isinstance(connection, sqlite3.Connection):
             return
         file = connection.execute("pragma database_list").fetchone()[2]
-        if not file or home not in Path(file).resolve().parents:
+        if not file or not below_home(file):
             return
         connection.execute("pragma synchronous = normal")
         if file not in kept:
@@ -41,3 +56,32 @@ def ease_event_log(dagster_home: Path) -> None:
         # SQLite counts a connection to a file in WAL mode only once it has read in that mode, which
         # Dagster sets after it has opened a new file.
         kept[file].execute("select count(*) from sqlite_master").fetchone()
+
+
+@lru_cache(maxsize=_ENGINES)
+def kept_engine(conn_string: str, timeout: float | None) -> Engine:
+    """The engine of a file, without a pool: a connection is one of its own, whoever asks."""
+    arguments = {} if timeout is None else {"timeout": timeout}
+    return create_engine(conn_string, poolclass=NullPool, connect_args=arguments)
+
+
+def _engine(conn_string: str, **options: Any) -> Engine:
+    arguments = options.pop("connect_args", {})
+    if options != {"poolclass": NullPool} or arguments.keys() - {"timeout"}:
+        return create_engine(conn_string, connect_args=arguments, **options)
+    return kept_engine(conn_string, arguments.get("timeout"))
+
+
+@cache
+def kept_migrations() -> SimpleNamespace:
+    """What stands in the place of Alembic's `ScriptDirectory` where Dagster asks for its newest revision."""
+    directory = import_module("alembic.script").ScriptDirectory
+    return SimpleNamespace(from_config=cache(directory.from_config))
+
+
+@cache
+def _keep_engines() -> None:
+    # Private to Dagster; a test notices when it changes.
+    for storage in _SQLITE_STORAGES:
+        vars(import_module(f"{_STORAGE}.{storage}"))["create_engine"] = _engine
+    vars(import_module(f"{_STORAGE}.sql"))["ScriptDirectory"] = kept_migrations()

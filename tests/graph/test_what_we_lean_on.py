@@ -14,14 +14,16 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 
+from orchestration.operations.event_log import ease_event_log, kept_engine, kept_migrations
 from orchestration.partitions import Grain, Partitioning
 from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
 from orchestration.settings import Settings
 from orchestration.transformation.assets import partition_variables
-from orchestration.transformation.runner import DbtProcess
+from orchestration.transformation.runner import DbtProcess, spare_stack_walks
 from tests.company import MON, TUE, Company
 
 pytestmark = pytest.mark.long
@@ -144,6 +146,35 @@ def test_deployments_of_one_project_share_what_dbt_parsed(open_bakery: Company, 
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             assert connection.execute("select count(*) from staging.stg_orders").fetchone() == (2,)
         assert (settings.dbt_target_dir / "manifest.json").exists() is parsed
+
+
+def test_dbt_looks_for_the_module_of_each_flag_even_where_it_is_stated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spare_stack_walks()
+    stated = BehaviorFlag(name="flag", default=True, source="stated", docs_url="https://docs.example")
+    flag = BehaviorFlag(name="flag", default=True, docs_url="https://docs.example")
+    assert BehaviorFlagRendered(flag, {})._default_source() == "dbt"  # pyright: ignore[reportPrivateUsage]
+    asked: list[str] = []
+    monkeypatch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: asked.append("for it")))
+    BehaviorFlagRendered(stated, {})
+    assert asked, "dbt has mended it: `spare_stack_walks` can go"
+
+
+def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    ease_event_log(tmp_path)
+    nothing = dg.Definitions(jobs=[dg.GraphDefinition("nothing").to_job()]).resolve_job_def("nothing")
+    made: list[int] = []
+    read: list[int] = []
+    for _ in range(2):
+        # Each opening reads the state of three files and makes a fourth, of its run.
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            assert nothing.execute_in_process(instance=instance).success
+        made.append(kept_engine.cache_info().misses)
+        read.append(kept_migrations().from_config.cache_info().misses)
+    assert made[1] == made[0] + 1, "no engine but that of the run"
+    assert read[1] == read[0]
 
 
 def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:

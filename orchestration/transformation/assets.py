@@ -116,6 +116,7 @@ def _model_asset(
         if spec.key not in context.selected_asset_keys:  # the checks alone, from the UI
             yield from _test(deployment, dbt, table, key, names, blocking, context.run_id)
             return
+        # Open all the while: dbt shares the open file, and opening it costs more than many a model.
         with deployment.warehouse.connect() as connection:
             try:
                 gate.require_parents(connection, node.relation, key)
@@ -124,11 +125,10 @@ def _model_asset(
                     description=f"{node.relation} is not built on what is not validated: {closed}",
                     allow_retries=False,
                 ) from None
-        try:
-            result, judged = dbt.build(node.name, names, partition_variables(table.partitioning, key))
-        except DbtError as error:
-            raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
-        with deployment.warehouse.connect() as connection:
+            try:
+                result, judged = dbt.build(node.name, names, partition_variables(table.partitioning, key))
+            except DbtError as error:
+                raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
             version = table_versions(connection, [node.relation])[(node.relation, key)]
             where = "true"
             if node.partition_column:
@@ -179,8 +179,7 @@ def _test(
     # The version is read before and after: evidence must not speak for rows that came in between.
     with deployment.warehouse.connect() as connection:
         before = table_versions(connection, [table.relation]).get((table.relation, key), "")
-    judged = dbt.test(names, partition_variables(table.partitioning, key))
-    with deployment.warehouse.connect() as connection:
+        judged = dbt.test(names, partition_variables(table.partitioning, key))
         after = table_versions(connection, [table.relation]).get((table.relation, key), "")
     if before != after:
         raise dg.Failure(

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from orchestration.settings import Settings
+from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.project_files import stamp_of
 
 _LOCK = threading.Lock()
@@ -84,7 +84,7 @@ class DbtProcess:
     ) -> list[DbtResult]:
         from dbt.cli.main import dbtRunner
 
-        spare_stack_walks()
+        ease_dbt()
         settings = self._settings
         messages: list[str] = []
         with _LOCK, _environment(settings.environment()):
@@ -142,19 +142,6 @@ class DbtProcess:
 def _project(settings: Settings) -> tuple[str, str]:
     """What a parsed manifest depends on: the files, and the database's name, which every relation has."""
     return stamp_of(settings), settings.warehouse_path.stem
-
-
-@cache
-def spare_stack_walks() -> None:
-    """Keep dbt from walking the whole stack for the name of each behavior flag's module.
-
-    It does so for every flag at every call, even where the flag states its source, and looks through all
-    modules of the process each time: a fifth of a call that builds a small model. The name is shown in a
-    message about flags that are off, which we have not asked for. Private to dbt; a test notices a change.
-    """
-    from dbt_common.behavior_flags import BehaviorFlagRendered
-
-    setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))  # noqa: B010 - it is private
 
 
 def _release_warehouse() -> None:

@@ -15,6 +15,10 @@ import duckdb
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager_client import get_event_manager
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
 
 from orchestration.operations.event_log import ease_event_log, kept_engine, kept_migrations
 from orchestration.partitions import Grain, Partitioning
@@ -23,10 +27,12 @@ from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
 from orchestration.settings import Settings
 from orchestration.transformation.assets import partition_variables
-from orchestration.transformation.runner import DbtProcess, spare_stack_walks
+from orchestration.transformation.dbt_eased import ease_dbt
+from orchestration.transformation.runner import DbtProcess
 from tests.company import MON, TUE, Company
 
 pytestmark = pytest.mark.long
+DAILY = Partitioning(Grain.DAILY)
 WITHOUT_THE_BRIDGE = """
 import great_expectations as gx
 from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
@@ -114,7 +120,7 @@ def test_dbt_lets_go_of_the_warehouse_after_each_call(open_bakery: Company) -> N
     """Another process opens the file while ours, which has run dbt in itself, goes on."""
     settings = open_bakery.settings
     dbt = DbtProcess(settings)
-    variables = partition_variables(Partitioning(Grain.DAILY), MON)
+    variables = partition_variables(DAILY, MON)
     calls: list[Any] = [
         lambda: dbt.build("stg_orders", [], variables),
         lambda: dbt.test(["unique_stg_orders_order_number"], variables),
@@ -135,7 +141,7 @@ def test_deployments_of_one_project_share_what_dbt_parsed(open_bakery: Company, 
     changed = Settings.load(
         {}, project_dir=shutil.copytree(ours.project_dir, tmp_path / "changed"), data_dir=tmp_path / "other"
     )
-    variables = partition_variables(Partitioning(Grain.DAILY), MON)
+    variables = partition_variables(DAILY, MON)
     DbtProcess(ours).build("stg_orders", [], variables)
     for settings, parsed in ((theirs, False), (changed, True)):
         settings.data_dir.mkdir()
@@ -151,14 +157,26 @@ def test_deployments_of_one_project_share_what_dbt_parsed(open_bakery: Company, 
 def test_dbt_looks_for_the_module_of_each_flag_even_where_it_is_stated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spare_stack_walks()
+    ease_dbt()
     stated = BehaviorFlag(name="flag", default=True, source="stated", docs_url="https://docs.example")
     flag = BehaviorFlag(name="flag", default=True, docs_url="https://docs.example")
     assert BehaviorFlagRendered(flag, {})._default_source() == "dbt"  # pyright: ignore[reportPrivateUsage]
     asked: list[str] = []
     monkeypatch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: asked.append("for it")))
     BehaviorFlagRendered(stated, {})
-    assert asked, "dbt has mended it: `spare_stack_walks` can go"
+    assert asked, "dbt has mended it: that part of `ease_dbt` can go"
+
+
+def test_dbt_tells_what_is_info_or_worse_alone(open_bakery: Company) -> None:
+    DbtProcess(open_bakery.settings).build("stg_orders", [], partition_variables(DAILY, MON))
+    log = open_bakery.settings.data_dir / "dbt" / "logs" / "dbt.log"
+    assert "OK created sql" in log.read_text()
+    heard: list[Any] = []
+    manager = get_event_manager()  # as the call has left it
+    manager.callbacks = [heard.append]
+    for level in (EventLevel.DEBUG, EventLevel.INFO, EventLevel.ERROR):
+        fire_event(Note(msg="said"), level=level)
+    assert [event.info.level for event in heard] == ["info", "error"]
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""What dbt does at every call for nobody, left out: some third of a call that builds a small model.
+
+dbt writes each step of its work down as an event, for a log at level debug, and makes all of its text even
+where no log asks for it. And for every behavior flag it walks the whole stack, and looks through all modules
+of the process, to find the name of a module, even where the flag states it; that name is shown in a message
+about flags that are off.
+Belongs here: what of dbt's own work is not done. All of it is private to dbt; a test notices a change.
+"""
+
+from functools import cache
+from typing import Any, cast
+
+
+@cache
+def ease_dbt() -> None:
+    """Ease dbt, for the life of the process; events of level info and above are as ever."""
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+    from dbt_common.events.base_types import EventLevel
+    from dbt_common.events.event_manager import EventManager
+    from dbt_common.events.event_manager_client import ctx_set_event_manager
+
+    unheard = (EventLevel.DEBUG, EventLevel.TEST)
+
+    class Eased(EventManager):
+        def fire_event(
+            self,
+            e: Any,
+            level: EventLevel | None = None,
+            node: Any = None,
+            force_warn_or_error_handling: bool = False,
+        ) -> None:
+            if force_warn_or_error_handling or (level or e.level_tag()) not in unheard:
+                super().fire_event(e, level, node, force_warn_or_error_handling)
+
+    ctx_set_event_manager(cast("Any", Eased()))
+    setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))  # noqa: B010 - it is private

@@ -25,7 +25,7 @@ class Deployment:
     def store(self) -> StateStore:
         """The transactional records."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return StateStore(self.settings.state_url.get_secret_value())
+        return StateStore(self.settings.state_url.get_secret_value(), shards=self.settings.deliveries_dir)
 
     @cached_property
     def warehouse(self) -> Warehouse:

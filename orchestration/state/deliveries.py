@@ -4,8 +4,9 @@ Belongs here: rows of the state store. Does not: what a plan holds (`delivery.pl
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,10 +27,11 @@ class LeaseLost(Exception):
 
 
 class Deliveries:
-    """The deliveries in a state store."""
+    """The deliveries in a state store; what lies below `shards` is on record by its place there."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, shards: Path | None = None) -> None:
         self._engine = engine
+        self._shards = shards
 
     def plan(self, delivery: Delivery) -> Delivery:
         """Record a plan before anything is sent; return it as recorded. The same again changes nothing."""
@@ -37,7 +39,11 @@ class Deliveries:
         values = {_RENAMED.get(name, name): value for name, value in asdict(delivery).items()}
         for name in ("id", "planned_at", "acknowledged_at"):
             values.pop(name)
-        values |= {"planned_at": now(), "reasons": list(delivery.reasons)}
+        values |= {
+            "planned_at": now(),
+            "reasons": list(delivery.reasons),
+            "shard": self._recorded(delivery.shard),
+        }
         with self._engine.begin() as connection:
             known = connection.execute(
                 sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
@@ -45,14 +51,14 @@ class Deliveries:
             if known is None:
                 connection.execute(sa.insert(table).values(**values))
             row = connection.execute(sa.select(table).where(table.c.delivery_id == delivery.delivery_id))
-            return _delivery(row.mappings().one())
+            return self._delivery(row.mappings().one())
 
     def of(self, delivery_id: str) -> Delivery | None:
         """Return a delivery by its id, or by the beginning of one that no other has."""
         table = schema.deliveries
         query = sa.select(table).where(table.c.delivery_id.startswith(delivery_id, autoescape=True)).limit(2)
         with self._engine.connect() as connection:
-            found = [_delivery(row) for row in connection.execute(query).mappings()]
+            found = [self._delivery(row) for row in connection.execute(query).mappings()]
         return found[0] if len(found) == 1 else None
 
     def of_export(self, export: str, scope: str | None = None) -> list[Delivery]:
@@ -62,7 +68,7 @@ class Deliveries:
         if scope is not None:
             query = query.where(table.c.scope == scope)
         with self._engine.connect() as connection:
-            return [_delivery(row) for row in connection.execute(query).mappings()]
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
 
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
@@ -82,7 +88,7 @@ class Deliveries:
         )
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
-        return _delivery(row) if row is not None else None
+        return self._delivery(row) if row is not None else None
 
     def layers(self, export: str, scope: str, *, until: datetime | None = None) -> list[Delivery]:
         """Return the deliveries that the scope's content is made of, oldest first.
@@ -102,7 +108,7 @@ class Deliveries:
             .order_by(table.c.id)
         )
         with self._engine.connect() as connection:
-            items = [_delivery(row) for row in connection.execute(query).mappings()]
+            items = [self._delivery(row) for row in connection.execute(query).mappings()]
         found: list[Delivery] = []
         for item in items:
             if until is not None and (item.acknowledged_at is None or item.acknowledged_at > until):
@@ -123,7 +129,7 @@ class Deliveries:
             newest = newest.where(table.c.status.in_(settled))
         query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
         with self._engine.connect() as connection:
-            found = [_delivery(row) for row in connection.execute(query).mappings()]
+            found = [self._delivery(row) for row in connection.execute(query).mappings()]
         return {item.partition_key: item for item in found}
 
     def held(self) -> list[Delivery]:
@@ -131,7 +137,7 @@ class Deliveries:
         table = schema.deliveries
         query = sa.select(table).where(table.c.status == DeliveryStatus.HELD).order_by(table.c.id)
         with self._engine.connect() as connection:
-            return [_delivery(row) for row in connection.execute(query).mappings()]
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
 
     def newest(self, export: str | None = None, at_most: int = 20) -> list[Delivery]:
         """Return the newest deliveries, newest first: of an export, or those of all that may need somebody.
@@ -145,14 +151,14 @@ class Deliveries:
         else:
             query = query.where(sa.or_(table.c.status.in_(_OPEN), table.c.refused > 0))
         with self._engine.connect() as connection:
-            return [_delivery(row) for row in connection.execute(query).mappings()]
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
 
     def approved(self) -> list[Delivery]:
         """Return the plans that a person approved and that nobody has sent yet, oldest first."""
         table = schema.deliveries
         query = sa.select(table).where(table.c.status == DeliveryStatus.APPROVED).order_by(table.c.id)
         with self._engine.connect() as connection:
-            return [_delivery(row) for row in connection.execute(query).mappings()]
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
 
     def forget_words(self, delivery_id: str, rows: Sequence[int]) -> None:
         """Take out what the vendor said of rows that were erased: it may quote them."""
@@ -279,30 +285,43 @@ class Deliveries:
         if row is None:
             return None
         values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
-        return Base(**values)
+        base = Base(**values)
+        return replace(base, shard=self._located(base.shard))
 
     def set_base(self, base: Base) -> None:
         """Record a base over the earlier one of its scope."""
         table = schema.bases
         values = {_RENAMED.get(name, name): value for name, value in asdict(base).items()}
+        values["shard"] = self._recorded(base.shard)
         with self._engine.begin() as connection:
             same = (table.c.export == base.export, table.c.scope == base.scope)
             connection.execute(sa.delete(table).where(*same))
             connection.execute(sa.insert(table).values(**values))
+
+    # -- where shards lie
+
+    def _recorded(self, shard: str) -> str:
+        if self._shards is None or not Path(shard).is_relative_to(self._shards):
+            return shard
+        return Path(shard).relative_to(self._shards).as_posix()
+
+    def _located(self, shard: str) -> str:
+        # A path that is absolute, as an older version recorded it, stays what it is.
+        return shard if self._shards is None or not shard else str(self._shards / shard)
+
+    def _delivery(self, row: Mapping[Any, Any]) -> Delivery:
+        values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
+        values.pop("decided_at")
+        values["shard"] = self._located(values["shard"])
+        values["status"] = DeliveryStatus(values["status"])
+        values["kind"] = DeliveryKind(values["kind"] or DeliveryKind.CHANGE)
+        values["reasons"] = tuple(values["reasons"] or ())
+        for name in ("planned_at", "acknowledged_at"):
+            values[name] = utc(values[name]) if values[name] else None
+        return Delivery(**values)
 
 
 def _require_lease(connection: sa.Connection, token: str) -> None:
     table = schema.leases
     if connection.execute(sa.select(table.c.token).where(table.c.token == token)).first() is None:
         raise LeaseLost("another process is at work on the destination's object; this one stops")
-
-
-def _delivery(row: Mapping[Any, Any]) -> Delivery:
-    values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
-    values.pop("decided_at")
-    values["status"] = DeliveryStatus(values["status"])
-    values["kind"] = DeliveryKind(values["kind"] or DeliveryKind.CHANGE)
-    values["reasons"] = tuple(values["reasons"] or ())
-    for name in ("planned_at", "acknowledged_at"):
-        values[name] = utc(values[name]) if values[name] else None
-    return Delivery(**values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Any
 
@@ -21,9 +22,13 @@ from orchestration.state.upgrade import bring_up_to_date
 
 
 class StateStore:
-    """The records behind the SQLAlchemy URL `url`; tables are made where they are missing."""
+    """The records behind the SQLAlchemy URL `url`; tables are made where they are missing.
 
-    def __init__(self, url: str) -> None:
+    `shards` is the folder of the deliveries' files: what lies below it is on record by its place there, so
+    that a deployment whose data lie elsewhere tomorrow still finds it.
+    """
+
+    def __init__(self, url: str, *, shards: Path | None = None) -> None:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -32,7 +37,7 @@ class StateStore:
             event.listen(self._engine, "connect", _configure_sqlite)
         bring_up_to_date(self._engine)
         self.releases = Releases(self._engine)
-        self.deliveries = Deliveries(self._engine)
+        self.deliveries = Deliveries(self._engine, shards)
         self.refused_keys = RefusedKeys(self._engine)
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)

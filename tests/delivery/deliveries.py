@@ -38,7 +38,12 @@ class Sender:
     said: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}")
+        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}", shards=self.shards)
+
+    @property
+    def shards(self) -> Path:
+        """Where shards are kept."""
+        return self.folder / "shards"
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -62,7 +67,7 @@ class Sender:
         )
 
     def engine(self) -> DeliveryEngine:
-        return DeliveryEngine(self.store, self.folder / "shards", self.destination, "run", self.said.append)
+        return DeliveryEngine(self.store, self.shards, self.destination, "run", self.said.append)
 
     def deliver(
         self,
@@ -80,7 +85,7 @@ class Sender:
             with duckdb.connect() as connection:
                 yield Opened(connection, self.source(connection, rows, day), version)
 
-        engine = DeliveryEngine(self.store, self.folder / "shards", self.destination, "run", self.said.append)
+        engine = DeliveryEngine(self.store, self.shards, self.destination, "run", self.said.append)
         return engine.deliver(replace(order or self.order(day), kind=kind), opening)
 
     def source(self, connection: duckdb.DuckDBPyConnection, rows: Rows, day: str) -> str:

@@ -1,7 +1,9 @@
 """Deliveries on record, on SQLite and on Postgres: plans, what was acknowledged, what is held there."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +198,21 @@ def test_a_scope_has_one_base(store: StateStore) -> None:
     assert store.deliveries.base(EXPORT, DAY) == replace(first, after_id=2, shard="two.parquet")
     assert store.deliveries.base(EXPORT, NEXT_DAY) == replace(first, scope=NEXT_DAY)
     assert store.deliveries.base(EXPORT, "") is None
+
+
+def test_shards_are_found_where_the_data_lie_now(state_url: str, tmp_path: Path) -> None:
+    then, now = tmp_path / "then", tmp_path / "now"
+    elsewhere = str(tmp_path / "elsewhere.parquet")
+    with closing(StateStore(state_url, shards=then)) as store:
+        planned = store.deliveries.plan(replace(delivery("one"), shard=str(then / DAY / "one.parquet")))
+        assert planned.shard == str(then / DAY / "one.parquet")
+        store.deliveries.plan(replace(delivery("two"), shard=elsewhere))
+        store.deliveries.set_base(
+            Base(EXPORT, DAY, 1, str(then / DAY / "base.parquet"), 3, "shape", "duckdb")
+        )
+    with closing(StateStore(state_url, shards=now)) as store:
+        found = store.deliveries.of_export(EXPORT)
+        assert [item.shard for item in found] == [str(now / DAY / "one.parquet"), elsewhere]
+        base = store.deliveries.base(EXPORT, DAY)
+        assert base is not None
+        assert base.shard == str(now / DAY / "base.parquet")

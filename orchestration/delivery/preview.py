@@ -16,7 +16,7 @@ from orchestration.delivery.destinations.base import CHANGE, TECHNICAL_COLUMNS, 
 from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, acknowledged_layers, hash_of
-from orchestration.delivery.planning.difference import fields_of, find_difference
+from orchestration.delivery.planning.difference import Difference, fields_of, find_difference
 from orchestration.deployment import Deployment
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.state.records import Delivery, DeliveryKind
@@ -140,10 +140,7 @@ def preview_rows(
         mode=order.mode,
         rows=difference.rows,
         counts={
-            "added": difference.added,
-            "changed": difference.changed,
-            "removed": difference.removed,
-            "unchanged": difference.unchanged,
+            **_counts(difference),
             "waiting": difference.waiting,
             "given up": difference.given_up,
             "forgotten": difference.forgotten,
@@ -177,12 +174,7 @@ def preview_recorded(
         partition_key=delivery.partition_key,
         mode=Mode(delivery.mode),
         rows=delivery.rows,
-        counts={
-            "added": delivery.added,
-            "changed": delivery.changed,
-            "removed": delivery.removed,
-            "unchanged": delivery.unchanged,
-        },
+        counts=_counts(delivery),
         limits=delivery.reasons,
         fields=shown.fields,
         added=shown.added,
@@ -275,6 +267,12 @@ def _shown(
         changed=[_changed_row(key, others, row, hidden) for row in found],
         removed=[_row(fields, row, hidden) for row in removed],
     )
+
+
+def _counts(of: Difference | Delivery) -> dict[str, int]:
+    return {
+        "added": of.added, "changed": of.changed, "removed": of.removed, "unchanged": of.unchanged
+    }  # fmt: skip
 
 
 def _as_text(name: str) -> str:

@@ -28,8 +28,11 @@ KILLS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 ROWS = 400
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["tests.delivery.deliveries", "duckdb", "httpx", "pyarrow.parquet", "adbc_driver_postgresql.dbapi"]
-)
+    [
+        "tests.delivery.deliveries", "duckdb", "httpx", "pyarrow.parquet", "adbc_driver_postgresql.dbapi",
+        "s3fs", "adlfs",
+    ]
+)  # fmt: skip
 
 
 @pytest.fixture(params=case_names())
@@ -99,7 +102,7 @@ def test_a_killed_delivery_is_taken_up(case: Case, tmp_path: Path) -> None:
     place = {
         "url": case.url,
         "object_name": case.object_name,
-        "options": dict(case.options),
+        "options": {**case.options, **case.options_for_many},
         "names": dict(case.names),
         "mode": mode,
     }

@@ -35,6 +35,7 @@ class Case(ABC):
         url: the connection's URL, with a secret in it where the destination has one.
         object_name: what is delivered to.
         options: as `destination.options` of an export file.
+        options_for_many: what of them is otherwise for hundreds of rows.
         names: the destination's name of a field of `FIELDS`, where it is another one.
         in_parts: a delivery is acknowledged in parts, so that one may be taken up in its middle.
     """
@@ -43,6 +44,7 @@ class Case(ABC):
     url: str
     object_name: str = "items"
     options: Mapping[str, Any] = {}
+    options_for_many: Mapping[str, Any] = {}
     names: Mapping[str, str] = {}
     in_parts: bool = True
 

@@ -50,6 +50,7 @@ class BlobCase(Case):
     object_name = "partner/items"
     # Small parts, so that most deliveries have several.
     options = {"rows_per_part": 4}  # noqa: RUF012 - read only, as the base class says
+    options_for_many = {"rows_per_part": 100}  # noqa: RUF012
     in_parts = False
 
     def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Five weeks of real feeds through the graph; what arrives is what the published files say.
+"""A month and more of real feeds through the graph; what arrives is what the published files say.
 
 The feeds are not part of the repository: SLUICE_TEST_FEEDS names their folder. What must arrive is worked
 out by `top_items.sql` from those files alone. Belongs here: what only real feeds can show of the graph; that
@@ -113,7 +113,7 @@ def land_files(company: Company, source: str, path: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def feeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published files of five weeks."""
+    """The published files of those weeks."""
     folder = tmp_path_factory.mktemp("published")
     for file in sorted(Path(FEEDS).rglob("*.csv.gz")):
         first = {"sales": SEPTEMBER[0], "inventory": OCTOBER[0]}.get(file.parent.name)
@@ -226,13 +226,13 @@ def test_no_run_failed_and_each_day_ran_once_in_order(arrived: Arrived) -> None:
 
 def test_the_app_holds_what_the_published_files_say(arrived: Arrived, published: Expected) -> None:
     assert arrived.app_columns == published.app_columns
-    assert len(arrived.app) == len(published.app) > 15_000
+    assert len(arrived.app) == len(published.app) > 2_000 * len(OCTOBER)
     assert differences(arrived.app, published.app) == []
 
 
 def test_the_partner_finds_what_the_published_files_say(arrived: Arrived, published: Expected) -> None:
     assert arrived.partner_columns == published.partner_columns
-    assert len(arrived.partner) == len(published.partner) > 2_000
+    assert len(arrived.partner) == len(published.partner) > 250 * len(OCTOBER)
     assert differences(arrived.partner, published.partner) == []
 
 
@@ -248,9 +248,8 @@ def test_the_feeds_would_tell_were_a_rule_another(
     arrived: Arrived, feeds: Path, rule: dict[str, object]
 ) -> None:
     """Equality proves a rule only where breaking it shows: on the real returns, ties and closed stores."""
-    week = OCTOBER[:7]
-    other = work_out(feeds, week[0], week[-1], **rule)
-    assert differences([row for day in week for row in of_day(arrived.app, day)], other.app) != []
+    other = work_out(feeds, OCTOBER[0], OCTOBER[-1], **rule)
+    assert differences(arrived.app, other.app) != []
 
 
 def test_every_drop_is_validated_and_days_without_sales_are_empty(arrived: Arrived, feeds: Path) -> None:

@@ -23,8 +23,8 @@ from .cases import Case, case_class, case_names
 from .deliveries import DAY, Rows, Sender
 
 pytestmark = pytest.mark.long
-# A longer run: SLUICE_TEST_KILLS=50 makes it two hundred for each destination.
-KILLS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+# A longer run: SLUICE_TEST_KILLS=100 makes it two hundred for each destination.
+KILLS = 2 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 ROWS = 400
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -113,7 +113,7 @@ def test_a_killed_delivery_is_taken_up(case: Case, tmp_path: Path) -> None:
     at.deliver(rows_of(0, mode), "0")
     took = time.monotonic() - began
     chance, killed = random.Random(20240101), 0
-    for number in range(1, 4 * KILLS):
+    for number in range(1, 4 * KILLS + 8):
         if killed == KILLS:
             break
         rows, version = rows_of(number, mode), str(number)

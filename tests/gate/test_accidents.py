@@ -1,6 +1,6 @@
-"""A fourth day goes wrong at the provider's, in the demo company: it is held, and told why.
+"""A third day goes wrong at the provider's, in the demo company: it is held, and told why.
 
-Three sound days are delivered. Of the fourth, everything is sound but one file. Nothing of it may reach any
+Two sound days are delivered. Of the third, everything is sound but one file. Nothing of it may reach any
 destination, and what was delivered before stays byte for byte.
 """
 
@@ -23,7 +23,7 @@ from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
 
 pytestmark = pytest.mark.long
-START, DAYS = date(2022, 10, 3), ("2022-10-03", "2022-10-04", "2022-10-05", "2022-10-06")
+START, DAYS = date(2022, 10, 4), ("2022-10-04", "2022-10-05", "2022-10-06")
 *SOUND, BROKEN = DAYS
 CONNECTIONS = ("RETAILER_APP", "PARTNER_DROP")
 APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
@@ -53,10 +53,10 @@ class Market:
 
 
 @pytest.fixture(scope="module")
-def three_days(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Market]:
-    """Three delivered days; not for tests, which get a copy."""
+def two_days(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Market]:
+    """Two delivered days; not for tests, which get a copy."""
     folder = tmp_path_factory.mktemp("market")
-    generate_feed(folder / "feed", start=START, days=4, stores=60, products=300, seed=1)
+    generate_feed(folder / "feed", start=START, days=3, stores=60, products=300, seed=1)
     with deployed(REPOSITORY, folder, postgres_url, connections=CONNECTIONS) as company:
         market = Market(company, folder / "feed")
         for snapshot in ("stores", "products"):
@@ -70,10 +70,10 @@ def three_days(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> I
 
 
 @pytest.fixture
-def market(tmp_path: Path, postgres_url: str, three_days: Market) -> Iterator[Market]:
-    copied = deployed(REPOSITORY, tmp_path, postgres_url, three_days.company, CONNECTIONS)
+def market(tmp_path: Path, postgres_url: str, two_days: Market) -> Iterator[Market]:
+    copied = deployed(REPOSITORY, tmp_path, postgres_url, two_days.company, CONNECTIONS)
     with copied as company:
-        yield Market(company, three_days.feed)
+        yield Market(company, two_days.feed)
 
 
 def faulty(source: str, fault: str) -> Callable[[Market, Path], Path]:
@@ -81,7 +81,7 @@ def faulty(source: str, fault: str) -> Callable[[Market, Path], Path]:
 
     def make(market: Market, folder: Path) -> Path:
         broken = Fault(source, date.fromisoformat(BROKEN), fault)
-        generate_feed(folder, start=START, days=4, stores=60, products=300, seed=1, faults=[broken])
+        generate_feed(folder, start=START, days=3, stores=60, products=300, seed=1, faults=[broken])
         return folder / source / f"{BROKEN}.csv.gz"
 
     return make

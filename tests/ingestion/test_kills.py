@@ -19,7 +19,7 @@ from tests.storage.fixtures import Storage
 
 pytestmark = pytest.mark.long
 # Each of them is a new drop of the day, killed once while it is taken in.
-KILLS = {"directory": 20, "azurite": 10, "s3": 6}
+KILLS = {"directory": 12, "azurite": 6, "s3": 4}
 # A longer run: SLUICE_TEST_KILLS=10 kills ten times as often.
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 FORKS = multiprocessing.get_context("forkserver")

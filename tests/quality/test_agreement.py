@@ -239,7 +239,7 @@ def same_observation(our: RuleResult, theirs: Any) -> bool:
 
 # No shrinking: an example asks Great Expectations, which is slow, and a failure names the rules in question.
 BOUNDED = settings(
-    max_examples=6, derandomize=True, deadline=None, database=None,
+    max_examples=4, derandomize=True, deadline=None, database=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )  # fmt: skip

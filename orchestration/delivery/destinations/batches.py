@@ -66,14 +66,6 @@ class BatchRefused(Exception):
         return f"{self.code} {self.said}".strip()
 
 
-class _Suspected(Exception):
-    """The vendor stumbled over one request again and again; `said` is what it said last."""
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
-
-
 class BatchDestination(Destination):
     """A destination that is sent batches.
 
@@ -179,7 +171,7 @@ def _insist(
 ) -> R:
     """Do a piece of work at the vendor's pace, again and again until it is done or time is up.
 
-    With `suspects` it raises _Suspected once the vendor has stumbled over it a few times in a row.
+    With `suspects` it raises the last TryAgain once the vendor has stumbled over it a few times in a row.
     """
     attempt = stumbled = 0
     while True:
@@ -193,7 +185,7 @@ def _insist(
         heard(busy)
         stumbled = stumbled + 1 if busy.suspect else 0
         if suspects and stumbled == _SUSPECTED_AFTER:
-            raise _Suspected(busy.said)
+            raise busy
         seconds = back_off_seconds(attempt, busy.after)
         attempt += 1
         if busy.everyone:
@@ -296,23 +288,29 @@ class _Sending:
             part = waiting.pop()
             try:
                 self._settled_with(part, self._send_part(part))
-            except BatchRefused as whole:
-                if len(part.rows) == 1:
-                    self._settled_with(part, [Refused(part.rows[0].number, whole.code, whole.said)])
-                else:
+            except (BatchRefused, TryAgain):
+                if len(part.rows) > 1:
                     waiting += reversed(halves(part, self._shard.delivery_id))
-            except _Suspected:
-                if len(part.rows) == 1:
+                else:
                     alone.append(part)
-                else:
-                    waiting += reversed(halves(part, self._shard.delivery_id))
         for part in alone:
             self._settled_with(part, self._row_alone(part, before))
 
     def _send_part(self, part: Batch) -> Sequence[Refused]:
+        """Send some rows of a batch; return those that are refused.
+
+        Raises:
+            BatchRefused: several rows are refused whole.
+            TryAgain: the vendor stumbles over them.
+        """
         # What is appended might have been taken all the same, and under another id be taken once more.
         suspects = self._shard.mode is not Mode.APPEND
-        found = self._insist(lambda: self._destination.send_batch(self._shard, part), suspects=suspects)
+        try:
+            found = self._insist(lambda: self._destination.send_batch(self._shard, part), suspects=suspects)
+        except BatchRefused as whole:
+            if len(part.rows) > 1:
+                raise
+            return [Refused(part.rows[0].number, whole.code, whole.said)]
         with self._lock:
             self._taken += 1
         return found
@@ -325,11 +323,9 @@ class _Sending:
         while True:
             try:
                 return self._send_part(part)
-            except BatchRefused as whole:
-                return [Refused(part.rows[0].number, whole.code, whole.said)]
-            except _Suspected as error:
+            except TryAgain as stumbled:
                 if self._taken > before:
-                    return [Refused(part.rows[0].number, "", error.said)]
+                    return [Refused(part.rows[0].number, "", stumbled.said)]
 
     def _settled_with(self, part: Batch, found: Sequence[Refused]) -> None:
         refused = [replace(row, said=self._destination.shown(row.said)) for row in found]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Layer, ShardGone, acknowledged_layers
+from orchestration.delivery.planning.content import Layer, ShardGone, layers_of
 from orchestration.delivery.planning.difference import Asked
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
@@ -82,7 +82,7 @@ def _known_layers(
         log("the key is another than before: everything is sent anew")
         return None
     try:
-        return acknowledged_layers(store.deliveries, order.export, order.scope)
+        return layers_of(store.deliveries, deliveries)
     except ShardGone as gone:
         if order.kind is not DeliveryKind.RESYNC:
             raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.delivery.destinations.base import Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Content, acknowledged_layers
+from orchestration.delivery.planning.content import Content, layers_of
 from orchestration.delivery.preview import CLASSIFIED, PREVIEWS, scratch, shard_fields
 from orchestration.state.records import Delivery, DeliveryStatus
 from orchestration.warehouse.engine import literal, quoted
@@ -91,8 +91,8 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
     store = engine.store
     with engine.alone():
         under_way = store.deliveries.open_in(order.export, order.scope)
-        layers = acknowledged_layers(store.deliveries, order.export, order.scope)
         known = store.deliveries.layers(order.export, order.scope)
+        layers = layers_of(store.deliveries, known)
         if not known:
             return None
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestration.delivery.destinations.base import ROW, ROW_HASH, TECHNICAL_COLUMNS, Refused
 from orchestration.delivery.planning.compaction import worth_compacting, write_base
-from orchestration.delivery.planning.content import acknowledged_layers
+from orchestration.delivery.planning.content import layers_of
 from orchestration.delivery.planning.difference import key_text
 from orchestration.state.records import Base, Delivery, RefusedKey
 from orchestration.state.store import StateStore
@@ -116,7 +116,7 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
             f"describe select * from read_parquet({literal(newest.shard)})"
         ).fetchall()
         fields = {row[0]: row[1] for row in described if row[0] not in TECHNICAL_COLUMNS}
-        layers = acknowledged_layers(store.deliveries, newest.export, newest.scope)
+        layers = layers_of(store.deliveries, found)
         store.deliveries.set_base(write_base(connection, layers, key, fields, newest, folder))
     _drop_old_bases(store, newest, folder)
 

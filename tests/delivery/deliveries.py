@@ -85,8 +85,7 @@ class Sender:
             with duckdb.connect() as connection:
                 yield Opened(connection, self.source(connection, rows, day), version)
 
-        engine = DeliveryEngine(self.store, self.shards, self.destination, "run", self.said.append)
-        return engine.deliver(replace(order or self.order(day), kind=kind), opening)
+        return self.engine().deliver(replace(order or self.order(day), kind=kind), opening)
 
     def source(self, connection: duckdb.DuckDBPyConnection, rows: Rows, day: str) -> str:
         """Make the table that is sent; return the SQL that selects from it."""

@@ -58,10 +58,23 @@ def acknowledged_layers(
     Raises:
         ShardGone: a file that belongs to it is not there.
     """
-    found = deliveries.layers(export, scope, until=until)
-    base = deliveries.base(export, scope) if until is None else None
+    return layers_of(deliveries, deliveries.layers(export, scope, until=until), past=until is not None)
+
+
+def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False) -> list[Layer]:
+    """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
+
+    `past`: they are those of a moment ago, for which a base is too new.
+
+    Raises:
+        ShardGone: a file that belongs to it is not there.
+    """
+    if not found:
+        return []
+    export, scope = found[0].export, found[0].scope
+    base = None if past else deliveries.base(export, scope)
     layers: list[Layer] = []
-    if base is not None and found and base.after_id >= found[0].id:
+    if base is not None and base.after_id >= found[0].id:
         layers.append(Layer(base.shard, "true", base.shape, base.hashed_by))
         found = [item for item in found if item.id > base.after_id]
     layers += [_layer(deliveries, item) for item in found if item.shard_rows]

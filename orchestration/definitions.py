@@ -13,6 +13,7 @@ from orchestration.delivery.reconciled import reconciled_checks
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
 from orchestration.operations.event_log import ease_event_log
+from orchestration.operations.judging import judge_job
 from orchestration.operations.sensors import drops_sensor
 from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
 from orchestration.project import Project, load_project
@@ -20,6 +21,7 @@ from orchestration.quality.checks import suite_checks
 from orchestration.quality.gate import Gate
 from orchestration.settings import Settings
 from orchestration.transformation.assets import dbt_assets
+from orchestration.transformation.data_tests import DataTests
 from orchestration.transformation.runner import DbtProcess
 
 
@@ -56,12 +58,12 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
         name: (project.node_of(export).relation, project.node_of(export).partition_column or "")
         for name, export in project.exports.items()
     }
-    loaded = ingestion_assets(deployment, project.contracts, partitions_of)
-    built = dbt_assets(
-        deployment, gate, DbtProcess(settings), project.manifest, project.lineage, partitions_of
-    )
-    judged = suite_checks(deployment, project.suite_targets(), partitions_of)
-    sent = export_assets(deployment, gate, project.lineage, project.exports, models, partitions_of)
+    identity = project.identity
+    tests = DataTests(deployment, DbtProcess(settings, identity.dbt_stamp), project.manifest, project.lineage)
+    loaded = ingestion_assets(deployment, identity, project.contracts, partitions_of)
+    built = dbt_assets(deployment, gate, tests, identity, project.manifest, project.lineage, partitions_of)
+    judged = suite_checks(deployment, identity, project.suite_targets(), partitions_of)
+    sent = export_assets(deployment, gate, identity, project.lineage, project.exports, models, partitions_of)
     compared = reconciled_checks(
         deployment,
         targets(project.lineage, project.exports, models),
@@ -79,6 +81,7 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
             *reconcile_sensor(deployment, project),
         ],
         schedules=upkeep_schedules(deployment, project),
+        jobs=[judge_job(deployment, project, tests)],
         # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
         executor=dg.in_process_executor,
     )  # fmt: skip

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
@@ -19,8 +20,13 @@ from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG,
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
+from orchestration.operations.judging import JUDGE_JOB, JudgeConfig, places_to_judge
+from orchestration.operations.rebuilding import Rebuild, rebuild_of
 from orchestration.operations.sensors import run_exists, selected_assets, selected_checks
 from orchestration.project import Project
+
+# Every event is kept in the event log; the terminal gets our own lines.
+_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -115,30 +121,92 @@ def run_everything(
 
 
 def rerun(
-    deployment: Deployment, project: Project, instance: dg.DagsterInstance, relation: str, partition_key: str
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    relation: str,
+    *partition_keys: str,
 ) -> Iterator[Finished]:
-    """Build a partition of a table anew, all that is made of it, and send the exports below.
+    """Build partitions of a table anew, all that is made of them, and send the exports below."""
+    places = [(relation, key) for key in partition_keys]
+    yield from carry_out(deployment, project, instance, rebuild_of(deployment, project, places))
 
-    What is cut otherwise and requires it, as a day its hours, is built anew where it was built before, in a
-    run of its own. What reads it as an earlier day of a window stays as it is, and so does what is cut at all
-    below a table that is not.
-    """
+
+def carry_out(
+    deployment: Deployment, project: Project, instance: dg.DagsterInstance, rebuilds: Sequence[Rebuild]
+) -> Iterator[Finished]:
+    """Run a rebuild; what is made of a run that has failed is left as it is."""
     repository = build_definitions(deployment.settings, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
-    for partition, tables in _made_of(deployment, project, relation, partition_key):
-        run = DueRun(
-            partition=partition,
-            relations=tuple(tables),
-            exports=tuple(
-                name for name, export in project.exports.items() if project.node_of(export).relation in tables
-            ),
-            run_key=f"rerun {uuid.uuid4()}",
-            requests={},
-        )
-        done = _execute(job, project, instance, run)
-        yield done
-        if not done.success:
+    failed_at: int | None = None
+    for item in rebuilds:
+        if failed_at is not None and item.level > failed_at:
             return
+        done = _execute(job, project, instance, item.run)
+        if not done.success and failed_at is None:
+            failed_at = item.level
+        yield done
+
+
+@dataclass(frozen=True)
+class JudgedCheck:
+    """What one check said of one partition of one table."""
+
+    relation: str
+    partition_key: str
+    check: str
+    passed: bool
+    blocking: bool
+    summary: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of a judging: `failures` tell what could not be judged, and why."""
+
+    checks: tuple[JudgedCheck, ...]
+    failures: tuple[str, ...]
+    run_id: str
+
+
+def judge(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    relation: str,
+    first_key: str = "",
+    last_key: str = "",
+    *,
+    with_parents: bool = False,
+) -> Judged:
+    """Judge what is built of a table from a partition to another by today's rules, without building.
+
+    Raises:
+        ValueError: there is no such table, or it has no such partitions.
+    """
+    config = JudgeConfig(
+        table=relation, from_partition=first_key, to_partition=last_key, with_parents=with_parents
+    )
+    places_to_judge(deployment, project, config)
+    result = build_definitions(deployment.settings, project).get_job_def(JUDGE_JOB).execute_in_process(
+        instance=instance,
+        run_config={"ops": {JUDGE_JOB: {"config": config.model_dump()}}, **_QUIET},
+        raise_on_error=False,
+    )  # fmt: skip
+    checks: list[JudgedCheck] = []
+    failures: list[str] = []
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            failures.append(_said_of_failure(event))
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            said = event.asset_check_evaluation_data
+            checks.append(
+                JudgedCheck(
+                    ".".join(said.asset_key.path), said.partition or "", said.check_name, said.passed,
+                    bool(said.blocking), said.description or "",
+                )
+            )  # fmt: skip
+    return Judged(tuple(checks), tuple(failures), result.run_id)
 
 
 def deliver_alone(
@@ -167,39 +235,6 @@ def reconcile_alone(
     run = delivery_run(target, partition_key, f"reconcile {uuid.uuid4()}")
     job = repository.get_implicit_global_asset_job_def()
     return _execute(job, project, instance, run, {check_key(target)})
-
-
-def _made_of(
-    deployment: Deployment, project: Project, relation: str, partition_key: str
-) -> list[tuple[Partition, list[str]]]:
-    """Return the partitions to build anew with their tables, what others are made of first."""
-    lineage = project.lineage
-    own = Partition(lineage.tables[relation].partitioning, partition_key)
-    if not own.partitioning.grain.timed:
-        wanted = {relation, *lineage.descendants(relation)}
-        return [(own, [name for name in lineage.partitionings[own.partitioning] if name in wanted])]
-    reaches = lineage.affected([relation], partition_key)
-    # A table stands as many runs behind the first as its ancestors change their grain on the way to it.
-    behind: dict[str, int] = {}
-    found: dict[tuple[int, Partition], list[str]] = {}
-    for name, table in lineage.tables.items():
-        if name not in reaches:
-            continue
-        changes = [
-            behind[parent] + (lineage.tables[parent].partitioning != table.partitioning)
-            for parent in table.parents
-            if parent in behind
-        ]
-        behind[name] = max(changes, default=0)
-        built = deployment.store.latest_builds(name)
-        for key in table.partitioning.overlapping(reaches[name].start, reaches[name].end):
-            partition = Partition(table.partitioning, key)
-            if partition == own or key in built:
-                found.setdefault((behind[name], partition), []).append(name)
-    return [
-        (partition, found[(runs, partition)])
-        for runs, partition in sorted(found, key=lambda place: (place[0], place[1].order))
-    ]
 
 
 def _deliveries_of(run: DueRun) -> list[tuple[str, str]]:
@@ -232,8 +267,7 @@ def _execute(
     result = selected.execute_in_process(
         instance=instance,
         tags=tags,
-        # Every event is kept in the event log; the terminal gets our own line a run.
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config=_QUIET,
         raise_on_error=False,
     )
     exports = {dg.AssetKey(project.exports[name].asset_key) for name in run.exports}
@@ -243,9 +277,7 @@ def _execute(
             cause = event.step_failure_data.error
             if cause is not None and cause.cls_name == "DagsterAssetCheckFailedError":
                 continue  # the check itself tells more, below
-            error = event.step_failure_data.user_failure_data
-            said = error.description if error and error.description else _error(event)
-            failures.append(f"{event.step_key}: {said}")
+            failures.append(f"{event.step_key}: {_said_of_failure(event)}")
         if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
             observed = event.asset_observation_data.asset_observation
             if NOT_CONFIGURED in observed.metadata:
@@ -279,6 +311,11 @@ def _each_once(failures: Sequence[str]) -> tuple[str, ...]:
             found.append(text)
         told.add(said)
     return tuple(found)
+
+
+def _said_of_failure(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.user_failure_data
+    return error.description if error and error.description else _error(event)
 
 
 def _error(event: dg.DagsterEvent) -> str:

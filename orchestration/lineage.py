@@ -22,16 +22,26 @@ class Table:
     """One table of the warehouse.
 
     `parents` maps a parent's relation to the number of days of it that are read: 1 is the partition's own
-    time, 28 reaches 27 days back from it. `blocking_checks` are Dagster's check names. `start` is when the
-    first partition of a source begins (UTC).
+    time, 28 reaches 27 days back from it. `rules` maps each blocking check, by Dagster's name, to a digest
+    of what it judges by today. `code` is a digest of the SQL, macros and variables that make the table; empty
+    for what is loaded. `cut_by` is the column that cuts it, `sent` whether an export sends it. `start` is
+    when the first partition of a source begins (UTC).
     """
 
     relation: str
     asset_key: tuple[str, ...]
     partitioning: Partitioning
     parents: Mapping[str, int]
-    blocking_checks: tuple[str, ...]
+    rules: Mapping[str, str]
     start: datetime | None = None
+    code: str = ""
+    cut_by: str = ""
+    sent: bool = False
+
+    @property
+    def blocking_checks(self) -> tuple[str, ...]:
+        """The checks that hold what comes after the table."""
+        return tuple(self.rules)
 
     def partition(self, partition_key: str) -> str:
         """Return the key under which this table holds what serves `partition_key` of its own grain."""
@@ -65,6 +75,19 @@ class TablePartition:
     relation: str
     partition_key: str
     required: bool = field(compare=False)
+
+
+@dataclass(frozen=True, order=True)
+class Read:
+    """A partition of a parent that a partition of a table reads.
+
+    `own`: it is of the table's own time, or both are not partitioned. Snapshots, and the earlier days of a
+    trailing window, are not.
+    """
+
+    relation: str
+    partition_key: str
+    own: bool = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -178,6 +201,31 @@ class Lineage:
             partitions += [TablePartition(name, key, required) for key, required in known[place]]
         return partitions
 
+    def reads(self, relation: str, partition_key: str) -> tuple[Read, ...]:
+        """Return what a partition of a table reads of its parents, as far as it exists; in their order."""
+        table = self.tables[relation]
+        if not table.partitioning.grain.timed:
+            parents = [self.tables[name] for name in table.parents]
+            return tuple(
+                Read(
+                    parent.relation,
+                    parent.partition(partition_key),
+                    own=parent.partitioning.partitioned == table.partitioning.partitioned,
+                )
+                for parent in parents
+            )
+        start, end = table.partitioning.interval(partition_key)
+        reach = Reach(start, end, start, end)
+        found: list[Read] = []
+        for parent in table.parents:
+            partitioning = self.tables[parent].partitioning
+            if not partitioning.grain.timed:
+                found.append(Read(parent, UNPARTITIONED, own=False))
+                continue
+            read = self._read_of(table, parent, reach, {})
+            found += [Read(parent, key, own=required) for key, required in read.keys(partitioning)]
+        return tuple(found)
+
     def made_of(self, relation: str, partition_key: str) -> dict[str, list[str]]:
         """Return {source: the partitions of it that a partition of a table requires}; itself, of a source."""
         found: dict[str, list[str]] = {name: [] for name in sorted(self.sources(relation))}
@@ -234,19 +282,24 @@ class Lineage:
             if reach is None:
                 continue
             table = self.tables[name]
-            for parent, days in table.parents.items():
-                partitioning = self.tables[parent].partitioning
-                if not partitioning.grain.timed:
-                    continue
-                read = reach
-                if days > 1 or partitioning != table.partitioning:
-                    place = (partitioning.grain, reach, days)
-                    if place not in known:
-                        early = reach.window_start - timedelta(days=days - 1)
-                        known[place] = _whole(partitioning.grain, reach, early, reach.window_end)
-                    read = _from_start(known[place], self._starts[parent])
-                reaches[parent] = read.joined(reaches.get(parent))
+            for parent in table.parents:
+                if self.tables[parent].partitioning.grain.timed:
+                    read = self._read_of(table, parent, reach, known)
+                    reaches[parent] = read.joined(reaches.get(parent))
         return reaches
+
+    def _read_of(
+        self, table: Table, parent: str, reach: Reach, known: dict[tuple[Grain, Reach, int], Reach]
+    ) -> Reach:
+        """Return what a reach of a table reads of a parent that is cut by time; `known` saves work."""
+        days, partitioning = table.parents[parent], self.tables[parent].partitioning
+        if days == 1 and partitioning == table.partitioning:
+            return reach
+        place = (partitioning.grain, reach, days)
+        if place not in known:
+            early = reach.window_start - timedelta(days=days - 1)
+            known[place] = _whole(partitioning.grain, reach, early, reach.window_end)
+        return _from_start(known[place], self._starts[parent])
 
     @cached_property
     def _starts(self) -> dict[str, datetime | None]:

@@ -37,6 +37,17 @@ class ProjectError(Exception):
         super().__init__("\n".join([heading, *(str(problem) for problem in self.problems)]))
 
 
+class ProjectChanged(Exception):
+    """Files are others than those that this process made its graph of; `what` names them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} has changed since this process loaded it, so nothing is built, judged or sent here;"
+            " expected the files that its graph was made of; reload: in the UI Deployment → Code locations →"
+            " Reload, on a command line type the command again; then rerun"
+        )
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the name out of `known` that `word` was most likely meant to be, if any is close."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -21,7 +21,8 @@ from orchestration.graph_rules import (
 )
 from orchestration.lineage import Lineage, Table
 from orchestration.partitions import Partitioning, floor
-from orchestration.problems import ProjectError
+from orchestration.problems import ProjectChanged, ProjectError
+from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.settings import Settings
@@ -36,6 +37,9 @@ from orchestration.transformation.manifest import (
 from orchestration.transformation.project_rules import dbt_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
+# How often the folders are read whose files change meanwhile.
+_TRIES = 3
+
 
 @dataclass(frozen=True)
 class Project:
@@ -46,6 +50,7 @@ class Project:
     suites: Mapping[str, Suite]
     exports: Mapping[str, Export]
     lineage: Lineage
+    identity: ProjectIdentity
 
     @cached_property
     def partition_starts(self) -> dict[Partitioning, datetime]:
@@ -110,11 +115,31 @@ class Project:
 
 
 def load_project(settings: Settings) -> Project:
-    """Read the four folders.
+    """Read the four folders, all of them as they are at one moment.
 
     Raises:
         ProjectError: with every problem found, each with file, line and mend.
+        ProjectChanged: files change all the while.
     """
+    for _ in range(_TRIES):
+        # What dbt's parse depends on is known once it is parsed, so that comes first.
+        parsed = _manifest_or_problems(settings)
+        identity = ProjectIdentity.of(settings)
+        project = _read(settings, parsed, identity)
+        if ProjectIdentity.of(settings) == identity:
+            return project
+    raise ProjectChanged(f"the project directory {settings.project_dir.name}")
+
+
+def _manifest_or_problems(settings: Settings) -> DbtManifest | ProjectError:
+    """What is wrong with the dbt project is told with what is wrong elsewhere."""
+    try:
+        return load_manifest(settings)
+    except ProjectError as error:
+        return error
+
+
+def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: ProjectIdentity) -> Project:
     contracts, problems = load_contracts(settings.project_dir)
     if not problems:
         problems += sources_problems(settings.project_dir, contracts)
@@ -123,10 +148,9 @@ def load_project(settings: Settings) -> Project:
     problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
     exports, found = load_exports(settings.project_dir)
     problems += found
-    try:
-        manifest = load_manifest(settings)
-    except ProjectError as error:
-        raise ProjectError([*problems, *error.problems]) from error
+    if isinstance(parsed, ProjectError):
+        raise ProjectError([*problems, *parsed.problems]) from parsed
+    manifest = parsed
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
     cut = partitionings(manifest, contracts)
@@ -134,8 +158,8 @@ def load_project(settings: Settings) -> Project:
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError(problems)
-    lineage = _lineage(manifest, contracts, suites, cut)
-    project = Project(contracts, manifest, suites, exports, lineage)
+    lineage = _lineage(manifest, contracts, suites, exports, cut)
+    project = Project(contracts, manifest, suites, exports, lineage, identity)
     problems += partition_problems(manifest, lineage)
     problems += export_problems(manifest, lineage, exports, suites)
     problems += place_problems(exports, settings)
@@ -148,27 +172,30 @@ def _lineage(
     manifest: DbtManifest,
     contracts: Mapping[str, SourceContract],
     suites: Mapping[str, Suite],
+    exports: Mapping[str, Export],
     cut: Mapping[str, Partitioning],
 ) -> Lineage:
-    tests: dict[str, list[str]] = {}
+    tests: dict[str, dict[str, str]] = {}
     for test in manifest.tests():
         relation = tested_relation(manifest, test)
         if relation and blocks(test):
-            tests.setdefault(relation, []).append(test["name"])
+            tests.setdefault(relation, {})[test["name"]] = manifest.digests.get(test["unique_id"], "")
 
-    def checks(name: str, relation: str) -> list[str]:
+    def rules(name: str, relation: str) -> dict[str, str]:
         suite = suites.get(name)
-        of_suite = [CHECK_NAME] if suite is not None and suite.blocking else []
-        return [*of_suite, *tests.get(relation, [])]
+        of_suite = {CHECK_NAME: suite.rules_digest} if suite is not None and suite.blocking else {}
+        return of_suite | tests.get(relation, {})
 
+    sent = {export.spec.model for export in exports.values()}
     tables = [
         Table(
             relation=contract.relation,
             asset_key=("raw", contract.name),
             partitioning=contract.partitioning,
             parents={},
-            blocking_checks=(CONTRACT_CHECK, *checks(contract.name, contract.relation)),
+            rules={CONTRACT_CHECK: contract.rules_digest} | rules(contract.name, contract.relation),
             start=contract.partition_start,
+            cut_by=RAW_PARTITION_COLUMN if contract.partitioning.partitioned else "",
         )
         for contract in contracts.values()
     ]
@@ -185,7 +212,10 @@ def _lineage(
                 asset_key=node.asset_key,
                 partitioning=cut[node.relation],
                 parents=parents,
-                blocking_checks=tuple(checks(node.name, node.relation)),
+                rules=rules(node.name, node.relation),
+                code=manifest.digests.get(node.unique_id, ""),
+                cut_by=node.partition_column or "",
+                sent=node.name in sent,
             )
         )
     return Lineage(tables)

@@ -68,7 +68,7 @@ def show_plan(plan: Preview, out: Console) -> None:
         answer = "[green]open[/]" if plan.gate.open else "[red]closed[/]"
         out.print(f"the gate is {answer}")
         for finding in plan.gate.reasons[:3] if not plan.gate.open else ():
-            out.print(f"  {finding} → {finding.mend}", style="red", markup=False)
+            out.print(f"  {finding} → {finding.fix}", style="red", markup=False)
     if plan.overtaken_by:
         out.print(
             f"not to be sent: the destination holds {plan.overtaken_by}, a newer partition", style="yellow"

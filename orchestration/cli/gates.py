@@ -16,25 +16,12 @@ from orchestration.state.records import Release
 _STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}
 
 
-def gate_table(report: GateReport, everything: bool) -> Table:
-    """Return the findings of a gate: what closes it, and with `everything` what passed too."""
-    shown = [
-        item
-        for item in report.findings
-        if everything
-        or item.verdict is not Verdict.PASSED
-        or item.partition_key in ("", report.partition_key)
-    ]
-    left_out = len(report.findings) - len(shown)
-    caption = (
-        f"{left_out} passed checks of other partitions that it is made of: --all shows them"
-        if left_out
-        else None
-    )
-    table = Table(caption=caption, caption_justify="left")
-    for heading in ("table", "check", "said", "when (UTC), on version", "why, and the mend"):
+def gate_table(report: GateReport) -> Table:
+    """Return every finding of a gate, those that passed too."""
+    table = Table()
+    for heading in ("table", "check", "said", "when (UTC), on version", "why"):
         table.add_column(heading, no_wrap=heading in ("table", "said"), overflow="fold")
-    for item in shown:
+    for item in report.findings:
         style = _STYLES.get(item.verdict, "red")
         another = item.partition_key not in ("", report.partition_key)
         when = f"{item.judged_at:%m-%d %H:%M:%S}, " if item.judged_at else ""
@@ -43,21 +30,33 @@ def gate_table(report: GateReport, everything: bool) -> Table:
             item.check,
             f"[{style}]{item.verdict.value}[/]",
             when + item.version[:8],
-            "\n→ ".join(text.replace("[", r"\[") for text in (item.summary, item.mend) if text),
+            item.summary.replace("[", r"\["),
         )
     return table
 
 
 def show_gate(report: GateReport, export: str, out: Console, *, everything: bool) -> None:
-    """Print a gate's findings and its answer."""
-    out.print(gate_table(report, everything))
-    where = f"the gate of {export} \\[{report.partition_key}]"
+    """Print a gate's answer: each link that is broken, and the command that repairs it; passes as a count."""
+    if everything:
+        out.print(gate_table(report))
+    where = f"the gate of {export}" + (f" [{report.partition_key}]" if report.partition_key else "")
     for release in report.releases:
-        out.print(f"{where}: {str(release).replace('[', chr(92) + '[')}", style="yellow")
+        out.print(f"{where}: {release}", style="yellow", markup=False, soft_wrap=True)
+    passed = sum(item.verdict is Verdict.PASSED for item in report.findings)
     if report.open:
-        out.print(f"{where} is [green]open[/]")
-    else:
-        out.print(f"{where} is [red]closed[/] by {len(report.closed_by)} findings")
+        out.print(
+            f"{where} is open: {passed} blocking checks passed, by today's rules", markup=False, style="green"
+        )
+        return
+    out.print(f"{where} is closed:", markup=False, style="red")
+    for item in report.reasons:
+        out.print(f"- {item}", markup=False, soft_wrap=True)
+    out.print("what repairs it:", markup=False)
+    for step in report.steps:
+        out.print(f"  → {step}", markup=False, soft_wrap=True)
+    left = len(report.closed_by) - len(report.reasons)
+    also = f"{left} more links are broken, which this repairs as well; " if left else ""
+    out.print(f"{also}{passed} blocking checks passed: --all shows them", markup=False, style="dim")
 
 
 def show_release(release: Release, out: Console) -> None:

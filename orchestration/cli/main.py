@@ -209,25 +209,6 @@ def release(
 
 
 @app.command()
-def rerun(
-    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")],
-    partition: Annotated[str, typer.Option(help="The day; none for a table that is not cut by day.")] = "",
-    demo_destinations: DemoDestinations = False,
-    project: Project = None,
-    data: DataDir = None,
-) -> None:
-    """Build a partition of a table anew, with its checks, all that is made of it, and the exports below.
-
-    Ends with code 1 if anything failed or is held.
-    """
-    with settings_of(project, data) as settings, usage_errors():
-        from orchestration.cli.running import rerun_and_show
-
-        healthy = rerun_and_show(settings, table, partition, out, demo_destinations)
-    raise typer.Exit(0 if healthy else 1)
-
-
-@app.command()
 def generate(
     directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
     start: Annotated[str, typer.Option(help="First day.")] = "2022-10-03",

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,9 +11,12 @@ from orchestration.partitions import Grain, Partitioning
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.headless import Finished
+    from collections.abc import Callable
 
-_EXAMPLE = datetime(2022, 10, 5, tzinfo=UTC)
+    from orchestration.deployment import Deployment
+    from orchestration.headless import Finished
+    from orchestration.operations.rebuilding import Rebuild
+    from orchestration.project import Project
 
 
 def run_and_show(
@@ -80,44 +82,54 @@ def show_finished(event: "Finished", out: Console, took: str = "") -> None:
 
 
 def rerun_and_show(
-    settings: Settings, table: str, partition_key: str, out: Console, with_demo_destinations: bool
+    settings: Settings,
+    rebuild: "Callable[[Deployment, Project], list[Rebuild]]",
+    out: Console,
+    with_demo_destinations: bool,
+    *,
+    only_say: bool = False,
 ) -> bool:
-    """Rerun a table and what is below it; return whether all of it went through.
+    """Say what a rebuild does, then do it; return whether all of it went through.
 
     Raises:
-        ValueError: there is no such table, or it is not cut as the partition key says.
+        ValueError: what is to be built anew is not there.
     """
     from orchestration.demo.destinations import demo_destinations
     from orchestration.deployment import Deployment
-    from orchestration.headless import rerun
+    from orchestration.headless import carry_out
     from orchestration.operations.instance import open_instance
-    from orchestration.problems import did_you_mean
+    from orchestration.operations.rebuilding import said_beforehand
     from orchestration.project import load_project
 
     project = load_project(settings)
-    found = project.lineage.tables.get(table)
-    if found is None:
-        raise ValueError(f"no table `{table}`; {did_you_mean(table, project.lineage.tables)}")
-    if not found.partitioning.holds(partition_key):
-        raise ValueError(f"`{table}` expects {partition_option(found.partitioning)}")
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped, open_instance(equipped) as instance:
-        healthy = True
-        for done in rerun(Deployment(equipped), project, instance, table, partition_key):
-            show_finished(done, out)
-            healthy &= done.success
+        deployment = Deployment(equipped)
+        rebuilds = rebuild(deployment, project)
+        for line in said_beforehand(rebuilds):
+            out.print(line, markup=False, soft_wrap=True)
+        if only_say:
+            return True
+        healthy, done = True, 0
+        for finished in carry_out(deployment, project, instance, rebuilds):
+            show_finished(finished, out)
+            healthy &= finished.success
+            done += 1
+        if done < len(rebuilds):
+            out.print(
+                f"{len(rebuilds) - done} runs are left out, as they are made of what has failed: fix that,"
+                " then type the command again", style="red",
+            )  # fmt: skip
     return healthy
 
 
 def partition_option(partitioning: Partitioning) -> str:
     """Return how to name a partition on the command line, with an example."""
-    match partitioning.grain:
-        case Grain.SNAPSHOT:
-            return "no --partition: it is not partitioned"
-        case Grain.DROP:
-            return f"--partition with the id of a drop of `{partitioning.source}`"
-        case grain:
-            return f"--partition with a key of its grain, {grain}, as {partitioning.key_at(_EXAMPLE)}"
+    from orchestration.operations.asking import key_expected
+
+    if partitioning.grain is Grain.SNAPSHOT:
+        return "no --partition: it is not partitioned"
+    return f"--partition with {key_expected(partitioning)}"
 
 
 def _title(partition_key: str) -> str:

@@ -1,7 +1,10 @@
 """A source, as its contract describes it, in the terms the platform works with."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from orchestration.contracts.columns import Column, Masking
 from orchestration.contracts.drops import Completion, DropTemplate
@@ -13,6 +16,8 @@ from orchestration.yaml_files import YamlFile
 
 # The check on a raw table that says its drop was as agreed.
 CONTRACT_CHECK = "contract"
+# Of a column what nothing is judged by.
+_DESCRIPTIVE = ("description", "classification")
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,27 @@ class SourceContract:
     def classified(self) -> frozenset[str]:
         """The columns whose values are not for everybody, by the contract's `classification`."""
         return frozenset(column.name for column in self.columns if column.classified)
+
+    @cached_property
+    def rules_digest(self) -> str:
+        """A digest of what the contract judges a drop by: how it is read, and what it must hold.
+
+        Not of who promises it, where it lands and when.
+        """
+        told = {
+            "columns": [
+                {name: value for name, value in asdict(column).items() if name not in _DESCRIPTIVE}
+                for column in self.columns
+            ],
+            "key": self.key,
+            "partition column": self.partition_column,
+            "grain": self.grain,
+            "rows": self.row_count,
+            "limit": asdict(self.limit),
+            "shape": asdict(self.shape),
+            "reading": asdict(self.reading),
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
     @property
     def loaded_columns(self) -> tuple[Column, ...]:

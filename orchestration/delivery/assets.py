@@ -22,8 +22,10 @@ from orchestration.delivery.showing import (
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage
 from orchestration.partitions import UNPARTITIONED
+from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed
 from orchestration.state.records import DeliveryKind
+from orchestration.steps import of_one_project
 
 GROUP = "deliveries"
 # The observation of an export that has no connection says so under this name.
@@ -33,6 +35,7 @@ NOT_CONFIGURED = "not configured"
 def export_assets(
     deployment: Deployment,
     gate: Gate,
+    project: ProjectIdentity,
     lineage: Lineage,
     exports: Mapping[str, Export],
     tables: Mapping[str, tuple[str, str]],
@@ -40,7 +43,7 @@ def export_assets(
 ) -> list[dg.AssetsDefinition]:
     """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
     return [
-        _export_asset(deployment, gate, target, partitions_of)
+        _export_asset(deployment, gate, project, target, partitions_of)
         for target in targets(lineage, exports, tables).values()
     ]
 
@@ -56,7 +59,11 @@ def targets(
 
 
 def _export_asset(
-    deployment: Deployment, gate: Gate, target: Target, partitions_of: PartitionsOf
+    deployment: Deployment,
+    gate: Gate,
+    project: ProjectIdentity,
+    target: Target,
+    partitions_of: PartitionsOf,
 ) -> dg.AssetsDefinition:
     export, table = target.export, target.table
     key = dg.AssetKey(export.asset_key)
@@ -100,9 +107,10 @@ def _export_asset(
         for warning in export.last_mile_warnings(datetime.now(UTC).date()):
             context.log.warning(f"last mile of {export.name}: {warning}")
         try:
-            delivered = deliver_partition(
-                deployment, gate, target, partition_key, context.run_id, context.log.info, kind
-            )
+            with of_one_project(project):
+                delivered = deliver_partition(
+                    deployment, gate, project, target, partition_key, context.run_id, context.log.info, kind
+                )
         except NotConfigured as missing:
             context.log.warning(str(missing))
             yield dg.AssetObservation(

@@ -19,6 +19,7 @@ from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened,
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.deployment import Deployment
 from orchestration.lineage import Table
+from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed, GateReport
 from orchestration.settings import Settings
 from orchestration.state.records import DeliveryKind, Hold
@@ -77,6 +78,7 @@ class _Judged:
 def deliver_partition(
     deployment: Deployment,
     gate: Gate,
+    project: ProjectIdentity,
     target: Target,
     partition_key: str,
     run_id: str,
@@ -87,6 +89,7 @@ def deliver_partition(
 
     Raises:
         NotConfigured: the deployment has no connection of that name.
+        ProjectChanged: files of the project are others than those that the gate and the export are made of.
         GateClosed: something that the partition is made of is not validated; nothing was sent.
         NotDelivered: the plan went past a limit, or a person rejected it; a key does not hold; or the
             destination refused.
@@ -97,6 +100,7 @@ def deliver_partition(
     @contextmanager
     def opening() -> Generator[Opened]:
         with deployment.warehouse.connect(waiting=log) as connection:
+            project.require_unchanged()
             connection.execute("begin")
             report = gate.report(connection, target.table.relation, partition_key)
             judged.report = report

@@ -39,7 +39,7 @@ def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
     else:
         shown = report.reasons
         more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
-        reasons = "; ".join(f"{item} → {item.mend}" for item in shown[:3])
+        reasons = "; ".join(f"{item} → {item.fix}" for item in shown[:3])
         description = f"held, nothing was sent: {reasons}{more}"
         metadata = {"closed by": findings_table(shown), "passed": passed_table(report.findings)}
     return dg.AssetCheckResult(

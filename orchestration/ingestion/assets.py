@@ -13,24 +13,30 @@ from orchestration.ingestion.masking import MaskingKeyMissing
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
+from orchestration.project_identity import ProjectIdentity
 from orchestration.state.records import Build, Drop, Evidence
+from orchestration.steps import of_one_project
 from orchestration.warehouse.engine import POOL
 
 GROUP = "raw"
 
 
 def ingestion_assets(
-    deployment: Deployment, contracts: Mapping[str, SourceContract], partitions_of: PartitionsOf
+    deployment: Deployment,
+    project: ProjectIdentity,
+    contracts: Mapping[str, SourceContract],
+    partitions_of: PartitionsOf,
 ) -> list[dg.AssetsDefinition]:
     """Return one asset a contract."""
     return [
-        _ingestion_asset(deployment, contract, partitions_of(contract.partitioning))
+        _ingestion_asset(deployment, project, contract, partitions_of(contract.partitioning))
         for contract in contracts.values()
     ]
 
 
 def _ingestion_asset(
     deployment: Deployment,
+    project: ProjectIdentity,
     contract: SourceContract,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetsDefinition:
@@ -58,11 +64,12 @@ def _ingestion_asset(
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         partition_key = context.partition_key if partitioned else SNAPSHOT_PARTITION
         table_key = partition_key if partitioned else UNPARTITIONED
-        drop = _latest_drop(deployment, contract, partition_key)
+        with of_one_project(project):
+            drop = _latest_drop(deployment, contract, partition_key)
         try:
             loaded = load_drop(deployment, contract, drop)
         except DropRefused as refused:
-            _record(deployment, contract, table_key, drop.key, str(refused), context.run_id, False)
+            record_contract(deployment, contract, table_key, drop.key, str(refused), context.run_id, False)
             yield dg.AssetCheckResult(
                 check_name=CONTRACT_CHECK,
                 asset_key=key,
@@ -96,9 +103,11 @@ def _ingestion_asset(
                 context.run_id,
                 drop.ordinal,
                 loaded.rows,
+                inputs={},
+                project=project.digest,
             )
         )
-        _record(deployment, contract, table_key, loaded.version, summary, context.run_id, True)
+        record_contract(deployment, contract, table_key, loaded.version, summary, context.run_id, True)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(contract, drop, loaded))
         # A warning is yellow in the UI and holds nothing: what was taken in is as agreed.
         yield dg.AssetCheckResult(
@@ -176,7 +185,7 @@ def _latest_drop(deployment: Deployment, contract: SourceContract, partition_key
     return drop
 
 
-def _record(
+def record_contract(
     deployment: Deployment,
     contract: SourceContract,
     table_key: str,
@@ -185,6 +194,7 @@ def _record(
     run_id: str,
     passed: bool,
 ) -> None:
+    """Record what a contract said of a version of its raw table, or of a drop that it refused."""
     deployment.store.record_evidence(
         [
             Evidence(
@@ -195,6 +205,7 @@ def _record(
                 passed=passed,
                 summary=summary,
                 run_id=run_id,
+                rules=contract.rules_digest,
             )
         ]
     )

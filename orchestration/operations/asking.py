@@ -1,4 +1,4 @@
-"""Finding what a person names on the command line: an export with its table, a partition, a delivery.
+"""Finding what a person names: a table, an export with its table, a partition or a range, a delivery.
 
 Belongs here: names and their errors. Does not belong here: what is done with them.
 """
@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from orchestration.delivery.deliver import Target
 from orchestration.deployment import Deployment
-from orchestration.partitions import UNPARTITIONED
+from orchestration.lineage import Table
+from orchestration.partitions import UNPARTITIONED, Grain, Partitioning
 from orchestration.problems import did_you_mean
 from orchestration.project import Project
 from orchestration.state.records import Delivery
@@ -24,6 +25,52 @@ def target_of(project: Project, name: str) -> Target:
     export = project.exports[name]
     node = project.node_of(export)
     return Target(export, project.lineage.tables[node.relation], node.partition_column or "")
+
+
+def table_of(project: Project, relation: str) -> Table:
+    """Return a table by its name.
+
+    Raises:
+        ValueError: there is no such table.
+    """
+    found = project.lineage.tables.get(relation)
+    if found is None:
+        raise ValueError(f"no table `{relation}`; {did_you_mean(relation, project.lineage.tables)}")
+    return found
+
+
+def keys_between(deployment: Deployment, table: Table, first: str, last: str) -> list[str]:
+    """Return the partitions of a table that are built, from one to another, both included, in their order.
+
+    Where `last` is empty, `first` alone is meant. Both are empty for a table that is not partitioned.
+
+    Raises:
+        ValueError: the table has no such partitions.
+    """
+    cut, last = table.partitioning, last or first
+    for key in (first, last):
+        if not cut.holds(key):
+            raise ValueError(f"{key!r} is no partition of `{table.relation}`; expected {key_expected(cut)}")
+    if not cut.grain.timed:
+        if first != last:
+            raise ValueError(f"drops of `{cut.source}` have no order: expected one, not {first} to {last}")
+        return [first]
+    if cut.interval(last) < cut.interval(first):
+        raise ValueError(f"from {first} to {last} goes backwards; expected the earlier one first")
+    built = deployment.store.latest_builds(table.relation)
+    between = [key for key in built if cut.holds(key)]
+    return sorted(key for key in between if cut.interval(first) <= cut.interval(key) <= cut.interval(last))
+
+
+def key_expected(partitioning: Partitioning) -> str:
+    """Return in words what a partition's key is, with an example."""
+    match partitioning.grain:
+        case Grain.SNAPSHOT:
+            return "none: it is not partitioned"
+        case Grain.DROP:
+            return f"the id of a drop of `{partitioning.source}`"
+        case grain:
+            return f"a key of its grain, {grain}, as {partitioning.key_at(_EXAMPLE)}"
 
 
 def partition_of(deployment: Deployment, target: Target, key: str | None) -> str:

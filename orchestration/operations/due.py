@@ -352,8 +352,7 @@ class _View:
                 return False
             if item.required and self._tables[item.relation].partitioning != cut and self._outdated(item):
                 return False
-        report = self._records.report(relation, key, leave_out=in_run)
-        return report.open
+        return self._records.parents_report(relation, key, in_run).open
 
     def _outdated(self, item: TablePartition) -> bool:
         """Whether a partition of another run is older than its drops: an hour whose correction is on its way.

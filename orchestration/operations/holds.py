@@ -7,12 +7,10 @@ gate's answer is put there as the export's `gate` check, by partition, once for 
 from collections.abc import Iterable
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 from dagster._core.events import DagsterEvent
 
 from orchestration.delivery.showing import gate_result
+from orchestration.operations.check_events import check_evaluation
 from orchestration.operations.due import Held
 from orchestration.project import Project
 from orchestration.state.records import Hold
@@ -44,35 +42,10 @@ def _report(instance: dg.DagsterInstance, key: dg.AssetKey, item: Held) -> None:
     goes to the run that knows the reason, where it replaces what that run said of the gate before.
     """
     result = gate_result(key, item.report)
-    evaluation = dg.AssetCheckEvaluation(
-        asset_key=key,
-        check_name=str(result.check_name),
-        passed=result.passed,
-        metadata=result.metadata,
-        severity=result.severity,
-        description=result.description,
-        blocking=False,
-        partition=item.partition_key,
-        target_materialization_data=_last_delivered(instance, key, item.partition_key),
-    )
     event = DagsterEvent(
         event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
         job_name=_JOB_NAME,
-        event_specific_data=evaluation,
+        event_specific_data=check_evaluation(instance, result, key, item.partition_key, blocking=False),
         message=result.description,
     )
     instance.report_dagster_event(event, run_id=item.run_id)
-
-
-def _last_delivered(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition_key: str
-) -> AssetCheckEvaluationTargetMaterializationData | None:
-    """Return the partition's newest materialization: Dagster takes a check on an older one for missing."""
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition_key]), limit=1
-    )
-    for record in found.records:
-        return AssetCheckEvaluationTargetMaterializationData(
-            run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
-        )
-    return None

@@ -3,6 +3,7 @@
 Belongs here: what both `due` and `status` ask of the state store. Does not belong here: conclusions.
 """
 
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 
 from orchestration.deployment import Deployment
@@ -10,6 +11,7 @@ from orchestration.lineage import TablePartition
 from orchestration.partitions import SNAPSHOT_PARTITION, Grain, Partitioning
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
+from orchestration.quality.on_record import OnRecord
 from orchestration.state.records import Build, Delivery, Drop, Release
 
 _LENGTHS = {grain: place for place, grain in enumerate(Grain) if grain.timed}
@@ -22,6 +24,8 @@ class Records:
         self._store = deployment.store
         self._project = project
         self._gate = Gate(project.lineage, deployment.store)
+        self._on_record = OnRecord(deployment.store)
+        self._held = _Held(self.builds)
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}
         self._deliveries: dict[str, dict[str, Delivery]] = {}
@@ -97,13 +101,28 @@ class Records:
             self._releases[key] = self._store.releases.of_partition(key)
         return self._releases[key]
 
-    def report(
-        self, relation: str, key: str, leave_out: frozenset[TablePartition] = frozenset()
+    def report(self, relation: str, key: str) -> GateReport:
+        """Return the gate's answer for a partition, by what is on record."""
+        return self._gate.report_from_records(relation, key, self._held, self._on_record)
+
+    def parents_report(
+        self, relation: str, key: str, about_to_be_built: Collection[TablePartition]
     ) -> GateReport:
-        """Return the gate's answer for a partition, `leave_out` aside, by what is on record."""
-        held = {
-            (item.relation, item.partition_key): build.version
-            for item in self._project.lineage.chain(relation, key)
-            if (build := self.builds(item.relation).get(item.partition_key)) is not None
-        }
-        return self._gate.report_from_records(relation, key, held, leave_out)
+        """Return the gate's answer for what a partition is made of, some of which is good by then."""
+        return self._gate.parents_from_records(relation, key, self._held, about_to_be_built, self._on_record)
+
+
+class _Held(Mapping[tuple[str, str], str]):
+    """The versions that tables hold by the newest builds on record, each table's read when asked for."""
+
+    def __init__(self, builds: Callable[[str], Mapping[str, Build]]) -> None:
+        self._builds = builds
+
+    def __getitem__(self, place: tuple[str, str]) -> str:
+        return self._builds(place[0])[place[1]].version
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        raise NotImplementedError("what is on record is asked for by its place")
+
+    def __len__(self) -> int:
+        raise NotImplementedError("what is on record is asked for by its place")

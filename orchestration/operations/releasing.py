@@ -100,7 +100,7 @@ def _require_releasable(project: Project, report: GateReport, chosen: Collection
         and (item.relation not in to_come or (item.verdict is Verdict.NOT_BUILT and item.judged_at))
     ]
     if left or not chosen:
-        reasons = "\n".join(f"- {item} → {item.mend}" for item in (left or report.closed_by)[:5])
+        reasons = "\n".join(f"- {item} → {item.fix}" for item in (left or report.closed_by)[:5])
         raise NotReleasable(f"only a check that has failed can be released; mend this first:\n{reasons}")
 
 

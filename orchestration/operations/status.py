@@ -176,4 +176,4 @@ def _refusal(deployment: Deployment, relation: str, key: str, drop_key: str) -> 
 
 
 def _reasons(report: GateReport) -> str:
-    return "; ".join(str(item) for item in report.reasons[:2])
+    return report.summary

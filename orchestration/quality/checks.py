@@ -1,7 +1,7 @@
 """Suite -> asset check: partitioned as its table, blocking where a rule is critical."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,17 @@ import dagster as dg
 from orchestration.dagster_partitions import PartitionsOf
 from orchestration.deployment import Deployment
 from orchestration.partitions import UNPARTITIONED
+from orchestration.project_identity import ProjectIdentity
 from orchestration.quality import history, results
 from orchestration.quality.expectation_types import columns_read
 from orchestration.quality.judging import judge
 from orchestration.quality.parameters import ParameterProblem, parameters_in, references, resolved
 from orchestration.quality.reporting import check_metadata
 from orchestration.quality.rule_results import Outcome, RuleResult
+from orchestration.quality.sent_rows import sent_content
 from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
 from orchestration.state.records import Evidence
+from orchestration.steps import of_one_project
 from orchestration.warehouse.engine import POOL, table_versions
 
 if TYPE_CHECKING:
@@ -28,15 +31,20 @@ _HIDDEN = "not shown: the column is classified"
 
 def suite_checks(
     deployment: Deployment,
+    project: ProjectIdentity,
     targets: Iterable[SuiteTarget],
     partitions_of: PartitionsOf,
 ) -> list[dg.AssetChecksDefinition]:
     """Return one check a suite."""
-    return [_suite_check(deployment, target, partitions_of(target.table.partitioning)) for target in targets]
+    return [
+        _suite_check(deployment, project, target, partitions_of(target.table.partitioning))
+        for target in targets
+    ]
 
 
 def _suite_check(
     deployment: Deployment,
+    project: ProjectIdentity,
     target: SuiteTarget,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetChecksDefinition:
@@ -53,41 +61,65 @@ def _suite_check(
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
-        version, said = judge_partition(deployment, target, key, context.run.run_id)
-        failed = [item for item in said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
-        critical = [item for item in failed if item.rule.severity == "critical"]
-        warned = [item for item in failed if item.rule.severity == "warning"]
-        warned += [item for item in said if item.outcome is Outcome.NO_HISTORY]
-        # A warning fails the check in the UI and blocks nothing; what is only for the record does neither.
-        shown = critical or warned
-        summary = _summary(said, shown or failed)
-        deployment.store.record_evidence(
-            [
-                Evidence(
-                    relation=table.relation,
-                    partition_key=key,
-                    check=CHECK_NAME,
-                    version=version,
-                    passed=not critical,
-                    summary=summary,
-                    run_id=context.run.run_id,
-                )
-            ]
-        )
-        return dg.AssetCheckResult(
-            passed=not shown,
-            severity=dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN,
-            description=summary,
-            metadata={**check_metadata(said), "version of the table": version},
-        )
+        with of_one_project(project):
+            return judge_and_record(deployment, target, key, context.run.run_id)
 
     return check
 
 
-def judge_partition(
+def judge_and_record(
     deployment: Deployment, target: SuiteTarget, key: str, run_id: str
-) -> tuple[str, list[RuleResult]]:
-    """Judge a partition by its suite and keep the results; return (version judged, a result a rule).
+) -> dg.AssetCheckResult:
+    """Judge a partition by its suite, record what it said as evidence, and return it as Dagster shows it.
+
+    Raises:
+        dagster.Failure: the table holds nothing for the partition.
+    """
+    judged = judge_partition(deployment, target, key, run_id)
+    said = judged.said
+    failed = [item for item in said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
+    critical = [item for item in failed if item.rule.severity == "critical"]
+    warned = [item for item in failed if item.rule.severity == "warning"]
+    warned += [item for item in said if item.outcome is Outcome.NO_HISTORY]
+    # A warning fails the check in the UI and blocks nothing; what is only for the record does neither.
+    shown = critical or warned
+    summary = _summary(said, shown or failed)
+    deployment.store.record_evidence(
+        [
+            Evidence(
+                relation=target.table.relation,
+                partition_key=key,
+                check=CHECK_NAME,
+                version=judged.version,
+                passed=not critical,
+                summary=summary,
+                run_id=run_id,
+                rules=target.suite.rules_digest,
+                content=judged.content,
+            )
+        ]
+    )
+    return dg.AssetCheckResult(
+        check_name=CHECK_NAME,
+        asset_key=dg.AssetKey(target.table.asset_key),
+        passed=not shown,
+        severity=dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN,
+        description=summary,
+        metadata={**check_metadata(said), "version of the table": judged.version},
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a suite said of a version: a result a rule; `content` is a digest of rows that are sent."""
+
+    version: str
+    content: str
+    said: list[RuleResult]
+
+
+def judge_partition(deployment: Deployment, target: SuiteTarget, key: str, run_id: str) -> Judged:
+    """Judge a partition by its suite and keep the results.
 
     Raises:
         dagster.Failure: the table holds nothing for the partition.
@@ -103,6 +135,7 @@ def judge_partition(
         version = versions.get((relation, key))
         if version is None:
             raise dg.Failure(f"{relation} [{key}] holds nothing to judge; materialize it first")
+        before = sent_content(connection, target.table, key)
         metrics = _metrics(target.suite)
         history.measure(connection, relation, key, version, condition, metrics)
         past = (
@@ -122,11 +155,13 @@ def judge_partition(
         )
         said = [_with_note(next(answers), note) if isinstance(item, Rule) else item for item, note in asked]
         said = [_masked(item, target.classified) for item in said]
+        # A rule whose own SQL changes rows leaves others than were judged: no digest is theirs.
+        after = sent_content(connection, target.table, key)
         judged = results.Judged(
             relation, key, CHECK_NAME, version, run_id, datetime.now(UTC).replace(tzinfo=None)
         )
         _keep(connection, judged, said)
-    return version, said
+    return Judged(version, before if before == after else "", said)
 
 
 def _keep(connection: "duckdb.DuckDBPyConnection", judged: results.Judged, said: list[RuleResult]) -> None:

@@ -98,10 +98,11 @@ def validated_past(
             f" order by {'partition_key' if timed else 'recorded_at, partition_key'}"
         ).fetchall()
         candidates = held[-_LONGEST_LOOK_BACK:]
-    said: dict[tuple[str, str], list[bool]] = {}
+    said: dict[tuple[str, str], dict[str, bool]] = {}
     for item in store.evidence_of((relation, key) for key, _ in candidates):
-        said.setdefault((item.partition_key, item.version), []).append(item.passed)
-    counting = [place for place in candidates if all(said.get(place, [False]))]
+        # Oldest first: of what a check said by several rules the last word counts.
+        said.setdefault((item.partition_key, item.version), {})[item.check] = item.passed
+    counting = [place for place in candidates if all(said.get(place, {"": False}).values())]
     return Past(relation, table.partitioning, partition_column, counting)
 
 

@@ -16,7 +16,7 @@ _BAD = (Outcome.FAILED, Outcome.ERROR)
 
 
 def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
-    """Return findings that keep a gate closed as a table, each with what mends it."""
+    """Return findings that keep a gate closed as a table, each with what repairs it."""
     records = [
         dg.TableRecord(
             {
@@ -25,14 +25,14 @@ def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
                 "check": item.check,
                 "said": item.verdict.value,
                 "why": item.summary,
-                "mend": item.mend,
+                "fix": item.fix,
                 "when": _time(item.judged_at),
                 "version": item.version,
             }
         )
         for item in findings[:_SHOWN_FINDINGS]
     ]
-    columns = ("table", "partition", "check", "said", "why", "mend", "when", "version")
+    columns = ("table", "partition", "check", "said", "why", "fix", "when", "version")
     return _table(columns, records)
 
 

@@ -4,6 +4,8 @@ Belongs here: reading the file. Does not belong here: whether GX and the table k
 (`suite_rules`).
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,16 @@ class Suite:
     def blocking(self) -> bool:
         """Whether a failure of this suite can hold anything."""
         return any(rule.severity == "critical" for rule in self.rules)
+
+    @property
+    def rules_digest(self) -> str:
+        """A digest of what the suite blocks by: its critical rules, with their parameters as written.
+
+        What else it says shows, and holds nothing.
+        """
+        critical = [[rule.type, rule.kwargs] for rule in self.rules if rule.severity == "critical"]
+        told = sorted(json.dumps(rule, sort_keys=True, default=str) for rule in critical)
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     @property
     def guards(self) -> bool:

@@ -1,5 +1,6 @@
 """The records of the state store, as the stages know them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,9 +42,18 @@ class Drop:
         return f"{self.source}:{self.partition_key}:{self.ordinal}:{self.digest[:16]}"
 
 
+# {parent's relation: {partition key: version}}: what a build was made from.
+Inputs = Mapping[str, Mapping[str, str]]
+
+
 @dataclass(frozen=True)
 class Build:
-    """One write of one partition of one table."""
+    """One write of one partition of one table.
+
+    `inputs` are the versions of all partitions of its parents that it read; None where it is not on record,
+    as older code did not keep it, or was not read. `code` is a digest of the SQL, macros and variables that
+    made it, `project` of the project directory whose graph it was built in; both empty where not on record.
+    """
 
     relation: str
     partition_key: str
@@ -53,11 +63,18 @@ class Build:
     rows: int | None = None
     id: int = 0
     built_at: datetime | None = None
+    inputs: Inputs | None = None
+    code: str = ""
+    project: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one check said of one version of one partition of one table."""
+    """What one check said of one version of one partition of one table.
+
+    `rules` is a digest of what it judged by. `content` is a digest of the rows that it judged, of a table
+    that an export sends; both are empty where they are not on record.
+    """
 
     relation: str
     partition_key: str
@@ -67,6 +84,8 @@ class Evidence:
     summary: str
     run_id: str
     judged_at: datetime | None = None
+    rules: str = ""
+    content: str = ""
 
 
 class DeliveryStatus(StrEnum):
@@ -198,12 +217,13 @@ class Hold:
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that said no of one version of one partition of one table."""
+    """A check that said no, by these rules, of one version of one partition of one table."""
 
     relation: str
     partition_key: str
     check: str
     version: str
+    rules: str = ""
 
 
 @dataclass(frozen=True)

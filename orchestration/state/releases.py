@@ -24,7 +24,7 @@ class Releases:
             "export": release.export,
             "relation": release.relation,
             "partition_key": release.partition_key,
-            "checks": [[c.relation, c.partition_key, c.check, c.version] for c in release.checks],
+            "checks": [[c.relation, c.partition_key, c.check, c.version, c.rules] for c in release.checks],
             "reason": release.reason,
             "released_by": release.released_by,
             "released_at": datetime.now(UTC),

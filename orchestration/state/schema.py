@@ -21,6 +21,15 @@ metadata = MetaData()
 # SQLite counts rows up only in a column of type INTEGER.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
+# One row: which form the records have; see `upgrade`.
+form = Table(
+    "records_form",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("written_by", String(100), nullable=False),
+)
+
 drops = Table(
     "drops",
     metadata,
@@ -58,6 +67,9 @@ builds = Table(
     Column("row_count", BigInteger, nullable=True),
     Column("run_id", String(100), nullable=False),
     Column("built_at", DateTime(timezone=True), nullable=False),
+    Column("inputs", JSON, nullable=True),  # {parent: {partition key: version}}; null: not on record
+    Column("code", String(64), nullable=False, server_default=""),  # digest of the SQL that made it
+    Column("project", String(64), nullable=False, server_default=""),  # digest of the project directory
     Index("builds_by_table", "relation", "partition_key", "id"),
 )
 
@@ -73,6 +85,10 @@ evidence = Table(
     Column("summary", Text, nullable=False),
     Column("run_id", String(100), nullable=False),
     Column("judged_at", DateTime(timezone=True), nullable=False),
+    Column("rules", String(64), nullable=False, server_default=""),  # digest of what it was judged by
+    Column(
+        "content", String(64), nullable=False, server_default=""
+    ),  # digest of the rows, where they are sent
     Index("evidence_by_check", "relation", "partition_key", "check_name", "id"),
 )
 
@@ -221,7 +237,7 @@ releases = Table(
     Column("export", String(200), nullable=False),
     Column("relation", String(300), nullable=False),
     Column("partition_key", String(100), nullable=False),
-    # [[relation, partition key, check, version], …]: on other data the same check still holds.
+    # [[relation, partition key, check, version, rules], …]: on other data, or by others, it still holds.
     Column("checks", JSON, nullable=False),
     Column("reason", Text, nullable=False),
     Column("released_by", String(200), nullable=False),

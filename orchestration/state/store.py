@@ -15,7 +15,7 @@ from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.leases import Leases
 from orchestration.state.moments import now
-from orchestration.state.records import Build, Drop, DropFile, Evidence, Hold
+from orchestration.state.records import Build, Drop, DropFile, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
 from orchestration.state.upgrade import bring_up_to_date
@@ -95,18 +95,45 @@ class StateStore:
             row_count=build.rows,
             run_id=build.run_id,
             built_at=now(),
+            inputs=build.inputs,
+            code=build.code,
+            project=build.project,
         )
 
+    def complete_build(self, build: Build, inputs: Inputs, code: str, project: str) -> None:
+        """Record what a build was made from, of which older code did not keep it."""
+        table = schema.builds
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == build.id)
+                .values(inputs=inputs, code=code, project=project)
+            )
+
     def latest_builds(self, relation: str) -> dict[str, Build]:
-        """Return the newest build of each partition of a table."""
+        """Return the newest build of each partition of a table; without what they were made from."""
         table = schema.builds
         newest = (
             sa.select(sa.func.max(table.c.id))
             .where(table.c.relation == relation)
             .group_by(table.c.partition_key)
         )
-        query = sa.select(table).where(table.c.id.in_(newest))
+        # Thousands of days, and the windows that each has read, are more than anybody asks for.
+        columns = [column for column in table.c if column.name != "inputs"]
+        query = sa.select(*columns).where(table.c.id.in_(newest))
         return {row["partition_key"]: _build(row) for row in self._rows(query)}
+
+    def builds_of(self, tables: Iterable[tuple[str, str]]) -> list[Build]:
+        """Return, for the named partitions, the newest build of each version; oldest first."""
+        wanted = set(tables)
+        table = schema.builds
+        newest = (
+            sa.select(sa.func.max(table.c.id))
+            .where(*_among(table, wanted))
+            .group_by(table.c.relation, table.c.partition_key, table.c.version)
+        )
+        query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
+        return [_build(row) for row in self._rows(query) if (row["relation"], row["partition_key"]) in wanted]
 
     # -- requests
 
@@ -175,6 +202,8 @@ class StateStore:
                 "summary": item.summary,
                 "run_id": item.run_id,
                 "judged_at": now(),
+                "rules": item.rules,
+                "content": item.content,
             }
             for item in evidence
         ]
@@ -183,16 +212,18 @@ class StateStore:
                 connection.execute(sa.insert(schema.evidence), rows)
 
     def evidence_of(self, tables: Iterable[tuple[str, str]]) -> list[Evidence]:
-        """Return, for the named partitions, the newest evidence of each check and version; oldest first."""
+        """Return, for the named partitions, the newest evidence of each check by each rules on each version.
+
+        Oldest first.
+        """
         wanted = set(tables)
         table = schema.evidence
         newest = (
             sa.select(sa.func.max(table.c.id))
-            .where(
-                table.c.relation.in_({relation for relation, _ in wanted}),
-                table.c.partition_key.in_({key for _, key in wanted}),
+            .where(*_among(table, wanted))
+            .group_by(
+                table.c.relation, table.c.partition_key, table.c.check_name, table.c.version, table.c.rules
             )
-            .group_by(table.c.relation, table.c.partition_key, table.c.check_name, table.c.version)
         )
         query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
         return [
@@ -205,6 +236,8 @@ class StateStore:
                 summary=row["summary"],
                 run_id=row["run_id"],
                 judged_at=row["judged_at"],
+                rules=row["rules"],
+                content=row["content"],
             )
             for row in self._rows(query)
             if (row["relation"], row["partition_key"]) in wanted
@@ -267,6 +300,15 @@ def _configure_sqlite(connection: Any, _: object) -> None:
         connection.execute("pragma journal_mode = wal")
 
 
+def _among(table: sa.Table, places: Iterable[tuple[str, str]]) -> list[sa.ColumnElement[bool]]:
+    """Return conditions for rows of these (relation, partition key); they may let a few more pass."""
+    wanted = list(places)
+    return [
+        table.c.relation.in_({relation for relation, _ in wanted}),
+        table.c.partition_key.in_({key for _, key in wanted}),
+    ]
+
+
 def _build(row: Mapping[Any, Any]) -> Build:
     return Build(
         id=row["id"],
@@ -277,4 +319,7 @@ def _build(row: Mapping[Any, Any]) -> Build:
         rows=row["row_count"],
         run_id=row["run_id"],
         built_at=row["built_at"],
+        inputs=row.get("inputs"),
+        code=row["code"],
+        project=row["project"],
     )

@@ -1,6 +1,7 @@
 """The tables of a state store: made where it is new, brought up to date where an earlier version made it.
 
-Columns are only ever added, with a default that says what was so before; so an older version still reads it.
+Columns are only ever added, with a default that says what was so before. What their records mean changes with
+the version of their form, though: code refuses those that newer code wrote, as it would misread them.
 """
 
 import sqlalchemy as sa
@@ -9,23 +10,43 @@ from sqlalchemy.schema import CreateColumn
 
 from orchestration.state import schema
 
+# The form of the records that this code writes. 1 had no version: builds did not tell what they were made
+# from, nor evidence by which rules. Raise it where older code would misread what newer code writes.
+FORM = 2
+_BEFORE_FORMS = 1
 # Any number that nobody else locks in the state store's database.
 _LOCK = 5_851_042_733
+
+
+class RecordsTooNew(Exception):
+    """The records were written by newer code, and mean what this code does not know."""
+
+    def __init__(self, found: int, written_by: str) -> None:
+        super().__init__(
+            f"the state store has records of form {found}, written by Sluice {written_by}; expected form"
+            f" {FORM} or older, as this code would misread newer ones; start the newer code again, or restore"
+            " the backup of the whole data directory that was made before the upgrade"
+        )
 
 
 def bring_up_to_date(engine: Engine) -> None:
     """Make what the store lacks of tables, columns and indexes; does nothing where it lacks nothing.
 
     Processes that start at the same time do so one after the other.
+
+    Raises:
+        RecordsTooNew: newer code wrote the records.
     """
     with engine.connect() as connection:
-        if not _lacks_something(connection):
+        known = _form_of(connection)
+        if known == FORM and not _lacks_something(connection):
             return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         else:
             connection.exec_driver_sql("begin immediate")
+        _form_of(connection)  # newer code may have been here meanwhile
         schema.metadata.create_all(connection)
         held = _columns(connection)
         for table in schema.metadata.sorted_tables:
@@ -35,6 +56,24 @@ def bring_up_to_date(engine: Engine) -> None:
                     connection.execute(sa.text(f"alter table {table.name} add column {definition}"))
             for index in table.indexes:
                 index.create(connection, checkfirst=True)
+        connection.execute(sa.delete(schema.form))
+        connection.execute(sa.insert(schema.form).values(only=1, version=FORM, written_by=_version()))
+
+
+def _form_of(connection: sa.Connection) -> int:
+    """Return the form of the records, refusing one that is newer than this code's."""
+    if not sa.inspect(connection).has_table(schema.form.name):
+        return _BEFORE_FORMS
+    row = connection.execute(sa.select(schema.form.c.version, schema.form.c.written_by)).first()
+    if row is not None and row.version > FORM:
+        raise RecordsTooNew(row.version, row.written_by)
+    return row.version if row is not None else _BEFORE_FORMS
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("sluice")
 
 
 def _lacks_something(connection: sa.Connection) -> bool:

@@ -9,12 +9,15 @@ from typing import Any, cast
 from filelock import FileLock
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
-from orchestration.problems import Problem, ProjectError
+from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
-from orchestration.transformation.project_files import stamp_of
+from orchestration.transformation.code_digests import CodeDigests
+from orchestration.transformation.project_files import contents_of, stamp_of
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 
 PARTITION_STRATEGY = "partition"
+# How often a project is parsed whose files change while dbt reads them.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ class DbtNode:
 
 
 class DbtManifest:
-    """The parsed `manifest.json` of the company's dbt project."""
+    """The parsed `manifest.json` of the company's dbt project.
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    `digests` is {dbt's unique id: digest of the code} of its tables and data tests (`code_digests`).
+    """
+
+    def __init__(self, content: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> None:
         self.content = content
+        self.digests = digests or {}
 
     @cached_property
     def nodes(self) -> dict[str, DbtNode]:
@@ -115,28 +122,43 @@ def load_manifest(settings: Settings) -> DbtManifest:
 
     Raises:
         ProjectError: dbt cannot parse the project; carries dbt's own message.
+        ProjectChanged: its files changed during each of several parses.
     """
-    path = settings.dbt_target_dir / "manifest.json"
-    stamp_path = settings.dbt_target_dir / "manifest.stamp"
-    settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    folder = settings.dbt_target_dir
+    manifest, digests, stamped = (
+        folder / name for name in ("manifest.json", "code_digests.json", "manifest.stamp")
+    )
+    folder.mkdir(parents=True, exist_ok=True)
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
-    with FileLock(settings.dbt_target_dir.parent / "manifest.lock"):
-        stamp = stamp_of(settings)
-        if not (path.exists() and stamp_path.exists() and stamp_path.read_text() == stamp):
-            stamp_path.unlink(missing_ok=True)
-            try:
-                DbtProcess(settings).parse()
-            except DbtError as error:
-                raise ProjectError(
-                    [
-                        Problem(
-                            "dbt_project/dbt_project.yml", 1, f"dbt cannot parse the project: {error}",
-                            "a project that `dbt parse` takes", "correct what dbt names",
-                        )
-                    ]
-                ) from error  # fmt: skip
-            stamp_path.write_text(stamp)
-        return DbtManifest(json.loads(path.read_bytes()))
+    with FileLock(folder.parent / "manifest.lock"):
+        there = manifest.exists() and digests.exists() and stamped.exists()
+        if there and stamped.read_text() == stamp_of(settings):
+            return DbtManifest(json.loads(manifest.read_bytes()), json.loads(digests.read_bytes()))
+        for _ in range(_TRIES):
+            stamped.unlink(missing_ok=True)
+            before = contents_of(settings)
+            _parse(settings)
+            content = json.loads(manifest.read_bytes())
+            code = CodeDigests(settings, content).of_everything()
+            if contents_of(settings) == before:
+                digests.write_text(json.dumps(code))
+                stamped.write_text(stamp_of(settings))
+                return DbtManifest(content, code)
+    raise ProjectChanged("the dbt project")
+
+
+def _parse(settings: Settings) -> None:
+    try:
+        DbtProcess(settings).parse()
+    except DbtError as error:
+        raise ProjectError(
+            [
+                Problem(
+                    "dbt_project/dbt_project.yml", 1, f"dbt cannot parse the project: {error}",
+                    "a project that `dbt parse` takes", "correct what dbt names",
+                )
+            ]
+        ) from error  # fmt: skip
 
 
 def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:

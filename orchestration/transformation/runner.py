@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from orchestration.problems import ProjectChanged
 from orchestration.settings import Settings
 from orchestration.transformation.dbt_eased import ease_dbt
-from orchestration.transformation.project_files import stamp_of
+from orchestration.transformation.project_files import record_parse, stamp_of
 
 _LOCK = threading.Lock()
 # What was parsed in this process, by project files and database: the last few. Two deployments of one project
@@ -45,15 +46,24 @@ class DbtResult:
 
 
 class DbtProcess:
-    """dbt for one project directory and warehouse."""
+    """dbt for one project directory and warehouse.
 
-    def __init__(self, settings: Settings) -> None:
+    `stamp` is that of the parse which the graph was made of (`project_files.stamp_of`): graph and SQL are of
+    one parse, so nothing is run of any other. Without one, each call takes the project as it is then.
+    """
+
+    def __init__(self, settings: Settings, stamp: str | None = None) -> None:
         self._settings = settings
+        self._stamp = stamp
         self._manifest: Any = None
 
     def parse(self) -> None:
-        """Parse the project, write `manifest.json`, and keep the manifest for later calls."""
-        self._invoke(["parse"])
+        """Parse the project whole, write `manifest.json`, and keep the manifest for later calls.
+
+        Not by halves: dbt takes a YAML file for unchanged that has the time of modification which it had.
+        """
+        self._invoke(["parse", "--no-partial-parse", "--write-json"])
+        record_parse(self._settings, self._manifest)
 
     def build(
         self, name: str, tests: Sequence[str], variables: Mapping[str, str]
@@ -62,6 +72,7 @@ class DbtProcess:
 
         Raises:
             DbtError: dbt failed to build it; a failing test is a result, not an exception.
+            ProjectChanged: a file is another than in the parse that the graph was made of.
         """
         results = self._invoke(["build", "--select", name, *tests, *_NOTHING_ELSE], variables, may_fail=True)
         tables = [result for result in results if result.unique_id.split(".")[0] in TABLE_RESOURCES]
@@ -71,8 +82,23 @@ class DbtProcess:
             raise DbtError(tables[0].message)
         return tables[0], [result for result in results if result.unique_id.startswith("test.")]
 
+    def compiled(self, name: str, variables: Mapping[str, str]) -> str:
+        """Return the SQL that builds a model, as dbt compiles it now; "" of a seed.
+
+        Raises:
+            DbtError: dbt could not compile it.
+            ProjectChanged: a file is another than in the parse that the graph was made of.
+        """
+        results = self._invoke(["compile", "--select", name, "--no-inject-ephemeral-ctes"], variables)
+        return next((result.compiled_code for result in results), "")
+
     def test(self, names: Sequence[str], variables: Mapping[str, str]) -> list[DbtResult]:
-        """Run data tests by name; a failing test is a result, not an exception."""
+        """Run data tests by name; a failing test is a result, not an exception.
+
+        Raises:
+            DbtError: dbt did not come to running them.
+            ProjectChanged: a file is another than in the parse that the graph was made of.
+        """
         return self._invoke(["test", "--select", *names, *_NOTHING_ELSE], variables, may_fail=True)
 
     def _invoke(
@@ -89,10 +115,14 @@ class DbtProcess:
         messages: list[str] = []
         with _LOCK, _environment(settings.environment()):
             settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+            self._require_unchanged()
             if self._manifest is None and arguments[0] != "parse":
                 self._manifest = _PARSED.get(_project(settings))
             if self._manifest is None and arguments[0] != "parse":
-                self._keep(self._checked(self._call(dbtRunner(), ["parse"], None), messages))
+                # What dbt kept of its last parse is of these very files, or the graph would not be.
+                parsed = self._checked(self._call(dbtRunner(), ["parse", "--no-write-json"], None), messages)
+                self._require_unchanged()
+                self._keep(parsed)
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
                 outcome = self._call(runner, arguments, variables)
@@ -101,10 +131,15 @@ class DbtProcess:
             if arguments[0] == "parse":
                 self._keep(self._checked(outcome, messages))
                 return []
+            self._require_unchanged()  # a seed's file is read when it is built
         results = [_result(item) for item in getattr(outcome.result, "results", None) or []]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
             raise DbtError(_message(outcome, messages, results))
         return results
+
+    def _require_unchanged(self) -> None:
+        if self._stamp is not None and stamp_of(self._settings) != self._stamp:
+            raise ProjectChanged("the dbt project")
 
     def _keep(self, manifest: Any) -> None:
         self._manifest = manifest
@@ -128,8 +163,7 @@ class DbtProcess:
                 "--log-level", "none", "--log-level-file", "info",
                 # The manifest is on disk already, and results come back in memory: writing both anew
                 # takes longer than most models do.
-                *(["--write-json"] if arguments[0] == "parse" else ["--no-write-json"]),
-                *([] if arguments[0] == "parse" else ["--no-populate-cache"]),
+                *([] if arguments[0] == "parse" else ["--no-write-json", "--no-populate-cache"]),
             ]
         )  # fmt: skip
 

@@ -31,6 +31,17 @@ def partition_condition(column: str, partitioning: Partitioning, key: str) -> st
     return f"({quoted(column)} >= {lower} and {quoted(column)} < {upper})"
 
 
+def partition_rows(relation: str, column: str, partitioning: Partitioning, key: str) -> str:
+    """Return SQL for the rows of a partition of a table, `schema.name`; of one that is not cut for all rows.
+
+    Raises:
+        ValueError: the key is none of this partitioning.
+    """
+    schema, _, name = relation.partition(".")
+    where = f" where {partition_condition(column, partitioning, key)}" if column else ""
+    return f"select * from {quoted(schema)}.{quoted(name)}{where}"
+
+
 def partition_bounds(partitioning: Partitioning, key: str) -> tuple[str, str] | None:
     """Return the half-open interval of a partition as ISO 8601 text, in UTC; None where it is no time.
 

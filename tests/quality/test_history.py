@@ -18,7 +18,7 @@ from orchestration.warehouse.engine import Warehouse, record_version
 
 RELATION = "marts.numbers"
 DAILY = Partitioning(Grain.DAILY)
-NUMBERS = Table(RELATION, ("marts", "numbers"), DAILY, parents={}, blocking_checks=("expectations",))
+NUMBERS = Table(RELATION, ("marts", "numbers"), DAILY, parents={}, rules={"expectations": ""})
 MONDAY = date(2024, 1, 1)
 
 
@@ -127,7 +127,7 @@ def test_without_a_day_to_look_at_there_is_no_history(
 
 def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
     snapshot = Partitioning(Grain.SNAPSHOT)
-    table = Table("marts.shops", ("marts", "shops"), snapshot, parents={}, blocking_checks=())
+    table = Table("marts.shops", ("marts", "shops"), snapshot, parents={}, rules={})
     metrics = history.metrics_of(["row_count.previous"])
     for version, rows, passed in (("1", 10, True), ("2", 20, False), ("3", 30, True)):
         warehouse.execute(f"create or replace table marts.shops as select range as n from range({rows})")
@@ -168,7 +168,7 @@ def test_partitions_of_every_grain_have_a_past(
 ) -> None:
     """The rows of each are read from the table itself; drops are in the order in which they came."""
     cut = Partitioning(grain, "boxes" if grain is Grain.DROP else "")
-    table = Table("marts.boxes", ("marts", "boxes"), cut, parents={}, blocking_checks=())
+    table = Table("marts.boxes", ("marts", "boxes"), cut, parents={}, rules={})
     with Warehouse(tmp_path / "w.duckdb").connect() as connection:
         history.create_tables(connection)
         connection.execute("create schema if not exists marts")

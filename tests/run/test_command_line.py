@@ -21,7 +21,7 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
     code, said, complained = company.sluice("run")
     assert code == 1
     assert f"✗ {TUE}" in said
-    assert "needs attention" in said
+    assert "needs attention" in said, complained
     assert "rain_mm" in said
     assert "Traceback" not in said + complained
 

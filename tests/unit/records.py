@@ -3,9 +3,10 @@
 Belongs here: playing the graph's part in the state store. Does not: judging what follows from it.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
+from orchestration.lineage import Lineage
 from orchestration.operations.due import Cursor, Due, DueRun, find_due
 from orchestration.state.records import Build, Evidence
 from tests.company import Company
@@ -67,16 +68,36 @@ class Ledger:
         store, source = self.company.deployment.store, relation.removeprefix("raw.")
         drop = store.latest_drops(source).get(day or "snapshot") if relation.startswith("raw.") else None
         version = f"v{self.builds}"
-        store.record_build(
-            Build(relation, day, version, "run", drop_ordinal=drop.ordinal if drop else None, rows=1)
-        )
+        lineage = self.company.project.lineage
+        held = {
+            (name, key): build.version
+            for name in lineage.tables
+            for key, build in store.latest_builds(name).items()
+        }
+        build = whole_build(lineage, relation, day, version, held)
+        store.record_build(replace(build, drop_ordinal=drop.ordinal if drop else None))
         return version
 
     def judge(self, relation: str, day: str, *, passed: bool = True) -> None:
         """Record what every blocking check says of a table's newest version."""
         store = self.company.deployment.store
         version = store.latest_builds(relation)[day].version
-        checks = self.company.project.lineage.tables[relation].blocking_checks
+        rules = self.company.project.lineage.tables[relation].rules
         store.record_evidence(
-            [Evidence(relation, day, check, version, passed, "as told", "run") for check in checks]
+            [
+                Evidence(relation, day, check, version, passed, "as told", "run", rules=by)
+                for check, by in rules.items()
+            ]
         )
+
+
+def whole_build(
+    lineage: Lineage, relation: str, key: str, version: str, held: Mapping[tuple[str, str], str]
+) -> Build:
+    """Return the build of a partition from what its parents hold, by today's SQL."""
+    inputs: dict[str, dict[str, str]] = {}
+    for read in lineage.reads(relation, key):
+        if parent := held.get((read.relation, read.partition_key)):
+            inputs.setdefault(read.relation, {})[read.partition_key] = parent
+    code = lineage.tables[relation].code
+    return Build(relation, key, version, "run", rows=1, inputs=inputs, code=code, project="project")

@@ -20,7 +20,7 @@ TIMED = (HOURLY, DAILY, WEEKLY, MONTHLY)
 
 
 def table(name: str, cut: Partitioning = DAILY, start: datetime | None = None, **parents: int) -> Table:
-    return Table(name, (name,), cut, parents, (), start)
+    return Table(name, (name,), cut, parents, {}, start)
 
 
 @pytest.fixture

@@ -26,10 +26,14 @@
   so that such SQL, run by hand, selects nothing. Only building a model without one is an error.
 -#}
 {% macro partition_bound(name) -%}
-    {%- if execute and flags.WHICH in ('run', 'build') and not var(name, none) -%}
+    {#- By their names: what asks for a variable of a computed name counts as made of all variables. -#}
+    {%- set bounds = {
+        'partition_start': var('partition_start', none), 'partition_end': var('partition_end', none)
+    } -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and not bounds[name] -%}
         {%- do require_partition_key() -%}
     {%- endif -%}
-    {%- do return(var(name, '0001-01-01') | string) -%}
+    {%- do return((bounds[name] or '0001-01-01') | string) -%}
 {%- endmacro %}
 
 {#- How this run's partition is cut; a day, if nothing says so. -#}

@@ -1,0 +1,171 @@
+"""`sluice rerun`, `judge`, `outdated`: what people do about a gate that is closed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.cli.main import DataDir, DemoDestinations, Project, app, out, settings_of, usage_errors
+
+if TYPE_CHECKING:
+    from orchestration.deployment import Deployment
+    from orchestration.headless import JudgedCheck
+    from orchestration.operations.rebuilding import Rebuild
+    from orchestration.project import Project as LoadedProject
+
+First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
+Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
+_MOST_KEYS_SHOWN = 3
+
+
+@app.command()
+def rerun(
+    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")] = "",
+    partition: Annotated[str, typer.Option(help="The partition; none for a table that is not cut.")] = "",
+    first: First = "",
+    last: Last = "",
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="All that older SQL has built, of TABLE or of all tables.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and stop.")] = False,
+    demo_destinations: DemoDestinations = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Build partitions of a table anew, with their checks, all that is made of them, and the exports below.
+
+    Says what that is first. Ends with code 1 if anything failed or is held.
+    """
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.cli.running import rerun_and_show
+
+        if not table and not outdated:
+            raise ValueError("expected a TABLE, as staging.stg_sales, or --outdated")
+        if partition and (first or last):
+            raise ValueError("--partition is one, --from and --to are a range: expected one of the two")
+        if last and not first:
+            raise ValueError("--to without --from; expected both, or --partition")
+
+        def rebuild(deployment: "Deployment", loaded: "LoadedProject") -> "list[Rebuild]":
+            return _rebuilds(deployment, loaded, table, partition, first, last, outdated=outdated)
+
+        healthy = rerun_and_show(settings, rebuild, out, demo_destinations, only_say=dry_run)
+    raise typer.Exit(0 if healthy else 1)
+
+
+def _rebuilds(
+    deployment: "Deployment",
+    project: "LoadedProject",
+    table: str,
+    partition: str,
+    first: str,
+    last: str,
+    *,
+    outdated: bool,
+) -> "list[Rebuild]":
+    from orchestration.operations import rebuilding
+    from orchestration.operations.asking import key_expected, keys_between, table_of
+
+    found = table_of(project, table) if table else None
+    if outdated:
+        places = [
+            (item.relation, key)
+            for item in rebuilding.outdated(deployment, project)
+            if found is None or item.relation == found.relation
+            for key in item.partition_keys
+            if not first or found is None or key in keys_between(deployment, found, first, last)
+        ]
+        if not places:
+            out.print("nothing is built by older SQL")
+        return rebuilding.rebuild_of(deployment, project, places)
+    assert found is not None
+    if first:
+        keys = keys_between(deployment, found, first, last)
+        if not keys:
+            raise ValueError(f"nothing of `{table}` is built from {first} to {last or first}")
+    else:
+        if not found.partitioning.holds(partition):
+            raise ValueError(f"`{table}` expects {_option(key_expected(found.partitioning))}")
+        keys = [partition]
+    return rebuilding.rebuild_of(deployment, project, [(table, key) for key in keys])
+
+
+def _option(expected: str) -> str:
+    return "no --partition: it is not partitioned" if expected.startswith("none") else (
+        f"--partition with {expected}"
+    )  # fmt: skip
+
+
+@app.command()
+def judge(
+    table: Annotated[str, typer.Argument(help="The table, as staging.stg_sales.")],
+    first: First = "",
+    last: Last = "",
+    with_parents: Annotated[
+        bool, typer.Option("--with-parents", help="Also all that it is made of, days of windows too.")
+    ] = False,
+    project: Project = None,
+    data: DataDir = None,
+) -> None:
+    """Judge what a table holds by today's rules, without building it.
+
+    Ends with code 1 if a check that blocks says no, or something could not be judged.
+    """
+    with settings_of(project, data) as settings, usage_errors():
+        from orchestration.deployment import Deployment
+        from orchestration.headless import judge as judge_now
+        from orchestration.operations.instance import open_instance
+        from orchestration.operations.status import Standing, status
+        from orchestration.project import load_project
+
+        loaded, deployment = load_project(settings), Deployment(settings)
+        with open_instance(settings) as instance:
+            judged = judge_now(deployment, loaded, instance, table, first, last, with_parents=with_parents)
+        ready = [
+            row
+            for row in status(deployment, loaded)
+            if row.kind == "export" and row.standing is Standing.READY
+        ]
+    failed = [item for item in judged.checks if not item.passed]
+    for item in failed:
+        where = f"{item.relation} [{item.partition_key}]" if item.partition_key else item.relation
+        style = "red" if item.blocking else "yellow"
+        out.print(f"{where} check `{item.check}`: {item.summary}", style=style, markup=False, soft_wrap=True)
+    for text in judged.failures:
+        out.print(text, style="red", markup=False, soft_wrap=True)
+    out.print(_counted(judged.checks))
+    if ready:
+        names = ", ".join(f"{row.name} [{row.partition_key}]" for row in ready[:_MOST_KEYS_SHOWN])
+        more = f" and {len(ready) - _MOST_KEYS_SHOWN} more" if len(ready) > _MOST_KEYS_SHOWN else ""
+        out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
+    raise typer.Exit(1 if judged.failures or any(item.blocking for item in failed) else 0)
+
+
+def _counted(checks: "Sequence[JudgedCheck]") -> str:
+    places = {(item.relation, item.partition_key) for item in checks}
+    passed = sum(item.passed for item in checks)
+    return f"{len(checks)} checks of {len(places)} partitions judged by today's rules: {passed} passed"
+
+
+@app.command()
+def outdated(project: Project = None, data: DataDir = None) -> None:
+    """List the partitions that were built by older SQL than today's. Ends with code 1 if there are any."""
+    with settings_of(project, data) as settings:
+        from orchestration.deployment import Deployment
+        from orchestration.operations.rebuilding import outdated as outdated_of
+        from orchestration.project import load_project
+
+        found = outdated_of(Deployment(settings), load_project(settings))
+    for item in found:
+        out.print(f"{item.relation}: {_span(item.partition_keys)}", markup=False)
+    if found:
+        out.print("built by older SQL; `sluice rerun --outdated` builds them anew, after saying what that is")
+    else:
+        out.print("nothing is built by older SQL")
+    raise typer.Exit(1 if found else 0)
+
+
+def _span(keys: "Sequence[str]") -> str:
+    if len(keys) > 1:
+        return f"{keys[0]} to {keys[-1]} ({len(keys)} partitions)"
+    return "".join(keys) or "not partitioned"

@@ -1,0 +1,89 @@
+"""A partition of a raw table, judged by today's contract without loading it anew.
+
+Its drop is converted from the originals, as a load would, and compared with the rows that the table holds.
+Belongs here: that comparison. Does not belong here: recording what it said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.contracts.model import SourceContract
+from orchestration.deployment import Deployment
+from orchestration.ingestion.conversion import convert_drop, scratch_directory
+from orchestration.ingestion.convert import TooManyBadRows
+from orchestration.ingestion.formats.base import Unreadable
+from orchestration.ingestion.load import keep_drop
+from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
+from orchestration.ingestion.refusal import DropRefused
+from orchestration.partitions import SNAPSHOT_PARTITION
+from orchestration.state.records import Build, Drop
+from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.row_hash import content_digest
+
+
+@dataclass(frozen=True)
+class ContractVerdict:
+    """Whether today's contract takes in a drop as the very rows that the raw table holds."""
+
+    passed: bool
+    summary: str
+
+
+def judge_by_contract(
+    deployment: Deployment, contract: SourceContract, partition_key: str, build: Build
+) -> ContractVerdict:
+    """Judge what a build left in the raw table; `partition_key` is the table's, "" of a snapshot.
+
+    Raises:
+        DropRefused: the drop's originals are not what they were.
+        MaskingKeyMissing: the contract hashes values, and this deployment has no key.
+    """
+    key = partition_key or SNAPSHOT_PARTITION
+    drops = deployment.store.drops_of(contract.name, key)
+    drop = next((item for item in drops if item.ordinal == build.drop_ordinal), None)
+    if drop is None:
+        return ContractVerdict(False, "the drop that it was loaded from is not on record")
+    if drop.file is None:
+        return ContractVerdict(True, f"drop {drop.ordinal} of {key}: closed without a file, by a later drop")
+    landed = keep_drop(deployment, contract, drop)
+    with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
+        try:
+            converted = convert_drop(deployment, contract, drop, deployment.originals, landed, scratch)
+        except (TooManyBadRows, DropRefused) as refused:
+            return ContractVerdict(False, str(refused))
+        except Unreadable as error:
+            return ContractVerdict(False, f"{error.file}: {error.rule}")
+        columns = [column.name for column in contract.loaded_columns] + list(converted.added)
+        if not _same_rows(deployment, contract, drop, columns, converted.rows):
+            said = f"drop {drop.ordinal} of {key}: by today's contract other rows are taken in than it holds"
+            return ContractVerdict(False, said)
+    return ContractVerdict(
+        True,
+        "; ".join([f"drop {drop.ordinal} of {key}: {converted.loaded} rows as agreed", *converted.warnings]),
+    )
+
+
+def _same_rows(
+    deployment: Deployment,
+    contract: SourceContract,
+    drop: Drop,
+    columns: Sequence[str],
+    converted: Sequence[Path],
+) -> bool:
+    listed = ", ".join(quoted(name) for name in columns)
+    files = ", ".join(literal(str(path)) for path in converted)
+    with deployment.warehouse.connect() as connection:
+        described = connection.execute(f"describe {contract.relation}").fetchall()
+        held = {row[0]: row[1] for row in described if row[0] not in TECHNICAL_COLUMNS}
+        if not set(columns) <= held.keys():
+            return False
+        # Columns that other drops have brought along are empty in this one.
+        others = [name for name in held if name not in columns]
+        empty = " and ".join(f"{quoted(name)} is null" for name in others) or "true"
+        own = f"from {contract.relation} where _partition_key = {literal(drop.partition_key)}"
+        cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in columns)
+        (strays,) = connection.execute(f"select count(*) {own} and not ({empty})").fetchone() or (0,)
+        return not strays and content_digest(connection, f"select {listed} {own}") == content_digest(
+            connection, f"select {cast} from read_parquet([{files}])"
+        )

@@ -1,0 +1,135 @@
+"""What is to be built anew: a range of partitions with all that is made of them, or what older SQL has built.
+
+Belongs here: which runs that takes, in which order, and saying so beforehand. Does not belong here: running
+them (`headless`).
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestration.deployment import Deployment
+from orchestration.lineage import Partition
+from orchestration.operations.due import DueRun
+from orchestration.project import Project
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """One run of a rebuild; runs of a higher `level` are made of what those of lower ones build."""
+
+    level: int
+    run: DueRun
+
+
+@dataclass(frozen=True, order=True)
+class Outdated:
+    """Partitions of a table that were built by older SQL than today's, in their order."""
+
+    relation: str
+    partition_keys: tuple[str, ...]
+
+
+def rebuild_of(deployment: Deployment, project: Project, places: Iterable[tuple[str, str]]) -> list[Rebuild]:
+    """Return the runs that build (relation, partition key) anew, and all that is made of them.
+
+    One run a partition, earlier ones first, so that a trailing window reads days that are built anew already.
+    What is cut otherwise and requires a partition, as a day its hours, is built anew where it was built
+    before, in a run of its own. What reads it as an earlier day of a window stays as it is, and so does what
+    is cut at all below a table that is not.
+    """
+    found: dict[tuple[int, Partition], set[str]] = {}
+    for relation, key in places:
+        for level, partition, tables in _made_of(deployment, project, relation, key):
+            found.setdefault((level, partition), set()).update(tables)
+    order = {relation: number for number, relation in enumerate(project.lineage.tables)}
+    return [
+        Rebuild(level, _run(project, partition, sorted(tables, key=order.__getitem__)))
+        for (level, partition), tables in sorted(
+            found.items(), key=lambda item: (item[0][0], item[0][1].order)
+        )
+    ]
+
+
+def outdated(deployment: Deployment, project: Project) -> list[Outdated]:
+    """Return what older SQL has built, as the newest builds on record say, parents first.
+
+    Builds that older code recorded, without their SQL, are not among them: `sluice judge` finds out.
+    """
+    found: list[Outdated] = []
+    for table in project.lineage.tables.values():
+        if not table.code:
+            continue
+        keys = [
+            key
+            for key, build in deployment.store.latest_builds(table.relation).items()
+            if build.project and build.code != table.code and table.partitioning.holds(key)
+        ]
+        if keys:
+            ordered = sorted(keys, key=lambda key: Partition(table.partitioning, key).order)
+            found.append(Outdated(table.relation, tuple(ordered)))
+    return found
+
+
+def said_beforehand(rebuilds: Sequence[Rebuild]) -> list[str]:
+    """Return in words what a rebuild will do: a line for runs of one kind that follow each other."""
+    lines: list[str] = []
+    kind: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    keys: list[str] = []
+    for item in [*rebuilds, None]:
+        this = (item.run.relations, item.run.exports) if item is not None else None
+        if kind is not None and this != kind:
+            lines.append(_line(*kind, keys))
+            keys = []
+        if item is not None:
+            keys.append(item.run.partition_key)
+        kind = this
+    return lines
+
+
+def _line(relations: Sequence[str], exports: Sequence[str], keys: Sequence[str]) -> str:
+    span = f"{keys[0]} to {keys[-1]} ({len(keys)} partitions)" if len(keys) > 1 else keys[0]
+    sent = f"; then sends what differs of {', '.join(exports)}" if exports else ""
+    return f"{span or 'not partitioned'}: builds {', '.join(relations)}{sent}"
+
+
+def _run(project: Project, partition: Partition, tables: Sequence[str]) -> DueRun:
+    return DueRun(
+        partition=partition,
+        relations=tuple(tables),
+        exports=tuple(
+            name for name, export in project.exports.items() if project.node_of(export).relation in tables
+        ),
+        run_key=f"rerun {uuid.uuid4()}",
+        requests={},
+    )
+
+
+def _made_of(
+    deployment: Deployment, project: Project, relation: str, partition_key: str
+) -> list[tuple[int, Partition, list[str]]]:
+    """Return the partitions to build anew with their tables, and how many runs behind the first they are."""
+    lineage = project.lineage
+    own = Partition(lineage.tables[relation].partitioning, partition_key)
+    if not own.partitioning.grain.timed:
+        wanted = {relation, *lineage.descendants(relation)}
+        return [(0, own, [name for name in lineage.partitionings[own.partitioning] if name in wanted])]
+    reaches = lineage.affected([relation], partition_key)
+    # A table stands as many runs behind the first as its ancestors change their grain on the way to it.
+    behind: dict[str, int] = {}
+    found: dict[tuple[int, Partition], list[str]] = {}
+    for name, table in lineage.tables.items():
+        if name not in reaches:
+            continue
+        changes = [
+            behind[parent] + (lineage.tables[parent].partitioning != table.partitioning)
+            for parent in table.parents
+            if parent in behind
+        ]
+        behind[name] = max(changes, default=0)
+        built = deployment.store.latest_builds(name)
+        for key in table.partitioning.overlapping(reaches[name].start, reaches[name].end):
+            partition = Partition(table.partitioning, key)
+            if partition == own or key in built:
+                found.setdefault((behind[name], partition), []).append(name)
+    return [(level, partition, tables) for (level, partition), tables in found.items()]

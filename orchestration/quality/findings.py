@@ -1,0 +1,171 @@
+"""What the gate finds: one link of the chain of evidence each, in words, with the command that repairs it.
+
+Belongs here: verdicts, findings, the report made of them. Does not belong here: how they are found (`gate`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from orchestration.state.records import Release
+
+
+class Verdict(StrEnum):
+    """What the records say of one link: a check on a version, a version, or a build and its parents."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    RELEASED = "failed, and released"
+    STALE = "passed on an older version"
+    MISSING = "never ran on this version"
+    OTHER_RULES = "never ran by today's rules"
+    NOT_BUILT = "table never built for this partition"
+    RESTORED = "older than the newest build on record"
+    UNRECORDED = "its build is not on record"
+    HALF_RECORDED = "not on record what it was built from"
+    OLDER_SQL = "built by older SQL"
+    OTHER_PARENT = "built from another version of its parent"
+    OTHER_ROWS = "not the rows that were judged"
+
+
+_SHOWN_REASONS = 2
+_LETS_PASS = (Verdict.PASSED, Verdict.RELEASED)
+# What judging what is there can repair, without building.
+_JUDGED_AGAIN = (Verdict.STALE, Verdict.MISSING, Verdict.OTHER_RULES, Verdict.HALF_RECORDED)
+_BUILT_AGAIN = (
+    Verdict.RESTORED, Verdict.UNRECORDED, Verdict.OLDER_SQL, Verdict.OTHER_PARENT, Verdict.OTHER_ROWS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One link; `check` is empty where it is about the table or its build.
+
+    `read_by` is the (relation, partition key) that was built from this version, where the warehouse does not
+    hold the version any more. `own`: it is of the partition's own chain, and not of a window or snapshot.
+    """
+
+    relation: str
+    partition_key: str
+    check: str
+    verdict: Verdict
+    summary: str
+    version: str
+    judged_at: datetime | None
+    run_id: str = ""
+    rules: str = ""
+    read_by: tuple[str, str] | None = None
+    own: bool = True
+
+    @property
+    def fix(self) -> str:
+        """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
+        raw = self.relation.startswith("raw.")
+        verdict = self.verdict
+        if verdict in _LETS_PASS:
+            return ""
+        if self.read_by is not None and verdict is Verdict.FAILED:
+            return f"`{_rerun(*self.read_by)}`"
+        if verdict is Verdict.FAILED:
+            if raw:
+                return "have the provider land a corrected drop"
+            return f"fix the model or its input, then `{_rerun(self.relation, self.partition_key)}`"
+        if verdict is Verdict.NOT_BUILT:
+            if self.judged_at is not None:
+                return "have the provider land a corrected drop"
+            return f"`{_rerun(self.relation, self.partition_key)}`, once what it reads is in order"
+        if verdict in _JUDGED_AGAIN:
+            return f"`{_judge(self.relation, self.partition_key)}`"
+        return f"`{_rerun(self.relation, self.partition_key)}`"
+
+    @property
+    def builds_again(self) -> bool:
+        """Whether its fix builds this partition anew, and with it all that is made of it."""
+        return self.verdict in _BUILT_AGAIN or self.verdict in (Verdict.FAILED, Verdict.NOT_BUILT)
+
+    def __str__(self) -> str:
+        where = f"{self.relation} [{self.partition_key}]" if self.partition_key else self.relation
+        check = f" check `{self.check}`" if self.check else ""
+        return f"{where}{check}: {self.verdict.value}{f': {self.summary}' if self.summary else ''}"
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """The gate of one partition of one table: every finding, ancestors first.
+
+    `covered` are findings that another one's fix repairs as well: an ancestor that is built anew brings all
+    that is made of it along.
+    """
+
+    relation: str
+    partition_key: str
+    findings: tuple[Finding, ...]
+    versions: Mapping[tuple[str, str], str]
+    releases: tuple[Release, ...] = ()
+    covered: frozenset[Finding] = frozenset()
+
+    @property
+    def closed_by(self) -> tuple[Finding, ...]:
+        """The findings that keep the gate closed."""
+        return tuple(item for item in self.findings if item.verdict not in _LETS_PASS)
+
+    @property
+    def open(self) -> bool:
+        """Whether the partition may go on."""
+        return not self.closed_by
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings in which something said no; what is only not there yet is left out."""
+        return tuple(
+            item
+            for item in self.findings
+            if item.verdict is Verdict.FAILED
+            or (item.verdict is Verdict.NOT_BUILT and item.judged_at is not None)
+        )
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What to type, or to have done, in this order; what can be judged again is judged by one command."""
+        judged = [item for item in self.reasons if item.verdict in _JUDGED_AGAIN]
+        at_once = f"`{_judge(self.relation, self.partition_key)} --with-parents`"
+        steps = [at_once if item in judged and len(judged) > 1 else item.fix for item in self.reasons]
+        return tuple(dict.fromkeys(steps))
+
+    @property
+    def summary(self) -> str:
+        """Why the gate is closed, and what to type, in one line."""
+        shown = [str(item) for item in self.reasons[:_SHOWN_REASONS]]
+        more = len(self.reasons) - len(shown)
+        return "; ".join(
+            [*shown, *([f"and {more} more"] if more else []), *(f"→ {step}" for step in self.steps[:1])]
+        )
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether a table holds what was not judged as it is now, or is no longer what was judged."""
+        return any(item.verdict in (*_JUDGED_AGAIN, *_BUILT_AGAIN) for item in self.findings)
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """Why the gate is closed: what said no, not all that is missing because of it."""
+        return tuple(item for item in self.closed_by if item not in self.covered) or self.closed_by
+
+
+class GateClosed(Exception):
+    """A partition must not go on; `report` says why."""
+
+    def __init__(self, report: GateReport) -> None:
+        self.report = report
+        reasons = "\n".join(f"- {finding}" for finding in report.reasons)
+        partition = f" [{report.partition_key}]" if report.partition_key else ""
+        super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
+
+
+def _rerun(relation: str, key: str) -> str:
+    return f"sluice rerun {relation}" + (f" --partition {key}" if key else "")
+
+
+def _judge(relation: str, key: str) -> str:
+    return f"sluice judge {relation}" + (f" --from {key} --to {key}" if key else "")

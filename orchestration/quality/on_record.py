@@ -1,0 +1,60 @@
+"""Builds and evidence on record, of many partitions at once: what the gate asks, read as few times as can be.
+
+Belongs here: reading, and which of several records counts. Does not belong here: conclusions (`gate`).
+"""
+
+from collections.abc import Iterable
+
+from orchestration.state.records import Build, Evidence
+from orchestration.state.store import StateStore
+
+Place = tuple[str, str]
+"""(relation, partition key)."""
+
+
+class OnRecord:
+    """The records as they were when each place was first asked for; make a new one for another look."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self._builds: dict[Place, dict[str, Build]] = {}
+        self._newest: dict[Place, Build] = {}
+        self._said: dict[Place, list[Evidence]] = {}
+
+    def read(self, places: Iterable[Place]) -> None:
+        """Read all that is on record of places, in two queries."""
+        wanted = {place for place in places if place not in self._said}
+        if not wanted:
+            return
+        for place in wanted:
+            self._builds[place], self._said[place] = {}, []
+        for build in self._store.builds_of(wanted):
+            place = (build.relation, build.partition_key)
+            self._builds[place][build.version] = build
+            self._newest[place] = build
+        for item in self._store.evidence_of(wanted):
+            self._said[(item.relation, item.partition_key)].append(item)
+
+    def newest(self, place: Place) -> Build | None:
+        """Return the newest build of a place."""
+        self.read([place])
+        return self._newest.get(place)
+
+    def build(self, place: Place, version: str) -> Build | None:
+        """Return the newest record of the build of a version."""
+        self.read([place])
+        return self._builds[place].get(version)
+
+    def said(self, place: Place, check: str, version: str) -> list[Evidence]:
+        """Return what a check said of a version, by whatever rules, oldest first."""
+        return [item for item in self.of_any_version(place, check) if item.version == version]
+
+    def last_words(self, place: Place, version: str) -> list[Evidence]:
+        """Return the newest word of each check on a version, by whatever rules."""
+        said = [item for item in self.of_any_version(place) if item.version == version]
+        return list({item.check: item for item in said}.values())
+
+    def of_any_version(self, place: Place, check: str = "") -> list[Evidence]:
+        """Return what was said of any version of a place, by one check or by all; oldest first."""
+        self.read([place])
+        return [item for item in self._said[place] if check in ("", item.check)]

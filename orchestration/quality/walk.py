@@ -1,0 +1,272 @@
+"""The walk up the chain of evidence: what a partition is made of, link by link, and what is wrong with it.
+
+Belongs here: which links there are, and when one of them holds. Does not belong here: who asks, and releases
+(`gate`); words and commands (`findings`).
+"""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from orchestration.lineage import Lineage, Table
+from orchestration.quality.findings import Finding, Verdict
+from orchestration.quality.on_record import OnRecord, Place
+from orchestration.quality.sent_rows import sent_content
+from orchestration.state.records import Build, Evidence, Inputs
+
+if TYPE_CHECKING:
+    import duckdb
+
+Held = Mapping[Place, str]
+"""{(relation, partition key): version}: what the warehouse holds, or the records say that it does."""
+
+
+class Walk:
+    """One walk up the chain of evidence: what was looked at, and what was found."""
+
+    def __init__(self, lineage: Lineage, held: Held, on_record: OnRecord) -> None:
+        self.held = held
+        self.findings: dict[Finding, None] = {}
+        self.versions: dict[Place, str] = {}
+        self._lineage = lineage
+        self._on_record = on_record
+        self._seen: set[Place] = set()
+        self._seen_then: set[tuple[Place, str]] = set()
+
+    def own(self, relation: str, key: str) -> None:
+        """Look at a partition and at its own parents, all the way up, as they are now."""
+        place = (relation, key)
+        if place in self._seen:
+            return
+        if not self._seen:
+            self._read_ahead(relation, key)
+        self._seen.add(place)
+        table, version = self._lineage.tables[relation], self.held.get(place)
+        if version is None:
+            self._find(self._not_built(place))
+            self._parents_of(place, "", None)
+            return
+        self.versions[place] = version
+        self._judged_today(place, version, own=True)
+        build = self._on_record.build(place, version)
+        self._newest(place, version, build)
+        inputs = build.inputs if build is not None else None
+        if table.code and build is not None:
+            if inputs is None:
+                self._find(_link(place, version, Verdict.HALF_RECORDED, "older code did not keep it", build))
+            elif build.code != table.code:
+                said = "its SQL, a macro or a variable is another today"
+                self._find(_link(place, version, Verdict.OLDER_SQL, said, build))
+        self._parents_of(place, version, build)
+
+    def parents(self, relation: str, key: str, built: Collection[Place] = ()) -> None:
+        """Look at what a partition would be made of now; `built` are places that are good by then."""
+        self._read_ahead(relation, key)
+        key = self._lineage.tables[relation].partition(key)
+        waiting, looked = [(relation, key)], set[Place]()
+        while waiting:
+            place = waiting.pop()
+            if place in looked:
+                continue
+            looked.add(place)
+            for read in self._lineage.reads(*place):
+                parent = (read.relation, read.partition_key)
+                if parent in built:
+                    waiting.append(parent)
+                elif read.own:
+                    self.own(*parent)
+                else:
+                    self._as_now(parent, required=self._required(read.relation))
+
+    def compare_rows(self, table: Table, partition_key: str, connection: "duckdb.DuckDBPyConnection") -> None:
+        """Compare the rows of a partition that is about to be sent with those that each check has judged."""
+        place = (table.relation, table.partition(partition_key))
+        version = self.held.get(place)
+        judged = [
+            item
+            for check, rules in table.rules.items()
+            for item in self._on_record.said(place, check, version or "")[-1:]
+            if item.rules == rules and item.passed
+        ]
+        if version is None or not judged:
+            return
+        content = sent_content(connection, table, partition_key)
+        for item in judged:
+            if item.content != content:
+                said = "the rows were changed after the check, or judged by an engine that counts otherwise"
+                self._find(_of_check(place, item.check, Verdict.OTHER_ROWS, version, item, said))
+
+    # -- what is there now
+
+    def _as_now(self, place: Place, *, required: bool) -> None:
+        """Look at an earlier day or a snapshot as it is read now: the newest, good by today's rules."""
+        version = self.held.get(place)
+        if version is None:
+            if required:
+                self._find(self._not_built(place))
+            return
+        self._newest(place, version, self._on_record.build(place, version), own=False)
+        self._then(place, version, None)
+
+    def _required(self, relation: str) -> bool:
+        return not self._lineage.tables[relation].partitioning.partitioned
+
+    def _parents_of(self, place: Place, version: str, build: Build | None) -> None:
+        """Look at what a build was made from, and whether that is what is there now."""
+        inputs: Inputs | None = build.inputs if build is not None else None
+        looked: set[Place] = set()
+        for read in self._lineage.reads(*place):
+            parent = (read.relation, read.partition_key)
+            looked.add(parent)
+            was = (inputs or {}).get(read.relation, {}).get(read.partition_key)
+            if read.own:
+                now = self.held.get(parent)
+                if inputs is not None and now is not None and was != now:
+                    self._find(self._other_parent(place, version, parent, was, now, build))
+                self.own(*parent)
+            elif was is not None:
+                self._then(parent, was, place)
+            elif inputs is None or self._required(read.relation):
+                self._as_now(parent, required=self._required(read.relation))
+        for relation, keys in (inputs or {}).items():
+            for key, was in keys.items():
+                if (relation, key) not in looked:
+                    self._then((relation, key), was, place)
+
+    def _judged_today(self, place: Place, version: str, *, own: bool) -> None:
+        """By today's rules, on this very version."""
+        for check, rules in self._lineage.tables[place[0]].rules.items():
+            said = self._on_record.said(place, check, version)
+            by_these = [item for item in said if item.rules == rules]
+            if by_these:
+                verdict = Verdict.PASSED if by_these[-1].passed else Verdict.FAILED
+                self._find(_of_check(place, check, verdict, version, by_these[-1], own=own))
+                continue
+            elsewhere = self._on_record.of_any_version(place, check)
+            if said:
+                verdict, last = Verdict.OTHER_RULES, said[-1]
+            elif elsewhere:
+                verdict = Verdict.STALE if elsewhere[-1].passed else Verdict.MISSING
+                last = elsewhere[-1]
+            else:
+                verdict, last = Verdict.MISSING, None
+            summary = "" if verdict is Verdict.OTHER_RULES else None
+            self._find(_of_check(place, check, verdict, version, last, summary, own=own, rules=rules))
+
+    def _newest(self, place: Place, version: str, build: Build | None, *, own: bool = True) -> None:
+        newest = self._on_record.newest(place)
+        if newest is not None and newest.version == version:
+            return
+        if build is None:
+            said = "it was written, and its process did not come to recording it"
+            self._find(_link(place, version, Verdict.UNRECORDED, said, newest, own=own))
+            return
+        assert newest is not None
+        said = f"the warehouse holds {_short(version)}, the newest is {_short(newest.version)}"
+        self._find(_link(place, version, Verdict.RESTORED, said, newest, own=own))
+
+    # -- what was there then
+
+    def _then(self, place: Place, version: str, reader: Place | None) -> None:
+        """Look at a version that was read, and at what that was made from.
+
+        Where the warehouse still holds it, today's rules count. Otherwise what was said of it last counts: it
+        was good when it was read, or nothing would have been built on it. `reader` is what to build anew to
+        read another.
+        """
+        if (place, version) in self._seen_then or place[0] not in self._lineage.tables:
+            return
+        self._seen_then.add((place, version))
+        if self.held.get(place) == version:
+            self.versions[place] = version
+            self._judged_today(place, version, own=False)
+            reader = place
+        else:
+            for item in self._on_record.last_words(place, version):
+                if not item.passed:
+                    self._find(
+                        _of_check(
+                            place, item.check, Verdict.FAILED, version, item,
+                            f"{item.summary} (a version that {_named(reader)} was built from)",
+                            own=False, read_by=reader,
+                        )
+                    )  # fmt: skip
+        build = self._on_record.build(place, version)
+        for relation, keys in ((build.inputs if build else None) or {}).items():
+            self._on_record.read((relation, key) for key in keys)
+            for key, was in keys.items():
+                self._then((relation, key), was, reader)
+
+    # -- findings
+
+    def _find(self, finding: Finding) -> None:
+        self.findings.setdefault(finding)
+
+    def _read_ahead(self, relation: str, key: str) -> None:
+        chain = self._lineage.chain(relation, key)
+        self._on_record.read((item.relation, item.partition_key) for item in chain)
+
+    def _not_built(self, place: Place) -> Finding:
+        """A drop that was refused leaves no table, but its refusal is on record."""
+        refusals = [item for item in self._on_record.of_any_version(place) if not item.passed]
+        latest = refusals[-1] if refusals else None
+        return Finding(
+            *place,
+            "",
+            Verdict.NOT_BUILT,
+            latest.summary if latest else "",
+            "",
+            latest.judged_at if latest else None,
+            latest.run_id if latest else "",
+        )
+
+    def _other_parent(
+        self, place: Place, version: str, parent: Place, was: str | None, now: str, build: Build | None
+    ) -> Finding:
+        failed = [item for item in self._on_record.last_words(parent, was or "") if not item.passed]
+        then = f"version {_short(was)}" if was else "nothing"
+        which = f", which failed {', '.join(f'`{item.check}`' for item in failed)}" if failed else ""
+        said = f"of {_named(parent)} it read {then}{which}; there is {_short(now)} now"
+        return _link(place, version, Verdict.OTHER_PARENT, said, build)
+
+
+def _of_check(
+    place: Place,
+    check: str,
+    verdict: Verdict,
+    version: str,
+    item: Evidence | None,
+    summary: str | None = None,
+    *,
+    own: bool = True,
+    rules: str = "",
+    read_by: Place | None = None,
+) -> Finding:
+    said = item.summary if item is not None else ""
+    return Finding(
+        *place,
+        check,
+        verdict,
+        said if summary is None else summary,
+        version,
+        item.judged_at if item is not None else None,
+        item.run_id if item is not None else "",
+        rules or (item.rules if item is not None else ""),
+        read_by,
+        own,
+    )
+
+
+def _link(
+    place: Place, version: str, verdict: Verdict, said: str, build: Build | None, *, own: bool = True
+) -> Finding:
+    return Finding(*place, "", verdict, said, version, None, build.run_id if build else "", own=own)
+
+
+def _named(place: Place | None) -> str:
+    if place is None:
+        return "it"
+    return f"{place[0]} [{place[1]}]" if place[1] else place[0]
+
+
+def _short(version: str | None) -> str:
+    return (version or "")[:8]

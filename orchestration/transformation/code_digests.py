@@ -1,0 +1,194 @@
+"""A digest of what makes a table's rows, or a test's verdict, of its parents: SQL, macros, variables, config.
+
+Belongs here: what a compiled statement depends on, besides the data and the partition. Does not belong here:
+whether files have changed (`project_files`); what a digest is compared with (`quality.gate`).
+
+It errs on the side of "another": a macro counts as used where its name stands in the text, a variable of
+which the name is computed counts as all of them. dbt's own list of macros lacks those that are called only
+when a statement is run.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from orchestration.settings import Settings
+from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
+
+# A digest of another form is another digest: raise it when what goes into one changes.
+_FORM = "1"
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VAR = re.compile(r"""\bvar\s*\(\s*(?:'([^']*)'|"([^"]*)"|([^\s'"]))""")
+_ENV_VAR = re.compile(r"""\benv_var\s*\(\s*(?:'([^']*)'|"([^"]*)"|([^\s'"]))""")
+# A run's own: they say which partition, and a digest is for all of them.
+_PARTITION_VARIABLES = frozenset({"partition_key", "partition_grain", "partition_start", "partition_end"})
+# Of a node's config what says nothing about its rows.
+_DESCRIPTIVE = frozenset(
+    {"docs", "group", "tags", "access", "persist_docs", "grants", "freshness", "enabled"}
+)
+# Of a model's meta what the platform reads; the rest is the user's own.
+_READ_META = ("trailing_days", "partition_grain")
+# dbt calls them itself, wherever a generic test names its model.
+_CALLED_BY_TESTS = ("get_where_subquery",)
+
+
+class CodeDigests:
+    """The digests of one parsed project; `content` is that of `manifest.json`."""
+
+    def __init__(self, settings: Settings, content: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._content = content
+        self._adapter = str(content["metadata"]["adapter_type"])
+        self._closures: dict[str, frozenset[str]] = {}
+
+    def of_everything(self) -> dict[str, str]:
+        """Return {dbt's unique id: digest} of all models, seeds, snapshots and data tests."""
+        return {
+            unique_id: self._of(node)
+            for unique_id, node in self._content["nodes"].items()
+            if node["resource_type"] in ("model", "seed", "snapshot", "test")
+        }
+
+    def _of(self, node: Mapping[str, Any]) -> str:
+        config = self._config(node)
+        text = f"{node.get('raw_code') or ''}\n{json.dumps(config, sort_keys=True, default=str)}"
+        if node["resource_type"] == "test":
+            kwargs = (node.get("test_metadata") or {}).get("kwargs") or {}
+            text += f"\n{json.dumps(kwargs, sort_keys=True, default=str)}\n{' '.join(_CALLED_BY_TESTS)}"
+        used = [_Text.of(text), *(self._macros[name] for name in sorted(self._macros_in(text)))]
+        told = {
+            "form": _FORM,
+            "texts": [item.digest for item in used],
+            "language": node.get("language"),
+            "relation": f"{node.get('schema')}.{node.get('alias') or node['name']}",
+            "parents": sorted(self._relation(name) for name in node.get("depends_on", {}).get("nodes", [])),
+            "columns": self._columns(node, config),
+            "variables": self._variables_of(used),
+            "environment": self._environment_of(used),
+            "rows": self._rows(node),
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _config(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        config = {name: value for name, value in node["config"].items() if name not in _DESCRIPTIVE}
+        meta = cast("Mapping[str, Any]", config.pop("meta", None) or {})
+        return config | {"meta": {name: meta[name] for name in _READ_META if name in meta}}
+
+    def _columns(self, node: Mapping[str, Any], config: Mapping[str, Any]) -> list[list[str]]:
+        """An enforced contract casts what is selected to its columns' types, in their order."""
+        if not (config.get("contract") or {}).get("enforced") and node["resource_type"] != "seed":
+            return []
+        return [
+            [name, str(column.get("data_type")), json.dumps(column.get("constraints") or [], default=str)]
+            for name, column in (node.get("columns") or {}).items()
+        ]
+
+    def _rows(self, node: Mapping[str, Any]) -> str:
+        """The digest of a seed's file: dbt's own is that of its path, where the file is large."""
+        if node["resource_type"] != "seed":
+            return ""
+        root = Path(node.get("root_path") or self._settings.dbt_dir)
+        return CONTENTS.of(root / node["original_file_path"])[0]
+
+    def _relation(self, unique_id: str) -> str:
+        node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}
+        return str(node.get("relation_name") or unique_id)
+
+    @cached_property
+    def _macros(self) -> "dict[str, _Text]":
+        return {name: _Text.of(str(macro["macro_sql"])) for name, macro in self._content["macros"].items()}
+
+    @cached_property
+    def _macros_by_word(self) -> dict[str, list[str]]:
+        """{a word: the macros that it may call}: of that name, or dispatched to for this adapter."""
+        found: dict[str, list[str]] = {}
+        for unique_id, macro in self._content["macros"].items():
+            name = str(macro["name"])
+            found.setdefault(name, []).append(unique_id)
+            for prefix in ("default__", f"{self._adapter}__"):
+                if name.startswith(prefix):
+                    found.setdefault(name.removeprefix(prefix), []).append(unique_id)
+        return found
+
+    def _macros_in(self, text: str) -> set[str]:
+        found: set[str] = set()
+        for name in self._called(_Text.of(text)):
+            found |= self._closure(name)
+        return found
+
+    def _closure(self, unique_id: str) -> frozenset[str]:
+        """Return a macro and all that it may call."""
+        if unique_id not in self._closures:
+            found, waiting = {unique_id}, [unique_id]
+            while waiting:
+                for name in self._called(self._macros[waiting.pop()]):
+                    if name not in found:
+                        found.add(name)
+                        waiting.append(name)
+            self._closures[unique_id] = frozenset(found)
+        return self._closures[unique_id]
+
+    def _called(self, text: "_Text") -> Iterator[str]:
+        for word in text.words:
+            yield from self._macros_by_word.get(word, ())
+
+    def _variables_of(self, used: "Iterable[_Text]") -> list[list[Any]]:
+        """Return the names and values of dbt's variables that texts ask for."""
+        known, names = self._variables, set[str]()
+        for text in used:
+            names |= text.variables | (known.keys() if text.computes_variables else set[str]())
+        return [[name, known.get(name)] for name in sorted(names - _PARTITION_VARIABLES)]
+
+    def _environment_of(self, used: "Iterable[_Text]") -> str:
+        """Return a digest of the variables of the environment that texts ask for."""
+        recorded, names = recorded_variables(self._settings), set[str]()
+        for text in used:
+            names |= text.environment | (recorded if text.computes_environment else frozenset())
+        return environment_digest(names) if names else ""
+
+    @cached_property
+    def _variables(self) -> dict[str, Any]:
+        """{variable: its values in the project and in its packages}, as their files write them."""
+        found: dict[str, Any] = {}
+        roots = [self._settings.dbt_dir, *sorted(self._settings.dbt_dir.glob("dbt_packages/*"))]
+        for root in roots:
+            file = root / "dbt_project.yml"
+            if not file.is_file():
+                continue
+            stated: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            for scope, value in (stated.get("vars") or {}).items():
+                found.setdefault(str(scope), []).append([root.name, "", value])
+                for name, inner in value.items() if isinstance(value, dict) else ():
+                    found.setdefault(str(name), []).append([root.name, str(scope), inner])
+        return found
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What a piece of SQL with Jinja names; `computes_…`: a name that is no literal."""
+
+    digest: str
+    words: frozenset[str]
+    variables: frozenset[str]
+    computes_variables: bool
+    environment: frozenset[str]
+    computes_environment: bool
+
+    @classmethod
+    def of(cls, text: str) -> "_Text":
+        variables, environment = _VAR.findall(text), _ENV_VAR.findall(text)
+        return cls(
+            hashlib.sha256(text.encode()).hexdigest(),
+            frozenset(_WORD.findall(text)),
+            frozenset(single or double for single, double, computed in variables if not computed),
+            any(computed for *_, computed in variables),
+            frozenset(single or double for single, double, computed in environment if not computed),
+            any(computed for *_, computed in environment),
+        )

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from orchestration.delivery.destinations.base import ROW
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
+from orchestration.delivery.planning.content import shard_fields
 from orchestration.delivery.planning.difference import key_text
-from orchestration.delivery.preview import PREVIEWS, scratch, shard_fields
+from orchestration.delivery.preview import PREVIEWS, scratch
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted

@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.delivery.comparing import comparison, newer_partition
 from orchestration.delivery.deliver import Target, order_of, source_of
-from orchestration.delivery.destinations.base import CHANGE, TECHNICAL_COLUMNS, Change, Mode
+from orchestration.delivery.destinations.base import CHANGE, Change, Mode
 from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Content, acknowledged_layers, hash_of
-from orchestration.delivery.planning.difference import Difference, fields_of, find_difference
+from orchestration.delivery.planning.content import (
+    Content,
+    acknowledged_layers,
+    as_type,
+    hash_in,
+    shard_fields,
+)
+from orchestration.delivery.planning.difference import Difference, find_difference
 from orchestration.deployment import Deployment
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.row_hash import fields_of, value_hash
 
 if TYPE_CHECKING:
     import duckdb
@@ -133,7 +140,7 @@ def preview_rows(
     newer = newer_partition(store, order)
     fields = fields_of(connection, source)
     content = Content(connection, layers, order.key, list(fields), difference.shape)
-    shown = _shown(connection, order.key, list(fields), source, content.values(_DIFFERENCE), hidden)
+    shown = _shown(connection, order.key, fields, source, content, hidden)
     return Preview(
         export=order.export,
         partition_key=order.partition_key,
@@ -196,12 +203,6 @@ def scratch() -> Generator["duckdb.DuckDBPyConnection"]:
         yield connection
 
 
-def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
-    """Return {field: SQL type} of a shard."""
-    found = fields_of(connection, f"select * from read_parquet({literal(shard)})")
-    return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
-
-
 def _shown_of_shard(
     connection: "duckdb.DuckDBPyConnection",
     store: StateStore,
@@ -209,50 +210,62 @@ def _shown_of_shard(
     delivery: Delivery,
     hidden: Collection[str],
 ) -> _Shown:
-    fields = list(shard_fields(connection, delivery.shard))
+    fields = shard_fields(connection, delivery.shard)
     layers = acknowledged_layers(store.deliveries, delivery.export, delivery.scope)
-    content = Content(connection, layers, order.key, fields, delivery.shape)
+    content = Content(connection, layers, order.key, list(fields), delivery.shape)
     keys = ", ".join(quoted(name) for name in order.key)
     both = ", ".join(f"coalesce(s.{quoted(name)}, t.{quoted(name)}) as {quoted(name)}" for name in order.key)
     same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in order.key)
     names = ", ".join(quoted(name) for name in fields)
-    shard = f"select {names}, {CHANGE} from read_parquet({literal(delivery.shard)})"
-    rows = f"select {names} from ({shard}) where {CHANGE} <> '{Change.REMOVED}'"
+    shard = f"read_parquet({literal(delivery.shard)})"
+    there = f"from {shard} where {CHANGE} <> '{Change.REMOVED}'"
+    hashed = f"select {keys}, {hash_in(connection, delivery.shard, delivery.hashed_by)} as hash {there}"
     # A whole shard tells by what it lacks what has to go; any other names it.
-    gone = "true" if delivery.whole else f"({keys}) in (select ({keys}) from ({shard}))"
+    gone = "true" if delivery.whole else f"({keys}) in (select ({keys}) from {shard})"
     connection.execute(
         f"create or replace temp table {_DIFFERENCE} as select {both}, s.hash as _new, t._row_hash as _old"
-        f" from (select {keys}, {hash_of(fields)} as hash from ({rows})) s"
+        f" from ({hashed}) s"
         f" full outer join (select * from ({content.hashes()}) where {gone}) t on {same}"
         " where s.hash is distinct from t._row_hash"
     )
-    return _shown(connection, order.key, fields, rows, content.values(_DIFFERENCE), hidden)
+    rows = f"select {names} {there}"
+    return _shown(connection, order.key, fields, rows, content, hidden)
 
 
 def _shown(
     connection: "duckdb.DuckDBPyConnection",
     key: Sequence[str],
-    fields: Sequence[str],
+    fields: Mapping[str, str],
     new: str,
-    old: str,
+    content: Content,
     hidden: Collection[str],
 ) -> _Shown:
     """Return some rows of each sort, and how many changed rows differ in which field.
 
-    `new` and `old` are SQL of rows, before and after; the table of differences tells which of them count.
-    Values are compared as text: a field whose type has changed would not compare at all.
+    `fields` are {field: SQL type}, `new` is SQL of the rows, `content` what they are compared with; the table
+    of differences tells which of them count. Values are compared as a delivery does, and shown as they were.
     """
+    old = f"select * from ({new}) where false" if content.empty else content.values(_DIFFERENCE)
     keys = ", ".join(quoted(name) for name in key)
     others = [name for name in fields if name not in key]
     sort = f"order by {keys} limit {SHOWN_ROWS}"
     both = f"select {keys} from {_DIFFERENCE} where _new is not null and _old is not null"
     changed = f"from ({new}) s join ({both}) d using ({keys}) join ({old}) w using ({keys})"
-    differs = [f"s.{_as_text(name)} is distinct from w.{_as_text(name)}" for name in others]
+    held = fields_of(connection, old)
+    differs = [
+        f"{value_hash(f's.{quoted(name)}', fields[name])}"
+        f" <> {value_hash(as_type(f'w.{quoted(name)}', held[name], fields[name]), fields[name])}"
+        for name in others
+    ]
     counted = ", ".join(["count(*)", *(f"count(*) filter (where {condition})" for condition in differs)])
     counts = connection.execute(f"select {counted} {changed}").fetchone() or (0,)
     of_key = [_as_text(name) for name in key]
-    pairs = [text for name in others for text in (f"w.{_as_text(name)}", f"s.{_as_text(name)}")]
-    found = connection.execute(f"select {', '.join([*of_key, *pairs])} {changed} {sort}").fetchall()
+    told = [
+        text
+        for name, condition in zip(others, differs, strict=True)
+        for text in (condition, f"w.{_as_text(name)}", f"s.{_as_text(name)}")
+    ]
+    found = connection.execute(f"select {', '.join([*of_key, *told])} {changed} {sort}").fetchall()
     whole_row = ", ".join(f"r.{_as_text(name)}" for name in fields)
     added, removed = (
         connection.execute(
@@ -263,9 +276,9 @@ def _shown(
     )
     return _Shown(
         fields={name: count for name, count in zip(others, counts[1:], strict=True) if count},
-        added=[_row(fields, row, hidden) for row in added],
+        added=[_row(list(fields), row, hidden) for row in added],
         changed=[_changed_row(key, others, row, hidden) for row in found],
-        removed=[_row(fields, row, hidden) for row in removed],
+        removed=[_row(list(fields), row, hidden) for row in removed],
     )
 
 
@@ -291,8 +304,8 @@ def _changed_row(
         text = _told(name, value, hidden)
         told[name] = (text, text)
     for place, name in enumerate(others):
-        old, new = row[len(key) + 2 * place : len(key) + 2 * place + 2]
-        if old != new:
+        differs, old, new = row[len(key) + 3 * place : len(key) + 3 * place + 3]
+        if differs:
             told[name] = (_told(name, old, hidden), _told(name, new, hidden))
     return told
 

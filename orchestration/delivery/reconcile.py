@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from orchestration.delivery.destinations.base import Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Content, layers_of
-from orchestration.delivery.preview import CLASSIFIED, PREVIEWS, scratch, shard_fields
+from orchestration.delivery.planning.content import Content, columns_as, layers_of, shard_fields
+from orchestration.delivery.preview import CLASSIFIED, PREVIEWS, scratch
 from orchestration.state.records import Delivery, DeliveryStatus
 from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.row_hash import content_digest, fields_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,7 +130,7 @@ def _kept(
     if writer is None:
         return None
     rows = f"select * from read_parquet({literal(str(file))})"
-    return rows, {row[0]: row[1] for row in connection.execute(f"describe {rows}").fetchall()}
+    return rows, fields_of(connection, rows)
 
 
 def _compared(
@@ -142,26 +143,23 @@ def _compared(
     *,
     folds_text: bool,
 ) -> Reconciled:
-    names = ", ".join(quoted(name) for name in fields)
     keys = ", ".join(quoted(name) for name in order.key)
     rows, kinds = theirs or (f"select {', '.join(f'null as {quoted(n)}' for n in fields)} where false", {})
     normal = {
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
-    # Older shards may have had a field of another type.
-    cast = ", ".join(f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in fields.items())
-    held = f"select {cast} from ({content.values()})"
+    old = content.values()
+    held = f"select {columns_as(connection, old, fields, 'cast')} from ({old})"
     for table, source, side in (("_ours", held, 0), ("_theirs", rows, 1)):
         listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
         connection.execute(f"create or replace temp table {table} as select {listed} from ({source})")
-    (ours, our_digest), (their_rows, their_digest) = (
-        connection.execute(
-            f"select count(*), concat_ws(':', count(*), sum(h), bit_xor(h))"
-            f" from (select hash({names}) as h from {table})"
-        ).fetchone()
-        or (0, "0")
+    (ours,), (their_rows,) = (
+        connection.execute(f"select count(*) from {table}").fetchone() or (0,)
         for table in ("_ours", "_theirs")
+    )
+    our_digest, their_digest = (
+        content_digest(connection, f"select * from {table}") for table in ("_ours", "_theirs")
     )
     strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
     same = Reconciled(order.export, order.scope, ours, their_rows, our_digest, their_digest, strict=strict)

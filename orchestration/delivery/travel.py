@@ -15,8 +15,8 @@ from orchestration.delivery.deliver import Target, destination_of, order_of
 from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order, Outcome
-from orchestration.delivery.planning.content import Content, acknowledged_layers
-from orchestration.delivery.preview import PREVIEWS, scratch, shard_fields
+from orchestration.delivery.planning.content import Content, acknowledged_layers, columns_as, shard_fields
+from orchestration.delivery.preview import PREVIEWS, scratch
 from orchestration.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
@@ -203,11 +203,9 @@ def _content(
 
 
 def _values(connection: "duckdb.DuckDBPyConnection", content: Content, newest: Delivery) -> str:
-    cast = ", ".join(
-        f"cast({quoted(name)} as {kind}) as {quoted(name)}"
-        for name, kind in shard_fields(connection, newest.shard).items()
-    )
-    return f"select {cast} from ({content.values()})"
+    held = content.values()
+    columns = columns_as(connection, held, shard_fields(connection, newest.shard), "cast")
+    return f"select {columns} from ({held})"
 
 
 def _no_rows(connection: "duckdb.DuckDBPyConnection", newest: Delivery) -> str:

@@ -119,7 +119,7 @@ deliveries = Table(
     Column("supersedes", String(64), nullable=False, server_default=""),
     Column("key", Text, nullable=False, server_default=""),  # JSON list of the fields that tell rows apart
     Column("shape", String(64), nullable=False, server_default=""),  # digest of the fields and their types
-    Column("hashed_by", String(40), nullable=False, server_default=""),  # the engine whose hash it is
+    Column("hashed_by", String(40), nullable=False, server_default=""),  # see warehouse.row_hash.hashed_by
     Column("added", BigInteger, nullable=False, server_default="0"),
     Column("changed", BigInteger, nullable=False, server_default="0"),
     Column("removed", BigInteger, nullable=False, server_default="0"),

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.delivery.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change
-from orchestration.delivery.planning.content import Content, Layer, hash_of
+from orchestration.delivery.planning.content import Content, Layer, columns_as
 from orchestration.state.records import Base, Delivery
-from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.engine import literal
+from orchestration.warehouse.row_hash import hashed_by, row_hash
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,15 +48,20 @@ def write_base(
     content = Content(connection, layers, key, list(fields), newest.shape)
     shard = folder / f"base-{newest.delivery_id}.parquet"
     partial = shard.with_suffix(f".{os.getpid()}.partial")
-    cast = ", ".join(f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in fields.items())
+    held = content.values(hashed=True)
+    columns = columns_as(connection, held, fields, "cast")
+    # What is known is kept: a HUGEINT may have had digits that its shard has not.
     connection.execute(
         f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
-        f" null::varchar[] as {CHANGED_FIELDS}, {hash_of(fields)} as {ROW_HASH}, *"
-        f" from (select {cast} from ({content.values()}) held)) to {literal(str(partial))} (format parquet)"
+        f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
+        f" * exclude ({ROW_HASH})"
+        f" from (select {ROW_HASH}, {columns} from ({held}) held))"
+        f" to {literal(str(partial))} (format parquet)"
     )
     (rows,) = connection.execute(
         f"select count(*) from read_parquet({literal(str(partial))})"
     ).fetchone() or (0,)
-    (version,) = connection.execute("select version()").fetchone() or ("",)
     partial.replace(shard)
-    return Base(newest.export, newest.scope, newest.id, str(shard), int(rows), newest.shape, version)
+    return Base(
+        newest.export, newest.scope, newest.id, str(shard), int(rows), newest.shape, hashed_by(connection)
+    )

@@ -4,7 +4,7 @@ Each layer is the shard of a delivery, less the rows that were refused or never 
 that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from orchestration.delivery.destinations.base import (
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
 from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.row_hash import fields_of, hashed_by, row_hash
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,7 +100,7 @@ def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
 class Content:
     """The content of a scope as SQL, within one connection; it makes a temporary table there.
 
-    `fields` are those to compare, with their SQL types, as they are now; `shape` is their digest. A layer of
+    `fields` are those to compare, as they are now; `shape` is the digest of them and their types. A layer of
     another shape counts as different in every row.
     """
 
@@ -116,7 +117,6 @@ class Content:
         self._key = [quoted(name) for name in key]
         self._fields = list(fields)
         self._shape = shape
-        (self._version,) = connection.execute("select version()").fetchone() or ("",)
         if len(self._layers) > 1:
             self._make_overlay()
 
@@ -145,13 +145,20 @@ class Content:
             f" union all select {keys}, {ROW_HASH} from {_OVERLAY} where {CHANGE} <> '{Change.REMOVED}'"
         )
 
-    def values(self, keys: str = "") -> str:
-        """Return SQL of all fields of every row, or of the keys that the relation `keys` has."""
+    def values(self, keys: str = "", *, hashed: bool = False) -> str:
+        """Return SQL of all fields of every row, or of the keys that the relation `keys` has.
+
+        `hashed`: and of `_row_hash`, null where the layer is of another shape.
+        """
         key = ", ".join(self._key)
         wanted = f" semi join {keys} using ({key})" if keys else ""
         parts: list[str] = []
         for number, layer in enumerate(self._layers):
-            rows = f"select * from ({self._read(layer, self._columns(layer), Change.REMOVED)}) layer{wanted}"
+            columns = self._columns(layer)
+            if hashed:
+                known = self._hash(layer) if layer.shape == self._shape else "null::ubigint"
+                columns = f"{known} as {ROW_HASH}, {columns}"
+            rows = f"select * from ({self._read(layer, columns, Change.REMOVED)}) layer{wanted}"
             if len(self._layers) > 1:
                 newest = f"(select {key} from {_OVERLAY} where _layer = {number})"
                 rows = (
@@ -181,10 +188,7 @@ class Content:
     def _hash(self, layer: Layer) -> str:
         if layer.shape != self._shape:
             return "0::ubigint"
-        if layer.hashed_by == self._version:
-            return ROW_HASH
-        # Another version of the engine may hash otherwise: what it said is worked out anew.
-        return hash_of(self._fields)
+        return hash_in(self._connection, layer.shard, layer.hashed_by)
 
     def _read(self, layer: Layer, selected: str, without: Change | None = None) -> str:
         less = f" and {CHANGE} <> '{without}'" if without else ""
@@ -194,18 +198,38 @@ class Content:
         """The fields of a layer: where its shape was another, those it lacks are null."""
         if layer.shape == self._shape:
             return ", ".join(quoted(name) for name in self._fields)
-        described = self._connection.execute(
-            f"describe select * from read_parquet({literal(layer.shard)})"
-        ).fetchall()
-        held = {row[0] for row in described}
+        held = fields_of(self._connection, f"select * from read_parquet({literal(layer.shard)})")
         return ", ".join(quoted(name) if name in held else f"null as {quoted(name)}" for name in self._fields)
 
 
-def hash_of(fields: Iterable[str]) -> str:
-    """Return SQL for the hash of a row: of its fields, whatever their order in the table."""
-    return f"hash({', '.join(quoted(name) for name in sorted(fields))})"
+def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
+    """Return {field: SQL type} of a shard, as the file keeps them."""
+    found = fields_of(connection, f"select * from read_parquet({literal(shard)})")
+    return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
 
 
-def content_fields(names: Iterable[str]) -> list[str]:
-    """Return the columns of a shard that are fields."""
-    return [name for name in names if name not in TECHNICAL_COLUMNS]
+def columns_as(
+    connection: "duckdb.DuckDBPyConnection", rows: str, fields: Mapping[str, str], cast: str = "try_cast"
+) -> str:
+    """Return SQL of the columns of `rows` as the types of `fields`: they may have had others when sent."""
+    held = fields_of(connection, rows)
+    return ", ".join(
+        f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}" for name, kind in fields.items()
+    )
+
+
+def as_type(value: str, held: str, kind: str, cast: str = "try_cast") -> str:
+    """Return SQL of a value of the type `held` as one of the type `kind`.
+
+    What has its type already is not cast: a shard has a UNION as a struct without names, to which nothing can
+    be cast.
+    """
+    return value if held == kind else f"{cast}({value} as {kind})"
+
+
+def hash_in(connection: "duckdb.DuckDBPyConnection", shard: str, by: str) -> str:
+    """Return SQL of the hash of a shard's rows: what stands there, if what hashes now was what hashed it.
+
+    Otherwise it is worked out anew: another version of the engine may hash otherwise.
+    """
+    return ROW_HASH if by == hashed_by(connection) else row_hash(shard_fields(connection, shard))

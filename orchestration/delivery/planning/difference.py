@@ -22,9 +22,11 @@ from orchestration.delivery.destinations.base import (
     DeliveryError,
     Mode,
 )
-from orchestration.delivery.planning.content import Content, Layer, hash_of
+from orchestration.delivery.planning.content import Content, Layer, columns_as
 from orchestration.state.records import ForgottenKey, RefusedKey
 from orchestration.warehouse.engine import literal, quoted
+from orchestration.warehouse.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
+from orchestration.warehouse.sql_types import UnknownType, parse_type
 
 if TYPE_CHECKING:
     import duckdb
@@ -97,11 +99,6 @@ class Difference:
         return self.rows - self.added - self.changed - self.waiting - self.given_up - self.forgotten
 
 
-def fields_of(connection: "duckdb.DuckDBPyConnection", source: str) -> dict[str, str]:
-    """Return {field: SQL type} of a query."""
-    return {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
-
-
 def shape_of(fields: Mapping[str, str]) -> str:
     """Return a digest of fields and types, in whatever order."""
     return hashlib.sha256(json.dumps(sorted(fields.items())).encode()).hexdigest()
@@ -118,13 +115,12 @@ def find_difference(
     """Compare, and write what is to be sent as a shard; no file where there is nothing to send.
 
     Raises:
-        DeliveryError: a key is empty or stands twice, or a field has a name of the engine's.
+        DeliveryError: a key is empty or stands twice, a field has a name of the engine's or an unknown type.
     """
     fields = fields_of(connection, asked.source)
     _check_fields(asked, fields)
     shape = shape_of(fields)
     content = Content(connection, layers, asked.key, list(fields), shape)
-    (version,) = connection.execute("select version()").fetchone() or ("",)
     rows, *sums = connection.execute(
         f"select count(*){''.join(f', sum({quoted(name)})' for name in asked.sums)} from ({asked.source})"
     ).fetchone() or (0,)
@@ -144,11 +140,11 @@ def find_difference(
     whole = whole or (asked.mode is Mode.SNAPSHOT and bool(added + changed + removed))
     whole = whole or (asked.everything and asked.replaces)
     if whole or asked.everything:
-        selected = _every_row(asked, content, fields, sends, whole=whole)
+        selected = _every_row(connection, asked, content, fields, sends, whole=whole)
     else:
         _remember_old_values(connection, content, fields)
         selected = _differing_rows(asked, fields, sends)
-    shard_rows, digest = _write(connection, selected, shard, version, even_empty=whole)
+    shard_rows, digest = _write(connection, selected, shard, even_empty=whole)
     return Difference(
         rows=int(rows),
         held=held,
@@ -162,7 +158,7 @@ def find_difference(
         shard_rows=shard_rows,
         digest=digest,
         shape=shape,
-        hashed_by=version,
+        hashed_by=hashed_by(connection),
         removes=asked.mode in (Mode.MIRROR, Mode.SNAPSHOT),
         sums=dict(zip(asked.sums, sums, strict=True)),
         outdated=outdated,
@@ -177,6 +173,15 @@ def _check_fields(asked: Asked, fields: Mapping[str, str]) -> None:
             f"other names than {', '.join(TECHNICAL_COLUMNS)}, which shards use themselves",
             "rename the column in the model, or under `names` of the export",
         )
+    for name, kind in fields.items():
+        try:
+            parse_type(kind)
+        except UnknownType:
+            raise DeliveryError(
+                f"`{asked.named}`: {name} is of the type {kind}, whose values cannot be compared",
+                "a type of the engine's own",
+                "cast the column in the model",
+            ) from None
 
 
 def _compare(
@@ -184,7 +189,7 @@ def _compare(
 ) -> None:
     """Make the table of the keys that differ: `_new` and `_old` hash, null where there is no row."""
     keys = ", ".join(quoted(name) for name in asked.key)
-    hashed = f"select {keys}, {hash_of(fields)} as {ROW_HASH} from ({asked.source})"
+    hashed = f"select {keys}, {row_hash(fields)} as {ROW_HASH} from ({asked.source})"
     if content.empty:
         connection.execute(
             f"create or replace temp table {_DIFFERENCE} as"
@@ -259,7 +264,7 @@ def _leave_out_refused(
 ) -> tuple[int, int, tuple[str, ...]]:
     """Leave out refused rows that are as they were, and whose time has not come or that were given up.
 
-    A person who asks for everything gets all of them tried again.
+    A person who asks for everything gets all of them tried again; so does an engine that hashes otherwise.
     """
     if not asked.refused:
         return 0, 0, ()
@@ -302,13 +307,10 @@ def _remember_old_values(
         f"create or replace temp table _known as select * exclude (_new, _old) from {_DIFFERENCE}"
         " where _old is not null"
     )
-    old = f"select {_typed(fields)} from ({content.values('_known')})"
-    connection.execute(f"create or replace temp table {_WAS} as {old}")
-
-
-def _typed(fields: Mapping[str, str]) -> str:
-    """Fields as they are typed now: what was sent earlier may have had other types, or lacked one."""
-    return ", ".join(f"try_cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in fields.items())
+    old = content.values("_known")
+    connection.execute(
+        f"create or replace temp table {_WAS} as select {columns_as(connection, old, fields)} from ({old})"
+    )
 
 
 def _differing_rows(asked: Asked, fields: Mapping[str, str], sends: set[Change]) -> str:
@@ -317,8 +319,9 @@ def _differing_rows(asked: Asked, fields: Mapping[str, str], sends: set[Change])
     names = ", ".join(f"s.{quoted(name)}" for name in fields)
     same = " and ".join(f"s.{quoted(name)} = w.{quoted(name)}" for name in asked.key)
     differs = ", ".join(
-        f"case when s.{quoted(name)} is distinct from w.{quoted(name)} then {literal(name)} end"
-        for name in fields
+        f"case when {value_hash(f's.{quoted(name)}', kind)} <> {value_hash(f'w.{quoted(name)}', kind)}"
+        f" then {literal(name)} end"
+        for name, kind in fields.items()
         if name not in asked.key
     )
     changed_fields = (
@@ -339,9 +342,7 @@ def _differing_rows(asked: Asked, fields: Mapping[str, str], sends: set[Change])
             f" join {_WAS} w on {same}"
         )
     if Change.REMOVED in sends:
-        gone = ", ".join(
-            f"cast(w.{quoted(name)} as {kind}) as {quoted(name)}" for name, kind in fields.items()
-        )
+        gone = ", ".join(f"w.{quoted(name)}" for name in fields)
         parts.append(
             f"select '{Change.REMOVED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
             f" d._old as {ROW_HASH}, {gone} from {_WAS} w"
@@ -351,26 +352,33 @@ def _differing_rows(asked: Asked, fields: Mapping[str, str], sends: set[Change])
 
 
 def _every_row(
-    asked: Asked, content: Content, fields: Mapping[str, str], sends: set[Change], *, whole: bool
+    connection: "duckdb.DuckDBPyConnection",
+    asked: Asked,
+    content: Content,
+    fields: Mapping[str, str],
+    sends: set[Change],
+    *,
+    whole: bool,
 ) -> str:
     """All rows as added, less those left out; what has gone after them, where it is not swept away anyhow."""
     keys = ", ".join(quoted(name) for name in asked.key)
     rows = (
         f"select '{Change.ADDED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
-        f" {hash_of(fields)} as {ROW_HASH}, * from ({asked.source}) s anti join {_LEFT_OUT} using ({keys})"
+        f" {row_hash(fields)} as {ROW_HASH}, * from ({asked.source}) s anti join {_LEFT_OUT} using ({keys})"
     )
     if whole or Change.REMOVED not in sends:
         return rows
     gone = f"(select * from {_DIFFERENCE} where _new is null)"
+    old = content.values()
     return (
         f"{rows} union all by name select '{Change.REMOVED}' as {CHANGE},"
         f" null::varchar[] as {CHANGED_FIELDS}, d._old as {ROW_HASH}, w.*"
-        f" from (select {_typed(fields)} from ({content.values()})) w join {gone} d using ({keys})"
+        f" from (select {columns_as(connection, old, fields)} from ({old})) w join {gone} d using ({keys})"
     )
 
 
 def _write(
-    connection: "duckdb.DuckDBPyConnection", selected: str, shard: Path, version: str, *, even_empty: bool
+    connection: "duckdb.DuckDBPyConnection", selected: str, shard: Path, *, even_empty: bool
 ) -> tuple[int, str]:
     """Write a shard; return its number of rows, and a digest that no order of rows changes."""
     shard.parent.mkdir(parents=True, exist_ok=True)
@@ -379,11 +387,11 @@ def _write(
         f"copy (select row_number() over () - 1 as {ROW}, * from ({selected}))"
         f" to {literal(str(partial))} (format parquet)"
     )
-    rows, total, xored = connection.execute(
-        f"select count(*), sum({ROW_HASH}), bit_xor({ROW_HASH}) from read_parquet({literal(str(partial))})"
-    ).fetchone() or (0, None, None)
-    if not rows and not even_empty:
+    rows, digest = connection.execute(
+        f"select count(*), {digest_of(ROW_HASH)} from read_parquet({literal(str(partial))})"
+    ).fetchone() or (0, "")
+    if rows or even_empty:
+        partial.replace(shard)
+    else:
         partial.unlink()
-        return 0, f"duckdb-{version}:0"
-    partial.replace(shard)
-    return int(rows), f"duckdb-{version}:{rows}:{total}:{xored}"
+    return int(rows), f"duckdb-{hashed_by(connection)}:{digest}"

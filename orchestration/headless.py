@@ -20,7 +20,7 @@ from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG,
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
-from orchestration.operations.judging import JUDGE_JOB, JudgeConfig, places_to_judge
+from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
 from orchestration.operations.rebuilding import Rebuild, rebuild_of
 from orchestration.operations.sensors import run_exists, selected_assets, selected_checks
 from orchestration.project import Project
@@ -190,7 +190,7 @@ def judge(
     places_to_judge(deployment, project, config)
     result = build_definitions(deployment.settings, project).get_job_def(JUDGE_JOB).execute_in_process(
         instance=instance,
-        run_config={"ops": {JUDGE_JOB: {"config": config.model_dump()}}, **_QUIET},
+        run_config={"ops": {JUDGE_OP: {"config": config.model_dump()}}, **_QUIET},
         raise_on_error=False,
     )  # fmt: skip
     checks: list[JudgedCheck] = []

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.problems import ProjectError
+from orchestration.problems import ProjectChanged, ProjectError
 from orchestration.settings import Settings, SettingsError
+from orchestration.state.upgrade import RecordsTooNew
 
 app = typer.Typer(
     name="sluice",
@@ -50,7 +51,7 @@ def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
         for problem in error.problems:
             err.print(str(problem), style="red", markup=False)
         raise typer.Exit(2) from None
-    except SettingsError as error:
+    except (SettingsError, ProjectChanged, RecordsTooNew) as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
 

@@ -39,10 +39,12 @@ def table_of(project: Project, relation: str) -> Table:
     return found
 
 
-def keys_between(deployment: Deployment, table: Table, first: str, last: str) -> list[str]:
-    """Return the partitions of a table that are built, from one to another, both included, in their order.
+def keys_between(
+    deployment: Deployment, table: Table, first: str, last: str, *, built: bool = True
+) -> list[str]:
+    """Return the partitions of a table from one to another, both included, in their order.
 
-    Where `last` is empty, `first` alone is meant. Both are empty for a table that is not partitioned.
+    With `built` those that are built. Where `last` is empty, `first` alone is meant. Both are empty for a table that is not partitioned.
 
     Raises:
         ValueError: the table has no such partitions.
@@ -57,9 +59,9 @@ def keys_between(deployment: Deployment, table: Table, first: str, last: str) ->
         return [first]
     if cut.interval(last) < cut.interval(first):
         raise ValueError(f"from {first} to {last} goes backwards; expected the earlier one first")
-    built = deployment.store.latest_builds(table.relation)
-    between = [key for key in built if cut.holds(key)]
-    return sorted(key for key in between if cut.interval(first) <= cut.interval(key) <= cut.interval(last))
+    known = deployment.store.latest_builds(table.relation)
+    between = cut.overlapping(cut.interval(first)[0], cut.interval(last)[1])
+    return [key for key in between if not built or key in known]
 
 
 def key_expected(partitioning: Partitioning) -> str:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import duckdb
 
 JUDGE_JOB = "judge"
+# Dagster wants the names of jobs and of ops to differ.
+JUDGE_OP = "judge_partitions"
 _Place = tuple[str, str]
 
 
@@ -53,7 +55,7 @@ class JudgeConfig(dg.Config):
 def judge_job(deployment: Deployment, project: Project, tests: DataTests) -> dg.JobDefinition:
     """Return the job that judges a range of partitions by today's rules."""
 
-    @dg.op(name=JUDGE_JOB, pool=POOL)
+    @dg.op(name=JUDGE_OP, pool=POOL)
     def op(context: dg.OpExecutionContext, config: JudgeConfig) -> None:
         judge_ = _Judge(deployment, project, tests, context.run_id)
         places = places_to_judge(deployment, project, config)
@@ -103,7 +105,9 @@ def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfi
     """
     lineage = project.lineage
     table = table_of(project, config.table)
-    keys = keys_between(deployment, table, config.from_partition, config.to_partition)
+    keys = keys_between(
+        deployment, table, config.from_partition, config.to_partition, built=not config.with_parents
+    )
     wanted = {(config.table, key): None for key in keys}
     if config.with_parents:
         wanted = {

@@ -64,7 +64,9 @@ def release(
             export=request.export,
             relation=report.relation,
             partition_key=request.partition_key,
-            checks=frozenset(FailedCheck(i.relation, i.partition_key, i.check, i.version) for i in chosen),
+            checks=frozenset(
+                FailedCheck(i.relation, i.partition_key, i.check, i.version, i.rules) for i in chosen
+            ),
             reason=request.reason.strip(),
             released_by=request.released_by,
             until=request.until,

@@ -129,8 +129,9 @@ class GateReport:
     def steps(self) -> tuple[str, ...]:
         """What to type, or to have done, in this order; what can be judged again is judged by one command."""
         judged = [item for item in self.reasons if item.verdict in _JUDGED_AGAIN]
+        several = len({item.fix for item in judged}) > 1
         at_once = f"`{_judge(self.relation, self.partition_key)} --with-parents`"
-        steps = [at_once if item in judged and len(judged) > 1 else item.fix for item in self.reasons]
+        steps = [at_once if several and item in judged else item.fix for item in self.reasons]
         return tuple(dict.fromkeys(steps))
 
     @property

@@ -17,7 +17,7 @@ from orchestration.quality.gate import Gate, GateReport
 @contextmanager
 def gate_taken_out() -> Generator[None]:
     """Have the gate find nothing to say against anything, in this process."""
-    judged, planned = Gate.report, Gate.report_from_records
+    judged, planned, built = Gate.report, Gate.report_from_records, Gate.parents_from_records
 
     def open_report(self: Gate, *asked: Any, **named: Any) -> GateReport:
         return replace(judged(self, *asked, **named), findings=())
@@ -25,11 +25,15 @@ def gate_taken_out() -> Generator[None]:
     def open_plan(self: Gate, *asked: Any, **named: Any) -> GateReport:
         return replace(planned(self, *asked, **named), findings=())
 
+    def open_build(self: Gate, *asked: Any, **named: Any) -> GateReport:
+        return replace(built(self, *asked, **named), findings=())
+
     def open_parents(self: Gate, *asked: Any, **named: Any) -> None:
         del self, asked, named
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Gate, "report", open_report)
         patch.setattr(Gate, "report_from_records", open_plan)
+        patch.setattr(Gate, "parents_from_records", open_build)
         patch.setattr(Gate, "require_parents", open_parents)
         yield

@@ -26,7 +26,7 @@ from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
 from orchestration.settings import Settings
-from orchestration.transformation.assets import partition_variables
+from orchestration.transformation.data_tests import partition_variables
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.runner import DbtProcess
 from tests.company import MON, TUE, Company
@@ -151,7 +151,7 @@ def test_deployments_of_one_project_share_what_dbt_parsed(open_bakery: Company, 
         DbtProcess(settings).build("stg_orders", [], variables)
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             assert connection.execute("select count(*) from staging.stg_orders").fetchone() == (2,)
-        assert (settings.dbt_target_dir / "manifest.json").exists() is parsed
+        assert (settings.dbt_target_dir / "partial_parse.msgpack").exists() is parsed
 
 
 def test_dbt_looks_for_the_module_of_each_flag_even_where_it_is_stated(

@@ -1,0 +1,138 @@
+"""A data directory of version 716f0d0 under today's code: nothing is sent on half a sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from orchestration.cli.main import app
+from orchestration.operations.status import Standing
+from orchestration.state.store import StateStore
+from orchestration.state.upgrade import FORM, RecordsTooNew
+from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, runs
+from tests.upgrade.old_week import NEXT_MON, SAT, SUN
+
+pytestmark = pytest.mark.long
+UNSENT = {SHOP_ORDERS: (TUE, WED, THU), WEATHER_REPORT: (TUE, WED, THU, SUN)}
+
+
+def sluice(company: Company, *arguments: str) -> tuple[int, str]:
+    """Run a command in this process; return its exit code and all that it wrote."""
+    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def follow(company: Company, export: str, day: str, most: int = 4) -> list[str]:
+    """Type what the gate prints until it is open; return the commands that were typed."""
+    typed: list[str] = []
+    for _ in range(most):
+        code, said = sluice(company, "gate", export, "--partition", day)
+        if code == 0:
+            return typed
+        for command in re.findall(r"→ .*?`sluice (.*?)`", said):
+            typed.append(command)
+            sluice(company, *command.split())
+    raise AssertionError(f"still closed after {typed}:\n{said}")
+
+
+def test_delivered_days_stay_delivered_and_unsent_ones_say_what_to_type(old_week: Company) -> None:
+    rows = old_week.status()
+    for name, day in ((SHOP_ORDERS, MON), (WEATHER_REPORT, MON), (WEATHER_REPORT, SAT)):
+        assert rows[name, day].standing is Standing.DELIVERED
+    for name, days in UNSENT.items():
+        for day in days:
+            assert rows[name, day].standing is Standing.HELD
+            judge = f"`sluice judge exports.{name} --from {day} --to {day} --with-parents`"
+            # What was refused then is told first.
+            assert judge in rows[name, day].why or "failed" in rows[name, day].why
+
+
+def test_nothing_is_sent_on_half_a_sentence(old_week: Company) -> None:
+    before = old_week.untouched()
+    assert runs(old_week.run()) == []
+    for day in (TUE, WED, THU, FRI, SAT, SUN, NEXT_MON):
+        for name in UNSENT:
+            ok, said = old_week.materialize(day, f"delivered/{name}")
+            if (name, day) != (WEATHER_REPORT, SAT):
+                assert not ok, (name, day)
+                assert "held, nothing was sent" in said
+    assert old_week.untouched() == before
+
+
+def test_what_the_gate_prints_opens_it_and_the_very_rows_go_out(old_week: Company) -> None:
+    before = old_week.untouched(TUE)
+    typed = follow(old_week, SHOP_ORDERS, TUE)
+    assert typed == [f"judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents"]
+    assert follow(old_week, WEATHER_REPORT, TUE) == [
+        f"judge exports.{WEATHER_REPORT} --from {TUE} --to {TUE}"
+    ]
+    assert old_week.in_postgres(TUE) == []  # judged, and not sent by that
+    for name in UNSENT:
+        assert old_week.materialize(TUE, f"delivered/{name}") == (True, "")
+    assert old_week.in_postgres(TUE) == [(TUE, "a", 4), (TUE, "b", 6)]
+    assert old_week.in_container()[TUE] == 1
+    assert old_week.untouched(TUE) == before
+
+
+def test_what_older_sql_has_built_is_found_out_and_built_anew(old_week: Company) -> None:
+    model = old_week.settings.project_dir / "dbt_project/models/staging/stg_orders.sql"
+    model.write_text(model.read_text().replace("    loaves\n", "    loaves * 2 as loaves\n"))
+    typed = follow(old_week, SHOP_ORDERS, TUE)
+    assert typed == [
+        f"judge exports.{SHOP_ORDERS} --from {TUE} --to {TUE} --with-parents",
+        f"rerun staging.stg_orders --partition {TUE}",
+    ]
+    # The rerun sends what is below, made of Monday's loaves as they were read and Tuesday's twice.
+    assert old_week.in_postgres(TUE) == [(TUE, "a", 5), (TUE, "b", 8)]
+
+
+def test_a_day_that_failed_is_judged_and_stays_closed(old_week: Company) -> None:
+    code, said = sluice(
+        old_week, "judge", f"exports.{SHOP_ORDERS}", "--from", WED, "--to", WED, "--with-parents"
+    )
+    assert (code, "staging.stg_weather [2024-01-03] check `expectations`" in said) == (1, True)
+    code, said = sluice(old_week, "gate", SHOP_ORDERS, "--partition", WED)
+    assert (code, "fix the model or its input, then `sluice rerun staging.stg_weather" in said) == (1, True)
+
+
+def test_a_release_without_rules_opens_nothing_any_more(old_week: Company) -> None:
+    sluice(old_week, "judge", f"exports.{WEATHER_REPORT}", "--from", SUN, "--to", SUN, "--with-parents")
+    assert runs(old_week.run()) == []
+    assert SUN not in old_week.in_container()
+    code, said = sluice(old_week, "gate", WEATHER_REPORT, "--partition", SUN)
+    assert (code, "check `expectations`: failed" in said) == (1, True)
+    code, said = sluice(
+        old_week, "release", WEATHER_REPORT, "--partition", SUN, "--reason", "calibrated", "--by", "ada",
+        "--until", "2099-01-01",
+    )  # fmt: skip
+    assert code == 0, said
+    assert runs(old_week.run()) == [(SUN, True)]
+    assert old_week.in_container()[SUN] == 1
+
+
+def test_records_of_newer_code_are_refused_with_the_reason(old_week: Company) -> None:
+    url = old_week.settings.state_url.get_secret_value()
+    StateStore(url).close()
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        assert connection.execute(sa.text("select version from records_form")).scalar() == FORM
+        connection.execute(sa.text(f"update records_form set version = {FORM + 1}, written_by = '9.9'"))
+    with pytest.raises(RecordsTooNew, match=f"form {FORM + 1}, written by Sluice 9.9"):
+        StateStore(url)
+    code, said = sluice(old_week, "status")
+    assert code == 2
+    assert "start the newer code again, or restore the backup" in " ".join(said.split())
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"update records_form set version = {FORM}"))
+    engine.dispose()
+    assert sluice(old_week, "status")[0] == 0
+
+
+def test_a_new_store_says_its_form(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    StateStore(url).close()
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("select version from records_form")).scalar() == FORM

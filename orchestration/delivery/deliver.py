@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
 from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
 from orchestration.delivery.planning.limits import Between, Limits
@@ -104,7 +105,7 @@ def deliver_partition(
                 raise GateClosed(report)
             version = report.versions[(target.table.relation, target.table.partition(partition_key))]
             _use_releases(deployment, export, report, partition_key, version, log)
-            _require_lasting(export)
+            _require_lasting(deployment, export)
             yield Opened(connection, source_of(connection, target, partition_key), version)
             connection.execute("rollback")
 
@@ -197,14 +198,14 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     return f"select {fields} from {relation}{where}"
 
 
-def _require_lasting(export: Export) -> None:
-    """A process that has read the export file long ago may know a rule that has expired since."""
-    expired = export.last_mile_expired(datetime.now(UTC).date())
-    if expired:
+def _require_lasting(deployment: Deployment, export: Export) -> None:
+    """What an export file says for a time is asked when it is used: it holds this export, and no other."""
+    found = expired(export, deployment.settings.project_dir, datetime.now(UTC).date())
+    if found:
         raise DeliveryError(
-            f"last-mile rule of `{export.name}` has expired: {'; '.join(expired)}",
-            "last-mile rules that still hold",
-            f"move the rule into the dbt model `{export.spec.model}`, or take it away, and reload the code",
+            f"`{export.name}` is held, nothing was sent: {'; '.join(item.what for item in found)}",
+            found[0].expected,
+            f"{'; '.join(item.mend for item in found)}; then reload the code",
         )
 
 

@@ -6,12 +6,13 @@ start run the same). Does not belong here: what one file may say; its stage know
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
+from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.graph_rules import (
     export_problems,
@@ -21,7 +22,7 @@ from orchestration.graph_rules import (
 )
 from orchestration.lineage import Lineage, Table
 from orchestration.partitions import Partitioning, floor
-from orchestration.problems import ProjectChanged, ProjectError
+from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
@@ -115,7 +116,7 @@ class Project:
 
 
 def load_project(settings: Settings) -> Project:
-    """Read the four folders, all of them as they are at one moment.
+    """Read the four folders, all of them as they are at one moment; no clock is asked (see `expired_in`).
 
     Raises:
         ProjectError: with every problem found, each with file, line and mend.
@@ -166,6 +167,18 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     if problems:
         raise ProjectError(problems)
     return project
+
+
+def expired_in(project: Project, settings: Settings, today: date) -> list[Problem]:
+    """Return what the folders say for a time only and holds no more on a day (UTC), each at its line.
+
+    `load_project` does not ask: it would keep a whole company from its graph for one export's sake.
+    """
+    return [
+        problem
+        for export in project.exports.values()
+        for problem in expired_problems(export, settings.project_dir, today)
+    ]
 
 
 def _lineage(

@@ -7,6 +7,7 @@ Does not: any expectation.
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -62,6 +63,26 @@ class Company:
     def definitions(self) -> dg.Definitions:
         """The graph of this deployment, made once."""
         return build_definitions(self.settings, self.project)
+
+    def with_own_project(self) -> "Company":
+        """Return the same deployment on a copy of the project directory, to be edited by a test."""
+        folder = self.settings.data_dir.parent / "project"
+        if folder == self.settings.project_dir:
+            return self
+        shutil.copytree(self.settings.project_dir, folder)
+        return self.__class__(
+            self.settings.model_copy(update={"project_dir": folder}), self.postgres_url, self.container
+        )
+
+    def with_line(self, name: str, *lines: str) -> "Company":
+        """Write lines at the end of a file of an own project; return the deployment that has read it anew."""
+        path = self.settings.project_dir / name
+        path.write_text(path.read_text() + "".join(f"{line}\n" for line in lines))
+        return self.read_anew()
+
+    def read_anew(self) -> "Company":
+        """Return the same deployment, as a process that starts now sees it."""
+        return self.__class__(self.settings, self.postgres_url, self.container)
 
     # -- what a provider does
 

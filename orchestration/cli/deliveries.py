@@ -113,10 +113,11 @@ def deliveries(
         if export is not None:
             work.target(export)
         found = work.deployment.store.deliveries.newest(export)
+        outdated = {item.delivery_id for item in found if work.outdated(item)}
     if not found:
         out.print("no delivery" if export else "no delivery is held, under way, or had rows refused")
         return
-    out.print(deliveries_table(found))
+    out.print(deliveries_table(found, outdated))
 
 
 @app.command()

@@ -69,6 +69,14 @@ def show_plan(plan: Preview, out: Console) -> None:
         out.print(f"the gate is {answer}")
         for finding in plan.gate.reasons[:3] if not plan.gate.open else ():
             out.print(f"  {finding} → {finding.fix}", style="red", markup=False)
+    for ended in plan.expired:
+        out.print(f"held, whatever the data are: {ended}", style="red", markup=False, soft_wrap=True)
+    if plan.rejected is not None:
+        out.print(
+            f"not to be sent: delivery {plan.rejected.delivery_id[:12]}, this very plan, was rejected by"
+            f" {plan.rejected.decided_by}: {plan.rejected.decision}",
+            style="yellow", markup=False, soft_wrap=True,
+        )  # fmt: skip
     if plan.overtaken_by:
         out.print(
             f"not to be sent: the destination holds {plan.overtaken_by}, a newer partition", style="yellow"
@@ -86,8 +94,11 @@ def show_plan(plan: Preview, out: Console) -> None:
         out.print("nothing was sent, nothing is recorded", style="dim")
 
 
-def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
-    """Return deliveries with what became of them, and what to type."""
+def deliveries_table(deliveries: Sequence[Delivery], outdated: Collection[str] = ()) -> Table:
+    """Return deliveries with what became of them, and what to type.
+
+    `outdated` are the ids of those that another export file made than today's: no word on them counts.
+    """
     made = table(
         "deliveries", "delivery", "export, partition", "status", "#added", "#changed", "#removed", "#refused",
         "when (UTC)", "who, why", "what to type",
@@ -104,7 +115,7 @@ def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
             *(f"{count:,}" for count in (item.added, item.changed, item.removed, item.refused)),
             _when(item.acknowledged_at or item.planned_at),
             escape(who),
-            escape(to_type(item)),
+            escape("planned anew by the next delivery" if item.delivery_id in outdated else to_type(item)),
         )
     return made
 

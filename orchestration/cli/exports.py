@@ -44,13 +44,13 @@ def new(
         from orchestration.delivery.export_files.draft import DraftRequest, draft_export
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
 
-        folder, today = settings.project_dir / FOLDER, datetime.now(UTC).date()
+        folder = settings.project_dir / FOLDER
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
         if there and not force:
             raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
         request = DraftRequest(type_, connection, object_, tuple(key or ()), _options(option or []))
-        others, _ = load_exports(settings.project_dir, today)
-        drafted = draft_export(request, _model(settings, model), others, today, _schema_from(folder))
+        others, _ = load_exports(settings.project_dir)
+        drafted = draft_export(request, _model(settings, model), others, _schema_from(folder))
         path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(drafted.text, encoding="utf-8")
@@ -111,20 +111,26 @@ def schema() -> None:
 def last_mile(project: Project = None) -> None:
     """List every filter and mapping in an export file, who answers for it and how long it still holds.
 
-    Ends with code 1 if one has expired: its export does not load.
+    Ends with code 1 if one has expired: its export is held.
     """
     with settings_of(project, None) as settings:
+        from orchestration.delivery.export_files.expiry import expired_problems
         from orchestration.delivery.export_files.exports import load_exports
 
         today = datetime.now(UTC).date()
-        exports, problems = load_exports(settings.project_dir, today)
+        exports, problems = load_exports(settings.project_dir)
+        if problems:
+            raise ProjectError(problems)
         rules = sorted(
             ((rule.days_left(today), export.name, rule) for export in exports.values()
              for rule in export.spec.last_mile),
             key=lambda item: item[:2],
         )  # fmt: skip
-        if problems and not any(left < 0 for left, _, _ in rules):
-            raise ProjectError(problems)
+        ended = [
+            problem
+            for export in exports.values()
+            for problem in expired_problems(export, settings.project_dir, today)
+        ]
     if not rules:
         out.print("no export has a last-mile rule")
         return
@@ -136,6 +142,6 @@ def last_mile(project: Project = None) -> None:
         texts = (name, str(rule), rule.owner, rule.reason, rule.issue, str(rule.expires))
         table.add_row(*(escape(text) for text in texts), shown)
     out.print(table)
-    for problem in problems:
+    for problem in ended:
         err.print(str(problem), style="red", markup=False)
-    raise typer.Exit(1 if problems else 0)
+    raise typer.Exit(1 if ended else 0)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -68,13 +68,16 @@ def usage_errors() -> Generator[None]:
 
 @app.command()
 def check(project: Project = None, data: DataDir = None) -> None:
-    """Check all four folders and the rules of the graph."""
+    """Check all four folders, the rules of the graph, and what holds for a time only."""
     with settings_of(project, data) as settings:
         from orchestration.definitions import build_definitions
-        from orchestration.project import load_project
+        from orchestration.project import expired_in, load_project
 
         loaded = load_project(settings)
         build_definitions(settings, loaded).get_repository_def()
+        # It keeps no graph from loading, but no pull request should go through with it.
+        if found := expired_in(loaded, settings, datetime.now(UTC).date()):
+            raise ProjectError(found)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
         f" {len(loaded.suites)} suites, {len(loaded.exports)} exports: no problem found"

@@ -70,6 +70,16 @@ class Work:
         found = delivery_of(self.deployment, name)
         return found, self.target(found.export)
 
+    def outdated(self, delivery: "Delivery") -> bool:
+        """Whether a plan that nobody has sent was made by another export file than today's."""
+        from orchestration.delivery.deliver import is_todays
+        from orchestration.state.records import DeliveryStatus
+
+        unsent = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)
+        if delivery.status not in unsent or delivery.export not in self.project.exports:
+            return False
+        return not is_todays(self.deployment, self.target(delivery.export), delivery)
+
     def run(self, target: "Target", key: str, kind: str = "") -> bool:
         """Run the asset of an export for a partition, and show it; return whether it went through."""
         from orchestration.cli.running import show_finished

@@ -6,7 +6,7 @@ even if a rebuild starts in between.
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
 from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.identity import MadeBy, place_of, stated
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.deployment import Deployment
@@ -22,7 +24,7 @@ from orchestration.lineage import Table
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed, GateReport
 from orchestration.settings import Settings
-from orchestration.state.records import DeliveryKind, Hold
+from orchestration.state.records import Delivery, DeliveryKind, Hold
 from orchestration.warehouse.engine import quoted
 from orchestration.warehouse.slices import partition_bounds, partition_condition
 
@@ -108,7 +110,7 @@ def deliver_partition(
                 raise GateClosed(report)
             version = report.versions[(target.table.relation, target.table.partition(partition_key))]
             _use_releases(deployment, export, report, partition_key, version, log)
-            _require_lasting(export)
+            _require_lasting(deployment, export)
             yield Opened(connection, source_of(connection, target, partition_key), version)
             connection.execute("rollback")
 
@@ -173,7 +175,29 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         budget_seconds=spec.budget.span.total_seconds(),
         mend=f"mend the model, or the key in {PurePosixPath(export.file.name)}",
         kind=kind,
+        stated=stated(target, kind),
     )
+
+
+def made_by(
+    deployment: Deployment, target: Target, partition_key: str, kind: DeliveryKind = DeliveryKind.CHANGE
+) -> MadeBy:
+    """Return what would make a plan of a partition today, as far as is known without the warehouse."""
+    return MadeBy.of(replace(order_of(target, partition_key, kind), place=_place(deployment, target.export)))
+
+
+def is_todays(deployment: Deployment, target: Target, plan: Delivery) -> bool:
+    """Whether today's export file makes a plan on record, as far as is known without the warehouse."""
+    if not target.table.partitioning.holds(plan.partition_key):
+        return False  # its model was cut otherwise then
+    return made_by(deployment, target, plan.partition_key, plan.kind).made(plan)
+
+
+def _place(deployment: Deployment, export: Export) -> str:
+    try:
+        return place_of(destination_of(deployment, export))
+    except (NotConfigured, DeliveryError):  # nobody can tell where it leads, and nothing is sent there
+        return ""
 
 
 def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition_key: str) -> str:
@@ -201,14 +225,14 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     return f"select {fields} from {relation}{where}"
 
 
-def _require_lasting(export: Export) -> None:
-    """A process that has read the export file long ago may know a rule that has expired since."""
-    expired = export.last_mile_expired(datetime.now(UTC).date())
-    if expired:
+def _require_lasting(deployment: Deployment, export: Export) -> None:
+    """What an export file says for a time is asked when it is used: it holds this export, and no other."""
+    found = expired(export, deployment.settings.project_dir, datetime.now(UTC).date())
+    if found:
         raise DeliveryError(
-            f"last-mile rule of `{export.name}` has expired: {'; '.join(expired)}",
-            "last-mile rules that still hold",
-            f"move the rule into the dbt model `{export.spec.model}`, or take it away, and reload the code",
+            f"`{export.name}` is held, nothing was sent: {'; '.join(item.what for item in found)}",
+            found[0].expected,
+            f"{'; '.join(item.mend for item in found)}; then reload the code",
         )
 
 

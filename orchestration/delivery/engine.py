@@ -4,7 +4,6 @@ What is remembered between any two steps is in the state store and in immutable 
 may die anywhere: the next one takes the delivery up where its acknowledgements end.
 """
 
-import hashlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -12,8 +11,17 @@ from pathlib import Path
 
 from orchestration.delivery.comparing import comparison, newer_partition
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode, Receipt
+from orchestration.delivery.identity import MadeBy, free_id, place_of
 from orchestration.delivery.journal import StoreJournal
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome, shard_of
+from orchestration.delivery.order import (
+    DeliveryHeld,
+    DeliveryRejected,
+    Opened,
+    Order,
+    Outcome,
+    key_of,
+    shard_of,
+)
 from orchestration.delivery.planning.content import ShardGone
 from orchestration.delivery.planning.difference import Difference, find_difference
 from orchestration.delivery.settling import compact, settle_refusals
@@ -44,7 +52,8 @@ class DeliveryEngine:
         """Send what differs between the opened rows and what the destination acknowledged.
 
         `opening` opens the validated rows; it raises if they are not validated. It may be called again, as a
-        delivery that was under way is settled first. Without `guard` limits are not asked.
+        delivery that was under way is settled first, and so is a plan that another export file made. Without
+        `guard` limits are not asked.
 
         Raises:
             DeliveryHeld: past a limit; nothing was sent.
@@ -57,6 +66,8 @@ class DeliveryEngine:
                 "mode upsert, mirror or snapshot",
                 "mend the destination's rows there, or deliver in another mode",
             )
+
+        order = replace(order, place=place_of(self.destination))
 
         def waiting(holder: str) -> None:
             self.log(holder)
@@ -77,10 +88,9 @@ class DeliveryEngine:
         Raises:
             DeliveryError: somebody else had it for as long as a delivery may take.
         """
-        name = f"{self.destination.type_name} {self.destination.canonical_object()}"
         try:
             with self.store.leases.hold(
-                name, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting or self.log
+                place_of(self.destination), wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting or self.log
             ) as lease:
                 yield lease
         except LeaseTimeout as error:
@@ -109,29 +119,40 @@ class DeliveryEngine:
         deliveries = self.store.deliveries
         while True:
             with opening() as opened:
-                under_way = deliveries.open_in(order.export, order.scope)
-                newer = newer_partition(self.store, order, under_way)
-                if newer is not None:
-                    return self._overtaken(order, opened.version, newer), None
-                if under_way is None:
-                    return self._new_plan(order, opened, guard=guard)
-                if _same(under_way, order, opened.version):
-                    return under_way, None
-            self._settle(order, under_way, token)
+                made_by = MadeBy.of(order, opened)
+                ended = self._cut_otherwise(order)
+                if ended is None:
+                    under_way = deliveries.open_in(order.export, order.scope)
+                    newer = newer_partition(self.store, order, under_way)
+                    if newer is not None:
+                        return self._overtaken(order, opened.version, made_by, newer), None
+                    if under_way is None:
+                        return self._new_plan(order, opened, made_by, guard=guard)
+                    if made_by.makes(under_way, order, opened.version):
+                        return under_way, None
+                    ended = under_way
+            self._settle(order, ended, token)
 
-    def _overtaken(self, order: Order, version: str, newer: Delivery) -> Delivery:
+    def _cut_otherwise(self, order: Order) -> Delivery | None:
+        """Return an open plan of when `partitions` said otherwise: nobody would ever ask for its scope."""
+        found = self.store.deliveries.open_of(order.export)
+        return next((item for item in found if bool(item.scope) is order.latest_only), None)
+
+    def _overtaken(self, order: Order, version: str, made_by: MadeBy, newer: Delivery) -> Delivery:
         self.log(
             f"the destination holds {newer.partition_key}, or is about to: an older partition is not sent"
         )
         return self.store.deliveries.plan(
-            self._record(order, version, None, newer.delivery_id, status=DeliveryStatus.OVERTAKEN)
+            self._record(order, version, made_by, None, newer.delivery_id, status=DeliveryStatus.OVERTAKEN)
         )
 
-    def _new_plan(self, order: Order, opened: Opened, *, guard: bool) -> tuple[Delivery, Difference]:
+    def _new_plan(
+        self, order: Order, opened: Opened, made_by: MadeBy, *, guard: bool
+    ) -> tuple[Delivery, Difference]:
         # What can be replaced whole can hold a snapshot.
         replaces = Mode.SNAPSHOT in self.destination.capabilities.modes
         known = comparison(self.store, order, opened.source, replaces=replaces, log=self.log)
-        draft = self._record(order, opened.version, None, known.supersedes)
+        draft = self._record(order, opened.version, made_by, None, known.supersedes)
         difference = find_difference(opened.connection, known.asked, known.layers, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
@@ -139,7 +160,7 @@ class DeliveryEngine:
         status = DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED
         delivery = self.store.deliveries.plan(
             self._record(
-                order, opened.version, difference, known.supersedes,
+                order, opened.version, made_by, difference, known.supersedes,
                 delivery_id=draft.delivery_id, status=status, reasons=broken,
             )
         )  # fmt: skip
@@ -149,6 +170,7 @@ class DeliveryEngine:
         self,
         order: Order,
         version: str,
+        made_by: MadeBy,
         difference: Difference | None,
         supersedes: str,
         *,
@@ -156,7 +178,7 @@ class DeliveryEngine:
         status: DeliveryStatus = DeliveryStatus.PLANNED,
         reasons: Sequence[str] = (),
     ) -> Delivery:
-        delivery_id = delivery_id or self._free_id(order, version, supersedes)
+        delivery_id = delivery_id or free_id(self.store.deliveries, order, version, made_by, supersedes)
         shard = self.folder / order.export / order.partition_key / f"{delivery_id}.parquet"
         delivery = Delivery(
             delivery_id=delivery_id,
@@ -176,6 +198,11 @@ class DeliveryEngine:
             reasons=tuple(reasons),
             decided_by=order.asked_by,
             decision=order.reason,
+            made_by=made_by.rules,
+            place=made_by.place,
+            source=made_by.source,
+            partition_column=order.partition_column or "",
+            bounds=order.bounds,
         )
         if difference is None:
             return delivery
@@ -192,21 +219,6 @@ class DeliveryEngine:
             unchanged=difference.unchanged,
             shard_rows=difference.shard_rows,
         )
-
-    def _free_id(self, order: Order, version: str, supersedes: str) -> str:
-        """Return an id made of what is delivered and after what: no time, no run.
-
-        The same plan has the same id. A number is added where a plan of that id was superseded, or a person
-        asks for the same once more.
-        """
-        attempt = 0
-        while True:
-            parts = (order.export, order.partition_key, version, order.kind, supersedes, str(attempt))
-            delivery_id = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-            known = self.store.deliveries.of(delivery_id)
-            if known is None or known.status is DeliveryStatus.REJECTED:
-                return delivery_id
-            attempt += 1
 
     # -- send and acknowledge
 
@@ -282,7 +294,7 @@ class DeliveryEngine:
                 raise ShardGone(delivery.export, delivery.scope, delivery.shard)
             self.log(f"{delivery.shard} is gone: what it had under way is not ended, but sent anew")
         elif delivery.status is DeliveryStatus.SENDING:
-            # Of the older plan's own kind and partition: the newer one may be another's.
+            # Of the older plan's own kind, partition and export file: the newer one may be another's.
             shard = shard_of(order, delivery)
             journal = StoreJournal(deliveries, delivery, token, self.log, below=delivery.sent_to)
             if journal.pending():
@@ -293,7 +305,7 @@ class DeliveryEngine:
                 elif arrived is None:
                     self.log(f"delivery {delivery.delivery_id} was under way: what may have arrived is ended")
                     self.destination.send(shard, journal)
-            settle_refusals(self.store, delivery, order.key, order.attempts, order.wait_seconds)
+            settle_refusals(self.store, delivery, key_of(order, delivery), order.attempts, order.wait_seconds)
         refused = len(deliveries.refusals(delivery.delivery_id))
         deliveries.move(
             delivery.delivery_id,
@@ -303,9 +315,3 @@ class DeliveryEngine:
             location=self.destination.canonical_object(),
         )
         self.log(f"delivery {delivery.delivery_id} is superseded by a newer plan")
-
-
-def _same(delivery: Delivery, order: Order, version: str) -> bool:
-    """Whether a delivery under way is for this very partition, data and purpose."""
-    found = (delivery.partition_key, delivery.version, delivery.kind, delivery.mode)
-    return found == (order.partition_key, version, order.kind, order.mode)

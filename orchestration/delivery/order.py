@@ -31,7 +31,9 @@ class Order:
     destination holds the newest partition alone, so that all partitions share one scope. `attempts` is how
     often a refused row is tried before it is given up, `wait_seconds` how long after the first refusal; every
     further wait is twice the one before. `mend` says where the key is to be mended. `asked_by` and `reason`
-    are on record with the plan, where a person asked for it.
+    are on record with the plan, where a person asked for it. `stated` is what else the export says of which
+    rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
+    secrets: with them a plan is told from one that another export file made (see `identity`).
     """
 
     export: str
@@ -49,6 +51,8 @@ class Order:
     kind: DeliveryKind = DeliveryKind.CHANGE
     asked_by: str = ""
     reason: str = ""
+    stated: str = ""
+    place: str = ""
 
     @property
     def key_text(self) -> str:
@@ -129,7 +133,7 @@ class DeliveryHeld(Exception):
 
 
 class DeliveryRejected(Exception):
-    """A person rejected this very plan; nothing is sent until the data are others."""
+    """A person rejected this very plan; nothing is sent until the data or the export file are others."""
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -139,22 +143,32 @@ class DeliveryRejected(Exception):
         )
 
 
+def key_of(order: Order, delivery: Delivery) -> tuple[str, ...]:
+    """Return the fields that tell the rows of a recorded plan apart, whatever the order says by now."""
+    return tuple(json.loads(delivery.key)) if delivery.key else order.key
+
+
 def shard_of(order: Order, delivery: Delivery) -> Shard:
-    """Return what the destination is given of a recorded plan."""
+    """Return what the destination is given of a recorded plan.
+
+    All of it is the plan's own: the order may be another export file's, which ends it. An older version did
+    not record the partition's column and bounds.
+    """
+    recorded = bool(delivery.made_by)
     return Shard(
         export=delivery.export,
         partition_key=delivery.partition_key,
         delivery_id=delivery.delivery_id,
         path=Path(delivery.shard),
         rows=delivery.shard_rows,
-        key=order.key,
-        partition_column=order.partition_column,
+        key=key_of(order, delivery),
+        partition_column=(delivery.partition_column or None) if recorded else order.partition_column,
         digest=delivery.digest,
         mode=Mode(delivery.mode),
         full=delivery.whole,
         version=delivery.version,
         supersedes=delivery.supersedes,
-        bounds=order.bounds,
+        bounds=delivery.bounds if recorded else order.bounds,
     )
 
 
@@ -165,5 +179,6 @@ __all__ = [
     "Opened",
     "Order",
     "Outcome",
+    "key_of",
     "shard_of",
 ]

@@ -5,16 +5,19 @@ Belongs here: reading plans. Does not belong here: deciding on one, tables on a 
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from orchestration.delivery.comparing import comparison, newer_partition
-from orchestration.delivery.deliver import Target, order_of, source_of
+from orchestration.delivery.deliver import Target, is_todays, made_by, order_of, source_of
 from orchestration.delivery.destinations.base import CHANGE, Change, Mode
 from orchestration.delivery.destinations.registry import destination_types
-from orchestration.delivery.order import Order
+from orchestration.delivery.export_files.expiry import expired
+from orchestration.delivery.identity import MadeBy, free_id
+from orchestration.delivery.order import Opened, Order
 from orchestration.delivery.planning.content import (
     Content,
     acknowledged_layers,
@@ -49,7 +52,8 @@ class Preview:
     text}, `changed` as {field: (old, new)} of key and changed fields: at most `SHOWN_ROWS` each. `kept` tells
     that what is gone from the model stays at the destination, as the mode takes nothing out.
     `overtaken_by` is the newer partition that the destination holds, where it holds one alone: nothing would
-    be sent.
+    be sent. `rejected` is this very plan, to which a person said no; `expired` what of the export file holds
+    no more: nothing would be sent either.
     """
 
     export: str
@@ -67,6 +71,8 @@ class Preview:
     delivery: Delivery | None = None
     superseded: Delivery | None = None
     overtaken_by: str = ""
+    rejected: Delivery | None = None
+    expired: tuple[str, ...] = ()
 
     @property
     def kept(self) -> bool:
@@ -85,35 +91,51 @@ class _Shown:
 def preview(
     deployment: Deployment, gate: Gate, target: Target, partition_key: str, classified: Collection[str]
 ) -> Preview:
-    """Return what a delivery of a partition would do now, or what a plan of the same data does that waits.
+    """Return what a delivery of a partition would do now, or what a plan does that it would take up.
 
-    `classified` are model columns whose values are not shown. The destination is not asked.
+    That is a plan of the same data, which today's export file made. `classified` are model columns whose
+    values are not shown. The destination is not asked.
 
     Raises:
         DeliveryError: the key does not hold.
     """
-    order, store = order_of(target, partition_key), deployment.store
+    store = deployment.store
+    today = datetime.now(UTC).date()
+    ended = tuple(map(str, expired(target.export, deployment.settings.project_dir, today)))
+    made = made_by(deployment, target, partition_key)
+    order = replace(order_of(target, partition_key), place=made.place)
     hidden = {target.export.field(column) for column in classified}
     under_way = store.deliveries.open_in(order.export, order.scope)
-    if under_way is not None and under_way.kind is DeliveryKind.REDELIVER:
+    if (
+        under_way is not None
+        and under_way.kind is DeliveryKind.REDELIVER
+        and is_todays(deployment, target, under_way)
+    ):
         return preview_recorded(store, order, under_way, hidden)
     with deployment.warehouse.connect() as connection:
         connection.execute("begin")
         report = gate.report(connection, target.table.relation, partition_key)
-        version = report.versions.get((target.table.relation, target.table.partition(partition_key)))
-        wanted = (partition_key, version, order.mode.value)
-        if under_way is not None and wanted == (under_way.partition_key, under_way.version, under_way.mode):
-            return preview_recorded(store, order, under_way, hidden, report)
+        version = report.versions.get((target.table.relation, target.table.partition(partition_key)), "")
         source = source_of(connection, target, partition_key)
+        if under_way is not None:
+            # A resync that waits is taken up by whoever approves it.
+            asked = replace(order, kind=under_way.kind)
+            if MadeBy.of(asked, Opened(connection, source, version)).makes(under_way, asked, version):
+                found = preview_recorded(store, order, under_way, hidden, report)
+                return replace(found, expired=ended)
         capabilities = destination_types[target.export.spec.destination.type].capabilities
         replaces = Mode.SNAPSHOT in capabilities.modes
         folder = deployment.settings.deliveries_dir / PREVIEWS
+        made = MadeBy.of(order, Opened(connection, source, version))
         found = preview_rows(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,
         )  # fmt: skip
         connection.execute("rollback")
-    return found
+    layers = store.deliveries.layers(order.export, order.scope)
+    supersedes = layers[-1].delivery_id if layers else ""
+    rejected = store.deliveries.of(free_id(store.deliveries, order, version, made, supersedes))
+    return replace(found, rejected=rejected, expired=ended)
 
 
 def preview_rows(

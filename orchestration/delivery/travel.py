@@ -119,7 +119,8 @@ def redeliver(
         run_id,
         log,
     )
-    order = replace(order_of(target, partition_key), asked_by=asked_by, reason=reason)
+    order = order_of(target, partition_key, DeliveryKind.REDELIVER)
+    order = replace(order, asked_by=asked_by, reason=reason)
     return redeliver_order(engine, order, moment)
 
 

@@ -44,7 +44,8 @@ def keys_between(
 ) -> list[str]:
     """Return the partitions of a table from one to another, both included, in their order.
 
-    With `built` those that are built. Where `last` is empty, `first` alone is meant. Both are empty for a table that is not partitioned.
+    With `built` those that are built. Where `last` is empty, `first` alone is meant. Both are empty for a
+    table that is not partitioned.
 
     Raises:
         ValueError: the table has no such partitions.

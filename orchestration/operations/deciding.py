@@ -5,10 +5,13 @@ here: sending.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.delivery.deliver import Target
+from orchestration.delivery.deliver import Target, is_todays
+from orchestration.delivery.export_files.expiry import expired, in_one_line
+from orchestration.delivery.travel import moment_of
 from orchestration.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
@@ -28,14 +31,22 @@ def approve(
     """Let a held plan go; the next run of its partition sends it, if the data are still those.
 
     Raises:
-        NotDecidable: it is not held, or its partition was built anew since.
+        NotDecidable: it is not held, its partition was built anew since, another export file made it than
+            today's, or something in that has expired.
     """
+    _require_todays(deployment, target, delivery)
     build = deployment.store.latest_builds(target.table.relation).get(delivery.partition_key)
     outdated = build is not None and build.version != delivery.version
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and outdated:
         raise NotDecidable(
             f"delivery {_short(delivery)} was planned of data that are built anew since: the next run makes"
             f" another plan; `sluice plan {delivery.export} --partition {delivery.partition_key}` shows it"
+        )
+    ended = expired(target.export, deployment.settings.project_dir, datetime.now(UTC).date())
+    if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and ended:
+        raise NotDecidable(
+            f"nothing of `{delivery.export}` is sent, whoever approves it: {in_one_line(ended)}; with a new"
+            " `expires`, the plan can be approved"
         )
     return _decide(deployment, instance, target, delivery, DeliveryStatus.APPROVED, by, reason)
 
@@ -51,8 +62,10 @@ def reject(
     """Let a held plan never go; nothing of its partition is sent until the data are others.
 
     Raises:
-        NotDecidable: it is not held.
+        NotDecidable: it is not held, or another export file made it than today's: what that one makes would
+            go out all the same.
     """
+    _require_todays(deployment, target, delivery)
     return _decide(deployment, instance, target, delivery, DeliveryStatus.REJECTED, by, reason)
 
 
@@ -107,6 +120,29 @@ def _decide(
     }
     show_on_asset(instance, target, decided.partition_key, said, shown)
     return decided
+
+
+def _require_todays(deployment: Deployment, target: Target, delivery: Delivery) -> None:
+    """Raise NotDecidable for a held plan that no delivery would send any more, whatever a person says."""
+    if delivery.status is not DeliveryStatus.HELD or is_todays(deployment, target, delivery):
+        return
+    option = f" --partition {delivery.partition_key}" if delivery.partition_key else ""
+    made = (
+        f"delivery {_short(delivery)} was planned by another export file than {target.export.file.name} is"
+        " today, or goes to another place: a person's word on it counts for nothing"
+    )
+    if delivery.kind is DeliveryKind.REDELIVER:
+        raise NotDecidable(
+            f"{made}; `sluice redeliver {delivery.export} --on {moment_of(delivery).isoformat()}{option}"
+            " --reason …` plans it anew"
+        )
+    again = f"sluice resync {delivery.export}{option}"
+    if delivery.kind is DeliveryKind.CHANGE:
+        again = "sluice run --retry"
+    raise NotDecidable(
+        f"{made}; `{again}` plans it anew, and sends it if it may go; `sluice plan {delivery.export}{option}`"
+        " shows that plan"
+    )
 
 
 def _why_not(deployment: Deployment, delivery: Delivery) -> str:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
-from orchestration.delivery.deliver import Target
+from orchestration.delivery.deliver import Target, is_todays
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
 from orchestration.operations.asking import target_of
@@ -35,7 +35,10 @@ def deliveries_due(
             wanted[(export, partition)] = ("", f"refused {moment.isoformat()}")
     for delivery in store.deliveries.approved():
         # A redelivery is made of no table: whoever approves it sends it.
-        if delivery.export in project.exports and delivery.kind is not DeliveryKind.REDELIVER:
+        if delivery.export not in project.exports or delivery.kind is DeliveryKind.REDELIVER:
+            continue
+        # Approved was what another export file made: nobody has said a word on what is made today.
+        if is_todays(deployment, target_of(project, delivery.export), delivery):
             kind = "" if delivery.kind is DeliveryKind.CHANGE else delivery.kind.value
             wanted[(delivery.export, delivery.partition_key)] = (kind, f"approved {delivery.delivery_id}")
     runs: list[DueRun] = []

@@ -30,6 +30,7 @@ class Records:
         self._releases: dict[str, list[Release]] = {}
         self._deliveries: dict[str, dict[str, Delivery]] = {}
         self._plans: dict[str, dict[str, Delivery]] = {}
+        self._rejected: dict[str, dict[str, list[Delivery]]] = {}
         self._landed: dict[Partitioning, frozenset[str]] = {}
 
     @cached_property
@@ -94,6 +95,15 @@ class Records:
         if export not in self._plans:
             self._plans[export] = self._store.deliveries.latest(export, acknowledged=False)
         return self._plans[export]
+
+    def rejected(self, export: str) -> dict[str, list[Delivery]]:
+        """Return {partition key: the plans that a person rejected, newest first} of an export."""
+        if export not in self._rejected:
+            found: dict[str, list[Delivery]] = {}
+            for plan in self._store.deliveries.rejected(export):
+                found.setdefault(plan.partition_key, []).append(plan)
+            self._rejected[export] = found
+        return self._rejected[export]
 
     def releases(self, key: str) -> list[Release]:
         """Return the releases of a partition."""

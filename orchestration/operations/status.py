@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
+from orchestration.delivery.deliver import Target, is_todays, made_by
+from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
 from orchestration.deployment import Deployment
+from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
-from orchestration.state.records import Delivery, DeliveryStatus, Drop
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
 
 
 class Standing(StrEnum):
@@ -43,8 +47,12 @@ class Row:
     why: str
 
 
-def status(deployment: Deployment, project: Project) -> list[Row]:
-    """Return a row for each partition that has landed, sources first, in the order of their days."""
+def status(deployment: Deployment, project: Project, today: date | None = None) -> list[Row]:
+    """Return a row for each partition that has landed, sources first, in the order of their days.
+
+    `today` (UTC, by default the clock's) tells what of an export file has expired.
+    """
+    today = today or datetime.now(UTC).date()
     records = Records(deployment, project)
     cut = {contract.relation: contract.partitioning for contract in project.contracts.values()}
     sources = [
@@ -55,11 +63,12 @@ def status(deployment: Deployment, project: Project) -> list[Row]:
         if cut[contract.relation].holds(key) or not cut[contract.relation].partitioned
     ]
     exports: list[Row] = []
-    for export in project.exports.values():
-        relation = project.node_of(export).relation
+    for name in project.exports:
+        target = target_of(project, name)
+        held_by = in_one_line(expired(target.export, deployment.settings.project_dir, today))
         exports += [
-            _export_row(deployment, project, records, export, relation, key)
-            for key in sorted(records.landed(project.lineage.tables[relation].partitioning))
+            _export_row(deployment, project, records, target, key, held_by)
+            for key in sorted(records.landed(target.table.partitioning))
         ]
     return sources + exports
 
@@ -80,8 +89,10 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
 
 
 def _export_row(
-    deployment: Deployment, project: Project, records: Records, export: Export, relation: str, key: str
+    deployment: Deployment, project: Project, records: Records, target: Target, key: str, held_by: str
 ) -> Row:
+    """Return how a partition of an export stands; `held_by` is what of its file has expired."""
+    export, relation = target.export, target.table.relation
     delivery = records.deliveries(export.name).get(key)
     missing = _missing(project, records, relation, key)
     report = records.report(relation, key)
@@ -102,7 +113,7 @@ def _export_row(
         standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
         why = _reasons(report)
     else:
-        standing, why = _unsent(records, export, key, version)
+        standing, why = _unsent(deployment, records, target, key, version, held_by)
     return Row("export", export.name, key, standing, delivery.rows if delivery else None, why)
 
 
@@ -114,18 +125,41 @@ def _settled(delivery: Delivery) -> tuple[Standing, str]:
     return Standing.DELIVERED, delivery.location + (refused if delivery.refused else "")
 
 
-def _unsent(records: Records, export: Export, key: str, version: str | None) -> tuple[Standing, str]:
-    """Return how a validated partition stands whose newest version was not settled."""
+def _unsent(
+    deployment: Deployment, records: Records, target: Target, key: str, version: str | None, held_by: str
+) -> tuple[Standing, str]:
+    """Return how a validated partition stands whose newest version was not settled.
+
+    A plan holds it that the next delivery would meet again: of these data, and made by today's export file.
+    """
+    export = target.export
     plan, delivered = records.plans(export.name).get(key), records.deliveries(export.name)
-    if plan and plan.version == version and plan.status in (DeliveryStatus.HELD, DeliveryStatus.REJECTED):
+    waits = plan is not None and plan.version == version and plan.status is DeliveryStatus.HELD
+    if plan and waits and not held_by and is_todays(deployment, target, plan):
         return _by_people(plan)
+    for rejected in records.rejected(export.name).get(key, []):
+        if rejected.version == version and _still_rejected(deployment, target, rejected):
+            return _by_people(rejected)
     acknowledged = [
         held for held, delivery in delivered.items() if delivery.status is DeliveryStatus.ACKNOWLEDGED
     ]
     if export.spec.partitions == "latest" and max(acknowledged, default="") > key:
         return Standing.OVERTAKEN, f"the destination holds {max(acknowledged)}"
+    if held_by:
+        return Standing.HELD, held_by
     since = "rebuilt since it was delivered" if key in delivered else "validated, not delivered"
+    if plan and waits:
+        since = f"delivery {plan.delivery_id[:12]} was held, and is planned anew by today's export file"
     return Standing.READY, f"{since}; `sluice run --retry`, or rerun the partition"
+
+
+def _still_rejected(deployment: Deployment, target: Target, plan: Delivery) -> bool:
+    """Whether the next delivery would come upon a rejected plan again, as it would make the very same."""
+    layers = deployment.store.deliveries.layers(plan.export, plan.scope)
+    newest = layers[-1].delivery_id if layers else ""
+    if plan.kind is not DeliveryKind.CHANGE or plan.supersedes != newest:
+        return False
+    return made_by(deployment, target, plan.partition_key).keeps_rejected(plan)
 
 
 def _by_people(plan: Delivery) -> tuple[Standing, str]:

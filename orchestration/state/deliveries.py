@@ -74,6 +74,26 @@ class Deliveries:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
         return self._newest_in(export, scope, _OPEN)
 
+    def open_of(self, export: str) -> list[Delivery]:
+        """Return all deliveries of an export that are not settled, oldest first."""
+        table = schema.deliveries
+        query = (
+            sa.select(table).where(table.c.export == export, table.c.status.in_(_OPEN)).order_by(table.c.id)
+        )
+        with self._engine.connect() as connection:
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
+
+    def rejected(self, export: str) -> list[Delivery]:
+        """Return the plans of an export that a person rejected, newest first."""
+        table = schema.deliveries
+        query = (
+            sa.select(table)
+            .where(table.c.export == export, table.c.status == DeliveryStatus.REJECTED)
+            .order_by(table.c.id.desc())
+        )
+        with self._engine.connect() as connection:
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
+
     def acknowledged_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope that was settled whole."""
         return self._newest_in(export, scope, (DeliveryStatus.ACKNOWLEDGED,))
@@ -316,6 +336,7 @@ class Deliveries:
         values["status"] = DeliveryStatus(values["status"])
         values["kind"] = DeliveryKind(values["kind"] or DeliveryKind.CHANGE)
         values["reasons"] = tuple(values["reasons"] or ())
+        values["bounds"] = tuple(values["bounds"]) if values["bounds"] else None
         for name in ("planned_at", "acknowledged_at"):
             values[name] = utc(values[name]) if values[name] else None
         return Delivery(**values)

@@ -123,7 +123,9 @@ class Delivery:
     `scope` is the partition, or "" where the destination holds the newest partition alone. `rows` is what the
     scope holds once all is taken, `shard_rows` what is sent for it; `whole` tells that the shard has all of
     them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
-    fields that tell rows apart.
+    fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
+    `delivery.identity`; "" where an older version made it. `partition_column` and `bounds` are those of its
+    shard, see `Shard`.
     """
 
     delivery_id: str
@@ -155,6 +157,11 @@ class Delivery:
     reasons: tuple[str, ...] = ()
     decided_by: str = ""
     decision: str = ""
+    made_by: str = ""
+    place: str = ""
+    source: str = ""
+    partition_column: str = ""
+    bounds: tuple[str, str] | None = None
     id: int = 0
     planned_at: datetime | None = None
 

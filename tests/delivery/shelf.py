@@ -15,6 +15,7 @@ from orchestration.delivery.destinations.base import (
     TECHNICAL_COLUMNS,
     Capabilities,
     Change,
+    DeliveryError,
     Destination,
     Journal,
     Mode,
@@ -31,11 +32,15 @@ class Crash(BaseException):
 
 @dataclass
 class Faults:
-    """What goes wrong: crash before or after the n-th row from now is written down; keys that are refused."""
+    """What goes wrong: crash before or after the n-th row from now is written down; keys that are refused.
+
+    `down`: nothing answers, before anything is sent.
+    """
 
     crash_after_rows: int | None = None
     before_acknowledging: bool = False
     refused_keys: set[str] = field(default_factory=set[str])
+    down: bool = False
 
 
 class ShelfDestination(Destination):
@@ -51,6 +56,7 @@ class ShelfDestination(Destination):
         self.faults = Faults()
         self.sent = 0
         self.twice = 0
+        self.shards: list[Shard] = []
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -70,7 +76,12 @@ class ShelfDestination(Destination):
     def _write(self, rows: Mapping[str, Any]) -> None:
         self.path.write_text(json.dumps(rows))
 
+    def check(self, shard: Shard) -> None:
+        if self.faults.down:
+            raise DeliveryError(f"{shard.export}: nobody answers", "a shelf", "wait")
+
     def send(self, shard: Shard, journal: Journal) -> Receipt:
+        self.shards.append(shard)
         rows = self.rows()
         pending = journal.pending()
         if shard.full and pending and pending[0][0] == 0 and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT):

@@ -147,7 +147,7 @@ def test_a_rejected_plan_stays_so_until_the_data_are_others(sender: Sender, shel
         decision="twice as many as yesterday",
     )
     with pytest.raises(DeliveryRejected, match="ann: twice as many as yesterday"):
-        sender.deliver(TEN, "1")
+        sender.deliver(TEN, "1", order=order)
     assert not shelf.rows()
     assert sender.deliver({1: "a"}, "2").sent
 

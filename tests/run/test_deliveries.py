@@ -19,6 +19,7 @@ from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 
 pytestmark = pytest.mark.long
 SENT = "delivered/exp_shop_orders"
+FILE = "exports/exp_shop_orders.yml"
 
 
 def sluice(company: Company, *arguments: str) -> tuple[int, str]:
@@ -82,23 +83,17 @@ def nobody_asked(_: str) -> bool:
     return False
 
 
-def hold(company: Company) -> str:
-    """Return the id of Monday's delivery, held for want of a person's word."""
-    spec = company.project.exports[SHOP_ORDERS].spec
-    limits = spec.limits.model_copy(update={"changed_share": 0.0})
-    held = replace(company.project.exports[SHOP_ORDERS], spec=spec.model_copy(update={"limits": limits}))
-    project = replace(company.project, exports={**company.project.exports, SHOP_ORDERS: held})
-    strict = Company(company.settings, company.postgres_url, company.container)
-    strict.__dict__["project"] = project
+def hold(bakery: Company) -> tuple[Company, str]:
+    """Return the bakery with a limit, and the id of Monday's delivery, held for want of a person's word."""
+    company = bakery.with_own_project().with_line(FILE, "limits: {changed_share: 0.0}")
     company.land_orders(MON, a=30, b=4)
-    assert runs(strict.run()) == [(MON, False)]
+    assert runs(company.run()) == [(MON, False)]
     [waiting] = company.deployment.store.deliveries.held()
-    return waiting.delivery_id
+    return company, waiting.delivery_id
 
 
 def test_a_held_delivery_goes_once_a_person_says_so(open_bakery: Company) -> None:
-    company = open_bakery
-    name = hold(company)
+    company, name = hold(open_bakery)
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     code, said = sluice(company, "plan", SHOP_ORDERS)
     assert (code, "past a limit" in said, f"sluice approve {name[:12]}" in said) == (0, True, True), said
@@ -118,8 +113,7 @@ def test_a_held_delivery_goes_once_a_person_says_so(open_bakery: Company) -> Non
 def test_a_rejected_delivery_never_goes_and_an_approved_one_waits_for_the_next_run(
     open_bakery: Company,
 ) -> None:
-    company = open_bakery
-    name = hold(company)
+    company, name = hold(open_bakery)
     assert sluice(company, "reject", name, "--reason", "a slip", "--by", "ada")[0] == 0
     code, said = sluice(company, "approve", name, "--reason", "after all")
     assert (code, "is rejected already, by ada: a slip" in said) == (2, True)

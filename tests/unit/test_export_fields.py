@@ -17,7 +17,6 @@ from orchestration.delivery.export_files.spec import ExportSpec, RefusalsSpec
 from orchestration.problems import Problem
 from orchestration.settings import REPOSITORY
 
-TODAY = date(2026, 4, 30)
 NAME = "exp_shop_orders"
 FILE = f"exports/{NAME}.yml"
 LINES = {
@@ -79,7 +78,7 @@ def read(folder: Path, **fields: str) -> tuple[Export | None, list[Problem]]:
     (folder / "exports").mkdir()
     text = "".join(f"{name}: {value}\n" for name, value in {**LINES, **fields}.items())
     (folder / FILE).write_text(text)
-    found, problems = load_exports(folder, TODAY)
+    found, problems = load_exports(folder)
     return found.get(NAME), problems
 
 
@@ -259,7 +258,7 @@ def test_the_example_of_the_document_loads(tmp_path: Path) -> None:
     (rules,) = (block for block in blocks if block.startswith("last_mile:"))
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "exp_promotions_partner_drop.yml").write_text(example + rules)
-    found, problems = load_exports(tmp_path, date(2026, 11, 21))
+    found, problems = load_exports(tmp_path)
     assert problems == []
     spec = found["exp_promotions_partner_drop"].spec
     assert [rule.kind for rule in spec.last_mile] == ["filter", "map"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,7 @@ def load(folder: Path, edit: Edit, changes: Mapping[str, str], added: str) -> Ex
         edit(FILE, old, new)
     path = folder / FILE
     path.write_text(path.read_text() + added)
-    exports, problems = load_exports(folder, date(2026, 4, 2))
+    exports, problems = load_exports(folder)
     assert problems == []
     return exports["exp_shop_orders"]
 

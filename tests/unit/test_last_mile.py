@@ -9,6 +9,7 @@ import duckdb
 import pytest
 import yaml
 
+from orchestration.delivery.export_files.expiry import expired, expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.delivery.export_files.last_mile import value_problem
 from orchestration.problems import Problem
@@ -37,12 +38,14 @@ def read(folder: Path, *rules: Mapping[str, Any], today: date) -> tuple[Export, 
     path = folder / FILE
     # PyYAML would write a date that is a text in quotes, which says the same.
     path.write_text(path.read_text() + yaml.safe_dump({"last_mile": [dict(rule) for rule in rules]}))
-    exports, problems = load_exports(folder, today)
-    return exports["exp_shop_orders"], problems
+    exports, problems = load_exports(folder)
+    assert problems == [], "a file loads whatever the day"
+    export = exports["exp_shop_orders"]
+    return export, expired_problems(export, folder, today)
 
 
 @pytest.mark.parametrize(
-    ("today", "left", "warned", "expired"),
+    ("today", "left", "warned", "ended"),
     [
         (date(2026, 2, 1), 88, False, False),
         (date(2026, 4, 15), 15, False, False),
@@ -51,16 +54,15 @@ def read(folder: Path, *rules: Mapping[str, Any], today: date) -> tuple[Export, 
         (date(2026, 5, 1), -1, False, True),
     ],
 )
-def test_a_rule_warns_two_weeks_before_its_day_and_does_not_load_after_it(
-    folder: Path, today: date, left: int, warned: bool, expired: bool
+def test_a_rule_warns_two_weeks_before_its_day_and_holds_its_export_after_it(
+    folder: Path, today: date, left: int, warned: bool, ended: bool
 ) -> None:
     export, problems = read(folder, KEPT, today=today)
     assert [rule.days_left(today) for rule in export.spec.last_mile] == [left]
     assert len(export.last_mile_warnings(today)) == int(warned)
     assert all("me@bakery.example" in text and KEPT["issue"] in text
                for text in export.last_mile_warnings(today))  # fmt: skip
-    assert len(export.last_mile_expired(today)) == int(expired)
-    assert len(problems) == int(expired)
+    assert len(problems) == int(ended)
 
 
 def test_an_expired_rule_says_in_which_file_of_dbt_it_belongs(folder: Path) -> None:
@@ -75,12 +77,26 @@ def test_an_expired_rule_says_in_which_file_of_dbt_it_belongs(folder: Path) -> N
     assert "https://issues.bakery.example/7" in problems[0].mend
 
 
+def test_a_process_that_read_the_file_long_ago_knows_what_has_expired(folder: Path) -> None:
+    export, problems = read(folder, KEPT, today=date(2026, 4, 1))
+    assert problems == []
+    (folder / FILE).unlink()
+    [found] = expired(export, folder, date(2026, 5, 1))
+    assert found.what == "the last-mile filter on `shop` expired on 2026-04-30"
+    assert str(found).endswith(f"takes it out of {FILE} (https://issues.bakery.example/7)")
+
+
+def test_a_rule_of_a_day_to_come_would_last_longer_than_90_days(folder: Path) -> None:
+    _, problems = read(folder, KEPT, today=date(2026, 1, 31))
+    assert [problem.what for problem in problems] == [
+        "the last-mile filter on `shop` is declared on 2026-02-01, a day to come"
+    ]
+    assert "declared: '2026-02-01'" in (folder / FILE).read_text().splitlines()[problems[0].line - 1]
+
+
 WRONG: dict[str, tuple[Mapping[str, Any], str, str]] = {
     "91 days": ({"expires": "2026-05-03"}, "`last_mile.0.expires` is '2026-05-03'", "2026-05-02"),
     "before it began": ({"expires": "2026-01-31"}, "`last_mile.0.expires` is '2026-01-31'", "2026-05-02"),
-    "declared tomorrow": (
-        {"declared": "2026-03-02"}, "declared on 2026-03-02, a day to come", "the day on which",
-    ),
     "no date": ({"expires": "20260401"}, "`last_mile.0.expires` is '20260401'", "as 2026-04-30"),
     "no day of the calendar": ({"expires": "2026-02-30"}, "`last_mile.0.expires`", "that the calendar has"),
     "a number": ({"expires": 1775000000}, "`last_mile.0.expires` is 1775000000", "as 2026-04-30"),
@@ -111,7 +127,7 @@ def test_each_problem_is_located(folder: Path, case: str) -> None:
     path = folder / FILE
     path.write_text(path.read_text() + yaml.safe_dump({"last_mile": [rule]}))
     begins = path.read_text().splitlines().index("last_mile:") + 1
-    _, problems = load_exports(folder, date(2026, 3, 1))
+    _, problems = load_exports(folder)
     assert len(problems) == 1, problems
     assert problems[0].file == FILE
     assert problems[0].line > begins
@@ -199,7 +215,7 @@ def test_a_value_must_be_of_its_columns_type(sql_type: str, value: Any, expected
 
 def test_a_top_level_filter_is_still_refused(folder: Path, edit: Edit) -> None:
     edit(FILE, "mode:", "filter: {column: shop, keep: [a]}\nmode:")
-    _, problems = load_exports(folder, date(2026, 3, 1))
+    _, problems = load_exports(folder)
     assert [(problem.line, problem.what) for problem in problems] == [
         (7, "`filter` makes the export send something else than its model")
     ]

@@ -37,7 +37,10 @@ def ids(deliveries: list[Delivery]) -> list[str]:
 
 
 def test_a_plan_is_recorded_once(store: StateStore, another_process: StateStore) -> None:
-    planned = replace(delivery("one"), reasons=("too many", "too new"), status=DeliveryStatus.HELD)
+    planned = replace(
+        delivery("one"), reasons=("too many", "too new"), status=DeliveryStatus.HELD, made_by="rules",
+        place="table t", source="sql", partition_column="day", bounds=(DAY, NEXT_DAY),
+    )  # fmt: skip
     first = store.deliveries.plan(planned)
     again = another_process.deliveries.plan(replace(planned, digest="another", reasons=()))
     assert again == first
@@ -45,6 +48,21 @@ def test_a_plan_is_recorded_once(store: StateStore, another_process: StateStore)
     expected = replace(planned, id=first.id, planned_at=first.planned_at)
     assert another_process.deliveries.of("one") == expected
     assert [item.delivery_id for item in store.deliveries.held()] == ["one"]
+
+
+def test_open_and_rejected_plans_of_an_export_are_found_whatever_their_scope(store: StateStore) -> None:
+    statuses = {
+        "one": DeliveryStatus.HELD,
+        "two": DeliveryStatus.REJECTED,
+        "three": DeliveryStatus.SENDING,
+        "four": DeliveryStatus.ACKNOWLEDGED,
+        "five": DeliveryStatus.REJECTED,
+    }
+    for name, status in statuses.items():
+        store.deliveries.plan(replace(delivery(name), status=status, scope="" if name == "three" else DAY))
+    store.deliveries.plan(replace(delivery("other"), export="exp_other", status=DeliveryStatus.HELD))
+    assert ids(store.deliveries.open_of(EXPORT)) == ["one", "three"]
+    assert ids(store.deliveries.rejected(EXPORT)) == ["five", "two"]
 
 
 def test_a_delivery_is_found_by_the_beginning_of_its_id(store: StateStore) -> None:

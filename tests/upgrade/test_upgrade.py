@@ -27,7 +27,7 @@ def sluice(company: Company, *arguments: str) -> tuple[int, str]:
 
 def follow(company: Company, export: str, day: str, most: int = 4) -> list[str]:
     """Type what the gate prints until it is open; return the commands that were typed."""
-    typed: list[str] = []
+    typed, said = list[str](), ""
     for _ in range(most):
         code, said = sluice(company, "gate", export, "--partition", day)
         if code == 0:

@@ -6,7 +6,6 @@ belong here: the manifest (`export_models`), the disk.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,7 +45,7 @@ class Draft:
 
 
 def draft_export(
-    request: DraftRequest, model: ExportedModel, others: Mapping[str, Export], today: date, schema: str = ""
+    request: DraftRequest, model: ExportedModel, others: Mapping[str, Export], schema: str = ""
 ) -> Draft:
     """Return a draft that reads as an export; `schema` is the path of the JSON Schema from the file.
 
@@ -72,7 +71,7 @@ def draft_export(
             " or name the columns with --key"
         )
     text = "\n".join([*_lines(request, kind, model, key, partitions, schema), ""])
-    export, problems = _read(text, model.name, today)
+    export, problems = _read(text, model.name)
     undecided: list[Problem] = []
     if export is not None:
         places = Places[Export]()
@@ -91,7 +90,7 @@ def draft_export(
     return Draft(text, tuple(undecided))
 
 
-def _read(text: str, name: str, today: date) -> tuple[Export | None, list[Problem]]:
+def _read(text: str, name: str) -> tuple[Export | None, list[Problem]]:
     """Read a text as the file it will be; its lines are looked up while the file is there."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / FOLDER / f"{name}.yml"
@@ -101,7 +100,7 @@ def _read(text: str, name: str, today: date) -> tuple[Export | None, list[Proble
         if isinstance(file, Problem):
             return None, [file]
         _ = file.line()
-        return read_export(file, Path(directory), today)
+        return read_export(file)
 
 
 def _partitions(kind: type[Destination], model: ExportedModel) -> str:

@@ -6,7 +6,7 @@ fields (`spec`), the model's columns (`exported_model`).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -19,7 +19,7 @@ from orchestration.delivery.export_files.places import Places
 from orchestration.delivery.export_files.spec import ExportSpec, spec_model
 from orchestration.freshness import USUAL_FREQUENCY, overdue_after
 from orchestration.partitions import Grain
-from orchestration.problems import Problem, did_you_mean, shown_path
+from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import Location, YamlFile, yaml_folder
 
 FOLDER = "exports"
@@ -28,7 +28,6 @@ SUFFIXES = (".yml", ".yaml")
 _SELECTING_FIELDS = frozenset(
     {"select", "columns", "where", "filter", "query", "sql", "limit", "exclude", "transform"}
 )
-_NOT_DBTS = frozenset({"target", "dbt_packages", "logs"})
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,6 @@ class Export:
         """
         return last_mile_sql(self.spec.last_mile, columns, quoted)
 
-    def last_mile_expired(self, today: date) -> list[str]:
-        """Return the rules that hold no more; a process that read the file earlier may still have them."""
-        return [
-            f"{rule} (until {rule.expires}, {rule.owner})"
-            for rule in self.spec.last_mile
-            if rule.days_left(today) < 0
-        ]
-
     def last_mile_warnings(self, today: date) -> list[str]:
         """Return the rules that expire within two weeks, each with what is to be done."""
         return [
@@ -99,22 +90,22 @@ def capabilities_of(kind: type[Destination]) -> Capabilities | None:
     return getattr(kind, "capabilities", None)
 
 
-def load_exports(project_dir: Path, today: date | None = None) -> tuple[dict[str, Export], list[Problem]]:
+def load_exports(project_dir: Path) -> tuple[dict[str, Export], list[Problem]]:
     """Read `exports/`; return the exports by name, and every problem found.
 
-    `today` (UTC, by default the clock's) tells which last-mile rules have expired.
+    No clock is asked: what an export says for a time only is asked when it is used (`expiry`).
     """
     files, problems = yaml_folder(project_dir / FOLDER, project_dir, SUFFIXES)
     exports: dict[str, Export] = {}
     for file in files:
-        export, found = read_export(file, project_dir, today or datetime.now(UTC).date())
+        export, found = read_export(file)
         problems += found
         if export is not None:
             exports[export.name] = export
     return exports, [*problems, *_shared_places(exports)]
 
 
-def read_export(file: YamlFile, project_dir: Path, today: date) -> tuple[Export | None, list[Problem]]:
+def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
     """Return the export of one file, None where its fields do not hold, and every problem found."""
     selecting = _SELECTING_FIELDS & set(file.data)
     problems = [
@@ -159,7 +150,6 @@ def read_export(file: YamlFile, project_dir: Path, today: date) -> tuple[Export 
     export = Export(name, spec, file)
     problems += _name_problems(export)
     problems += _capability_problems(export, capabilities_of(kind))
-    problems += _last_mile_problems(export, project_dir, today)
     return export, problems
 
 
@@ -224,34 +214,6 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
             mend=f"make one of them in the dbt model `{spec.model}`",
             at=("key",),
         )
-
-
-def _last_mile_problems(export: Export, project_dir: Path, today: date) -> Iterator[Problem]:
-    spec, file = export.spec, export.file
-    for place, rule in enumerate(spec.last_mile):
-        if rule.declared > today:
-            yield file.problem(
-                f"the last-mile rule on `{rule.column}` is declared on {rule.declared}, a day to come",
-                expected="the day on which it was written",
-                mend="correct the date",
-                at=("last_mile", place, "declared"),
-            )
-        if rule.days_left(today) < 0:
-            yield file.problem(
-                f"the last-mile {rule.kind} on `{rule.column}` expired on {rule.expires}",
-                expected="no rule past its day: what lasts belongs in dbt, where it is tested",
-                mend=f"{rule.owner} moves it into {_dbt_file(project_dir, spec.model)} and takes it away here"
-                f" ({rule.issue})",
-                at=("last_mile", place, "expires"),
-            )
-
-
-def _dbt_file(project_dir: Path, model: str) -> str:
-    """Return a model's file, found by its name: what does not load has no manifest to ask."""
-    for path in sorted((project_dir / "dbt_project").rglob(f"{model}.sql")):
-        if not _NOT_DBTS & set(path.relative_to(project_dir).parts):
-            return shown_path(path, project_dir)
-    return f"the dbt model `{model}`"
 
 
 def _shared_places(exports: Mapping[str, Export]) -> Iterator[Problem]:

@@ -118,7 +118,7 @@ class LastMileRule(Strict):
     declared: Day
     """The day on which it was written, as 2026-04-30."""
     expires: Day
-    """The last day that it holds, at most 90 days after `declared`; after it the export does not load."""
+    """The last day that it holds, at most 90 days after `declared`; after it the export is held."""
 
     @field_validator("map")
     @classmethod

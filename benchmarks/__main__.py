@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "graph_load",
+    "gate",
     "judge_rules",
     "ingestion",
     "sensor_tick",

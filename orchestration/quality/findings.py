@@ -59,6 +59,11 @@ class Finding:
     own: bool = True
 
     @property
+    def link(self) -> tuple[str, str, str, str]:
+        """What it is about: relation, partition key, check, version."""
+        return self.relation, self.partition_key, self.check, self.version
+
+    @property
     def fix(self) -> str:
         """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
         raw = self.relation.startswith("raw.")

@@ -135,7 +135,8 @@ def test_a_plan_of_older_code_is_sent_as_it_was_approved(sender: Values) -> None
     assert preview_recorded(sender.store, order, known).counts["added"] == 2
     approved, waits = DeliveryStatus.APPROVED, DeliveryStatus.HELD
     assert sender.store.deliveries.move(known.delivery_id, approved, out_of=[waits])
-    assert sender.deliver({1: "null", 2: "[1]"}, "1").delivery.delivery_id == known.delivery_id
+    again = sender.deliver({1: "null", 2: "[1]"}, "1", order=held_back(sender))
+    assert again.delivery.delivery_id == known.delivery_id
     assert not sender.deliver({1: "null", 2: "[1]"}, "2").sent
     assert sent(sender.deliver({1: "[]", 2: "[1]"}, "3")) == [("changed", ["note"], 1)]
 

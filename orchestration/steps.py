@@ -19,8 +19,15 @@ def of_one_project(project: ProjectIdentity) -> Generator[None]:
     Raises:
         dagster.Failure: a file of the project has changed since this process loaded it; it says "reload".
     """
-    try:
+    with told_of_changes():
         project.require_unchanged()
+        yield
+
+
+@contextmanager
+def told_of_changes() -> Generator[None]:
+    """Do the same for a block that looks at the files itself."""
+    try:
         yield
     except ProjectChanged as changed:
         raise dg.Failure(description=str(changed), allow_retries=False) from None

@@ -25,7 +25,7 @@ from orchestration.partitions import UNPARTITIONED
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed
 from orchestration.state.records import DeliveryKind
-from orchestration.steps import of_one_project
+from orchestration.steps import told_of_changes
 
 GROUP = "deliveries"
 # The observation of an export that has no connection says so under this name.
@@ -107,7 +107,7 @@ def _export_asset(
         for warning in export.last_mile_warnings(datetime.now(UTC).date()):
             context.log.warning(f"last mile of {export.name}: {warning}")
         try:
-            with of_one_project(project):
+            with told_of_changes():
                 delivered = deliver_partition(
                     deployment, gate, project, target, partition_key, context.run_id, context.log.info, kind
                 )

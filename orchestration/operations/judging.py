@@ -29,6 +29,7 @@ from orchestration.transformation.runner import DbtError
 from orchestration.warehouse.engine import POOL, quoted, table_versions
 from orchestration.warehouse.row_hash import content_digest
 from orchestration.warehouse.slices import partition_rows
+from orchestration.warehouse.sql_types import UnknownType
 
 if TYPE_CHECKING:
     import duckdb
@@ -202,6 +203,6 @@ class _Judge:
         )
         try:
             made = content_digest(connection, f"select {cast} from ({compiled})")
-        except duckdb.Error:
+        except (duckdb.Error, UnknownType):
             return False
         return made == content_digest(connection, rows)

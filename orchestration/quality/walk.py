@@ -85,7 +85,7 @@ class Walk:
             item
             for check, rules in table.rules.items()
             for item in self._on_record.said(place, check, version or "")[-1:]
-            if item.rules == rules and item.passed
+            if item.rules == rules
         ]
         if version is None or not judged:
             return

@@ -95,7 +95,7 @@ class CodeDigests:
         if node["resource_type"] != "seed":
             return ""
         root = Path(node.get("root_path") or self._settings.dbt_dir)
-        return CONTENTS.of(root / node["original_file_path"])[0]
+        return CONTENTS.of(str(root / node["original_file_path"]))[0]
 
     def _relation(self, unique_id: str) -> str:
         node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}

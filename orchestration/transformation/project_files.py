@@ -33,16 +33,16 @@ class ContentDigests:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[tuple[int, ...], str, frozenset[str]]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], str, frozenset[str]]] = {}
         self._lock = threading.Lock()
 
-    def of(self, path: Path) -> tuple[str, frozenset[str]]:
+    def of(self, path: str) -> tuple[str, frozenset[str]]:
         """Return the SHA-256 of a file, and the variables that it names in `env_var()`.
 
         A file that is gone has the digest "".
         """
         try:
-            status = path.stat()
+            status = os.stat(path)
         except FileNotFoundError:
             return "", frozenset()
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -51,7 +51,7 @@ class ContentDigests:
         if known is not None and known[0] == stamp:
             return known[1], known[2]
         try:
-            content = path.read_bytes()
+            content = Path(path).read_bytes()
         except FileNotFoundError:
             return "", frozenset()
         named = frozenset(
@@ -85,7 +85,7 @@ def _digest(settings: Settings, also: frozenset[str]) -> str:
     variables = set(also)
     # dbt's manifest holds the path of the project, where it reads seeds from.
     digest = hashlib.sha256(str(settings.project_dir).encode())
-    for name, path in dbt_files(settings).items():
+    for name, path in dbt_files(settings):
         content, named = CONTENTS.of(path)
         variables |= named
         digest.update(f"{name}\0{content}\n".encode())
@@ -93,25 +93,19 @@ def _digest(settings: Settings, also: frozenset[str]) -> str:
     return digest.hexdigest()
 
 
-def dbt_files(settings: Settings) -> dict[str, Path]:
-    """Return {name: path} of everything that dbt reads of a deployment's project, in order of names."""
-    found = {
-        path.relative_to(settings.dbt_dir).as_posix(): path
-        for path in _files(settings.dbt_dir, _WRITTEN_BY_DBT)
-    }
-    found |= {
-        f"shared macros/{path.relative_to(SHARED_DBT_MACROS).as_posix()}": path
-        for path in _files(SHARED_DBT_MACROS)
-    }
-    found |= {str(path): path for path in _recorded(settings).get("elsewhere", ()) for path in (Path(path),)}
-    return dict(sorted(found.items()))
+def dbt_files(settings: Settings) -> list[tuple[str, str]]:
+    """Return (name, path) of everything that dbt reads of a deployment's project, in order of names."""
+    found = list(_files(str(settings.dbt_dir), "", _WRITTEN_BY_DBT))
+    found += _files(str(SHARED_DBT_MACROS), "shared macros/")
+    found += [(path, path) for path in _recorded(settings).get("elsewhere", ())]
+    return sorted(found)
 
 
 def folder_digest(folder: Path) -> str:
     """Return a digest of the names and contents of all files of a folder."""
     digest = hashlib.sha256()
-    for path in sorted(_files(folder)):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{CONTENTS.of(path)[0]}\n".encode())
+    for name, path in sorted(_files(str(folder))):
+        digest.update(f"{name}\0{CONTENTS.of(path)[0]}\n".encode())
     return digest.hexdigest()
 
 
@@ -163,10 +157,14 @@ def _recorded(settings: Settings) -> dict[str, list[str]]:
         return {}
 
 
-def _files(folder: Path, left_out: frozenset[str] = frozenset()) -> Iterator[Path]:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir():
-            if path.name not in left_out and path.name not in _NEVER_READ:
-                yield from _files(path)
-        elif path.name != ".user.yml":
-            yield path
+def _files(folder: str, under: str = "", left_out: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Yield (name, path) of all files of a folder; strings, as thousands are looked at before each step."""
+    if not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name not in left_out and entry.name not in _NEVER_READ:
+                    yield from _files(entry.path, f"{under}{entry.name}/")
+            elif entry.name != ".user.yml":
+                yield f"{under}{entry.name}", entry.path

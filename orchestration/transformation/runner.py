@@ -115,11 +115,11 @@ class DbtProcess:
         messages: list[str] = []
         with _LOCK, _environment(settings.environment()):
             settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-            self._require_unchanged()
             if self._manifest is None and arguments[0] != "parse":
                 self._manifest = _PARSED.get(_project(settings))
             if self._manifest is None and arguments[0] != "parse":
                 # What dbt kept of its last parse is of these very files, or the graph would not be.
+                self._require_unchanged()
                 parsed = self._checked(self._call(dbtRunner(), ["parse", "--no-write-json"], None), messages)
                 self._require_unchanged()
                 self._keep(parsed)
@@ -131,8 +131,9 @@ class DbtProcess:
             if arguments[0] == "parse":
                 self._keep(self._checked(outcome, messages))
                 return []
-            self._require_unchanged()  # a seed's file is read when it is built
-        results = [_result(item) for item in getattr(outcome.result, "results", None) or []]
+            if any(item.node.resource_type == "seed" for item in _items(outcome)):
+                self._require_unchanged()  # its file is read when it is built, and by nobody before
+        results = [_result(item) for item in _items(outcome)]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
             raise DbtError(_message(outcome, messages, results))
         return results
@@ -209,6 +210,10 @@ def _message(outcome: Any, messages: Sequence[str], results: Sequence[DbtResult]
     failed = [f"{item.unique_id}: {item.message}" for item in results if item.status == "error"]
     said = failed or list(messages) or [str(outcome.exception or "dbt failed without a message")]
     return "\n".join(dict.fromkeys(text.strip() for text in said))
+
+
+def _items(outcome: Any) -> list[Any]:
+    return list(getattr(outcome.result, "results", None) or [])
 
 
 def _result(item: Any) -> DbtResult:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
+from pydantic import Field
 
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.deployment import Deployment
@@ -47,10 +48,14 @@ class JudgeConfig(dg.Config):
     of trailing windows and snapshots among them.
     """
 
-    table: str
-    from_partition: str = ""
-    to_partition: str = ""
-    with_parents: bool = False
+    table: str = Field(description="The table, as staging.stg_sales.")
+    from_partition: str = Field(
+        "", description="The first partition, as 2022-10-03; empty if there are none."
+    )
+    to_partition: str = Field("", description="The last partition; empty for the first one alone.")
+    with_parents: bool = Field(
+        False, description="Also all that the table is made of, days of windows and snapshots too."
+    )
 
 
 def judge_job(deployment: Deployment, project: Project, tests: DataTests) -> dg.JobDefinition:

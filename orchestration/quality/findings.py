@@ -145,7 +145,11 @@ class GateReport:
         shown = [str(item) for item in self.reasons[:_SHOWN_REASONS]]
         more = len(self.reasons) - len(shown)
         return "; ".join(
-            [*shown, *([f"and {more} more"] if more else []), *(f"→ {step}" for step in self.steps[:1])]
+            [
+                *shown,
+                *([f"and {more} more"] if more else []),
+                *(f"→ {step}" for step in self.steps[:1] if "`" in step),
+            ]
         )
 
     @property

@@ -128,6 +128,7 @@ class Company:
     ) -> tuple[bool, str]:
         """Press the button: these assets (`schema/name`) alone, for a day; return success and complaints.
 
+        The day of what is not cut into days is "".
         Without `checks`, all are left out that a person can leave out: the contract's and the gate's own
         belong to what loads and what sends.
         """
@@ -141,7 +142,7 @@ class Company:
         with open_instance(self.settings) as instance:
             result = job.execute_in_process(
                 instance=instance,
-                tags={PARTITION_NAME_TAG: day, **(tags or {})},
+                tags={**({PARTITION_NAME_TAG: day} if day else {}), **(tags or {})},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )

@@ -1,0 +1,6 @@
+select
+    business_date,
+    stall,
+    {{ to_type('amount * 1', 'bigint') }} as amount
+from {{ ref('takings') }}
+where {{ in_partition('business_date') }}

@@ -65,7 +65,7 @@ def test_a_person_is_gone_everywhere_and_stays_so(sender: Sender) -> None:
     assert unfinished(sender.store, "exp_items") == []
     records = sender.store.forgotten_keys.of("exp_items")
     assert {(item.reason, item.forgotten_by, item.found) for item in records} == {("request 7", "ada", 2)}
-    assert "ada" not in "".join(item.outcome + item.key_digest for item in records)
+    assert "ada" not in "".join(item.outcome for item in records)  # three hex digits may spell a name
     # The source still has the row, even changed; a resync does not bring it back either.
     sender.deliver({1: "ada again", 2: "bob"}, "3")
     sender.deliver({1: "ada again", 2: "bob"}, "3", kind=DeliveryKind.RESYNC)

@@ -13,11 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG
-
-from orchestration.contracts.model import CONTRACT_CHECK
-from orchestration.headless import Finished, rerun, run_everything
+from orchestration.headless import Finished, judge, rerun, run_everything
 from orchestration.operations.asking import target_of
 from orchestration.operations.deciding import NotDecidable, approve
 from orchestration.operations.instance import open_instance
@@ -124,19 +120,10 @@ class Kiosk:
 
     def judge(self, name: str, keys: Sequence[str]) -> None:
         """Have the checks of a table run on what it holds for these keys."""
-        repository = self._company.definitions.get_repository_def()
-        asset = dg.AssetKey(TABLES[name].key.split("/"))
-        checks = {key for key in repository.asset_graph.asset_check_keys if key.asset_key == asset}
-        # A contract is judged as a drop is taken in, and never alone.
-        checks = {key for key in checks if key.name != CONTRACT_CHECK}
-        job = repository.get_implicit_global_asset_job_def()
-        alone = job.get_subset(asset_selection=set(), asset_check_selection=checks)
-        with open_instance(self._company.settings) as instance:
+        company = self._company
+        with open_instance(company.settings) as instance:
             for key in keys:
-                tags = {PARTITION_NAME_TAG: key} if key else {}
-                alone.execute_in_process(
-                    instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
-                )
+                judge(company.deployment, company.project, instance, TABLES[name].relation, key, key)
 
     def release(self, export: str, day: str) -> list[tuple[Place, str, str]]:
         """Let a day pass on all that failed; return that, as (place, version, check)."""

@@ -1,8 +1,8 @@
 """Each part of the rule by hand: sequences of steps in which that part alone decides.
 
-Every one begins with two delivered days, and a Wednesday that is built, judged and not sent. `May` says where
-a sequence has come to, by the oracle; whether the platform holds and sends accordingly is what `Press` finds
-out.
+Every one begins with two delivered days, and most with a Wednesday that is built, judged and not sent. `May`
+says where a sequence has come to, by the oracle; whether the platform holds and sends accordingly is what
+`Press` finds out.
 """
 
 import pytest
@@ -32,7 +32,6 @@ from tests.gate.model.steps import (
 
 pytestmark = pytest.mark.long
 SALES, TAKINGS = "exp_sales", "exp_takings"
-BOTH = (SALES, TAKINGS)
 # Wednesday's amounts are 2 and 2; of three days 6 and 10, as Monday had 1 and 2, Tuesday 3 and 1.
 BAD = 50  # no amount is as large, where a bound is 9
 
@@ -151,12 +150,6 @@ WINDOWS: dict[str, list[Step]] = {
         Land(TUE, (4, 4)), Run(), SetBound("stg_sales", 9), *must_not(TAKINGS),
         Judge("stg_sales", WED, WED), Judge("stg_sales", MON, MON), *may(TAKINGS),
     ],
-    "a day that came later than the next": [
-        Land(THU, (1, 1)), *build(THU, "sales", "stg_sales", "exp_sales"), LandBroken(WED),
-        SetBound("stg_sales", 9), Judge("stg_sales", MON, THU), Land(WED, (BAD, 1)),
-        *build(WED, "sales", "stg_sales"),
-        *build(THU, "takings"), *must_not(SALES, TAKINGS), *may(SALES, day=THU),
-    ],
     "a new snapshot": [LandStalls((2, 2, 2)), Run(), *may(SALES, TAKINGS)],
     "a new snapshot that its rules refuse": [
         SetBound("stg_stalls", 9), Judge("stg_stalls", MON, MON), LandStalls((BAD, 2, 3)), Run(),
@@ -183,9 +176,9 @@ SQL: dict[str, list[Step]] = {
         SetFactor("stg_sales", 2), *must_not(SALES, TAKINGS), SetFactor("stg_sales", 1), *may(SALES, TAKINGS),
     ],
     "the snapshot's table has other SQL": [
-        SetFactor("stg_stalls", 2), *may(SALES, TAKINGS), *must_not(TAKINGS)[1:],
+        SetFactor("stg_stalls", 2), *may(SALES, TAKINGS),
         *build(WED, "takings", "exp_takings"), *may(TAKINGS),
-        *build(MON, "stg_stalls"), *build(WED, "takings", "exp_takings"), *may(TAKINGS),
+        *build(WED, "stg_stalls", "takings", "exp_takings"), *may(TAKINGS),
     ],
     "a delivered day is rebuilt by other SQL": [
         SetFactor("takings", 2), *must_not(TAKINGS, day=TUE), Rebuild("takings", TUE, WED),
@@ -217,12 +210,17 @@ _REFUSED: list[Step] = [
 RELEASES: dict[str, list[Step]] = {
     "a released day goes out, and is no other's": [
         *_REFUSED, *must_not(SALES, TAKINGS), Release(TAKINGS, WED), Run(), May(TAKINGS, (WED,)),
-        *must_not(SALES),
+        *build(WED, "exp_sales"), *must_not(SALES),
         # In the window of the next day it is bad, as it was.
         Land(THU, (1, 1)), Run(), *must_not(TAKINGS, day=THU), *may(SALES, day=THU),
     ],
     "a release is of one version": [
         *_REFUSED, Release(SALES, WED), Build("stg_sales", WED), *build(WED, "exp_sales"), *must_not(SALES),
+    ],
+    "a release is used once": [
+        # Whether the model may be built anew is another question; if it is, nobody has released that.
+        *_REFUSED, Release(SALES, WED), Run(), May(SALES, (WED,)), *build(WED, "exp_sales"),
+        SetExport(SALES, ExportFile("b")), Press(WED),
     ],
     "a release is by the rules that said no": [
         *_REFUSED, Release(SALES, WED), Build("exp_sales", WED), May(SALES, (WED,)),
@@ -258,20 +256,37 @@ FILES: dict[str, list[Step]] = {
     "a filter after the delivery": [Press(WED), SetExport(SALES, ExportFile("b")), Press(WED), Press(MON)],
 }  # fmt: skip
 
+# There is no Wednesday yet.
+LATE: dict[str, list[Step]] = {
+    "an earlier day comes later, and its rules refuse it": [
+        SetBound("stg_sales", 9), Judge("stg_sales", MON, TUE), Land(THU, (1, 1)), Run(connected=False),
+        Land(WED, (BAD, 1)), Run(), *may(SALES, TAKINGS, day=THU), *build(THU, "takings"),
+        *may(TAKINGS, day=THU), *must_not(SALES, TAKINGS),
+    ],
+    "an earlier day comes later": [
+        Land(THU, (1, 1)), Run(connected=False), Land(WED, (2, 2)), Run(), *may(SALES, TAKINGS, day=THU),
+        *build(THU, "takings", "exp_takings"), *may(TAKINGS, day=THU),
+    ],
+    "a day is built in an older copy that lacks an earlier one": [
+        Land(WED, (2, 2)), Run(), Restore(), Land(THU, (1, 1)), Run(), *must_not(SALES, TAKINGS),
+        *may(SALES, day=THU),
+    ],
+}  # fmt: skip
+
 SEQUENCES = {
     "rules": RULES, "parents": PARENTS, "windows": WINDOWS, "SQL": SQL, "newest build": NEWEST,
-    "releases": RELEASES, "export files": FILES,
+    "releases": RELEASES, "export files": FILES, "late": LATE,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "steps",
+    ("begins", "steps"),
     [
-        pytest.param(steps, id=f"{part}: {name}")
+        pytest.param("opened" if sequences is LATE else "built", steps, id=f"{part}: {name}")
         for part, sequences in SEQUENCES.items()
         for name, steps in sequences.items()
     ],
 )
-def test_sequence(kiosks: Kiosks, steps: list[Step]) -> None:
-    with kiosks.copy_of("built") as kiosk:
+def test_sequence(kiosks: Kiosks, begins: str, steps: list[Step]) -> None:
+    with kiosks.copy_of(begins) as kiosk:
         run(kiosk, steps)

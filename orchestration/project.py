@@ -127,7 +127,8 @@ def load_project(settings: Settings) -> Project:
         parsed = _manifest_or_problems(settings)
         identity = ProjectIdentity.of(settings)
         project = _read(settings, parsed, identity)
-        if ProjectIdentity.of(settings) == identity:
+        of_one_parse = isinstance(parsed, DbtManifest) and parsed.stamp == identity.dbt_stamp
+        if of_one_parse and ProjectIdentity.of(settings).contents == identity.contents:
             return project
     raise ProjectChanged(f"the project directory {settings.project_dir.name}")
 

@@ -5,34 +5,57 @@ dbt's parse depends on (`transformation.project_files`).
 """
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from orchestration.problems import ProjectChanged
+from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
-from orchestration.transformation.project_files import folder_digest, stamp_of
+from orchestration.transformation.project_files import dbt_contents, stamp_made_of, yaml_contents
 
 _FOLDERS = ("contracts", "expectations", "exports")
+_NAMED = 3
 
 
 @dataclass(frozen=True)
 class ProjectIdentity:
     """The contents of a deployment's project directory when this was made.
 
-    `dbt_stamp` is that of the dbt project, `digest` of all four folders.
+    `dbt_stamp` is that of the dbt project, `contents` {name: digest} of all four folders.
     """
 
     settings: Settings
     dbt_stamp: str
-    digest: str = field(default="")
+    contents: Mapping[str, str]
 
     @classmethod
     def of(cls, settings: Settings) -> "ProjectIdentity":
-        """Return the identity of the project directory as it is now."""
-        stamp = stamp_of(settings)
-        digest = hashlib.sha256(stamp.encode())
-        for name in _FOLDERS:
-            digest.update(folder_digest(settings.project_dir / name).encode())
-        return cls(settings, stamp, digest.hexdigest())
+        """Return the identity of the project directory as it is now.
+
+        Raises:
+            ProjectError: a file cannot be read.
+        """
+        try:
+            dbt = dbt_contents(settings)
+            contents = {f"dbt_project/{name}": digest for name, digest in dbt.items()}
+            for name in _FOLDERS:
+                contents |= yaml_contents(settings.project_dir / name)
+        except OSError as error:
+            raise ProjectError(
+                [
+                    Problem(
+                        str(error.filename), 1, f"cannot be read: {error.strerror}",
+                        "files that this process may read", "correct the link, or its rights",
+                    )
+                ]
+            ) from None  # fmt: skip
+        return cls(settings, stamp_made_of(settings, dbt), contents)
+
+    @property
+    def digest(self) -> str:
+        """A digest of all of it."""
+        told = json.dumps(sorted(self.contents.items()))
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
     def require_unchanged(self) -> None:
         """Raise where the directory is no longer what it was.
@@ -40,5 +63,10 @@ class ProjectIdentity:
         Raises:
             ProjectChanged: a file, or a variable of the environment that dbt reads, is another.
         """
-        if ProjectIdentity.of(self.settings) != self:
-            raise ProjectChanged(f"the project directory {self.settings.project_dir.name}")
+        now = ProjectIdentity.of(self.settings).contents
+        if now != self.contents:
+            names = sorted(
+                name for name in now.keys() | self.contents.keys() if now.get(name) != self.contents.get(name)
+            )
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            raise ProjectChanged(f"the project ({', '.join(names[:_NAMED])}{more})")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orchestration.problems import ProjectChanged, ProjectError
 from orchestration.settings import Settings, SettingsError
-from orchestration.state.upgrade import RecordsTooNew
+from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
 app = typer.Typer(
     name="sluice",
@@ -51,7 +51,7 @@ def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
         for problem in error.problems:
             err.print(str(problem), style="red", markup=False)
         raise typer.Exit(2) from None
-    except (SettingsError, ProjectChanged, RecordsTooNew) as error:
+    except (SettingsError, ProjectChanged, RecordsTooNew, StateStoreUnavailable) as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
 

@@ -138,7 +138,10 @@ def judge(
         names = ", ".join(f"{row.name} [{row.partition_key}]" for row in ready[:_MOST_KEYS_SHOWN])
         more = f" and {len(ready) - _MOST_KEYS_SHOWN} more" if len(ready) > _MOST_KEYS_SHOWN else ""
         out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
-    raise typer.Exit(1 if judged.failures or any(item.blocking for item in failed) else 0)
+    if not judged.checks:
+        out.print("nothing of it is there to be judged; `sluice rerun` builds it", style="red")
+    said_no = judged.failures or not judged.checks or any(item.blocking for item in failed)
+    raise typer.Exit(1 if said_no else 0)
 
 
 def _counted(checks: "Sequence[JudgedCheck]") -> str:

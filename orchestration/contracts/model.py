@@ -111,6 +111,7 @@ class SourceContract:
             "partition column": self.partition_column,
             "grain": self.grain,
             "rows": self.row_count,
+            "days without a drop": self.gaps_allowed,
             "limit": asdict(self.limit),
             "shape": asdict(self.shape),
             "reading": asdict(self.reading),

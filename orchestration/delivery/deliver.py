@@ -111,7 +111,7 @@ def deliver_partition(
             version = report.versions[(target.table.relation, target.table.partition(partition_key))]
             _use_releases(deployment, export, report, partition_key, version, log)
             _require_lasting(deployment, export)
-            yield Opened(connection, source_of(connection, target, partition_key), version)
+            yield Opened(connection, source_of(connection, target, partition_key), version, report.content)
             connection.execute("rollback")
 
     try:

@@ -6,8 +6,8 @@ an export file may say (`export_files`).
 It has three parts, since they are known in different places. The rules are what the export file says of
 which rows are sent, how, and whether they may: no clock, no owner, no purpose. The place is the object that
 the connection leads to. The source is the SQL that selects the rows, with its fields as the warehouse has
-them; whoever reads the records alone does without it. The data themselves, their partition and version, are
-on record beside them.
+them, and the rows that were judged; whoever reads the records alone does without it. The data's partition and
+version are on record beside them.
 """
 
 import hashlib
@@ -143,7 +143,7 @@ def _source_of(order: Order, opened: Opened) -> str:
     fields = list(fields_of(opened.connection, opened.source).items())
     # What is delivered again lies in a file of some name.
     text = "" if order.kind is DeliveryKind.REDELIVER else opened.source
-    return _digest([text, fields])
+    return _digest([text, fields, opened.content])
 
 
 def _digest(said: Any) -> str:

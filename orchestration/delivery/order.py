@@ -83,11 +83,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Opened:
-    """Validated rows within an open read transaction: `source` is SQL whose columns are the fields."""
+    """Validated rows within an open read transaction: `source` is SQL whose columns are the fields.
+
+    `content` is a digest of the rows that were judged, "" where nobody judged them.
+    """
 
     connection: "duckdb.DuckDBPyConnection"
     source: str
     version: str
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,15 @@ def preview(
         if under_way is not None:
             # A resync that waits is taken up by whoever approves it.
             asked = replace(order, kind=under_way.kind)
-            if MadeBy.of(asked, Opened(connection, source, version)).makes(under_way, asked, version):
+            if MadeBy.of(asked, Opened(connection, source, version, report.content)).makes(
+                under_way, asked, version
+            ):
                 found = preview_recorded(store, order, under_way, hidden, report)
                 return replace(found, expired=ended)
         capabilities = destination_types[target.export.spec.destination.type].capabilities
         replaces = Mode.SNAPSHOT in capabilities.modes
         folder = deployment.settings.deliveries_dir / PREVIEWS
-        made = MadeBy.of(order, Opened(connection, source, version))
+        made = MadeBy.of(order, Opened(connection, source, version, report.content))
         found = preview_rows(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,

@@ -45,7 +45,8 @@ def judge_by_contract(
     if drop is None:
         return ContractVerdict(False, "the drop that it was loaded from is not on record")
     if drop.file is None:
-        return ContractVerdict(True, f"drop {drop.ordinal} of {key}: closed without a file, by a later drop")
+        said = f"drop {drop.ordinal} of {key}: closed without a file, by a later drop"
+        return ContractVerdict(contract.gaps_allowed, said)
     landed = keep_drop(deployment, contract, drop)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
@@ -76,7 +77,12 @@ def _same_rows(
     with deployment.warehouse.connect() as connection:
         described = connection.execute(f"describe {contract.relation}").fetchall()
         held = {row[0]: row[1] for row in described if row[0] not in TECHNICAL_COLUMNS}
-        if not set(columns) <= held.keys():
+        types = {column.name: column.loaded_type for column in contract.loaded_columns}
+        wanted = connection.execute(
+            "select " + ", ".join(f"null::{types.get(name, 'VARCHAR')} as {quoted(name)}" for name in columns)
+        ).description
+        # As a load does: a column that the contract types otherwise today is another.
+        if {column[0]: str(column[1]) for column in wanted or []}.items() - held.items():
             return False
         # Columns that other drops have brought along are empty in this one.
         others = [name for name in held if name not in columns]

@@ -24,11 +24,11 @@ from orchestration.project import Project
 from orchestration.quality.checks import judge_and_record
 from orchestration.quality.gate import Gate
 from orchestration.state.records import Build, Inputs
-from orchestration.transformation.assets import check_result, name_of
+from orchestration.transformation.assets import check_result
 from orchestration.transformation.data_tests import DataTests, partition_variables
 from orchestration.transformation.runner import DbtError
 from orchestration.warehouse.engine import POOL, quoted, table_versions
-from orchestration.warehouse.row_hash import content_digest
+from orchestration.warehouse.row_hash import content_digest, fields_of
 from orchestration.warehouse.slices import partition_rows
 from orchestration.warehouse.sql_types import UnknownType
 
@@ -136,6 +136,7 @@ class _Judge:
         self._tests = tests
         self._run_id = run_id
         self._contracts = {item.relation: item for item in project.contracts.values()}
+        self._selectors = {node.relation: node.selector for node in project.manifest.nodes.values()}
         self._suites = {item.table.relation: item for item in project.suite_targets()}
 
     def partition(self, table: Table, key: str) -> Iterator[dg.AssetCheckResult]:
@@ -160,8 +161,8 @@ class _Judge:
             yield result
         tests = self._tests.of(table.relation)
         version, judged = self._tests.run(table, key, sorted(tests), self._run_id)
-        for item in judged:
-            yield check_result(table, tests[name_of(item)], item, version)
+        for name, item in judged.items():
+            yield check_result(table, tests[name], item, version)
 
     def _newest_build(self, table: Table, key: str) -> Build:
         """Return the build that the warehouse holds.
@@ -196,18 +197,28 @@ class _Judge:
     def _makes_the_same(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
         import duckdb
 
-        name = table.asset_key[-1]
         variables = partition_variables(table.partitioning, key)
-        compiled = self._tests.dbt.compiled(name, variables).strip().rstrip(";")
+        compiled = self._tests.dbt.compiled(self._selectors[table.relation], variables).strip().rstrip(";")
         if not compiled:
             return False
         rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
-        columns = {row[0]: row[1] for row in connection.execute(f"describe {rows}").fetchall()}
-        cast = ", ".join(
-            f"cast({quoted(column)} as {kind}) as {quoted(column)}" for column, kind in columns.items()
-        )
+        held = fields_of(connection, rows)
         try:
-            made = content_digest(connection, f"select {cast} from ({compiled})")
+            made = fields_of(connection, compiled)
+            if made.keys() != held.keys() or (made != held and not table.cut_by):
+                return False  # dbt would make another table of it
+            # It would insert into the table that is there: what that does not hold as it is, is another row.
+            kept = " and ".join(
+                f"{quoted(name)} is not distinct from"
+                f" cast(cast({quoted(name)} as {held[name]}) as {made[name]})"
+                for name in made
+                if made[name] != held[name]
+            )
+            (lost,) = connection.execute(
+                f"select count(*) from ({compiled}) where not ({kept or 'true'})"
+            ).fetchone() or (1,)
+            cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in held)
+            same = content_digest(connection, f"select {cast} from ({compiled})")
         except (duckdb.Error, UnknownType):
             return False
-        return made == content_digest(connection, rows)
+        return not lost and same == content_digest(connection, rows)

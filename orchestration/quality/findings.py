@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.state.records import Release
 
 
@@ -73,16 +74,29 @@ class Finding:
         if self.read_by is not None and verdict is Verdict.FAILED:
             return f"`{_rerun(*self.read_by)}`"
         if verdict is Verdict.FAILED:
+            if raw and self.check == CONTRACT_CHECK:
+                # A drop that is refused leaves no table: this one was judged when it was there already.
+                return (
+                    f"`{_rerun(self.relation, self.partition_key)}` takes the drop in by today's contract; if"
+                    " that refuses it, have the provider land a corrected drop"
+                )
             if raw:
                 return "have the provider land a corrected drop"
             return f"fix the model or its input, then `{_rerun(self.relation, self.partition_key)}`"
         if verdict is Verdict.NOT_BUILT:
             if self.judged_at is not None:
                 return "have the provider land a corrected drop"
+            if raw:
+                return "wait for its drop: it runs by itself once it has landed"
             return f"`{_rerun(self.relation, self.partition_key)}`, once what it reads is in order"
         if verdict in _JUDGED_AGAIN:
             return f"`{_judge(self.relation, self.partition_key)}`"
         return f"`{_rerun(self.relation, self.partition_key)}`"
+
+    @property
+    def judges_again(self) -> bool:
+        """Whether its fix judges what is there."""
+        return self.verdict in _JUDGED_AGAIN
 
     @property
     def builds_again(self) -> bool:
@@ -100,7 +114,7 @@ class GateReport:
     """The gate of one partition of one table: every finding, ancestors first.
 
     `covered` are findings that another one's fix repairs as well: an ancestor that is built anew brings all
-    that is made of it along.
+    that is made of it along. `content` is a digest of the rows, of a table that is sent.
     """
 
     relation: str
@@ -109,6 +123,7 @@ class GateReport:
     versions: Mapping[tuple[str, str], str]
     releases: tuple[Release, ...] = ()
     covered: frozenset[Finding] = frozenset()
+    content: str = ""
 
     @property
     def closed_by(self) -> tuple[Finding, ...]:

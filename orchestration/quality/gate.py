@@ -111,8 +111,9 @@ class Gate:
         releases = self._releases(relation, partition_key, findings, walk.held)
         findings = [_with_release(item, releases) for item in findings]
         return GateReport(
-            relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings)
-        )
+            relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings),
+            walk.content,
+        )  # fmt: skip
 
     def _in_order(self, findings: Collection[Finding]) -> list[Finding]:
         """Ancestors first, then by partition; what is of the own chain and of a window alike is told once."""
@@ -125,10 +126,16 @@ class Gate:
         """Return the findings that go with another one's fix: what is made of a table is built with it."""
         again = {item.relation for item in findings if item.own and item.builds_again}
         below = {name for relation in again for name in self._lineage.descendants(relation)}
+        places = {
+            (item.relation, item.partition_key)
+            for item in findings
+            if item.builds_again and item.verdict is not Verdict.FAILED
+        }
         return frozenset(
             item
             for item in findings
-            if item.own and item.relation in below and item.verdict is not Verdict.FAILED
+            if (item.own and item.relation in below and item.verdict is not Verdict.FAILED)
+            or (item.judges_again and (item.relation, item.partition_key) in places)
         )
 
     def _releases(

@@ -83,7 +83,7 @@ class Suite:
         What else it says shows, and holds nothing.
         """
         critical = [[rule.type, rule.kwargs] for rule in self.rules if rule.severity == "critical"]
-        told = sorted(json.dumps(rule, sort_keys=True, default=str) for rule in critical)
+        told = sorted(json.dumps(rule, sort_keys=True, default=repr) for rule in critical)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     @property

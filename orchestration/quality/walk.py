@@ -7,6 +7,7 @@ Belongs here: which links there are, and when one of them holds. Does not belong
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.findings import Finding, Verdict
 from orchestration.quality.on_record import OnRecord, Place
@@ -27,6 +28,7 @@ class Walk:
         self.held = held
         self.findings: dict[Finding, None] = {}
         self.versions: dict[Place, str] = {}
+        self.content = ""
         self._lineage = lineage
         self._on_record = on_record
         self._seen: set[Place] = set()
@@ -84,12 +86,11 @@ class Walk:
         judged = [
             item
             for check, rules in table.rules.items()
-            for item in self._on_record.said(place, check, version or "")[-1:]
-            if item.rules == rules
+            for item in _by(rules, self._on_record.said(place, check, version or ""))[-1:]
         ]
         if version is None or not judged:
-            return
-        content = sent_content(connection, table, partition_key)
+            return  # which is found already: it is not there, or was not judged
+        self.content = content = sent_content(connection, table, partition_key)
         for item in judged:
             if item.content != content:
                 said = "the rows were changed after the check, or judged by an engine that counts otherwise"
@@ -101,8 +102,8 @@ class Walk:
         """Look at an earlier day or a snapshot as it is read now: the newest, good by today's rules."""
         version = self.held.get(place)
         if version is None:
-            if required:
-                self._find(self._not_built(place))
+            if required or self._on_record.newest(place) is not None:
+                self._find(self._not_built(place, own=False))
             return
         self._newest(place, version, self._on_record.build(place, version), own=False)
         self._then(place, version, None)
@@ -136,7 +137,7 @@ class Walk:
         """By today's rules, on this very version."""
         for check, rules in self._lineage.tables[place[0]].rules.items():
             said = self._on_record.said(place, check, version)
-            by_these = [item for item in said if item.rules == rules]
+            by_these = _by(rules, said)
             if by_these:
                 verdict = Verdict.PASSED if by_these[-1].passed else Verdict.FAILED
                 self._find(_of_check(place, check, verdict, version, by_these[-1], own=own))
@@ -205,18 +206,23 @@ class Walk:
         chain = self._lineage.chain(relation, key)
         self._on_record.read((item.relation, item.partition_key) for item in chain)
 
-    def _not_built(self, place: Place) -> Finding:
-        """A drop that was refused leaves no table, but its refusal is on record."""
-        refusals = [item for item in self._on_record.of_any_version(place) if not item.passed]
-        latest = refusals[-1] if refusals else None
+    def _not_built(self, place: Place, *, own: bool = True) -> Finding:
+        """A drop that was refused leaves no table, but its refusal is on record, as the last word of all."""
+        newest = self._on_record.newest(place)
+        if newest is not None:
+            said = "the warehouse holds nothing of it"
+            return _link(place, newest.version, Verdict.RESTORED, said, newest, own=own)
+        words = self._on_record.of_any_version(place, CONTRACT_CHECK)
+        refused = words[-1] if words and not words[-1].passed else None
         return Finding(
             *place,
             "",
             Verdict.NOT_BUILT,
-            latest.summary if latest else "",
+            refused.summary if refused else "",
             "",
-            latest.judged_at if latest else None,
-            latest.run_id if latest else "",
+            refused.judged_at if refused else None,
+            refused.run_id if refused else "",
+            own=own,
         )
 
     def _other_parent(
@@ -227,6 +233,10 @@ class Walk:
         which = f", which failed {', '.join(f'`{item.check}`' for item in failed)}" if failed else ""
         said = f"of {_named(parent)} it read {then}{which}; there is {_short(now)} now"
         return _link(place, version, Verdict.OTHER_PARENT, said, build)
+
+
+def _by(rules: str, said: list[Evidence]) -> list[Evidence]:
+    return [item for item in said if item.rules == rules]
 
 
 def _of_check(

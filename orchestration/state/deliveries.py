@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from orchestration.state import schema
 from orchestration.state.moments import now, utc
 from orchestration.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.upgrade import require_form
 
 _RENAMED = {"rows": "row_count"}
 _OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED, DeliveryStatus.SENDING)
@@ -45,6 +46,7 @@ class Deliveries:
             "shard": self._recorded(delivery.shard),
         }
         with self._engine.begin() as connection:
+            require_form(connection)
             known = connection.execute(
                 sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
             ).first()

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
 from orchestration.state import schema
 from orchestration.state.deliveries import Deliveries
@@ -18,7 +19,7 @@ from orchestration.state.moments import now
 from orchestration.state.records import Build, Drop, DropFile, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
-from orchestration.state.upgrade import bring_up_to_date
+from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
 
 
 class StateStore:
@@ -35,7 +36,10 @@ class StateStore:
         self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True)
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
-        bring_up_to_date(self._engine)
+        try:
+            bring_up_to_date(self._engine)
+        except DBAPIError as error:
+            raise StateStoreUnavailable(parsed, error) from None
         self.releases = Releases(self._engine)
         self.deliveries = Deliveries(self._engine, shards)
         self.refused_keys = RefusedKeys(self._engine)
@@ -209,6 +213,7 @@ class StateStore:
         ]
         if rows:
             with self._engine.begin() as connection:
+                require_form(connection)
                 connection.execute(sa.insert(schema.evidence), rows)
 
     def evidence_of(self, tables: Iterable[tuple[str, str]]) -> list[Evidence]:
@@ -287,6 +292,7 @@ class StateStore:
 
     def _insert(self, table: sa.Table, **values: Any) -> None:
         with self._engine.begin() as connection:
+            require_form(connection)
             connection.execute(sa.insert(table).values(**values))
 
 

@@ -6,6 +6,7 @@ the version of their form, though: code refuses those that newer code wrote, as 
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn
 
 from orchestration.state import schema
@@ -27,6 +28,33 @@ class RecordsTooNew(Exception):
             f" {FORM} or older, as this code would misread newer ones; start the newer code again, or restore"
             " the backup of the whole data directory that was made before the upgrade"
         )
+
+
+class StateStoreUnavailable(Exception):
+    """The state store does not answer, or cannot be written to; what is told of it holds no secret."""
+
+    def __init__(self, url: sa.URL, error: DBAPIError) -> None:
+        where = (
+            url.database
+            if url.get_backend_name() == "sqlite"
+            else f"{url.host}:{url.port or ''}/{url.database}"
+        )
+        said = str(error.orig).strip().splitlines()[:1]
+        super().__init__(
+            f"the state store, {url.get_backend_name()} {where}, cannot be used: {''.join(said)}; expected a"
+            " database that answers and that this process may write to; check SLUICE_STATE_URL and its server"
+        )
+
+
+def require_form(connection: sa.Connection) -> None:
+    """Raise where newer code has begun to write the records since this process opened them.
+
+    Raises:
+        RecordsTooNew: it has.
+    """
+    row = connection.execute(sa.select(schema.form.c.version, schema.form.c.written_by)).first()
+    if row is not None and row.version > FORM:
+        raise RecordsTooNew(row.version, row.written_by)
 
 
 def bring_up_to_date(engine: Engine) -> None:
@@ -64,10 +92,8 @@ def _form_of(connection: sa.Connection) -> int:
     """Return the form of the records, refusing one that is newer than this code's."""
     if not sa.inspect(connection).has_table(schema.form.name):
         return _BEFORE_FORMS
-    row = connection.execute(sa.select(schema.form.c.version, schema.form.c.written_by)).first()
-    if row is not None and row.version > FORM:
-        raise RecordsTooNew(row.version, row.written_by)
-    return row.version if row is not None else _BEFORE_FORMS
+    require_form(connection)
+    return connection.execute(sa.select(schema.form.c.version)).scalar() or _BEFORE_FORMS
 
 
 def _version() -> str:

@@ -70,7 +70,7 @@ class _Builder:
 
     def build(
         self, node: DbtNode, table: Table, key: str, names: Sequence[str], run_id: str
-    ) -> tuple[Build, DbtResult, list[DbtResult]]:
+    ) -> tuple[Build, DbtResult, dict[str, DbtResult]]:
         """Build a partition, run data tests on it, and record both.
 
         Raises:
@@ -91,7 +91,9 @@ class _Builder:
             at_once = [] if table.sent else names
             try:
                 result, judged = self.tests.dbt.build(
-                    node.name, at_once, partition_variables(table.partitioning, key)
+                    node.selector,
+                    self.tests.selectors(table, at_once),
+                    partition_variables(table.partitioning, key),
                 )
             except DbtError as error:
                 raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
@@ -135,7 +137,8 @@ def _model_asset(
         with of_one_project(builder.project):
             if spec.key not in context.selected_asset_keys:  # the checks alone, from the UI
                 version, judged = builder.tests.run(table, key, names, context.run_id)
-                yield from (check_result(table, tests[name_of(item)], item, version) for item in judged)
+                for name, item in judged.items():
+                    yield check_result(table, tests[name], item, version)
                 return
             built, result, judged = builder.build(node, table, key, names, context.run_id)
         yield dg.MaterializeResult(
@@ -146,7 +149,7 @@ def _model_asset(
                 "version of the table": built.version,
             },
         )
-        yield from (check_result(table, tests[name_of(item)], item, built.version) for item in judged)
+        yield from (check_result(table, tests[name], item, built.version) for name, item in judged.items())
 
     return build
 
@@ -161,14 +164,9 @@ def _source_checks(
         with of_one_project(project):
             version, judged = tests.run(table, key, names, context.run.run_id)
         known = tests.of(table.relation)
-        yield from (check_result(table, known[name_of(item)], item, version) for item in judged)
+        yield from (check_result(table, known[name], item, version) for name, item in judged.items())
 
     return test
-
-
-def name_of(result: DbtResult) -> str:
-    """Return the name of a data test by dbt's unique id."""
-    return result.unique_id.split(".")[2]
 
 
 def check_result(table: Table, test: DataTest, result: DbtResult, version: str) -> dg.AssetCheckResult:

@@ -19,22 +19,38 @@ from typing import Any, cast
 
 import yaml
 
-from orchestration.settings import Settings
+from orchestration.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
 
 # A digest of another form is another digest: raise it when what goes into one changes.
 _FORM = "1"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VAR = re.compile(r"""\bvar\s*\(\s*(?:'([^']*)'|"([^"]*)"|([^\s'"]))""")
-_ENV_VAR = re.compile(r"""\benv_var\s*\(\s*(?:'([^']*)'|"([^"]*)"|([^\s'"]))""")
+# A name that is a whole literal; any other is computed, and so may be any name.
+_NAME = r"""(?:'([^']*)'|"([^"]*)")\s*[,)]|(.)"""
+_VAR = re.compile(r"\bvar\s*\(\s*(?:" + _NAME + r")", re.DOTALL)
+_OTHER_VAR = re.compile(r"\bvar\s*\.")
+_ENV_VAR = re.compile(r"\benv_var\s*\(\s*(?:" + _NAME + r")", re.DOTALL)
+# What reads more of the project than dbt's list of parents says.
+_OF_THE_NODE = re.compile(r"\bmeta\b|\bmodel\s*\.(?!name\b)|\bmodel\s*\[|\bgraph\b|\bconfig\s*\.")
+# A macro that is called by a name which is no literal may be any of the project's.
+_COMPUTED_MACRO = re.compile(
+    r"""\bcontext\s*\[\s*(?!['"]\w+['"]\s*\])|\bdispatch\s*\(\s*(?!['"]\w+['"]\s*[,)])"""
+)
+_TARGET = re.compile(r"\btarget\s*[.\[]")
 # A run's own: they say which partition, and a digest is for all of them.
 _PARTITION_VARIABLES = frozenset({"partition_key", "partition_grain", "partition_start", "partition_end"})
-# Of a node's config what says nothing about its rows.
+# Of a test's config what decides whether it holds anything.
+_JUDGING = ("where", "limit", "fail_calc", "error_if")
+# Of a model's config what says nothing about its rows.
 _DESCRIPTIVE = frozenset(
     {"docs", "group", "tags", "access", "persist_docs", "grants", "freshness", "enabled"}
 )
 # Of a model's meta what the platform reads; the rest is the user's own.
 _READ_META = ("trailing_days", "partition_grain")
+# Of a node in the manifest what another parse, or another place of the warehouse, says otherwise.
+_OF_A_PARSE = frozenset(
+    {"created_at", "database", "relation_name", "root_path", "build_path", "compiled_path"}
+)
 # dbt calls them itself, wherever a generic test names its model.
 _CALLED_BY_TESTS = ("get_where_subquery",)
 
@@ -58,11 +74,12 @@ class CodeDigests:
 
     def _of(self, node: Mapping[str, Any]) -> str:
         config = self._config(node)
-        text = f"{node.get('raw_code') or ''}\n{json.dumps(config, sort_keys=True, default=str)}"
-        if node["resource_type"] == "test":
-            kwargs = (node.get("test_metadata") or {}).get("kwargs") or {}
-            text += f"\n{json.dumps(kwargs, sort_keys=True, default=str)}\n{' '.join(_CALLED_BY_TESTS)}"
-        used = [_Text.of(text), *(self._macros[name] for name in sorted(self._macros_in(text)))]
+        text = f"{self._code(node)}\n{json.dumps(config, sort_keys=True, default=str)}"
+        names = sorted(self._macros_in(text))
+        used = [_Text.of(text), *(self._macros[name] for name in names)]
+        # Ours and dbt's macros are known: what they read of a node is in its digest.
+        own = [_Text.of(self._code(node))]
+        own += [self._macros[name] for name in names if name in self._users_macros]
         told = {
             "form": _FORM,
             "texts": [item.digest for item in used],
@@ -73,10 +90,23 @@ class CodeDigests:
             "variables": self._variables_of(used),
             "environment": self._environment_of(used),
             "rows": self._rows(node),
+            "session": self._session,
+            "target": self._profile if any(item.asks_for_target for item in used) else "",
+            "project": self._project if any(item.asks_for_the_node for item in own) else "",
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
+    def _code(self, node: Mapping[str, Any]) -> str:
+        test = node.get("test_metadata")
+        if node["resource_type"] != "test" or not test:
+            return str(node.get("raw_code") or "")
+        # A generic test's own code has its whole config in it: tags, severity, how failures are kept.
+        kwargs = json.dumps(test.get("kwargs") or {}, sort_keys=True, default=repr)
+        return f"test_{test['name']} {test.get('namespace') or ''} {kwargs} {' '.join(_CALLED_BY_TESTS)}"
+
     def _config(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        if node["resource_type"] == "test":
+            return {name: node["config"].get(name) for name in _JUDGING}
         config = {name: value for name, value in node["config"].items() if name not in _DESCRIPTIVE}
         meta = cast("Mapping[str, Any]", config.pop("meta", None) or {})
         return config | {"meta": {name: meta[name] for name in _READ_META if name in meta}}
@@ -98,12 +128,54 @@ class CodeDigests:
         return CONTENTS.of(str(root / node["original_file_path"]))[0]
 
     def _relation(self, unique_id: str) -> str:
-        node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}
-        return str(node.get("relation_name") or unique_id)
+        node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id)
+        if node is None:
+            return unique_id
+        # Not the database: it is called as the warehouse's file, which a backup calls otherwise.
+        return f"{node.get('schema')}.{node.get('alias') or node.get('identifier') or node['name']}"
 
     @cached_property
     def _macros(self) -> "dict[str, _Text]":
         return {name: _Text.of(str(macro["macro_sql"])) for name, macro in self._content["macros"].items()}
+
+    @cached_property
+    def _users_macros(self) -> frozenset[str]:
+        """The macros that are neither ours nor dbt's."""
+        known = {"dbt", f"dbt_{self._adapter}"}
+        return frozenset(
+            name
+            for name, macro in self._content["macros"].items()
+            if macro["package_name"] not in known
+            and str(SHARED_DBT_MACROS) not in str(macro["original_file_path"])
+        )
+
+    @cached_property
+    def _project(self) -> str:
+        """A digest of all nodes and sources, as SQL can read them."""
+        told = [
+            [name, {key: value for key, value in node.items() if key not in _OF_A_PARSE}]
+            for kind in ("nodes", "sources")
+            for name, node in sorted(self._content[kind].items())
+        ]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    @cached_property
+    def _own_macros(self) -> list[str]:
+        own = self._content["metadata"]["project_name"]
+        return [name for name, macro in self._content["macros"].items() if macro["package_name"] == own]
+
+    @cached_property
+    def _profile(self) -> str:
+        """The digest of the profile, which tells what `target` is."""
+        return CONTENTS.of(str(self._settings.dbt_dir / "profiles.yml"))[0]
+
+    @cached_property
+    def _session(self) -> list[Any]:
+        """The settings under which all SQL runs: a time zone decides which day it is."""
+        file = self._settings.dbt_dir / "profiles.yml"
+        stated: Any = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None) or {}
+        outputs = [item.get("outputs") or {} for item in stated.values() if isinstance(item, dict)]
+        return [[name, output.get("settings")] for item in outputs for name, output in sorted(item.items())]
 
     @cached_property
     def _macros_by_word(self) -> dict[str, list[str]]:
@@ -138,6 +210,8 @@ class CodeDigests:
     def _called(self, text: "_Text") -> Iterator[str]:
         for word in text.words:
             yield from self._macros_by_word.get(word, ())
+        if text.computes_macros:
+            yield from self._own_macros
 
     def _variables_of(self, used: "Iterable[_Text]") -> list[list[Any]]:
         """Return the names and values of dbt's variables that texts ask for."""
@@ -180,6 +254,9 @@ class _Text:
     computes_variables: bool
     environment: frozenset[str]
     computes_environment: bool
+    computes_macros: bool
+    asks_for_target: bool
+    asks_for_the_node: bool
 
     @classmethod
     def of(cls, text: str) -> "_Text":
@@ -188,7 +265,10 @@ class _Text:
             hashlib.sha256(text.encode()).hexdigest(),
             frozenset(_WORD.findall(text)),
             frozenset(single or double for single, double, computed in variables if not computed),
-            any(computed for *_, computed in variables),
+            any(computed for *_, computed in variables) or _OTHER_VAR.search(text) is not None,
             frozenset(single or double for single, double, computed in environment if not computed),
             any(computed for *_, computed in environment),
+            _COMPUTED_MACRO.search(text) is not None,
+            _TARGET.search(text) is not None,
+            _OF_THE_NODE.search(text) is not None,
         )

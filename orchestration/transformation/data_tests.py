@@ -16,7 +16,7 @@ from orchestration.lineage import Lineage, Table
 from orchestration.partitions import Partitioning
 from orchestration.quality.sent_rows import sent_content
 from orchestration.state.records import Evidence
-from orchestration.transformation.manifest import DbtManifest, blocks, tested_relation
+from orchestration.transformation.manifest import DbtManifest, blocks, full_name, tested_relation
 from orchestration.transformation.runner import DbtProcess, DbtResult
 from orchestration.warehouse.engine import table_versions
 from orchestration.warehouse.slices import partition_bounds
@@ -50,6 +50,7 @@ class DataTest:
     reads: tuple[str, ...]
     blocking: bool
     rules: str
+    selector: str
 
 
 class DataTests:
@@ -77,6 +78,7 @@ class DataTests:
                     ),
                     blocking=blocks(test),
                     rules=manifest.digests.get(test["unique_id"], ""),
+                    selector=full_name(test),
                 )
                 self._tests.setdefault(relation, {})[found.name] = found
 
@@ -105,11 +107,13 @@ class DataTests:
             for test in self.of(relation).values()
         ]
 
-    def run(self, table: Table, key: str, names: Sequence[str], run_id: str) -> tuple[str, list[DbtResult]]:
+    def run(
+        self, table: Table, key: str, names: Sequence[str], run_id: str
+    ) -> tuple[str, dict[str, DbtResult]]:
         """Run data tests on a partition of a table as it stands, and record what they said.
 
         Returns:
-            The version that was tested, and a result a test, in the order of `names`.
+            The version that was tested, and {name: result}.
 
         Raises:
             dagster.Failure: there is nothing to test, it was rebuilt meanwhile, or a test did not run.
@@ -124,13 +128,14 @@ class DataTests:
         key: str,
         names: Sequence[str],
         run_id: str,
-    ) -> tuple[str, list[DbtResult]]:
+    ) -> tuple[str, dict[str, DbtResult]]:
         """Do the same with the warehouse open."""
         # Read before and after: evidence must not speak for rows that came in between, or by a test.
         before = self._state(connection, table, key)
         if not names:
-            return before[0], []
-        judged = self.dbt.test(names, partition_variables(table.partitioning, key))
+            return before[0], {}
+        selected = self.selectors(table, names)
+        judged = self.dbt.test(selected, partition_variables(table.partitioning, key))
         after = self._state(connection, table, key)
         if before != after:
             raise dg.Failure(
@@ -148,13 +153,16 @@ class DataTests:
         version: str,
         content: str,
         run_id: str,
-    ) -> list[DbtResult]:
-        """Record what data tests said of a version as evidence; return it in the order of `names`.
+    ) -> dict[str, DbtResult]:
+        """Record what data tests said of a version as evidence; return it by name.
 
         Raises:
             dagster.Failure: one of them did not run.
         """
-        by_name = {result.unique_id.split(".")[2]: result for result in judged}
+        # By dbt's own id: two tables may have tests of one name.
+        said = {result.unique_id: result for result in judged}
+        tests = self.of(table.relation)
+        by_name = {name: said[tests[name].unique_id] for name in names if tests[name].unique_id in said}
         missing = [name for name in names if name not in by_name]
         if missing:
             raise dg.Failure(f"dbt did not run {', '.join(missing)}; a test that did not run never passes")
@@ -174,7 +182,12 @@ class DataTests:
                 for name in names
             ]
         )
-        return [by_name[name] for name in names]
+        return by_name
+
+    def selectors(self, table: Table, names: Sequence[str]) -> list[str]:
+        """Return what dbt selects these tests of a table by, and no other."""
+        tests = self.of(table.relation)
+        return [tests[name].selector for name in names]
 
     def _state(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> tuple[str, str]:
         """Return the version of a partition, and of a table that is sent a digest of its rows."""

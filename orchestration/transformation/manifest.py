@@ -12,7 +12,7 @@ from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
 from orchestration.transformation.code_digests import CodeDigests
-from orchestration.transformation.project_files import contents_of, stamp_of
+from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 
 PARTITION_STRATEGY = "partition"
@@ -25,7 +25,8 @@ class DbtNode:
     """A model, seed or snapshot: one table.
 
     `file` and `described_in`, its YAML, are relative to the project directory. `partition_grain` is what its
-    meta says of it, in its own word; empty if nothing. `classified` are columns whose meta has a
+    meta says of it, in its own word; empty if nothing. `selector` is what dbt selects it by, and it alone.
+    `classified` are columns whose meta has a
     `classification` that is not for everybody.
     """
 
@@ -41,6 +42,7 @@ class DbtNode:
     contract_enforced: bool
     columns: tuple[str, ...]
     described_in: str = ""
+    selector: str = ""
     classified: frozenset[str] = frozenset()
     partition_grain: str = ""
 
@@ -54,12 +56,16 @@ class DbtNode:
 class DbtManifest:
     """The parsed `manifest.json` of the company's dbt project.
 
-    `digests` is {dbt's unique id: digest of the code} of its tables and data tests (`code_digests`).
+    `digests` is {dbt's unique id: digest of the code} of its tables and data tests (`code_digests`), `stamp`
+    that of the files that were parsed (`project_files`).
     """
 
-    def __init__(self, content: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, content: Mapping[str, Any], digests: Mapping[str, str] | None = None, stamp: str = ""
+    ) -> None:
         self.content = content
         self.digests = digests or {}
+        self.stamp = stamp
 
     @cached_property
     def nodes(self) -> dict[str, DbtNode]:
@@ -102,6 +108,11 @@ class DbtManifest:
                 yield cast("Mapping[str, Any]", node)
 
 
+def full_name(node: Mapping[str, Any]) -> str:
+    """Return what dbt selects a node by, and no other: its whole place, as a folder may have its name."""
+    return f"fqn:{'.'.join(node['fqn'])}"
+
+
 def blocks(test: Mapping[str, Any]) -> bool:
     """Return whether a dbt test holds what comes after it: dbt's severity `error`."""
     return str(test["config"].get("severity") or "error").lower() == "error"
@@ -132,18 +143,20 @@ def load_manifest(settings: Settings) -> DbtManifest:
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
     with FileLock(folder.parent / "manifest.lock"):
         there = manifest.exists() and digests.exists() and stamped.exists()
-        if there and stamped.read_text() == stamp_of(settings):
-            return DbtManifest(json.loads(manifest.read_bytes()), json.loads(digests.read_bytes()))
+        if there and stamped.read_text() == (stamp := stamp_of(settings)):
+            content = json.loads(manifest.read_bytes())
+            return DbtManifest(content, json.loads(digests.read_bytes()), stamp)
         for _ in range(_TRIES):
             stamped.unlink(missing_ok=True)
-            before = contents_of(settings)
+            before = touched(settings)
             _parse(settings)
             content = json.loads(manifest.read_bytes())
             code = CodeDigests(settings, content).of_everything()
-            if contents_of(settings) == before:
+            stamp = stamp_of(settings)
+            if touched(settings) == before:  # asked last: the stamp is of what was parsed
                 digests.write_text(json.dumps(code))
-                stamped.write_text(stamp_of(settings))
-                return DbtManifest(content, code)
+                stamped.write_text(stamp)
+                return DbtManifest(content, code, stamp)
     raise ProjectChanged("the dbt project")
 
 
@@ -181,6 +194,7 @@ def _node(node: Mapping[str, Any]) -> DbtNode:
         resource_type=node["resource_type"],
         file=f"dbt_project/{node['original_file_path']}",
         partition_column=str(config.get("partition_by")) if partitioned else None,
+        selector=full_name(node),
         partition_grain=str(meta.get("partition_grain") or ""),
         trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
         parents=tuple(node.get("depends_on", {}).get("nodes", [])),

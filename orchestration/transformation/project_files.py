@@ -12,18 +12,26 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from orchestration.settings import SHARED_DBT_MACROS, Settings, quiet_environment
 
-# What dbt itself writes below a project by default; a folder of these names further down is the user's.
+# What dbt itself writes at the top of a project, or of a package, by default; a folder of these names further
+# down is the user's. What is hidden at the top is an editor's or a tool's.
 _WRITTEN_BY_DBT = frozenset({"target", "logs"})
 _NEVER_READ = frozenset({"__pycache__", ".git"})
+_PACKAGES = "dbt_packages"
+# All that dbt reads ends so; an editor's swap file does not.
+_READ_BY_DBT = (".sql", ".yml", ".yaml", ".csv", ".md", ".py", ".json")
+# dbt's own note of who runs it, and the locks of Emacs.
+_WRITTEN_BY_TOOLS = (".user.yml", ".#")
 _ENV_VAR = re.compile(r"""env_var\s*\(\s*(?:'([^']*)'|"([^"]*)")""")
 # Its own variables tell dbt where things lie; a deployment's places are no part of what a project is.
 _OURS = "SLUICE_"
 # A file whose inode was changed a moment ago may be changed again within the same tick of the clock.
 _SETTLED_NANOSECONDS = 2_000_000_000
+_FOLDERS_RECORDED = "elsewhere"
 
 
 class ContentDigests:
@@ -65,6 +73,8 @@ class ContentDigests:
 
 
 CONTENTS = ContentDigests()
+# The name under which the environment stands among the contents.
+ENVIRONMENT = "the environment"
 
 
 def stamp_of(settings: Settings) -> str:
@@ -73,49 +83,64 @@ def stamp_of(settings: Settings) -> str:
     The contents of the project's files, its packages among them, of our shared macros and of what dbt read
     elsewhere, and the variables of the environment that they name, or that are dbt's own.
     """
-    return _digest(settings, recorded_variables(settings))
+    return stamp_made_of(settings, dbt_contents(settings))
 
 
-def contents_of(settings: Settings) -> str:
-    """Return the part of the stamp that is known before dbt has parsed a project for the first time."""
-    return _digest(settings, frozenset())
-
-
-def _digest(settings: Settings, also: frozenset[str]) -> str:
-    variables = set(also)
+def stamp_made_of(settings: Settings, contents: Mapping[str, str]) -> str:
+    """Return the stamp of these contents; see `dbt_contents`."""
     # dbt's manifest holds the path of the project, where it reads seeds from.
-    digest = hashlib.sha256(str(settings.project_dir).encode())
+    told = [str(settings.project_dir), sorted(contents.items())]
+    return hashlib.sha256(json.dumps(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def dbt_contents(settings: Settings) -> dict[str, str]:
+    """Return {name: digest} of what dbt's parse depends on: files, and the environment as one of them."""
+    variables, contents = set(recorded_variables(settings)), dict[str, str]()
     for name, path in dbt_files(settings):
-        content, named = CONTENTS.of(path)
+        contents[name], named = CONTENTS.of(path)
         variables |= named
-        digest.update(f"{name}\0{content}\n".encode())
-    digest.update(environment_digest(variables).encode())
+    own = {name for name in os.environ if name.startswith("DBT_")}
+    contents[ENVIRONMENT] = environment_digest(variables | own)
+    return contents
+
+
+def touched(settings: Settings) -> str:
+    """Return what changes whenever a file is touched, though its content may be the same afterwards.
+
+    A parse during which it changes may have read anything.
+    """
+    digest = hashlib.sha256()
+    for name, path in dbt_files(settings):
+        with suppress(FileNotFoundError):
+            status = os.stat(path)
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            digest.update(os.fsencode(name) + repr(stamp).encode())
     return digest.hexdigest()
 
 
 def dbt_files(settings: Settings) -> list[tuple[str, str]]:
     """Return (name, path) of everything that dbt reads of a deployment's project, in order of names."""
-    found = list(_files(str(settings.dbt_dir), "", _WRITTEN_BY_DBT))
+    found = list(_files(str(settings.dbt_dir), top=True))
     found += _files(str(SHARED_DBT_MACROS), "shared macros/")
-    found += [(path, path) for path in _recorded(settings).get("elsewhere", ())]
+    for folder in _recorded(settings).get(_FOLDERS_RECORDED, ()):
+        found += _files(folder, f"{folder}/")
     return sorted(found)
 
 
-def folder_digest(folder: Path) -> str:
-    """Return a digest of the names and contents of all files of a folder."""
-    digest = hashlib.sha256()
-    for name, path in sorted(_files(str(folder))):
-        digest.update(f"{name}\0{CONTENTS.of(path)[0]}\n".encode())
-    return digest.hexdigest()
+def yaml_contents(folder: Path) -> dict[str, str]:
+    """Return {name: digest} of the YAML files of a folder; nothing else in it is read."""
+    return {
+        f"{folder.name}/{name}": CONTENTS.of(path)[0]
+        for name, path in sorted(_files(str(folder)))
+        if name.endswith((".yml", ".yaml"))
+    }
 
 
-def environment_digest(names: Iterable[str], environ: Mapping[str, str] | None = None) -> str:
-    """Return a digest of the values of these variables, and of all that begin with `DBT_`; never a value."""
-    environ = os.environ if environ is None else environ
-    wanted = {name for name in names if not name.startswith(_OURS)}
-    wanted |= {name for name in environ if name.startswith("DBT_")}
-    wanted -= quiet_environment().keys()  # set around each call of dbt, and nothing of a project
-    told = [[name, environ.get(name)] for name in sorted(wanted)]
+def environment_digest(names: Iterable[str]) -> str:
+    """Return a digest of the values of these variables; never a value."""
+    # Set around each call of dbt, and nothing of a project.
+    wanted = {name for name in names if not name.startswith(_OURS)} - quiet_environment().keys()
+    told = [[name, os.environ.get(name)] for name in sorted(wanted)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -125,7 +150,7 @@ def recorded_variables(settings: Settings) -> frozenset[str]:
 
 
 def record_parse(settings: Settings, manifest: object) -> None:
-    """Keep what dbt itself says that a parse depended on: variables, and files outside of the project.
+    """Keep what dbt itself says that a parse depended on: variables, and folders outside of the project.
 
     `manifest` is dbt's own, as it is in memory after a parse.
     """
@@ -133,10 +158,11 @@ def record_parse(settings: Settings, manifest: object) -> None:
     inside = (settings.dbt_dir.resolve(), SHARED_DBT_MACROS.resolve(), _dbts_own())
     elsewhere: set[str] = set()
     for file in getattr(manifest, "files", {}).values():
-        path = Path(file.path.full_path).resolve()
-        if not any(path.is_relative_to(folder) for folder in inside):
-            elsewhere.add(str(path))
-    _record_path(settings).write_text(json.dumps({"variables": variables, "elsewhere": sorted(elsewhere)}))
+        searched = Path(file.path.project_root, file.path.searched_path).resolve()
+        if not any(searched.is_relative_to(folder) for folder in inside):
+            elsewhere.add(str(searched))
+    told = {"variables": variables, _FOLDERS_RECORDED: sorted(elsewhere)}
+    _record_path(settings).write_text(json.dumps(told))
 
 
 def _dbts_own() -> Path:
@@ -157,14 +183,27 @@ def _recorded(settings: Settings) -> dict[str, list[str]]:
         return {}
 
 
-def _files(folder: str, under: str = "", left_out: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
-    """Yield (name, path) of all files of a folder; strings, as thousands are looked at before each step."""
-    if not os.path.isdir(folder):
+def _files(
+    folder: str, under: str = "", *, top: bool = False, above: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Yield (name, path) of the files of a folder that somebody reads; strings, as there may be thousands.
+
+    `top`: it is the top of a dbt project or of a package. `above` are the folders on the way down: a link
+    that leads up again is not followed.
+    """
+    real = os.path.realpath(folder)
+    if real in above or not os.path.isdir(folder):
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if entry.name not in left_out and entry.name not in _NEVER_READ:
-                    yield from _files(entry.path, f"{under}{entry.name}/")
-            elif entry.name != ".user.yml":
-                yield f"{under}{entry.name}", entry.path
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:  # gone meanwhile, with all that is in it
+        return
+    for entry in entries:
+        name = entry.name
+        if entry.is_dir():
+            if name in _NEVER_READ or (top and (name in _WRITTEN_BY_DBT or name.startswith("."))):
+                continue
+            package = under == f"{_PACKAGES}/"
+            yield from _files(entry.path, f"{under}{name}/", top=package, above=above | {real})
+        elif entry.is_file() and name.endswith(_READ_BY_DBT) and not name.startswith(_WRITTEN_BY_TOOLS):
+            yield f"{under}{name}", entry.path

@@ -10,7 +10,7 @@ from typing import Any
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import Problem, did_you_mean
 from orchestration.settings import SHARED_DBT_MACROS
-from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.transformation.manifest import DbtManifest, DbtNode, tested_relation
 
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
@@ -58,7 +58,34 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
                     "set materialized to table, or to incremental with the strategy `partition`",
                 )
             )  # fmt: skip
-    return [*problems, *_operation_problems(manifest), *_macro_problems(manifest)]
+    return [
+        *problems, *_test_problems(manifest), *_operation_problems(manifest), *_macro_problems(manifest)
+    ]  # fmt: skip
+
+
+def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:
+    """A test is the check of a table, by its name: one without either would say nothing."""
+    known: set[tuple[str, str]] = set()
+    for test in manifest.tests():
+        file, name = f"dbt_project/{test['original_file_path']}", str(test["name"])
+        relation = tested_relation(manifest, test)
+        if relation is None:
+            yield Problem(
+                file, 1, f"test `{name}` reads no table",
+                "a ref() or source() in its SQL: it is that table's check",
+                "select from the table that it judges",
+            )  # fmt: skip
+        elif (relation, name) in known:
+            yield Problem(
+                file, 1, f"two tests of `{relation}` are called `{name}`", "a name of its own for each",
+                "rename one of them",
+            )  # fmt: skip
+        elif "." in name:
+            yield Problem(
+                file, 1, f"test `{name}` has a dot in its name",
+                "letters, digits and underscores: dbt takes a dot for a folder", "rename it",
+            )  # fmt: skip
+        known.add((relation or "", name))
 
 
 def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem]:

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from filelock import FileLock
+
 from orchestration.problems import ProjectChanged
 from orchestration.settings import Settings
 from orchestration.transformation.dbt_eased import ease_dbt
-from orchestration.transformation.project_files import record_parse, stamp_of
+from orchestration.transformation.project_files import record_parse, stamp_of, touched
 
 _LOCK = threading.Lock()
 # What was parsed in this process, by project files and database: the last few. Two deployments of one project
@@ -118,11 +120,10 @@ class DbtProcess:
             if self._manifest is None and arguments[0] != "parse":
                 self._manifest = _PARSED.get(_project(settings))
             if self._manifest is None and arguments[0] != "parse":
-                # What dbt kept of its last parse is of these very files, or the graph would not be.
+                self._keep(self._parsed_again(dbtRunner(), messages))
+            # dbt reads its project file and profile anew at each call, and a seed when it is built.
+            if arguments[0] != "parse":
                 self._require_unchanged()
-                parsed = self._checked(self._call(dbtRunner(), ["parse", "--no-write-json"], None), messages)
-                self._require_unchanged()
-                self._keep(parsed)
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
                 outcome = self._call(runner, arguments, variables)
@@ -131,12 +132,33 @@ class DbtProcess:
             if arguments[0] == "parse":
                 self._keep(self._checked(outcome, messages))
                 return []
-            if any(item.node.resource_type == "seed" for item in _items(outcome)):
-                self._require_unchanged()  # its file is read when it is built, and by nobody before
+            self._require_unchanged()
         results = [_result(item) for item in _items(outcome)]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
             raise DbtError(_message(outcome, messages, results))
         return results
+
+    def _parsed_again(self, runner: Any, messages: Sequence[str]) -> Any:
+        """Parse in this process what the graph was made of.
+
+        What dbt kept of the last parse is used where it is of these very files, as the stamp beside it says:
+        dbt takes a YAML file for unchanged that has the time of modification which it had.
+        """
+        folder = self._settings.dbt_target_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        stamped = folder / "manifest.stamp"
+        with FileLock(folder.parent / "manifest.lock"):
+            self._require_unchanged()
+            kept = stamped.exists() and stamped.read_text() == stamp_of(self._settings)
+            if not kept:
+                stamped.unlink(missing_ok=True)
+            whole = [] if kept else ["--no-partial-parse"]
+            before = touched(self._settings)
+            parsed = self._checked(self._call(runner, ["parse", "--no-write-json", *whole], None), messages)
+            self._require_unchanged()
+            if touched(self._settings) != before:
+                raise ProjectChanged("the dbt project")
+        return parsed
 
     def _require_unchanged(self) -> None:
         if self._stamp is not None and stamp_of(self._settings) != self._stamp:

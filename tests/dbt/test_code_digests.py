@@ -23,6 +23,10 @@ MACROS = "dbt_project/macros/own.sql"
 PACKAGE = "dbt_project/dbt_packages/rounding"
 UNIQUE = "unique_stg_orders_order_number"
 UNIQUE_SENT = "unique_combination_of_columns_exp_shop_orders_business_date__shop"
+EVERYTHING = (
+    "stg_orders", "stg_weather", "shop_orders", "exp_shop_orders", "exp_weather_report", "towns", UNIQUE,
+    UNIQUE_SENT, "no_rain",
+)  # fmt: skip
 _MACROS = """
 {% macro cents(x) %}{{ adapter.dispatch('cents', 'bakery')(x) }}{% endmacro %}
 {% macro default__cents(x) %}round({{ x }}, 2){% endmacro %}
@@ -113,8 +117,17 @@ CHANGES: dict[str, Change] = {
     "a variable of the environment, in SQL": Change(
         changes=frozenset({"stg_weather"}), environ={"BAKERY_TOWN": "Ulm"}
     ),
-    "a variable of the environment, in a config": Change(
-        changes=frozenset({UNIQUE, UNIQUE_SENT, "no_rain"}), environ={"BAKERY_SEVERITY": "warn"}
+    # It blocks no more, which is another matter: what it says is the same.
+    "a variable of the environment, in a severity": Change(environ={"BAKERY_SEVERITY": "warn"}),
+    "a variable of dbt's own": Change(environ={"DBT_LOG_FORMAT": "text"}),
+    "tags, and when a test warns": _changes(
+        replace(YAML, "          - unique\n", "          - unique: {config: {tags: [x], warn_if: '>5'}}\n")
+    ),
+    "which rows a test leaves out": _changes(
+        replace(YAML, "          - unique\n", "          - unique: {config: {where: loaves > 1}}\n"), UNIQUE
+    ),
+    "the time zone under which all SQL runs": _changes(
+        replace("dbt_project/profiles.yml", "TimeZone: UTC", "TimeZone: Asia/Tokyo"), *EVERYTHING
     ),
     "a row of a seed": _changes(replace("dbt_project/seeds/towns.csv", "Ulm,1", "Ulm,2"), "towns"),
     "the SQL of a singular test": _changes(

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from orchestration.settings import REPOSITORY, Settings
 from tests.company import BAKERY, Company
+from tests.gate.edits import append, replace, write
 
 STUCK_GAUGE = 350  # mm: the exports' own suites refuse it, and no table before them does
 BAKERYS = ("SHOP_SCREENS", "MILLER")
@@ -27,6 +28,25 @@ where
     {{ in_partition('business_date') }}
     and rain_mm <> (select rain_mm from {{ ref('stg_weather') }} where {{ in_partition('business_date') }})
 """
+# What SQL and tests are made of besides their own file: a macro, variables of dbt's, one of the environment.
+GAUGE = "BAKERY_GAUGE"
+_CREDIBLE_RAIN = """
+select *
+from {{ ref('stg_weather') }}
+where {{ in_partition('business_date') }} and rain_mm > {{ var('most_rain') }}
+"""
+_TOTAL = "{% macro total(column) %}sum({{ column }}){% endmacro %}\n"
+_VARIABLES = """
+vars:
+  most_rain: 400
+  least_loaves: 0
+"""
+_NO_GIANT_ORDER = """
+        data_tests:
+          - within:
+              name: no_giant_order
+              arguments: {at_most: 500}
+"""
 _RULE = """  - type: {type}
     kwargs: {{column: {column}, {limit}}}
     severity: critical
@@ -35,7 +55,10 @@ _RULE = """  - type: {type}
 
 
 def stricter_bakery(folder: Path) -> Path:
-    """Copy the bakery; each layer gets a check that it alone fails, and runs are launched in this process."""
+    """Copy the bakery; each layer gets a check that it alone fails, and runs are launched in this process.
+
+    Its SQL and its tests are made of macros and variables as well, none of which changes a row or a verdict.
+    """
     project = folder / "bakery"
     shutil.copytree(BAKERY, project)
     rain = "expect_column_values_to_be_between", "rain_mm", f"max_value: {STUCK_GAUGE - 50}"
@@ -47,18 +70,31 @@ def stricter_bakery(folder: Path) -> Path:
     ):
         with (project / "expectations" / f"{table}.yml").open("a") as suite:
             suite.write(_RULE.format(type=kind, column=column, limit=limit, notes=notes))
-    tests = project / "dbt_project" / "tests"
-    tests.mkdir()
-    (tests / "one_rain_a_day.sql").write_text(_ONE_RAIN_A_DAY)
-    (project / "dagster.yaml").write_text(_runs_in_this_process((REPOSITORY / "dagster.yaml").read_text()))
+    dbt = project / "dbt_project"
+    write("tests/one_rain_a_day.sql", _ONE_RAIN_A_DAY)(dbt)
+    write("tests/credible_rain.sql", _CREDIBLE_RAIN)(dbt)
+    write("macros/measures.sql", _TOTAL)(dbt)
+    replace("dbt_project.yml", "macro-paths:\n", "macro-paths:\n  - macros\n")(dbt)
+    append("dbt_project.yml", _VARIABLES)(dbt)
+    replace("models/marts/shop_orders.sql", "'sum(loaves)'", "total('loaves')")(dbt)
+    orders = "models/staging/stg_orders.sql"
+    append(orders, "    and loaves >= {{ var('least_loaves') }}\n")(dbt)
+    report = "models/exports/exp_weather_report.sql"
+    measured = f"""{{{{ to_type('rain_mm * ' ~ env_var('{GAUGE}', '1'), 'decimal(6,1)') }}}} as rain_mm"""
+    replace(report, "    rain_mm\n", f"    {measured}\n")(dbt)
+    loaves = "{name: loaves, description: Loaves ordered.}\n"
+    named = f"name: loaves\n        description: Loaves ordered.{_NO_GIANT_ORDER}"
+    replace("models/staging/_staging.yml", loaves, named)(dbt)
+    run_in_this_process(project)
     return project
 
 
-def _runs_in_this_process(dagster_yaml: str) -> str:
+def run_in_this_process(project: Path) -> None:
     """Have what is launched from the queue run here; who monitors processes has nothing to look at then."""
-    without = re.sub(r"^(run_monitoring|run_retries):\n(?: .*\n)+", "", dagster_yaml, flags=re.MULTILINE)
+    stated = (REPOSITORY / "dagster.yaml").read_text()
+    without = re.sub(r"^(run_monitoring|run_retries):\n(?: .*\n)+", "", stated, flags=re.MULTILINE)
     module, name = "dagster._core.launcher.sync_in_memory_run_launcher", "SyncInMemoryRunLauncher"
-    return f"{without}run_launcher:\n  module: {module}\n  class: {name}\n"
+    (project / "dagster.yaml").write_text(f"{without}run_launcher:\n  module: {module}\n  class: {name}\n")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +33,11 @@ from tests.gate.conditions import DELIVERED
 
 _LOCATION = "bakery"
 # Where nobody answers, and where no folder can be.
-_GONE = {"shop_screens": "postgresql://nobody@127.0.0.1:9/gone", "miller": "/dev/null/gone"}
+_GONE = {
+    "shop_screens": "postgresql://nobody@127.0.0.1:9/gone",
+    "miller": "/dev/null/gone",
+    "archive": "/dev/null/gone",
+}
 
 
 def asset_key(name: str) -> dg.AssetKey:
@@ -41,15 +45,15 @@ def asset_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("/"))
 
 
-def by_hand(company: Company, *days: str) -> None:
+def by_hand(company: Company, *days: str, exports: Sequence[str] = DELIVERED) -> None:
     """Select the exports alone and press the button, a day after the other."""
     for day in days:
-        company.materialize(day, *DELIVERED)
+        company.materialize(day, *exports)
 
 
-def by_command(company: Company, day: str) -> tuple[int, str]:
+def by_command(company: Company, day: str, exports: Sequence[str] = DELIVERED) -> tuple[int, str]:
     """`dagster asset materialize` of the exports alone; return its exit code and what it complained."""
-    with start_command(company, day, *DELIVERED) as process:
+    with start_command(company, day, *exports) as process:
         _, complained = process.communicate(timeout=120)
         return process.returncode, complained
 
@@ -67,7 +71,7 @@ def start_command(company: Company, day: str, *keys: str) -> "subprocess.Popen[s
     )  # fmt: skip
 
 
-def by_backfill(company: Company, *days: str) -> None:
+def by_backfill(company: Company, *days: str, exports: Sequence[str] = DELIVERED) -> None:
     """A backfill of the exports over days, taken through by the backfill daemon's own iteration."""
     with _workspace(company) as context:
         instance = context.instance
@@ -75,7 +79,7 @@ def by_backfill(company: Company, *days: str) -> None:
             backfill_id="range",
             asset_graph=context.create_request_context().asset_graph,
             partition_names=list(days),
-            asset_selection=[asset_key(key) for key in DELIVERED],
+            asset_selection=[asset_key(key) for key in exports],
             backfill_timestamp=datetime.now(UTC).timestamp(),
             tags={},
             dynamic_partitions_store=instance,
@@ -96,11 +100,11 @@ def by_backfill(company: Company, *days: str) -> None:
         raise AssertionError("the backfill has not ended")
 
 
-def by_reexecution(company: Company, *days: str) -> None:
+def by_reexecution(company: Company, *days: str, exports: Sequence[str] = DELIVERED) -> None:
     """Re-execution from failure, as the UI's button does it, of runs that reached no destination."""
     gone = {name: SecretStr(url) for name, url in _GONE.items()}
     nobody = replace(company, settings=company.settings.model_copy(update={"connections": gone}))
-    by_hand(nobody, *days)
+    by_hand(nobody, *days, exports=exports)
     reexecute_failed(company, len(days))
 
 

@@ -1,4 +1,4 @@
-"""Kiosks for the sequences: made once a test process, and copied for each.
+"""A kiosk for the sequences: made once a test process, and copied for each.
 
 Belongs here: preparing. Does not: any expectation.
 """
@@ -14,39 +14,40 @@ from tests.gate.model.company import Kiosk
 from tests.gate.model.facts import MON, TUE, WED
 from tests.gate.model.interpreter import Interpreter
 from tests.gate.model.project import ProjectDirectory
-from tests.gate.model.steps import Land, LandStalls, Run, Step
+from tests.gate.model.steps import Land, LandStalls, Run
 
-_OPEN = (LandStalls((1, 2, 3)), Land(MON, (1, 2)), Land(TUE, (3, 1)), Run())
-_BUILT = (Land(WED, (2, 2)), Run(connected=False))
+_BEGINNING = (
+    LandStalls((1, 2, 3)),
+    Land(MON, (1, 2)),
+    Land(TUE, (3, 1)),
+    Run(),
+    Land(WED, (2, 2)),
+    Run(connected=False),
+)
 
 
 class Kiosks:
-    """Copies of two kiosks: `opened`, whose Monday and Tuesday are delivered, and `built`.
+    """Copies of a kiosk whose Monday and Tuesday are delivered.
 
-    To `built` Wednesday has come as well: its tables are built and judged, and nothing of it is sent.
+    Its Wednesday's tables are built and judged, and nothing of it is sent.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._project = ProjectDirectory(folder)
-        opened = self._made("opened", None, _OPEN)
-        self._made_before = {"opened": opened, "built": self._made("built", opened, _BUILT)}
+        self._first = Kiosk(self._project, folder / "first")
+        interpreter = Interpreter(self._first)
+        for step in _BEGINNING:
+            interpreter.do(step)
+        self._first.close()
 
     @contextmanager
-    def copy_of(self, name: str) -> Generator[Kiosk]:
+    def copy(self) -> Generator[Kiosk]:
         """Open a copy, on a directory that goes at the end."""
         with TemporaryDirectory(dir=self._folder, prefix="copy_") as place:
-            kiosk = Kiosk(self._project, Path(place), self._made_before[name])
+            kiosk = Kiosk(self._project, Path(place), self._first)
             yield kiosk
             kiosk.close()
-
-    def _made(self, name: str, copy_of: Kiosk | None, steps: tuple[Step, ...]) -> Kiosk:
-        kiosk = Kiosk(self._project, self._folder / name, copy_of)
-        interpreter = Interpreter(kiosk)
-        for step in steps:
-            interpreter.do(step)
-        kiosk.close()
-        return kiosk
 
 
 @pytest.fixture(scope="session")

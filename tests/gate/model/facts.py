@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-MON, TUE, WED, THU = DAYS = ("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04")
+MON, TUE, WED, THU, FRI = DAYS = tuple(f"2024-01-0{day}" for day in range(1, 6))
 # The partition key of what is not cut into days.
 WHOLE = ""
 CONTRACT, SUITE, DBT_TEST = "contract", "expectations", "amount_is_possible"

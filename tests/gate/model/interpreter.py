@@ -8,8 +8,9 @@ destination it says itself.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import assert_never
 
+from orchestration.state.records import DeliveryStatus
 from tests.gate.model.chronicle import Chronicle
-from tests.gate.model.company import Kiosk, Recorded
+from tests.gate.model.company import Kiosk, Planned, Recorded
 from tests.gate.model.facts import CONTRACT, DAYS, TABLES, WHOLE, Place, Rows, named
 from tests.gate.model.oracle import Oracle
 from tests.gate.model.steps import (
@@ -35,6 +36,15 @@ from tests.gate.model.steps import (
 _STALLS = "abc"
 
 
+class Failed(AssertionError):
+    """The platform and the oracle do not agree after these steps, of which the last has shown it."""
+
+    def __init__(self, said: str, steps: Sequence[Step], of: int) -> None:
+        done = "".join(f"\n    {step}," for step in steps)
+        super().__init__(f"step {len(steps)} of {of}, {steps[-1]}:\n{said}\nthe steps:{done}")
+        self.steps = tuple(steps)
+
+
 def run(company: Kiosk, steps: Sequence[Step]) -> None:
     """Do the steps.
 
@@ -42,7 +52,7 @@ def run(company: Kiosk, steps: Sequence[Step]) -> None:
     to be there once it is asked for.
 
     Raises:
-        AssertionError: it is not so; tells the step, what the oracle said, and what is at the destination.
+        Failed: it is not so; tells the step, what the oracle said, and what is at the destination.
     """
     interpreter = Interpreter(company)
     company.copy_warehouse()
@@ -51,11 +61,9 @@ def run(company: Kiosk, steps: Sequence[Step]) -> None:
         try:
             interpreter.do(step)
         except Exception as error:
-            done = "".join(f"\n    {done}," for done in steps[:number])
-            notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-            raise AssertionError(
-                f"step {number} of {len(steps)}, {step}:\n{error}{notes}\nthe steps:{done}"
-            ) from error
+            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            said = "\n".join([f"{kind}{error}", *getattr(error, "__notes__", ())])
+            raise Failed(said, steps[:number], len(steps)) from error
 
 
 class Interpreter:
@@ -111,7 +119,6 @@ class Interpreter:
             case Approve(export, day):
                 if company.approve(export, day) and (export, day) in known.plans:
                     self._oracle.approve(export, day)
-                self._plans = company.plans()
             case Run(retry, connected):
                 for _ in company.run(retry=retry, connected=connected):
                     self.look()
@@ -129,7 +136,7 @@ class Interpreter:
             f"the warehouse holds something else than what was built: {_differing(warehouse, self._known)}"
         )
         plans, before, now = self._company.plans(), dict(self._known.sent), self._company.arrived()
-        planned = {item.place for item in plans ^ self._plans}
+        planned = {item.place for item in plans - self._plans if self._was_asked_for(item)}
         changed = {place for place in {*before, *now} if before.get(place) != now.get(place)}
         self._plans = plans
         for place in sorted({*planned, *changed, *pressed}):
@@ -148,6 +155,10 @@ class Interpreter:
             assert now.get(place) == expected, (
                 f"{_named(place)} may be sent, so that {_told(expected)} is there{waits}; {found}"
             )
+
+    def _was_asked_for(self, plan: Planned) -> bool:
+        """Whether a delivery tells that its gate was asked: it is new, or has gone out."""
+        return plan.status == DeliveryStatus.ACKNOWLEDGED or plan.id not in {item.id for item in self._plans}
 
     def _take_in_builds(self) -> None:
         builds = self._company.builds(self._builds)

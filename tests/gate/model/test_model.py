@@ -11,38 +11,64 @@ import os
 import time
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.gate.model.conftest import Kiosks
-from tests.gate.model.interpreter import run
+from tests.gate.model.interpreter import Failed, run
 from tests.gate.model.steps import Step
 from tests.gate.model.strategies import sequences
 
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
-# What is left of a failing sequence after so long, in seconds, is short enough.
-_SHRINKING = 180.0
+# Seconds after which a failing sequence is short enough.
+_SHORTENING = 120.0
+
+Steps = tuple[Step, ...]
 
 
-class _Patience:
-    """Ends the search for a shorter sequence: once it is over no other sequence is tried."""
+class Trials:
+    """Runs sequences; one that fails is shortened once, whenever it is asked for again.
 
-    def __init__(self) -> None:
-        self._failed: set[tuple[Step, ...]] = set()
-        self._until: float | None = None
+    Not by Hypothesis, which knows no end in time, and needs some minutes where each trial takes seconds.
+    """
 
-    def allows(self, steps: tuple[Step, ...]) -> bool:
-        """Whether a sequence is tried still; what has failed is, as Hypothesis looks at it once more."""
-        return self._until is None or time.monotonic() < self._until or steps in self._failed
+    def __init__(self, kiosks: Kiosks) -> None:
+        self._kiosks = kiosks
+        self._failed: dict[Steps, Failed] = {}
 
-    def failed(self, steps: tuple[Step, ...]) -> None:
-        """Take note that a sequence fails."""
-        self._failed.add(steps)
-        self._until = self._until or time.monotonic() + _SHRINKING
+    def run(self, steps: Steps) -> None:
+        """Run a sequence.
+
+        Raises:
+            Failed: it fails; tells of a shorter one that does.
+        """
+        if steps not in self._failed:
+            failure = self._failure(steps)
+            if failure is None:
+                return
+            self._failed[steps] = self._shortest(failure)
+        raise self._failed[steps]
+
+    def _failure(self, steps: Steps) -> Failed | None:
+        with self._kiosks.copy() as kiosk:
+            try:
+                run(kiosk, steps)
+            except Failed as failure:
+                return failure
+        return None
+
+    def _shortest(self, failure: Failed) -> Failed:
+        """Leave out one step after the other, as long as what is left fails."""
+        until, place = time.monotonic() + _SHORTENING, len(failure.steps) - 1
+        while place > 0 and time.monotonic() < until:
+            place = min(place, len(failure.steps) - 1) - 1
+            shorter = self._failure((*failure.steps[:place], *failure.steps[place + 1 :]))
+            failure = shorter or failure
+        return failure
 
 
 @pytest.fixture(scope="module")
-def patience() -> _Patience:
-    return _Patience()
+def trials(kiosks: Kiosks) -> Trials:
+    return Trials(kiosks)
 
 
 @pytest.mark.long
@@ -52,19 +78,9 @@ def patience() -> _Patience:
     derandomize=TIMES == 1,
     deadline=None,
     report_multiple_bugs=False,
-    phases=(Phase.reuse, Phase.generate, Phase.shrink),
-    suppress_health_check=[
-        HealthCheck.too_slow,
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.filter_too_much,
-    ],
+    phases=(Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(steps=sequences)
-def test_random_sequence(kiosks: Kiosks, patience: _Patience, steps: tuple[Step, ...]) -> None:
-    assume(patience.allows(steps))
-    with kiosks.copy_of("built") as kiosk:
-        try:
-            run(kiosk, steps)
-        except AssertionError:
-            patience.failed(steps)
-            raise
+def test_random_sequence(trials: Trials, steps: Steps) -> None:
+    trials.run(steps)

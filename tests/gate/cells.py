@@ -24,8 +24,8 @@ cells = pytest.mark.parametrize(
         pytest.param(condition, gate, id=f"{condition.name}, {gate}")
         for condition in CONDITIONS
         for gate in Pass
-        # What goes through anyway proves nothing without the gate.
-        if condition.said or gate is Pass.ASKED
+        # Without the gate the rows arrive by every trigger: one condition is enough to show that.
+        if gate is Pass.ASKED or condition is CONDITIONS[0]
     ],
 )
 

@@ -94,9 +94,10 @@ MOST = "max_value: 9"  # Tuesday's ten loaves are too many
 
 
 def tighten_giant_orders(office: Office) -> None:
-    """Tighten the arguments of a generic dbt test of stg_orders: Tuesday fails."""
+    """Tighten the arguments of a generic dbt test of stg_orders, and ask it of each day: Tuesday fails."""
     office.edit(replace("dbt_project/models/staging/_staging.yml", "at_most: 500", "at_most: 9"))
-    office.judge("staging.stg_orders", MON, WED)
+    days = sorted(office.built("staging.stg_orders"))
+    office.judge("staging.stg_orders", days[0], days[-1])
 
 
 def tighten_orders(office: Office) -> None:

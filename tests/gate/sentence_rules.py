@@ -26,14 +26,13 @@ from tests.gate.sentence import (
     REPORT,
     REPORTS,
     SHOP,
-    SHOPS,
     Case,
     Happening,
     judge,
     only,
     rebuild,
     run,
-    tighten_orders,
+    tighten_giant_orders,
 )
 
 NEVER = "never ran by today's rules"
@@ -118,14 +117,11 @@ OTHER_RULES = [
         repair=(judge("exports.exp_shop_orders", TUE, TUE, "--with-parents"),),
     ),
     Case(
-        "a tighter rule that was asked, and said no", tighten_orders,
-        closed=SHOPS, link="staging.stg_orders", said="failed", advice="", goes=only(BUILT, *REPORTS),
-        repair=(
-            lambda office: office.company.land_orders(TUE, a=1, b=2),
-            run,
-            rebuild("marts.shop_orders", WED),
-        ),
-        opened=CORRECTED,
+        "a tighter rule that was asked, and said no", tighten_giant_orders,
+        closed=(THE_SHOPS,), link="staging.stg_orders", said="failed", advice="",
+        goes=only(BUILT, THE_REPORT),
+        repair=(lambda office: office.company.land_orders(TUE, a=1, b=2), run),
+        opened=only(CORRECTED, THE_SHOPS), base=TUESDAY,
     ),
     Case(
         "other words about the same rules",
@@ -177,8 +173,8 @@ RESTORED = [
     Case(
         "a correction was sent, and the warehouse is from before it", _restored_after_it_was_sent,
         closed=places(SHOP, TUE), link="raw.orders", said=OLDER_BUILD,
-        holds=only(CORRECTED, (SHOP, TUE)), goes=only(BUILT, (SHOP, WED), *REPORTS),
-        repair=(rebuild("raw.orders", TUE),), opened=only(CORRECTED, (SHOP, TUE)),
+        holds=only(CORRECTED, (SHOP, TUE)), goes=only(BUILT, THE_REPORT),
+        repair=(rebuild("raw.orders", TUE),), opened=only(CORRECTED, (SHOP, TUE)), base=TUESDAY,
     ),
     Case(
         "a correction was built and not sent", _restored_before_it_was_sent,
@@ -189,20 +185,20 @@ RESTORED = [
     Case(
         "files on object storage", _weather_restored,
         closed=((REPORT, TUE), (SHOP, TUE)), link="raw.weather", said=OLDER_BUILD,
-        holds=DRY, goes=only(BUILT, (SHOP, WED), (REPORT, WED)),
-        repair=(rebuild("raw.weather", TUE),), opened=DRY,
+        holds=DRY,
+        repair=(rebuild("raw.weather", TUE),), opened=DRY, base=TUESDAY,
     ),
     Case(
         "all but the raw table is built anew on it", _rebuilt_on_what_was_restored,
         closed=places(SHOP, TUE), link="raw.orders", said=OLDER_BUILD,
-        holds=only(CORRECTED, (SHOP, TUE)), goes=only(BUILT, (SHOP, WED), *REPORTS),
-        repair=(rebuild("raw.orders", TUE),), opened=only(CORRECTED, (SHOP, TUE)),
+        holds=only(CORRECTED, (SHOP, TUE)), goes=only(BUILT, THE_REPORT),
+        repair=(rebuild("raw.orders", TUE),), opened=only(CORRECTED, (SHOP, TUE)), base=TUESDAY,
     ),
     Case(
         "two layers had been rebuilt from the same drop", _restored_from_before_two_layers_were_rebuilt,
         closed=places(SHOP, TUE), link="staging.stg_orders", said=OLDER_BUILD,
-        goes=only(BUILT, (SHOP, WED), *REPORTS),
-        repair=(rebuild("raw.orders", TUE),), opened=only(BUILT, (SHOP, TUE)),
+        goes=only(BUILT, THE_REPORT),
+        repair=(rebuild("raw.orders", TUE),), opened=only(BUILT, (SHOP, TUE)), base=TUESDAY,
     ),
 ]  # fmt: skip
 

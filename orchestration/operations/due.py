@@ -245,7 +245,8 @@ class _View:
             if made_of is None:
                 continue
             run_keys = [asked.get((relation, digest)) for digest in made_of]
-            if all(run_key is not None and self._run_exists(run_key) for run_key in run_keys):
+            asked_for = all(run_key is not None and self._run_exists(run_key) for run_key in run_keys)
+            if asked_for and not self._made_of_what_is_built(relation, key, building):
                 continue
             if self._ready(relation, key, building):
                 building[relation] = made_of
@@ -271,6 +272,13 @@ class _View:
             run_key=run_key,
             requests=requests,
         )
+
+    def _made_of_what_is_built(self, relation: str, key: str, building: Collection[str]) -> bool:
+        """Whether a table stands on one that this run builds anew, and would be of another version then."""
+        if key not in self._records.builds(relation):
+            return False
+        reads = self._project.lineage.reads(relation, key)
+        return any(read.own and read.relation in building for read in reads)
 
     def _released(
         self, partition: Partition, asked: Mapping[tuple[str, str], str], building: Iterable[str]

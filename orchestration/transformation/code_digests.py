@@ -106,7 +106,9 @@ class CodeDigests:
 
     def _config(self, node: Mapping[str, Any]) -> dict[str, Any]:
         if node["resource_type"] == "test":
-            return {name: node["config"].get(name) for name in _JUDGING}
+            # A test that only warns passes whatever it finds.
+            severity = str(node["config"].get("severity") or "error").lower()
+            return {name: node["config"].get(name) for name in _JUDGING} | {"severity": severity}
         config = {name: value for name, value in node["config"].items() if name not in _DESCRIPTIVE}
         meta = cast("Mapping[str, Any]", config.pop("meta", None) or {})
         return config | {"meta": {name: meta[name] for name in _READ_META if name in meta}}

@@ -140,7 +140,11 @@ def test_an_old_build_is_todays_only_if_todays_sql_makes_the_very_rows(company: 
 def test_what_a_changed_contract_takes_in_otherwise_is_loaded_anew(company: Company) -> None:
     unsent(company, TUE, a=1)
     folder = company.settings.project_dir
-    replace("contracts/weather.odcs.yaml", "physicalType: DECIMAL(6,1)", "physicalType: DECIMAL(8,2)")(folder)
+    dry = "empty where the gauge was dry or broken.\n"
+    replace(
+        "contracts/weather.odcs.yaml", dry,
+        f"{dry}        customProperties:\n          - {{property: nullWords, value: ['1.5']}}\n",
+    )(folder)  # fmt: skip
     code, said = sluice(company, "judge", "raw.weather", "--from", TUE)
     assert (code, "other rows are taken in than it holds" in said) == (1, True)
     code, said = sluice(company, "gate", "exp_weather_report", "--partition", TUE)

@@ -63,8 +63,9 @@ def _rebuilds(
     *,
     outdated: bool,
 ) -> "list[Rebuild]":
+    from orchestration.cli.running import partition_option
     from orchestration.operations import rebuilding
-    from orchestration.operations.asking import key_expected, keys_between, table_of
+    from orchestration.operations.asking import keys_between, table_of
 
     found = table_of(project, table) if table else None
     if outdated:
@@ -85,15 +86,9 @@ def _rebuilds(
             raise ValueError(f"nothing of `{table}` is built from {first} to {last or first}")
     else:
         if not found.partitioning.holds(partition):
-            raise ValueError(f"`{table}` expects {_option(key_expected(found.partitioning))}")
+            raise ValueError(f"`{table}` expects {partition_option(found.partitioning)}")
         keys = [partition]
     return rebuilding.rebuild_of(deployment, project, [(table, key) for key in keys])
-
-
-def _option(expected: str) -> str:
-    return "no --partition: it is not partitioned" if expected.startswith("none") else (
-        f"--partition with {expected}"
-    )  # fmt: skip
 
 
 @app.command()

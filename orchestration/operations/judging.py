@@ -142,7 +142,7 @@ class _Judge:
     def partition(self, table: Table, key: str) -> Iterator[dg.AssetCheckResult]:
         """Judge a partition, and record what its checks said as evidence; yield it as Dagster shows it."""
         self._project.identity.require_unchanged()
-        build = self._newest_build(table, key)
+        build = self._held_build(table, key)
         contract = self._contracts.get(table.relation)
         if contract is not None:
             said = judge_by_contract(self._deployment, contract, key, build)
@@ -164,11 +164,11 @@ class _Judge:
         for name, item in judged.items():
             yield check_result(table, tests[name], item, version)
 
-    def _newest_build(self, table: Table, key: str) -> Build:
+    def _held_build(self, table: Table, key: str) -> Build:
         """Return the build that the warehouse holds.
 
         Raises:
-            dagster.Failure: it holds none, or not the newest: to judge an older one would open nothing.
+            dagster.Failure: it holds none, or one that is not on record.
         """
         place = (table.relation, key)
         with self._deployment.warehouse.connect() as connection:

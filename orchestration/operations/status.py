@@ -14,7 +14,6 @@ from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
-from orchestration.quality.gate import GateReport
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
 
 
@@ -84,7 +83,7 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
     elif report.open:
         standing, why = Standing.VALIDATED, ""
     else:
-        standing, why = (Standing.INVALID if report.refusals else Standing.LOADED), _reasons(report)
+        standing, why = (Standing.INVALID if report.refusals else Standing.LOADED), report.summary
     return Row("source", contract.name, drop.partition_key, standing, build.rows if build else None, why)
 
 
@@ -106,12 +105,12 @@ def _export_row(
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
     elif (unset := _unset_variable(deployment, export)) is not None:
-        closed = "" if report.open else f"; besides, the gate is closed: {_reasons(report)}"
+        closed = "" if report.open else f"; besides, the gate is closed: {report.summary}"
         standing = Standing.NOT_CONFIGURED
         why = f"nothing is sent: set {unset}, then `sluice run --retry`{closed}"
     elif not report.open:
         standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
-        why = _reasons(report)
+        why = report.summary
     else:
         standing, why = _unsent(deployment, records, target, key, version, held_by)
     return Row("export", export.name, key, standing, delivery.rows if delivery else None, why)
@@ -207,7 +206,3 @@ def _refusal(deployment: Deployment, relation: str, key: str, drop_key: str) -> 
         if item.version == drop_key and not item.passed
     ]
     return found[-1] if found else ""
-
-
-def _reasons(report: GateReport) -> str:
-    return report.summary

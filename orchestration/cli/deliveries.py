@@ -79,7 +79,7 @@ def approve(
             )
             return
         if again:
-            _show_outcome(take_up(work.deployment, work.instance, target, decided, _say))
+            _show_outcome(take_up(work.deployment, work.project, work.instance, target, decided, _say))
             return
         kind = "" if decided.kind is DeliveryKind.CHANGE else decided.kind.value
         work.deliver(target, decided.partition_key, kind)
@@ -198,7 +198,7 @@ def redeliver(
         target = work.target(export)
         key = work.partition(target, partition)
         outcome = redeliver_and_show(
-            work.deployment, work.instance, target, key, parse_moment(on, work.now),
+            work.deployment, work.project, work.instance, target, key, parse_moment(on, work.now),
             log=_say, by=by or whoever_asks(), reason=reason,
         )  # fmt: skip
         _show_outcome(outcome)

@@ -69,12 +69,13 @@ def _rebuilds(
 
     found = table_of(project, table) if table else None
     if outdated:
+        wanted = keys_between(deployment, found, first, last) if found is not None and first else None
         places = [
             (item.relation, key)
             for item in rebuilding.outdated(deployment, project)
             if found is None or item.relation == found.relation
             for key in item.partition_keys
-            if not first or found is None or key in keys_between(deployment, found, first, last)
+            if wanted is None or key in wanted
         ]
         if not places:
             out.print("nothing is built by older SQL")
@@ -151,19 +152,14 @@ def outdated(project: Project = None, data: DataDir = None) -> None:
     with settings_of(project, data) as settings:
         from orchestration.deployment import Deployment
         from orchestration.operations.rebuilding import outdated as outdated_of
+        from orchestration.operations.rebuilding import span_of
         from orchestration.project import load_project
 
         found = outdated_of(Deployment(settings), load_project(settings))
     for item in found:
-        out.print(f"{item.relation}: {_span(item.partition_keys)}", markup=False)
+        out.print(f"{item.relation}: {span_of(item.partition_keys)}", markup=False)
     if found:
         out.print("built by older SQL; `sluice rerun --outdated` builds them anew, after saying what that is")
     else:
         out.print("nothing is built by older SQL")
     raise typer.Exit(1 if found else 0)
-
-
-def _span(keys: "Sequence[str]") -> str:
-    if len(keys) > 1:
-        return f"{keys[0]} to {keys[-1]} ({len(keys)} partitions)"
-    return "".join(keys) or "not partitioned"

@@ -97,10 +97,8 @@ def partition_of(deployment: Deployment, target: Target, key: str | None) -> str
             )
         return max(built)
     if not partitioning.holds(key):
-        shown = f", as {partitioning.key_at(_EXAMPLE)}" if partitioning.grain.timed else ""
         raise ValueError(
-            f"--partition {key!r} is no partition of `{export}`; expected one of its grain,"
-            f" {partitioning.grain}{shown}"
+            f"--partition {key!r} is no partition of `{export}`; expected {key_expected(partitioning)}"
         )
     return key
 

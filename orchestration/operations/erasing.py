@@ -37,7 +37,11 @@ def forget_everywhere(
 
     An export whose key is named whole never sends it again, whether or not it ever did; in the others the
     keys are found in what was sent. What fails for one export does not keep the others from it.
+
+    Raises:
+        ProjectChanged: files of the project are others than those that the exports are made of.
     """
+    project.identity.require_unchanged()
     for name in project.exports:
         target = target_of(project, name)
         request = Request({target.export.field(c): text for c, text in values.items()}, reason, by)

@@ -87,10 +87,16 @@ def said_beforehand(rebuilds: Sequence[Rebuild]) -> list[str]:
     return lines
 
 
+def span_of(keys: Sequence[str]) -> str:
+    """Return a table's partitions in words: the first and the last of those in their order."""
+    if len(keys) > 1:
+        return f"{keys[0]} to {keys[-1]} ({len(keys)} partitions)"
+    return "".join(keys) or "not partitioned"
+
+
 def _line(relations: Sequence[str], exports: Sequence[str], keys: Sequence[str]) -> str:
-    span = f"{keys[0]} to {keys[-1]} ({len(keys)} partitions)" if len(keys) > 1 else keys[0]
     sent = f"; then sends what differs of {', '.join(exports)}" if exports else ""
-    return f"{span or 'not partitioned'}: builds {', '.join(relations)}{sent}"
+    return f"{span_of(keys)}: builds {', '.join(relations)}{sent}"
 
 
 def _run(project: Project, partition: Partition, tables: Sequence[str]) -> DueRun:

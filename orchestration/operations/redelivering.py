@@ -10,6 +10,7 @@ from orchestration.delivery.order import Outcome
 from orchestration.delivery.showing import delivery_metadata
 from orchestration.delivery.travel import moment_of, redeliver
 from orchestration.deployment import Deployment
+from orchestration.project import Project
 from orchestration.state.records import Delivery
 
 # What stands in the place of a run's id.
@@ -18,6 +19,7 @@ _RUN_ID = "sluice redeliver"
 
 def redeliver_and_show(
     deployment: Deployment,
+    project: Project,
     instance: dg.DagsterInstance,
     target: Target,
     partition_key: str,
@@ -31,10 +33,12 @@ def redeliver_and_show(
 
     Raises:
         ValueError: there was nothing then, or the command lacks a reason.
+        ProjectChanged: files of the project are others than those that the export is made of.
         NotConfigured, DeliveryHeld, DeliveryRejected, DeliveryError: as any delivery.
     """
     if not reason.strip():
         raise ValueError("a redelivery needs a reason: --reason says why")
+    project.identity.require_unchanged()
     outcome = redeliver(
         deployment, target, partition_key, moment, run_id=_RUN_ID, log=log, asked_by=by, reason=reason.strip()
     )
@@ -54,6 +58,7 @@ def redeliver_and_show(
 
 def take_up(
     deployment: Deployment,
+    project: Project,
     instance: dg.DagsterInstance,
     target: Target,
     delivery: Delivery,
@@ -61,6 +66,6 @@ def take_up(
 ) -> Outcome:
     """Send a redelivery that was held, now that a person approved it."""
     return redeliver_and_show(
-        deployment, instance, target, delivery.partition_key, moment_of(delivery),
+        deployment, project, instance, target, delivery.partition_key, moment_of(delivery),
         log=log, by=delivery.decided_by, reason=delivery.decision,
     )  # fmt: skip

@@ -103,7 +103,7 @@ def _require_releasable(project: Project, report: GateReport, chosen: Collection
     ]
     if left or not chosen:
         reasons = "\n".join(f"- {item} → {item.fix}" for item in (left or report.closed_by)[:5])
-        raise NotReleasable(f"only a check that has failed can be released; mend this first:\n{reasons}")
+        raise NotReleasable(f"only a check that has failed can be released; fix this first:\n{reasons}")
 
 
 def _show(instance: dg.DagsterInstance, project: Project, recorded: Release) -> None:

@@ -11,9 +11,13 @@ from typer.testing import CliRunner
 from orchestration.cli import app
 from orchestration.operations.asking import target_of
 from orchestration.operations.deliveries_due import deliveries_due
+from orchestration.operations.erasing import forget_everywhere
 from orchestration.operations.instance import open_instance
+from orchestration.operations.redelivering import redeliver_and_show
 from orchestration.operations.status import Standing
 from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
+from orchestration.problems import ProjectChanged
+from orchestration.project import load_project
 from orchestration.state.records import DeliveryStatus, RefusedKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 
@@ -157,6 +161,32 @@ def test_a_destination_goes_back_and_a_person_is_forgotten(open_bakery: Company)
     assert sluice(company, "resync", SHOP_ORDERS)[0] == 0
     assert company.in_postgres() == [(MON, "b", 4)]
     assert any("an erasure, asked by ada" in text for text in observed(company, SENT))
+
+
+def test_a_command_that_knows_older_files_sends_nothing_again_and_takes_nothing_out(
+    open_bakery: Company,
+) -> None:
+    company = open_bakery.with_own_project()
+    then = company.deployment.store.deliveries.newest(SHOP_ORDERS)[0].acknowledged_at
+    assert then is not None
+    company.land_orders(MON, a=30, b=4)
+    company.run()
+    known = load_project(company.settings)
+    file = company.settings.project_dir / f"exports/{SHOP_ORDERS}.yml"
+    file.write_text(f"{file.read_text()}# pulled\n", encoding="utf-8")
+    target = target_of(known, SHOP_ORDERS)
+    with open_instance(company.settings) as instance:
+        with pytest.raises(ProjectChanged, match=f"exports/{SHOP_ORDERS}.yml"):
+            redeliver_and_show(
+                company.deployment, known, instance, target, MON, then, log=print, by="ada", reason="wrong"
+            )
+        with pytest.raises(ProjectChanged, match=f"exports/{SHOP_ORDERS}.yml"):
+            list(
+                forget_everywhere(
+                    company.deployment, known, instance, {"shop": "a"}, by="ada", reason="7", log=print
+                )
+            )
+    assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 4)]
 
 
 def test_refused_rows_are_shown_and_tried_again_when_their_time_has_come(open_bakery: Company) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.headless import rerun
+from orchestration.headless import judge, rerun
 from orchestration.operations.instance import open_instance
+from orchestration.operations.releasing import gate_report
 from orchestration.operations.status import Standing
 from tests.company import Company, held, runs
+from tests.gate.edits import replace
 from tests.observatory import (
     DAY,
     FEBRUARY,
@@ -123,6 +125,37 @@ def test_a_hand_builds_an_hour_anew_and_the_day_that_it_is_in(observatory: Compa
         ]
     assert observatory.status()["exp_day_sums", DAY].standing is Standing.DELIVERED
     assert archived(observatory, "day_sums")[DAY] == [(DAY, "a", "A hill", "4", "4", "4.0")]
+
+
+def test_hours_and_drops_are_judged_by_tighter_rules_and_nothing_is_built(observatory: Company) -> None:
+    for hour in HOURS:
+        land_hour(observatory, hour, a=800 if hour == HOURS[1] else 100)
+    land_recording(observatory, "quake-7", 0.25, 8.5)
+    land_recording(observatory, "quake-8", 0.25, 2)
+    observatory.run()
+    company = observatory.with_own_project()
+    for name, loose, tight in (("readings", 90000, 500), ("recordings", 9, 5)):
+        rule = replace(f"expectations/stg_{name}.yml", f"max_value: {loose}}}", f"max_value: {tight}}}")
+        rule(company.settings.project_dir)
+
+    def judged(table: str, *keys: str) -> dict[str, bool]:
+        with open_instance(company.settings) as instance:
+            found = judge(company.deployment, company.project, instance, table, *keys)
+        assert not found.failures
+        said = {item.partition_key: True for item in found.checks}
+        return said | {item.partition_key: False for item in found.checks if not item.passed}
+
+    assert judged("staging.stg_readings", HOURS[0], HOURS[-1]) == {hour: hour != HOURS[1] for hour in HOURS}
+    assert judged("staging.stg_recordings", "quake-7") == {"quake-7": False}
+    assert judged("staging.stg_recordings", "quake-8", "quake-8") == {"quake-8": True}
+    gate = gate_report(company.deployment, company.project, "exp_recording_peaks", "quake-7")
+    assert {(item.relation, item.check) for item in gate.closed_by} == {
+        ("staging.stg_recordings", "expectations")
+    }
+    with pytest.raises(ValueError, match="drops of `recordings` have no order"):
+        judged("staging.stg_recordings", "quake-7", "quake-8")
+    with pytest.raises(ValueError, match="expected a key of its grain, hourly, as 2022-10-05-00:00"):
+        judged("staging.stg_readings", DAY)
 
 
 def test_the_sensor_asks_for_a_run_of_every_grain_and_names_new_drops(observatory: Company) -> None:

@@ -117,8 +117,8 @@ def add(key, deps, check_names):
     @dg.multi_asset(name="__".join(key), specs=[spec], check_specs=own, pool="warehouse")
     def build(): ...
     assets.append(build)
-def judge(key):
-    @dg.asset_check(asset=dg.AssetKey(key), name="expectations", blocking=True, partitions_def=days,
+def judge(key, name="expectations"):
+    @dg.asset_check(asset=dg.AssetKey(key), name=name, blocking=True, partitions_def=days,
                     pool="warehouse")
     def check(): ...
     checks.append(check)
@@ -127,7 +127,8 @@ for n in range(pairs):
     judge(["raw", f"source_{n}"])
     add(["exports", f"exp_{n}"], [["raw", f"source_{n}"]], [])
     judge(["exports", f"exp_{n}"])
-    add(["delivered", f"exp_{n}"], [["exports", f"exp_{n}"]], ["gate"])
+    add(["delivered", f"exp_{n}"], [["exports", f"exp_{n}"]], ["gate", "delivery"])
+    judge(["delivered", f"exp_{n}"], "reconciled")
 definitions = dg.Definitions(assets=assets, asset_checks=checks, executor=dg.in_process_executor)
 repository = definitions.get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())

@@ -2,9 +2,12 @@
 
 Only partitions that may go on count as history, so that a bad day never becomes the measure of the next.
 Metrics are kept in the warehouse by version of the data, so a corrected day is measured anew; a table's
-past is read from the table itself where nothing is kept yet. Belongs here: measuring and remembering.
+past is read from the table itself where nothing is kept yet. Only finite numbers are history: NaN and
+infinities are left out when a metric is measured, as one of them would open or close a rule for ever.
+Belongs here: measuring and remembering.
 """
 
+import math
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -181,8 +184,17 @@ def _combined(of: str, numbers: Sequence[float]) -> float:
         place = (len(ordered) - 1) * int(of[1:]) / 100
         low = int(place)
         high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-    return float({"mean": statistics.fmean, "median": statistics.median, "min": min, "max": max}[of](numbers))
+        # By shares, so that extremes of both signs do not overflow.
+        return ordered[low] * (1 - (place - low)) + ordered[high] * (place - low)
+    return float({"mean": _mean, "median": _median, "min": min, "max": max}[of](numbers))
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(number / len(numbers) for number in numbers)
+
+
+def _median(numbers: Sequence[float]) -> float:
+    return _mean([statistics.median_low(numbers), statistics.median_high(numbers)])
 
 
 def _measured(
@@ -218,7 +230,12 @@ def _kept(
         f" and list_contains({literals(version for _, version in partitions)}, version)"
     ).fetchall()
     wanted = set(partitions)
-    return {(key, version): value for key, version, value in rows if (key, version) in wanted}
+    return {
+        (key, version): value
+        for key, version, value in rows
+        # Older code kept what was not finite: it is measured again.
+        if (key, version) in wanted and (value is None or math.isfinite(value))
+    }
 
 
 def _keep(
@@ -226,21 +243,33 @@ def _keep(
     relation: str,
     rows: Sequence[tuple[str, str, str, float | None]],
 ) -> None:
-    for key, version, metric, value in rows:
-        place = [literal(text) for text in (relation, key, version, metric)]
-        names = ("relation", "partition_key", "version", "metric")
-        same = " and ".join(f"{name} = {text}" for name, text in zip(names, place, strict=True))
-        connection.execute(f"delete from sluice.metrics where {same}")
-        connection.execute(
-            f"insert into sluice.metrics values ({', '.join(place)}, {value_literal(value)},"
-            " cast(now() as timestamp))"
-        )
+    if not rows:
+        return
+    places = [f"({', '.join(literal(text) for text in (relation, *row[:3]))}" for row in rows]
+    connection.execute(
+        "delete from sluice.metrics where (relation, partition_key, version, metric) in"
+        f" (values {', '.join(f'{place})' for place in places)})"
+    )
+    numbers = [value_literal(row[3]) for row in rows]
+    values = (f"{place}, {number}, now())" for place, number in zip(places, numbers, strict=True))
+    connection.execute(f"insert into sluice.metrics values {', '.join(values)}")
 
 
 def _aggregate(metric: Metric) -> str:
     if metric.column is None:
         return "cast(count(*) as double)"
     column = quoted(metric.column)
-    if metric.name in COLUMN_METRICS:
+    if metric.name in _OF_ANY_VALUE:
         return f"cast({COLUMN_METRICS[metric.name].format(column=column)} as double)"
-    return f"cast(quantile_cont({column}, {int(metric.name[1:]) / 100}) as double)"
+    number = f"cast({column} as double)"
+    # DuckDB's stddev_samp raises where a square is infinite, and where a value is.
+    finite = f"{number} * {number}" if metric.name == "stdev" else number
+    column = f"case when isfinite({finite}) then {column} end"
+    if metric.name in COLUMN_METRICS:
+        found = COLUMN_METRICS[metric.name].format(column=column)
+    else:
+        found = f"quantile_cont({column}, {int(metric.name[1:]) / 100})"
+    return f"case when isfinite(cast({found} as double)) then cast({found} as double) end"
+
+
+_OF_ANY_VALUE = ("null_ratio", "distinct_count")

@@ -6,6 +6,7 @@ may be written, and working it out. Does not belong here: where the numbers come
 """
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -98,12 +99,16 @@ def evaluate(expression: str, values: Mapping[str, Value]) -> Value:
     """Work an expression out; `values` has every name in it.
 
     Raises:
-        ParameterProblem: a division by zero, or arithmetic that dates do not take.
+        ParameterProblem: a division by zero, a number that is not finite, or arithmetic that dates do not
+            take.
     """
     try:
-        return _evaluate(_parsed(expression).body, values)
-    except (ZeroDivisionError, TypeError) as error:
+        found = _evaluate(_parsed(expression).body, values)
+    except (ZeroDivisionError, OverflowError, TypeError) as error:
         raise ParameterProblem(f"`{expression}`: {error}") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ParameterProblem(f"`{expression}` comes to {found}; expected a finite number")
+    return found
 
 
 def resolved(value: Any, work_out: Callable[[str], Value]) -> Any:

@@ -1,5 +1,6 @@
 """Suite parameters: what earlier partitions looked like, and what a rule says while there are none."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -202,3 +203,59 @@ def test_arithmetic_that_does_not_work_out_says_so() -> None:
     assert [item.text for item in references("1 / (row_count.previous - 1)")] == ["row_count.previous"]
     with pytest.raises(ParameterProblem, match="division by zero"):
         evaluate("1 / (row_count.previous - 1)", {"row_count.previous": 1})
+
+
+STATISTICS = ("mean", "sum", "min", "max", "median", "stdev", "p5", "p90", "null_ratio", "distinct_count")
+WINDOWS = ("previous", "median_3", "mean_3", "min_3", "max_3", "p90_3", "same_weekday")
+ODD: dict[str, tuple[float | None, ...]] = {
+    "NaN": (math.nan,),
+    "NaN among others": (math.nan, 1.5, 2.5),
+    "infinities": (math.inf, -math.inf, 1.5),
+    "infinity alone": (math.inf,),
+    "extremes of both signs": (1.7e308, -1.7e308),
+    "more than a double holds": (1.7e308, 1.7e308, 1.7e308),
+    "null": (None,),
+}
+
+
+@pytest.mark.parametrize("values", [pytest.param(values, id=name) for name, values in ODD.items()])
+@pytest.mark.parametrize("kept", ["remembered", "read from the table", "kept by older code"])
+def test_only_finite_numbers_are_history(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, values: tuple[float | None, ...], kept: str
+) -> None:
+    warehouse.execute(f"alter table {RELATION} alter value type double")
+    for number in (14, 19, 20):  # of them the day before, and the same weekday of the week before
+        write(warehouse, store, number, rows=0)
+        for value in values:
+            warehouse.execute(f"insert into {RELATION} values (?, ?)", [day(number), value])
+        metrics = history.metrics_of([f"value.{name}.previous" for name in STATISTICS])
+        if kept == "remembered":
+            history.measure(
+                warehouse, RELATION, day(number), f"{number}-0", f"day = '{day(number)}'", metrics
+            )
+        if kept == "kept by older code":
+            for metric in metrics:
+                warehouse.execute(
+                    "insert into sluice.metrics values (?, ?, ?, ?, 'nan'::double, now())",
+                    [RELATION, day(number), f"{number}-0", str(metric)],
+                )
+    for name in STATISTICS:
+        for window in WINDOWS:
+            try:
+                assert math.isfinite(resolve(warehouse, store, f"value.{name}.{window}", 21))
+            except NoHistory:
+                assert len(values) < 3 or name in (
+                    "mean",
+                    "stdev",
+                    "sum",
+                )  # what their sum is, no double holds
+    assert warehouse.execute("select count(*) from sluice.metrics where not isfinite(value)").fetchall() == [
+        (0,)
+    ]
+
+
+def test_arithmetic_that_leaves_the_numbers_is_told(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore
+) -> None:
+    with pytest.raises(ParameterProblem, match="expected a finite number"):
+        resolve(warehouse, store, "1e308 * row_count.previous", 21)

@@ -150,7 +150,7 @@ def carry_out(
 
 @dataclass(frozen=True)
 class JudgedCheck:
-    """What one check said of one partition of one table."""
+    """What one check said of one partition of one table; what it said blocks, or only warns."""
 
     relation: str
     partition_key: str
@@ -203,7 +203,8 @@ def judge(
             checks.append(
                 JudgedCheck(
                     ".".join(said.asset_key.path), said.partition or "", said.check_name, said.passed,
-                    bool(said.blocking), said.description or "",
+                    bool(said.blocking) and said.severity is dg.AssetCheckSeverity.ERROR,
+                    said.description or "",
                 )
             )  # fmt: skip
     return Judged(tuple(checks), tuple(failures), result.run_id)

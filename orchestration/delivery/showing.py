@@ -27,7 +27,7 @@ def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
     release warns.
     """
     passed, severity = report.open, dg.AssetCheckSeverity.ERROR
-    if report.releases:
+    if report.open and report.releases:
         released = [item for item in report.findings if item.verdict is Verdict.RELEASED]
         said = "; ".join(f"{item}" for item in released[:3])
         description = f"open by release, on {len(released)} failed checks: {said}"

@@ -170,12 +170,16 @@ def _source_checks(
 
 
 def check_result(table: Table, test: DataTest, result: DbtResult, version: str) -> dg.AssetCheckResult:
-    """Return what a data test said, as Dagster shows it."""
+    """Return what a data test said, as Dagster shows it.
+
+    How grave it is, dbt's result says: a test with `warn_if` and `error_if` may warn, whatever its severity.
+    """
+    grave = test.blocking and result.status != "warn"
     return dg.AssetCheckResult(
         check_name=test.name,
         asset_key=dg.AssetKey(table.asset_key),
         passed=result.status == "pass",
-        severity=dg.AssetCheckSeverity.ERROR if test.blocking else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
         description=said_of(result),
         metadata={
             "failing rows": result.failures or 0,

@@ -108,6 +108,41 @@ def test_a_range_is_judged_by_todays_rules_and_nothing_is_built(week: Company, c
     assert {day for day, (passed, _) in shown.items() if not passed} == set(case.fails)
 
 
+LIMITS = {
+    "warns": ("{error_if: '>10', warn_if: '!=0'}", True),
+    "fails": ("{error_if: '>0', warn_if: '!=0'}", False),
+    "warns as severity says": ("{severity: warn, error_if: '>0'}", True),
+}
+
+
+@pytest.mark.parametrize("limits", [pytest.param(limits, id=name) for name, limits in LIMITS.items()])
+def test_a_dbt_test_blocks_by_what_its_limits_make_of_the_failing_rows(
+    open_bakery: Company, limits: tuple[str, bool]
+) -> None:
+    config, goes_out = limits
+    company = open_bakery.with_own_project()
+    replace(
+        "dbt_project/models/staging/_staging.yml", "          - unique\n",
+        "          - unique\n      - name: loaves\n        data_tests:\n"
+        f"          - within: {{arguments: {{at_most: 4}}, config: {config}}}\n",
+    )(company.settings.project_dir)  # fmt: skip
+    company.deployment.store.close()
+    company = company.read_anew()
+    # Tuesday's window reads Monday, which today's rules have to judge.
+    assert sluice(company, "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 0
+    company.land_day(TUE, a=5, b=1)
+    assert runs(company.run())[-1] == (TUE, goes_out)
+    assert bool(company.in_postgres(TUE)) is goes_out
+    check, asset = "within_stg_orders_4__loaves", "staging/stg_orders"
+    assert company.check_results(asset, check)[TUE][0] is False
+    assert company.check_severity(asset, check, TUE) == ("WARN" if goes_out else "ERROR")
+    company.deployment.store.close()
+    # Judged alone it says the same.
+    code, said = sluice(company, "judge", "staging.stg_orders", "--from", TUE, "--to", TUE)
+    assert (code, f"check `{check}`" in said) == (0 if goes_out else 1, True), said
+    assert company.check_severity(asset, check, TUE) == ("WARN" if goes_out else "ERROR")
+
+
 def test_a_loosened_rule_is_judged_and_opens_what_was_never_sent(open_bakery: Company) -> None:
     company = open_bakery.with_own_project()
     company.land_day(TUE, a=501)

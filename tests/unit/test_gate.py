@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 
+from orchestration.delivery.showing import gate_result
 from orchestration.quality.gate import Finding, Gate, GateClosed, GateReport, Verdict
 from orchestration.quality.sent_rows import sent_content
-from orchestration.state.records import Evidence
+from orchestration.state.records import Evidence, FailedCheck, Release
 from orchestration.warehouse.engine import record_version, table_versions
 from tests.company import MON, THU, TUE, WED, Company
 from tests.unit.records import whole_build
@@ -293,3 +296,24 @@ def test_parents_are_asked_before_a_table_is_built(judged: Judged) -> None:
     with judged.company.deployment.warehouse.connect() as connection:
         judged.gate.require_parents(connection, "staging.stg_orders", MON)
     assert not judged.report(MON, "staging.stg_orders").open
+
+
+def test_a_gate_that_is_closed_is_never_shown_as_open_by_a_release() -> None:
+    def finding(relation: str, check: str, verdict: Verdict) -> Finding:
+        return Finding(relation, "2024-01-02", check, verdict, "said so", "v", None)
+
+    released = finding("staging.a", "expectations", Verdict.RELEASED)
+    release = Release(
+        export="exp_a", relation="exports.exp_a", partition_key="2024-01-02",
+        checks=frozenset({FailedCheck("staging.a", "2024-01-02", "expectations", "v", "r")}),
+        reason="the gauge", released_by="ada", until=datetime(2024, 1, 3, tzinfo=UTC),
+    )  # fmt: skip
+    key = dg.AssetKey(["delivered", "exp_a"])
+    for left, said in (((), "open by release"), ((finding("marts.b", "unique", Verdict.FAILED),), "held, ")):
+        report = GateReport("exports.exp_a", "2024-01-02", (released, *left), {}, (release,))
+        shown = gate_result(key, report)
+        assert shown.description is not None
+        assert shown.description.startswith(said)
+        assert (shown.passed, shown.severity) == (
+            False, dg.AssetCheckSeverity.ERROR if left else dg.AssetCheckSeverity.WARN
+        )  # fmt: skip

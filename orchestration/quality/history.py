@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Partitions; a window looks at 999 at most, of one weekday in seven.
 _LONGEST_LOOK_BACK = 7 * 999
+# Metrics that tell of any value; the others are of finite numbers.
+_OF_ANY_VALUE = ("null_ratio", "distinct_count")
 _DDL = """
     create schema if not exists sluice;
     create table if not exists sluice.metrics (
@@ -184,17 +186,14 @@ def _combined(of: str, numbers: Sequence[float]) -> float:
         place = (len(ordered) - 1) * int(of[1:]) / 100
         low = int(place)
         high = min(low + 1, len(ordered) - 1)
-        # By shares, so that extremes of both signs do not overflow.
-        return ordered[low] * (1 - (place - low)) + ordered[high] * (place - low)
-    return float({"mean": _mean, "median": _median, "min": min, "max": max}[of](numbers))
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(number / len(numbers) for number in numbers)
-
-
-def _median(numbers: Sequence[float]) -> float:
-    return _mean([statistics.median_low(numbers), statistics.median_high(numbers)])
+        share, step = place - low, ordered[high] - ordered[low]
+        if math.isinf(step):  # between extremes of both signs
+            return ordered[low] * (1 - share) + ordered[high] * share
+        return ordered[low] + step * share
+    # statistics.mean is exact: no sum overflows, and the mean of equal numbers is that number.
+    if of == "median":
+        of, numbers = "mean", (statistics.median_low(numbers), statistics.median_high(numbers))
+    return float({"mean": statistics.mean, "min": min, "max": max}[of](numbers))
 
 
 def _measured(
@@ -245,13 +244,15 @@ def _keep(
 ) -> None:
     if not rows:
         return
-    places = [f"({', '.join(literal(text) for text in (relation, *row[:3]))}" for row in rows]
+    places, values = list[str](), list[str]()
+    for key, version, metric, number in rows:
+        place = ", ".join(literal(text) for text in (relation, key, version, metric))
+        places.append(f"({place})")
+        values.append(f"({place}, {value_literal(number)}, cast(now() as timestamp))")
     connection.execute(
         "delete from sluice.metrics where (relation, partition_key, version, metric) in"
-        f" (values {', '.join(f'{place})' for place in places)})"
+        f" (values {', '.join(places)})"
     )
-    numbers = [value_literal(row[3]) for row in rows]
-    values = (f"{place}, {number}, now())" for place, number in zip(places, numbers, strict=True))
     connection.execute(f"insert into sluice.metrics values {', '.join(values)}")
 
 
@@ -263,13 +264,11 @@ def _aggregate(metric: Metric) -> str:
         return f"cast({COLUMN_METRICS[metric.name].format(column=column)} as double)"
     number = f"cast({column} as double)"
     # DuckDB's stddev_samp raises where a square is infinite, and where a value is.
-    finite = f"{number} * {number}" if metric.name == "stdev" else number
-    column = f"case when isfinite({finite}) then {column} end"
+    looked_at = f"{number} * {number}" if metric.name == "stdev" else number
+    finite = f"case when isfinite({looked_at}) then {column} end"
     if metric.name in COLUMN_METRICS:
-        found = COLUMN_METRICS[metric.name].format(column=column)
+        aggregate = COLUMN_METRICS[metric.name].format(column=finite)
     else:
-        found = f"quantile_cont({column}, {int(metric.name[1:]) / 100})"
-    return f"case when isfinite(cast({found} as double)) then cast({found} as double) end"
-
-
-_OF_ANY_VALUE = ("null_ratio", "distinct_count")
+        aggregate = f"quantile_cont({finite}, {int(metric.name[1:]) / 100})"
+    found = f"cast({aggregate} as double)"
+    return f"case when isfinite({found}) then {found} end"

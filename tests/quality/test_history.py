@@ -206,6 +206,7 @@ def test_arithmetic_that_does_not_work_out_says_so() -> None:
 
 
 STATISTICS = ("mean", "sum", "min", "max", "median", "stdev", "p5", "p90", "null_ratio", "distinct_count")
+OF_A_SUM = ("mean", "stdev", "sum")  # no double holds that of three of the greatest
 WINDOWS = ("previous", "median_3", "mean_3", "min_3", "max_3", "p90_3", "same_weekday")
 ODD: dict[str, tuple[float | None, ...]] = {
     "NaN": (math.nan,),
@@ -244,11 +245,7 @@ def test_only_finite_numbers_are_history(
             try:
                 assert math.isfinite(resolve(warehouse, store, f"value.{name}.{window}", 21))
             except NoHistory:
-                assert len(values) < 3 or name in (
-                    "mean",
-                    "stdev",
-                    "sum",
-                )  # what their sum is, no double holds
+                assert len(values) < 3 or name in OF_A_SUM
     assert warehouse.execute("select count(*) from sluice.metrics where not isfinite(value)").fetchall() == [
         (0,)
     ]
@@ -259,3 +256,22 @@ def test_arithmetic_that_leaves_the_numbers_is_told(
 ) -> None:
     with pytest.raises(ParameterProblem, match="expected a finite number"):
         resolve(warehouse, store, "1e308 * row_count.previous", 21)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 3.0, 1.1, 1e-300, 1.7e308, -7.7])
+def test_a_history_of_equal_numbers_is_that_number(value: float) -> None:
+    """A rule whose bound is such a number must not hold the next day that is as all before."""
+    for size in range(2, 100):
+        for of in ("mean", "median", "min", "max", "p1", "p33", "p90"):
+            assert history._combined(of, [value] * size) == value, (of, size)  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("type_", ["tinyint", "bigint", "hugeint", "decimal(38, 4)", "float", "double"])
+def test_a_metric_is_the_same_of_every_type_of_number(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, type_: str
+) -> None:
+    expected = {name: resolve(warehouse, store, f"value.{name}.median_3", 21) for name in STATISTICS}
+    warehouse.execute("delete from sluice.metrics")
+    warehouse.execute(f"alter table {RELATION} alter value type {type_}")
+    for name, number in expected.items():
+        assert resolve(warehouse, store, f"value.{name}.median_3", 21) == pytest.approx(number), name

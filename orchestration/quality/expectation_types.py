@@ -29,6 +29,8 @@ _NAMES_ARE_THE_RULE = frozenset(
         "expect_table_columns_to_match_ordered_list",
     }
 )
+# These say what they read in SQL.
+_SQL_KWARGS = ("unexpected_rows_query", "base_query", "comparison_query", "row_condition")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float), "integer": (int,), "string": (str,), "boolean": (bool,), "object": (dict,),
     "array": (list, tuple), "null": (type(None),),
@@ -67,6 +69,11 @@ def columns_read(
         for place, column in enumerate(kwargs.get(name) or ()):
             if isinstance(column, str):
                 yield (name, place), column
+
+
+def reads_by_sql(kwargs: Mapping[str, Any]) -> bool:
+    """Whether a rule says in SQL what it reads, so that it may be any column."""
+    return any(kwargs.get(name) for name in _SQL_KWARGS)
 
 
 def value_problem(schema: Mapping[str, Any], value: Any) -> str | None:

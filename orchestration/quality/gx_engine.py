@@ -6,7 +6,9 @@ below `_bridge_duckdb`; tests notice when GX no longer needs it.
 """
 
 import itertools
+import logging
 import os
+import re
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.pushdown.wording import share_of_rows
+from orchestration.quality.reading import Reading
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import Rule
 from orchestration.settings import quiet_environment
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 WAREHOUSE = "warehouse"
 _DATA_SOURCE_KWARG = "comparison_data_source_name"
 _COUNTER = itertools.count()
+_OF_ENGINE = re.compile(r"\(_?duckdb\.\w+\) (?P<said>.*)")
 
 
 def judge_with_gx(
@@ -37,16 +41,38 @@ def judge_with_gx(
     *,
     key_columns: Sequence[str] = (),
     sample_rows: int = 20,
+    reading: Reading | None = None,
 ) -> list[RuleResult]:
     """Judge the rows of `relation` for which `condition` (SQL) holds; one result a rule, in order.
 
     GX reads through `connection`, so it sees what the caller's transaction sees. It reads a temporary view,
-    which is gone afterwards. If a rule's SQL fails on the data while the caller has a transaction open, that
-    ends the transaction, and the rules that come after it are errors too.
-
-    Raises:
-        RuntimeError: GX answered for another number of rules than it was asked.
+    which is gone afterwards. GX asks for many rules at once, so that one that errs takes others along: those
+    are judged again, each alone. If a rule's SQL fails on the data while the caller has a transaction open,
+    that ends the transaction; `reading` knows how another begins.
     """
+    reading = reading or Reading(connection)
+
+    def judged(some: Sequence[Rule]) -> list[RuleResult]:
+        return _judge_together(connection, relation, condition, some, key_columns, sample_rows)
+
+    results = judged(rules)
+    in_doubt = [place for place, item in enumerate(results) if item.outcome is Outcome.ERROR]
+    if not reading.go_on() or len(rules) == 1:
+        return results
+    for place in in_doubt:
+        [results[place]] = judged([rules[place]])
+        reading.go_on()
+    return results
+
+
+def _judge_together(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: str,
+    condition: str | None,
+    rules: Sequence[Rule],
+    key_columns: Sequence[str],
+    sample_rows: int,
+) -> list[RuleResult]:
     number = next(_COUNTER)
     source_name, view = f"{WAREHOUSE}_{number}", f"judged_rows_{number}"
     judged: dict[int, RuleResult] = {}
@@ -57,16 +83,24 @@ def judge_with_gx(
         except Exception as error:  # GX's own validation raises many kinds
             judged[index] = RuleResult(rule, Outcome.ERROR, error=_one_line(error))
     if expectations:
-        with _batch(connection, relation, condition, source_name, view) as batch:
-            gx, _ = _great_expectations()
-            suite = gx.ExpectationSuite(name="suite", expectations=list(expectations.values()))
-            answer: Any = batch.validate(suite, result_format=_result_format(key_columns, sample_rows))
-        for result in answer.results:
-            index = result.expectation_config.meta["sluice_rule"]
-            judged[index] = _result(rules[index], result, sample_rows)
-    if len(judged) != len(rules):
-        raise RuntimeError(f"GX judged {len(judged)} of {len(rules)} rules on {relation}")
-    return [judged[index] for index in range(len(rules))]
+        gx, _ = _great_expectations()
+        try:
+            with _batch(connection, relation, condition, source_name, view) as batch:
+                suite = gx.ExpectationSuite(name="suite", expectations=list(expectations.values()))
+                answer: Any = batch.validate(suite, result_format=_result_format(key_columns, sample_rows))
+            for result in answer.results:
+                index = result.expectation_config.meta["sluice_rule"]
+                judged[index] = _result(rules[index], result, sample_rows)
+        except Exception as error:  # what a rule raises past GX's own catching is of as many kinds
+            problem = _one_line(error)
+            return [
+                judged.get(i) or RuleResult(rule, Outcome.ERROR, error=problem)
+                for i, rule in enumerate(rules)
+            ]
+    unanswered = "Great Expectations gave no answer"
+    return [
+        judged.get(i) or RuleResult(rule, Outcome.ERROR, error=unanswered) for i, rule in enumerate(rules)
+    ]
 
 
 def _expectation(rule: Rule, index: int, source_name: str) -> Any:
@@ -118,9 +152,26 @@ def _batch(
 
 def _lent(connection: "duckdb.DuckDBPyConnection") -> Any:
     """Wrap the caller's connection for SQLAlchemy, whose pool must not close what it did not open."""
-    from duckdb_engine import ConnectionWrapper
+    import duckdb
+    from duckdb_engine import ConnectionWrapper, CursorWrapper
+
+    ended_by: list[duckdb.Error] = []
+
+    class LentCursor(CursorWrapper):
+        def execute(self, statement: str, parameters: Any = None, context: Any = None) -> None:
+            try:
+                super().execute(statement, parameters, context)
+            except duckdb.Error as error:
+                # GX asks three times, and tells of the last: that the first has ended the transaction.
+                if ended_by and isinstance(error, duckdb.TransactionException):
+                    raise ended_by[0] from None
+                ended_by.append(error)
+                raise
 
     class LentConnection(ConnectionWrapper):
+        def cursor(self) -> LentCursor:
+            return LentCursor(connection, self)
+
         def close(self) -> None:
             self.closed = True
 
@@ -141,6 +192,8 @@ def _great_expectations() -> tuple[Any, Any]:
     A context leaves a temporary directory behind; one a process is enough.
     """
     os.environ.update(quiet_environment())
+    # What it logs of an error has the SQL and the values in it; the results tell of the error.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx
@@ -265,4 +318,6 @@ def _error(info: Any) -> str | None:
 
 
 def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    # Without the SQL that SQLAlchemy and the engine quote: it is GX's, and may hold values.
+    of_engine = _OF_ENGINE.match(str(message))
+    return of_engine["said"] if of_engine else " ".join(str(message).split())

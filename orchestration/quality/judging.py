@@ -4,13 +4,14 @@ Rules are compiled to SQL (`pushdown/`) and share their scans; Great Expectation
 through the same connection (`gx_engine.py`), and is imported only then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.pushdown.compiling import compile_rule
 from orchestration.quality.pushdown.steps import NotCompiled, Query, RuleProblem, Sample, Scan, Step, Verdict
 from orchestration.quality.pushdown.table import Table, first_line, read_table
+from orchestration.quality.reading import Reading
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import Rule
 from orchestration.warehouse.engine import quoted
@@ -27,12 +28,14 @@ def judge(
     *,
     key_columns: Sequence[str] = (),
     sample_rows: int = 20,
+    begin_again: Callable[[], None] | None = None,
 ) -> list[RuleResult]:
     """Judge the rows of `relation` for which `condition` (SQL) holds; return one result a rule, in order.
 
-    Everything is read through `connection`, so it sees what the caller's transaction sees; no transaction is
-    begun or ended. A rule that cannot run is `Outcome.ERROR` and leaves the others alone. Compiled SQL is
-    made so that data cannot make it fail, since within a transaction such an error would end it for all.
+    Everything is read through `connection`, so it sees what the caller's transaction sees. A rule that cannot
+    run is `Outcome.ERROR` and takes no other along. Compiled SQL is made so that data cannot make it fail; a
+    rule's own SQL may, and such an error ends the caller's transaction: `begin_again` is called then, to
+    begin another that sees the same. Without it, what comes after is an error too.
 
     A rule that failed comes with at most `sample_rows` of its failing rows: `key_columns` first, then the
     rule's own, ordered by both.
@@ -46,6 +49,7 @@ def judge(
         table = read_table(connection, relation, condition)
     except duckdb.Error as error:
         return [RuleResult(rule, Outcome.ERROR, error=first_line(error)) for rule in rules]
+    reading = Reading(connection, begin_again)
     judged: dict[int, RuleResult] = {}
     left: list[int] = []
     courses: list[_Course] = []
@@ -54,13 +58,13 @@ def judge(
             compiled = compile_rule(rule, table)
         except NotCompiled:
             left.append(index)
-        except RuleProblem as problem:
-            judged[index] = RuleResult(rule, Outcome.ERROR, error=str(problem))
+        except Exception as error:  # arguments of kinds that nothing takes fail in many ways
+            judged[index] = RuleResult(rule, Outcome.ERROR, error=first_line(error))
         else:
             courses.append(_Course(index, rule, compiled.expected, compiled.step))
-    _run(connection, table, courses)
+    _run(reading, table, courses)
     for course in courses:
-        judged[course.index] = _result(connection, table, course, key_columns, sample_rows)
+        judged[course.index] = _result(reading, table, course, key_columns, sample_rows)
     if left:
         from orchestration.quality.gx_engine import judge_with_gx
 
@@ -71,6 +75,7 @@ def judge(
             [rules[index] for index in left],
             key_columns=[name for name in key_columns if name in table.columns],
             sample_rows=sample_rows,
+            reading=reading,
         )
         judged |= dict(zip(left, answers, strict=True))
     if len(judged) != len(rules):
@@ -93,53 +98,51 @@ class _Course:
         """What it asks of the next scan."""
         return self.step.aggregates if isinstance(self.step, Scan) and self.error is None else ()
 
+    def take(self, then: Callable[[Sequence[Any]], Step], found: Sequence[Any]) -> None:
+        """Take the next step by what was found."""
+        try:
+            self.step = then(found)
+        except Exception as error:  # values that do not compare fail in many ways, each of its own rule alone
+            self.error = first_line(error)
 
-def _run(connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]) -> None:
+
+def _run(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
     """Take every rule to its verdict; what rules ask at the same time is one scan."""
-    import duckdb
-
     while any(course.error is None and not isinstance(course.step, Verdict) for course in courses):
         scanning = [course for course in courses if course.aggregates]
         querying = [course for course in courses if isinstance(course.step, Query) and course.error is None]
         if scanning:
-            _scan_together(connection, table, scanning)
+            _scan_together(reading, table, scanning)
         for course in querying:
             assert isinstance(course.step, Query)
             try:
-                course.step = course.step.then(connection.execute(course.step.sql).fetchall())
-            except duckdb.Error as error:
-                course.error = first_line(error)
+                rows = reading.rows(course.step.sql)
+            except RuleProblem as problem:
+                course.error = str(problem)
+            else:
+                course.take(course.step.then, rows)
 
 
-def _scan_together(connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]) -> None:
-    import duckdb
-
+def _scan_together(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
+    wanted = list(dict.fromkeys(aggregate for course in courses for aggregate in course.aggregates))
     try:
-        found = _scan(connection, table, courses)
-    except duckdb.Error as error:
+        [row] = reading.rows(f"select {', '.join(wanted)} from {table.rows}")
+    except RuleProblem as problem:
         if len(courses) == 1:
-            courses[0].error = first_line(error)
+            courses[0].error = str(problem)
         else:
             # One of them is at fault: each alone, so that it does not take the others with it.
             for course in courses:
-                _scan_together(connection, table, [course])
+                _scan_together(reading, table, [course])
         return
+    found = dict(zip(wanted, row, strict=True))
     for course in courses:
         assert isinstance(course.step, Scan)
-        course.step = course.step.then([found[aggregate] for aggregate in course.step.aggregates])
-
-
-def _scan(
-    connection: "duckdb.DuckDBPyConnection", table: Table, courses: Sequence[_Course]
-) -> Mapping[str, Any]:
-    wanted = list(dict.fromkeys(aggregate for course in courses for aggregate in course.aggregates))
-    row = connection.execute(f"select {', '.join(wanted)} from {table.rows}").fetchone()
-    assert row is not None
-    return dict(zip(wanted, row, strict=True))
+        course.take(course.step.then, [found[aggregate] for aggregate in course.step.aggregates])
 
 
 def _result(
-    connection: "duckdb.DuckDBPyConnection",
+    reading: Reading,
     table: Table,
     course: _Course,
     key_columns: Sequence[str],
@@ -150,7 +153,7 @@ def _result(
         return RuleResult(course.rule, Outcome.ERROR, course.expected, error=course.error)
     sample: tuple[Mapping[str, Any], ...] = ()
     if not verdict.passed and verdict.sample is not None:
-        sample = _sample(connection, table, verdict.sample, key_columns, sample_rows)
+        sample = _sample(reading, table, verdict.sample, key_columns, sample_rows)
     return RuleResult(
         rule=course.rule,
         outcome=Outcome.PASSED if verdict.passed else Outcome.FAILED,
@@ -167,22 +170,20 @@ def _result(
 
 
 def _sample(
-    connection: "duckdb.DuckDBPyConnection",
+    reading: Reading,
     table: Table,
     sample: Sample,
     key_columns: Sequence[str],
     sample_rows: int,
 ) -> tuple[Mapping[str, Any], ...]:
     """Read a few failing rows. A sample is for people: without it the verdict stands."""
-    import duckdb
-
     # A key column that the table lacks is another rule's matter.
     names = [name for name in dict.fromkeys((*key_columns, *sample.columns)) if name in table.columns]
     listed = ", ".join(quoted(name) for name in names)
     try:
-        rows = connection.execute(
+        rows = reading.rows(
             f"select {listed} from {table.rows} where {sample.where} order by {listed} limit {sample_rows}"
-        ).fetchall()
-    except duckdb.Error:
+        )
+    except RuleProblem:
         return ()
     return tuple(dict(zip(names, row, strict=True)) for row in rows)

@@ -104,7 +104,7 @@ def evaluate(expression: str, values: Mapping[str, Value]) -> Value:
     """
     try:
         found = _evaluate(_parsed(expression).body, values)
-    except (ZeroDivisionError, OverflowError, TypeError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ParameterProblem(f"`{expression}`: {error}") from None
     if isinstance(found, float) and not math.isfinite(found):
         raise ParameterProblem(f"`{expression}` comes to {found}; expected a finite number")

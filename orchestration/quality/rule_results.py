@@ -9,7 +9,7 @@ from orchestration.quality.suites import Rule
 
 
 class Outcome(StrEnum):
-    """What became of a rule. Only `PASSED` is a pass; `ERROR` counts as a failure."""
+    """What became of a rule. Only `PASSED` is a pass; `ERROR` says nothing of the data: it did not run."""
 
     PASSED = "passed"
     FAILED = "failed"

@@ -1,0 +1,129 @@
+"""The rows of a partition, held still while they are judged: transactions that no rule can change rows in.
+
+An error of the engine ends the transaction that it comes in. The next begins where it was: on the same
+version of the same rows, or not at all. Belongs here: beginning and ending. Does not belong here: what is
+read.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import dagster as dg
+
+from orchestration.lineage import Table
+from orchestration.quality.sent_rows import sent_content
+from orchestration.warehouse.engine import table_versions
+
+if TYPE_CHECKING:
+    import duckdb
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+
+class HeldRows:
+    """A version of a partition of a table; `content` is a digest of its rows if they are sent.
+
+    The connection has no transaction open, before and after.
+    """
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> None:
+        """Look up which version the table holds.
+
+        Raises:
+            dagster.Failure: it holds nothing for the partition.
+        """
+        self._connection = connection
+        self._table = table
+        self._key = key
+        self.content = ""
+        version = self._held()
+        if version is None:
+            raise dg.Failure(
+                f"{table.relation} [{key}] holds nothing to judge; materialize it first", allow_retries=False
+            )
+        self.version = version
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """One transaction in which the version is this one, to keep what is measured of it.
+
+        Raises:
+            dagster.Failure: the table was rebuilt meanwhile.
+        """
+        self._connection.execute("begin")
+        try:
+            self._require_unchanged()
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            self._end()
+            raise
+
+    @contextmanager
+    def reading(self) -> Generator[Callable[[], None]]:
+        """A transaction in which nothing can be changed; yield what begins it again after an error ended it.
+
+        Raises:
+            dagster.Failure: the table was rebuilt meanwhile, or its rows changed.
+        """
+        try:
+            self._begin_to_read()
+            self.content = sent_content(self._connection, self._table, self._key)
+            yield self._begin_again
+        finally:
+            self._end()
+
+    def each(
+        self,
+        items: Sequence[_Item],
+        work: Callable[[_Item], _Answer],
+        otherwise: Callable[[_Item, Exception], _Answer],
+    ) -> list[_Answer]:
+        """Work each item off in a writing transaction: all in one; where the engine errs, one in each."""
+        import duckdb
+
+        try:
+            with self.writing():
+                return [work(item) for item in items]
+        except duckdb.Error:
+            answers: list[_Answer] = []
+            for item in items:
+                try:
+                    with self.writing():
+                        answers.append(work(item))
+                except duckdb.Error as error:
+                    answers.append(otherwise(item, error))
+            return answers
+
+    def _begin_to_read(self) -> None:
+        self._connection.execute("begin transaction read only")
+        self._require_unchanged()
+
+    def _begin_again(self) -> None:
+        self._end()
+        self._begin_to_read()
+        if sent_content(self._connection, self._table, self._key) != self.content:
+            raise self._changed()
+
+    def _require_unchanged(self) -> None:
+        if self._held() != self.version:
+            raise self._changed()
+
+    def _changed(self) -> dg.Failure:
+        return dg.Failure(
+            f"{self._table.relation} [{self._key}] was rebuilt, or its rows changed, while its suite"
+            " judged it; rerun the check of this partition"
+        )
+
+    def _held(self) -> str | None:
+        relation = self._table.relation
+        return table_versions(self._connection, [relation]).get((relation, self._key))
+
+    def _end(self) -> None:
+        import duckdb
+
+        # There is none where a commit failed: the engine has rolled it back.
+        with suppress(duckdb.TransactionException):
+            self._connection.execute("rollback")

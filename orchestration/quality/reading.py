@@ -1,0 +1,51 @@
+"""Reading what is judged, with an error of the engine as the matter of the rule that asked."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestration.quality.pushdown.steps import RuleProblem
+from orchestration.quality.pushdown.table import first_line
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Reading:
+    """The caller's transaction; `begin_again` begins another that sees the same, where one has ended."""
+
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", begin_again: Callable[[], None] | None = None
+    ) -> None:
+        self.connection = connection
+        self._begin_again = begin_again
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """Return the rows of a query.
+
+        Raises:
+            RuleProblem: the engine cannot say; the next question has a transaction all the same.
+        """
+        try:
+            return list(self.connection.execute(sql).fetchall())
+        except Exception as error:  # the engine's, or of a value that Python does not take
+            problem = RuleProblem(first_line(error))
+        self.go_on()
+        raise problem
+
+    def go_on(self) -> bool:
+        """Begin again if an error has ended the transaction; return whether there is one to read in."""
+        if not self._has_ended():
+            return True
+        if self._begin_again is None:
+            return False
+        self._begin_again()
+        return True
+
+    def _has_ended(self) -> bool:
+        import duckdb
+
+        try:
+            self.connection.execute("select 1").fetchall()
+        except duckdb.TransactionException:
+            return True
+        return False

@@ -1,0 +1,295 @@
+"""A suite on a partition -> what it says of the version that is there, and the evidence of it.
+
+Belongs here: judging, keeping what the rules said, and what it amounts to. Does not belong here: how Dagster
+shows it (`checks`), how a rule is judged (`judging`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from orchestration.deployment import Deployment
+from orchestration.quality import history, results
+from orchestration.quality.expectation_types import columns_read, reads_by_sql
+from orchestration.quality.held_rows import HeldRows
+from orchestration.quality.judging import judge
+from orchestration.quality.parameters import Metric, ParameterProblem, parameters_in, references, resolved
+from orchestration.quality.pushdown.table import first_line
+from orchestration.quality.rule_results import Outcome, RuleResult
+from orchestration.quality.suites import CHECK_NAME, Rule, SuiteTarget
+from orchestration.state.records import Evidence
+
+if TYPE_CHECKING:
+    import duckdb
+
+_HIDDEN = "not shown: the column is classified"
+_MANY_RULES = 3
+
+
+@dataclass(frozen=True)
+class SuiteVerdict:
+    """What a suite said of a version: a result a rule, in order; `content` is a digest of rows that are sent.
+
+    Values of classified columns are hidden in all of it.
+    """
+
+    target: SuiteTarget
+    partition_key: str
+    run_id: str
+    version: str
+    content: str
+    said: list[RuleResult]
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether every critical rule holds; None where none failed, but one could not run.
+
+        An error says nothing of the data: there is no verdict, and it has to be tried again.
+        """
+        if self.of(Outcome.FAILED, "critical"):
+            return False
+        return None if self.of(Outcome.ERROR, "critical") else True
+
+    @property
+    def errors(self) -> str:
+        """Which critical rules could not run, and why; empty where all could."""
+        return "; ".join(_sentence(item) for item in self.of(Outcome.ERROR, "critical"))
+
+    @property
+    def shown(self) -> list[RuleResult]:
+        """The results that fail the check in the UI: critical ones, or else the warnings.
+
+        What is only for the record is none of them.
+        """
+        bad = [item for item in self.said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
+        critical = [item for item in bad if item.rule.severity == "critical"]
+        warned = [item for item in bad if item.rule.severity == "warning"]
+        return critical or [*warned, *self.of(Outcome.NO_HISTORY)]
+
+    @property
+    def summary(self) -> str:
+        """What was said, in a line."""
+        bad = [item for item in self.said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
+        told = self.shown or bad
+        if not told:
+            return f"{len(self.said)} rules hold"
+        kinds = (
+            (Outcome.FAILED, "rules fail"),
+            (Outcome.ERROR, "rules could not run"),
+            (Outcome.NO_HISTORY, "have no history yet"),
+        )
+        parts = [
+            f"{len(items)} of {len(self.said)} {words}: {_sentences(items)}"
+            for outcome, words in kinds
+            if (items := [item for item in told if item.outcome is outcome])
+        ]
+        return "; ".join(parts if bad else ["no rule fails", *parts])
+
+    def of(self, outcome: Outcome, severity: str | None = None) -> list[RuleResult]:
+        """Return the results of an outcome, and of a severity."""
+        return [
+            item for item in self.said if item.outcome is outcome and severity in (None, item.rule.severity)
+        ]
+
+
+def judge_suite(
+    deployment: Deployment,
+    target: SuiteTarget,
+    key: str,
+    run_id: str,
+    *,
+    connection: "duckdb.DuckDBPyConnection | None" = None,
+) -> SuiteVerdict:
+    """Judge a partition by its suite, and keep what each rule said in the warehouse; record no evidence.
+
+    A rule that cannot run takes no other along. `connection` is the warehouse where it is open already, with
+    no transaction begun.
+
+    Raises:
+        dagster.Failure: the table holds nothing for the partition, or was rebuilt meanwhile.
+    """
+    if connection is not None:
+        return _judge_within(connection, deployment, target, key, run_id)
+    with deployment.warehouse.connect() as opened:
+        return _judge_within(opened, deployment, target, key, run_id)
+
+
+def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
+    """Record what a suite said as evidence; nothing, where a critical rule could not run and none failed."""
+    if verdict.passed is None:
+        return
+    target = verdict.target
+    deployment.store.record_evidence(
+        [
+            Evidence(
+                relation=target.table.relation,
+                partition_key=verdict.partition_key,
+                check=CHECK_NAME,
+                version=verdict.version,
+                passed=verdict.passed,
+                summary=verdict.summary,
+                run_id=verdict.run_id,
+                rules=target.suite.rules_digest,
+                content=verdict.content,
+            )
+        ]
+    )
+
+
+def _judge_within(
+    connection: "duckdb.DuckDBPyConnection",
+    deployment: Deployment,
+    target: SuiteTarget,
+    key: str,
+    run_id: str,
+) -> SuiteVerdict:
+    relation, rules = target.table.relation, target.suite.rules
+    results.create_tables(connection)
+    history.create_tables(connection)
+    held = HeldRows(connection, target.table, key)
+    asked = _resolved(connection, deployment, target, key, held)
+    with held.reading() as begin_again:
+        answers = iter(
+            judge(
+                connection,
+                relation,
+                target.condition(key),
+                [item for item, _ in asked if isinstance(item, Rule)],
+                key_columns=target.key_columns,
+                begin_again=begin_again,
+            )
+        )
+    said = [_with_note(next(answers), note) if isinstance(item, Rule) else item for item, note in asked]
+    said = [_masked(item, rule, target.classified) for item, rule in zip(said, rules, strict=True)]
+    judged = results.Judged(
+        relation, key, CHECK_NAME, held.version, run_id, datetime.now(UTC).replace(tzinfo=None)
+    )
+    connection.execute("begin")
+    results.keep(connection, judged, said)
+    connection.execute("commit")
+    return SuiteVerdict(target, key, run_id, held.version, held.content, said)
+
+
+def _resolved(
+    connection: "duckdb.DuckDBPyConnection",
+    deployment: Deployment,
+    target: SuiteTarget,
+    key: str,
+    held: HeldRows,
+) -> list[tuple[Rule | RuleResult, str]]:
+    """Return the rules with their parameters worked out, and keep what later partitions compare with.
+
+    In the place of a rule comes what became of it where it need not be judged.
+    """
+    table, rules = target.table, target.suite.rules
+    metrics = sorted(history.metrics_of(text for rule in rules for text in _parameters(rule)), key=str)
+    if not metrics:
+        past = history.Past(table.relation, table.partitioning, target.partition_column, [])
+        return [_resolve(connection, rule, past, key, {}) for rule in rules]
+    condition = target.condition(key)
+    unmeasured = _unmeasured(connection, held, target, key, condition, metrics)
+    past = history.validated_past(connection, deployment.store, table, target.partition_column, key)
+    return held.each(
+        rules,
+        lambda rule: _resolve(connection, rule, past, key, unmeasured),
+        lambda rule, error: (RuleResult(rule, Outcome.ERROR, error=first_line(error)), ""),
+    )
+
+
+def _unmeasured(
+    connection: "duckdb.DuckDBPyConnection",
+    held: HeldRows,
+    target: SuiteTarget,
+    key: str,
+    condition: str | None,
+    metrics: Sequence[Metric],
+) -> dict[Metric, str]:
+    """Keep the metrics of the version; return those that cannot be measured, and why."""
+    import duckdb
+
+    relation = target.table.relation
+    try:
+        with held.writing():
+            history.measure(connection, relation, key, held.version, condition, metrics)
+    except duckdb.Error:
+        problems = held.each(
+            metrics,
+            lambda metric: history.measure(connection, relation, key, held.version, condition, [metric]),
+            lambda metric, error: (metric, first_line(error)),
+        )
+        return dict(problem for problem in problems if problem is not None)
+    return {}
+
+
+def _parameters(rule: Rule) -> list[str]:
+    return [text for _, text in parameters_in(rule.kwargs)]
+
+
+def _resolve(
+    connection: "duckdb.DuckDBPyConnection",
+    rule: Rule,
+    past: history.Past,
+    key: str,
+    unmeasured: dict[Metric, str],
+) -> tuple[Rule | RuleResult, str]:
+    """Return the rule with its parameters worked out, or what became of it without being judged."""
+    if not any(parameters_in(rule.kwargs)):
+        return rule, ""
+    notes: list[str] = []
+
+    def work_out(expression: str) -> history.Value:
+        found = references(expression)
+        for reference in found:
+            if reference.metric in unmeasured:
+                raise ParameterProblem(f"`{reference.metric}`: {unmeasured[reference.metric]}")
+        value, made_of = history.resolve(connection, expression, past, key)
+        if found:
+            notes.append(made_of)
+        return value
+
+    try:
+        kwargs = resolved(rule.kwargs, work_out)
+    except history.NoHistory as missing:
+        return RuleResult(rule, Outcome.NO_HISTORY, expected="earlier partitions", observed=str(missing)), ""
+    except ParameterProblem as problem:
+        return RuleResult(rule, Outcome.ERROR, error=str(problem)), ""
+    return rule.model_copy(update={"kwargs": kwargs}), "; ".join(dict.fromkeys(notes))
+
+
+def _with_note(result: RuleResult, note: str) -> RuleResult:
+    return replace(result, expected=f"{result.expected}; {note}") if note else result
+
+
+def _masked(result: RuleResult, rule: Rule, classified: frozenset[str]) -> RuleResult:
+    """Hide what a result would show of classified columns: samples, observed values, engines' messages.
+
+    `rule` is the rule as it is written: its parameters name columns too.
+    """
+    sample = tuple(results.masked(row, classified) for row in result.sample)
+    columns = {column for _, column in columns_read(rule.type, rule.kwargs)}
+    measured = {metric.column for metric in history.metrics_of(_parameters(rule))}
+    # An engine's message quotes values; which columns SQL reads is not known here.
+    quoted = bool((columns | measured) & classified) or (bool(classified) and reads_by_sql(rule.kwargs))
+    error = _HIDDEN if result.error and quoted else result.error
+    if not columns & classified:
+        return replace(result, sample=sample, error=error)
+    counted = result.failing_rows is not None
+    return replace(
+        result,
+        sample=sample,
+        observed=result.observed if counted or not result.observed else _HIDDEN,
+        observed_value=None,
+        error=error,
+    )
+
+
+def _sentences(items: Sequence[RuleResult]) -> str:
+    more = f"; and {len(items) - _MANY_RULES} more" if len(items) > _MANY_RULES else ""
+    return "; ".join(_sentence(item) for item in items[:_MANY_RULES]) + more
+
+
+def _sentence(item: RuleResult) -> str:
+    if item.error or not item.expected:
+        return f"{item.rule.title}: {item.error or item.observed}"
+    return f"{item.rule.subject}: {item.observed}, expected {item.expected}"

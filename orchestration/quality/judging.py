@@ -4,12 +4,21 @@ Rules are compiled to SQL (`pushdown/`) and share their scans; Great Expectation
 through the same connection (`gx_engine.py`), and is imported only then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.pushdown.compiling import compile_rule
-from orchestration.quality.pushdown.steps import NotCompiled, Query, RuleProblem, Sample, Scan, Step, Verdict
+from orchestration.quality.pushdown.steps import (
+    NotCompiled,
+    Query,
+    RuleProblem,
+    Sample,
+    Scan,
+    Step,
+    Stream,
+    Verdict,
+)
 from orchestration.quality.pushdown.table import Table, first_line, read_table
 from orchestration.quality.reading import Reading
 from orchestration.quality.rule_results import Outcome, RuleResult
@@ -98,7 +107,7 @@ class _Course:
         """What it asks of the next scan."""
         return self.step.aggregates if isinstance(self.step, Scan) and self.error is None else ()
 
-    def take(self, then: Callable[[Sequence[Any]], Step], found: Sequence[Any]) -> None:
+    def take(self, then: Callable[[Any], Step], found: Iterable[Any]) -> None:
         """Take the next step by what was found."""
         try:
             self.step = then(found)
@@ -110,7 +119,9 @@ def _run(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
     """Take every rule to its verdict; what rules ask at the same time is one scan."""
     while any(course.error is None and not isinstance(course.step, Verdict) for course in courses):
         scanning = [course for course in courses if course.aggregates]
-        querying = [course for course in courses if isinstance(course.step, Query) and course.error is None]
+        waiting = [course for course in courses if course.error is None]
+        querying = [course for course in waiting if isinstance(course.step, Query)]
+        streaming = [course for course in waiting if isinstance(course.step, Stream)]
         if scanning:
             _scan_together(reading, table, scanning)
         for course in querying:
@@ -121,6 +132,10 @@ def _run(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
                 course.error = str(problem)
             else:
                 course.take(course.step.then, rows)
+        for course in streaming:
+            assert isinstance(course.step, Stream)
+            course.take(course.step.then, reading.stream(course.step.sql))
+            reading.go_on()
 
 
 def _scan_together(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:

@@ -1,6 +1,6 @@
 """Reading what is judged, with an error of the engine as the matter of the rule that asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.pushdown.steps import RuleProblem
@@ -8,6 +8,8 @@ from orchestration.quality.pushdown.table import first_line
 
 if TYPE_CHECKING:
     import duckdb
+
+_ROWS_AT_ONCE = 10_000
 
 
 class Reading:
@@ -31,6 +33,12 @@ class Reading:
             problem = RuleProblem(first_line(error))
         self.go_on()
         raise problem
+
+    def stream(self, sql: str) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a query; where that raises, `go_on` is called before the next question."""
+        result = self.connection.execute(sql)
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
 
     def go_on(self) -> bool:
         """Begin again if an error has ended the transaction; return whether there is one to read in."""

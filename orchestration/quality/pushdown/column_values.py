@@ -60,47 +60,32 @@ def length_between(table: Table, arguments: Arguments) -> Compiled:
         if not isinstance(bound, (int, float, type(None))):
             raise NotCompiled("length")
     low, high = (None if value is None else str(value) for value in (bounds.low, bounds.high))
-    holds = bounds.predicate(f"length({_text(table, arguments)})", low, high)
+    holds = bounds.predicate(f"length({text_of(table, arguments)})", low, high)
     return _rule(table, arguments, f"length {bounds}", holds)
 
 
 def length_equal(table: Table, arguments: Arguments) -> Compiled:
     """`expect_column_value_lengths_to_equal`."""
     value = arguments.real("value")
-    return _rule(table, arguments, f"length {number(value)}", f"length({_text(table, arguments)}) = {value}")
-
-
-def matches(*, name: str, positive: bool) -> Compiler:
-    r"""`expect_column_values_to_(not_)match_regex(_list)`: RE2, found anywhere in the text.
-
-    RE2 differs from Python's `re` in little: no look-around and no back-references (an error, which names the
-    pattern); `\d` and `\w` are ASCII; `$` is the very end, not before a last line break.
-    """
-
-    def compile_rule(table: Table, arguments: Arguments) -> Compiled:
-        patterns, every = _patterns(arguments, name, positive)
-        text = _text(table, arguments)
-        for pattern in patterns:
-            _demand_taken(table, "regular expression", pattern, f"regexp_matches('', {literal(pattern)})")
-        found = [f"regexp_matches({text}, {literal(pattern)})" for pattern in patterns]
-        return _pattern_rule(table, arguments, patterns, found, positive, every)
-
-    return compile_rule
+    return _rule(
+        table, arguments, f"length {number(value)}", f"length({text_of(table, arguments)}) = {value}"
+    )
 
 
 def is_like(*, name: str, positive: bool) -> Compiler:
     """`expect_column_values_to_(not_)match_like_pattern(_list)`, with `escape`."""
 
     def compile_rule(table: Table, arguments: Arguments) -> Compiled:
-        patterns, every = _patterns(arguments, name, positive)
-        text = _text(table, arguments)
+        patterns, every = patterns_of(arguments, name, positive=positive)
+        text = text_of(table, arguments)
         escape = ""
         if arguments.kwargs.get("escape") is not None:
             escape = f" escape {literal(arguments.text('escape'))}"
         for pattern in patterns:
             _demand_taken(table, "pattern", pattern, f"'' like {literal(pattern)}{escape}")
         found = [f"{text} like {literal(pattern)}{escape}" for pattern in patterns]
-        return _pattern_rule(table, arguments, patterns, found, positive, every)
+        holds = found_as_wanted(found, every=every, positive=positive)
+        return _rule(table, arguments, like_words(patterns, every=every, positive=positive), holds)
 
     return compile_rule
 
@@ -121,28 +106,27 @@ def _rule(table: Table, arguments: Arguments, expected: str, holds: str) -> Comp
     return Compiled(f"{expected}{at_least(mostly)}", map_scan((column.name,), column.count, failing, mostly))
 
 
-def _pattern_rule(
-    table: Table,
-    arguments: Arguments,
-    patterns: Sequence[str],
-    found: Sequence[str],
-    positive: bool,
-    every: bool,
-) -> Compiled:
-    joined = (" and " if every else " or ").join(f"({item})" for item in found)
-    words = ("all of " if every else "one of ") if len(patterns) > 1 else ""
-    expected = f"{'' if positive else 'not '}like {words}{', '.join(patterns)}"
-    return _rule(table, arguments, expected, joined if positive else f"not ({joined})")
-
-
-def _patterns(arguments: Arguments, name: str, positive: bool) -> tuple[list[str], bool]:
+def patterns_of(arguments: Arguments, name: str, *, positive: bool) -> tuple[list[str], bool]:
+    """Return the patterns of a rule, and whether every one of them must be found."""
     if not name.endswith("_list"):
         return [arguments.text(name)], False
     every = positive and arguments.choice("match_on", ("any", "all")) == "all"
     return arguments.texts(name), every
 
 
-def _text(table: Table, arguments: Arguments) -> str:
+def like_words(patterns: Sequence[str], *, every: bool, positive: bool) -> str:
+    """Return what a rule of patterns expects, in words."""
+    words = ("all of " if every else "one of ") if len(patterns) > 1 else ""
+    return f"{'' if positive else 'not '}like {words}{', '.join(patterns)}"
+
+
+def found_as_wanted(found: Sequence[str], *, every: bool, positive: bool) -> str:
+    """Return the predicate that any or every one of predicates holds, or that none does."""
+    joined = (" and " if every else " or ").join(f"({item})" for item in found)
+    return joined if positive else f"not ({joined})"
+
+
+def text_of(table: Table, arguments: Arguments) -> str:
     """Return the value as text; other kinds as DuckDB writes them, not as pandas does (`5`, not `5.0`)."""
     column: Column = table.column(arguments.text("column"))
     return column.value if column.kind is Kind.TEXT else f"{column.value}::varchar"

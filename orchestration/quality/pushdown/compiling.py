@@ -8,6 +8,7 @@ from orchestration.quality.pushdown import (
     outliers,
     quantiles,
     records,
+    regex_rules,
     tables,
     uniqueness,
     value_sets,
@@ -84,11 +85,11 @@ _COMPILERS: Mapping[str, tuple[Compiler, str]] = {
         "column like_pattern_list match_on escape mostly",
     ),
     "column_values_to_match_regex": (
-        column_values.matches(name="regex", positive=True),
+        regex_rules.matches(name="regex", positive=True),
         "column regex mostly",
     ),
     "column_values_to_match_regex_list": (
-        column_values.matches(name="regex_list", positive=True),
+        regex_rules.matches(name="regex_list", positive=True),
         "column regex_list match_on mostly",
     ),
     "column_values_to_match_strftime_format": (
@@ -107,11 +108,11 @@ _COMPILERS: Mapping[str, tuple[Compiler, str]] = {
         "column like_pattern_list escape mostly",
     ),
     "column_values_to_not_match_regex": (
-        column_values.matches(name="regex", positive=False),
+        regex_rules.matches(name="regex", positive=False),
         "column regex mostly",
     ),
     "column_values_to_not_match_regex_list": (
-        column_values.matches(name="regex_list", positive=False),
+        regex_rules.matches(name="regex_list", positive=False),
         "column regex_list mostly",
     ),
     "compound_columns_to_be_unique": (uniqueness.compound_unique, _RECORD),

@@ -10,6 +10,8 @@ from orchestration.quality.pushdown.steps import NotCompiled, RuleProblem
 from orchestration.quality.pushdown.table import DAYS, NUMBERS, Column, Kind
 from orchestration.warehouse.engine import literal
 
+_WIDEST = 2**127  # the largest integer that the engine compares exactly
+
 
 def compared(column: Column, value: Any) -> str:
     """Return the literal that a column is compared with.
@@ -30,13 +32,37 @@ def of_the_kind(column: Column, values: Iterable[Any]) -> list[str]:
     Text that names a day or a time is one beside dates and timestamps, also where the pandas engine takes it
     for text only (`expect_column_values_to_be_in_set`): a YAML file may put either.
     """
-    found = (_literal(column, value) for value in values if value is not None)
+    found = (_literal(column, value) for value in values if _can_be_held(column, value))
     return list(dict.fromkeys(text for text in found if text is not None))
 
 
 def in_set(column: Column, literals: list[str]) -> str:
     """Return the predicate that the column's value is one of them."""
     return f"{column.value} in ({', '.join(literals)})" if literals else f"({column.missing} and null)"
+
+
+def _can_be_held(column: Column, value: Any) -> bool:
+    """Whether a column may hold the very number: to compare others, the engine would round one of them."""
+    if value is None or (isinstance(value, (float, Decimal)) and math.isnan(value)):
+        return False
+    if not isinstance(value, (int, float, Decimal)) or column.kind not in NUMBERS:
+        return True
+    if column.kind is Kind.FLOAT:
+        return not isinstance(value, int) or _exact(value)
+    if not math.isfinite(value):
+        return False
+    if column.kind is Kind.INTEGER:
+        return value == int(value) and abs(value) < _WIDEST
+    width, scale = column.digits
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return abs(number) < Decimal(10) ** (width - scale) and number == round(number, scale)
+
+
+def _exact(value: int) -> bool:
+    try:
+        return int(float(value)) == value
+    except OverflowError:
+        return False
 
 
 def moment(value: Any) -> datetime | None:
@@ -80,7 +106,12 @@ def _number(kind: Kind, value: int | float | Decimal) -> str:
         value = int(value)
     if isinstance(value, float) and math.isnan(value):
         raise RuleProblem("NaN compares with nothing")
-    if kind is Kind.INTEGER and not isinstance(value, int):
-        # An integer column would be cast to the decimal's width, which its values may not fit.
-        return f"{value}::double" if math.isfinite(value) else plain_number(value)
+    if kind is Kind.INTEGER and not isinstance(value, int) and math.isfinite(value):
+        if value == int(value) and abs(value) < _WIDEST:
+            return plain_number(int(value))
+        # An integer column would be cast to the decimal's width, which its values may not fit. Rounded to
+        # doubles, large integers still are on the side of a fraction that they were on.
+        return f"{value}::double"
+    if kind is Kind.FLOAT and isinstance(value, float):
+        return f"{literal(repr(value))}::double"  # in digits it is a decimal, which is rounded once more
     return plain_number(value)

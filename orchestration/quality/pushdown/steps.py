@@ -1,6 +1,6 @@
 """What a compiled rule asks of the warehouse, step by step, until there is a verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -41,7 +41,15 @@ class Query:
     then: Callable[[Sequence[Sequence[Any]]], "Step"]
 
 
-Step: TypeAlias = Verdict | Scan | Query
+@dataclass(frozen=True)
+class Stream:
+    """A query of many rows; `then` takes them as they come, and need not hold them all."""
+
+    sql: str
+    then: Callable[[Iterable[Sequence[Any]]], "Step"]
+
+
+Step: TypeAlias = Verdict | Scan | Query | Stream
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,12 @@ class Column:
         return _KINDS.get(re.split(r"[(\[]", self.type)[0] if "[" not in self.type else "", Kind.OTHER)
 
     @property
+    def digits(self) -> tuple[int, int]:
+        """How many digits a decimal has, and how many of them behind the point."""
+        width, scale = re.findall(r"\d+", self.type)
+        return int(width), int(scale)
+
+    @property
     def bare(self) -> str:
         """The value in SQL as the table holds it; an enumeration is text."""
         return f"{quoted(self.name)}::varchar" if self.type.startswith("ENUM(") else quoted(self.name)

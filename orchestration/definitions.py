@@ -17,9 +17,9 @@ from orchestration.operations.judging import judge_job
 from orchestration.operations.sensors import drops_sensor
 from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
 from orchestration.project import Project, load_project
-from orchestration.quality.checks import suite_checks
 from orchestration.quality.gate import Gate
 from orchestration.settings import Settings
+from orchestration.table_checks import TableChecks
 from orchestration.transformation.assets import dbt_assets
 from orchestration.transformation.data_tests import DataTests
 from orchestration.transformation.runner import DbtProcess
@@ -59,10 +59,17 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
         for name, export in project.exports.items()
     }
     identity = project.identity
-    tests = DataTests(deployment, DbtProcess(settings, identity.dbt_stamp), project.manifest, project.lineage)
-    loaded = ingestion_assets(deployment, identity, project.contracts, partitions_of)
-    built = dbt_assets(deployment, gate, tests, identity, project.manifest, project.lineage, partitions_of)
-    judged = suite_checks(deployment, identity, project.suite_targets(), partitions_of)
+    lineage = project.lineage
+    tests = DataTests(
+        deployment,
+        DbtProcess(settings, identity.dbt_stamp),
+        project.manifest,
+        lineage,
+        project.test_places,
+    )
+    checks = TableChecks(deployment, tests, project.suite_targets())
+    loaded = ingestion_assets(deployment, checks, identity, project.contracts, lineage, partitions_of)
+    built = dbt_assets(deployment, gate, checks, identity, project.manifest, lineage, partitions_of)
     sent = export_assets(deployment, gate, identity, project.lineage, project.exports, models, partitions_of)
     compared = reconciled_checks(
         deployment,
@@ -71,17 +78,15 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
         partitions_of,
     )
     return dg.Definitions(
-        assets=[*loaded, *(item for item in built if not isinstance(item, dg.AssetChecksDefinition)), *sent],
-        asset_checks=[
-            *judged, *(item for item in built if isinstance(item, dg.AssetChecksDefinition)), *compared
-        ],
+        assets=[*loaded, *built, *sent],
+        asset_checks=compared,
         sensors=[
             drops_sensor(deployment, project),
             deliveries_sensor(deployment, project),
             *reconcile_sensor(deployment, project),
         ],
         schedules=upkeep_schedules(deployment, project),
-        jobs=[judge_job(deployment, project, tests)],
+        jobs=[judge_job(deployment, project, checks)],
         # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
         executor=dg.in_process_executor,
     )  # fmt: skip

@@ -16,13 +16,14 @@ from orchestration.delivery.deliver import Target
 from orchestration.delivery.reconciled import check_key
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
+from orchestration.operations.checks_due import checks_due
 from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
 from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
 from orchestration.operations.rebuilding import Rebuild, rebuild_of
-from orchestration.operations.sensors import run_exists, selected_assets, selected_checks
+from orchestration.operations.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.project import Project
 
 # Every event is kept in the event log; the terminal gets our own lines.
@@ -103,7 +104,10 @@ def run_everything(
         publish_holds(instance, project, deployment.store, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
         # New data first: a delivery of them tries refused rows again as well.
-        runs = list(due.runs) or deliveries_due(deployment, project, began, asked_for)
+        runs = list(due.runs) or [
+            *checks_due(deployment, project, began, asked_for),
+            *deliveries_due(deployment, project, began, asked_for),
+        ]
         if retry and not runs:
             ready = deliveries_ready(deployment, project)
             runs = [run for run in ready if not tried.issuperset(_deliveries_of(run))]
@@ -263,7 +267,7 @@ def _execute(
         | ({PARTITION_NAME_TAG: run.partition_key} if run.partition_key else {})
     )
     assets = [] if checks_alone else selected_assets(project, run)
-    checks = checks_alone or selected_checks(job.asset_layer.asset_graph, assets)
+    checks = checks_alone or checks_of_run(job.asset_layer.asset_graph, project, run, assets)
     selected = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
     result = selected.execute_in_process(
         instance=instance,

@@ -26,6 +26,10 @@ class Table:
     of what it judges by today. `code` is a digest of the SQL, macros and variables that make the table; empty
     for what is loaded. `cut_by` is the column that cuts it, `sent` whether an export sends it. `start` is
     when the first partition of a source begins (UTC).
+
+    `tested_beside` are tables that it is not made of, but its data tests read: they come first. `reads_of`
+    maps a data test to the other tables that it reads. `awaits` maps another table to tests in its step that
+    judge something above this one, too: it waits for their word.
     """
 
     relation: str
@@ -37,6 +41,14 @@ class Table:
     code: str = ""
     cut_by: str = ""
     sent: bool = False
+    tested_beside: frozenset[str] = frozenset()
+    reads_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    awaits: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    @cached_property
+    def needs(self) -> Mapping[str, int]:
+        """What must be there before it is built: its parents, with their days, and what its tests read."""
+        return {**self.parents, **dict.fromkeys(sorted(self.tested_beside - self.parents.keys()), 1)}
 
     @property
     def blocking_checks(self) -> tuple[str, ...]:
@@ -82,12 +94,13 @@ class Read:
     """A partition of a parent that a partition of a table reads.
 
     `own`: it is of the table's own time, or both are not partitioned. Snapshots, and the earlier days of a
-    trailing window, are not.
+    trailing window, are not. `by_test`: data tests of the table read it, and its SQL does not.
     """
 
     relation: str
     partition_key: str
     own: bool = field(compare=False)
+    by_test: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -124,18 +137,18 @@ class Reach:
 
 
 class Lineage:
-    """All tables, by relation, parents before children."""
+    """All tables, by relation, each after what it needs and waits for."""
 
     def __init__(self, tables: Iterable[Table]) -> None:
-        self.tables: dict[str, Table] = {table.relation: table for table in tables}
+        self.tables: dict[str, Table] = _in_order({table.relation: table for table in tables})
         self._sources: dict[str, frozenset[str]] = {}
         self._upward: dict[str, tuple[str, ...]] = {}
         self._downward: dict[str, tuple[str, ...]] = {}
         self._chains: dict[tuple[str, str], tuple[TablePartition, ...]] = {}
         self._children: dict[str, list[str]] = {relation: [] for relation in self.tables}
         for table in self.tables.values():
-            for parent in table.parents:
-                self._children[parent].append(table.relation)
+            for earlier in {**table.needs, **table.awaits}:
+                self._children[earlier].append(table.relation)
 
     @cached_property
     def partitionings(self) -> dict[Partitioning, tuple[str, ...]]:
@@ -152,22 +165,19 @@ class Lineage:
                 yield Partition(partitioning, key)
 
     def sources(self, relation: str) -> frozenset[str]:
-        """Return the tables without parents that a table is made of; itself, if it has none."""
+        """Return the tables without parents that a table needs; itself, if it has none."""
         if relation not in self._sources:
-            parents = self.tables[relation].parents
-            self._sources[relation] = (
-                frozenset().union(*(self.sources(parent) for parent in parents))
-                if parents
-                else frozenset([relation])
-            )
+            table = self.tables[relation]
+            itself = frozenset[str]() if table.parents else frozenset([relation])
+            self._sources[relation] = itself.union(*(self.sources(name) for name in table.needs))
         return self._sources[relation]
 
     def descendants(self, relation: str) -> set[str]:
-        """Return every table made of this one, itself left out."""
+        """Return every table that needs this one or waits for it, itself left out."""
         return _reached(relation, lambda name: self._children[name])
 
     def chain(self, relation: str, partition_key: str) -> Sequence[TablePartition]:
-        """Return what a partition of a table is made of, itself included, ancestors first.
+        """Return what a partition of a table is made of or judged beside, itself included, ancestors first.
 
         Of every ancestor, all partitions that share time with it are required: a day's 24 hours, a day's
         month. The earlier ones of a trailing window count where they exist. Snapshots serve all; what is
@@ -202,29 +212,33 @@ class Lineage:
         return partitions
 
     def reads(self, relation: str, partition_key: str) -> tuple[Read, ...]:
-        """Return what a partition of a table reads of its parents, as far as it exists; in their order."""
+        """Return what a partition of a table and its tests read, as far as it exists: its parents first."""
         table = self.tables[relation]
-        if not table.partitioning.grain.timed:
-            parents = [self.tables[name] for name in table.parents]
-            return tuple(
-                Read(
-                    parent.relation,
-                    parent.partition(partition_key),
-                    own=parent.partitioning.partitioned == table.partitioning.partitioned,
-                )
-                for parent in parents
-            )
-        start, end = table.partitioning.interval(partition_key)
-        reach = Reach(start, end, start, end)
         found: list[Read] = []
-        for parent in table.parents:
-            partitioning = self.tables[parent].partitioning
-            if not partitioning.grain.timed:
-                found.append(Read(parent, UNPARTITIONED, own=False))
-                continue
-            read = self._read_of(table, parent, reach, {})
-            found += [Read(parent, key, own=required) for key, required in read.keys(partitioning)]
+        for name, days in table.needs.items():
+            by_test = name not in table.parents
+            found += [
+                Read(name, key, own, by_test) for key, own in self._keys_of(table, partition_key, name, days)
+            ]
         return tuple(found)
+
+    def alongside(self, relation: str, partition_key: str, other: str) -> list[tuple[str, bool]]:
+        """Return the partitions of another table that go with one of a table, and whether each is its own.
+
+        Those that share time with it; the one that there is, of what is not partitioned.
+        """
+        return self._keys_of(self.tables[relation], partition_key, other, 1)
+
+    def _keys_of(self, table: Table, partition_key: str, other: str, days: int) -> list[tuple[str, bool]]:
+        """Return what a partition reads of another table, `days` of it, and whether each is its own."""
+        partitioning = self.tables[other].partitioning
+        if not partitioning.partitioned:
+            return [(UNPARTITIONED, not table.partitioning.partitioned)]
+        if not (table.partitioning.grain.timed and partitioning.grain.timed):
+            return [(partition_key, True)] if table.partitioning == partitioning else []
+        start, end = table.partitioning.interval(partition_key)
+        read = self._read_of(table, other, days, Reach(start, end, start, end), {})
+        return list(read.keys(partitioning))
 
     def made_of(self, relation: str, partition_key: str) -> dict[str, list[str]]:
         """Return {source: the partitions of it that a partition of a table requires}; itself, of a source."""
@@ -245,7 +259,7 @@ class Lineage:
         known: dict[tuple[Grain, Reach, int], Reach] = {}
         for name in self._progeny(relations):
             table = self.tables[name]
-            for parent, days in table.parents.items():
+            for parent, days in {**dict.fromkeys(table.awaits, 1), **table.needs}.items():
                 reach = reaches.get(parent)
                 if reach is None or not table.partitioning.grain.timed:
                     continue
@@ -282,17 +296,22 @@ class Lineage:
             if reach is None:
                 continue
             table = self.tables[name]
-            for parent in table.parents:
+            for parent, days in table.needs.items():
                 if self.tables[parent].partitioning.grain.timed:
-                    read = self._read_of(table, parent, reach, known)
+                    read = self._read_of(table, parent, days, reach, known)
                     reaches[parent] = read.joined(reaches.get(parent))
         return reaches
 
     def _read_of(
-        self, table: Table, parent: str, reach: Reach, known: dict[tuple[Grain, Reach, int], Reach]
+        self,
+        table: Table,
+        parent: str,
+        days: int,
+        reach: Reach,
+        known: dict[tuple[Grain, Reach, int], Reach],
     ) -> Reach:
-        """Return what a reach of a table reads of a parent that is cut by time; `known` saves work."""
-        days, partitioning = table.parents[parent], self.tables[parent].partitioning
+        """Return what a reach of a table reads of another, `days` of it; `known` saves work."""
+        partitioning = self.tables[parent].partitioning
         if days == 1 and partitioning == table.partitioning:
             return reach
         place = (partitioning.grain, reach, days)
@@ -306,16 +325,17 @@ class Lineage:
         """When the first partition of each table begins, as far as its sources say: the latest of theirs."""
         starts: dict[str, datetime | None] = {}
         for table in self.tables.values():
-            known = [table.start, *(starts[parent] for parent in table.parents)]
+            known = [table.start, *(starts[parent] for parent in table.needs)]
             latest = max((start for start in known if start is not None), default=None)
             timed = table.partitioning.grain.timed
             starts[table.relation] = floor(table.partitioning.grain, latest) if timed and latest else None
         return starts
 
     def _ancestry(self, relation: str) -> tuple[str, ...]:
-        """Return a table and all it is made of, parents before children."""
+        """Return a table and all that it needs, each after what it needs itself."""
         if relation not in self._upward:
-            self._upward[relation] = self._in_order({relation, *self.ancestors(relation)})
+            needed = _reached(relation, lambda name: self.tables[name].needs)
+            self._upward[relation] = self._in_order({relation, *needed})
         return self._upward[relation]
 
     def _progeny(self, relations: Collection[str]) -> Sequence[str]:
@@ -333,6 +353,21 @@ class Lineage:
 
     def _in_order(self, relations: Collection[str]) -> tuple[str, ...]:
         return tuple(sorted(relations, key=self._places.__getitem__))
+
+
+def _in_order(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Return the tables with each after what it needs and waits for, and as they came for the rest."""
+    ordered: dict[str, Table] = {}
+
+    def visit(name: str) -> None:
+        if name not in ordered:
+            for earlier in (*tables[name].needs, *sorted(tables[name].awaits)):
+                visit(earlier)
+            ordered[name] = tables[name]
+
+    for name in tables:
+        visit(name)
+    return ordered
 
 
 def _whole(grain: Grain, reach: Reach, window_start: datetime, window_end: datetime) -> Reach:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
@@ -27,13 +28,13 @@ from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.settings import Settings
+from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
 from orchestration.transformation.manifest import (
     DbtManifest,
     DbtNode,
     blocks,
     load_manifest,
-    tested_relation,
 )
 from orchestration.transformation.project_rules import dbt_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
@@ -52,6 +53,7 @@ class Project:
     exports: Mapping[str, Export]
     lineage: Lineage
     identity: ProjectIdentity
+    test_places: DataTestPlaces
 
     @cached_property
     def partition_starts(self) -> dict[Partitioning, datetime]:
@@ -160,8 +162,10 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError(problems)
-    lineage = _lineage(manifest, contracts, suites, exports, cut)
-    project = Project(contracts, manifest, suites, exports, lineage, identity)
+    places = place_tests(manifest, cut)
+    lineage = _lineage(manifest, contracts, suites, exports, cut, places)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places)
+    problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += export_problems(manifest, lineage, exports, suites)
     problems += place_problems(exports, settings)
@@ -188,17 +192,28 @@ def _lineage(
     suites: Mapping[str, Suite],
     exports: Mapping[str, Export],
     cut: Mapping[str, Partitioning],
+    places: DataTestPlaces,
 ) -> Lineage:
     tests: dict[str, dict[str, str]] = {}
+    reads_of: dict[str, dict[str, tuple[str, ...]]] = {}
     for test in manifest.tests():
-        relation = tested_relation(manifest, test)
+        relation = places.tables.get(test["unique_id"])
         if relation and blocks(test):
             tests.setdefault(relation, {})[test["name"]] = manifest.digests.get(test["unique_id"], "")
+        if relation and (others := places.others[test["unique_id"]]):
+            reads_of.setdefault(relation, {})[test["name"]] = others
 
     def rules(name: str, relation: str) -> dict[str, str]:
         suite = suites.get(name)
         of_suite = {CHECK_NAME: suite.rules_digest} if suite is not None and suite.blocking else {}
         return of_suite | tests.get(relation, {})
+
+    def tested(relation: str) -> dict[str, Any]:
+        return {
+            "tested_beside": places.before.get(relation, frozenset()),
+            "reads_of": reads_of.get(relation, {}),
+            "awaits": places.awaited.get(relation, {}),
+        }
 
     sent = {export.spec.model for export in exports.values()}
     tables = [
@@ -210,6 +225,7 @@ def _lineage(
             rules={CONTRACT_CHECK: contract.rules_digest} | rules(contract.name, contract.relation),
             start=contract.partition_start,
             cut_by=RAW_PARTITION_COLUMN if contract.partitioning.partitioned else "",
+            **tested(contract.relation),
         )
         for contract in contracts.values()
     ]
@@ -230,6 +246,7 @@ def _lineage(
                 code=manifest.digests.get(node.unique_id, ""),
                 cut_by=node.partition_column or "",
                 sent=node.name in sent,
+                **tested(node.relation),
             )
         )
     return Lineage(tables)

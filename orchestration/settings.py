@@ -39,6 +39,7 @@ _VARIABLES = {
     "SLUICE_STATE_URL": "state_url",
     "SLUICE_DELIVERIES_DIR": "deliveries_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
+    "SLUICE_CHECK_RETRY": "check_retry_seconds",
 }
 _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
 # What a deployment may do without.
@@ -76,6 +77,7 @@ class Settings(BaseModel):
     state_url: SecretStr
     deliveries_dir: Path
     sensor_interval_seconds: int = 1
+    check_retry_seconds: float = 2
     connections: Mapping[str, SecretStr] = {}
 
     @property

@@ -1,78 +1,202 @@
 """A contract -> the asset that loads its raw table, with the contract itself as its check."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
-from orchestration.dagster_partitions import PartitionsOf
+from orchestration.dagster_partitions import PartitionsOf, partition_mapping
 from orchestration.deployment import Deployment
+from orchestration.ingestion.judging import judge_by_contract
 from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.masking import MaskingKeyMissing
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
+from orchestration.lineage import Lineage, Table
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
 from orchestration.project_identity import ProjectIdentity
 from orchestration.state.records import Build, Drop, Evidence
 from orchestration.steps import of_one_project
-from orchestration.warehouse.engine import POOL
+from orchestration.table_checks import Said, TableChecks
+from orchestration.warehouse.engine import POOL, table_versions
+
+if TYPE_CHECKING:
+    import duckdb
 
 GROUP = "raw"
 
 
 def ingestion_assets(
     deployment: Deployment,
+    checks: TableChecks,
     project: ProjectIdentity,
     contracts: Mapping[str, SourceContract],
+    lineage: Lineage,
     partitions_of: PartitionsOf,
 ) -> list[dg.AssetsDefinition]:
-    """Return one asset a contract."""
+    """Return one asset a contract, with the checks of its raw table."""
     return [
-        _ingestion_asset(deployment, project, contract, partitions_of(contract.partitioning))
+        _ingestion_asset(
+            _Loader(deployment, checks, project, contract, lineage.tables[contract.relation]),
+            _spec(contract, lineage.tables[contract.relation], lineage, partitions_of),
+            [_contract_check(contract, partitions_of), *checks.specs(contract.relation, partitions_of)],
+        )
         for contract in contracts.values()
     ]
 
 
-def _ingestion_asset(
-    deployment: Deployment,
-    project: ProjectIdentity,
-    contract: SourceContract,
-    partitions: dg.PartitionsDefinition[str] | None,
-) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["raw", contract.name])
-    check = dg.AssetCheckSpec(
+@dataclass(frozen=True)
+class _TakenIn:
+    """A drop in the raw table, and what its contract and its checks said."""
+
+    drop: Drop
+    loaded: Loaded
+    contract: dg.AssetCheckResult
+    said: Said
+
+
+class _Loader:
+    """Takes the drops of a source in, and judges its raw table."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        checks: TableChecks,
+        project: ProjectIdentity,
+        contract: SourceContract,
+        table: Table,
+    ) -> None:
+        self.deployment = deployment
+        self.project = project
+        self.contract = contract
+        self.table = table
+        self._checks = checks
+        # What a run has taken in, for a second try of its step: that judges only.
+        self._taken_in: dict[str, tuple[Drop, Loaded, dg.AssetCheckResult]] = {}
+
+    def take_in(
+        self, drop: Drop, key: str, names: Collection[str], run_id: str, warn: Callable[[str], None]
+    ) -> _TakenIn:
+        """Load a drop and judge the table, in one opening of the warehouse.
+
+        Raises:
+            DropRefused: the drop breaks the contract; the table is as it was.
+            MaskingKeyMissing: the contract hashes values, and this deployment has no key.
+        """
+        said: list[Said] = []
+
+        def judge(connection: "duckdb.DuckDBPyConnection", loaded: Loaded) -> None:
+            self._taken_in = {run_id: (drop, loaded, self._record(drop, loaded, key, run_id, warn))}
+            said.append(self._checks.judge(connection, self.table, key, names, run_id))
+
+        if run_id in self._taken_in:
+            with self.deployment.warehouse.connect() as connection:
+                said.append(self._checks.judge(connection, self.table, key, names, run_id))
+        else:
+            load_drop(self.deployment, self.contract, drop, judge)
+        return _TakenIn(*self._taken_in[run_id], said[0])
+
+    def judge(self, key: str, names: Collection[str], run_id: str) -> Said:
+        """Judge what the raw table holds, by its contract as well, if that is asked for.
+
+        Raises:
+            dagster.Failure: it holds nothing, or its contract could not be asked.
+        """
+        table = self.table
+        results: list[dg.AssetCheckResult] = []
+        if CONTRACT_CHECK in names:
+            build = held_build(self.deployment, table, key)
+            try:
+                results.append(judge_contract(self.deployment, self.contract, key, build, run_id))
+            except (DropRefused, MaskingKeyMissing) as error:
+                raise dg.Failure(description=str(error), allow_retries=False) from None
+        with self.deployment.warehouse.connect() as connection:
+            said = self._checks.judge(connection, table, key, names, run_id)
+        return replace(said, results=(*results, *said.results))
+
+    def _record(
+        self, drop: Drop, loaded: Loaded, key: str, run_id: str, warn: Callable[[str], None]
+    ) -> dg.AssetCheckResult:
+        contract = self.contract
+        warnings = [*loaded.warnings]
+        if loaded.quarantined:
+            warnings.append(
+                f"{loaded.quarantined} of {loaded.read} rows are in {contract.quarantine}"
+                f" (the contract allows {contract.limit})"
+            )
+        for warning in warnings:
+            warn(f"{drop.file}: {warning}")
+        summary = "; ".join(
+            [f"drop {drop.ordinal} of {drop.partition_key}: {loaded.rows} rows as agreed", *warnings]
+        )
+        self.deployment.store.record_build(
+            Build(
+                contract.relation, key, loaded.version, run_id, drop.ordinal, loaded.rows,
+                inputs={}, project=self.project.digest,
+            )
+        )  # fmt: skip
+        record_contract(self.deployment, contract, key, loaded.version, summary, run_id, True)
+        # A warning is yellow in the UI and holds nothing: what was taken in is as agreed.
+        return dg.AssetCheckResult(
+            check_name=CONTRACT_CHECK,
+            asset_key=dg.AssetKey(self.table.asset_key),
+            passed=not warnings,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=summary,
+            metadata={
+                "version of the table": loaded.version,
+                "rows read": loaded.read,
+                "rows quarantined": loaded.quarantined,
+            },
+        )
+
+
+def _contract_check(contract: SourceContract, partitions_of: PartitionsOf) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
         CONTRACT_CHECK,
-        asset=key,
+        asset=dg.AssetKey(["raw", contract.name]),
         description=(
             f"The drop is as {contract.file.name} says: at most {contract.limit} may break it; with more,"
             " the drop is refused whole."
         ),
         blocking=True,
-        partitions_def=partitions,
+        partitions_def=partitions_of(contract.partitioning),
     )
+
+
+def _ingestion_asset(
+    loader: _Loader, spec: dg.AssetSpec, checks: Sequence[dg.AssetCheckSpec]
+) -> dg.AssetsDefinition:
+    deployment, contract = loader.deployment, loader.contract
     partitioned = contract.partitioning.partitioned
+    patience = deployment.settings.check_retry_seconds
 
     @dg.multi_asset(
-        name=f"load__{contract.name}",
-        specs=[_spec(contract, key, partitions)],
-        check_specs=[check],
-        pool=POOL,
+        name=f"load__{contract.name}", specs=[spec], check_specs=checks, can_subset=True, pool=POOL
     )
     def load(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         partition_key = context.partition_key if partitioned else SNAPSHOT_PARTITION
         table_key = partition_key if partitioned else UNPARTITIONED
-        with of_one_project(project):
+        names = {check.name for check in context.selected_asset_check_keys}
+        if spec.key not in context.selected_asset_keys:  # the checks alone, from the UI
+            with of_one_project(loader.project):
+                said = loader.judge(table_key, names, context.run_id)
+            said.or_try_again(context.op_execution_context, patience)
+            yield from said.told()
+            return
+        with of_one_project(loader.project):
             drop = _latest_drop(deployment, contract, partition_key)
         try:
-            loaded = load_drop(deployment, contract, drop)
+            taken_in = loader.take_in(drop, table_key, names, context.run_id, context.log.warning)
         except DropRefused as refused:
             record_contract(deployment, contract, table_key, drop.key, str(refused), context.run_id, False)
             yield dg.AssetCheckResult(
                 check_name=CONTRACT_CHECK,
-                asset_key=key,
+                asset_key=spec.key,
                 passed=False,
                 description=str(refused),
                 metadata={
@@ -84,60 +208,36 @@ def _ingestion_asset(
             raise dg.Failure(description=str(refused), allow_retries=False) from None
         except MaskingKeyMissing as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        warnings = [*loaded.warnings]
-        if loaded.quarantined:
-            warnings.append(
-                f"{loaded.quarantined} of {loaded.read} rows are in {contract.quarantine}"
-                f" (the contract allows {contract.limit})"
-            )
-        for warning in warnings:
-            context.log.warning(f"{drop.file}: {warning}")
-        summary = "; ".join(
-            [f"drop {drop.ordinal} of {drop.partition_key}: {loaded.rows} rows as agreed", *warnings]
+        taken_in.said.or_try_again(context.op_execution_context, patience)
+        yield dg.MaterializeResult(
+            asset_key=spec.key, metadata=_metadata(contract, taken_in.drop, taken_in.loaded)
         )
-        deployment.store.record_build(
-            Build(
-                contract.relation,
-                table_key,
-                loaded.version,
-                context.run_id,
-                drop.ordinal,
-                loaded.rows,
-                inputs={},
-                project=project.digest,
-            )
-        )
-        record_contract(deployment, contract, table_key, loaded.version, summary, context.run_id, True)
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(contract, drop, loaded))
-        # A warning is yellow in the UI and holds nothing: what was taken in is as agreed.
-        yield dg.AssetCheckResult(
-            check_name=CONTRACT_CHECK,
-            asset_key=key,
-            passed=not warnings,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=summary,
-            metadata={
-                "version of the table": loaded.version,
-                "rows read": loaded.read,
-                "rows quarantined": loaded.quarantined,
-            },
-        )
+        if CONTRACT_CHECK in names:
+            yield taken_in.contract
+        yield from taken_in.said.told()
 
     return load
 
 
 def _spec(
-    contract: SourceContract, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None
+    contract: SourceContract, table: Table, lineage: Lineage, partitions_of: PartitionsOf
 ) -> dg.AssetSpec:
     overdue = contract.overdue_after
     announced = contract.completion.template.text if contract.completion.template else "a time of rest"
     return dg.AssetSpec(
-        key=key,
+        key=dg.AssetKey(table.asset_key),
+        deps=[
+            dg.AssetDep(
+                earlier.split("."),
+                partition_mapping=partition_mapping(table.partitioning, lineage.tables[earlier].partitioning),
+            )
+            for earlier in sorted({*table.needs, *table.awaits})
+        ],
         description=f"{contract.description}\n\nContract {contract.version}: {contract.file.name}",
         group_name=GROUP,
         kinds={contract.reading.format.value, "duckdb"},
         owners=[contract.owner] if contract.owner else None,
-        partitions_def=partitions,
+        partitions_def=partitions_of(contract.partitioning),
         code_version=contract.version,
         freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
         metadata={
@@ -183,6 +283,45 @@ def _latest_drop(deployment: Deployment, contract: SourceContract, partition_key
             allow_retries=False,
         )
     return drop
+
+
+def held_build(deployment: Deployment, table: Table, key: str) -> Build:
+    """Return the build of a partition that the warehouse holds.
+
+    Raises:
+        dagster.Failure: it holds none, or one that is not on record.
+    """
+    place = (table.relation, key)
+    with deployment.warehouse.connect() as connection:
+        version = table_versions(connection, [table.relation]).get(place)
+    newest = [item for item in deployment.store.builds_of([place]) if item.version == version]
+    if not newest:
+        where = f" --partition {key}" if key else ""
+        raise dg.Failure(
+            f"the warehouse does not hold what is on record of it; `sluice rerun {table.relation}{where}`",
+            allow_retries=False,
+        )
+    return newest[-1]
+
+
+def judge_contract(
+    deployment: Deployment, contract: SourceContract, key: str, build: Build, run_id: str
+) -> dg.AssetCheckResult:
+    """Judge a build of a raw table by today's contract, record that, and return it as Dagster shows it.
+
+    Raises:
+        DropRefused: the drop's originals are not what they were.
+        MaskingKeyMissing: the contract hashes values, and this deployment has no key.
+    """
+    said = judge_by_contract(deployment, contract, key, build)
+    record_contract(deployment, contract, key, build.version, said.summary, run_id, said.passed)
+    return dg.AssetCheckResult(
+        check_name=CONTRACT_CHECK,
+        asset_key=dg.AssetKey(["raw", contract.name]),
+        passed=said.passed,
+        description=said.summary,
+        metadata={"version of the table": build.version},
+    )
 
 
 def record_contract(

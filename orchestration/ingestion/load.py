@@ -7,10 +7,12 @@ again and finds what is there already.
 
 import hashlib
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
@@ -26,6 +28,9 @@ from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
 from orchestration.state.records import Drop
 
+if TYPE_CHECKING:
+    import duckdb
+
 MANIFEST = "manifest.json"
 
 
@@ -40,8 +45,15 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> Loaded:
+def load_drop(
+    deployment: Deployment,
+    contract: SourceContract,
+    drop: Drop,
+    then: Callable[["duckdb.DuckDBPyConnection", Loaded], None] = lambda _, __: None,
+) -> Loaded:
     """Take a drop in: replace its partition of the raw table; readers see the old rows or the new ones.
+
+    `then` is called with the warehouse still open, once the rows are in.
 
     Raises:
         DropRefused: the drop breaks the contract; the table is as it was.
@@ -51,7 +63,9 @@ def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> L
     if drop.file is None:
         with deployment.warehouse.connect() as connection:
             replace_partition(connection, contract, drop, version, [])
-        return Loaded(version, 0, 0, 0)
+            loaded = Loaded(version, 0, 0, 0)
+            then(connection, loaded)
+        return loaded
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
             converted = _converted(deployment, contract, drop, scratch)
@@ -66,9 +80,13 @@ def load_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> L
             replace_partition(
                 connection, contract, drop, version, converted.rows, converted.added, converted.quarantined
             )
+            loaded = Loaded(
+                version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings
+            )
+            then(connection, loaded)
     if contract.empties_staging:
         empty_staging(deployment, contract, drop)
-    return Loaded(version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings)
+    return loaded
 
 
 def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scratch: Path) -> Conversion:

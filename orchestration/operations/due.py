@@ -21,7 +21,7 @@ from orchestration.lineage import UNPARTITIONED_TABLES, Partition, Reach, TableP
 from orchestration.operations.records import Records
 from orchestration.partitions import Partitioning
 from orchestration.project import Project
-from orchestration.quality.gate import GateReport
+from orchestration.quality.gate import GateReport, Verdict
 from orchestration.state.records import Release
 
 RUN_KEY_TAG = "sluice/run_key"
@@ -50,7 +50,8 @@ class DueRun:
     """One run to start: the tables to build for a partition, and the exports to send after them.
 
     All of them are cut alike: what is made of the partition, but cut otherwise, is another run's. `kind` is
-    that of its deliveries, where a person asked for another than what the data call for.
+    that of its deliveries, where a person asked for another than what the data call for. `checks` are
+    (relation, check) of tables that stay as they are, to be judged again.
     """
 
     partition: Partition
@@ -59,6 +60,7 @@ class DueRun:
     run_key: str
     requests: Mapping[str, frozenset[str]]
     kind: str = ""
+    checks: tuple[tuple[str, str], ...] = ()
 
     @property
     def partition_key(self) -> str:
@@ -251,19 +253,30 @@ class _View:
             if self._ready(relation, key, building):
                 building[relation] = made_of
         requests = dict(building)
+        released = set[str]()
         for release, tables, digest in self._released(partition, asked, building):
+            released.add(release.relation)
             for relation in (*tables, release.relation):
                 requests[relation] = requests.get(relation, frozenset()) | {digest}
             building |= {relation: requests[relation] for relation in tables}
+        checks: list[tuple[str, str]] = []
+        for relation, check, digest in self._judged_beside_others(partition, asked, building):
+            requests[relation] = requests.get(relation, frozenset()) | {digest}
+            checks.append((relation, check))
         if not requests:
             return None
         exports = tuple(
             name
             for name in self.exports_of(partition)
-            if self._project.node_of(self._project.exports[name]).relation in requests
+            if self._project.node_of(self._project.exports[name]).relation in {*building, *released}
         )
         run_key = _digest(
-            [key, *(digest for made in requests.values() for digest in sorted(made)), *building]
+            [
+                key,
+                *(digest for made in requests.values() for digest in sorted(made)),
+                *building,
+                *(f"{relation} {check}" for relation, check in checks),
+            ]
         )
         return DueRun(
             partition=partition,
@@ -271,7 +284,30 @@ class _View:
             exports=exports,
             run_key=run_key,
             requests=requests,
+            checks=tuple(checks),
         )
+
+    def _judged_beside_others(
+        self, partition: Partition, asked: Mapping[tuple[str, str], str], building: Collection[str]
+    ) -> Iterator[tuple[str, str, str]]:
+        """Yield tests of built tables that read other versions of other tables than there are now.
+
+        What has failed beside an older snapshot may hold beside the newest one. Each is asked for once for
+        these very versions.
+        """
+        for relation in self._project.lineage.partitionings.get(partition.partitioning, ()):
+            if not self._tables[relation].reads_of or relation in building:
+                continue
+            if partition.key not in self._records.builds(relation):
+                continue
+            report = self._records.report(relation, partition.key)
+            for item in report.findings:
+                if item.relation != relation or item.verdict is not Verdict.OTHER_READ:
+                    continue
+                digest = _digest([f"judge {item.check} {item.version}: {item.summary}"])
+                run_key = asked.get((relation, digest))
+                if run_key is None or not self._run_exists(run_key):
+                    yield relation, item.check, digest
 
     def _made_of_what_is_built(self, relation: str, key: str, building: Collection[str]) -> bool:
         """Whether a table stands on one that this run builds anew, and would be of another version then."""

@@ -4,16 +4,14 @@ Belongs here: which partitions, all checks of them, and the Dagster job that doe
 what a check says (`quality`, `transformation.data_tests`, `ingestion.judging`).
 """
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field
 
-from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.deployment import Deployment
-from orchestration.ingestion.assets import record_contract
-from orchestration.ingestion.judging import judge_by_contract
+from orchestration.ingestion.assets import held_build, judge_contract
 from orchestration.ingestion.masking import MaskingKeyMissing
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.lineage import Table
@@ -21,13 +19,12 @@ from orchestration.operations.asking import keys_between, table_of
 from orchestration.operations.check_events import check_evaluation
 from orchestration.problems import ProjectChanged
 from orchestration.project import Project
-from orchestration.quality.checks import judge_and_record
 from orchestration.quality.gate import Gate
 from orchestration.state.records import Build, Inputs
-from orchestration.transformation.assets import check_result
-from orchestration.transformation.data_tests import DataTests, partition_variables
+from orchestration.table_checks import Said, TableChecks
+from orchestration.transformation.data_tests import partition_variables
 from orchestration.transformation.runner import DbtError
-from orchestration.warehouse.engine import POOL, quoted, table_versions
+from orchestration.warehouse.engine import POOL, quoted
 from orchestration.warehouse.row_hash import content_digest, fields_of
 from orchestration.warehouse.slices import partition_rows
 from orchestration.warehouse.sql_types import UnknownType
@@ -58,12 +55,12 @@ class JudgeConfig(dg.Config):
     )
 
 
-def judge_job(deployment: Deployment, project: Project, tests: DataTests) -> dg.JobDefinition:
+def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> dg.JobDefinition:
     """Return the job that judges a range of partitions by today's rules."""
 
     @dg.op(name=JUDGE_OP, pool=POOL)
     def op(context: dg.OpExecutionContext, config: JudgeConfig) -> None:
-        judge_ = _Judge(deployment, project, tests, context.run_id)
+        judge_ = _Judge(deployment, project, checks, context.run_id)
         places = places_to_judge(deployment, project, config)
         if not places:
             context.log.warning(f"nothing of {config.table} is built there: there is nothing to judge")
@@ -73,7 +70,8 @@ def judge_job(deployment: Deployment, project: Project, tests: DataTests) -> dg.
             where = f"{relation} [{key}]" if key else relation
             context.log.info(f"{number} of {len(places)}: {where}")
             try:
-                for result in judge_.partition(table, key):
+                said = judge_.partition(table, key)
+                for result in said.results:
                     evaluation = check_evaluation(
                         context.instance,
                         result,
@@ -83,6 +81,8 @@ def judge_job(deployment: Deployment, project: Project, tests: DataTests) -> dg.
                     )
                     # Dagster takes it, though its types do not say so; a test notices a change.
                     context.log_event(cast("Any", evaluation))
+                if said.errors:
+                    raise dg.Failure(said.complaint)
             except ProjectChanged as changed:
                 raise dg.Failure(description=str(changed), allow_retries=False) from None
             except (DbtError, DropRefused, MaskingKeyMissing, dg.Failure) as error:
@@ -130,56 +130,29 @@ def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfi
 class _Judge:
     """All checks of a partition of a table, as it stands."""
 
-    def __init__(self, deployment: Deployment, project: Project, tests: DataTests, run_id: str) -> None:
+    def __init__(self, deployment: Deployment, project: Project, checks: TableChecks, run_id: str) -> None:
         self._deployment = deployment
         self._project = project
-        self._tests = tests
+        self._checks = checks
         self._run_id = run_id
         self._contracts = {item.relation: item for item in project.contracts.values()}
         self._selectors = {node.relation: node.selector for node in project.manifest.nodes.values()}
-        self._suites = {item.table.relation: item for item in project.suite_targets()}
 
-    def partition(self, table: Table, key: str) -> Iterator[dg.AssetCheckResult]:
-        """Judge a partition, and record what its checks said as evidence; yield it as Dagster shows it."""
+    def partition(self, table: Table, key: str) -> Said:
+        """Judge a partition, and record what its checks said as evidence; return it as Dagster shows it."""
         self._project.identity.require_unchanged()
-        build = self._held_build(table, key)
+        build = held_build(self._deployment, table, key)
         contract = self._contracts.get(table.relation)
+        results: list[dg.AssetCheckResult] = []
         if contract is not None:
-            said = judge_by_contract(self._deployment, contract, key, build)
-            record_contract(
-                self._deployment, contract, key, build.version, said.summary, self._run_id, said.passed
-            )
-            yield dg.AssetCheckResult(
-                check_name=CONTRACT_CHECK, asset_key=dg.AssetKey(table.asset_key), passed=said.passed,
-                description=said.summary, metadata={"version of the table": build.version},
-            )  # fmt: skip
+            results.append(judge_contract(self._deployment, contract, key, build, self._run_id))
         elif build.inputs is None and table.code:
             self._complete(table, key, build)
-        suite = self._suites.get(table.relation)
-        if suite is not None:
-            result = judge_and_record(self._deployment, suite, key, self._run_id)
-            yield result
-        tests = self._tests.of(table.relation)
-        version, judged = self._tests.run(table, key, sorted(tests), self._run_id)
-        for name, item in judged.items():
-            yield check_result(table, tests[name], item, version)
-
-    def _held_build(self, table: Table, key: str) -> Build:
-        """Return the build that the warehouse holds.
-
-        Raises:
-            dagster.Failure: it holds none, or one that is not on record.
-        """
-        place = (table.relation, key)
         with self._deployment.warehouse.connect() as connection:
-            version = table_versions(connection, [table.relation]).get(place)
-        newest = [item for item in self._deployment.store.builds_of([place]) if item.version == version]
-        if not newest:
-            where = f" --partition {key}" if key else ""
-            raise dg.Failure(
-                f"the warehouse does not hold what is on record of it; `sluice rerun {table.relation}{where}`"
+            said = self._checks.judge(
+                connection, table, key, self._checks.names(table.relation), self._run_id
             )
-        return newest[-1]
+        return replace(said, results=(*results, *said.results))
 
     def _complete(self, table: Table, key: str, build: Build) -> None:
         """Find out what a build was made from, of which older code kept no record.
@@ -198,7 +171,9 @@ class _Judge:
         import duckdb
 
         variables = partition_variables(table.partitioning, key)
-        compiled = self._tests.dbt.compiled(self._selectors[table.relation], variables).strip().rstrip(";")
+        compiled = (
+            self._checks.tests.dbt.compiled(self._selectors[table.relation], variables).strip().rstrip(";")
+        )
         if not compiled:
             return False
         rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)

@@ -129,7 +129,7 @@ def _made_of(
             continue
         changes = [
             behind[parent] + (lineage.tables[parent].partitioning != table.partitioning)
-            for parent in table.parents
+            for parent in {*table.needs, *table.awaits}
             if parent in behind
         ]
         behind[name] = max(changes, default=0)

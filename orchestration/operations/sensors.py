@@ -37,6 +37,15 @@ def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:
     return [dg.AssetKey(key) for key in (*tables, *exports)]
 
 
+def checks_of_run(
+    graph: BaseAssetGraph[Any], project: Project, run: DueRun, assets: Collection[dg.AssetKey]
+) -> list[dg.AssetCheckKey]:
+    """Return the checks of a due run: those that go with its assets, and those that it asks for alone."""
+    tables = project.lineage.tables
+    alone = [dg.AssetCheckKey(dg.AssetKey(tables[name].asset_key), check) for name, check in run.checks]
+    return [*selected_checks(graph, assets), *alone]
+
+
 def selected_checks(graph: BaseAssetGraph[Any], assets: Collection[dg.AssetKey]) -> list[dg.AssetCheckKey]:
     """Return the checks that go with assets in a run: all but those that read a whole destination."""
     selected = set(assets)
@@ -59,7 +68,7 @@ def run_requests(
                 run_key=run.run_key,
                 partition_key=run.partition_key or None,
                 asset_selection=assets,
-                asset_check_keys=selected_checks(repository.asset_graph, assets),
+                asset_check_keys=checks_of_run(repository.asset_graph, project, run, assets),
                 tags=run.tags,
             )
         )

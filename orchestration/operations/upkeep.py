@@ -8,11 +8,11 @@ from datetime import UTC, datetime, time
 
 import dagster as dg
 
-from orchestration.delivery.assets import GROUP
 from orchestration.delivery.deliver import Target
 from orchestration.delivery.reconciled import check_key, readable
 from orchestration.deployment import Deployment
 from orchestration.operations.asking import target_of
+from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due
 from orchestration.operations.retention import move_to_cold
 from orchestration.operations.sensors import run_exists, run_requests
@@ -54,21 +54,27 @@ def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.Schedu
 
 
 def deliveries_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
-    """Return the sensor that sends approved plans, and rows that were refused and are to be tried again."""
+    """Return the sensor of what is due without new data: approved plans, refused rows, checks."""
 
     @dg.sensor(
         name="deliveries",
-        asset_selection=dg.AssetSelection.groups(GROUP) if project.exports else dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=max(60, deployment.settings.sensor_interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tries refused rows again once their time has come; sends plans that a person approved.",
+        description="Tries refused rows, and checks that could not run, again once their time has come; sends"
+        " plans that a person approved.",
     )
     def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        runs = deliveries_due(
-            deployment, project, datetime.now(UTC), lambda run_key: run_exists(context.instance, run_key)
-        )
+        now = datetime.now(UTC)
+
+        def exists(run_key: str) -> bool:
+            return run_exists(context.instance, run_key)
+
+        runs = [
+            *checks_due(deployment, project, now, exists), *deliveries_due(deployment, project, now, exists)
+        ]  # fmt: skip
         if not runs:
-            return dg.SkipReason("no refused row is due, and no approved plan waits")
+            return dg.SkipReason("no refused row and no check is due again, and no approved plan waits")
         return dg.SensorResult(run_requests=run_requests(context, project, runs))
 
     return deliveries

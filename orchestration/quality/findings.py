@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     STALE = "passed on an older version"
     MISSING = "never ran on this version"
     OTHER_RULES = "never ran by today's rules"
+    COULD_NOT_RUN = "could not run"
+    OTHER_READ = "judged beside another version of a table that it reads"
     NOT_BUILT = "table never built for this partition"
     RESTORED = "older than the newest build on record"
     UNRECORDED = "its build is not on record"
@@ -33,7 +35,10 @@ class Verdict(StrEnum):
 _SHOWN_REASONS = 2
 _LETS_PASS = (Verdict.PASSED, Verdict.RELEASED)
 # What judging what is there can repair, without building.
-_JUDGED_AGAIN = (Verdict.STALE, Verdict.MISSING, Verdict.OTHER_RULES, Verdict.HALF_RECORDED)
+_JUDGED_AGAIN = (
+    Verdict.STALE, Verdict.MISSING, Verdict.OTHER_RULES, Verdict.OTHER_READ, Verdict.COULD_NOT_RUN,
+    Verdict.HALF_RECORDED,
+)  # fmt: skip
 _BUILT_AGAIN = (
     Verdict.RESTORED, Verdict.UNRECORDED, Verdict.OLDER_SQL, Verdict.OTHER_PARENT, Verdict.OTHER_ROWS,
 )  # fmt: skip

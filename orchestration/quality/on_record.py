@@ -5,7 +5,7 @@ Belongs here: reading, and which of several records counts. Does not belong here
 
 from collections.abc import Iterable
 
-from orchestration.state.records import Build, Evidence
+from orchestration.state.records import Build, CheckError, Evidence
 from orchestration.state.store import StateStore
 
 Place = tuple[str, str]
@@ -20,6 +20,7 @@ class OnRecord:
         self._builds: dict[Place, dict[str, Build]] = {}
         self._newest: dict[Place, Build] = {}
         self._said: dict[Place, list[Evidence]] = {}
+        self._errors: dict[tuple[Place, str], CheckError] | None = None
 
     def read(self, places: Iterable[Place]) -> None:
         """Read all that is on record of places, in two queries."""
@@ -48,6 +49,14 @@ class OnRecord:
     def said(self, place: Place, check: str, version: str) -> list[Evidence]:
         """Return what a check said of a version, by whatever rules, oldest first."""
         return [item for item in self.of_any_version(place, check) if item.version == version]
+
+    def error(self, place: Place, check: str, version: str, rules: str) -> CheckError | None:
+        """Return that a check could not run on a version by these rules, and has not since."""
+        if self._errors is None:
+            errors = self._store.check_errors.all()
+            self._errors = {((item.relation, item.partition_key), item.check): item for item in errors}
+        found = self._errors.get((place, check))
+        return found if found is not None and (found.version, found.rules) == (version, rules) else None
 
     def last_words(self, place: Place, version: str) -> list[Evidence]:
         """Return the newest word of each check on a version, by whatever rules."""

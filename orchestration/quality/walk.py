@@ -12,7 +12,7 @@ from orchestration.lineage import Lineage, Table
 from orchestration.quality.findings import Finding, Verdict
 from orchestration.quality.on_record import OnRecord, Place
 from orchestration.quality.sent_rows import sent_content
-from orchestration.state.records import Build, Evidence, Inputs
+from orchestration.state.records import Build, CheckError, Evidence, Inputs
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,6 +49,7 @@ class Walk:
             return
         self.versions[place] = version
         self._judged_today(place, version, own=True)
+        self._awaited(place)
         build = self._on_record.build(place, version)
         self._newest(place, version, build)
         inputs = build.inputs if build is not None else None
@@ -70,6 +71,7 @@ class Walk:
             if place in looked:
                 continue
             looked.add(place)
+            self._awaited(place, built)
             for read in self._lineage.reads(*place):
                 parent = (read.relation, read.partition_key)
                 if parent in built:
@@ -119,7 +121,11 @@ class Walk:
             parent = (read.relation, read.partition_key)
             looked.add(parent)
             was = (inputs or {}).get(read.relation, {}).get(read.partition_key)
-            if read.own:
+            if read.by_test:
+                # Which version of it was read, the evidence of the test says: nothing was built from it.
+                if read.own:
+                    self.own(*parent)
+            elif read.own:
                 now = self.held.get(parent)
                 if inputs is not None and now is not None and was != now:
                     self._find(self._other_parent(place, version, parent, was, now, build))
@@ -133,14 +139,34 @@ class Walk:
                 if (relation, key) not in looked:
                     self._then((relation, key), was, place)
 
-    def _judged_today(self, place: Place, version: str, *, own: bool) -> None:
-        """By today's rules, on this very version."""
+    def _awaited(self, place: Place, built: Collection[Place] = ()) -> None:
+        """Look at tests in the steps of other tables that judge what this one is made of, too."""
+        for relation, checks in self._lineage.tables[place[0]].awaits.items():
+            for key, _ in self._lineage.alongside(*place, relation):
+                where = (relation, key)
+                version = self.held.get(where)
+                if where in built:
+                    continue
+                if version is None:
+                    self._find(self._not_built(where))
+                else:
+                    self._judged_today(where, version, own=True, only=checks)
+
+    def _judged_today(
+        self, place: Place, version: str, *, own: bool, only: Collection[str] | None = None
+    ) -> None:
+        """By today's rules, on this very version; by all checks, or by some only."""
         for check, rules in self._lineage.tables[place[0]].rules.items():
+            if only is not None and check not in only:
+                continue
             said = self._on_record.said(place, check, version)
             by_these = _by(rules, said)
             if by_these:
-                verdict = Verdict.PASSED if by_these[-1].passed else Verdict.FAILED
-                self._find(_of_check(place, check, verdict, version, by_these[-1], own=own))
+                self._find(self._as_judged(place, check, version, by_these[-1], own=own))
+                continue
+            error = self._on_record.error(place, check, version, rules)
+            if error is not None:
+                self._find(_of_error(place, error, own=own))
                 continue
             elsewhere = self._on_record.of_any_version(place, check)
             if said:
@@ -152,6 +178,26 @@ class Walk:
                 verdict, last = Verdict.MISSING, None
             summary = "" if verdict is Verdict.OTHER_RULES else None
             self._find(_of_check(place, check, verdict, version, last, summary, own=own, rules=rules))
+
+    def _as_judged(self, place: Place, check: str, version: str, item: Evidence, *, own: bool) -> Finding:
+        """A test that reads other tables spoke of their versions, too."""
+        others = self._lineage.tables[place[0]].reads_of.get(check, ())
+        if others and item.reads is None:
+            said = "older code did not keep which versions it read"
+            return _of_check(place, check, Verdict.HALF_RECORDED, version, item, said, own=own)
+        for other in others:
+            for key, shares_time in self._lineage.alongside(*place, other):
+                was, now = (item.reads or {}).get(other, {}).get(key), self.held.get((other, key))
+                if was != now and (shares_time or not item.passed):
+                    said = (
+                        f"of {_named((other, key))} it read {f'version {_short(was)}' if was else 'nothing'};"
+                        f" there is {_short(now) or 'nothing'} now"
+                    )
+                    return _of_check(place, check, Verdict.OTHER_READ, version, item, said, own=own)
+                if was is not None and not shares_time:
+                    self._then((other, key), was, place)
+        verdict = Verdict.PASSED if item.passed else Verdict.FAILED
+        return _of_check(place, check, verdict, version, item, own=own)
 
     def _newest(self, place: Place, version: str, build: Build | None, *, own: bool = True) -> None:
         newest = self._on_record.newest(place)
@@ -264,6 +310,15 @@ def _of_check(
         read_by,
         own,
     )
+
+
+def _of_error(place: Place, error: CheckError, *, own: bool) -> Finding:
+    tries = f"{error.attempts} tries" if error.attempts > 1 else "1 try"
+    again = f"the next is at {error.next_try_at:%Y-%m-%d %H:%M} UTC" if error.next_try_at else "given up"
+    return Finding(
+        *place, error.check, Verdict.COULD_NOT_RUN, f"{error.said} ({tries}, {again})", error.version,
+        error.failed_at, error.run_id, error.rules, own=own,
+    )  # fmt: skip
 
 
 def _link(

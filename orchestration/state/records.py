@@ -73,7 +73,8 @@ class Evidence:
     """What one check said of one version of one partition of one table.
 
     `rules` is a digest of what it judged by. `content` is a digest of the rows that it judged, of a table
-    that an export sends; both are empty where they are not on record.
+    that an export sends; both are empty where they are not on record. `reads` are the versions of other
+    tables that it read; None where older code did not keep them.
     """
 
     relation: str
@@ -86,6 +87,23 @@ class Evidence:
     judged_at: datetime | None = None
     rules: str = ""
     content: str = ""
+    reads: Inputs | None = None
+
+
+@dataclass(frozen=True)
+class CheckError:
+    """A check that could not run on a version, in `attempts` runs; given up where `next_try_at` is None."""
+
+    relation: str
+    partition_key: str
+    check: str
+    version: str
+    rules: str
+    said: str
+    run_id: str
+    attempts: int = 1
+    failed_at: datetime | None = None
+    next_try_at: datetime | None = None
 
 
 class DeliveryStatus(StrEnum):

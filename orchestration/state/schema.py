@@ -89,7 +89,24 @@ evidence = Table(
     Column(
         "content", String(64), nullable=False, server_default=""
     ),  # digest of the rows, where they are sent
+    Column("reads", JSON, nullable=True),  # {other table: {partition key: version}}; null: not on record
     Index("evidence_by_check", "relation", "partition_key", "check_name", "id"),
+)
+
+# Checks that could not run, until they have: an error says nothing about the data.
+check_errors = Table(
+    "check_errors",
+    metadata,
+    Column("relation", String(300), primary_key=True),
+    Column("partition_key", String(100), primary_key=True),
+    Column("check_name", String(300), primary_key=True),
+    Column("version", String(100), nullable=False),
+    Column("rules", String(64), nullable=False),
+    Column("said", Text, nullable=False),
+    Column("run_id", String(100), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_at", DateTime(timezone=True), nullable=False),
+    Column("next_try_at", DateTime(timezone=True), nullable=True),  # null: given up
 )
 
 # Plans, and what became of them. A scope is a partition, or "" where the destination holds the newest one.

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from orchestration.state import schema
+from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.leases import Leases
@@ -45,6 +46,7 @@ class StateStore:
         self.refused_keys = RefusedKeys(self._engine)
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)
+        self.check_errors = CheckErrors(self._engine)
         self._drops = Drops(self._engine)
 
     def close(self) -> None:
@@ -208,6 +210,7 @@ class StateStore:
                 "judged_at": now(),
                 "rules": item.rules,
                 "content": item.content,
+                "reads": item.reads,
             }
             for item in evidence
         ]
@@ -243,6 +246,7 @@ class StateStore:
                 judged_at=row["judged_at"],
                 rules=row["rules"],
                 content=row["content"],
+                reads=row["reads"],
             )
             for row in self._rows(query)
             if (row["relation"], row["partition_key"]) in wanted

@@ -43,7 +43,7 @@ def asset_specs(
                         table.partitioning, lineage.tables[parent].partitioning, days
                     ),
                 )
-                for parent, days in table.parents.items()
+                for parent, days in {**dict.fromkeys(table.awaits, 1), **table.needs}.items()
             ],
             description=_description(raw),
             metadata=_metadata(raw, adapter),

@@ -4,8 +4,9 @@ Belongs here: from a partition and names of tests to evidence. Does not belong h
 shows it (`assets`, `operations.judging`).
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,14 +16,20 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
 from orchestration.partitions import Partitioning
 from orchestration.quality.sent_rows import sent_content
-from orchestration.state.records import Evidence
-from orchestration.transformation.manifest import DbtManifest, blocks, full_name, tested_relation
-from orchestration.transformation.runner import DbtProcess, DbtResult
+from orchestration.state.records import Evidence, Inputs
+from orchestration.transformation.data_test_places import DataTestPlaces
+from orchestration.transformation.manifest import DbtManifest, blocks, full_name
+from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
 from orchestration.warehouse.engine import table_versions
 from orchestration.warehouse.slices import partition_bounds
 
 if TYPE_CHECKING:
     import duckdb
+
+# dbt's words for what a test has come to; with any other it has come to nothing.
+_PASSED = ("pass", "warn")
+_VERDICTS = (*_PASSED, "fail")
+_QUOTED = re.compile(r"'[^']*'")
 
 
 def partition_variables(partitioning: Partitioning, partition_key: str) -> dict[str, str]:
@@ -41,7 +48,10 @@ def partition_variables(partitioning: Partitioning, partition_key: str) -> dict[
 
 @dataclass(frozen=True)
 class DataTest:
-    """One data test on the table that it is attached to; `rules` is a digest of its SQL and arguments."""
+    """One data test of the table in whose step it runs; `rules` is a digest of its SQL and arguments.
+
+    `reads` are the other tables that it reads.
+    """
 
     name: str
     relation: str
@@ -53,29 +63,39 @@ class DataTest:
     selector: str
 
 
+@dataclass(frozen=True)
+class Tested:
+    """What data tests said of a version: {name: result}, and {name: why it could not run}."""
+
+    version: str
+    results: Mapping[str, DbtResult]
+    errors: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 class DataTests:
     """The data tests of a project, and the dbt that runs them."""
 
     def __init__(
-        self, deployment: Deployment, dbt: DbtProcess, manifest: DbtManifest, lineage: Lineage
+        self,
+        deployment: Deployment,
+        dbt: DbtProcess,
+        manifest: DbtManifest,
+        lineage: Lineage,
+        places: DataTestPlaces,
     ) -> None:
         self.dbt = dbt
         self._deployment = deployment
         self._lineage = lineage
         self._tests: dict[str, dict[str, DataTest]] = {}
         for test in manifest.tests():
-            relation = tested_relation(manifest, test)
+            relation = places.tables.get(test["unique_id"])
             if relation is not None:
                 found = DataTest(
                     name=test["name"],
                     relation=relation,
                     unique_id=test["unique_id"],
                     description=test.get("description") or f"dbt test, {test['original_file_path']}",
-                    reads=tuple(
-                        parent
-                        for unique_id in test["depends_on"]["nodes"]
-                        if (parent := manifest.relation(unique_id)) and parent != relation
-                    ),
+                    reads=places.others[test["unique_id"]],
                     blocking=blocks(test),
                     rules=manifest.digests.get(test["unique_id"], ""),
                     selector=full_name(test),
@@ -108,44 +128,35 @@ class DataTests:
         ]
 
     def run(
-        self, table: Table, key: str, names: Sequence[str], run_id: str
-    ) -> tuple[str, dict[str, DbtResult]]:
-        """Run data tests on a partition of a table as it stands, and record what they said.
-
-        Returns:
-            The version that was tested, and {name: result}.
-
-        Raises:
-            dagster.Failure: there is nothing to test, it was rebuilt meanwhile, or a test did not run.
-        """
-        with self._deployment.warehouse.connect() as connection:
-            return self.run_within(connection, table, key, names, run_id)
-
-    def run_within(
         self,
         connection: "duckdb.DuckDBPyConnection",
         table: Table,
         key: str,
         names: Sequence[str],
         run_id: str,
-    ) -> tuple[str, dict[str, DbtResult]]:
-        """Do the same with the warehouse open."""
+    ) -> Tested:
+        """Run data tests on a partition of a table as it stands, and record what they said.
+
+        Raises:
+            dagster.Failure: the table was rebuilt meanwhile.
+            ProjectChanged: a file is another than in the parse that the graph was made of.
+        """
         # Read before and after: evidence must not speak for rows that came in between, or by a test.
         before = self._state(connection, table, key)
         if not names:
-            return before[0], {}
-        selected = self.selectors(table, names)
-        judged = self.dbt.test(selected, partition_variables(table.partitioning, key))
+            return Tested(before[0], {})
+        judged = self._judge(table, key, names)
         after = self._state(connection, table, key)
         if before != after:
             raise dg.Failure(
                 f"{table.relation} was rebuilt, or its rows changed, while its tests ran; rerun the checks of"
                 " this partition; if it happens again, a test changes rows: look into its SQL"
             )
-        return after[0], self.record(table, key, names, judged, *after, run_id)
+        return self.record(connection, table, key, names, judged, *after, run_id)
 
     def record(
         self,
+        connection: "duckdb.DuckDBPyConnection",
         table: Table,
         key: str,
         names: Sequence[str],
@@ -153,19 +164,17 @@ class DataTests:
         version: str,
         content: str,
         run_id: str,
-    ) -> dict[str, DbtResult]:
-        """Record what data tests said of a version as evidence; return it by name.
-
-        Raises:
-            dagster.Failure: one of them did not run.
-        """
+    ) -> Tested:
+        """Record what data tests said of a version as evidence; one that could not run has said nothing."""
         # By dbt's own id: two tables may have tests of one name.
         said = {result.unique_id: result for result in judged}
         tests = self.of(table.relation)
-        by_name = {name: said[tests[name].unique_id] for name in names if tests[name].unique_id in said}
-        missing = [name for name in names if name not in by_name]
-        if missing:
-            raise dg.Failure(f"dbt did not run {', '.join(missing)}; a test that did not run never passes")
+        results = {name: said[tests[name].unique_id] for name in names if tests[name].unique_id in said}
+        errors = {
+            name: _without_values(results[name].message) if name in results else "dbt did not run it"
+            for name in names
+            if name not in results or results[name].status not in _VERDICTS
+        }
         self._deployment.store.record_evidence(
             [
                 Evidence(
@@ -173,21 +182,49 @@ class DataTests:
                     partition_key=key,
                     check=name,
                     version=version,
-                    passed=by_name[name].status in ("pass", "warn"),
-                    summary=said_of(by_name[name]),
+                    passed=results[name].status in _PASSED,
+                    summary=said_of(results[name]),
                     run_id=run_id,
-                    rules=self._tests[table.relation][name].rules,
+                    rules=tests[name].rules,
                     content=content,
+                    reads=self._read_by(connection, table, key, tests[name]),
                 )
                 for name in names
+                if name not in errors
             ]
         )
-        return by_name
+        return Tested(version, {name: results[name] for name in names if name not in errors}, errors)
 
     def selectors(self, table: Table, names: Sequence[str]) -> list[str]:
         """Return what dbt selects these tests of a table by, and no other."""
         tests = self.of(table.relation)
         return [tests[name].selector for name in names]
+
+    def _judge(self, table: Table, key: str, names: Sequence[str]) -> list[DbtResult]:
+        """Run data tests; where dbt comes to none of them, each alone, so that none takes others along."""
+        try:
+            return self.dbt.test(self.selectors(table, names), partition_variables(table.partitioning, key))
+        except DbtError as error:
+            if len(names) > 1:
+                return [result for name in names for result in self._judge(table, key, [name])]
+            test = self.of(table.relation)[names[0]]
+            return [DbtResult(test.unique_id, "error", str(error), None, None, 0.0, "")]
+
+    def _read_by(
+        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, test: DataTest
+    ) -> Inputs:
+        """Return the versions of other tables that a test reads, of the partitions that go with this one."""
+        if not test.reads:
+            return {}
+        held = table_versions(connection, test.reads)
+        return {
+            other: {
+                alongside: held[(other, alongside)]
+                for alongside, _ in self._lineage.alongside(table.relation, key, other)
+                if (other, alongside) in held
+            }
+            for other in test.reads
+        }
 
     def _state(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> tuple[str, str]:
         """Return the version of a partition, and of a table that is sent a digest of its rows."""
@@ -200,3 +237,8 @@ def said_of(result: DbtResult) -> str:
     if result.status == "pass":
         return "holds"
     return f"{result.failures} failing rows" if result.failures else f"{result.status}: {result.message}"
+
+
+def _without_values(message: str) -> str:
+    """Return an engine's message in one line, without the values that it quotes."""
+    return _QUOTED.sub("'…'", " ".join(message.split()))

@@ -12,7 +12,7 @@ import pytest
 from orchestration.deployment import Deployment
 from orchestration.lineage import Table
 from orchestration.partitions import Grain, Partitioning
-from orchestration.quality.checks import check_result, judge_and_record
+from orchestration.quality.checks import suite_result
 from orchestration.quality.held_rows import HeldRows
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suite_verdict import SuiteVerdict, judge_suite, record_verdict
@@ -215,7 +215,7 @@ def test_an_error_is_no_failure(
     verdict = shop.judge(*rules)
     assert verdict.passed is passed
     assert bool(verdict.errors) == (severity == "critical")
-    result = check_result(verdict)
+    result = suite_result(verdict)
     assert ("passed" if result.passed else result.severity.name) == shown
     if severity == "warning" and not failing:
         assert "1 of 2 rules could not run: " in (result.description or "")
@@ -224,11 +224,10 @@ def test_an_error_is_no_failure(
     assert shop.evidence() == evidence
 
 
-def test_what_could_not_run_is_tried_again(shop: Shop) -> None:
-    target = shop.target(GOOD, ERRORS["the binder"][0])
-    with pytest.raises(dg.Failure, match="could not run") as raised:
-        judge_and_record(shop.deployment, target, MONDAY, "r")
-    assert raised.value.allow_retries
+def test_what_could_not_run_leaves_no_evidence_and_is_kept(shop: Shop) -> None:
+    verdict = judge_suite(shop.deployment, shop.target(GOOD, ERRORS["the binder"][0]), MONDAY, "r")
+    assert verdict.passed is None
+    record_verdict(shop.deployment, verdict)
     assert shop.evidence() == []
     assert shop.rows("select outcome from sluice.rule_results order by rule_number") == [
         ("passed",), ("did not run",)
@@ -247,7 +246,7 @@ def test_what_could_not_run_is_tried_again(shop: Shop) -> None:
 )  # fmt: skip
 def test_an_error_shows_no_value_of_a_classified_column(shop: Shop, erring: Rule) -> None:
     verdict = shop.judge(erring, classified=frozenset({"guest"}))
-    result = check_result(verdict)
+    result = suite_result(verdict)
     kept = shop.rows("select * from sluice.rule_results")
     assert verdict.passed is None
     assert SECRET not in f"{verdict.errors} {result.description} {result.metadata} {kept}"

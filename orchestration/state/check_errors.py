@@ -1,0 +1,89 @@
+"""Checks that could not run, on record until they have: how often they were tried, and when again.
+
+An error is not a failure: it says nothing about the data, so it is no evidence.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from orchestration.state import schema
+from orchestration.state.moments import now, utc
+from orchestration.state.records import CheckError
+
+# How long after each try comes the next, in a run of its own; after the last one a person has to look.
+TRIED_AGAIN_AFTER = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8))
+
+
+class CheckErrors:
+    """The errors of checks in a state store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(self, errors: Sequence[CheckError]) -> None:
+        """Record that checks could not run, one try more where they could not before on the same version."""
+        table = schema.check_errors
+        with self._engine.begin() as connection:
+            for error in errors:
+                of_check = _of(error.relation, error.partition_key, error.check)
+                before = connection.execute(sa.select(table).where(*of_check)).mappings().first()
+                again = before is not None and (before["version"], before["rules"]) == (
+                    error.version, error.rules,
+                )  # fmt: skip
+                attempts = int(before["attempts"]) + 1 if before is not None and again else 1
+                moment = now()
+                waits = TRIED_AGAIN_AFTER[attempts - 1 : attempts]
+                connection.execute(sa.delete(table).where(*of_check))
+                connection.execute(
+                    sa.insert(table).values(
+                        relation=error.relation, partition_key=error.partition_key, check_name=error.check,
+                        version=error.version, rules=error.rules, said=error.said, run_id=error.run_id,
+                        attempts=attempts, failed_at=moment,
+                        next_try_at=moment + waits[0] if waits else None,
+                    )
+                )  # fmt: skip
+
+    def forget(self, relation: str, partition_key: str, ran: Collection[str]) -> None:
+        """Forget the errors of checks of a partition that have run since."""
+        table = schema.check_errors
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.delete(table).where(
+                    table.c.relation == relation,
+                    table.c.partition_key == partition_key,
+                    table.c.check_name.in_(ran),
+                )
+            )
+
+    def all(self) -> list[CheckError]:
+        """Return every check that could not run and has not since."""
+        query = sa.select(schema.check_errors).order_by(
+            schema.check_errors.c.relation, schema.check_errors.c.partition_key
+        )
+        with self._engine.connect() as connection:
+            return [_error(row) for row in connection.execute(query).mappings()]
+
+    def due(self, moment: datetime) -> list[CheckError]:
+        """Return those whose next try has come."""
+        return [item for item in self.all() if item.next_try_at is not None and item.next_try_at <= moment]
+
+
+def _of(relation: str, partition_key: str, check: str) -> list[sa.ColumnElement[bool]]:
+    table = schema.check_errors
+    return [
+        table.c.relation == relation,
+        table.c.partition_key == partition_key,
+        table.c.check_name == check,
+    ]
+
+
+def _error(row: sa.RowMapping) -> CheckError:
+    values: dict[str, Any] = dict(row)
+    values["check"] = values.pop("check_name")
+    values["failed_at"] = utc(values["failed_at"])
+    values["next_try_at"] = utc(values["next_try_at"]) if values["next_try_at"] else None
+    return CheckError(**values)

@@ -22,7 +22,7 @@ from orchestration.operations.deliveries_due import deliveries_due, deliveries_r
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
 from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
-from orchestration.operations.rebuilding import Rebuild, rebuild_of
+from orchestration.operations.rebuilding import Rebuild, built_without, rebuild_of
 from orchestration.operations.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.project import Project
 
@@ -64,7 +64,7 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Note:
-    """Something in staging that somebody may want to know; nothing is wrong with it."""
+    """Something that somebody may want to know; nothing is wrong with it."""
 
     text: str
 
@@ -89,6 +89,7 @@ def run_everything(
     cursor, waiting = Cursor(), frozenset[Partition]()
     tried: set[tuple[str, str]] = set()
     held: dict[tuple[str, str], Held] = {}
+    built: set[tuple[str, str]] = set()
 
     def asked_for(run_key: str) -> bool:
         return run_key not in forgotten and run_exists(instance, run_key)
@@ -112,6 +113,8 @@ def run_everything(
             ready = deliveries_ready(deployment, project)
             runs = [run for run in ready if not tried.issuperset(_deliveries_of(run))]
         if not runs:
+            for lacking in built_without(deployment, project, built) if built else ():
+                yield Note(f"{lacking}; `sluice rerun --outdated` builds it anew")
             yield from held.values()
             return
         run = runs[0]
@@ -120,6 +123,7 @@ def run_everything(
             held.pop(delivery, None)
         forgotten.discard(run.run_key)
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
+        built |= {(relation, run.partition_key) for relation in run.relations}
         yield Started(run, len(waiting))
         yield _execute(job, project, instance, run)
 

@@ -25,7 +25,7 @@ class Table:
     time, 28 reaches 27 days back from it. `rules` maps each blocking check, by Dagster's name, to a digest
     of what it judges by today. `code` is a digest of the SQL, macros and variables that make the table; empty
     for what is loaded. `cut_by` is the column that cuts it, `sent` whether an export sends it. `start` is
-    when the first partition of a source begins (UTC).
+    when the first partition of a source begins (UTC). `gaps_allowed`: its contract lets days be left out.
 
     `tested_beside` are tables that it is not made of, but its data tests read: they come first. `reads_of`
     maps a data test to the other tables that it reads. `awaits` maps another table to tests in its step that
@@ -41,6 +41,7 @@ class Table:
     code: str = ""
     cut_by: str = ""
     sent: bool = False
+    gaps_allowed: bool = False
     tested_beside: frozenset[str] = frozenset()
     reads_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     awaits: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
@@ -240,6 +241,11 @@ class Lineage:
         read = self._read_of(table, other, days, Reach(start, end, start, end), {})
         return list(read.keys(partitioning))
 
+    def has_begun(self, relation: str, partition_key: str) -> bool:
+        """Whether a partition lies after the start of all that its table is made of."""
+        first = self._starts[relation]
+        return first is None or self.tables[relation].partitioning.interval(partition_key)[0] >= first
+
     def made_of(self, relation: str, partition_key: str) -> dict[str, list[str]]:
         """Return {source: the partitions of it that a partition of a table requires}; itself, of a source."""
         found: dict[str, list[str]] = {name: [] for name in sorted(self.sources(relation))}
@@ -275,6 +281,15 @@ class Lineage:
     def ancestors(self, relation: str) -> set[str]:
         """Return all that a table is made of, itself left out."""
         return _reached(relation, lambda name: self.tables[name].parents)
+
+    def looked_at(self, relation: str) -> set[str]:
+        """Return all tables that say whether one may go on: what it needs, and whose tests it waits for."""
+        needed = self._ancestry(relation)
+        waited_for = {name for above in needed for name in self.tables[above].awaits}
+        read = {
+            other for name in waited_for for others in self.tables[name].reads_of.values() for other in others
+        }
+        return {*needed, *waited_for, *read}
 
     def between(self, upper: Collection[str], lower: str) -> list[str]:
         """Return the tables on the way from any of `upper` down to `lower`, parents before children.

@@ -225,6 +225,7 @@ def _lineage(
             rules={CONTRACT_CHECK: contract.rules_digest} | rules(contract.name, contract.relation),
             start=contract.partition_start,
             cut_by=RAW_PARTITION_COLUMN if contract.partitioning.partitioned else "",
+            gaps_allowed=contract.gaps_allowed,
             **tested(contract.relation),
         )
         for contract in contracts.values()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
 Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
 _MOST_KEYS_SHOWN = 3
+_NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 
 
 @app.command()
@@ -25,7 +26,11 @@ def rerun(
     first: First = "",
     last: Last = "",
     outdated: Annotated[
-        bool, typer.Option("--outdated", help="All that older SQL has built, of TABLE or of all tables.")
+        bool,
+        typer.Option(
+            "--outdated",
+            help="All that older SQL has built, or that lacks a day which has come since, of TABLE or of all.",
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and stop.")] = False,
     demo_destinations: DemoDestinations = False,
@@ -72,13 +77,16 @@ def _rebuilds(
         wanted = keys_between(deployment, found, first, last) if found is not None and first else None
         places = [
             (item.relation, key)
-            for item in rebuilding.outdated(deployment, project)
+            for item in (
+                *rebuilding.outdated(deployment, project),
+                *rebuilding.built_without(deployment, project),
+            )
             if found is None or item.relation == found.relation
             for key in item.partition_keys
             if wanted is None or key in wanted
         ]
         if not places:
-            out.print("nothing is built by older SQL")
+            out.print(_NOTHING_OUTDATED)
         return rebuilding.rebuild_of(deployment, project, places)
     assert found is not None
     if first:
@@ -148,18 +156,25 @@ def _counted(checks: "Sequence[JudgedCheck]") -> str:
 
 @app.command()
 def outdated(project: Project = None, data: DataDir = None) -> None:
-    """List the partitions that were built by older SQL than today's. Ends with code 1 if there are any."""
+    """List what was built by older SQL than today's, or without a day that has come since.
+
+    Ends with code 1 if there is any.
+    """
     with settings_of(project, data) as settings:
         from orchestration.deployment import Deployment
+        from orchestration.operations.rebuilding import built_without, span_of
         from orchestration.operations.rebuilding import outdated as outdated_of
-        from orchestration.operations.rebuilding import span_of
         from orchestration.project import load_project
 
-        found = outdated_of(Deployment(settings), load_project(settings))
+        loaded, deployment = load_project(settings), Deployment(settings)
+        found = outdated_of(deployment, loaded)
+        lacking = built_without(deployment, loaded)
     for item in found:
-        out.print(f"{item.relation}: {span_of(item.partition_keys)}", markup=False)
-    if found:
-        out.print("built by older SQL; `sluice rerun --outdated` builds them anew, after saying what that is")
+        out.print(f"{item.relation} {span_of(item.partition_keys)}: built by older SQL", markup=False)
+    for lack in lacking:
+        out.print(str(lack), markup=False, soft_wrap=True)
+    if found or lacking:
+        out.print("`sluice rerun --outdated` builds them anew, after saying what that is")
     else:
-        out.print("nothing is built by older SQL")
-    raise typer.Exit(1 if found else 0)
+        out.print(_NOTHING_OUTDATED)
+    raise typer.Exit(1 if found or lacking else 0)

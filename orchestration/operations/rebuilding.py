@@ -5,13 +5,14 @@ them (`headless`).
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
 from orchestration.operations.due import DueRun
 from orchestration.project import Project
+from orchestration.state.records import Build
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,60 @@ def outdated(deployment: Deployment, project: Project) -> list[Outdated]:
             ordered = sorted(keys, key=lambda key: Partition(table.partitioning, key).order)
             found.append(Outdated(table.relation, tuple(ordered)))
     return found
+
+
+@dataclass(frozen=True)
+class BuiltWithout:
+    """Partitions of a table, in their order, that were built without `missing`, which has come since.
+
+    `missing` is the (relation, partition key) of a day of their trailing window.
+    """
+
+    relation: str
+    partition_keys: tuple[str, ...]
+    missing: tuple[str, str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.relation} {span_of(self.partition_keys)}: built without"
+            f" {self.missing[0]} [{self.missing[1]}], which has come since"
+        )
+
+
+def built_without(
+    deployment: Deployment, project: Project, since: Collection[tuple[str, str]] | None = None
+) -> list[BuiltWithout]:
+    """Return what was built without days of trailing windows that are there now, parents first.
+
+    `since` are the (relation, partition key) that may have come; every one, if it is not given.
+    """
+    lineage = project.lineage
+    found: dict[tuple[str, tuple[str, str]], list[str]] = {}
+    for table in lineage.tables.values():
+        windows = {parent for parent, days in table.parents.items() if days > 1}
+        if not windows or (since is not None and not windows & {relation for relation, _ in since}):
+            continue
+        there = {parent: deployment.store.latest_builds(parent) for parent in windows}
+        keys = [
+            key for key in deployment.store.latest_builds(table.relation) if table.partitioning.holds(key)
+        ]
+        builds = {build.partition_key: build for build in _newest_of(deployment, table.relation, keys)}
+        for key in sorted(builds, key=lambda key: Partition(table.partitioning, key).order):
+            inputs = builds[key].inputs
+            for read in lineage.reads(table.relation, key) if inputs else ():
+                place = (read.relation, read.partition_key)
+                if read.own or read.relation not in windows or (since is not None and place not in since):
+                    continue
+                if read.partition_key in there[read.relation] and (
+                    read.partition_key not in (inputs or {}).get(read.relation, {})
+                ):
+                    found.setdefault((table.relation, place), []).append(key)
+    return [BuiltWithout(relation, tuple(keys), place) for (relation, place), keys in found.items()]
+
+
+def _newest_of(deployment: Deployment, relation: str, keys: Sequence[str]) -> Iterator[Build]:
+    """Yield builds of partitions with what they were made from, the newest of each last."""
+    yield from sorted(deployment.store.builds_of((relation, key) for key in keys), key=lambda build: build.id)
 
 
 def said_beforehand(rebuilds: Sequence[Rebuild]) -> list[str]:

@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     COULD_NOT_RUN = "could not run"
     OTHER_READ = "judged beside another version of a table that it reads"
     NOT_BUILT = "table never built for this partition"
+    ABSENT = "not there: nothing of it has landed"
+    LEFT_OUT = "left out: it was refused, and its contract allows days without a drop"
     RESTORED = "older than the newest build on record"
     UNRECORDED = "its build is not on record"
     HALF_RECORDED = "not on record what it was built from"
@@ -33,7 +35,8 @@ class Verdict(StrEnum):
 
 
 _SHOWN_REASONS = 2
-_LETS_PASS = (Verdict.PASSED, Verdict.RELEASED)
+_NOT_THERE = (Verdict.ABSENT, Verdict.LEFT_OUT)
+_LETS_PASS = (Verdict.PASSED, Verdict.RELEASED, *_NOT_THERE)
 # What judging what is there can repair, without building.
 _JUDGED_AGAIN = (
     Verdict.STALE, Verdict.MISSING, Verdict.OTHER_RULES, Verdict.OTHER_READ, Verdict.COULD_NOT_RUN,
@@ -134,6 +137,11 @@ class GateReport:
     def closed_by(self) -> tuple[Finding, ...]:
         """The findings that keep the gate closed."""
         return tuple(item for item in self.findings if item.verdict not in _LETS_PASS)
+
+    @property
+    def absent(self) -> tuple[Finding, ...]:
+        """The days of trailing windows that are not there, and hold nothing."""
+        return tuple(item for item in self.findings if item.verdict in _NOT_THERE)
 
     @property
     def open(self) -> bool:

@@ -41,7 +41,7 @@ class Gate:
 
         Of a table that an export sends the rows themselves are compared with those that were judged.
         """
-        walk = self._walk(self._held(connection, relation, partition_key), OnRecord(self._store))
+        walk = self._walk(self._held(connection, relation), OnRecord(self._store))
         walk.own(relation, self._lineage.tables[relation].partition(partition_key))
         table = self._lineage.tables[relation]
         if table.sent:
@@ -56,7 +56,7 @@ class Gate:
         Raises:
             GateClosed: an ancestor of this partition is missing, unjudged or bad.
         """
-        walk = self._walk(self._held(connection, relation, partition_key), OnRecord(self._store))
+        walk = self._walk(self._held(connection, relation), OnRecord(self._store))
         walk.parents(relation, partition_key)
         report = self._report(walk, relation, partition_key)
         if not report.open:
@@ -101,9 +101,8 @@ class Gate:
         walk.parents(relation, partition_key, built)
         return self._report(walk, relation, partition_key)
 
-    def _held(self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str) -> Held:
-        relations = {item.relation for item in self._lineage.chain(relation, partition_key)}
-        return table_versions(connection, sorted(relations))
+    def _held(self, connection: "duckdb.DuckDBPyConnection", relation: str) -> Held:
+        return table_versions(connection, sorted(self._lineage.looked_at(relation)))
 
     def _walk(self, held: Held, on_record: OnRecord) -> Walk:
         return Walk(self._lineage, held, on_record)

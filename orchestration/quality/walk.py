@@ -43,13 +43,13 @@ class Walk:
             self._read_ahead(relation, key)
         self._seen.add(place)
         table, version = self._lineage.tables[relation], self.held.get(place)
+        self._awaited(place)
         if version is None:
             self._find(self._not_built(place))
             self._parents_of(place, "", None)
             return
         self.versions[place] = version
         self._judged_today(place, version, own=True)
-        self._awaited(place)
         build = self._on_record.build(place, version)
         self._newest(place, version, build)
         inputs = build.inputs if build is not None else None
@@ -106,9 +106,53 @@ class Walk:
         if version is None:
             if required or self._on_record.newest(place) is not None:
                 self._find(self._not_built(place, own=False))
+            else:
+                self._not_there(place)
             return
         self._newest(place, version, self._on_record.build(place, version), own=False)
         self._then(place, version, None)
+
+    def _not_there(self, place: Place) -> None:
+        """Look at why a day of a window is not there: what has landed and was refused is not absent."""
+        if not self._lineage.has_begun(*place):
+            return
+        landed = left_out = False
+        for item in self._lineage.chain(*place):
+            where = (item.relation, item.partition_key)
+            table = self._lineage.tables[item.relation]
+            if not item.required or table.parents or not table.partitioning.partitioned:
+                continue
+            version = self.held.get(where)
+            refused = version is None and self._refusal(where) is not None
+            if refused and table.gaps_allowed:
+                left_out = True
+            elif refused:
+                self._find(self._not_built(where, own=False))
+                return
+            elif version is not None:
+                landed = True
+                self._judged_today(where, version, own=False)
+        if left_out:
+            self._find(Finding(*place, "", Verdict.LEFT_OUT, "", "", None, own=False))
+        elif landed and self._complete(place):
+            self._find(self._not_built(place, own=False))
+        else:
+            self._find(Finding(*place, "", Verdict.ABSENT, "", "", None, own=False))
+
+    def _complete(self, place: Place) -> bool:
+        """Whether all that a partition is made of was taken in."""
+        made_of = self._lineage.made_of(*place)
+        return all(
+            self.held.get((source, key)) is not None
+            for source, keys in made_of.items()
+            for key in keys
+            if CONTRACT_CHECK in self._lineage.tables[source].rules
+        )
+
+    def _refusal(self, place: Place) -> Evidence | None:
+        """Return that the newest drop of a partition was refused."""
+        words = self._on_record.of_any_version(place, CONTRACT_CHECK)
+        return words[-1] if words and not words[-1].passed else None
 
     def _required(self, relation: str) -> bool:
         return not self._lineage.tables[relation].partitioning.partitioned
@@ -258,8 +302,7 @@ class Walk:
         if newest is not None:
             said = "the warehouse holds nothing of it"
             return _link(place, newest.version, Verdict.RESTORED, said, newest, own=own)
-        words = self._on_record.of_any_version(place, CONTRACT_CHECK)
-        refused = words[-1] if words and not words[-1].passed else None
+        refused = self._refusal(place)
         return Finding(
             *place,
             "",

@@ -1,0 +1,105 @@
+"""Days of a trailing window that are not there: refused is not absent, and what comes late is listed."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.operations.rebuilding import built_without
+from orchestration.operations.releasing import gate_report
+from orchestration.quality.gate import Verdict
+from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
+from tests.gate.edits import replace
+
+NO_NUMBER = "Order No.,Date,Shop,Loaves (pcs)\n1,{day},a,many\n"
+
+
+def _refuse(company: Company, day: str) -> None:
+    company.land("orders", day, NO_NUMBER.format(day=day))
+    company.land_weather(day)
+
+
+def _fails_its_suite(company: Company, day: str) -> None:
+    company.land("orders", day, orders(day, a=501))
+    company.land_weather(day)
+
+
+@pytest.mark.parametrize("bad", [_refuse, _fails_its_suite])
+def test_a_day_that_landed_and_is_not_good_holds_the_days_that_read_it(bakery: Company, bad: object) -> None:
+    assert callable(bad)
+    bakery.land_shops("a")
+    bad(bakery, MON)
+    bakery.land_day(TUE, a=4)
+    events = bakery.run()
+    assert bakery.in_postgres() == []
+    assert {(SHOP_ORDERS, MON), (SHOP_ORDERS, TUE)} <= set(held(events))
+    assert f"[{MON}]" in bakery.status()[(SHOP_ORDERS, TUE)].why
+    bakery.land_day(MON, a=3)
+    assert failures(bakery.run()) == ""
+    assert bakery.in_postgres() == [(MON, "a", 3), (TUE, "a", 7)]
+
+
+def test_whoever_presses_the_button_builds_nothing_beside_a_refused_day(bakery: Company) -> None:
+    bakery.land_shops("a")
+    _refuse(bakery, MON)
+    bakery.land_day(TUE, a=4)
+    bakery.run()
+    success, said = bakery.materialize(TUE, "marts/shop_orders")
+    assert not success
+    assert f"raw.orders [{MON}]" in said
+
+
+def test_a_refused_day_may_be_left_out_where_the_contract_allows_days_without_a_drop(bakery: Company) -> None:
+    company = bakery.with_own_project()
+    _allow_gaps(company.settings.project_dir)
+    company = company.read_anew()
+    company.land_shops("a")
+    _refuse(company, MON)
+    company.land_day(TUE, a=4)
+    company.run()
+    assert company.in_postgres() == [(TUE, "a", 4)]
+    report = gate_report(company.deployment, company.project, SHOP_ORDERS, TUE)
+    assert report.open
+    assert [(item.relation, item.partition_key, item.verdict) for item in report.absent] == [
+        ("staging.stg_orders", MON, Verdict.LEFT_OUT)
+    ]
+    company.land_day(MON, a=3)
+    assert failures(company.run()) == ""
+    (lacking,) = built_without(company.deployment, company.project)
+    assert (lacking.relation, lacking.partition_keys) == ("marts.shop_orders", (TUE,))
+
+
+def _allow_gaps(folder: Path) -> None:
+    replace(
+        "contracts/orders.odcs.yaml", "customProperties:\n",
+        "customProperties:\n  - {property: daysWithoutDrop, value: allowed}\n",
+    )(folder)  # fmt: skip
+
+
+def test_what_was_built_without_a_day_that_came_late_is_listed_and_rebuilt(bakery: Company) -> None:
+    bakery.land_shops("a")
+    bakery.land_day(TUE, a=4)
+    bakery.land_day(WED, a=5)
+    assert failures(bakery.run()) == ""
+    report = gate_report(bakery.deployment, bakery.project, SHOP_ORDERS, WED)
+    assert report.open
+    assert [(item.relation, item.partition_key, item.verdict) for item in report.absent] == [
+        ("staging.stg_orders", MON, Verdict.ABSENT)
+    ]
+    bakery.land_day(MON, a=3)
+    events = bakery.run()
+    assert runs(events) == [(MON, True)]
+    assert bakery.in_postgres(WED) == [(WED, "a", 9)]
+    code, said, _ = bakery.sluice("outdated")
+    assert code == 1
+    assert (
+        f"marts.shop_orders {TUE} to {WED} (2 partitions): built without staging.stg_orders [{MON}]" in said
+    )
+    code, said, complained = bakery.sluice(*_typed(said))
+    assert code == 0, said + complained
+    assert bakery.in_postgres() == [(MON, "a", 3), (TUE, "a", 7), (WED, "a", 12)]
+    assert bakery.sluice("outdated")[0] == 0
+
+
+def _typed(said: str) -> list[str]:
+    """Return the command that was printed, without its first word."""
+    return said.split("`")[1].split()[1:]

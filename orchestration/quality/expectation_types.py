@@ -86,6 +86,9 @@ def value_problem(schema: Mapping[str, Any], value: Any) -> str | None:
     choices = [choice for choice in schema.get("anyOf", [schema]) if "type" in choice]
     if len(choices) < len(schema.get("anyOf", [schema])) or any(_fits(choice, value) for choice in choices):
         return None
+    named = [str(name) for choice in choices for name in choice.get("enum", ())]
+    if named and isinstance(value, str):
+        return f"one of: {', '.join(named)}"
     kinds = list(dict.fromkeys(choice["type"] for choice in choices if choice["type"] != "object"))
     bounds = [
         f"from {choice['minimum']} to {choice['maximum']}"
@@ -99,6 +102,8 @@ def _fits(schema: Mapping[str, Any], value: Any) -> bool:
     if schema["type"] == "string" and not isinstance(value, str):
         return hasattr(value, "isoformat") and "format" in schema  # YAML reads dates by itself
     if not isinstance(value, _PYTHON_TYPES[schema["type"]]):
+        return False
+    if value not in schema.get("enum", (value,)):
         return False
     if isinstance(value, bool):
         return schema["type"] == "boolean"

@@ -15,6 +15,7 @@ from orchestration.quality.expectation_types import (
     required_kwargs,
     value_problem,
 )
+from orchestration.quality.futile_rules import futilities
 from orchestration.quality.parameters import ParameterProblem, parameters_in, references
 from orchestration.quality.suites import Rule, Suite
 
@@ -35,7 +36,8 @@ def rule_problems(suite: Suite) -> Iterator[Problem]:
     """Yield what Great Expectations would not know of a suite, each at its line."""
     for index, rule in enumerate(suite.rules):
         if rule.type in expectation_types():
-            yield from _kwargs_problems(suite, index, rule)
+            mistyped = list(_kwargs_problems(suite, index, rule))
+            yield from mistyped or _futile_problems(suite, index, rule)
             continue
         yield suite.file.problem(
             f"unknown expectation `{rule.type}`",
@@ -91,6 +93,12 @@ def _kwargs_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
         yield suite.file.problem(
             f"`{rule.type}` has no bound", expected="min_value, max_value or both", mend="add one", at=at
         )
+
+
+def _futile_problems(suite: Suite, index: int, rule: Rule) -> Iterator[Problem]:
+    for item in futilities(rule):
+        at = ("expectations", index, "kwargs", *item.place)
+        yield suite.file.problem(item.what, expected=item.expected, mend=item.mend, at=at)
 
 
 def _column_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -> Iterator[Problem]:

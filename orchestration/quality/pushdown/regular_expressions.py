@@ -48,20 +48,12 @@ def readers(pattern: str) -> Readers:
     Raises:
         RuleProblem: nobody does, or what it means depends on who does.
     """
-    if _POSIX_CLASS.search(pattern):
-        raise RuleProblem(
-            f"the regular expression `{pattern}` has a POSIX class, which Python reads as a set of letters;"
-            " write the set itself, as [A-Za-z] or [0-9]"
-        )
-    try:
-        parsed = _parsed(pattern)
-    except (re.error, OverflowError, RecursionError) as problem:
-        of_re2 = _refused_by_re2(pattern)
-        if of_re2 is None:
-            return Readers.RE2
-        raise RuleProblem(
-            f"the engine does not take the regular expression `{pattern}`: {problem}; {of_re2}"
-        ) from None
+    problem = pattern_problem(pattern)
+    if problem is not None:
+        raise RuleProblem(problem)
+    if _refused_by_python(pattern) is not None:
+        return Readers.RE2
+    parsed = _parsed(pattern)
     names = set(_names(parsed))
     flags = parsed.state.flags
     ignores_case = bool(flags & re.IGNORECASE) or _FOLDED in names
@@ -75,6 +67,29 @@ def readers(pattern: str) -> Readers:
         return Readers.PYTHON
     alike = names <= _ALWAYS and not ignores_case and not flags & re.MULTILINE
     return Readers.EITHER if alike else Readers.EITHER_IF_PLAIN
+
+
+@lru_cache(maxsize=4096)
+def pattern_problem(pattern: str) -> str | None:
+    """Return why nobody reads a pattern, or why it means another thing to each; None where it is judged."""
+    if _POSIX_CLASS.search(pattern):
+        return (
+            f"the regular expression `{pattern}` has a POSIX class, which Python reads as a set of letters;"
+            " write the set itself, as [A-Za-z] or [0-9]"
+        )
+    of_python = _refused_by_python(pattern)
+    of_re2 = _refused_by_re2(pattern) if of_python is not None else None
+    if of_python is None or of_re2 is None:
+        return None
+    return f"the engine does not take the regular expression `{pattern}`: {of_python}; {of_re2}"
+
+
+def _refused_by_python(pattern: str) -> str | None:
+    try:
+        _parsed(pattern)
+    except (re.error, OverflowError, RecursionError) as problem:
+        return str(problem)
+    return None
 
 
 def _parsed(pattern: str) -> Any:

@@ -9,7 +9,7 @@ from orchestration.quality.pushdown.steps import Compiled, NotCompiled, RuleProb
 from orchestration.quality.pushdown.table import Table
 from orchestration.quality.pushdown.wording import number
 
-_TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\([0-9, ]*\))?(\[\])*")
+TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\([0-9, ]*\))?(\[\])*")
 
 
 def row_count_between(_: Table, arguments: Arguments) -> Compiled:
@@ -88,7 +88,7 @@ def type_is(keyword: str) -> Callable[[Table, Arguments], Compiled]:
 
 
 def _names_the_type(table: Table, name: str, actual: str) -> bool:
-    if not _TYPE_NAME.fullmatch(name):
+    if not TYPE_NAME.fullmatch(name):
         raise NotCompiled(name)
     try:
         resolved: str = table.constant(f"typeof(cast(null as {name}))")

@@ -164,9 +164,12 @@ class _View:
 
     @cached_property
     def _seeds(self) -> dict[str, str]:
-        """{relation: checksum} of the tables that come with the project: a change of file is the event."""
+        """{relation: digest} of the tables that come with the project: another digest is the event.
+
+        The digest of the gate: what it calls built by older code is due.
+        """
         return {
-            node.relation: node.checksum
+            node.relation: self._tables[node.relation].code
             for node in self._project.manifest.nodes.values()
             if not self._tables[node.relation].parents
         }

@@ -14,7 +14,7 @@ import dagster as dg
 
 from orchestration.dagster_partitions import PartitionsOf, partition_mapping
 from orchestration.lineage import Lineage
-from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.transformation.manifest import DbtManifest
 
 
 def asset_specs(
@@ -48,7 +48,7 @@ def asset_specs(
             description=_description(raw),
             metadata=_metadata(raw, adapter),
             group_name=node.asset_key[0],
-            code_version=_code_version(node, raw),
+            code_version=_code_version(raw, table.code),
             owners=[email] if email else None,
             tags=dict.fromkeys(raw.get("tags", []), ""),
             kinds={"dbt", adapter},
@@ -79,6 +79,7 @@ def _metadata(raw: Mapping[str, Any], adapter: str) -> dict[str, Any]:
     }
 
 
-def _code_version(node: DbtNode, raw: Mapping[str, Any]) -> str:
+def _code_version(raw: Mapping[str, Any], digest: str) -> str:
+    """Return dagster-dbt's word for the SQL; of a seed our own, as dbt's tells nothing of a large file."""
     code = raw.get("raw_code")
-    return hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest() if code else node.checksum
+    return hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest() if code else digest

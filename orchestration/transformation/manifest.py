@@ -38,7 +38,6 @@ class DbtNode:
     partition_column: str | None
     trailing_days: Mapping[str, int]
     parents: tuple[str, ...]
-    checksum: str
     contract_enforced: bool
     columns: tuple[str, ...]
     described_in: str = ""
@@ -179,26 +178,32 @@ def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
     return (column.get("config") or {}).get("meta") or column.get("meta") or {}
 
 
-def _node(node: Mapping[str, Any]) -> DbtNode:
-    config = cast("Mapping[str, Any]", node["config"])
-    meta = cast("Mapping[str, Any]", config.get("meta") or {})
-    # A folder's strategy is inherited by a plain table too, which dbt rewrites whole.
-    partitioned = (
+def partition_column(config: Mapping[str, Any]) -> str | None:
+    """Return the column that cuts a table, by the config of its node; None where it is whole.
+
+    The macro `partition_column_of` says the same: a folder's settings are inherited by what dbt rewrites whole.
+    """
+    cut = (
         config.get("materialized") == "incremental"
         and config.get("incremental_strategy") == PARTITION_STRATEGY
     )
+    return str(config["partition_by"]) if cut and config.get("partition_by") else None
+
+
+def _node(node: Mapping[str, Any]) -> DbtNode:
+    config = cast("Mapping[str, Any]", node["config"])
+    meta = cast("Mapping[str, Any]", config.get("meta") or {})
     return DbtNode(
         unique_id=node["unique_id"],
         name=node["name"],
         relation=f"{node['schema']}.{node.get('alias') or node['name']}",
         resource_type=node["resource_type"],
         file=f"dbt_project/{node['original_file_path']}",
-        partition_column=str(config.get("partition_by")) if partitioned else None,
+        partition_column=partition_column(config),
         selector=full_name(node),
         partition_grain=str(meta.get("partition_grain") or ""),
         trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
         parents=tuple(node.get("depends_on", {}).get("nodes", [])),
-        checksum=str(node["checksum"]["checksum"]),
         contract_enforced=bool((config.get("contract") or {}).get("enforced")),
         columns=tuple(node.get("columns") or {}),
         # `package://models/…/_models.yml`, where there is one.

@@ -24,7 +24,7 @@ PACKAGE = "dbt_project/dbt_packages/rounding"
 UNIQUE = "unique_stg_orders_order_number"
 UNIQUE_SENT = "unique_combination_of_columns_exp_shop_orders_business_date__shop"
 EVERYTHING = (
-    "stg_orders", "stg_weather", "shop_orders", "exp_shop_orders", "exp_weather_report", "towns", UNIQUE,
+    "stg_orders", "stg_weather", "shop_orders", "exp_shop_orders", "exp_weather_report", "towns", "streets", UNIQUE,
     UNIQUE_SENT, "no_rain",
 )  # fmt: skip
 _MACROS = """
@@ -55,6 +55,7 @@ def _clever(folder: Path) -> None:
             "    and {{ var('scoped') }} = 1 and {{ rounding.floor_of('rain_mm') }} >= 0\n",
         ),
         write("dbt_project/seeds/towns.csv", "town,people\nUlm,1\n"),
+        write("dbt_project/seeds/streets.csv", "street,people\nBach,1\n" + "x,0\n" * 300_000),
         write(
             "dbt_project/tests/no_rain.sql",
             "select * from {{ ref('stg_weather') }} where rain_mm < {{ var('deepest') }}\n",
@@ -131,6 +132,13 @@ CHANGES: dict[str, Change] = {
         replace("dbt_project/profiles.yml", "TimeZone: UTC", "TimeZone: Asia/Tokyo"), *EVERYTHING
     ),
     "a row of a seed": _changes(replace("dbt_project/seeds/towns.csv", "Ulm,1", "Ulm,2"), "towns"),
+    "a row of a seed that dbt takes no checksum of": _changes(
+        replace("dbt_project/seeds/streets.csv", "Bach,1", "Bach,2"), "streets", same_time=True
+    ),
+    "how seeds are read": _changes(
+        append("dbt_project/seeds/_seeds.yml", "seeds: [{name: streets, config: {column_types: {x: text}}}]\n"),
+        "streets",
+    ),
     "the SQL of a singular test": _changes(
         append("dbt_project/tests/no_rain.sql", "    and town <> ''\n"), "no_rain"
     ),

@@ -57,7 +57,7 @@ class Warehouse:
             args += ["--vars", json.dumps(variables)]
         with self._environment():
             # Parsing takes most of a run, and no partition changes what is parsed.
-            outcome = dbtRunner(manifest=self._manifest()).invoke([*args, "--quiet"])
+            outcome = dbtRunner(manifest=self.manifest).invoke([*args, "--quiet"])
         results: list[Any] = list(getattr(outcome.result, "results", []) or [])
         messages = [str(outcome.exception or ""), *(str(each.message) for each in results)]
         return DbtResult(
@@ -74,10 +74,11 @@ class Warehouse:
         with duckdb.connect(str(self.path)) as connection:
             connection.execute(sql)
 
-    def _manifest(self) -> Manifest:
+    @property
+    def manifest(self) -> Manifest:
         files = sorted(self.project.glob("*.yml")) + [
             path
-            for folder in ("models", "seeds", "tests", "macros")
+            for folder in ("models", "seeds", "snapshots", "tests", "macros")
             for path in sorted((self.project / folder).rglob("*.*"))
         ]
         digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -18,7 +18,7 @@ def node(*, column: str | None = "at", grain: str = "", trailing: Mapping[str, i
     return DbtNode(
         unique_id="model.observatory.sums", name="sums", relation="marts.sums", resource_type="model",
         file="dbt_project/models/sums.sql", partition_column=column, trailing_days=trailing or {},
-        parents=(), checksum="", contract_enforced=False, columns=(), partition_grain=grain,
+        parents=(), contract_enforced=False, columns=(), partition_grain=grain,
     )  # fmt: skip
 
 

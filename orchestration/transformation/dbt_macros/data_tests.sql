@@ -14,7 +14,7 @@
     {%- endif -%}
     {%- if execute and var('partition_key', none) and model.get('attached_node') -%}
         {%- set tested = graph.nodes.get(model.attached_node) -%}
-        {%- set column = tested.config.get('partition_by') if tested else none -%}
+        {%- set column = partition_column_of(tested.config) if tested else none -%}
         {%- if column -%}{%- do conditions.append(in_partition(column)) -%}{%- endif -%}
     {%- endif -%}
     {%- if conditions -%}
@@ -55,7 +55,7 @@ where
 {%- do require_time('differs_from_previous_partition') -%}
 {%- set tested = graph.nodes.get(context['model'].attached_node) if execute else none -%}
 {%- set whole_table = tested.relation_name if tested else model -%}
-{%- set partition_by = tested.config.get('partition_by') if tested else column_names[0] -%}
+{%- set partition_by = partition_column_of(tested.config) if tested else column_names[0] -%}
 {%- set columns = column_names | join(', ') %}
 with this_partition as (
     select {{ columns }}

@@ -8,6 +8,17 @@
   so one parsed manifest serves every partition.
 -#}
 
+{#-
+  The column that cuts a table, by the config of its node; none where it is whole. A folder's partition_by and
+  strategy are inherited by seeds, snapshots and plain tables too, and mean nothing there. The orchestrator
+  says the same (transformation/manifest.py).
+-#}
+{% macro partition_column_of(config) -%}
+    {%- set cut = config.get('materialized') == 'incremental'
+        and config.get('incremental_strategy') == 'partition' -%}
+    {%- do return(config.get('partition_by') if cut else none) -%}
+{%- endmacro %}
+
 {#- The key of this run, or an error that says how to give one. -#}
 {% macro require_partition_key() -%}
     {%- if not var('partition_key', none) -%}

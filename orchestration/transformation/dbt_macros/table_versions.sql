@@ -19,10 +19,11 @@
 {% macro record_table_version() -%}
     {%- if execute -%}
         {%- set relation = this.schema ~ '.' ~ this.identifier -%}
-        {%- set key = require_partition_key() if config.get('partition_by') else '' -%}
+        {%- set column = partition_column_of(config) -%}
+        {%- set key = require_partition_key() if column else '' -%}
         {#- The strategy looks at what comes in, but the first build of a table goes without it. -#}
-        {%- if config.get('partition_by') and not is_incremental() -%}
-            {%- do refuse_rows_of_other_partitions(this, config.get('partition_by')) -%}
+        {%- if column and not is_incremental() -%}
+            {%- do refuse_rows_of_other_partitions(this, column) -%}
         {%- endif -%}
         {%- set version = invocation_id ~ '-' ~ local_md5(relation)[:8] -%}
         {#- The clock is read here and not in SQL, where the session's time zone has a say. -#}

@@ -6,15 +6,19 @@ stage judges its own files.
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+# Of the files that share a cause so many are named beside the first.
+_FILES_NAMED = 3
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
     """One error in one file: `file:line: what; expected …; mend`.
 
-    `file` is relative to the project directory where it lies below it, `line` counts from 1.
+    `file` is relative to the project directory where it lies below it, `line` counts from 1. Problems of one
+    `cause` are mended in one place, and told once; without a cause each is told.
     """
 
     file: str
@@ -22,6 +26,7 @@ class Problem:
     what: str
     expected: str
     mend: str
+    cause: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.what}; expected {self.expected}; {self.mend}"
@@ -34,7 +39,24 @@ class ProjectError(Exception):
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
         heading = f"{count} problem{'' if count == 1 else 's'} in the project directory:"
-        super().__init__("\n".join([heading, *(str(problem) for problem in self.problems)]))
+        super().__init__("\n".join([heading, *self.told]))
+
+    @property
+    def told(self) -> list[str]:
+        """The problems in words, in file order; those of one cause as one, with the files that share it."""
+        alike: dict[object, list[Problem]] = {}
+        for problem in self.problems:
+            alike.setdefault(problem.cause or problem, []).append(problem)
+        return [_told(problems) for problems in alike.values()]
+
+
+def _told(alike: list[Problem]) -> str:
+    first, *others = alike
+    files = list(dict.fromkeys(other.file for other in others))
+    if not files:
+        return str(first)
+    more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+    return f"{first}; the same in {', '.join(files[:_FILES_NAMED])}{more}"
 
 
 class ProjectChanged(Exception):

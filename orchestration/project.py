@@ -22,6 +22,7 @@ from orchestration.graph_rules import (
     suites_problems,
 )
 from orchestration.lineage import Lineage, Table
+from orchestration.names import name_problems
 from orchestration.partitions import Partitioning, floor
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.project_identity import ProjectIdentity
@@ -37,6 +38,7 @@ from orchestration.transformation.manifest import (
     load_manifest,
 )
 from orchestration.transformation.project_rules import dbt_problems
+from orchestration.transformation.shared_macros import macro_path_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 # How often the folders are read whose files change meanwhile.
@@ -158,7 +160,9 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
     cut = partitionings(manifest, contracts)
+    problems += macro_path_problems(settings, manifest.content)
     problems += dbt_problems(manifest, contracts)
+    problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
         raise ProjectError(problems)

@@ -98,7 +98,10 @@ def diff(
         said = {
             "against": found.against,
             "changes": [asdict(change) for change in found.changes],
-            "problems": [asdict(problem) for problem in found.problems],
+            "problems": [
+                {name: value for name, value in asdict(problem).items() if name != "cause"}
+                for problem in found.problems
+            ],
         }
         typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:

@@ -48,8 +48,8 @@ def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
     try:
         yield Settings.load(project_dir=project, data_dir=data)
     except ProjectError as error:
-        for problem in error.problems:
-            err.print(str(problem), style="red", markup=False)
+        for told in error.told:
+            err.print(told, style="red", markup=False)
         raise typer.Exit(2) from None
     except (SettingsError, ProjectChanged, RecordsTooNew, StateStoreUnavailable) as error:
         err.print(str(error), style="red", markup=False)

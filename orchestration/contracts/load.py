@@ -1,5 +1,6 @@
 """Contract file -> `SourceContract`, or problems with file and line."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from orchestration.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".odcs.yaml", ".odcs.yml")
 CONNECTORS_FILE = "connectors.yml"
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Our own properties on a contract; ODCS keeps `customProperties` for what the standard does not name.
 CUSTOM_PROPERTIES = (
     "partitionGrain", "partitionStart", "daysWithoutDrop", "owner", "provider", "masking",
@@ -35,15 +37,17 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
     files, problems = yaml_folder(folder, project_dir, SUFFIXES, beside=(CONNECTORS_FILE,))
     connectors = load_connectors(folder / CONNECTORS_FILE, project_dir, problems)
     contracts: dict[str, SourceContract] = {}
+    names: dict[str, SourceContract] = {}  # as DuckDB tells them apart, without their case
     for file in files:
         contract = read_contract(file, connectors, problems)
         if contract is None:
             continue
-        if contract.name in contracts:
+        other = names.setdefault(contract.name.casefold(), contract)
+        if other is not contract:
             problems.append(
                 file.problem(
                     f"a second contract for `{contract.name}`",
-                    expected=f"one contract a source ({contracts[contract.name].file.name} is the other)",
+                    expected=f"one contract a source ({other.file.name} is the other), whatever the case",
                     mend="rename or merge them",
                     at=("schema", 0, "name"),
                 )
@@ -75,6 +79,16 @@ def read_contract(
     custom = CustomProperties(file, (), CUSTOM_PROPERTIES, problems)
     _check_connector(file, servers[0], connectors, problems)
     source = str(tables[0]["name"])
+    if _TABLE.fullmatch(source) is None:
+        problems.append(
+            file.problem(
+                f"the source is called `{source}`",
+                expected="letters, digits and underscores, not a digit first: it is a table's name",
+                mend="rename it",
+                at=("schema", 0, "name"),
+            )
+        )
+        return None
     grain = Grain(custom.choice("partitionGrain", [grain.value for grain in Grain]) or Grain.SNAPSHOT)
     partitioning = Partitioning(grain, source if grain is Grain.DROP else "")
     template = DropTemplate(str(servers[0].get("path") or ""), partitioning)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from filelock import FileLock
@@ -12,8 +13,10 @@ from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
 from orchestration.transformation.code_digests import CodeDigests
+from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
+from orchestration.transformation.shared_macros import unread_problems
 
 PARTITION_STRATEGY = "partition"
 # How often a project is parsed whose files change while dbt reads them.
@@ -81,7 +84,7 @@ class DbtManifest:
                 return
             for parent in raw[unique_id].get("depends_on", {}).get("nodes", []):
                 visit(parent)
-            ordered[unique_id] = _node(raw[unique_id])
+            ordered[unique_id] = _node(raw[unique_id], file_of(self.content, raw[unique_id]))
 
         for unique_id in sorted(raw):
             visit(unique_id)
@@ -131,7 +134,7 @@ def load_manifest(settings: Settings) -> DbtManifest:
     """Return the manifest, parsing the dbt project first where a file has changed since.
 
     Raises:
-        ProjectError: dbt cannot parse the project; carries dbt's own message.
+        ProjectError: dbt cannot parse the project, or would build it elsewhere than in the warehouse.
         ProjectChanged: its files changed during each of several parses.
     """
     folder = settings.dbt_target_dir
@@ -143,11 +146,14 @@ def load_manifest(settings: Settings) -> DbtManifest:
     with FileLock(folder.parent / "manifest.lock"):
         there = manifest.exists() and digests.exists() and stamped.exists()
         if there and stamped.read_text() == (stamp := stamp_of(settings)):
+            _require_warehouse(settings)
             content = json.loads(manifest.read_bytes())
             return DbtManifest(content, json.loads(digests.read_bytes()), stamp)
         for _ in range(_TRIES):
             stamped.unlink(missing_ok=True)
+            _profile_record(settings).unlink(missing_ok=True)
             before = touched(settings)
+            _require_warehouse(settings)
             _parse(settings)
             content = json.loads(manifest.read_bytes())
             code = CodeDigests(settings, content).of_everything()
@@ -159,6 +165,25 @@ def load_manifest(settings: Settings) -> DbtManifest:
     raise ProjectChanged("the dbt project")
 
 
+def _require_warehouse(settings: Settings) -> None:
+    """Raise ProjectError where dbt would build elsewhere than in the warehouse.
+
+    dbt is asked once for a parsed project and the places of a deployment: to import it takes long.
+    """
+    record = _profile_record(settings)
+    places = f"{settings.project_dir}\n{settings.data_dir}\n{settings.warehouse_path}"
+    if record.exists() and record.read_text() == places:
+        return
+    if problems := profile_problems(settings):
+        raise ProjectError(problems)
+    record.write_text(places)
+
+
+def _profile_record(settings: Settings) -> Path:
+    """Where it is kept for which places the profile was found to be right; it goes with the parse."""
+    return settings.dbt_target_dir / "profile.checked"
+
+
 def _parse(settings: Settings) -> None:
     try:
         DbtProcess(settings).parse()
@@ -168,7 +193,8 @@ def _parse(settings: Settings) -> None:
                 Problem(
                     "dbt_project/dbt_project.yml", 1, f"dbt cannot parse the project: {error}",
                     "a project that `dbt parse` takes", "correct what dbt names",
-                )
+                ),
+                *unread_problems(settings),
             ]
         ) from error  # fmt: skip
 
@@ -181,7 +207,7 @@ def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
 def partition_column(config: Mapping[str, Any]) -> str | None:
     """Return the column that cuts a table, by the config of its node; None where it is whole.
 
-    The macro `partition_column_of` says the same: a folder's settings are inherited by what dbt rewrites whole.
+    The macro `partition_column_of` says the same: what dbt rewrites whole inherits a folder's settings, too.
     """
     cut = (
         config.get("materialized") == "incremental"
@@ -190,7 +216,14 @@ def partition_column(config: Mapping[str, Any]) -> str | None:
     return str(config["partition_by"]) if cut and config.get("partition_by") else None
 
 
-def _node(node: Mapping[str, Any]) -> DbtNode:
+def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """Return the file of a node, source or macro of a manifest, relative to the project directory."""
+    package, path = node["package_name"], node["original_file_path"]
+    inside = "" if package == content["metadata"]["project_name"] else f"dbt_packages/{package}/"
+    return f"dbt_project/{inside}{path}"
+
+
+def _node(node: Mapping[str, Any], file: str) -> DbtNode:
     config = cast("Mapping[str, Any]", node["config"])
     meta = cast("Mapping[str, Any]", config.get("meta") or {})
     return DbtNode(
@@ -198,7 +231,7 @@ def _node(node: Mapping[str, Any]) -> DbtNode:
         name=node["name"],
         relation=f"{node['schema']}.{node.get('alias') or node['name']}",
         resource_type=node["resource_type"],
-        file=f"dbt_project/{node['original_file_path']}",
+        file=file,
         partition_column=partition_column(config),
         selector=full_name(node),
         partition_grain=str(meta.get("partition_grain") or ""),

@@ -1,4 +1,4 @@
-"""The rules for the company's dbt project: names, and how its tables are stored and versioned.
+"""The rules for the company's dbt project: its sources, and how its tables are stored and versioned.
 
 The gate trusts that a table's version changes with its data, and with nothing else. So nothing but the
 post-hook that records it may run beside a model.
@@ -9,8 +9,9 @@ from typing import Any
 
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import Problem, did_you_mean
-from orchestration.settings import SHARED_DBT_MACROS
-from orchestration.transformation.manifest import DbtManifest, DbtNode, tested_relation
+from orchestration.transformation.kinds_of_nodes import kind_problems
+from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
+from orchestration.transformation.shared_macros import is_shared
 
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
@@ -26,21 +27,13 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
             source = manifest.content["sources"][unique_id]
             problems.append(
                 Problem(
-                    f"dbt_project/{source['original_file_path']}", 1,
+                    file_of(manifest.content, source), 1,
                     f"source `{relation}` has no contract", "a contract for every source",
                     did_you_mean(relation.split(".")[-1], contracts),
                 )
             )  # fmt: skip
-    names: dict[str, DbtNode] = {}
+    problems += kind_problems(manifest)
     for node in manifest.nodes.values():
-        other = names.setdefault(node.name, node)
-        if other is not node or node.name in contracts:
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` is the name of two tables",
-                    "a name of its own for every source, model and seed", "rename one of them",
-                )
-            )  # fmt: skip
         config = manifest.content["nodes"][node.unique_id]["config"]
         problems += _hook_problems(node, config)
         if node.partition_column is not None and config.get("full_refresh") is not False:
@@ -48,14 +41,7 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
                 Problem(
                     node.file, 1, f"`{node.name}` may be refreshed in full, which drops its other partitions",
                     "full_refresh: false on every partitioned model", "set +full_refresh: false",
-                )
-            )  # fmt: skip
-        if config.get("materialized") in ("view", "ephemeral"):
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` is {config['materialized']}",
-                    "a table or an incremental model: only what is stored can be judged once and sent",
-                    "set materialized to table, or to incremental with the strategy `partition`",
+                    cause="full_refresh",
                 )
             )  # fmt: skip
     return [
@@ -64,28 +50,14 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
 
 
 def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:
-    """A test is the check of a table, by its name: one without either would say nothing."""
-    known: set[tuple[str, str]] = set()
+    """A test is the check of a table: one without would say nothing."""
     for test in manifest.tests():
-        file, name = f"dbt_project/{test['original_file_path']}", str(test["name"])
-        relation = tested_relation(manifest, test)
-        if relation is None:
+        if tested_relation(manifest, test) is None:
             yield Problem(
-                file, 1, f"test `{name}` reads no table",
+                file_of(manifest.content, test), 1, f"test `{test['name']}` reads no table",
                 "a ref() or source() in its SQL: it is that table's check",
                 "select from the table that it judges",
             )  # fmt: skip
-        elif (relation, name) in known:
-            yield Problem(
-                file, 1, f"two tests of `{relation}` are called `{name}`", "a name of its own for each",
-                "rename one of them",
-            )  # fmt: skip
-        elif "." in name:
-            yield Problem(
-                file, 1, f"test `{name}` has a dot in its name",
-                "letters, digits and underscores: dbt takes a dot for a folder", "rename it",
-            )  # fmt: skip
-        known.add((relation or "", name))
 
 
 def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -94,6 +66,7 @@ def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem
         yield Problem(
             node.file, 1, f"`{node.name}` does not record the version of its data",
             f'the post-hook "{_VERSION_HOOK}"', "set +post-hook in dbt_project.yml and leave it in place",
+            cause="post-hook",
         )  # fmt: skip
     for hook in hooks:
         if hook != _VERSION_HOOK:
@@ -105,13 +78,19 @@ def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem
 
 
 def _operation_problems(manifest: DbtManifest) -> Iterator[Problem]:
-    for node in manifest.content["nodes"].values():
-        if node["resource_type"] == "operation" and _one_line(node["raw_code"]) != _START_HOOK:
+    operations = [node for node in manifest.content["nodes"].values() if node["resource_type"] == "operation"]
+    for node in operations:
+        if _one_line(node["raw_code"]) != _START_HOOK:
             yield Problem(
                 _PROJECT_FILE, 1, f"`{node['name']}` is an operation of its own: {node['raw_code'][:60]}",
                 f'on-run-start: "{_START_HOOK}" and nothing else: it could change what is judged already',
                 "make it a model, or do it outside dbt",
             )  # fmt: skip
+    if not any(_one_line(node["raw_code"]) == _START_HOOK for node in operations):
+        yield Problem(
+            _PROJECT_FILE, 1, "nothing makes the record of versions before a run",
+            f'on-run-start: "{_START_HOOK}"', f'add the line on-run-start: "{_START_HOOK}"',
+        )  # fmt: skip
 
 
 def _macro_problems(manifest: DbtManifest) -> Iterator[Problem]:
@@ -120,8 +99,7 @@ def _macro_problems(manifest: DbtManifest) -> Iterator[Problem]:
     macros = list(manifest.content["macros"].values())
     taken = {macro["name"] for macro in macros if macro["package_name"] != own}
     for macro in macros:
-        ours = str(SHARED_DBT_MACROS) in macro["original_file_path"]
-        if macro["package_name"] == own and not ours and macro["name"] in taken:
+        if macro["package_name"] == own and not is_shared(macro) and macro["name"] in taken:
             yield Problem(
                 f"dbt_project/{macro['original_file_path']}", 1,
                 f"macro `{macro['name']}` takes the place of dbt's own",

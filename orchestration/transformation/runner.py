@@ -210,6 +210,17 @@ def _release_warehouse() -> None:
 
 
 @contextmanager
+def dbt_environment(settings: Settings) -> Generator[None]:
+    """Let dbt's own code read the environment that each call here reads; no call is under way meanwhile."""
+    from dbt_common.context import set_invocation_context
+
+    ease_dbt()
+    with _LOCK, _environment(settings.environment()):
+        set_invocation_context(os.environ.copy())
+        yield
+
+
+@contextmanager
 def _environment(variables: Mapping[str, str]) -> Generator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

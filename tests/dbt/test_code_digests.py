@@ -24,8 +24,8 @@ PACKAGE = "dbt_project/dbt_packages/rounding"
 UNIQUE = "unique_stg_orders_order_number"
 UNIQUE_SENT = "unique_combination_of_columns_exp_shop_orders_business_date__shop"
 EVERYTHING = (
-    "stg_orders", "stg_weather", "shop_orders", "exp_shop_orders", "exp_weather_report", "towns", "streets", UNIQUE,
-    UNIQUE_SENT, "no_rain",
+    "stg_orders", "stg_weather", "shop_orders", "exp_shop_orders", "exp_weather_report", "towns", "streets",
+    UNIQUE, UNIQUE_SENT, "no_rain",
 )  # fmt: skip
 _MACROS = """
 {% macro cents(x) %}{{ adapter.dispatch('cents', 'bakery')(x) }}{% endmacro %}
@@ -136,7 +136,10 @@ CHANGES: dict[str, Change] = {
         replace("dbt_project/seeds/streets.csv", "Bach,1", "Bach,2"), "streets", same_time=True
     ),
     "how seeds are read": _changes(
-        append("dbt_project/seeds/_seeds.yml", "seeds: [{name: streets, config: {column_types: {x: text}}}]\n"),
+        append(
+            "dbt_project/seeds/_seeds.yml",
+            "seeds: [{name: streets, config: {column_types: {people: text}}}]\n",
+        ),
         "streets",
     ),
     "the SQL of a singular test": _changes(

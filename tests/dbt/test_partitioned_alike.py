@@ -1,4 +1,4 @@
-"""Whether a table is partitioned: the manifest and the macros answer alike, for every kind of node and config.
+"""Whether a table is partitioned: the manifest and the macros answer alike, of every kind and config.
 
 Each is built by dbt itself, in one run: what `sluice check` refuses, too.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -32,7 +31,9 @@ class Kind:
 
     @property
     def name(self) -> str:
-        return "_".join(part or "none" for part in (self.resource, self.materialized, self.strategy, self.column))
+        return "_".join(
+            part or "none" for part in (self.resource, self.materialized, self.strategy, self.column)
+        )
 
     @property
     def file(self) -> tuple[str, str]:
@@ -63,7 +64,11 @@ KINDS = [
         # The strategy, the folder's too, asks for a column.
         if not (materialized == "incremental" and strategy in ("partition", "") and not column)
     ),
-    *(Kind("snapshot", "", strategy, column) for strategy in ("", "partition") for column in ("", "baked_on")),
+    *(
+        Kind("snapshot", "", strategy, column)
+        for strategy in ("", "partition")
+        for column in ("", "baked_on")
+    ),
     Kind("seed", "", "", ""),
 ]
 

@@ -62,7 +62,8 @@ def problems(tmp_path: Path, *breaks: Break) -> tuple[Problem, ...]:
     for problem in caught.value.problems:
         lines = (folder / problem.file).read_text().splitlines()
         assert 1 <= problem.line <= len(lines), f"{problem} points nowhere"
-        assert str(problem) in str(caught.value)
+        # Of one cause one is told whole.
+        assert str(problem) in str(caught.value) or problem.cause
     return caught.value.problems
 
 
@@ -166,3 +167,22 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         "exports/exp_shop_orders.yml",
         "expectations/orders.yml",
     }
+
+
+def test_one_cause_in_many_files_is_one_line(tmp_path: Path) -> None:
+    many = [write(f"{MODELS}/marts/view_{number:03}.sql", "select 1 as x\n") for number in range(300)]
+    found = problems(
+        tmp_path,
+        replace("dbt_project/dbt_project.yml", '    +post-hook: "{{ record_table_version() }}"\n', ""),
+        replace("dbt_project/dbt_project.yml", "    marts:\n", "    marts:\n      +materialized: view\n"),
+        *many,
+    )
+    assert len([problem for problem in found if "`view_" in problem.what]) == 600
+    told = ProjectError(found).told
+    assert len(told) == 2, told
+    assert [line for line in told if "view_000.sql:1: `view_000` is view; expected" in line] == []
+    views, hooks = sorted(told, key=lambda line: "post-hook" in line)
+    assert "`shop_orders` is view; expected a table" in views
+    assert f"the same in {MODELS}/marts/view_000.sql, " in views
+    assert views.endswith("view_002.sql and 297 more")
+    assert hooks.endswith("and 301 more")

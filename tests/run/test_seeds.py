@@ -24,7 +24,9 @@ seeds:
     +delimiter: ','
 """
 # It reads the seed, and nothing that lands.
-_MART = "{{ config(materialized='table') }}\nselect town, people from {{ ref('towns') }} where town is not null\n"
+_MART = (
+    "{{ config(materialized='table') }}\nselect town, people from {{ ref('towns') }} where town is not null\n"
+)
 
 
 def seed_of(people: str, size: int) -> str:
@@ -36,7 +38,11 @@ def seed_of(people: str, size: int) -> str:
 
 def with_seed(company: Company, size: int) -> Company:
     own = company.with_own_project()
-    for edit in (append(DBT, _CONFIG), write(SEED, seed_of("1", size)), write(YAML, "seeds: [{name: towns}]\n")):
+    for edit in (
+        append(DBT, _CONFIG),
+        write(SEED, seed_of("1", size)),
+        write(YAML, "seeds: [{name: towns}]\n"),
+    ):
         edit(own.settings.project_dir)
     (own.settings.project_dir / "dbt_project/models/marts/town_people.sql").write_text(_MART)
     return own.read_anew()

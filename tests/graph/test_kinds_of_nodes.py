@@ -1,0 +1,204 @@
+"""Every kind of node that dbt has: built as it says, or refused at load with file, line and fix.
+
+Never taken and failing in each run.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.company import MON, Company, runs
+from tests.gate.edits import Edit, append, both, replace, write
+from tests.graph.test_rules_at_load import problems
+
+MARTS = "dbt_project/models/marts"
+TOWNS = f"{MARTS}/towns.sql"
+DBT = "dbt_project/dbt_project.yml"
+_SELECT = "select town, count(*) as shops from {{ source('raw', 'shops') }} group by town\n"
+_WHOLE = "{{ config(materialized='table') }}\n" + _SELECT
+
+
+def model(*words: str, text: str = _SELECT) -> Edit:
+    return write(TOWNS, f"{{{{ config({', '.join(words)}) }}}}\n{text}")
+
+
+def files(**texts: str) -> Edit:
+    """Write files, `folder__name` being `dbt_project/folder/name.sql`."""
+    return both(*(write(f"dbt_project/{name.replace('__', '/')}.sql", text) for name, text in texts.items()))
+
+
+_PYTHON = """
+def model(dbt, session):
+    dbt.config(materialized='table')
+    return session.sql('select 1 as x')
+"""
+_FUNCTION = """
+functions:
+  - name: twice
+    arguments: [{name: x, data_type: integer}]
+    returns: {data_type: integer}
+"""
+_SNAPSHOT = (
+    "{% snapshot town_history %}{{ config(unique_key='town', strategy='check', check_cols='all',"
+    " target_schema='history'MORE) }}\n" + _SELECT + "{% endsnapshot %}\n"
+)
+SNAPSHOTS = append(DBT, "\nsnapshots:\n  bakery:\n    +post-hook: '{{ record_table_version() }}'\n")
+SEEDS = append(
+    DBT, "\nseeds:\n  bakery:\n    +schema: reference\n    +post-hook: '{{ record_table_version() }}'\n"
+)
+PARTITION = "+partition_by: business_date\n    +incremental_strategy: partition\n"
+SEED = write("dbt_project/seeds/levels.csv", "level,word\n1,low\n")
+_SEMANTIC = """
+models:
+  - name: shop_orders_spine
+    config: {materialized: table}
+    time_spine: {standard_granularity_column: day}
+    columns: [{name: day, granularity: day}]
+semantic_models:
+  - name: orders
+    model: ref('shop_orders')
+    defaults: {agg_time_dimension: business_date}
+    entities: [{name: shop, type: primary}]
+    dimensions: [{name: business_date, type: time, type_params: {time_granularity: day}}]
+    measures: [{name: loaves, agg: sum}]
+metrics:
+  - {name: loaves, label: Loaves, type: simple, type_params: {measure: loaves}}
+saved_queries:
+  - name: weekly
+    query_params: {metrics: [loaves], group_by: ["TimeDimension('shop__business_date', 'day')"]}
+    exports: [{name: weekly, config: {export_as: table}}]
+"""
+_UNIT_TEST = """
+unit_tests:
+  - name: a_unit_test_that_would_fail
+    model: towns
+    given: [{input: "source('raw', 'shops')", rows: [{shop: a, town: Ulm}]}]
+    expect: {rows: [{town: Bonn, shops: 7}]}
+"""
+_EXPOSURE = """
+exposures:
+  - {name: screens, type: dashboard, owner: {email: a@b.example}, depends_on: [ref('shop_orders')]}
+"""
+
+REFUSED: dict[str, tuple[Edit, str, str]] = {
+    "a view": (model("materialized='view'"), TOWNS, "`towns` is view"),
+    "an ephemeral model": (model("materialized='ephemeral'"), TOWNS, "`towns` is ephemeral"),
+    "a materialized view": (model("materialized='materialized_view'"), TOWNS, "`towns` is materialized_view"),
+    "an external file": (model("materialized='external'"), TOWNS, "`towns` is external"),
+    "a table function": (model("materialized='table_function'"), TOWNS, "`towns` is table_function"),
+    "what is misspelt": (model("materialized='Table'"), TOWNS, "`towns` is Table"),
+    "a materialization of the project": (
+        both(
+            model("materialized='mine'"),
+            replace(DBT, "macro-paths:\n", "macro-paths:\n  - macros\n"),
+            files(macros__mine="{% materialization mine, default %}{% endmaterialization %}"),
+        ),
+        TOWNS, "`towns` is mine",
+    ),
+    **{
+        f"the strategy {strategy}": (
+            model("materialized='incremental'", f"incremental_strategy='{strategy}'", "unique_key='town'",
+                  "event_time='day'", "begin='2024-01-01'", "batch_size='day'"),
+            TOWNS, f"`towns` is incremental with the strategy `{strategy}`",
+        )
+        for strategy in ("append", "merge", "delete+insert", "microbatch", "insert_overwrite", "Partition")
+    },
+    "dbt's own strategy": (
+        replace(DBT, "    +incremental_strategy: partition\n", ""), f"{MARTS}/shop_orders.sql",
+        "`shop_orders` is incremental with dbt's own strategy",
+    ),
+    **{
+        f"partition_by={column}": (
+            model("materialized='incremental'", f"partition_by={column}"), TOWNS,
+            "partition_by of `towns` is",
+        )
+        for column in ("none", "['business_date', 'town']", "'date_trunc(business_date)'", "{'field': 'day'}")
+    },
+    "another database": (model("materialized='table'", "database='elsewhere'"), TOWNS,
+                         "`towns` is built in the database `elsewhere`"),
+    "a Python model": (write(f"{MARTS}/towns.py", _PYTHON), f"{MARTS}/towns.py", "`towns` is a Python model"),
+    "a function": (
+        both(files(functions__twice="x * 2\n"), write("dbt_project/functions/_f.yml", _FUNCTION)),
+        "dbt_project/functions/twice.sql", "`twice` is a function of the database",
+    ),
+    "a seed as a view": (
+        both(SEEDS, SEED, append(DBT, "    +materialized: view\n")), DBT,
+        "must have a materialized value of 'seed'",
+    ),
+    "a snapshot as a table": (
+        both(SNAPSHOTS, files(snapshots__towns=_SNAPSHOT.replace("MORE", ", materialized='table'"))),
+        DBT, "must have a materialized value of 'snapshot'",
+    ),
+    **{
+        f"sources with {word}": (
+            append(DBT, f"\nsources:\n  bakery:\n    +meta: {{{word}: elsewhere}}\n"),
+            "dbt_project/models/staging/_sources.yml", f"read by dbt from elsewhere: its meta has `{word}`",
+        )
+        for word in ("external_location", "plugin")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_would_not_be_built_as_it_says_is_refused(tmp_path: Path, kind: str) -> None:
+    edit, file, what = REFUSED[kind]
+    found = problems(tmp_path, edit)
+    said = [problem for problem in found if what in " ".join(problem.what.split())]
+    assert file in {problem.file for problem in said}, found
+    assert all(problem.expected and problem.mend for problem in said)
+
+
+BUILT: dict[str, tuple[Edit, Sequence[str]]] = {
+    "a table": (model("materialized='table'"), ["marts.towns"]),
+    "a table that inherits partition_by": (
+        model("materialized='table'", "partition_by='business_date'", "incremental_strategy='partition'"),
+        ["marts.towns"],
+    ),
+    "a snapshot that inherits partition_by": (
+        both(SNAPSHOTS, append(DBT, f"    {PARTITION}"),
+             files(snapshots__towns=_SNAPSHOT.replace("MORE", ""))),
+        ["history.town_history"],
+    ),
+    "a seed that inherits partition_by": (
+        both(SEEDS, append(DBT, f"    {PARTITION}"), SEED), ["reference.levels"],
+    ),
+    "semantic models, metrics and saved queries": (
+        both(
+            write(f"{MARTS}/_semantic.yml", _SEMANTIC),
+            files(models__marts__shop_orders_spine="select date '2024-01-01' as day, 1 as n\n"),
+        ),
+        ["marts.shop_orders_spine"],
+    ),
+    "an exposure": (both(write(TOWNS, _WHOLE), write(f"{MARTS}/_exposures.yml", _EXPOSURE)), ["marts.towns"]),
+    "a unit test": (both(write(TOWNS, _WHOLE), write(f"{MARTS}/_unit.yml", _UNIT_TEST)), ["marts.towns"]),
+    "an analysis": (
+        both(write(TOWNS, _WHOLE), replace(DBT, "model-paths:", 'analysis-paths: ["analyses"]\nmodel-paths:'),
+             files(analyses__shops="select * from {{ ref('towns') }}")),
+        ["marts.towns"],
+    ),
+    "a version of a model": (
+        both(write(f"{MARTS}/towns_v1.sql", _WHOLE),
+             write(f"{MARTS}/_towns.yml", "models: [{name: towns, versions: [{v: 1}]}]\n")),
+        ["marts.towns_v1"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", BUILT)
+def test_what_loads_is_built_as_it_says(bakery: Company, kind: str) -> None:
+    company = bakery.with_own_project()
+    edit, relations = BUILT[kind]
+    edit(company.settings.project_dir)
+    company = company.read_anew()
+    company.land_shops("a", "b")
+    company.land_day(MON, a=3)
+    assert runs(company.run()) == [("", True), (MON, True)]
+    with duckdb.connect(str(company.settings.warehouse_path)) as connection:
+        for relation in relations:
+            [[rows]] = connection.execute(f"select count(*) from {relation}").fetchall()
+            assert rows
+            assert company.deployment.store.latest_builds(relation)[""].rows == rows
+    assert company.in_postgres(MON) == [(MON, "a", 3)]

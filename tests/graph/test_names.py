@@ -1,0 +1,230 @@
+"""Names are had once: by tables, whatever their case and whoever makes them, by steps and by checks."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestration.definitions import build_definitions
+from orchestration.project import load_project
+from orchestration.settings import Settings
+from tests.company import BAKERY
+from tests.gate.edits import Edit, append, both, copy, replace, write
+from tests.graph.test_rules_at_load import problems
+
+MARTS = "dbt_project/models/marts"
+DBT = "dbt_project/dbt_project.yml"
+YAML = "dbt_project/models/staging/_staging.yml"
+TESTS = "dbt_project/tests"
+SNAPSHOTS = append(DBT, "\nsnapshots:\n  bakery:\n    +post-hook: '{{ record_table_version() }}'\n")
+SEEDS = append(
+    DBT, "\nseeds:\n  bakery:\n    +schema: marts\n    +post-hook: '{{ record_table_version() }}'\n"
+)
+_SQL = "select town from {{ source('raw', 'shops') }}\n"
+_TEST = "select * from {{ ref('stg_weather') }} where rain_mm < 0\n"
+
+
+def model(name: str, *words: str) -> Edit:
+    said = ", ".join(("materialized='table'", *words))
+    return write(f"{MARTS}/{name}.sql", f"{{{{ config({said}) }}}}\n{_SQL}")
+
+
+def own_test(name: str) -> Edit:
+    return write(f"{TESTS}/{name}.sql", _TEST)
+
+
+def named_test(name: str) -> Edit:
+    return replace(YAML, "          - unique\n", f"          - unique: {{name: {name}}}\n")
+
+
+def export_of(name: str) -> Edit:
+    """Let an export, its model and both files have a name."""
+    return both(
+        write(
+            f"dbt_project/models/exports/{name}.sql",
+            (BAKERY / "dbt_project/models/exports/exp_weather_report.sql").read_text(),
+        ),
+        copy("exports/exp_weather_report.yml", f"exports/{name}.yml"),
+        replace(f"exports/{name}.yml", "model: exp_weather_report", f"model: {name}"),
+        replace(f"exports/{name}.yml", "object: ", "object: other/"),
+    )
+
+
+TAKEN: dict[str, tuple[Edit, str, str]] = {
+    "an alias onto a raw table": (
+        model("copied", "alias='orders'", "schema='raw'"),
+        f"{MARTS}/copied.sql",
+        "`raw.orders` is the table of",
+    ),
+    "an alias onto a raw table in other letters": (
+        model("copied", "alias='ORDERS'", "schema='Raw'"),
+        f"{MARTS}/copied.sql",
+        "`Raw.ORDERS` is the table of",
+    ),
+    "two models of one alias": (
+        both(model("one", "alias='towns'"), model("two", "alias='towns'")),
+        DBT,
+        "dbt cannot parse the project",
+    ),
+    "two models whose aliases differ by case": (
+        both(model("one", "alias='towns'"), model("two", "alias='Towns'")),
+        f"{MARTS}/two.sql",
+        "`marts.Towns` is the table of `two` and of another",
+    ),
+    "two models whose schemas differ by case": (
+        both(
+            model("one", "alias='towns'", "schema='areas'"), model("two", "alias='towns'", "schema='Areas'")
+        ),
+        f"{MARTS}/two.sql",
+        "`Areas.towns` is the table of `two` and of another",
+    ),
+    "a seed onto a model": (
+        both(SEEDS, model("one", "alias='TOWNS'"), write("dbt_project/seeds/towns.csv", "town\nUlm\n")),
+        "dbt_project/seeds/towns.csv",
+        "`marts.towns` is the table of `towns` and of another",
+    ),
+    "a snapshot onto a model": (
+        both(
+            SNAPSHOTS,
+            model("one", "alias='TOWNS'"),
+            write(
+                "dbt_project/snapshots/towns.sql",
+                "{% snapshot towns %}{{ config(unique_key='town',"
+                " strategy='check', check_cols='all', target_schema='marts') }}" + _SQL + "{% endsnapshot %}",
+            ),
+        ),
+        "dbt_project/snapshots/towns.sql",
+        "`marts.towns` is the table of `towns` and of another",
+    ),
+    "a model of a source's name": (
+        model("orders"),
+        f"{MARTS}/orders.sql",
+        "`orders` is the name of two tables",
+    ),
+    "a model of a source's name in other letters": (
+        model("Orders"),
+        f"{MARTS}/Orders.sql",
+        "`Orders` is the name of two tables",
+    ),
+    "models whose names differ by case": (
+        model("Shop_Orders", "schema='areas'"),
+        f"{MARTS}/shop_orders.sql",
+        "is the name of two tables",
+    ),
+    **{
+        f"the schema {schema}": (
+            model("towns", f"schema='{schema}'"),
+            f"{MARTS}/towns.sql",
+            f"`towns` lies in the schema `{schema}`, which is not the project's",
+        )
+        for schema in (
+            "raw",
+            "sluice",
+            "Sluice",
+            "quarantine",
+            "delivered",
+            "information_schema",
+            "pg_catalog",
+            "temp",
+            "system",
+        )
+    },
+    **{
+        f"the alias {alias!r}": (
+            model("towns", f"alias='{alias}'"),
+            f"{MARTS}/towns.sql",
+            "the alias of `towns` is",
+        )
+        for alias in ("my towns", "my-towns", "my.towns", "1towns", "t\u00f6wns")
+    },
+    "a schema that is no word": (
+        model("towns", "schema='my marts'"),
+        f"{MARTS}/towns.sql",
+        "the schema of `towns` is `my marts`",
+    ),
+    "a model with the step of a raw table": (
+        model("x", "schema='load'", "alias='orders'"),
+        f"{MARTS}/x.sql",
+        "the step `load__orders` that builds `x`",
+    ),
+    "a model with the step of an export": (
+        model("x", "schema='deliver'", "alias='exp_shop_orders'"),
+        f"{MARTS}/x.sql",
+        "has the name of another",
+    ),
+    "two models with one step": (
+        both(model("one", "schema='a__b'", "alias='c'"), model("two", "schema='a'", "alias='b__c'")),
+        f"{MARTS}/two.sql",
+        "the step `a__b__c` that builds `two` has the name of another",
+    ),
+    **{
+        f"a test called {name}": (
+            named_test(name),
+            YAML,
+            f"is called `{name}`, as a check of the platform is",
+        )
+        for name in ("expectations", "contract", "gate", "delivery", "reconciled", "Expectations")
+    },
+    "a singular test of such a name": (
+        own_test("contract"),
+        f"{TESTS}/contract.sql",
+        "is called `contract`, as a check of the platform is",
+    ),
+    "tests whose names differ by case": (
+        both(own_test("no_rain"), own_test("No_Rain")),
+        f"{TESTS}/No_Rain.sql",
+        "two tests of `staging.stg_weather`",
+    ),
+    "a test with a space in its name": (
+        named_test("'every order once'"),
+        DBT,
+        "do not contain any spaces",
+    ),
+    "a test with a dash in its name": (own_test("no-rain"), f"{TESTS}/no-rain.sql", "in its name"),
+    "sources whose names differ by case": (
+        both(
+            copy("contracts/weather.odcs.yaml", "contracts/weather2.odcs.yaml"),
+            replace("contracts/weather2.odcs.yaml", "name: weather\n", "name: Weather\n"),
+        ),
+        "contracts/weather2.odcs.yaml",
+        "a second contract for `Weather`",
+    ),
+    "a source of no word": (
+        replace("contracts/weather.odcs.yaml", "name: weather\n", "name: the-weather\n"),
+        "contracts/weather.odcs.yaml",
+        "the source is called `the-weather`",
+    ),
+    "an export whose name differs by case": (
+        export_of("exp_Weather_Report"),
+        "exports/exp_weather_report.yml",
+        "is the name of two exports",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_name_that_is_taken_is_told_with_its_file(tmp_path: Path, name: str) -> None:
+    edit, file, what = TAKEN[name]
+    found = problems(tmp_path, edit)
+    assert file in {item.file for item in found if what in " ".join(item.what.split())}, found
+    assert all(problem.expected and problem.mend for problem in found)
+
+
+FREE: dict[str, Edit] = {
+    "an alias of its own": model("one", "alias='towns'", "schema='areas'"),
+    "the name of a table in another schema": model("one", "alias='shop_orders'", "schema='areas'"),
+    "a test of another table's test's name": both(
+        named_test("no_doubles"),
+        write(f"{TESTS}/no_doubles.sql", "select * from {{ ref('stg_weather') }} where rain_mm < 0\n"),
+    ),
+    "the schema main": model("towns", "schema='main'"),
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_name_that_is_free_loads_as_a_graph(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "bakery"
+    shutil.copytree(BAKERY, folder)
+    FREE[name](folder)
+    settings = Settings.load({}, project_dir=folder, data_dir=tmp_path / "data")
+    build_definitions(settings, load_project(settings)).get_repository_def()

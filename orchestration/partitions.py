@@ -100,6 +100,16 @@ class Partitioning:
             moment = following(self.grain, moment)
 
 
+def place(name: str, key: str) -> str:
+    """Return a partition of what is called so in words; the name alone of what has no partitions."""
+    return f"{name} [{key}]" if key else name
+
+
+def as_option(key: str) -> str:
+    """Return how a command is told of a partition, with a space before it; nothing where there are none."""
+    return f" --partition {key}" if key else ""
+
+
 def grain_of(key: str) -> Grain | None:
     """Return the grain of time whose key this is, if any."""
     for grain in KEY_FORMATS:

@@ -223,8 +223,9 @@ def content(
         target, store = work.target(export), work.deployment.store
         moment, key = parse_moment(on, work.now), target.export.key_fields
         scopes = scopes_of(store, export)
-        if partition is not None and target.export.spec.partitions == "each":
-            scopes = [work.partition(target, partition)]
+        wanted = None if partition is None else work.partition(target, partition)
+        if wanted is not None and target.export.spec.partitions == "each":
+            scopes = [wanted]
         found = held_at(store, export, key, moment, scopes)
         shown = table(f"{export} at {moment:%Y-%m-%d %H:%M:%S} UTC", "partition", "#rows", "last delivery")
         for item in found:

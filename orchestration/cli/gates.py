@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.cli.running import partition_option
-from orchestration.partitions import Grain
+from orchestration.partitions import UNPARTITIONED, Grain, place
 from orchestration.problems import did_you_mean
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport, Verdict
@@ -62,26 +62,32 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
 def show_release(release: Release, out: Console) -> None:
     """Print what was released, and what happens next."""
     for item in sorted(release.checks, key=lambda item: (item.relation, item.partition_key, item.check)):
-        out.print(f"{item.relation} [{item.partition_key}] check `{item.check}` lets pass", markup=False)
-    out.print(f"{release.export} [{release.partition_key}] is {release}", markup=False, style="yellow")
+        out.print(f"{place(item.relation, item.partition_key)} check `{item.check}` lets pass", markup=False)
+    out.print(f"{place(release.export, release.partition_key)} is {release}", markup=False, style="yellow")
     out.print("`sluice run`, or the daemon's sensor, sends it now; once, and on this very data alone.")
 
 
-def export_and_day(project: Project, export: str, partition_key: str) -> None:
-    """Check that there is such an export, and that its model has partitions of such a key.
+def export_and_day(project: Project, export: str, named: str | None) -> str:
+    """Return the partition of an export that is named; of a model without partitions none is, and it is "".
 
     Raises:
-        ValueError: otherwise.
+        ValueError: there is no such export, or its model has no such partition.
     """
     if export not in project.exports:
         raise ValueError(f"no export `{export}`; {did_you_mean(export, project.exports)}")
     relation = project.node_of(project.exports[export]).relation
     partitioning = project.lineage.tables[relation].partitioning
-    if not partitioning.holds(partition_key):
+    key = named or UNPARTITIONED
+    if not partitioning.holds(key):
+        if not key:
+            raise ValueError(f"`{export}` expects {partition_option(partitioning)}")
+        if not partitioning.partitioned:
+            raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
         noun = {Grain.DAILY: "day", Grain.DROP: "id of a drop"}.get(partitioning.grain, "partition key")
         raise ValueError(
-            f"--partition {partition_key!r} is no {noun}; `{export}` expects {partition_option(partitioning)}"
+            f"--partition {key!r} is no {noun}; `{export}` expects {partition_option(partitioning)}"
         )
+    return key
 
 
 def parse_until(text: str) -> datetime:

@@ -151,13 +151,16 @@ def status(
 
 
 Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
-Day = Annotated[str, typer.Option("--partition", help="The day, as 2022-10-05.")]
+Day = Annotated[
+    str | None,
+    typer.Option("--partition", help="The day, as 2022-10-05; none of a model that is not partitioned."),
+]
 
 
 @app.command()
 def gate(
     export: Export,
-    partition: Day,
+    partition: Day = None,
     everything: Annotated[bool, typer.Option("--all", help="Every day of trailing windows, too.")] = False,
     project: Project = None,
     data: DataDir = None,
@@ -173,8 +176,8 @@ def gate(
         from orchestration.project import load_project
 
         loaded = load_project(settings)
-        export_and_day(loaded, export, partition)
-        report = gate_report(Deployment(settings), loaded, export, partition)
+        key = export_and_day(loaded, export, partition)
+        report = gate_report(Deployment(settings), loaded, export, key)
     show_gate(report, export, out, everything=everything)
     raise typer.Exit(0 if report.open else 1)
 
@@ -182,9 +185,9 @@ def gate(
 @app.command()
 def release(
     export: Export,
-    partition: Day,
     reason: Annotated[str, typer.Option(help="Why it may go out although checks failed.")],
     until: Annotated[str, typer.Option(help="When this ends if it was not used, as 2026-05-01T06:00 (UTC).")],
+    partition: Day = None,
     check: Annotated[
         list[str] | None,
         typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
@@ -203,10 +206,8 @@ def release(
         from orchestration.project import load_project
 
         loaded = load_project(settings)
-        export_and_day(loaded, export, partition)
-        request = Request(
-            export, partition, reason, by or whoever_asks(), parse_until(until), tuple(check or ())
-        )
+        key = export_and_day(loaded, export, partition)
+        request = Request(export, key, reason, by or whoever_asks(), parse_until(until), tuple(check or ()))
         with open_instance(settings) as instance:
             recorded = record_release(Deployment(settings), loaded, instance, request)
     show_release(recorded, out)

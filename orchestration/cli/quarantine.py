@@ -99,6 +99,8 @@ def _key(contract: "SourceContract", partition: str) -> str:
     from orchestration.partitions import SNAPSHOT_PARTITION
 
     if not contract.partitioning.partitioned:
+        if partition not in ("", SNAPSHOT_PARTITION):
+            raise ValueError(f"--partition {partition!r}: `{contract.name}` has no partitions; expected none")
         return SNAPSHOT_PARTITION
     if not contract.partitioning.holds(partition):
         raise ValueError(f"--partition {partition!r} is no {contract.grain} partition of `{contract.name}`")

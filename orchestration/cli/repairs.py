@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli.main import DataDir, DemoDestinations, Project, app, out, settings_of, usage_errors
+from orchestration.partitions import place
 
 if TYPE_CHECKING:
     from orchestration.deployment import Deployment
@@ -139,7 +140,7 @@ def judge(
         out.print(text, style="red", markup=False, soft_wrap=True)
     out.print(_counted(judged.checks))
     if ready:
-        names = ", ".join(f"{row.name} [{row.partition_key}]" for row in ready[:_MOST_KEYS_SHOWN])
+        names = ", ".join(place(row.name, row.partition_key) for row in ready[:_MOST_KEYS_SHOWN])
         more = f" and {len(ready) - _MOST_KEYS_SHOWN} more" if len(ready) > _MOST_KEYS_SHOWN else ""
         out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
     if not judged.checks:

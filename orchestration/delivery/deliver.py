@@ -21,6 +21,7 @@ from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened,
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.deployment import Deployment
 from orchestration.lineage import Table
+from orchestration.partitions import place
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed, GateReport
 from orchestration.settings import Settings
@@ -247,7 +248,7 @@ def _use_releases(
     for release in report.releases:
         if not deployment.store.releases.use(release, version):
             raise DeliveryError(
-                f"the release of `{export.name}` [{partition_key}] was used for another version meanwhile",
+                f"the release of {place(export.name, partition_key)} was used for another version meanwhile",
                 "a release that nothing has gone out under",
                 "look at what was sent, and release again if it must",
             )

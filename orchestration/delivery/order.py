@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestration.delivery.destinations.base import DeliveryError, Mode, Receipt, Refused, Scope, Shard
 from orchestration.delivery.planning.difference import Difference
 from orchestration.delivery.planning.limits import Limits
+from orchestration.partitions import as_option, place
 from orchestration.state.records import Delivery, DeliveryKind
 
 if TYPE_CHECKING:
@@ -129,9 +130,9 @@ class DeliveryHeld(Exception):
         self.delivery = delivery
         reasons = "\n".join(f"- {reason}" for reason in delivery.reasons)
         super().__init__(
-            f"delivery {delivery.delivery_id} of {delivery.export} [{delivery.partition_key}] is held,"
+            f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} is held,"
             f" nothing was sent:\n\n{reasons}\n\nlook at it: `sluice plan {delivery.export}"
-            f" --partition {delivery.partition_key}`; then `sluice approve {delivery.delivery_id} --reason …`"
+            f"{as_option(delivery.partition_key)}`; then `sluice approve {delivery.delivery_id} --reason …`"
             f" or `sluice reject {delivery.delivery_id} --reason …`"
         )
 
@@ -142,8 +143,9 @@ class DeliveryRejected(Exception):
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         super().__init__(
-            f"delivery {delivery.delivery_id} of {delivery.export} [{delivery.partition_key}] was rejected by"
-            f" {delivery.decided_by}: {delivery.decision}; nothing is sent until the partition is built anew"
+            f"delivery {delivery.delivery_id} of {place(delivery.export, delivery.partition_key)} was"
+            f" rejected by {delivery.decided_by}: {delivery.decision}; nothing is sent until the partition is"
+            " built anew"
         )
 
 

@@ -130,11 +130,14 @@ def _has_every_row(delivery: Delivery) -> bool:
 def _drop_old_bases(store: StateStore, newest: Delivery, folder: Path) -> None:
     """Delete the files of bases that no record names any more; `folder` is that of the newest partition.
 
+    Of an export without partitions that is the export's own, beside those of other exports.
+
     Younger ones stay: somebody who looks without the lease may be reading them.
     """
     oldest = time.time() - _OLD_BASE_SECONDS
+    whole = folder.parent if newest.partition_key else folder
     for partition in (
-        [folder] if newest.scope else [path for path in folder.parent.iterdir() if path.is_dir()]
+        [folder] if newest.scope else [whole, *(path for path in whole.iterdir() if path.is_dir())]
     ):
         # A base lies with the partition whose delivery it was written after, whatever its scope.
         recorded = [store.deliveries.base(newest.export, scope) for scope in {"", partition.name}]

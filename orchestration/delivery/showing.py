@@ -11,6 +11,7 @@ import dagster as dg
 from orchestration.delivery.destinations.base import DeliveryError, Refused
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
+from orchestration.partitions import as_option
 from orchestration.quality.gate import GateReport, Verdict
 from orchestration.quality.reporting import findings_table, passed_table, text_table
 from orchestration.state.records import DeliveryStatus
@@ -101,7 +102,7 @@ def problem_result(
             "changed": delivery.changed,
             "removed": delivery.removed,
             "unchanged": delivery.unchanged,
-            "to look at it": f"sluice plan {delivery.export} --partition {delivery.partition_key}",
+            "to look at it": f"sluice plan {delivery.export}{as_option(delivery.partition_key)}",
         }
         if isinstance(problem, DeliveryHeld):
             metadata["held by"] = text_table(("limit",), [(reason,) for reason in delivery.reasons])

@@ -13,6 +13,7 @@ from orchestration.delivery.deliver import Target, is_todays
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.travel import moment_of
 from orchestration.deployment import Deployment
+from orchestration.partitions import as_option, place
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 
@@ -40,7 +41,7 @@ def approve(
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and outdated:
         raise NotDecidable(
             f"delivery {_short(delivery)} was planned of data that are built anew since: the next run makes"
-            f" another plan; `sluice plan {delivery.export} --partition {delivery.partition_key}` shows it"
+            f" another plan; `sluice plan {delivery.export}{as_option(delivery.partition_key)}` shows it"
         )
     ended = expired(target.export, deployment.settings.project_dir, datetime.now(UTC).date())
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and ended:
@@ -146,7 +147,7 @@ def _require_todays(deployment: Deployment, target: Target, delivery: Delivery) 
 
 
 def _why_not(deployment: Deployment, delivery: Delivery) -> str:
-    name = f"delivery {_short(delivery)} of {delivery.export} [{delivery.partition_key}]"
+    name = f"delivery {_short(delivery)} of {place(delivery.export, delivery.partition_key)}"
     match delivery.status:
         case DeliveryStatus.SUPERSEDED:
             known = deployment.store.deliveries.of_export(delivery.export, delivery.scope)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
-from orchestration.partitions import SNAPSHOT_PARTITION, Grain, Partitioning
+from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
 from orchestration.project import Project
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.quality.on_record import OnRecord
@@ -60,6 +60,10 @@ class Records:
         lineage = self._project.lineage
         relations = lineage.partitionings.get(partitioning, ())
         sources = {name for relation in relations for name in lineage.sources(relation)} & self.drops.keys()
+        if not partitioning.partitioned:
+            # What stands on seeds alone comes with the project.
+            alone = any(not lineage.sources(name) & self.drops.keys() for name in relations)
+            return {UNPARTITIONED} if alone or any(self.drops[name] for name in sources) else set()
         if not partitioning.grain.timed:
             alike = (name for name in sources if lineage.tables[name].partitioning == partitioning)
             return {key for name in alike for key in self.drops[name] if partitioning.holds(key)}

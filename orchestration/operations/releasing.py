@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration.deployment import Deployment
+from orchestration.partitions import place
 from orchestration.project import Project
 from orchestration.quality.gate import Finding, Gate, GateReport, Verdict
 from orchestration.state.records import FailedCheck, Release
@@ -55,7 +56,7 @@ def release(
         raise NotReleasable(f"--until {request.until:%Y-%m-%d %H:%M} UTC is past; expected a time to come")
     report = gate_report(deployment, project, request.export, request.partition_key)
     if report.open:
-        raise NotReleasable(f"the gate of `{request.export}` [{request.partition_key}] is open already")
+        raise NotReleasable(f"the gate of {place(request.export, request.partition_key)} is open already")
     failed = [item for item in report.findings if item.verdict is Verdict.FAILED]
     chosen = _chosen(failed, request.checks)
     _require_releasable(project, report, chosen)
@@ -108,13 +109,13 @@ def _require_releasable(project: Project, report: GateReport, chosen: Collection
 
 def _show(instance: dg.DagsterInstance, project: Project, recorded: Release) -> None:
     checks = "\n".join(
-        f"- `{item.relation}` [{item.partition_key}] check `{item.check}`"
+        f"- {place(f'`{item.relation}`', item.partition_key)} check `{item.check}`"
         for item in sorted(recorded.checks, key=lambda item: (item.relation, item.partition_key, item.check))
     )
     instance.report_runless_asset_event(
         dg.AssetObservation(
             dg.AssetKey(project.exports[recorded.export].asset_key),
-            partition=recorded.partition_key,
+            partition=recorded.partition_key or None,
             description=str(recorded),
             metadata={
                 "released by": recorded.released_by,

@@ -14,7 +14,7 @@ from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
 from orchestration.operations.holds import publish_holds
-from orchestration.partitions import Grain
+from orchestration.partitions import Grain, place
 from orchestration.project import Project
 
 
@@ -104,7 +104,7 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
         for note in due.notes:
             context.log.info(note)
         for item in publish_holds(context.instance, project, deployment.store, due.held):
-            context.log.warning(f"{item.export} [{item.partition_key}] is held")
+            context.log.warning(f"{place(item.export, item.partition_key)} is held")
         # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
         # dies in between asks again.
         for run in due.runs:

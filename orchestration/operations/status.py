@@ -179,10 +179,16 @@ def _unset_variable(deployment: Deployment, export: Export) -> str | None:
 
 
 def _missing(project: Project, records: Records, relation: str, key: str) -> list[str]:
-    """Return the partitioned sources of which something has not landed, and what of them."""
+    """Return the sources of which something has not landed, and what of them.
+
+    Snapshots are among them for what is not partitioned: all else is asked for once its own have landed.
+    """
+    partitioned = project.lineage.tables[relation].partitioning.partitioned
     missing: list[str] = []
     for source, keys in project.lineage.made_of(relation, key).items():
-        if not project.lineage.tables[source].partitioning.partitioned:
+        if project.lineage.tables[source].partitioning.partitioned != partitioned:
+            continue
+        if source not in records.drops:  # a seed, which comes with the project
             continue
         lacking = [required for required in keys if records.drop(source, required) is None]
         if lacking and len(keys) == 1 and keys == [key]:

@@ -206,6 +206,57 @@ def test_the_same_delivery_again_changes_nothing(case: Case, make: MakeShard, mo
     assert held(case) == as_meant(rows)
 
 
+@pytest.fixture
+def whole(make: MakeShard) -> MakeShard:
+    """The same of a model without partitions: the destination's object is its scope."""
+
+    def write(mode: Mode, rows: Sequence[Row], **stated: Any) -> Shard:
+        return replace(make(mode, rows, partition="", **stated), partition_column=None)
+
+    return write
+
+
+@each(*Mode)
+def test_a_model_without_partitions_arrives_and_is_replaced(case: Case, whole: MakeShard, mode: Mode) -> None:
+    first = rows_of(DAY, 9, "first")
+    shard = whole(mode, first, full=True)
+    deliver(case, shard)
+    assert held(case) == as_meant(first)
+    again = deliver(case, shard)
+    assert held(case) == as_meant(first)
+    assert again.pending() == []
+    if mode in SCOPED:  # all that the object holds is replaced, whatever its day
+        other = other_items(rows_of(NEXT_DAY, 4, "other"), 50)
+        second = whole(mode, other, full=True, supersedes=shard.delivery_id)
+        deliver(case, second)
+        assert held(case) == as_meant(other)
+        deliver(case, whole(mode, [], full=True, supersedes=second.delivery_id))
+        assert held(case) == []
+    elif mode is Mode.APPEND:
+        more = other_items(rows_of(DAY, 3, "more"), 50)
+        deliver(case, whole(mode, more, supersedes=shard.delivery_id))
+        assert held(case) == as_meant(first + more)
+    else:
+        changed = rows_of(DAY, 3, "changed")
+        others = [[case.name("note")]] * 3
+        deliver(case, whole(mode, changed, changes=Change.CHANGED, changed_fields=others))
+        assert held(case) == as_meant(changed + first[3:])
+
+
+def test_what_has_no_partitions_is_read_back_and_forgotten(case: Case, whole: MakeShard) -> None:
+    scope = replace(case.scope(""), partition_column=None)
+    capabilities = case.destination_class.capabilities
+    rows = rows_of(DAY, 6, "there")
+    deliver(case, whole(any_mode(case), rows, full=True))
+    if capabilities.read_back:
+        found = [row for batch in case.destination().read_back(scope) for row in batch.to_pylist()]
+        assert in_order(case, found, ITEM_FIELDS) == as_meant(rows)
+    if capabilities.delete:
+        given = {case.name("business_date"): date.fromisoformat(DAY), case.name("item"): 3}
+        assert case.destination().forget(scope, [{name: given[name] for name in case.key}]) == 1
+        assert held(case) == as_meant([row for row in rows if row[0] != 3])
+
+
 @each(*INCREMENTAL, in_parts=True)
 def test_a_delivery_is_taken_up_where_it_ended(case: Case, make: MakeShard, mode: Mode) -> None:
     rows = rows_of(DAY, 23, "pending")

@@ -10,6 +10,8 @@ a byte gets to a disk or a bucket (`orchestration.areas`), what consumers do wit
     <object>/latest.json                               names the newest partition's, for `partitions: latest`
     <object>/<partition>.done                          if wanted: last, with the id of the delivery shown
 
+The folder of a model without partitions is `snapshot`.
+
 What is shown is swapped on condition that nobody else has swapped it since it was read, so of two senders at
 once none is lost, and none puts an older delivery over a newer one.
 """
@@ -32,7 +34,7 @@ from ..shards import check_shard
 from . import manifests, parts, writing
 from .connection import BlobConnection, connection_of
 from .erasure import Erasure
-from .manifests import LATEST, MANIFEST, Manifest, Standing
+from .manifests import LATEST, MANIFEST, Manifest, Standing, folder_of
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9_.=+:-]*")
 T = TypeVar("T")
@@ -106,7 +108,7 @@ class BlobDestination(Destination):
         self._check_shard(shard)
 
         def look() -> None:
-            next(self._area.listing(self._at(shard.partition_key, MANIFEST)), None)
+            next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
         self._explained(f"delivery of {shard.export}, partition {shard.partition_key}, to", look)
 
@@ -164,10 +166,10 @@ class BlobDestination(Destination):
         return posixpath.join(self._object, *below)
 
     def _own_at(self, shard: Shard) -> str:
-        return self._at(shard.partition_key, shard.delivery_id, MANIFEST)
+        return self._at(folder_of(shard.partition_key), shard.delivery_id, MANIFEST)
 
     def _check_shard(self, shard: Shard) -> None:
-        for what, segment in (("partition", shard.partition_key), ("id", shard.delivery_id)):
+        for what, segment in (("partition", folder_of(shard.partition_key)), ("id", shard.delivery_id)):
             if _SEGMENT.fullmatch(segment) is None:
                 raise DeliveryError(
                     f"the delivery's {what} {segment!r} is no folder name",
@@ -186,7 +188,7 @@ class BlobDestination(Destination):
             parts.check_rows(engine, shard, self._settings.format)
 
     def _arrived(self, shard: Shard) -> bool:
-        shown_at, own_at = self._at(shard.partition_key, MANIFEST), self._own_at(shard)
+        shown_at, own_at = self._at(folder_of(shard.partition_key), MANIFEST), self._own_at(shard)
         shown = manifests.read(self._area, shown_at)
         if shown is None:
             return False
@@ -203,7 +205,7 @@ class BlobDestination(Destination):
     def _batches(self, scope: Scope) -> Generator[Any]:
         with scratch_engine() as (engine, scratch):
             for delivery in self._shown(scope):
-                folder = self._at(str(delivery["partition_key"]), str(delivery["folder"]))
+                folder = self._at(folder_of(str(delivery["partition_key"])), str(delivery["folder"]))
                 held = manifests.fields_of(delivery)
                 for file in delivery["files"]:
                     with writing.local_copy(self._area, f"{folder}/{file['path']}", scratch) as part:
@@ -212,7 +214,7 @@ class BlobDestination(Destination):
                         )
 
     def _forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
-        partitions = [scope.partition_key]
+        partitions = [folder_of(scope.partition_key)]
         if scope.partition_column is None:
             listed = self._area.listing(self._at("*", MANIFEST))
             partitions = sorted(entry.path.split("/")[-2] for entry in listed)
@@ -224,7 +226,7 @@ class BlobDestination(Destination):
         return len(found)
 
     def _send(self, shard: Shard, journal: Journal) -> Receipt:
-        shown_at = self._at(shard.partition_key, MANIFEST)
+        shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
         shown = manifests.read(self._area, shown_at)
         own = manifests.read(self._area, self._own_at(shard))
         # Twice, so that nothing is written for a plan that cannot be shown.
@@ -254,7 +256,7 @@ class BlobDestination(Destination):
 
     def _write(self, shard: Shard, journal: Journal) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
-        folder, form = self._at(shard.partition_key, shard.delivery_id), self._settings.format
+        folder, form = self._at(folder_of(shard.partition_key), shard.delivery_id), self._settings.format
         with scratch_engine() as (engine, scratch):
             files: list[Manifest] = []
             rows = self._settings.rows_per_part
@@ -273,7 +275,7 @@ class BlobDestination(Destination):
 
     def _show(self, shard: Shard, own: Manifest) -> Manifest:
         """Show a delivery in its partition, and the partition as the newest one; return what is shown."""
-        shown_at = self._at(shard.partition_key, MANIFEST)
+        shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
 
         def of_partition(shown: Manifest | None) -> Manifest | None:
             if manifests.standing(shown, shard, self._area.path(shown_at)) is not Standing.NEXT:
@@ -294,8 +296,8 @@ class BlobDestination(Destination):
 
     def _others(self, shard: Shard) -> list[str]:
         """Return the folders of the partition's other deliveries."""
-        below = len(self._at(shard.partition_key)) + 1
-        listed = self._area.listing(self._at(shard.partition_key, "*", "*"))
+        below = len(self._at(folder_of(shard.partition_key))) + 1
+        listed = self._area.listing(self._at(folder_of(shard.partition_key), "*", "*"))
         names = {entry.path[below:].partition("/")[0] for entry in listed}
         return sorted(names - {shard.delivery_id})
 
@@ -308,7 +310,7 @@ class BlobDestination(Destination):
 
     def _shown(self, scope: Scope) -> list[Manifest]:
         """Return the deliveries that the scope is made of."""
-        paths = [self._at(scope.partition_key, MANIFEST)]
+        paths = [self._at(folder_of(scope.partition_key), MANIFEST)]
         if scope.partition_column is None:
             latest = self._latest(scope)
             paths = [self._at(str(latest["manifest"]))] if latest else []
@@ -319,12 +321,12 @@ class BlobDestination(Destination):
 
     def _mark_done(self, shard: Shard, shown: Manifest) -> None:
         newest = manifests.ids_of(shown)[-1]
-        marker, content = self._at(f"{shard.partition_key}.done"), f"{newest}\n".encode()
+        marker, content = self._at(f"{folder_of(shard.partition_key)}.done"), f"{newest}\n".encode()
         if self._area.read(marker) != content:
             self._area.write(marker, [content])
 
     def _check_parts(self, shard: Shard, own: Manifest) -> None:
-        below = f"{shard.partition_key}/{own['folder']}"
+        below = f"{folder_of(shard.partition_key)}/{own['folder']}"
         folder = self._at(below)
         sizes = {entry.path: entry.size for entry in self._area.listing(f"{folder}/*")}
         for part in own["files"]:
@@ -341,7 +343,7 @@ class BlobDestination(Destination):
         files = own["files"] if own else ()
         return Receipt(
             rows=shard.rows,
-            location=f"{self.canonical_object()}/{shard.partition_key}/{MANIFEST}",
+            location=f"{self.canonical_object()}/{folder_of(shard.partition_key)}/{MANIFEST}",
             already_delivered=already,
             details={
                 "delivery_id": shard.delivery_id,

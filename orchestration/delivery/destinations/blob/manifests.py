@@ -20,6 +20,8 @@ from ..errors import DeliveryError
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
 FORMAT = 2
+# What `sluice status` calls the one partition of a source that has none.
+_WITHOUT_PARTITIONS = "snapshot"
 # How many earlier deliveries a shown manifest remembers: an attempt that is older than all of them is
 # stopped by the engine, which lets one process at a time send to an object.
 _REMEMBERED = 1000
@@ -33,6 +35,11 @@ class Standing(StrEnum):
     NEXT = "next"
     SHOWN = "shown"
     OLDER = "older"
+
+
+def folder_of(partition_key: str) -> str:
+    """Return the name of a partition's folder; what has no partitions has a folder, too."""
+    return partition_key or _WITHOUT_PARTITIONS
 
 
 def own_manifest(
@@ -91,7 +98,7 @@ def latest_of(own: Manifest) -> Manifest:
     copied = ("format", "export", "partition_key", "bounds", "delivery_id", "mode", "supersedes")
     return {
         **{name: own[name] for name in copied},
-        "manifest": f"{own['partition_key']}/{MANIFEST}",
+        "manifest": f"{folder_of(str(own['partition_key']))}/{MANIFEST}",
     }
 
 

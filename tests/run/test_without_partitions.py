@@ -1,0 +1,208 @@
+"""An export of a model without partitions: delivered, shown, and asked for without a partition."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from orchestration.operations.status import Standing
+from tests.company import MON, Company, failures, held, runs
+from tests.gate.edits import append, both, replace, write
+from tests.run.test_repairs import sluice
+
+pytestmark = pytest.mark.long
+EXPORT = "exp_shop_list"
+MODEL = f"exports.{EXPORT}"
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+SEEDS = "\nseeds:\n  bakery:\n    +schema: reference\n    +post-hook: '{{ record_table_version() }}'\n"
+WAYS = [
+    ("postgres", "append"), ("postgres", "upsert"), ("postgres", "mirror"), ("postgres", "snapshot"),
+    ("blob", "append"), ("blob", "snapshot"),
+]  # fmt: skip
+
+
+def with_export(company: Company, kind: str = "blob", mode: str = "snapshot", more: str = "") -> Company:
+    """Add an export of the shops, which are a snapshot, below the folder that partitions all models."""
+    own = company.with_own_project()
+    connection, place = {"postgres": ("shop_screens", "bakery.shops"), "blob": ("miller", "shops")}[kind]
+    both(
+        write(
+            f"dbt_project/models/exports/{EXPORT}.sql",
+            "{{ config(materialized='table') }}\nselect shop, town from {{ source('raw', 'shops') }}\n",
+        ),
+        append(
+            "dbt_project/models/exports/_exports.yml",
+            f"  - name: {EXPORT}\n    description: The shops.\n    columns:\n"
+            "      - {name: shop, data_type: varchar, description: The shop.}\n"
+            "      - {name: town, data_type: varchar, description: Its town.}\n",
+        ),
+        write(
+            f"expectations/{EXPORT}.yml",
+            "expectations:\n  - type: expect_column_values_to_not_be_in_set\n"
+            "    kwargs: {column: town, value_set: [Nowhere]}\n    severity: critical\n"
+            "    meta: {notes: A town is a town.}\n",
+        ),
+        write(
+            f"exports/{EXPORT}.yml",
+            f"model: {EXPORT}\ndestination: {{type: {kind}, connection: {connection}, object: {place}}}\n"
+            f"key: [shop]\nmode: {mode}\npartitions: latest\nowner: counter@bakery.example\n"
+            f"purpose: The shops, for all.\n{more}",
+        ),
+    )(own.settings.project_dir)
+    return own.read_anew()
+
+
+def arrived(company: Company, kind: str) -> list[tuple[Any, ...]]:
+    """What the receiver sees: the table, or the parts that the manifests name."""
+    if kind == "blob":
+        rows: list[tuple[Any, ...]] = []
+        for path in (company.container / "shops").glob("*/manifest.json"):
+            shown = json.loads(path.read_text())
+            for delivery in shown.get("deliveries", [shown]):
+                for part in delivery["files"]:
+                    file = path.parent / delivery["folder"] / part["path"]
+                    rows += duckdb.sql(f"select shop, town from '{file}'").fetchall()
+        return sorted(rows)
+    with psycopg.connect(company.postgres_url) as connection:
+        return connection.execute("select shop, town from bakery.shops order by 1").fetchall()
+
+
+@pytest.mark.parametrize(("kind", "mode"), WAYS)
+def test_it_is_delivered_and_delivered_anew(bakery: Company, kind: str, mode: str) -> None:
+    company = with_export(bakery, kind, mode)
+    assert (EXPORT, "") not in company.status()
+    company.land_shops("a", "b")
+    assert failures(company.run()) == ""
+    assert arrived(company, kind) == [("a", "Ulm"), ("b", "Ulm")]
+    row = company.status()[(EXPORT, "")]
+    assert (row.standing, row.rows) == (Standing.DELIVERED, 2)
+    company.land_shops("a", "b", "c")
+    assert runs(company.run()) == [("", True)]
+    assert arrived(company, kind) == [("a", "Ulm"), ("b", "Ulm"), ("c", "Ulm")]
+    assert company.run() == []
+    assert company.status()[(EXPORT, "")].standing is Standing.DELIVERED
+
+
+def test_one_on_seeds_alone_is_delivered_and_shown(bakery: Company) -> None:
+    company = with_export(bakery)
+    both(
+        append("dbt_project/dbt_project.yml", SEEDS),
+        write("dbt_project/seeds/places.csv", "shop,town\na,Ulm\n"),
+        replace(f"dbt_project/models/exports/{EXPORT}.sql", "source('raw', 'shops')", "ref('places')"),
+    )(company.settings.project_dir)
+    company = company.read_anew()
+    assert company.status()[(EXPORT, "")].standing is Standing.WAITING
+    assert runs(company.run()) == [("", True)]
+    assert company.status()[(EXPORT, "")].standing is Standing.DELIVERED
+    write("dbt_project/seeds/places.csv", "shop,town\na,Bonn\n")(company.settings.project_dir)
+    company = company.read_anew()
+    assert runs(company.run()) == [("", True)]
+    assert arrived(company, "blob") == [("a", "Bonn")]
+
+
+@pytest.fixture
+def sent(bakery: Company) -> Company:
+    """The shops are delivered as files: a and b."""
+    company = with_export(bakery)
+    company.land_shops("a", "b")
+    assert runs(company.run()) == [("", True)]
+    return company
+
+
+NOW = "now"
+COMMANDS: dict[str, Sequence[str]] = {
+    "gate": ("gate", EXPORT),
+    "plan": ("plan", EXPORT),
+    "resync": ("resync", EXPORT),
+    "reconcile": ("reconcile", EXPORT),
+    "redeliver": ("redeliver", EXPORT, "--on", NOW, "--reason", "as it was"),
+    "content": ("content", EXPORT, "--on", NOW),
+    "rejected": ("rejected", EXPORT),
+    "rerun": ("rerun", MODEL),
+    "judge": ("judge", MODEL),
+    "deliveries": ("deliveries", EXPORT),
+    "status": ("status",),
+}
+# Those that take the whole of an export or of a table.
+_NO_OPTION = ("deliveries", "status")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_take_it_without_a_partition(sent: Company, command: str) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    code, said = sluice(sent, *(now if word == NOW else word for word in COMMANDS[command]))
+    assert code == 0, said
+    assert "[]" not in said
+    assert arrived(sent, "blob") == [("a", "Ulm"), ("b", "Ulm")]
+    if command == "status":
+        assert re.search(rf"{EXPORT} +│ +│ delivered", said), said
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in _NO_OPTION])
+def test_commands_say_that_a_partition_does_not_belong(sent: Company, command: str) -> None:
+    option = "--from" if command == "judge" else "--partition"
+    before = sent.deployment.store.deliveries.of_export(EXPORT)
+    words = (TOMORROW if word == NOW else word for word in COMMANDS[command])
+    code, said = sluice(sent, *words, option, MON)
+    assert code == 2, said
+    assert "expected none" in said or "not partitioned" in said, said
+    assert sent.deployment.store.deliveries.of_export(EXPORT) == before
+
+
+def test_a_partitioned_export_asks_for_its_partition(open_bakery: Company) -> None:
+    for words in (("gate",), ("release", "--reason", "x", "--until", TOMORROW)):
+        code, said = sluice(open_bakery, words[0], "exp_shop_orders", *words[1:])
+        assert code == 2
+        assert "`exp_shop_orders` expects --partition with a key of its grain, daily, as 2022-10-05" in said
+
+
+def test_it_is_held_named_and_released(sent: Company) -> None:
+    """The commands that the program prints are typed as they are."""
+    sent.land_shops("a", "b:Nowhere")
+    events = sent.run()
+    assert held(events) == [(EXPORT, "")]
+    row = sent.status()[(EXPORT, "")]
+    assert row.standing is Standing.HELD
+    code, said = sluice(sent, "gate", EXPORT)
+    assert code == 1
+    assert f"the gate of {EXPORT} is closed:" in said
+    assert "--partition" not in said
+    [step] = re.findall(r"`sluice (rerun .*?)`", said)
+    assert sluice(sent, *step.split())[0] == 1
+    code, said = sluice(
+        sent, "release", EXPORT, "--reason", "they know it", "--until", TOMORROW, "--by", "ada"
+    )
+    assert code == 0, said
+    assert f"{EXPORT} is released by ada" in said
+    assert "[]" not in said
+    assert [done for _, done in runs(sent.run())] == [True]
+    assert arrived(sent, "blob") == [("a", "Ulm"), ("b", "Nowhere")]
+    code, said = sluice(sent, "release", EXPORT, "--reason", "again", "--until", TOMORROW)
+    assert code == 2
+    assert f"the gate of {EXPORT} is open already" in said
+
+
+@pytest.mark.parametrize("word", ["approve", "reject"])
+def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str) -> None:
+    company = with_export(bakery, more="limits: {removed_share: 0.1}\n")
+    company.land_shops("a", "b")
+    assert runs(company.run()) == [("", True)]
+    company.land_shops("a")
+    events = company.run()
+    said = failures(events) + company.status()[(EXPORT, "")].why
+    assert "[]" not in said
+    look, decide = (re.search(rf"`sluice ({name} [^`]*)`", said) for name in ("plan", word))
+    assert look is not None
+    assert decide is not None, said
+    assert look[1] == f"plan {EXPORT}"
+    assert sluice(company, *look[1].split())[0] == 0
+    code, decided = sluice(company, *decide[1].replace("…", "seen").split())
+    assert code == 0, decided
+    assert "[]" not in decided
+    after = [("a", "Ulm")] if word == "approve" else [("a", "Ulm"), ("b", "Ulm")]
+    assert arrived(company, "blob") == after

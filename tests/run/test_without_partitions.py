@@ -43,7 +43,9 @@ def with_export(company: Company, kind: str = "blob", mode: str = "snapshot", mo
         ),
         write(
             f"expectations/{EXPORT}.yml",
-            "expectations:\n  - type: expect_column_values_to_not_be_in_set\n"
+            "expectations:\n  - type: expect_table_row_count_to_be_between\n"
+            "    kwargs: {min_value: 1, max_value: 1000}\n    severity: critical\n"
+            "    meta: {notes: There are shops.}\n  - type: expect_column_values_to_not_be_in_set\n"
             "    kwargs: {column: town, value_set: [Nowhere]}\n    severity: critical\n"
             "    meta: {notes: A town is a town.}\n",
         ),
@@ -147,7 +149,7 @@ def test_commands_take_it_without_a_partition(sent: Company, command: str) -> No
 def test_commands_say_that_a_partition_does_not_belong(sent: Company, command: str) -> None:
     option = "--from" if command == "judge" else "--partition"
     before = sent.deployment.store.deliveries.of_export(EXPORT)
-    words = (TOMORROW if word == NOW else word for word in COMMANDS[command])
+    words = (MON if word == NOW else word for word in COMMANDS[command])
     code, said = sluice(sent, *words, option, MON)
     assert code == 2, said
     assert "expected none" in said or "not partitioned" in said, said

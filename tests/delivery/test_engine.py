@@ -1,6 +1,7 @@
 """What the engine plans, holds, sends and remembers, beside what the model test says of all sequences."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -250,6 +251,23 @@ def test_many_layers_become_one_base(sender: Sender, shelf: ShelfDestination) ->
     assert base.rows in (9, 10)
     assert len(list(Path(base.shard).parent.glob("base-*.parquet"))) == 1
     assert not sender.deliver(rows, "same").sent
+
+
+def test_old_bases_of_other_exports_stay(tmp_path: Path, shelf: ShelfDestination) -> None:
+    """An export without partitions has its files in its own folder, beside the folders of all others."""
+    sender = Sender(tmp_path, shelf, latest=True)
+    old = {name: sender.shards / name / "base-old.parquet" for name in ("exp_items", "exp_other")}
+    for path in old.values():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+        os.utime(path, (1, 1))
+    rows = dict(TEN)
+    for number in range(16):
+        rows = changed(rows, [number % 10], f"note {number}")
+        sender.deliver(rows, str(number), order=sender.order(""))
+    assert sender.store.deliveries.base("exp_items", "") is not None
+    assert {name: path.exists() for name, path in old.items()} == {"exp_items": False, "exp_other": True}
+    sender.store.close()
 
 
 def test_a_resync_sends_everything_and_tries_refused_rows_at_once(

@@ -2,8 +2,9 @@
 
 import gc
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 
 import dagster as dg
 
@@ -19,14 +20,17 @@ from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor,
 from orchestration.project import Project, load_project
 from orchestration.quality.gate import Gate
 from orchestration.settings import Settings
+from orchestration.state.moments import now as utc_now
 from orchestration.table_checks import TableChecks
 from orchestration.transformation.assets import dbt_assets
 from orchestration.transformation.data_tests import DataTests
 from orchestration.transformation.runner import DbtProcess
 
 
-def build_definitions(settings: Settings, project: Project | None = None) -> dg.Definitions:
-    """Return the graph of one deployment.
+def build_definitions(
+    settings: Settings, project: Project | None = None, clock: Callable[[], datetime] = utc_now
+) -> dg.Definitions:
+    """Return the graph of one deployment; `clock` tells the time that due moments meet.
 
     Raises:
         ProjectError: the project directory does not hold together; every problem is named.
@@ -35,7 +39,7 @@ def build_definitions(settings: Settings, project: Project | None = None) -> dg.
         # Partitioned checks and windows with missing days are young in Dagster 1.13; tests pin them.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return _build(settings, project or load_project(settings))
+        return _build(Deployment(settings, clock), project or load_project(settings))
 
 
 @contextmanager
@@ -50,9 +54,8 @@ def _without_collecting() -> Generator[None]:
             gc.enable()
 
 
-def _build(settings: Settings, project: Project) -> dg.Definitions:
-    deployment = Deployment(settings)
-    gate = Gate(project.lineage, deployment.store)
+def _build(deployment: Deployment, project: Project) -> dg.Definitions:
+    gate = Gate(project.lineage, deployment.store, deployment.clock)
     partitions_of = partitions_definitions(project.partition_starts)
     models = {
         name: (project.node_of(export).relation, project.node_of(export).partition_column or "")
@@ -62,7 +65,7 @@ def _build(settings: Settings, project: Project) -> dg.Definitions:
     lineage = project.lineage
     tests = DataTests(
         deployment,
-        DbtProcess(settings, identity.dbt_stamp),
+        DbtProcess(deployment.settings, identity.dbt_stamp),
         project.manifest,
         lineage,
         project.test_places,

@@ -4,28 +4,33 @@ Belongs here: things that are opened once a process. Does not belong here: what 
 directory (`project`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
 from orchestration.settings import Settings, SettingsError
+from orchestration.state.moments import now as utc_now
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import Warehouse
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment; everything is opened on first use."""
+    """One deployment; everything is opened on first use. `clock` tells the time that due moments meet."""
 
     settings: Settings
+    clock: Callable[[], datetime] = utc_now
 
     @cached_property
     def store(self) -> StateStore:
         """The transactional records."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return StateStore(self.settings.state_url.get_secret_value(), shards=self.settings.deliveries_dir)
+        url = self.settings.state_url.get_secret_value()
+        return StateStore(url, shards=self.settings.deliveries_dir, clock=self.clock)
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -58,6 +58,14 @@ def duration(value: Any, unit: Any) -> timedelta:
     return found
 
 
+def in_words(span: timedelta) -> str:
+    """Return a duration in the largest unit in which it is a whole number, as 36 h."""
+    for unit in ("w", "d", "h"):
+        if span % UNITS[unit] == timedelta():
+            return f"{span // UNITS[unit]} {unit}"
+    return f"{span / UNITS['min']:g} min"
+
+
 def overdue_after(frequency: timedelta, latency: timedelta) -> timedelta:
     """Return how long nothing may arrive of what comes once a `frequency`, up to `latency` late.
 

@@ -80,7 +80,7 @@ def run_everything(
     With `retry`, what was asked for in a run that has failed is due again, once, and so is what is validated
     and was never sent, as its connection was not set.
     """
-    repository = build_definitions(deployment.settings, project).get_repository_def()
+    repository = _definitions(deployment, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
     bury_dead_runs(instance, ask_again=True)
     forgotten = _failed_run_keys(instance) if retry else set[str]()
@@ -144,7 +144,7 @@ def carry_out(
     deployment: Deployment, project: Project, instance: dg.DagsterInstance, rebuilds: Sequence[Rebuild]
 ) -> Iterator[Finished]:
     """Run a rebuild; what is made of a run that has failed is left as it is."""
-    repository = build_definitions(deployment.settings, project).get_repository_def()
+    repository = _definitions(deployment, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
     failed_at: int | None = None
     for item in rebuilds:
@@ -196,7 +196,7 @@ def judge(
         table=relation, from_partition=first_key, to_partition=last_key, with_parents=with_parents
     )
     places_to_judge(deployment, project, config)
-    result = build_definitions(deployment.settings, project).get_job_def(JUDGE_JOB).execute_in_process(
+    result = _definitions(deployment, project).get_job_def(JUDGE_JOB).execute_in_process(
         instance=instance,
         run_config={"ops": {JUDGE_OP: {"config": config.model_dump()}}, **_QUIET},
         raise_on_error=False,
@@ -227,7 +227,7 @@ def deliver_alone(
     kind: str = "",
 ) -> Finished:
     """Run the asset of an export for a partition, and nothing else; `kind` is what its run's tag says."""
-    repository = build_definitions(deployment.settings, project).get_repository_def()
+    repository = _definitions(deployment, project).get_repository_def()
     run = delivery_run(target, partition_key, f"deliver {uuid.uuid4()}", kind)
     return _execute(repository.get_implicit_global_asset_job_def(), project, instance, run)
 
@@ -240,10 +240,14 @@ def reconcile_alone(
     partition_key: str,
 ) -> Finished:
     """Run the check that compares an export's destination with what it acknowledged, and nothing else."""
-    repository = build_definitions(deployment.settings, project).get_repository_def()
+    repository = _definitions(deployment, project).get_repository_def()
     run = delivery_run(target, partition_key, f"reconcile {uuid.uuid4()}")
     job = repository.get_implicit_global_asset_job_def()
     return _execute(job, project, instance, run, {check_key(target)})
+
+
+def _definitions(deployment: Deployment, project: Project) -> dg.Definitions:
+    return build_definitions(deployment.settings, project, deployment.clock)
 
 
 def _deliveries_of(run: DueRun) -> list[tuple[str, str]]:

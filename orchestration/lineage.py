@@ -26,6 +26,7 @@ class Table:
     of what it judges by today. `code` is a digest of the SQL, macros and variables that make the table; empty
     for what is loaded. `cut_by` is the column that cuts it, `sent` whether an export sends it. `start` is
     when the first partition of a source begins (UTC). `gaps_allowed`: its contract lets days be left out.
+    `max_age` is how old its newest may be when something is sent.
 
     `tested_beside` are tables that it is not made of, but its data tests read: they come first. `reads_of`
     maps a data test to the other tables that it reads. `awaits` maps another table to tests in its step that
@@ -42,6 +43,7 @@ class Table:
     cut_by: str = ""
     sent: bool = False
     gaps_allowed: bool = False
+    max_age: timedelta | None = None
     tested_beside: frozenset[str] = frozenset()
     reads_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     awaits: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])

@@ -231,6 +231,7 @@ def _lineage(
             cut_by=RAW_PARTITION_COLUMN if contract.partitioning.partitioned else "",
             gaps_allowed=contract.gaps_allowed,
             **tested(contract.relation),
+            max_age=contract.max_age,
         )
         for contract in contracts.values()
     ]

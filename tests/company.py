@@ -10,8 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from orchestration.operations.status import Row, status
 from orchestration.partitions import SNAPSHOT_PARTITION
 from orchestration.project import Project, load_project
 from orchestration.settings import Settings
+from orchestration.state.moments import now
 
 BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
@@ -48,6 +50,7 @@ class Company:
     settings: Settings
     postgres_url: str
     container: Path
+    clock: Callable[[], datetime] = now
 
     @cached_property
     def project(self) -> Project:
@@ -57,12 +60,12 @@ class Company:
     @cached_property
     def deployment(self) -> Deployment:
         """The records and the engine of this deployment."""
-        return Deployment(self.settings)
+        return Deployment(self.settings, self.clock)
 
     @cached_property
     def definitions(self) -> dg.Definitions:
         """The graph of this deployment, made once."""
-        return build_definitions(self.settings, self.project)
+        return build_definitions(self.settings, self.project, self.clock)
 
     def with_own_project(self) -> "Company":
         """Return the same deployment on a copy of the project directory, to be edited by a test."""
@@ -71,8 +74,9 @@ class Company:
             return self
         shutil.copytree(self.settings.project_dir, folder)
         return self.__class__(
-            self.settings.model_copy(update={"project_dir": folder}), self.postgres_url, self.container
-        )
+            self.settings.model_copy(update={"project_dir": folder}), self.postgres_url, self.container,
+            self.clock,
+        )  # fmt: skip
 
     def with_line(self, name: str, *lines: str) -> "Company":
         """Write lines at the end of a file of an own project; return the deployment that has read it anew."""
@@ -82,7 +86,11 @@ class Company:
 
     def read_anew(self) -> "Company":
         """Return the same deployment, as a process that starts now sees it."""
-        return self.__class__(self.settings, self.postgres_url, self.container)
+        return self.__class__(self.settings, self.postgres_url, self.container, self.clock)
+
+    def at(self, moment: datetime) -> "Company":
+        """Return the same deployment, as a process that starts at a moment sees it."""
+        return self.__class__(self.settings, self.postgres_url, self.container, lambda: moment)
 
     # -- what a provider does
 

@@ -40,7 +40,7 @@ def plan(
 
         target = work.target(export)
         key = work.partition(target, partition)
-        gate = Gate(work.project.lineage, work.deployment.store)
+        gate = Gate(work.project.lineage, work.deployment.store, work.deployment.clock)
         show_plan(preview(work.deployment, gate, target, key, work.classified(target)), out)
 
 

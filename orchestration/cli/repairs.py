@@ -30,7 +30,7 @@ def rerun(
         bool,
         typer.Option(
             "--outdated",
-            help="All that older SQL has built, or that lacks a day which has come since, of TABLE or of all.",
+            help="What older SQL has built, or what lacks a day that has come since; of TABLE or of all.",
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and stop.")] = False,

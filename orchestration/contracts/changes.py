@@ -15,6 +15,7 @@ from orchestration.contracts.model import QuarantineLimit, SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.contracts.rule_changes import Verdict, limit_verdict, rule_changes
 from orchestration.contracts.shape import Policy
+from orchestration.contracts.sla import MAX_AGE
 
 
 class Weight(StrEnum):
@@ -102,6 +103,8 @@ def _whole(before: SourceContract, after: SourceContract) -> Iterator[Found]:
             _was("daysWithoutDrop", said[after.gaps_allowed], said[before.gaps_allowed]),
             custom,
         )
+    if (verdict := limit_verdict(before.max_age, after.max_age, 1)) is not None:
+        yield *_VERDICTS[verdict], _was("maxAge", after.max_age, before.max_age), ("slaProperties",)
     yield from _limits(before, after)
     yield from _policies(before, after)
 
@@ -242,7 +245,7 @@ def _notes(before: SourceContract, after: SourceContract) -> Iterator[Found]:
     """What is for people, or for the platform alone."""
     old, new = before.file.data, after.file.data
     for name in sorted((old.keys() | new.keys()) - _READ):
-        if old.get(name) != new.get(name):
+        if _for_people(name, old) != _for_people(name, new):
             yield Weight.NOTE, "", f"{_SECTIONS.get(name, name)} changed", (name,)
     for name, said in (
         ("owner", (before.owner, after.owner)), ("provider", (before.provider, after.provider)),
@@ -265,6 +268,15 @@ def _notes(before: SourceContract, after: SourceContract) -> Iterator[Found]:
             for field in _differing(items[0][name], item, _READ_OF_COLUMN):
                 at = ("schema", 0, "properties", index, field)
                 yield Weight.NOTE, "", f"column `{name}`: `{field}` changed", at
+
+
+def _for_people(name: str, data: Mapping[str, Any]) -> Any:
+    """Return a section without what is compared elsewhere."""
+    said = data.get(name)
+    if name != "slaProperties" or not isinstance(said, list):
+        return said
+    listed = cast("list[dict[str, Any]]", said)
+    return [item for item in listed if str(item.get("property")).lower() != MAX_AGE.lower()] or None
 
 
 def _first(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from orchestration.contracts.properties import columns_of
 from orchestration.contracts.quality import row_count
 from orchestration.contracts.servers import completion, read_options
 from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
-from orchestration.contracts.sla import promised_durations
+from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
 from orchestration.contracts.types import Kind, kind_of
 from orchestration.partitions import KEY_FORMATS, Grain, Partitioning
@@ -158,6 +158,7 @@ def read_contract(
         empties_staging=staging == "remove",
         cold_after_days=custom.whole_number("coldAfterDays"),
         channel=_channel(file),
+        max_age=promised.get(MAX_AGE),
     )
 
 

@@ -53,6 +53,7 @@ class SourceContract:
     land, relative to the connector's staging area. `partition_column` is the column whose value must lie in
     the drop's partition. `latency` is how long after the end of its partition (or after a snapshot was made)
     a drop lands at the latest, `frequency` how often one does; None where the contract promises nothing.
+    `max_age` is how old what is newest of the source may be when something made of it is sent; None: any age.
     `cold_after_days` is when originals may go to the cold tier.
     """
 
@@ -80,6 +81,7 @@ class SourceContract:
     empties_staging: bool = False
     cold_after_days: int | None = None
     channel: str = ""
+    max_age: timedelta | None = None
 
     @property
     def relation(self) -> str:

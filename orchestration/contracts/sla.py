@@ -8,8 +8,12 @@ from orchestration.partitions import Grain
 from orchestration.problems import Problem, did_you_mean
 from orchestration.yaml_files import YamlFile
 
-# What freshness is made of; ODCS has a short and a long name for each, in whatever case.
-_DURATIONS = {"latency": "latency", "ly": "latency", "frequency": "frequency", "fy": "frequency"}
+# What freshness is made of; ODCS has a short and a long name for each, in whatever case. `maxAge` is ours:
+# the standard leaves the names of properties open, and has none for what holds.
+MAX_AGE = "maxAge"
+_DURATIONS = {
+    "latency": "latency", "ly": "latency", "frequency": "frequency", "fy": "frequency", "maxage": MAX_AGE,
+}  # fmt: skip
 # The standard's other properties are for people and other tools.
 _OTHERS = (
     "availability", "throughput", "errorRate", "generalAvailability", "endOfSupport", "endOfLife",
@@ -20,7 +24,7 @@ _PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
 
 
 def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) -> dict[str, timedelta]:
-    """Return `latency` and `frequency`, where the contract has them; add what is wrong to `problems`.
+    """Return `latency`, `frequency` and `maxAge`, where the contract has them; add problems to `problems`.
 
     A source that is cut by time comes once a partition if nothing else is said.
     """
@@ -34,8 +38,8 @@ def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) ->
                 problems.append(
                     file.problem(
                         f"unknown SLA property `{written}`",
-                        expected="a property of ODCS v3.1: latency, frequency, or one for people to read",
-                        mend=did_you_mean(written, ["latency", "frequency", *_OTHERS[:11]]),
+                        expected="latency, frequency, maxAge, or a property of ODCS v3.1 for people to read",
+                        mend=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
                         at=(*at, "property"),
                     )
                 )

@@ -121,7 +121,8 @@ def deliver_partition(
         outcome = engine.deliver(order_of(target, partition_key, kind), opening)
     except GateClosed as closed:
         reasons = tuple(str(finding) for finding in closed.report.reasons)
-        store.hold(Hold(export.name, partition_key, reasons, run_id))
+        waits_for = closed.report.waits_for
+        store.hold(Hold(export.name, partition_key, reasons, run_id, waits_for))
         raise
     except DeliveryHeld as held:
         store.hold(Hold(export.name, partition_key, held.delivery.reasons, run_id))

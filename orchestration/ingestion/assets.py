@@ -267,8 +267,9 @@ def _spec(
 def _latest_drop(deployment: Deployment, contract: SourceContract, partition_key: str) -> Drop:
     """Return the partition's newest drop, looking into staging for what no sensor has seen yet."""
     scan = register_landed(
-        contract, deployment.staging_of(contract), deployment.store, partition_key=partition_key
-    )
+        contract, deployment.staging_of(contract), deployment.store, partition_key=partition_key,
+        now=deployment.clock,
+    )  # fmt: skip
     drop = deployment.store.latest_drops(contract.name, [partition_key]).get(partition_key)
     if drop is None:
         said = "".join(f"\n- {complaint}" for complaint in scan.complaints)

@@ -164,7 +164,9 @@ def empty_staging(deployment: Deployment, contract: SourceContract, drop: Drop) 
     What has landed since is not touched: it is the next drop, whether or not anybody has seen it yet.
     """
     staging = deployment.staging_of(contract)
-    scan = register_landed(contract, staging, deployment.store, partition_key=drop.partition_key)
+    scan = register_landed(
+        contract, staging, deployment.store, partition_key=drop.partition_key, now=deployment.clock
+    )
     newest = deployment.store.latest_drops(drop.source, [drop.partition_key]).get(drop.partition_key)
     if scan.drops or newest is None or newest.key != drop.key:
         return

@@ -14,6 +14,7 @@ from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
 from orchestration.operations.asking import target_of
 from orchestration.operations.due import DueRun
+from orchestration.operations.records import Records
 from orchestration.operations.status import Standing, status
 from orchestration.project import Project
 from orchestration.state.records import DeliveryKind
@@ -27,7 +28,7 @@ def deliveries_due(
     A run that failed, as the vendor was down, is due again the next day. `run_exists` tells whether Dagster
     has a run of that run key.
     """
-    store = deployment.store
+    store, records = deployment.store, Records(deployment, project)
     wanted: dict[tuple[str, str], tuple[str, str]] = {}
     for (export, scope), moment in store.refused_keys.due(now).items():
         partition = _partition(deployment, project, export, scope) if export in project.exports else None
@@ -48,6 +49,8 @@ def deliveries_due(
             continue
         if not target.table.partitioning.holds(partition):
             continue  # its model was cut otherwise then
+        if records.report(target.table.relation, target.table.partition(partition)).waits_for:
+            continue  # a source is too old today: nothing would be sent, and it is due as soon as it is not
         name = "\n".join((export, partition, why, f"{now:%Y-%m-%d}"))
         run = delivery_run(target, partition, hashlib.sha256(name.encode()).hexdigest(), kind)
         if not run_exists(run.run_key):

@@ -22,7 +22,7 @@ from orchestration.operations.records import Records
 from orchestration.partitions import Partitioning
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport, Verdict
-from orchestration.state.records import Release
+from orchestration.state.records import Hold, Release
 
 RUN_KEY_TAG = "sluice/run_key"
 
@@ -118,13 +118,15 @@ def find_due(
     complaints: list[str] = []
     notes: list[str] = []
     for contract in project.contracts.values():
-        scan = register_landed(contract, deployment.staging_of(contract), deployment.store)
+        scan = register_landed(
+            contract, deployment.staging_of(contract), deployment.store, now=deployment.clock
+        )
         complaints += scan.complaints
         notes += scan.notes
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(deployment, project, run_exists)
-    partitions = view.partitions_touched(touched) | set(look_again_at)
+    partitions = view.partitions_touched(touched) | view.waiting_for_newer() | set(look_again_at)
     runs: list[DueRun] = []
     held: list[Held] = []
     settled = True
@@ -262,6 +264,11 @@ class _View:
             for relation in (*tables, release.relation):
                 requests[relation] = requests.get(relation, frozenset()) | {digest}
             building |= {relation: requests[relation] for relation in tables}
+        for relation, tables, digest in self._let_go(partition, asked, requests):
+            for name in (*tables, relation):
+                requests[name] = requests.get(name, frozenset()) | {digest}
+            building |= {name: requests[name] for name in tables}
+            released.add(relation)
         checks: list[tuple[str, str]] = []
         for relation, check, digest in self._judged_beside_others(partition, asked, building):
             requests[relation] = requests.get(relation, frozenset()) | {digest}
@@ -346,6 +353,67 @@ class _View:
             if arrived:
                 yield release, [relation for relation in tables if relation not in building], digest
 
+    @cached_property
+    def _waiting(self) -> dict[tuple[str, str], Hold]:
+        """{(export, partition key): its hold} of what waits for something newer of a source."""
+        found: dict[tuple[str, str], Hold] = {}
+        for hold in self._store.holds_that_wait():
+            export = self._project.exports.get(hold.export)
+            if export is None:
+                continue
+            table = self._tables[self._project.node_of(export).relation]
+            if table.partitioning.holds(hold.partition_key):
+                found[(hold.export, hold.partition_key)] = hold
+        return found
+
+    def waiting_for_newer(self) -> set[Partition]:
+        """Return the partitions of which an export is held as a source has nothing new enough."""
+        return {
+            Partition(
+                self._tables[self._project.node_of(self._project.exports[name]).relation].partitioning, key
+            )
+            for name, key in self._waiting
+        }
+
+    def _let_go(
+        self, partition: Partition, asked: Mapping[tuple[str, str], str], requested: Collection[str]
+    ) -> Iterator[tuple[str, list[str], str]]:
+        """Yield the models of exports that were held as a source was too old, and no more are.
+
+        With the tables to build before: those that were built from what was too old already, and all that is
+        built of them. It is asked for once for what is newest then; a run that fails is for somebody to see.
+        """
+        key = partition.key
+        for name in self.exports_of(partition):
+            relation = self._project.node_of(self._project.exports[name]).relation
+            waits = (name, key) in self._waiting and relation not in requested
+            if not waits or self._delivered(name, relation, key) or self._made_of(relation, key) is None:
+                continue
+            due = self._records.due_moments(relation)
+            digest = _digest(
+                ["waited", *(f"{source} {moment.isoformat()}" for source, moment in due.items())]
+            )
+            run_key = asked.get((relation, digest))
+            if run_key is not None and self._run_exists(run_key):
+                continue
+            report = self._records.report(relation, key)
+            late = {item.relation for item in report.closed_by if item.verdict is Verdict.BUILT_FROM_TOO_OLD}
+            if any(item.relation not in late for item in report.reasons):
+                continue
+            tables = self._built_of(late, partition)
+            ready = (self._ready(table, key, [*requested, *tables[:at]]) for at, table in enumerate(tables))
+            if all(ready):
+                yield relation, tables, digest
+
+    def _built_of(self, relations: Collection[str], partition: Partition) -> list[str]:
+        """Return tables and what is built of them in a partition, parents before children."""
+        below = set(relations).union(*(self._project.lineage.descendants(name) for name in relations))
+        return [
+            name
+            for name in self._project.lineage.partitionings[partition.partitioning]
+            if name in below and partition.key in self._records.builds(name)
+        ]
+
     def held(self, export: str, key: str) -> Held | None:
         """Return why an export of a partition whose feeds have landed is held: a no, or no word at all."""
         if self._connection(self._project.exports[export].spec.destination.connection) is None:
@@ -354,7 +422,8 @@ class _View:
         if self._made_of(relation, key) is None:
             return None
         report = self._records.report(relation, key)
-        if not report.refusals and (not report.unjudged or self._delivered(export, relation, key)):
+        closed = report.unjudged or report.waits_for
+        if not report.refusals and (not closed or self._delivered(export, relation, key)):
             return None
         reason = report.reasons[0]
         build = self._records.builds(reason.relation).get(reason.partition_key)

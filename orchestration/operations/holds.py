@@ -30,7 +30,7 @@ def publish_holds(
         if known is not None and known.reasons == reasons:
             continue
         _report(instance, dg.AssetKey(project.exports[item.export].asset_key), item)
-        store.hold(Hold(item.export, item.partition_key, reasons, ""))
+        store.hold(Hold(item.export, item.partition_key, reasons, "", item.report.waits_for))
         published.append(item)
     return published
 

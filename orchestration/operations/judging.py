@@ -160,7 +160,7 @@ class _Judge:
         Where today's SQL makes the very same rows of what its parents hold now, it is as if it had been built
         from them. Where it makes others, nobody knows what it was built from.
         """
-        gate = Gate(self._project.lineage, self._deployment.store)
+        gate = Gate(self._project.lineage, self._deployment.store, self._deployment.clock)
         with self._deployment.warehouse.connect() as connection:
             inputs = gate.inputs(connection, table.relation, key)
             same = self._makes_the_same(connection, table, key)

@@ -4,12 +4,14 @@ Belongs here: what both `due` and `status` ask of the state store. Does not belo
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 
 from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
 from orchestration.project import Project
+from orchestration.quality.ages import due_moments
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.quality.on_record import OnRecord
 from orchestration.state.records import Build, Delivery, Drop, Release
@@ -23,7 +25,7 @@ class Records:
     def __init__(self, deployment: Deployment, project: Project) -> None:
         self._store = deployment.store
         self._project = project
-        self._gate = Gate(project.lineage, deployment.store)
+        self._gate = Gate(project.lineage, deployment.store, deployment.clock)
         self._on_record = OnRecord(deployment.store)
         self._held = _Held(self.builds)
         self._builds: dict[str, dict[str, Build]] = {}
@@ -124,6 +126,10 @@ class Records:
     ) -> GateReport:
         """Return the gate's answer for what a partition is made of, some of which is good by then."""
         return self._gate.parents_from_records(relation, key, self._held, about_to_be_built, self._on_record)
+
+    def due_moments(self, relation: str) -> dict[str, datetime]:
+        """Return {raw table: until when what is newest of it may be sent}, of those that must not be old."""
+        return due_moments(self._project.lineage, self._on_record, relation)
 
 
 class _Held(Mapping[tuple[str, str], str]):

@@ -38,7 +38,8 @@ def gate_report(deployment: Deployment, project: Project, export: str, partition
     relation = project.node_of(project.exports[export]).relation
     with deployment.warehouse.connect() as connection:
         connection.execute("begin")
-        return Gate(project.lineage, deployment.store).report(connection, relation, partition_key)
+        gate = Gate(project.lineage, deployment.store, deployment.clock)
+        return gate.report(connection, relation, partition_key)
 
 
 def release(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
@@ -51,7 +51,7 @@ def status(deployment: Deployment, project: Project, today: date | None = None) 
 
     `today` (UTC, by default the clock's) tells what of an export file has expired.
     """
-    today = today or datetime.now(UTC).date()
+    today = today or deployment.clock().astimezone(UTC).date()
     records = Records(deployment, project)
     cut = {contract.relation: contract.partitioning for contract in project.contracts.values()}
     sources = [
@@ -109,7 +109,8 @@ def _export_row(
         standing = Standing.NOT_CONFIGURED
         why = f"nothing is sent: set {unset}, then `sluice run --retry`{closed}"
     elif not report.open:
-        standing = Standing.HELD if report.refusals or report.unjudged else Standing.WAITING
+        bad = report.refusals or report.unjudged or report.waits_for
+        standing = Standing.HELD if bad else Standing.WAITING
         why = report.summary
     else:
         standing, why = _unsent(deployment, records, target, key, version, held_by)

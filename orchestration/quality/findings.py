@@ -32,6 +32,8 @@ class Verdict(StrEnum):
     OLDER_SQL = "built by older SQL"
     OTHER_PARENT = "built from another version of its parent"
     OTHER_ROWS = "not the rows that were judged"
+    TOO_OLD = "older than its contract lets be sent"
+    BUILT_FROM_TOO_OLD = "built from what was too old already"
 
 
 _SHOWN_REASONS = 2
@@ -44,7 +46,10 @@ _JUDGED_AGAIN = (
 )  # fmt: skip
 _BUILT_AGAIN = (
     Verdict.RESTORED, Verdict.UNRECORDED, Verdict.OLDER_SQL, Verdict.OTHER_PARENT, Verdict.OTHER_ROWS,
+    Verdict.BUILT_FROM_TOO_OLD,
 )  # fmt: skip
+# What a newer drop ends, without anybody: what was built of an older one is built anew then.
+_OLD = (Verdict.TOO_OLD, Verdict.BUILT_FROM_TOO_OLD)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Finding:
 
     `read_by` is the (relation, partition key) that was built from this version, where the warehouse does not
     hold the version any more. `own`: it is of the partition's own chain, and not of a window or snapshot.
+    `mend` is what repairs it, where the verdict alone does not tell.
     """
 
     relation: str
@@ -66,6 +72,7 @@ class Finding:
     rules: str = ""
     read_by: tuple[str, str] | None = None
     own: bool = True
+    mend: str = ""
 
     @property
     def link(self) -> tuple[str, str, str, str]:
@@ -75,6 +82,8 @@ class Finding:
     @property
     def fix(self) -> str:
         """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
+        if self.mend:
+            return self.mend
         raw = self.relation.startswith("raw.")
         verdict = self.verdict
         if verdict in _LETS_PASS:
@@ -157,6 +166,11 @@ class GateReport:
             if item.verdict is Verdict.FAILED
             or (item.verdict is Verdict.NOT_BUILT and item.judged_at is not None)
         )
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The tables that are too old to be sent, or were built from what was; a newer drop lets it go."""
+        return tuple(item.relation for item in self.findings if item.verdict in _OLD)
 
     @property
     def steps(self) -> tuple[str, ...]:

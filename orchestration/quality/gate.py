@@ -8,15 +8,17 @@ hold inside one run; the gate holds across runs, backfills and hands on buttons,
 not the run.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestration.lineage import Lineage, TablePartition
+from orchestration.quality.ages import built_too_late, too_old
 from orchestration.quality.findings import Finding, GateClosed, GateReport, Verdict
 from orchestration.quality.on_record import OnRecord
 from orchestration.quality.walk import Held, Walk
+from orchestration.state.moments import now as utc_now
 from orchestration.state.records import FailedCheck, Inputs, Release
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import table_versions
@@ -30,23 +32,28 @@ __all__ = ["Finding", "Gate", "GateClosed", "GateReport", "Verdict"]
 class Gate:
     """Judges partitions of tables by the lineage and by the records in the state store."""
 
-    def __init__(self, lineage: Lineage, store: StateStore) -> None:
+    def __init__(self, lineage: Lineage, store: StateStore, clock: Callable[[], datetime] = utc_now) -> None:
         self._lineage = lineage
         self._store = store
+        self._clock = clock
 
     def report(
         self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str
     ) -> GateReport:
         """Judge a partition of a table and all it is made of, as the warehouse is in this transaction.
 
-        Of a table that an export sends the rows themselves are compared with those that were judged.
+        Of a table that an export sends the rows themselves are compared with those that were judged, and the
+        age of what it is made of with what contracts allow.
         """
-        walk = self._walk(self._held(connection, relation), OnRecord(self._store))
+        on_record = OnRecord(self._store)
+        walk = self._walk(self._held(connection, relation), on_record)
         walk.own(relation, self._lineage.tables[relation].partition(partition_key))
         table = self._lineage.tables[relation]
         if table.sent:
             walk.compare_rows(table, partition_key, connection)
-        return self._report(walk, relation, partition_key)
+        return self._report(
+            walk, relation, partition_key, self._ages(walk, on_record, relation, partition_key)
+        )
 
     def require_parents(
         self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str
@@ -80,9 +87,12 @@ class Gate:
 
         For planning and for showing; what is sent is judged by `report`.
         """
-        walk = self._walk(held, on_record or OnRecord(self._store))
+        on_record = on_record or OnRecord(self._store)
+        walk = self._walk(held, on_record)
         walk.own(relation, self._lineage.tables[relation].partition(partition_key))
-        return self._report(walk, relation, partition_key)
+        return self._report(
+            walk, relation, partition_key, self._ages(walk, on_record, relation, partition_key)
+        )
 
     def parents_from_records(
         self,
@@ -107,8 +117,25 @@ class Gate:
     def _walk(self, held: Held, on_record: OnRecord) -> Walk:
         return Walk(self._lineage, held, on_record)
 
-    def _report(self, walk: Walk, relation: str, partition_key: str) -> GateReport:
-        findings = self._in_order(walk.findings)
+    def _ages(self, walk: Walk, on_record: OnRecord, relation: str, key: str) -> list[Finding]:
+        """Age counts when something is sent; what is only built may be as old as it is."""
+        if not self._lineage.tables[relation].sent:
+            return []
+        old = too_old(self._lineage, on_record, relation, self._clock())
+        own = [
+            (item.relation, item.partition_key)
+            for item in self._lineage.chain(relation, key)
+            if item.required
+        ]
+        held = {place: walk.versions[place] for place in own if place in walk.versions}
+        # While there is nothing newer, to build it anew would not make it newer.
+        late = built_too_late(self._lineage, on_record, held, but={item.relation for item in old})
+        return [*old, *late]
+
+    def _report(
+        self, walk: Walk, relation: str, partition_key: str, ages: Collection[Finding] = ()
+    ) -> GateReport:
+        findings = self._in_order([*walk.findings, *ages])
         releases = self._releases(relation, partition_key, findings, walk.held)
         findings = [_with_release(item, releases) for item in findings]
         return GateReport(
@@ -146,7 +173,7 @@ class Gate:
         failed = {_failed_check(item) for item in findings if item.verdict is Verdict.FAILED}
         if not failed:
             return []
-        now = datetime.now(UTC)
+        now = self._clock()
         return [
             release
             for release in self._store.releases.of_partition(partition_key)

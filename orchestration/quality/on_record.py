@@ -4,12 +4,25 @@ Belongs here: reading, and which of several records counts. Does not belong here
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
+from orchestration.lineage import Table
+from orchestration.partitions import SNAPSHOT_PARTITION
+from orchestration.state.moments import utc
 from orchestration.state.records import Build, CheckError, Evidence
 from orchestration.state.store import StateStore
 
 Place = tuple[str, str]
 """(relation, partition key)."""
+
+
+@dataclass(frozen=True)
+class NewestLoaded:
+    """The newest that is loaded of a source, and the moment as of which it tells."""
+
+    build: Build
+    as_of: datetime
 
 
 class OnRecord:
@@ -21,6 +34,8 @@ class OnRecord:
         self._newest: dict[Place, Build] = {}
         self._said: dict[Place, list[Evidence]] = {}
         self._errors: dict[tuple[Place, str], CheckError] | None = None
+        self._landings: dict[str, dict[tuple[str, int], datetime]] = {}
+        self._newest_loaded: dict[str, NewestLoaded | None] = {}
 
     def read(self, places: Iterable[Place]) -> None:
         """Read all that is on record of places, in two queries."""
@@ -45,6 +60,28 @@ class OnRecord:
         """Return the newest record of the build of a version."""
         self.read([place])
         return self._builds[place].get(version)
+
+    def newest_loaded(self, table: Table) -> NewestLoaded | None:
+        """Return the newest that is loaded of a source: by its days, or by when its drops have landed."""
+        if table.relation not in self._newest_loaded:
+            builds = self._store.latest_builds(table.relation)
+            # A source may have been cut in another way before.
+            loaded = [build for key, build in builds.items() if table.partitioning.holds(key)]
+            dated = [NewestLoaded(build, self.as_of(table, build)) for build in loaded]
+            newest = max(dated, key=lambda item: (item.as_of, item.build.id), default=None)
+            self._newest_loaded[table.relation] = newest
+        return self._newest_loaded[table.relation]
+
+    def as_of(self, table: Table, build: Build) -> datetime:
+        """Return the moment as of which a build of a source tells: its day's end, or when its drop landed."""
+        if table.partitioning.grain.timed:
+            return table.partitioning.interval(build.partition_key)[1]
+        if table.relation not in self._landings:
+            self._landings[table.relation] = self._store.landings(table.relation.removeprefix("raw."))
+        key = build.partition_key if table.partitioning.partitioned else SNAPSHOT_PARTITION
+        landed = self._landings[table.relation].get((key, build.drop_ordinal or 0))
+        loaded = utc(build.built_at) if build.built_at is not None else datetime.min
+        return landed or utc(loaded)
 
     def said(self, place: Place, check: str, version: str) -> list[Evidence]:
         """Return what a check said of a version, by whatever rules, oldest first."""

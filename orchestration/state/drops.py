@@ -4,14 +4,15 @@ Belongs here: reading and writing drops and their files. Does not: finding them 
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from orchestration.state import schema
+from orchestration.state.moments import utc
 from orchestration.state.records import Drop, DropFile
 
 # Any number that no other advisory lock of this database uses.
@@ -26,8 +27,9 @@ class Drops:
     are read: the cost of a look does not grow with what landed long ago.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
+        self._clock = clock
         self._lock = threading.Lock()
         self._latest: dict[str, dict[str, Drop]] = {}
         self._seen = 0
@@ -54,6 +56,17 @@ class Drops:
             files = _files(connection, schema.drop_files.c.drop_id.in_([row["id"] for row in rows]))
         return [_drop(row, files) for row in rows]
 
+    def landings(self, source: str) -> dict[tuple[str, int], datetime]:
+        """Return {(partition key, ordinal): when a drop of a source landed last, by its newest marker}.
+
+        As the records are now: another process may have seen a marker that was written again.
+        """
+        table = schema.drops
+        landed = sa.func.coalesce(table.c.landed_again_at, table.c.landed_at, type_=table.c.landed_at.type)
+        query = sa.select(table.c.partition_key, table.c.ordinal, landed).where(table.c.source == source)
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]): utc(row[2]) for row in connection.execute(query)}
+
     def register(
         self,
         source: str,
@@ -69,7 +82,7 @@ class Drops:
 
         `files` are those of a drop of several; the file of a drop of one is the drop's own `file`.
         """
-        table = schema.drops
+        table, landed_at = schema.drops, self._clock()
         with self._engine.begin() as connection:
             self._one_at_a_time(connection)
             latest = (
@@ -83,8 +96,12 @@ class Drops:
                 .first()
             )
             if latest is not None and latest["digest"] == digest and latest["file"] == file:
+                # A provider that sends the same once more says that it is still so.
+                again = {} if latest["marker_stamp"] == marker_stamp else {"landed_again_at": landed_at}
                 connection.execute(
-                    sa.update(table).where(table.c.id == latest["id"]).values(marker_stamp=marker_stamp)
+                    sa.update(table)
+                    .where(table.c.id == latest["id"])
+                    .values(marker_stamp=marker_stamp, **again)
                 )
                 noted = _files(connection, schema.drop_files.c.drop_id == latest["id"])
                 drop = _drop({**latest, "marker_stamp": marker_stamp}, noted)
@@ -97,7 +114,7 @@ class Drops:
                     "file": file,
                     "size_bytes": size_bytes,
                     "marker_stamp": marker_stamp,
-                    "landed_at": datetime.now(UTC),
+                    "landed_at": landed_at,
                 }
                 inserted = connection.execute(sa.insert(table).values(**values))
                 primary_key = inserted.inserted_primary_key
@@ -160,7 +177,6 @@ def _drop(row: Mapping[Any, Any], files: _Files) -> Drop:
     own = tuple(files.get(row["id"], ()))
     if not own and row["file"] is not None:
         own = (DropFile(row["file"], row["digest"], row["size_bytes"]),)
-    landed: datetime = row["landed_at"]
     return Drop(
         id=row["id"],
         source=row["source"],
@@ -171,6 +187,5 @@ def _drop(row: Mapping[Any, Any], files: _Files) -> Drop:
         size_bytes=row["size_bytes"],
         marker_stamp=row["marker_stamp"],
         files=own,
-        # SQLite forgets the zone.
-        landed_at=landed if landed.tzinfo else landed.replace(tzinfo=UTC),
+        landed_at=utc(row["landed_at"]),
     )

@@ -232,12 +232,17 @@ class Base:
 
 @dataclass(frozen=True)
 class Hold:
-    """Why a partition of an export was not sent when it was last asked for."""
+    """Why a partition of an export was not sent when it was last asked for.
+
+    `waits_for` are the tables that are too old, or were built from what was: a newer drop lets it go by
+    itself.
+    """
 
     export: str
     partition_key: str
     reasons: tuple[str, ...]
     run_id: str
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ drops = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("marker_stamp", String(200), nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False),
+    Column("landed_again_at", DateTime(timezone=True), nullable=True),  # the same content, announced anew
     UniqueConstraint("source", "partition_key", "ordinal"),
 )
 
@@ -251,6 +252,7 @@ holds = Table(
     Column("reasons", JSON, nullable=False),
     Column("run_id", String(100), nullable=False),
     Column("held_at", DateTime(timezone=True), nullable=False),
+    Column("waits_for", JSON, nullable=True),  # [table, …] that are too old; null: none
 )
 
 # Break-glass: a person lets one partition of an export pass on named failed checks, once.

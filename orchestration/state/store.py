@@ -1,7 +1,8 @@
 """Reading and writing the state store, one transaction a call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Any
@@ -27,10 +28,11 @@ class StateStore:
     """The records behind the SQLAlchemy URL `url`; tables are made where they are missing.
 
     `shards` is the folder of the deliveries' files: what lies below it is on record by its place there, so
-    that a deployment whose data lie elsewhere tomorrow still finds it.
+    that a deployment whose data lie elsewhere tomorrow still finds it. `clock` tells when drops land and when
+    builds are made.
     """
 
-    def __init__(self, url: str, *, shards: Path | None = None) -> None:
+    def __init__(self, url: str, *, shards: Path | None = None, clock: Callable[[], datetime] = now) -> None:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -47,7 +49,8 @@ class StateStore:
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)
         self.check_errors = CheckErrors(self._engine)
-        self._drops = Drops(self._engine)
+        self._drops = Drops(self._engine, clock)
+        self._clock = clock
 
     def close(self) -> None:
         """Close every connection."""
@@ -88,6 +91,10 @@ class StateStore:
             files=files,
         )
 
+    def landings(self, source: str) -> dict[tuple[str, int], datetime]:
+        """Return {(partition key, ordinal): when a drop of a source landed last}; see `Drops.landings`."""
+        return self._drops.landings(source)
+
     # -- builds
 
     def record_build(self, build: Build) -> None:
@@ -100,7 +107,7 @@ class StateStore:
             drop_ordinal=build.drop_ordinal,
             row_count=build.rows,
             run_id=build.run_id,
-            built_at=now(),
+            built_at=self._clock(),
             inputs=build.inputs,
             code=build.code,
             project=build.project,
@@ -266,6 +273,7 @@ class StateStore:
                     reasons=list(hold.reasons),
                     run_id=hold.run_id,
                     held_at=now(),
+                    waits_for=list(hold.waits_for),
                 )
             )
 
@@ -277,12 +285,12 @@ class StateStore:
     def holds(self, export: str) -> dict[str, Hold]:
         """Return the held partitions of an export."""
         query = sa.select(schema.holds).where(schema.holds.c.export == export)
-        return {
-            row["partition_key"]: Hold(
-                row["export"], row["partition_key"], tuple(row["reasons"]), row["run_id"]
-            )
-            for row in self._rows(query)
-        }
+        return {row["partition_key"]: _hold(row) for row in self._rows(query)}
+
+    def holds_that_wait(self) -> list[Hold]:
+        """Return the holds that end once something newer has landed."""
+        query = sa.select(schema.holds).where(schema.holds.c.waits_for.is_not(None))
+        return [hold for row in self._rows(query) if (hold := _hold(row)).waits_for]
 
     def _delete_hold(self, connection: sa.Connection, export: str, partition_key: str) -> None:
         table = schema.holds
@@ -317,6 +325,16 @@ def _among(table: sa.Table, places: Iterable[tuple[str, str]]) -> list[sa.Column
         table.c.relation.in_({relation for relation, _ in wanted}),
         table.c.partition_key.in_({key for _, key in wanted}),
     ]
+
+
+def _hold(row: Mapping[Any, Any]) -> Hold:
+    return Hold(
+        row["export"],
+        row["partition_key"],
+        tuple(row["reasons"]),
+        row["run_id"],
+        tuple(row["waits_for"] or ()),
+    )
 
 
 def _build(row: Mapping[Any, Any]) -> Build:

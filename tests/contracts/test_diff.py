@@ -342,3 +342,31 @@ def test_contracts_that_do_not_load_are_said_first(project: Path) -> None:
     found = diff(project)
     assert found.exit_code == 2
     assert f"{ORDERS}:" in found.output
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("", "2 d", (BREAKING, "provider", "maxAge is `2 days, 0:00:00`, was nothing")),
+        ("2 d", "", (COMPATIBLE, "readers", "maxAge is nothing, was `2 days, 0:00:00`")),
+        ("2 d", "1 d", (BREAKING, "provider", "maxAge is `1 day, 0:00:00`, was `2 days, 0:00:00`")),
+        ("1 d", "2 d", (COMPATIBLE, "readers", "maxAge is `2 days, 0:00:00`, was `1 day, 0:00:00`")),
+        ("1 d", "24 h", None),
+    ],
+)
+def test_how_old_a_source_may_be_when_it_is_sent(
+    project: Path, before: str, after: str, found: tuple[str, str, str] | None
+) -> None:
+    contract = project / ORDERS
+    text = contract.read_text()
+
+    def say(max_age: str) -> None:
+        value, _, unit = max_age.partition(" ")
+        line = f"  - {{property: maxAge, value: {value}, unit: {unit}}}\n" if max_age else ""
+        contract.write_text(text + line)
+
+    say(before)
+    commit(project, "before")
+    git(project.parent, "update-ref", "refs/remotes/origin/main", "HEAD")
+    say(after)
+    assert changes(project) == ([found] if found else [])

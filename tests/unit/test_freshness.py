@@ -77,6 +77,20 @@ def test_the_standards_short_names_are_read_in_any_case(folder: Path, edit: Edit
     assert load_contracts(folder)[0]["orders"].latency == timedelta(hours=6)
 
 
+MAX_AGE = "  - property: maxAge\n    value: 2\n    unit: d\n"
+
+
+def test_what_is_sent_may_be_of_any_age_unless_the_contract_says_how_old(folder: Path, edit: Edit) -> None:
+    contracts, _ = load_contracts(folder)
+    assert {name: contract.max_age for name, contract in contracts.items()} == dict.fromkeys(contracts)
+    edit(ORDERS, LATENCY, LATENCY + MAX_AGE)
+    limited, problems = load_contracts(folder)
+    assert (problems, limited["orders"].max_age) == ([], timedelta(days=2))
+    # It judges no drop, and is no promise of when one comes.
+    assert limited["orders"].rules_digest == contracts["orders"].rules_digest
+    assert limited["orders"].overdue_after == contracts["orders"].overdue_after
+
+
 def test_what_else_the_standard_promises_is_for_people(folder: Path, edit: Edit) -> None:
     edit(ORDERS, LATENCY, LATENCY + "  - property: retention\n    value: 3\n    unit: y\n")
     contracts, problems = load_contracts(folder)
@@ -95,6 +109,12 @@ def test_what_else_the_standard_promises_is_for_people(folder: Path, edit: Edit)
         (ORDERS, "value: 6", "value: six", 56, "SLA property `latency`: value is `six`", "`value: 30`"),
         (ORDERS, LATENCY, LATENCY * 2, 58, "SLA property `latency` stands twice", "remove one of them"),
         (ORDERS, "unit: h", "unti: h", 57, "unknown field `unti`", "did you mean `unit`?"),
+        (ORDERS, LATENCY, MAX_AGE.replace("2", "0"), 56, "`maxAge`: value is `0`", "`value: 30`"),
+        (ORDERS, LATENCY, MAX_AGE.replace("2", "-1"), 56, "`maxAge`: value is `-1`", "`value: 30`"),
+        (ORDERS, LATENCY, MAX_AGE.replace("d", "month"), 57, "`maxAge`: unit is `month`", "`unit: h`"),
+        (ORDERS, LATENCY, MAX_AGE.replace("    unit: d\n", ""), 55, "`maxAge`: unit is `None`", "`unit: h`"),
+        (ORDERS, LATENCY, MAX_AGE * 2, 58, "SLA property `maxAge` stands twice", "remove one of them"),
+        (ORDERS, LATENCY, MAX_AGE.replace("maxAge", "maxage_"), 55, "unknown SLA property", "`maxAge`"),
         (SHOPS, "  - property: frequency\n    value: 1\n    unit: w\n", "", 36, "nothing says how often",
          "add `- property: frequency`"),
     ],

@@ -132,6 +132,7 @@ def rejected(
     """Show the rows that a destination refuses, with the vendor's words; --retry tries them again now."""
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.delivery_tables import rejected_table
+        from orchestration.delivery.comparing import at_destination
 
         target = work.target(export)
         latest = target.export.spec.partitions == "latest"
@@ -148,8 +149,8 @@ def rejected(
             out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
             return
         store.refused_keys.make_due(export, None if latest else scope)
-        delivered = store.deliveries.latest(export, acknowledged=True)
-        keys = {max(delivered, default="")} if latest else {item.scope for item in found}
+        standing = at_destination(store, export) if latest else None
+        keys = {standing.partition_key if standing else ""} if latest else {item.scope for item in found}
         healthy = [work.run(target, key) for key in sorted(keys)]
         left = len(store.refused_keys.of(export, None if latest else scope))
         out.print(f"{len(found) - left:,} of {len(found):,} were taken")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.delivery.identity import MadeBy
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Layer, ShardGone, layers_of
 from orchestration.delivery.planning.difference import Asked
@@ -54,13 +55,41 @@ def comparison(
     return Comparison(asked, layers or [], deliveries[-1].delivery_id if deliveries else "")
 
 
-def newer_partition(store: StateStore, order: Order, under_way: Delivery | None = None) -> Delivery | None:
-    """Return the delivery of a newer partition that the destination holds, or is about to."""
+def at_destination(store: StateStore, export: str) -> Delivery | None:
+    """Return the delivery whose partition a destination holds that holds one alone; None before the first.
+
+    That is the one that was acknowledged last, not the newest that was planned: what is planned, held or
+    under way is not there, and may never be.
+    """
+    return store.deliveries.acknowledged_in(export, "")
+
+
+def newer_partition(store: StateStore, order: Order) -> Delivery | None:
+    """Return the delivery of a newer partition that the destination holds: an older one is not sent then."""
     if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
         return None
-    for standing in (under_way, store.deliveries.acknowledged_in(order.export, order.scope)):
-        if standing is not None and standing.partition_key > order.partition_key:
-            return standing
+    standing = at_destination(store, order.export)
+    return standing if standing is not None and standing.partition_key > order.partition_key else None
+
+
+def still_to_plan(store: StateStore, plan: Delivery) -> bool:
+    """Whether a plan ended, or was compared in vain, as an older partition was sent after it.
+
+    Its own data are the same, and newer than what the destination holds: a person's no to them still counts,
+    and what was never refused is to be planned again.
+    """
+    standing = at_destination(store, plan.export) if not plan.scope else None
+    return standing is not None and standing.partition_key < plan.partition_key and standing.id > plan.id
+
+
+def rejected_already(store: StateStore, order: Order, version: str, made_by: MadeBy) -> Delivery | None:
+    """Return the plan of these data that a person rejected before an older partition was sent."""
+    if not order.latest_only or order.kind is not DeliveryKind.CHANGE:
+        return None
+    for plan in store.deliveries.rejected(order.export):
+        same = (plan.partition_key, plan.version, plan.kind) == (order.partition_key, version, order.kind)
+        if same and made_by.keeps_rejected(plan) and still_to_plan(store, plan):
+            return plan
     return None
 
 

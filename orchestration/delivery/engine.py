@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestration.delivery.comparing import comparison, newer_partition
+from orchestration.delivery.comparing import comparison, newer_partition, rejected_already
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode, Receipt
 from orchestration.delivery.identity import MadeBy, free_id, place_of
 from orchestration.delivery.journal import StoreJournal
@@ -123,10 +123,13 @@ class DeliveryEngine:
                 ended = self._cut_otherwise(order)
                 if ended is None:
                     under_way = deliveries.open_in(order.export, order.scope)
-                    newer = newer_partition(self.store, order, under_way)
+                    newer = newer_partition(self.store, order)
                     if newer is not None:
                         return self._overtaken(order, opened.version, made_by, newer), None
                     if under_way is None:
+                        rejected = rejected_already(self.store, order, opened.version, made_by)
+                        if rejected is not None:
+                            return rejected, None
                         return self._new_plan(order, opened, made_by, guard=guard)
                     if made_by.makes(under_way, order, opened.version):
                         return under_way, None
@@ -139,9 +142,7 @@ class DeliveryEngine:
         return next((item for item in found if bool(item.scope) is order.latest_only), None)
 
     def _overtaken(self, order: Order, version: str, made_by: MadeBy, newer: Delivery) -> Delivery:
-        self.log(
-            f"the destination holds {newer.partition_key}, or is about to: an older partition is not sent"
-        )
+        self.log(f"the destination holds {newer.partition_key}: an older partition is not sent")
         return self.store.deliveries.plan(
             self._record(order, version, made_by, None, newer.delivery_id, status=DeliveryStatus.OVERTAKEN)
         )
@@ -288,30 +289,36 @@ class DeliveryEngine:
 
         What was never sent is not sent any more.
         """
-        deliveries = self.store.deliveries
+        deliveries, there = self.store.deliveries, delivery.status is DeliveryStatus.SENDING
         if delivery.status is DeliveryStatus.SENDING and not Path(delivery.shard).exists():
             if order.kind is not DeliveryKind.RESYNC:
                 raise ShardGone(delivery.export, delivery.scope, delivery.shard)
+            there = False
             self.log(f"{delivery.shard} is gone: what it had under way is not ended, but sent anew")
         elif delivery.status is DeliveryStatus.SENDING:
             # Of the older plan's own kind, partition and export file: the newer one may be another's.
             shard = shard_of(order, delivery)
             journal = StoreJournal(deliveries, delivery, token, self.log, below=delivery.sent_to)
-            if journal.pending():
+            emptied = delivery.whole and not delivery.shard_rows
+            if journal.pending() or emptied:
                 arrived = self.destination.arrived(shard)
+                there = arrived is not False
                 if arrived:
                     for first, end in journal.pending():
                         journal.acknowledge(first, end)
                 elif arrived is None:
                     self.log(f"delivery {delivery.delivery_id} was under way: what may have arrived is ended")
                     self.destination.send(shard, journal)
+            there = there and delivery.sent_to >= delivery.shard_rows
             settle_refusals(self.store, delivery, key_of(order, delivery), order.attempts, order.wait_seconds)
         refused = len(deliveries.refusals(delivery.delivery_id))
         deliveries.move(
             delivery.delivery_id,
-            DeliveryStatus.SUPERSEDED,
+            # All of it is there: it was sent, and only its process did not come to recording that.
+            DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED,
             out_of=(*_UNSENT, DeliveryStatus.SENDING),
             refused=refused,
             location=self.destination.canonical_object(),
         )
-        self.log(f"delivery {delivery.delivery_id} is superseded by a newer plan")
+        ended = "has arrived whole" if there else "is superseded by another plan"
+        self.log(f"delivery {delivery.delivery_id} {ended}")

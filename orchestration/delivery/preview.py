@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.comparing import comparison, newer_partition
+from orchestration.delivery.comparing import comparison, newer_partition, rejected_already
 from orchestration.delivery.deliver import Target, is_todays, made_by, order_of, source_of
 from orchestration.delivery.destinations.base import CHANGE, Change, Mode
 from orchestration.delivery.destinations.registry import destination_types
@@ -136,7 +136,9 @@ def preview(
         connection.execute("rollback")
     layers = store.deliveries.layers(order.export, order.scope)
     supersedes = layers[-1].delivery_id if layers else ""
-    rejected = store.deliveries.of(free_id(store.deliveries, order, version, made, supersedes))
+    rejected = rejected_already(store, order, version, made) or store.deliveries.of(
+        free_id(store.deliveries, order, version, made, supersedes)
+    )
     return replace(found, rejected=rejected, expired=ended)
 
 

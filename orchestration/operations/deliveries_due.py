@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
+from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target, is_todays
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
@@ -17,7 +18,7 @@ from orchestration.operations.due import DueRun
 from orchestration.operations.records import Records
 from orchestration.operations.status import Standing, status
 from orchestration.project import Project
-from orchestration.state.records import DeliveryKind
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 
 def deliveries_due(
@@ -42,6 +43,10 @@ def deliveries_due(
         if is_todays(deployment, target_of(project, delivery.export), delivery):
             kind = "" if delivery.kind is DeliveryKind.CHANGE else delivery.kind.value
             wanted[(delivery.export, delivery.partition_key)] = (kind, f"approved {delivery.delivery_id}")
+    for export in project.exports:
+        plan = _ended_by_an_older(records, target_of(project, export))
+        if plan is not None:
+            wanted.setdefault((export, plan.partition_key), ("", f"ended {plan.delivery_id}"))
     runs: list[DueRun] = []
     for (export, partition), (kind, why) in wanted.items():
         target = target_of(project, export)
@@ -96,5 +101,22 @@ def _partition(deployment: Deployment, project: Project, export: str, scope: str
     if target.export.spec.partitions == "each":
         return scope or None
     # The destination holds the newest one alone: an older one would not be sent.
-    delivered = deployment.store.deliveries.latest(export, acknowledged=True)
-    return max(delivered, default=None)
+    standing = at_destination(deployment.store, export)
+    return standing.partition_key if standing is not None else None
+
+
+def _ended_by_an_older(records: Records, target: Target) -> Delivery | None:
+    """Return the newest plan of a destination that holds one partition, if a correction of an older ended it.
+
+    It was compared with what is there no more, so that it has to be planned again; nobody else would ask.
+    """
+    export, table = target.export, target.table
+    plans = {key: plan for key, plan in records.plans(export.name).items() if table.partitioning.holds(key)}
+    if export.spec.partitions != "latest" or not plans:
+        return None
+    key = max(plans)
+    build, plan = records.builds(table.relation).get(table.partition(key)), plans[key]
+    ended = plan.status is DeliveryStatus.SUPERSEDED and plan.kind is not DeliveryKind.REDELIVER
+    same = build is not None and build.version == plan.version
+    newer = key > records.at_destination(export.name)
+    return plan if ended and same and newer else None

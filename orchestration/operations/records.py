@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 
+from orchestration.delivery.comparing import at_destination
 from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
@@ -31,6 +32,7 @@ class Records:
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}
         self._deliveries: dict[str, dict[str, Delivery]] = {}
+        self._at_destination: dict[str, str] = {}
         self._plans: dict[str, dict[str, Delivery]] = {}
         self._rejected: dict[str, dict[str, list[Delivery]]] = {}
         self._landed: dict[Partitioning, frozenset[str]] = {}
@@ -95,6 +97,13 @@ class Records:
         if export not in self._deliveries:
             self._deliveries[export] = self._store.deliveries.latest(export, acknowledged=True)
         return self._deliveries[export]
+
+    def at_destination(self, export: str) -> str:
+        """Return the partition that a destination holds which holds one alone; "" before the first."""
+        if export not in self._at_destination:
+            found = at_destination(self._store, export)
+            self._at_destination[export] = found.partition_key if found else ""
+        return self._at_destination[export]
 
     def plans(self, export: str) -> dict[str, Delivery]:
         """Return the newest plan of each partition of an export, whatever became of it."""

@@ -6,6 +6,7 @@ from datetime import UTC, date
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
+from orchestration.delivery.comparing import still_to_plan
 from orchestration.delivery.deliver import Target, is_todays, made_by
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
@@ -100,7 +101,7 @@ def _export_row(
     release = next((r for r in reversed(records.releases(key)) if r.export == export.name), None)
     if release and delivery and release.used_for_version == delivery.version == version:
         standing, why = Standing.DELIVERED, f"on failed checks, {release}"
-    elif delivery and delivery.version == version and not (missing or report.refusals):
+    elif delivery and _holds_still(records, delivery, key, version) and not (missing or report.refusals):
         standing, why = _settled(delivery)
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
@@ -115,6 +116,13 @@ def _export_row(
     else:
         standing, why = _unsent(deployment, records, target, key, version, held_by)
     return Row("export", export.name, key, standing, delivery.rows if delivery else None, why)
+
+
+def _holds_still(records: Records, delivery: Delivery, key: str, version: str | None) -> bool:
+    """Whether the newest version was settled; what was overtaken is, while something newer is there."""
+    if delivery.status is DeliveryStatus.OVERTAKEN and records.at_destination(delivery.export) <= key:
+        return False
+    return delivery.version == version
 
 
 def _settled(delivery: Delivery) -> tuple[Standing, str]:
@@ -140,11 +148,9 @@ def _unsent(
     for rejected in records.rejected(export.name).get(key, []):
         if rejected.version == version and _still_rejected(deployment, target, rejected):
             return _by_people(rejected)
-    acknowledged = [
-        held for held, delivery in delivered.items() if delivery.status is DeliveryStatus.ACKNOWLEDGED
-    ]
-    if export.spec.partitions == "latest" and max(acknowledged, default="") > key:
-        return Standing.OVERTAKEN, f"the destination holds {max(acknowledged)}"
+    newest = records.at_destination(export.name) if export.spec.partitions == "latest" else ""
+    if newest > key:
+        return Standing.OVERTAKEN, f"the destination holds {newest}"
     if held_by:
         return Standing.HELD, held_by
     since = "rebuilt since it was delivered" if key in delivered else "validated, not delivered"
@@ -157,7 +163,8 @@ def _still_rejected(deployment: Deployment, target: Target, plan: Delivery) -> b
     """Whether the next delivery would come upon a rejected plan again, as it would make the very same."""
     layers = deployment.store.deliveries.layers(plan.export, plan.scope)
     newest = layers[-1].delivery_id if layers else ""
-    if plan.kind is not DeliveryKind.CHANGE or plan.supersedes != newest:
+    outlived = still_to_plan(deployment.store, plan)
+    if plan.kind is not DeliveryKind.CHANGE or (plan.supersedes != newest and not outlived):
         return False
     return made_by(deployment, target, plan.partition_key).keeps_rejected(plan)
 

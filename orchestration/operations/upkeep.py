@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 
 import dagster as dg
 
+from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target
 from orchestration.delivery.reconciled import check_key, readable
 from orchestration.deployment import Deployment
@@ -123,7 +124,11 @@ def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tupl
     for target in targets:
         if deployment.settings.connection(target.export.spec.destination.connection) is None:
             continue
-        delivered = deployment.store.deliveries.latest(target.export.name, acknowledged=True)
+        if target.export.spec.partitions == "latest":
+            standing = at_destination(deployment.store, target.export.name)
+            delivered = [standing.partition_key] if standing is not None else []
+        else:
+            delivered = list(deployment.store.deliveries.latest(target.export.name, acknowledged=True))
         keys = [key for key in delivered if target.table.partitioning.holds(key)]
         if keys:
             yield target, max(keys)

@@ -112,7 +112,7 @@ class DeliveryStatus(StrEnum):
     `planned`: nothing was sent. `held`: past a limit, waits for a person. `approved`, `rejected`: the
     person's word. `sending`: rows may have left. `acknowledged`: every row was settled. `superseded`: a newer
     plan took its place; what was acknowledged of it stays so. `overtaken`: the destination holds a newer
-    partition, nothing is sent.
+    partition, acknowledged, and nothing is sent.
     """
 
     PLANNED = "planned"

@@ -77,13 +77,13 @@ def run_everything(
 ) -> Iterator[Event]:
     """Run what is due until nothing is; yields progress as it happens.
 
-    With `retry`, what was asked for in a run that has failed is due again, once, and so is what is validated
-    and was never sent, as its connection was not set.
+    With `retry`, what was asked for in a run that has failed is due again, once, unless it is in order by
+    now, or delivered; and so is what is validated and was never sent, as its connection was not set.
     """
     repository = _definitions(deployment, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
     bury_dead_runs(instance, ask_again=True)
-    forgotten = _failed_run_keys(instance) if retry else set[str]()
+    failed = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
     began = datetime.now(UTC)
     cursor, waiting = Cursor(), frozenset[Partition]()
@@ -91,12 +91,15 @@ def run_everything(
     held: dict[tuple[str, str], Held] = {}
     built: set[tuple[str, str]] = set()
 
+    def exists(run_key: str) -> bool:
+        return run_exists(instance, run_key)
+
     def asked_for(run_key: str) -> bool:
-        return run_key not in forgotten and run_exists(instance, run_key)
+        return run_key not in failed and exists(run_key)
 
     while True:
         # One at a time, then a new look: what a run leaves behind decides what comes next.
-        due = find_due(deployment, project, cursor, asked_for, waiting, at_most=1)
+        due = find_due(deployment, project, cursor, exists, waiting, at_most=1, failed=failed.__contains__)
         cursor, waiting = due.cursor, due.not_looked_at
         for text in (*due.complaints, *due.notes):
             if text not in said:
@@ -121,7 +124,7 @@ def run_everything(
         for delivery in _deliveries_of(run):
             tried.add(delivery)
             held.pop(delivery, None)
-        forgotten.discard(run.run_key)
+        failed.discard(run.run_key)
         deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         built |= {(relation, run.partition_key) for relation in run.relations}
         yield Started(run, len(waiting))
@@ -255,9 +258,15 @@ def _deliveries_of(run: DueRun) -> list[tuple[str, str]]:
 
 
 def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
+    """Return the run keys whose newest run has failed, or was cancelled."""
     statuses = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=statuses))
-    return {run.tags[RUN_KEY_TAG] for run in runs if RUN_KEY_TAG in run.tags}
+    keys = {run.tags[RUN_KEY_TAG] for run in runs if RUN_KEY_TAG in run.tags}
+    return {key for key in keys if _newest_run(instance, key).status in statuses}
+
+
+def _newest_run(instance: dg.DagsterInstance, run_key: str) -> dg.DagsterRun:
+    return instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)[0]
 
 
 def _execute(

@@ -103,6 +103,7 @@ def find_due(
     look_again_at: Iterable[Partition] = (),
     at_most: int | None = None,
     busy: Callable[[str], bool] = lambda _: False,
+    failed: Callable[[str], bool] = lambda _: False,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -113,7 +114,10 @@ def find_due(
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
         at_most: the number of runs after which to stop looking; the answer tells what was left.
-        busy: whether a run of a partition of that key is under way: what is not judged yet may still be.
+        busy: whether a run of a partition of that key is queued or under way: no other is asked for beside
+            it, and what is not judged yet may still be.
+        failed: whether the newest run of that run key has failed, where that is to count no more as asked:
+            what it was to build is due again, unless it is there and in order by now, or delivered.
     """
     complaints: list[str] = []
     notes: list[str] = []
@@ -125,7 +129,7 @@ def find_due(
         notes += scan.notes
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
-    view = _View(deployment, project, run_exists)
+    view = _View(deployment, project, run_exists, failed)
     partitions = view.partitions_touched(touched) | view.waiting_for_newer() | set(look_again_at)
     runs: list[DueRun] = []
     held: list[Held] = []
@@ -137,6 +141,11 @@ def find_due(
     while waiting and (at_most is None or len(runs) < at_most):
         partition = waiting.pop(0)
         run = view.due_run(partition)
+        if run is not None and busy(partition.key):
+            # What has landed since goes with one run after that one, and not with one each. However that one
+            # ends, the next look comes upon this again.
+            settled = False
+            continue
         if run is not None:
             runs.append(run)
         for name in view.exports_of(partition):
@@ -155,13 +164,20 @@ def find_due(
 class _View:
     """The records as they are at one look, read once each."""
 
-    def __init__(self, deployment: Deployment, project: Project, run_exists: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        project: Project,
+        run_exists: Callable[[str], bool],
+        failed: Callable[[str], bool],
+    ) -> None:
         self._store = deployment.store
         self._connection = deployment.settings.connection
         self._project = project
         self._tables = project.lineage.tables
         self._records = Records(deployment, project)
         self._run_exists = run_exists
+        self._failed = failed
         self._unfinished: dict[Partitioning, list[str]] = {}
 
     @cached_property
@@ -252,7 +268,10 @@ class _View:
             if made_of is None:
                 continue
             run_keys = [asked.get((relation, digest)) for digest in made_of]
+            failed = any(run_key is not None and self._failed(run_key) for run_key in run_keys)
             asked_for = all(run_key is not None and self._run_exists(run_key) for run_key in run_keys)
+            if failed and not self._settled_since(relation, key):
+                asked_for = False
             if asked_for and not self._made_of_what_is_built(relation, key, building):
                 continue
             if self._ready(relation, key, building):
@@ -315,9 +334,31 @@ class _View:
                 if item.relation != relation or item.verdict is not Verdict.OTHER_READ:
                     continue
                 digest = _digest([f"judge {item.check} {item.version}: {item.summary}"])
-                run_key = asked.get((relation, digest))
-                if run_key is None or not self._run_exists(run_key):
+                if not self._stands(asked.get((relation, digest))):
                     yield relation, item.check, digest
+
+    def _stands(self, run_key: str | None) -> bool:
+        """Whether what was asked for by a run still counts as asked for."""
+        return run_key is not None and self._run_exists(run_key) and not self._failed(run_key)
+
+    def _settled_since(self, relation: str, key: str) -> bool:
+        """Whether what a failed run was to build is in order by now, whoever built it, or was delivered.
+
+        A model that is in order and was not delivered is not built again for that; it is sent as it is.
+        """
+        build = self._records.builds(relation).get(key)
+        drop = self._records.drop(relation, key) if relation in self._records.drops else None
+        if build is None or (drop is not None and build.drop_ordinal != drop.ordinal):
+            return False
+        partition = Partition(self._tables[relation].partitioning, key)
+        below = {relation, *self._project.lineage.descendants(relation)}
+        models = {
+            name: self._project.node_of(self._project.exports[name]).relation
+            for name in self.exports_of(partition)
+        }
+        sent = [self._delivered(name, model, key) for name, model in models.items() if model in below]
+        closed = self._records.report(relation, key).closed_by
+        return (bool(sent) and all(sent)) or all(item.verdict is Verdict.TOO_OLD for item in closed)
 
     def _made_of_what_is_built(self, relation: str, key: str, building: Collection[str]) -> bool:
         """Whether a table stands on one that this run builds anew, and would be of another version then."""
@@ -340,7 +381,7 @@ class _View:
                 continue  # another source's drop of that name
             digest = _digest([f"release {release.id}"])
             run_key = asked.get((release.relation, digest))
-            if not release.active(datetime.now(UTC)) or (run_key is not None and self._run_exists(run_key)):
+            if not release.active(datetime.now(UTC)) or self._stands(run_key):
                 continue
             failed = {check.relation for check in release.checks}
             tables: list[str] = []
@@ -393,8 +434,7 @@ class _View:
             digest = _digest(
                 ["waited", *(f"{source} {moment.isoformat()}" for source, moment in due.items())]
             )
-            run_key = asked.get((relation, digest))
-            if run_key is not None and self._run_exists(run_key):
+            if self._stands(asked.get((relation, digest))):
                 continue
             report = self._records.report(relation, key)
             late = {item.relation for item in report.closed_by if item.verdict is Verdict.BUILT_FROM_TOO_OLD}

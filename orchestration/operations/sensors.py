@@ -25,9 +25,12 @@ def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
 
 
 def run_under_way(instance: dg.DagsterInstance, partition_key: str) -> bool:
-    """Whether a run of a partition is queued or at work."""
-    tags = {PARTITION_NAME_TAG: partition_key}
-    return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=NOT_FINISHED_STATUSES), limit=1))
+    """Whether a run of a partition is queued or at work; "" is that of tables without partitions."""
+    if partition_key:
+        tags = {PARTITION_NAME_TAG: partition_key}
+        return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=NOT_FINISHED_STATUSES), limit=1))
+    runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+    return any(RUN_KEY_TAG in run.tags and PARTITION_NAME_TAG not in run.tags for run in runs)
 
 
 def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:

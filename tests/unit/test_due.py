@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.operations.due import Cursor
+from orchestration.operations.due import Cursor, Due
 from orchestration.state.records import Delivery, DeliveryStatus
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company
 from tests.unit.records import Ledger
@@ -226,3 +226,35 @@ def test_complaints_about_staging_are_told(ledger: Ledger) -> None:
     due = ledger.look()
     assert due.runs == ()
     assert [f"orders/{MON}.done: marker without its file" in text for text in due.complaints] == [True]
+
+
+@pytest.mark.parametrize("ended", ["well", "without building, as it was cancelled or failed", "by dying"])
+def test_what_lands_while_a_run_of_its_day_is_queued_goes_with_one_run_after_it(
+    ledger: Ledger, ended: str
+) -> None:
+    ledger.company.land_orders(MON, a=1)
+    first = ledger.look()
+    ledger.ask(first)
+    [queued] = first.runs
+    assert queued.relations == OF_ORDERS
+    ledger.busy_days = {MON}
+    before = ledger.cursor
+    ledger.company.land_weather(MON)
+    ledger.company.land_day(TUE, a=2)
+    # Another day is asked for at once; of Monday nothing, at whatever look, and it is not passed by.
+    second = ledger.look()
+    assert [run.partition_key for run in second.runs] == [TUE]
+    ledger.ask(second)
+    assert (ledger.look().runs, ledger.cursor) == ((), before)
+    ledger.company.land_orders(MON, a=9)  # a correction, while it still waits
+    assert (ledger.look().runs, ledger.cursor) == ((), before)
+    if ended == "well":
+        ledger.carry_out(queued)
+    if ended == "by dying":
+        ledger.run_keys.discard(queued.run_key)
+    ledger.busy_days.clear()
+    [after] = ledger.look().runs
+    assert (after.partition_key, set(after.relations)) == (MON, set(ALL))
+    ledger.ask(Due((after,), (), (), ledger.cursor))
+    ledger.carry_out(after)
+    assert ledger.look().runs == ()

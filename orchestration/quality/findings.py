@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     OTHER_READ = "judged beside another version of a table that it reads"
     NOT_BUILT = "table never built for this partition"
     ABSENT = "not there: nothing of it has landed"
+    CAME_SINCE = "built without it, and it has come since"
     LEFT_OUT = "left out: it was refused, and its contract allows days without a drop"
     RESTORED = "older than the newest build on record"
     UNRECORDED = "its build is not on record"
@@ -37,7 +38,7 @@ class Verdict(StrEnum):
 
 
 _SHOWN_REASONS = 2
-_NOT_THERE = (Verdict.ABSENT, Verdict.LEFT_OUT)
+_NOT_THERE = (Verdict.ABSENT, Verdict.CAME_SINCE, Verdict.LEFT_OUT)
 _LETS_PASS = (Verdict.PASSED, Verdict.RELEASED, *_NOT_THERE)
 # What judging what is there can repair, without building.
 _JUDGED_AGAIN = (
@@ -149,7 +150,7 @@ class GateReport:
 
     @property
     def absent(self) -> tuple[Finding, ...]:
-        """The days of trailing windows that are not there, and hold nothing."""
+        """The days of trailing windows that are not in it, and hold nothing."""
         return tuple(item for item in self.findings if item.verdict in _NOT_THERE)
 
     @property

@@ -139,6 +139,11 @@ class Walk:
         else:
             self._find(Finding(*place, "", Verdict.ABSENT, "", "", None, own=False))
 
+    def _refused(self, place: Place) -> bool:
+        """Whether a drop that a partition is made of was refused."""
+        made_of = self._lineage.made_of(*place)
+        return any(self._refusal((source, key)) for source, keys in made_of.items() for key in keys)
+
     def _complete(self, place: Place) -> bool:
         """Whether all that a partition is made of was taken in."""
         made_of = self._lineage.made_of(*place)
@@ -178,6 +183,11 @@ class Walk:
                 self._then(parent, was, place)
             elif inputs is None or self._required(read.relation):
                 self._as_now(parent, required=self._required(read.relation))
+            elif self.held.get(parent) is not None:
+                self._find(Finding(*parent, "", Verdict.CAME_SINCE, "", "", None, own=False))
+            elif self._lineage.has_begun(*parent):
+                verdict = Verdict.LEFT_OUT if self._refused(parent) else Verdict.ABSENT
+                self._find(Finding(*parent, "", verdict, "", "", None, own=False))
         for relation, keys in (inputs or {}).items():
             for key, was in keys.items():
                 if (relation, key) not in looked:

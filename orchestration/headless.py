@@ -43,7 +43,8 @@ class Finished:
     """A run has ended; `failures` are what its failed steps and checks said.
 
     `warnings` are what checks of its exports said that only warn, `said` those that passed. `not_configured`
-    are exports without a connection, to which nothing was sent.
+    are exports without a connection, to which nothing was sent. `built` tells of each table how many rows it
+    has, `sent` of each export besides what became of them, and where they are.
     """
 
     run: DueRun
@@ -53,6 +54,8 @@ class Finished:
     warnings: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     not_configured: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,7 @@ def _execute(
     )
     exports = {dg.AssetKey(project.exports[name].asset_key) for name in run.exports}
     failures, warnings, passed, skipped = list[str](), list[str](), list[str](), list[str]()
+    built, sent = list[str](), list[str]()
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
             cause = event.step_failure_data.error
@@ -304,6 +308,8 @@ def _execute(
             observed = event.asset_observation_data.asset_observation
             if NOT_CONFIGURED in observed.metadata:
                 skipped.append(observed.asset_key.path[-1])
+        if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            (sent if event.asset_key in exports else built).append(_rows_of(event))
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             table = evaluation.asset_key.to_user_string()
@@ -320,7 +326,18 @@ def _execute(
         tuple(warnings),
         tuple(passed),
         tuple(skipped),
+        tuple(built),
+        tuple(sent),
     )
+
+
+def _rows_of(event: dg.DagsterEvent) -> str:
+    materialization = event.step_materialization_data.materialization
+    shown = {name: item.value for name, item in materialization.metadata.items()}
+    rows = f"{shown['dagster/row_count']:,} rows"
+    if "location" not in shown:
+        return f"{'.'.join(materialization.asset_key.path)} {rows}"
+    return f"{materialization.asset_key.path[-1]}: {rows}, {shown['said']} → {shown['location']}"
 
 
 def _each_once(failures: Sequence[str]) -> tuple[str, ...]:

@@ -1,62 +1,84 @@
 """`sluice gate` and `sluice release`: what holds a partition of an export, and letting it pass."""
 
 import getpass
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from orchestration.cli.running import partition_option
 from orchestration.partitions import UNPARTITIONED, Grain, place
 from orchestration.problems import did_you_mean
 from orchestration.project import Project
-from orchestration.quality.gate import GateReport, Verdict
+from orchestration.quality.gate import Finding, GateReport, Verdict
 from orchestration.state.records import Release
 
 _STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}
 
 
-def gate_table(report: GateReport) -> Table:
-    """Return every finding of a gate, those that passed too."""
-    table = Table()
-    for heading in ("table", "check", "said", "when (UTC), on version", "why"):
-        table.add_column(heading, no_wrap=heading in ("table", "said"), overflow="fold")
-    for item in report.findings:
-        style = _STYLES.get(item.verdict, "red")
-        another = item.partition_key not in ("", report.partition_key)
-        when = f"{item.judged_at:%m-%d %H:%M:%S}, " if item.judged_at else ""
-        table.add_row(
-            item.relation + (f"\n{item.partition_key}" if another else ""),
-            item.check,
-            f"[{style}]{item.verdict.value}[/]",
-            when + item.version[:8],
-            item.summary.replace("[", r"\["),
-        )
-    return table
-
-
 def show_gate(report: GateReport, export: str, out: Console, *, everything: bool) -> None:
-    """Print a gate's answer: each link that is broken, and the command that repairs it; passes as a count."""
-    if everything:
-        out.print(gate_table(report))
-    where = f"the gate of {export}" + (f" [{report.partition_key}]" if report.partition_key else "")
-    for release in report.releases:
-        out.print(f"{where}: {release}", style="yellow", markup=False, soft_wrap=True)
+    """Print a gate's answer: each reason once with what opens it, then passes as a count.
+
+    With `everything` a line a check follows, those that passed too.
+    """
+    where = export + (f" [{report.partition_key}]" if report.partition_key else "")
     passed = sum(item.verdict is Verdict.PASSED for item in report.findings)
     if report.open:
-        out.print(
-            f"{where} is open: {passed} blocking checks passed, by today's rules", markup=False, style="green"
-        )
-        return
-    out.print(f"{where} is closed:", markup=False, style="red")
-    for item in report.reasons:
-        out.print(f"- {item}", markup=False, soft_wrap=True)
-    out.print("what repairs it:", markup=False)
-    for step in report.steps:
-        out.print(f"  → {step}", markup=False, soft_wrap=True)
-    left = len(report.closed_by) - len(report.reasons)
-    also = f"{left} more links are broken, which this repairs as well; " if left else ""
-    out.print(f"{also}{passed} blocking checks passed: --all shows them", markup=False, style="dim")
+        out.print(f"open: {where} may go out, by today's rules", markup=False, style="green", soft_wrap=True)
+    else:
+        out.print(f"closed: {where} is not sent", markup=False, style="red", soft_wrap=True)
+    for release in report.releases:
+        out.print(f"{where}: {release}", style="yellow", markup=False, soft_wrap=True)
+    for step in report.story:
+        for reason in step.reasons:
+            out.print(f"- {reason}", markup=False, soft_wrap=True)
+        out.print(f"  → {step.fix}", markup=False, soft_wrap=True)
+    if left := len(report.closed_by) - len(report.reasons):
+        out.print(f"{left} more links are broken, which this repairs as well", markup=False, style="dim")
+    shown = "" if everything else ": --all shows them"
+    out.print(f"{passed} blocking checks passed{shown}", markup=False, style="dim")
+    if everything:
+        for item in report.findings:
+            style = _STYLES.get(item.verdict, "red")
+            out.print(_line(item), style=style, markup=False, soft_wrap=True)
+
+
+def gate_as_data(report: GateReport, export: str) -> dict[str, Any]:
+    """Return a gate's answer for machines; docs/runbook.md lists the keys, which stay."""
+    return {
+        "export": export,
+        "partition": report.partition_key,
+        "open": report.open,
+        "steps": [{"reasons": list(step.reasons), "fix": step.fix} for step in report.story],
+        "releases": [str(release) for release in report.releases],
+        "findings": _as_data(report.findings, report),
+    }
+
+
+def _as_data(findings: Iterable[Finding], report: GateReport) -> list[dict[str, Any]]:
+    closing, reasons = set(report.closed_by), set(report.reasons)
+    return [
+        {
+            "table": item.relation,
+            "partition": item.partition_key,
+            "check": item.check,
+            "verdict": item.verdict.value,
+            "summary": item.summary,
+            "closes": item in closing,
+            "reason": item in reasons,
+            "fix": item.fix,
+            "version": item.version,
+            "judged_at": item.judged_at.isoformat() if item.judged_at else None,
+            "run_id": item.run_id,
+        }
+        for item in findings
+    ]
+
+
+def _line(item: Finding) -> str:
+    when = f" ({item.judged_at:%Y-%m-%d %H:%M:%S} UTC)" if item.judged_at else ""
+    return f"{item}{when}{f', version {item.version[:8]}' if item.version else ''}"
 
 
 def show_release(release: Release, out: Console) -> None:

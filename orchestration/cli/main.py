@@ -1,5 +1,6 @@
 """The commands, and what they share: finding the deployment, and showing its errors."""
 
+import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
 app = typer.Typer(
     name="sluice",
-    help="One Dagster asset graph, from landed file to destination.",
+    help="One Dagster asset graph, from landed file to destination."
+    " Exit codes: 0 all is well, 1 somebody is needed, 2 it could not be asked so.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,6 +44,9 @@ DemoDestinations = Annotated[
 ]
 
 
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]
+
+
 @contextmanager
 def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
     """Yield the deployment's settings; a project or environment that does not hold ends with code 2."""
@@ -64,6 +69,10 @@ def usage_errors() -> Generator[None]:
     except ValueError as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(2) from None
+
+
+def _print_json(data: object) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 @app.command()
@@ -119,9 +128,9 @@ def run(
     project: Project = None,
     data: DataDir = None,
 ) -> None:
-    """Take everything that has landed through the graph, without a daemon.
+    """Take everything that has landed through the graph, without a daemon; what failed is told at the end.
 
-    Ends with code 1 if anything failed, was refused or is held.
+    Ends with code 1 if anything failed, was refused, is held, or is ready and was not sent.
     """
     with settings_of(project, data) as settings:
         from orchestration.cli.running import run_and_show
@@ -135,19 +144,30 @@ def status(
     everything: Annotated[
         bool, typer.Option("--all", help="Every partition, not only the newest and the troubled.")
     ] = False,
+    as_json: Json = False,
     project: Project = None,
     data: DataDir = None,
 ) -> None:
-    """Show each source and export by partition: landed, loaded, validated, delivered, held and why."""
+    """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
+
+    Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
+    """
     with settings_of(project, data) as settings:
-        from orchestration.cli.tables import status_tables
+        from orchestration.cli.story import show_trouble, skipped_lines
+        from orchestration.cli.tables import status_as_data, status_tables
         from orchestration.deployment import Deployment
         from orchestration.operations.status import status as status_of
         from orchestration.project import load_project
 
         rows = status_of(Deployment(settings), load_project(settings))
+    if as_json:
+        _print_json(status_as_data(rows))
+        return
+    show_trouble(rows, (), out, partitions_follow=True)
     for table in status_tables(rows, everything):
         out.print(table)
+    for line in skipped_lines(rows):
+        out.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
 Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
@@ -161,16 +181,19 @@ Day = Annotated[
 def gate(
     export: Export,
     partition: Day = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every day of trailing windows, too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also each check that was asked for, a line each.")
+    ] = False,
+    as_json: Json = False,
     project: Project = None,
     data: DataDir = None,
 ) -> None:
-    """Tell whether a partition of an export may go out: what each check of each ancestor said, and the mend.
+    """Tell whether a partition of an export may go out: each reason why not, and below it what opens it.
 
     Ends with code 1 if the gate is closed.
     """
     with settings_of(project, data) as settings, usage_errors():
-        from orchestration.cli.gates import export_and_day, show_gate
+        from orchestration.cli.gates import export_and_day, gate_as_data, show_gate
         from orchestration.deployment import Deployment
         from orchestration.operations.releasing import gate_report
         from orchestration.project import load_project
@@ -178,7 +201,10 @@ def gate(
         loaded = load_project(settings)
         key = export_and_day(loaded, export, partition)
         report = gate_report(Deployment(settings), loaded, export, key)
-    show_gate(report, export, out, everything=everything)
+    if as_json:
+        _print_json(gate_as_data(report, export))
+    else:
+        show_gate(report, export, out, everything=everything)
     raise typer.Exit(0 if report.open else 1)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestration.cli.tables import skipped_lines, trouble_table
+from orchestration.cli.story import show_trouble, skipped_lines
 from orchestration.partitions import Grain, Partitioning
 from orchestration.settings import Settings
 
@@ -42,6 +42,7 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
     project = load_project(settings)
     deployment = Deployment(settings)
     healthy, began = True, time.monotonic()
+    ended: list[Finished] = []
     with open_instance(settings) as instance:
         for event in run_everything(deployment, project, instance, retry=retry):
             match event:
@@ -52,7 +53,8 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                         out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
                 case Finished():
                     healthy &= event.success
-                    show_finished(event, out, f", {time.monotonic() - began:.1f} s")
+                    ended.append(event)
+                    show_line(event, out, f", {time.monotonic() - began:.1f} s")
                 case Held():
                     healthy = False
                 case Complaint():
@@ -61,24 +63,33 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                 case Note():
                     out.print(event.text, style="dim", markup=False)
     rows = status(deployment, project)
+    show_trouble(rows, [failure for run in ended for failure in run.failures], out)
+    for warning in dict.fromkeys(warning for run in ended for warning in run.warnings):
+        out.print(warning, style="yellow", markup=False, soft_wrap=True)
     for line in skipped_lines(rows):
         out.print(line, style="yellow", markup=False, soft_wrap=True)
-    troubled = needs_attention(rows)
-    if troubled:
-        out.print(trouble_table(troubled))
-    return healthy and not troubled
+    return healthy and not needs_attention(rows)
 
 
 def show_finished(event: "Finished", out: Console, took: str = "") -> None:
-    """Print a line for a run that has ended, and below it what its steps and exports complain of."""
+    """Print a line for a run that has ended, and below it what its steps and exports say."""
+    show_line(event, out, took)
+    for failure in event.failures:
+        out.print(f"    {failure}", style="red", markup=False, soft_wrap=True)
+    for warning in event.warnings:
+        out.print(f"    {warning}", style="yellow", markup=False, soft_wrap=True)
+    if event.built:
+        out.print(f"    built: {', '.join(event.built)}", markup=False, soft_wrap=True)
+    for sent in event.sent:
+        out.print(f"    {sent}", markup=False, soft_wrap=True)
+
+
+def show_line(event: "Finished", out: Console, took: str = "") -> None:
+    """Print a line for a run that has ended."""
     mark = "[green]✓[/]" if event.success else "[red]✗[/]"
     skipped = f" ({len(event.not_configured)} skipped, not configured)" if event.not_configured else ""
     tables = f"{len(event.run.relations)} tables, {len(event.run.exports)} exports{skipped}"
     out.print(f"{mark} {_title(event.run.partition_key)}: {tables}{took}")
-    for failure in event.failures:
-        out.print(f"    {failure}", style="red", markup=False)
-    for warning in event.warnings:
-        out.print(f"    {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
 def rerun_and_show(

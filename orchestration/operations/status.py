@@ -1,7 +1,7 @@
 """Where every partition of every source and export stands, from the records alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
+from orchestration.quality.gate import GateReport
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
 
 
@@ -37,7 +38,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One partition of one source or export; `rows` are what its table or destination holds."""
+    """One partition of one source or export; `rows` are what its table or destination holds.
+
+    `report` is the gate's answer where it is closed.
+    """
 
     kind: str
     name: str
@@ -45,6 +49,7 @@ class Row:
     standing: Standing
     rows: int | None
     why: str
+    report: GateReport | None = field(default=None, compare=False, repr=False)
 
 
 def status(deployment: Deployment, project: Project, today: date | None = None) -> list[Row]:
@@ -85,7 +90,10 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
         standing, why = Standing.VALIDATED, ""
     else:
         standing, why = (Standing.INVALID if report.refusals else Standing.LOADED), report.summary
-    return Row("source", contract.name, drop.partition_key, standing, build.rows if build else None, why)
+    closed = None if report.open else report
+    return Row(
+        "source", contract.name, drop.partition_key, standing, build.rows if build else None, why, closed
+    )
 
 
 def _export_row(
@@ -115,7 +123,8 @@ def _export_row(
         why = report.summary
     else:
         standing, why = _unsent(deployment, records, target, key, version, held_by)
-    return Row("export", export.name, key, standing, delivery.rows if delivery else None, why)
+    closed_by = None if report.open else report
+    return Row("export", export.name, key, standing, delivery.rows if delivery else None, why, closed_by)
 
 
 def _holds_still(records: Records, delivery: Delivery, key: str, version: str | None) -> bool:

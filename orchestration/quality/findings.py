@@ -3,7 +3,7 @@
 Belongs here: verdicts, findings, the report made of them. Does not belong here: how they are found (`gate`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -51,6 +51,9 @@ _BUILT_AGAIN = (
 )  # fmt: skip
 # What a newer drop ends, without anybody: what was built of an older one is built anew then.
 _OLD = (Verdict.TOO_OLD, Verdict.BUILT_FROM_TOO_OLD)
+
+# A range is built of partitions whose builds are on record.
+_BUILT_IN_A_RANGE = tuple(verdict for verdict in _BUILT_AGAIN if verdict is not Verdict.UNRECORDED)
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,26 @@ class Finding:
         return self.verdict in _BUILT_AGAIN or self.verdict in (Verdict.FAILED, Verdict.NOT_BUILT)
 
     def __str__(self) -> str:
-        where = f"{self.relation} [{self.partition_key}]" if self.partition_key else self.relation
+        return self.in_words()
+
+    def in_words(self, alike: int = 0) -> str:
+        """Return the finding as a sentence; `alike` is in how many more partitions it is the same."""
+        more = f" and {alike} more" if alike else ""
+        where = f"{self.relation} [{self.partition_key}{more}]" if self.partition_key else self.relation
         check = f" check `{self.check}`" if self.check else ""
         return f"{where}{check}: {self.verdict.value}{f': {self.summary}' if self.summary else ''}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Reasons that keep a gate closed, each told once, and the one thing that opens all of them.
+
+    `findings` has the first finding of each reason: of several partitions the same is told once.
+    """
+
+    reasons: tuple[str, ...]
+    fix: str
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,8 @@ class GateReport:
     """The gate of one partition of one table: every finding, ancestors first.
 
     `covered` are findings that another one's fix repairs as well: an ancestor that is built anew brings all
-    that is made of it along. `content` is a digest of the rows, of a table that is sent.
+    that is made of it along. `content` is a digest of the rows, of a table that is sent. `timed` are tables
+    whose partitions follow each other in time.
     """
 
     relation: str
@@ -142,6 +163,7 @@ class GateReport:
     releases: tuple[Release, ...] = ()
     covered: frozenset[Finding] = frozenset()
     content: str = ""
+    timed: frozenset[str] = frozenset()
 
     @property
     def closed_by(self) -> tuple[Finding, ...]:
@@ -174,19 +196,44 @@ class GateReport:
         return tuple(item.relation for item in self.findings if item.verdict in _OLD)
 
     @property
+    def story(self) -> tuple[Step, ...]:
+        """Why the gate is closed: each reason once, with what opens it; ancestors first.
+
+        What can be judged again is judged by one command, and a range of partitions is built by one.
+        """
+        told: dict[str, list[Finding]] = {}
+        for item in self.reasons:
+            told.setdefault(self._fix(item), []).append(item)
+        return tuple(_step(fix, found) for fix, found in told.items())
+
+    def _fix(self, item: Finding) -> str:
+        if item.verdict in _JUDGED_AGAIN:
+            several = len({other.fix for other in self.reasons if other.verdict in _JUDGED_AGAIN}) > 1
+            at_once = f"`{_judge(self.relation, self.partition_key)} --with-parents`"
+            return at_once if several else item.fix
+        if item.verdict in _BUILT_IN_A_RANGE and item.relation in self.timed:
+            keys = sorted(
+                {
+                    other.partition_key
+                    for other in self.reasons
+                    if other.verdict in _BUILT_IN_A_RANGE and other.relation == item.relation
+                }
+            )
+            if len(keys) > 1:
+                return f"`sluice rerun {item.relation} --from {keys[0]} --to {keys[-1]}`"
+        return item.fix
+
+    @property
     def steps(self) -> tuple[str, ...]:
-        """What to type, or to have done, in this order; what can be judged again is judged by one command."""
-        judged = [item for item in self.reasons if item.verdict in _JUDGED_AGAIN]
-        several = len({item.fix for item in judged}) > 1
-        at_once = f"`{_judge(self.relation, self.partition_key)} --with-parents`"
-        steps = [at_once if several and item in judged else item.fix for item in self.reasons]
-        return tuple(dict.fromkeys(steps))
+        """What to type, or to have done, in this order."""
+        return tuple(step.fix for step in self.story)
 
     @property
     def summary(self) -> str:
         """Why the gate is closed, and what to type, in one line."""
-        shown = [str(item) for item in self.reasons[:_SHOWN_REASONS]]
-        more = len(self.reasons) - len(shown)
+        told = [reason for step in self.story for reason in step.reasons]
+        shown = told[:_SHOWN_REASONS]
+        more = len(told) - len(shown)
         return "; ".join(
             [
                 *shown,
@@ -214,6 +261,17 @@ class GateClosed(Exception):
         reasons = "\n".join(f"- {finding}" for finding in report.reasons)
         partition = f" [{report.partition_key}]" if report.partition_key else ""
         super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
+
+
+def _step(fix: str, findings: Sequence[Finding]) -> Step:
+    alike: dict[tuple[str, str, Verdict, str], list[Finding]] = {}
+    for item in findings:
+        alike.setdefault((item.relation, item.check, item.verdict, item.summary), []).append(item)
+    return Step(
+        tuple(same[0].in_words(len(same) - 1) for same in alike.values()),
+        fix,
+        tuple(same[0] for same in alike.values()),
+    )
 
 
 def _rerun(relation: str, key: str) -> str:

@@ -141,7 +141,11 @@ class Gate:
         return GateReport(
             relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings),
             walk.content,
+            frozenset(name for name in {item.relation for item in findings} if self._timed(name)),
         )  # fmt: skip
+
+    def _timed(self, relation: str) -> bool:
+        return self._lineage.tables[relation].partitioning.grain.timed
 
     def _in_order(self, findings: Collection[Finding]) -> list[Finding]:
         """Ancestors first, then by partition; what is of the own chain and of a window alike is told once."""

@@ -1,0 +1,112 @@
+"""What needs somebody, as a person reads it: each cause once, what to do right below it, then what it holds.
+
+Belongs here: putting partitions together by their cause. Does not belong here: what needs somebody
+(`operations.status`), why a gate is closed (`quality.findings`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from orchestration.operations.status import Row, Standing, needs_attention
+
+_NAMED = 3
+
+
+@dataclass
+class Cause:
+    """Something that went wrong, what mends it, and the partitions that wait for that."""
+
+    said: str
+    fix: str
+    failed: bool
+    holds: list[Row] = field(default_factory=list[Row])
+
+
+def causes_of(rows: Sequence[Row]) -> list[Cause]:
+    """Return why partitions need somebody: what failed first, each cause once."""
+    found: dict[str, Cause] = {}
+
+    def tell(key: str, said: str, fix: str, row: Row, *, failed: bool) -> None:
+        found.setdefault(key, Cause(said, fix, failed)).holds.append(row)
+
+    for row in needs_attention(rows):
+        if row.standing is Standing.REFUSED:
+            # Exports that lack it tell the same of their table, in other words.
+            said = f"{row.name} [{row.partition_key}] is refused: {row.why}"
+            tell(f"{row.partition_key} {row.why}", said, _LAND_AGAIN, row, failed=True)
+        elif row.report is not None:
+            for step in row.report.story:
+                for finding, reason in zip(step.findings, step.reasons, strict=True):
+                    refused = f"{finding.partition_key} {finding.summary}"
+                    key = refused if finding.summary and refused in found else reason
+                    tell(key, reason, step.fix, row, failed=True)
+        else:
+            said = f"{row.standing.value}: {row.why}"
+            tell(said, said, "", row, failed=row.standing is not Standing.READY)
+    return sorted(found.values(), key=lambda cause: not cause.failed)
+
+
+def show_trouble(
+    rows: Sequence[Row], failures: Iterable[str], out: Console, *, partitions_follow: bool = False
+) -> None:
+    """Print what failed, each reason once, and what it holds back; nothing where all is well.
+
+    `failures` are what runs said; those that a partition's cause tells are left out. What is held back is not
+    named where the partitions follow anyway.
+    """
+    causes = causes_of(rows)
+    told = [reason for row in needs_attention(rows) for reason in _summaries(row)]
+    untold = [text for text in dict.fromkeys(failures) if not any(reason in text for reason in told)]
+    if not causes and not untold:
+        return
+    counted = f"{len(causes) + len(untold)} cause{'s' if len(causes) + len(untold) > 1 else ''}"
+    out.print(f"needs attention: {counted} (docs/runbook.md)", style="bold")
+    for text in untold:
+        out.print(f"✗ {text}", style="red", markup=False, soft_wrap=True)
+    for cause in causes:
+        style = "red" if cause.failed else "yellow"
+        out.print(f"{'✗' if cause.failed else '–'} {cause.said}", style=style, markup=False, soft_wrap=True)
+        if cause.fix:
+            out.print(f"  → {cause.fix}", markup=False, soft_wrap=True)
+        if (held := _held(cause)) and not partitions_follow:
+            out.print(f"  {held}", style="dim", markup=False, soft_wrap=True)
+
+
+def skipped_lines(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each export without a connection: nothing is sent there, and nothing is wrong."""
+    skipped: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.standing is Standing.NOT_CONFIGURED:
+            skipped.setdefault(row.name, []).append(row)
+    return [
+        f"– {name} is not configured, and skipped ({found[-1].partition_key}"
+        f"{f' and {len(found) - 1} more' if found[1:] else ''}): {found[-1].why.partition(';')[0]}"
+        for name, found in skipped.items()
+    ]
+
+
+def _held(cause: Cause) -> str:
+    # A source's own day is what the cause tells of.
+    rows = [row for row in cause.holds if row.kind == "export"]
+    if not rows:
+        return ""
+    names = ", ".join(_named(row) for row in rows[:_NAMED])
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return f"{'holds back' if cause.failed else 'waits'}: {names}{more}"
+
+
+def _named(row: Row) -> str:
+    return f"{row.name} [{row.partition_key}]" if row.partition_key else row.name
+
+
+def _summaries(row: Row) -> list[str]:
+    if row.report is None:
+        return [row.why]
+    return [item.summary for item in row.report.reasons if item.summary] + (
+        [row.why] if row.standing is Standing.REFUSED else []
+    )
+
+
+_LAND_AGAIN = "have the provider land a corrected drop"

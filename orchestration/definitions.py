@@ -14,6 +14,7 @@ from orchestration.delivery.reconciled import reconciled_checks
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
 from orchestration.operations.event_log import ease_event_log
+from orchestration.operations.hands_on_jobs import hands_on_jobs
 from orchestration.operations.judging import judge_job
 from orchestration.operations.sensors import drops_sensor
 from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
@@ -89,7 +90,7 @@ def _build(deployment: Deployment, project: Project) -> dg.Definitions:
             *reconcile_sensor(deployment, project),
         ],
         schedules=upkeep_schedules(deployment, project),
-        jobs=[judge_job(deployment, project, checks)],
+        jobs=[judge_job(deployment, project, checks), *hands_on_jobs(deployment, project)],
         # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
         executor=dg.in_process_executor,
     )  # fmt: skip

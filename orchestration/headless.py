@@ -1,7 +1,7 @@
 """Everything that has landed, taken through the graph in this process: no daemon, no UI."""
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,18 +13,23 @@ from orchestration.dagster_partitions import add_drop
 from orchestration.definitions import build_definitions
 from orchestration.delivery.assets import NOT_CONFIGURED
 from orchestration.delivery.deliver import Target
+from orchestration.delivery.order import Outcome
 from orchestration.delivery.reconciled import check_key
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
+from orchestration.operations.asking import target_of
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
+from orchestration.operations.deciding import approve
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
 from orchestration.operations.holds import publish_holds
 from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
 from orchestration.operations.rebuilding import Rebuild, built_without, rebuild_of
+from orchestration.operations.redelivering import take_up
 from orchestration.operations.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.project import Project
+from orchestration.state.records import Delivery, DeliveryKind
 
 # Every event is kept in the event log; the terminal gets our own lines.
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -147,15 +152,20 @@ def rerun(
 
 
 def carry_out(
-    deployment: Deployment, project: Project, instance: dg.DagsterInstance, rebuilds: Sequence[Rebuild]
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    rebuilds: Sequence[Rebuild],
+    log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finished]:
-    """Run a rebuild; what is made of a run that has failed is left as it is."""
+    """Run a rebuild, and tell `log` of each run; what is made of a run that has failed is left as it is."""
     repository = _definitions(deployment, project).get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
     failed_at: int | None = None
-    for item in rebuilds:
+    for number, item in enumerate(rebuilds, start=1):
         if failed_at is not None and item.level > failed_at:
             return
+        log(f"run {number} of {len(rebuilds)}: {item.run.partition_key or 'not partitioned'}")
         done = _execute(job, project, instance, item.run)
         if not done.success and failed_at is None:
             failed_at = item.level
@@ -236,6 +246,61 @@ def deliver_alone(
     repository = _definitions(deployment, project).get_repository_def()
     run = delivery_run(target, partition_key, f"deliver {uuid.uuid4()}", kind)
     return _execute(repository.get_implicit_global_asset_job_def(), project, instance, run)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a plan that a person approved: a run of its export, or, of a redelivery, its outcome.
+
+    Neither where the sending was left to the next run.
+    """
+
+    decided: Delivery
+    run: Finished | None = None
+    outcome: Outcome | None = None
+
+
+def approve_and_send(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    delivery: Delivery,
+    by: str,
+    reason: str,
+    *,
+    log: Callable[[str], None],
+    send: bool = True,
+) -> Sent:
+    """Let a held plan go, and send it at once; without `send` the next run does.
+
+    Raises:
+        ValueError: it is not to be decided, or it is a redelivery, which no run sends.
+        ProjectChanged, NotConfigured, DeliveryHeld, DeliveryRejected, DeliveryError: of a redelivery, as any.
+    """
+    target = target_of(project, delivery.export)
+    again = delivery.kind is DeliveryKind.REDELIVER
+    if again and not send:
+        raise ValueError(
+            "a redelivery is made of no table, so no run sends it: it is sent when it is approved, or never"
+        )
+    decided = approve(deployment, instance, target, delivery, by, reason)
+    if not send:
+        return Sent(decided)
+    if again:
+        return Sent(decided, outcome=take_up(deployment, project, instance, target, decided, log))
+    kind = "" if decided.kind is DeliveryKind.CHANGE else decided.kind.value
+    return Sent(decided, deliver_alone(deployment, project, instance, target, decided.partition_key, kind))
+
+
+def resync(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    target: Target,
+    partition_key: str,
+) -> Finished:
+    """Send every row of a partition again, whatever the destination acknowledged."""
+    return deliver_alone(deployment, project, instance, target, partition_key, DeliveryKind.RESYNC.value)
 
 
 def reconcile_alone(

@@ -60,29 +60,25 @@ def approve(
     """
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.gates import whoever_asks
-        from orchestration.operations.deciding import approve as decide
-        from orchestration.operations.redelivering import take_up
-        from orchestration.state.records import DeliveryKind
+        from orchestration.cli.running import show_finished
+        from orchestration.headless import approve_and_send
 
-        found, target = work.delivery(delivery)
-        again = found.kind is DeliveryKind.REDELIVER
-        if no_run and again:
-            raise ValueError(
-                "--no-run: a redelivery is made of no table, so no run sends it; approve it without"
-            )
-        decided = decide(work.deployment, work.instance, target, found, by or whoever_asks(), reason)
-        if no_run:
+        found, _ = work.delivery(delivery)
+        sent = approve_and_send(
+            work.deployment, work.project, work.instance, found, by or whoever_asks(), reason,
+            log=_say, send=not no_run,
+        )  # fmt: skip
+        if sent.outcome is not None:
+            _show_outcome(sent.outcome)
+        elif sent.run is not None:
+            show_finished(sent.run, out)
+        else:
             out.print(
-                f"{_named(decided)} is approved; `sluice run`, or the sensor, sends it",
+                f"{_named(sent.decided)} is approved; `sluice run`, or the sensor, sends it",
                 soft_wrap=True,
                 markup=False,
             )
-            return
-        if again:
-            _show_outcome(take_up(work.deployment, work.project, work.instance, target, decided, _say))
-            return
-        kind = "" if decided.kind is DeliveryKind.CHANGE else decided.kind.value
-        work.deliver(target, decided.partition_key, kind)
+    raise typer.Exit(0 if sent.run is None or sent.run.success else 1)
 
 
 @app.command()
@@ -170,10 +166,14 @@ def resync(
     Ends with code 1 if it did not go through.
     """
     with at_work(project, data, demo_destinations) as work:
-        from orchestration.state.records import DeliveryKind
+        from orchestration.cli.running import show_finished
+        from orchestration.headless import resync as send_again
 
         target = work.target(export)
-        work.deliver(target, work.partition(target, partition), DeliveryKind.RESYNC.value)
+        key = work.partition(target, partition)
+        done = send_again(work.deployment, work.project, work.instance, target, key)
+        show_finished(done, out)
+    raise typer.Exit(0 if done.success else 1)
 
 
 @app.command()

@@ -2,12 +2,13 @@
 
 import getpass
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 
 from orchestration.cli.running import partition_option
+from orchestration.operations.releasing import moment_until
 from orchestration.partitions import UNPARTITIONED, Grain, place
 from orchestration.problems import did_you_mean
 from orchestration.project import Project
@@ -119,12 +120,11 @@ def parse_until(text: str) -> datetime:
         ValueError: it is no ISO 8601 date or time.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_until(text)
     except ValueError:
         raise ValueError(
             f"--until {text!r} is no time; expected ISO 8601, as 2026-05-01T06:00 (UTC)"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def whoever_asks() -> str:

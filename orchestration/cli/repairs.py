@@ -9,15 +9,11 @@ from orchestration.cli.main import DataDir, DemoDestinations, Project, app, out,
 from orchestration.partitions import place
 
 if TYPE_CHECKING:
-    from orchestration.deployment import Deployment
     from orchestration.headless import JudgedCheck
-    from orchestration.operations.rebuilding import Rebuild
-    from orchestration.project import Project as LoadedProject
 
 First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
 Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
 _MOST_KEYS_SHOWN = 3
-_NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 
 
 @app.command()
@@ -44,6 +40,7 @@ def rerun(
     """
     with settings_of(project, data) as settings, usage_errors():
         from orchestration.cli.running import rerun_and_show
+        from orchestration.operations.rebuilding import Wanted
 
         if not table and not outdated:
             raise ValueError("expected a TABLE, as staging.stg_sales, or --outdated")
@@ -52,53 +49,9 @@ def rerun(
         if last and not first:
             raise ValueError("--to without --from; expected both, or --partition")
 
-        def rebuild(deployment: "Deployment", loaded: "LoadedProject") -> "list[Rebuild]":
-            return _rebuilds(deployment, loaded, table, partition, first, last, outdated=outdated)
-
-        healthy = rerun_and_show(settings, rebuild, out, demo_destinations, only_say=dry_run)
+        wanted = Wanted(table, partition, first, last, outdated)
+        healthy = rerun_and_show(settings, wanted, out, demo_destinations, only_say=dry_run)
     raise typer.Exit(0 if healthy else 1)
-
-
-def _rebuilds(
-    deployment: "Deployment",
-    project: "LoadedProject",
-    table: str,
-    partition: str,
-    first: str,
-    last: str,
-    *,
-    outdated: bool,
-) -> "list[Rebuild]":
-    from orchestration.cli.running import partition_option
-    from orchestration.operations import rebuilding
-    from orchestration.operations.asking import keys_between, table_of
-
-    found = table_of(project, table) if table else None
-    if outdated:
-        wanted = keys_between(deployment, found, first, last) if found is not None and first else None
-        places = [
-            (item.relation, key)
-            for item in (
-                *rebuilding.outdated(deployment, project),
-                *rebuilding.built_without(deployment, project),
-            )
-            if found is None or item.relation == found.relation
-            for key in item.partition_keys
-            if wanted is None or key in wanted
-        ]
-        if not places:
-            out.print(_NOTHING_OUTDATED)
-        return rebuilding.rebuild_of(deployment, project, places)
-    assert found is not None
-    if first:
-        keys = keys_between(deployment, found, first, last)
-        if not keys:
-            raise ValueError(f"nothing of `{table}` is built from {first} to {last or first}")
-    else:
-        if not found.partitioning.holds(partition):
-            raise ValueError(f"`{table}` expects {partition_option(found.partitioning)}")
-        keys = [partition]
-    return rebuilding.rebuild_of(deployment, project, [(table, key) for key in keys])
 
 
 @app.command()
@@ -163,7 +116,7 @@ def outdated(project: Project = None, data: DataDir = None) -> None:
     """
     with settings_of(project, data) as settings:
         from orchestration.deployment import Deployment
-        from orchestration.operations.rebuilding import built_without, span_of
+        from orchestration.operations.rebuilding import NOTHING_OUTDATED, built_without, span_of
         from orchestration.operations.rebuilding import outdated as outdated_of
         from orchestration.project import load_project
 
@@ -177,5 +130,5 @@ def outdated(project: Project = None, data: DataDir = None) -> None:
     if found or lacking:
         out.print("`sluice rerun --outdated` builds them anew, after saying what that is")
     else:
-        out.print(_NOTHING_OUTDATED)
+        out.print(NOTHING_OUTDATED)
     raise typer.Exit(1 if found or lacking else 0)

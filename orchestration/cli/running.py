@@ -11,12 +11,8 @@ from orchestration.partitions import Grain, Partitioning
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from orchestration.deployment import Deployment
     from orchestration.headless import Finished
-    from orchestration.operations.rebuilding import Rebuild
-    from orchestration.project import Project
+    from orchestration.operations.rebuilding import Wanted
 
 
 def run_and_show(
@@ -94,7 +90,7 @@ def show_line(event: "Finished", out: Console, took: str = "") -> None:
 
 def rerun_and_show(
     settings: Settings,
-    rebuild: "Callable[[Deployment, Project], list[Rebuild]]",
+    wanted: "Wanted",
     out: Console,
     with_demo_destinations: bool,
     *,
@@ -109,14 +105,21 @@ def rerun_and_show(
     from orchestration.deployment import Deployment
     from orchestration.headless import carry_out
     from orchestration.operations.instance import open_instance
-    from orchestration.operations.rebuilding import said_beforehand
+    from orchestration.operations.rebuilding import (
+        NOTHING_OUTDATED,
+        left_out,
+        rebuild_wanted,
+        said_beforehand,
+    )
     from orchestration.project import load_project
 
     project = load_project(settings)
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
     with destinations as equipped, open_instance(equipped) as instance:
         deployment = Deployment(equipped)
-        rebuilds = rebuild(deployment, project)
+        rebuilds = rebuild_wanted(deployment, project, wanted)
+        if not rebuilds:
+            out.print(NOTHING_OUTDATED)
         for line in said_beforehand(rebuilds):
             out.print(line, markup=False, soft_wrap=True)
         if only_say:
@@ -127,10 +130,7 @@ def rerun_and_show(
             healthy &= finished.success
             done += 1
         if done < len(rebuilds):
-            out.print(
-                f"{len(rebuilds) - done} runs are left out, as they are made of what has failed: fix that,"
-                " then type the command again", style="red",
-            )  # fmt: skip
+            out.print(left_out(len(rebuilds) - done), style="red")
     return healthy
 
 

@@ -89,10 +89,6 @@ class Work:
         show_finished(done, out)
         return done.success
 
-    def deliver(self, target: "Target", key: str, kind: str = "") -> None:
-        """Run the asset of an export for a partition, and end the command."""
-        raise typer.Exit(0 if self.run(target, key, kind) else 1)
-
 
 @contextmanager
 def at_work(project: Path | None, data: Path | None, with_demo_destinations: bool = False) -> Generator[Work]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from orchestration.deployment import Deployment
 from orchestration.lineage import Partition
+from orchestration.operations.asking import key_expected, keys_between, table_of
 from orchestration.operations.due import DueRun
 from orchestration.project import Project
 from orchestration.state.records import Build
+
+NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,58 @@ class Outdated:
 
     relation: str
     partition_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person wants built anew: one partition of a table, or a range, or all that older SQL has built.
+
+    Partitions are left empty for a table that is not cut; `outdated` is of the table, or of all tables
+    without one, and of the range if one is named.
+    """
+
+    table: str = ""
+    partition: str = ""
+    first: str = ""
+    last: str = ""
+    outdated: bool = False
+
+
+def rebuild_wanted(deployment: Deployment, project: Project, wanted: Wanted) -> list[Rebuild]:
+    """Return the runs that build what a person names; none where `outdated` finds nothing.
+
+    Raises:
+        ValueError: there is no such table, it has no such partitions, or nothing of a range is built.
+    """
+    found = table_of(project, wanted.table) if wanted.table else None
+    if wanted.outdated:
+        keys = keys_between(deployment, found, wanted.first, wanted.last) if found and wanted.first else None
+        return rebuild_of(
+            deployment,
+            project,
+            [
+                (item.relation, key)
+                for item in (*outdated(deployment, project), *built_without(deployment, project))
+                if found is None or item.relation == found.relation
+                for key in item.partition_keys
+                if keys is None or key in keys
+            ],
+        )
+    if found is None:
+        raise ValueError("no table is named; expected one, as staging.stg_sales")
+    if wanted.first:
+        keys = keys_between(deployment, found, wanted.first, wanted.last)
+        if not keys:
+            last = wanted.last or wanted.first
+            raise ValueError(f"nothing of `{wanted.table}` is built from {wanted.first} to {last}")
+    else:
+        if not found.partitioning.holds(wanted.partition):
+            raise ValueError(
+                f"{wanted.partition!r} is no partition of `{wanted.table}`; expected"
+                f" {key_expected(found.partitioning)}"
+            )
+        keys = [wanted.partition]
+    return rebuild_of(deployment, project, [(wanted.table, key) for key in keys])
 
 
 def rebuild_of(deployment: Deployment, project: Project, places: Iterable[tuple[str, str]]) -> list[Rebuild]:
@@ -140,6 +195,11 @@ def said_beforehand(rebuilds: Sequence[Rebuild]) -> list[str]:
             keys.append(item.run.partition_key)
         kind = this
     return lines
+
+
+def left_out(runs: int) -> str:
+    """Return in words that runs of a rebuild did not start."""
+    return f"{runs} runs are left out, as they are made of what has failed: fix that, then ask again"
 
 
 def span_of(keys: Sequence[str]) -> str:

@@ -33,6 +33,16 @@ class Request:
     checks: tuple[str, ...] = ()
 
 
+def moment_until(text: str) -> datetime:
+    """Return a moment in UTC; `2026-05-01` is its midnight, a time without a zone is UTC.
+
+    Raises:
+        ValueError: it is no ISO 8601 date or time.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def gate_report(deployment: Deployment, project: Project, export: str, partition_key: str) -> GateReport:
     """Return the gate of an export's partition as the warehouse is now."""
     relation = project.node_of(project.exports[export]).relation

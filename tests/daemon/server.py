@@ -46,6 +46,28 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+_LAUNCH = """
+mutation ($job: String!, $config: RunConfigData!) {
+  launchRun(executionParams: {
+    selector: {
+      jobName: $job, repositoryName: "__repository__", repositoryLocationName: "sluice"
+    },
+    runConfigData: $config
+  }) {
+    __typename
+    ... on LaunchRunSuccess { run { id } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on PythonError { message }
+  }
+}
+"""
+_RUN = """
+query ($run: ID!) {
+  runOrError(runId: $run) { ... on Run { status tags { key value } assetSelection { path } } }
+}
+"""
+
+
 @dataclass
 class Server:
     """`sluice dev` of a company: not running at first, and any number of times after that."""
@@ -144,6 +166,17 @@ class Server:
             evaluation = execution["evaluation"]
             return execution["status"], evaluation["description"] if evaluation else ""
         return None
+
+    def launch(self, job: str, op: str, **config: object) -> str:
+        """Launch a job as the Launchpad does; return the id of its run, or what is wrong with the fields."""
+        answer = self.ask(_LAUNCH, job=job, config={"ops": {op: {"config": config}}})["launchRun"]
+        if "run" in answer:
+            return str(answer["run"]["id"])
+        return "; ".join(error["message"] for error in answer.get("errors", [answer]))
+
+    def run_status(self, run_id: str) -> str:
+        """Return how a run stands, as the UI shows it."""
+        return str(self.ask(_RUN, run=run_id)["runOrError"]["status"])
 
     def idle(self) -> bool:
         """Whether no run is queued or under way."""

@@ -150,6 +150,28 @@ def test_a_broken_day_is_held_and_the_ui_says_so_until_it_is_corrected(server: S
     assert deliveries(company, TUE) == (1, 1)
 
 
+def test_a_job_of_the_ui_builds_and_sends_in_runs_of_the_partition(server: Server) -> None:
+    monday_arrives(server)
+    company, op = server.company, "rerun_partitions"
+    assert "unexpected config entry" in server.launch("rerun", op, tables="staging.stg_orders")
+    with psycopg.connect(company.postgres_url) as connection:
+        connection.execute("delete from bakery.shop_orders where business_date = %s", [MON])
+    jobs = [
+        server.launch("rerun", op, table="staging.stg_orders", from_partition=MON),
+        # As many as the queue starts at once, and more: none waits for a place that another one has.
+        *(server.launch("rerun", op, table="staging.stg_weather", from_partition=MON) for _ in range(4)),
+    ]
+    server.wait_until(server.idle, "the jobs and their runs have ended")
+    assert [server.run_status(run) for run in jobs] == ["SUCCESS"] * len(jobs)
+    sent = server.launch("resync", "resync_partition", export=SHOP_ORDERS, partition=MON)
+    server.wait_until(server.idle, "the job and its run have ended")
+    assert server.run_status(sent) == "SUCCESS"
+    assert screens(company, MON, "a", "b", "c", "d") != {}
+    wrong = server.launch("release", "release_partition", export=SHOP_ORDERS, reason="", by="", until="")
+    server.wait_until(server.idle, "the job has ended")
+    assert server.run_status(wrong) == "FAILURE"
+
+
 def test_nobody_but_this_machine_is_listened_to(server: Server) -> None:
     monday_arrives(server)
     assert server.listening() == {("127.0.0.1", server.port), ("127.0.0.1", server.port + 1)}

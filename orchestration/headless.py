@@ -22,8 +22,17 @@ from orchestration.operations.checks_due import checks_due
 from orchestration.operations.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
 from orchestration.operations.deciding import approve
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
-from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, Held, find_due
+from orchestration.operations.due import (
+    OLD_RUN_KEY_TAG,
+    RUN_KEY_TAG,
+    Cursor,
+    DueRun,
+    Held,
+    find_due,
+    run_key_of,
+)
 from orchestration.operations.holds import publish_holds
+from orchestration.operations.in_process import execute_here
 from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
 from orchestration.operations.rebuilding import Rebuild, built_without, rebuild_of
 from orchestration.operations.redelivering import take_up
@@ -329,12 +338,17 @@ def _failed_run_keys(instance: dg.DagsterInstance) -> set[str]:
     """Return the run keys whose newest run has failed, or was cancelled."""
     statuses = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=statuses))
-    keys = {run.tags[RUN_KEY_TAG] for run in runs if RUN_KEY_TAG in run.tags}
+    keys = {run_key for run in runs if (run_key := run_key_of(run.tags)) is not None}
     return {key for key in keys if _newest_run(instance, key).status in statuses}
 
 
 def _newest_run(instance: dg.DagsterInstance, run_key: str) -> dg.DagsterRun:
-    return instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)[0]
+    """Return the newest run of a run key; what older code wrote is older than all of today's."""
+    return next(
+        run
+        for tag in (RUN_KEY_TAG, OLD_RUN_KEY_TAG)
+        for run in instance.get_runs(filters=dg.RunsFilter(tags={tag: run_key}), limit=1)
+    )
 
 
 def _execute(
@@ -353,17 +367,11 @@ def _execute(
     )
     assets = [] if checks_alone else selected_assets(project, run)
     checks = checks_alone or checks_of_run(job.asset_layer.asset_graph, project, run, assets)
-    selected = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
-    result = selected.execute_in_process(
-        instance=instance,
-        tags=tags,
-        run_config=_QUIET,
-        raise_on_error=False,
-    )
+    result = execute_here(instance, job, assets, checks, tags=tags, run_config=_QUIET)
     exports = {dg.AssetKey(project.exports[name].asset_key) for name in run.exports}
     failures, warnings, passed, skipped = list[str](), list[str](), list[str](), list[str]()
     built, sent = list[str](), list[str]()
-    for event in result.all_events:
+    for event in result.events:
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
             cause = event.step_failure_data.error
             if cause is not None and cause.cls_name == "DagsterAssetCheckFailedError":

@@ -14,6 +14,8 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
+
 from orchestration.delivery.order import KIND_TAG
 from orchestration.deployment import Deployment
 from orchestration.ingestion.staging import register_landed
@@ -24,7 +26,15 @@ from orchestration.project import Project
 from orchestration.quality.gate import GateReport, Verdict
 from orchestration.state.records import Hold, Release
 
-RUN_KEY_TAG = "sluice/run_key"
+# Dagster's list of runs does not show tags with this prefix: 64 digits tell nobody anything.
+RUN_KEY_TAG = f"{HIDDEN_TAG_PREFIX}sluice_run_key"
+# What older code wrote; its runs count as ever.
+OLD_RUN_KEY_TAG = "sluice/run_key"
+
+
+def run_key_of(tags: Mapping[str, str]) -> str | None:
+    """Return the run key of a run by its tags; None for a run that nobody's request started."""
+    return tags.get(RUN_KEY_TAG, tags.get(OLD_RUN_KEY_TAG))
 
 
 @dataclass(frozen=True)

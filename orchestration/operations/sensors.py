@@ -12,7 +12,7 @@ from orchestration.dagster_partitions import drops_name
 from orchestration.delivery.reconciled import RECONCILED_CHECK
 from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
-from orchestration.operations.due import RUN_KEY_TAG, Cursor, DueRun, find_due
+from orchestration.operations.due import OLD_RUN_KEY_TAG, RUN_KEY_TAG, Cursor, DueRun, find_due, run_key_of
 from orchestration.operations.holds import publish_holds
 from orchestration.partitions import Grain, place
 from orchestration.project import Project
@@ -20,8 +20,11 @@ from orchestration.project import Project
 
 def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
     """Whether Dagster has a run for this run key, of any status but that of a process that died."""
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
-    return any(DIED_TAG not in run.tags for run in runs)
+    return any(
+        DIED_TAG not in run.tags
+        for tag in (RUN_KEY_TAG, OLD_RUN_KEY_TAG)
+        for run in instance.get_runs(filters=dg.RunsFilter(tags={tag: run_key}))
+    )
 
 
 def run_under_way(instance: dg.DagsterInstance, partition_key: str) -> bool:
@@ -30,7 +33,7 @@ def run_under_way(instance: dg.DagsterInstance, partition_key: str) -> bool:
         tags = {PARTITION_NAME_TAG: partition_key}
         return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=NOT_FINISHED_STATUSES), limit=1))
     runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
-    return any(RUN_KEY_TAG in run.tags and PARTITION_NAME_TAG not in run.tags for run in runs)
+    return any(run_key_of(run.tags) is not None and PARTITION_NAME_TAG not in run.tags for run in runs)
 
 
 def selected_assets(project: Project, run: DueRun) -> list[dg.AssetKey]:

@@ -86,7 +86,9 @@ def _export_asset(
         dg.AssetCheckSpec(
             GATE_CHECK,
             asset=key,
-            description="Every blocking check of every ancestor passed on the data that would be sent.",
+            description="Every blocking check of every ancestor passed on the data that would be sent. It is"
+            " asked in the step that sends, before anything is sent: where it is closed, that step fails and"
+            " nothing goes out. Dagster calls it non-blocking, as no step comes after it.",
             partitions_def=partitions,
         ),
         dg.AssetCheckSpec(

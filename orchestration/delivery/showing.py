@@ -3,6 +3,8 @@
 Whoever is woken by one finds in it what happened and what to type.
 """
 
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,47 +12,66 @@ import dagster as dg
 
 from orchestration.delivery.destinations.base import DeliveryError, Refused
 from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.launchpad import history_link, job_link, release_link
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
 from orchestration.partitions import as_option
 from orchestration.quality.gate import GateReport, Verdict
-from orchestration.quality.reporting import findings_table, passed_table, text_table
+from orchestration.quality.reporting import text_table
 from orchestration.state.records import DeliveryStatus
 
 GATE_CHECK = "gate"
 DELIVERY_CHECK = "delivery"
 _SHOWN_REFUSALS = 50
+_SHOWN_STEPS = _SHOWN_REASONS = 10
+# What Markdown would take for its own; names between backticks stay as they are.
+_MARKUP, _ESCAPED = re.compile(r"([*<])"), r"\\\1"
 
 
 def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
-    """Return what the gate said as the export's check.
+    """Return what the gate said as the export's check: the reasons first, what to do below each.
 
     A closed gate shows what said no, not all that could not be built because of it. A gate that is open by a
-    release warns.
+    release warns. Dagster shows a check's description as Markdown, in full width; a table scrolls sideways.
     """
     passed, severity = report.open, dg.AssetCheckSeverity.ERROR
+    good = sum(item.verdict is Verdict.PASSED for item in report.findings)
+    counted = f"{good} blocking checks passed; {history_link('/'.join(key.path), GATE_CHECK)} of this gate"
     if report.open and report.releases:
-        released = [item for item in report.findings if item.verdict is Verdict.RELEASED]
-        said = "; ".join(f"{item}" for item in released[:3])
-        description = f"open by release, on {len(released)} failed checks: {said}"
-        metadata = {"released": findings_table(released), "passed": passed_table(report.findings)}
+        released = [str(item) for item in report.findings if item.verdict is Verdict.RELEASED]
+        story = [f"open by release, on {len(released)} failed checks:", _listed(released)]
         passed, severity = False, dg.AssetCheckSeverity.WARN
     elif report.open:
-        description = f"open: {len(report.findings)} blocking checks passed on the version that was sent"
-        metadata = {"passed": passed_table(report.findings)}
+        story = [f"open: {len(report.findings)} blocking checks passed on the version that was sent"]
+        counted = ""
     else:
-        shown = report.reasons
-        more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
-        reasons = "; ".join(f"{item} → {item.fix}" for item in shown[:3])
-        description = f"held, nothing was sent: {reasons}{more}"
-        metadata = {"closed by": findings_table(shown), "passed": passed_table(report.findings)}
+        story = ["held, nothing was sent:", *_closed(key.path[-1], report)]
+    option = f" --partition {report.partition_key}" if report.partition_key else ""
     return dg.AssetCheckResult(
         check_name=GATE_CHECK,
         asset_key=key,
         passed=passed,
         severity=severity,
-        description=description,
-        metadata=metadata,
+        description="\n\n".join([*story, counted]).strip(),
+        metadata={"every check, a line each": f"sluice gate {key.path[-1]}{option} --all"},
     )
+
+
+def _closed(export: str, report: GateReport) -> Iterator[str]:
+    """Yield why a gate is closed, and below each reason what to type or to click."""
+    for step in report.story[:_SHOWN_STEPS]:
+        yield _listed(step.reasons[:_SHOWN_REASONS])
+        if (left := len(step.reasons) - _SHOWN_REASONS) > 0:
+            yield f"  and {left} more for the same fix"
+        job = job_link(step.fix)
+        yield f"  → {step.fix}" + (f"; or click: {job}" if job else "")
+    if (left := len(report.story) - _SHOWN_STEPS) > 0:
+        yield f"and {left} more things to do"
+    if any(item.verdict is Verdict.FAILED for item in report.reasons):
+        yield f"If the data are right as they are: {release_link(export, report.partition_key)}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {_MARKUP.sub(_ESCAPED, text)}" for text in texts)
 
 
 def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.AssetCheckResult:

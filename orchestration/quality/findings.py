@@ -258,7 +258,10 @@ class GateClosed(Exception):
 
     def __init__(self, report: GateReport) -> None:
         self.report = report
-        reasons = "\n".join(f"- {finding}" for finding in report.reasons)
+        reasons = "\n".join(
+            "\n".join([*(f"- {reason}" for reason in step.reasons), f"  → {step.fix}"])
+            for step in report.story
+        )
         partition = f" [{report.partition_key}]" if report.partition_key else ""
         super().__init__(f"the gate of {report.relation}{partition} is closed:\n{reasons}")
 

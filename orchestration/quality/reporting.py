@@ -1,63 +1,15 @@
-"""Findings and rule results as Dagster metadata: the tables an analyst sees in the UI."""
+"""Rule results as Dagster metadata: the tables an analyst sees in the UI."""
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from orchestration.quality.gate import Finding, Verdict
 from orchestration.quality.rule_results import Outcome, RuleResult
 
-_SHOWN_FINDINGS = 50
 _BAD = (Outcome.FAILED, Outcome.ERROR)
-
-
-def findings_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
-    """Return findings that keep a gate closed as a table, each with what repairs it."""
-    records = [
-        dg.TableRecord(
-            {
-                "table": item.relation,
-                "partition": item.partition_key,
-                "check": item.check,
-                "said": item.verdict.value,
-                "why": item.summary,
-                "fix": item.fix,
-                "when": _time(item.judged_at),
-                "version": item.version,
-            }
-        )
-        for item in findings[:_SHOWN_FINDINGS]
-    ]
-    columns = ("table", "partition", "check", "said", "why", "fix", "when", "version")
-    return _table(columns, records)
-
-
-def passed_table(findings: Sequence[Finding]) -> dg.TableMetadataValue:
-    """Return what an open gate rests on: a line a check of a table, the days of a window together."""
-    checks: dict[tuple[str, str], list[Finding]] = {}
-    for item in findings:
-        if item.verdict is Verdict.PASSED:
-            checks.setdefault((item.relation, item.check), []).append(item)
-    records = [
-        dg.TableRecord(
-            {
-                "table": relation,
-                "check": check,
-                "partitions": items[-1].partition_key
-                if len(items) == 1
-                else f"{len(items)}, {items[0].partition_key} to {items[-1].partition_key}",
-                "last said": items[-1].summary,
-                "when": _time(max((item.judged_at for item in items if item.judged_at), default=None)),
-                "version": items[-1].version,
-            }
-        )
-        for (relation, check), items in checks.items()
-    ]
-    return _table(("table", "check", "partitions", "last said", "when", "version"), records)
 
 
 def check_metadata(results: Sequence[RuleResult]) -> dict[str, dg.MetadataValue[Any]]:
@@ -100,10 +52,6 @@ def rules_table(results: Sequence[RuleResult]) -> dg.TableMetadataValue:
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.TableMetadataValue:
     """Return rows of text as a table."""
     return _table(columns, [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows])
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
 def _labelled(results: Sequence[RuleResult]) -> Iterator[tuple[str, RuleResult]]:

@@ -68,6 +68,13 @@ query ($run: ID!) {
 """
 
 
+_PARTITIONS = """
+query ($asset: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $asset) { ... on AssetNode { partitionStats { numFailed } } }
+}
+"""
+
+
 @dataclass
 class Server:
     """`sluice dev` of a company: not running at first, and any number of times after that."""
@@ -177,6 +184,11 @@ class Server:
     def run_status(self, run_id: str) -> str:
         """Return how a run stands, as the UI shows it."""
         return str(self.ask(_RUN, run=run_id)["runOrError"]["status"])
+
+    def failed_partitions(self, asset: str) -> int:
+        """Return how many partitions of an asset the UI shows as failed."""
+        found = self.ask(_PARTITIONS, asset={"path": asset.split("/")})
+        return int(found["assetNodeOrError"]["partitionStats"]["numFailed"])
 
     def idle(self) -> bool:
         """Whether no run is queued or under way."""

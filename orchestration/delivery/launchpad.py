@@ -1,0 +1,46 @@
+"""Links into Dagster's UI for what is advised: a job with its fields filled in, a check's history.
+
+Belongs here: where the UI has what. Does not belong here: what is advised (`quality.findings`), what the jobs
+do (`operations`). The UI must stand at the root of its host; below a path, the jobs are found by hand.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from urllib.parse import quote
+
+# As workspace.yaml names the code location.
+_LOCATION = "sluice"
+_OPS = {"rerun": "rerun_partitions", "judge": "judge_partitions", "release": "release_partition"}
+_COMMAND = re.compile(r"`sluice ((?:rerun|judge) [^`]*)`")
+
+
+def job_link(advice: str) -> str:
+    """Return, as Markdown, the job that does what an advice says to type; empty where no job does."""
+    found = _COMMAND.search(advice)
+    if found is None:
+        return ""
+    job, table, *options = shlex.split(found[1])
+    named = dict(zip(options[::2], options[1::2], strict=False))
+    first = named.get("--from", named.get("--partition", ""))
+    fields = {"table": table, "from_partition": first, "to_partition": named.get("--to", "")}
+    given: dict[str, str | bool] = {name: value for name, value in fields.items() if value}
+    return _launchpad(job, given | ({"with_parents": True} if "--with-parents" in options else {}))
+
+
+def release_link(export: str, partition_key: str) -> str:
+    """Return, as Markdown, the job that lets a partition of an export pass; a person fills in why."""
+    given = {"export": export, "partition": partition_key, "reason": "", "by": "", "until": ""}
+    return _launchpad("release", given)
+
+
+def history_link(asset: str, check: str) -> str:
+    """Return, as Markdown, a check's history: a line each time that it was asked, with the partition."""
+    return f"[execution history](/assets/{asset}?view=checks&checkDetail={check}&tab=execution-history)"
+
+
+def _launchpad(job: str, fields: Mapping[str, str | bool]) -> str:
+    lines = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in fields.items())
+    config = quote(f"ops:\n  {_OPS[job]}:\n    config:\n{lines}", safe="")
+    return f"[{job}](/locations/{_LOCATION}/jobs/{job}/playground/setup?mode=default&config={config})"

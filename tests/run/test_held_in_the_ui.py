@@ -1,0 +1,162 @@
+"""A held day in the UI: red among its partitions until it goes out, and a gate check that says what to do."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from orchestration.delivery.showing import gate_result
+from orchestration.operations.instance import open_instance
+from orchestration.quality.findings import Finding, GateReport, Verdict
+from orchestration.settings import REPOSITORY
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
+from tests.gate.edits import append, replace
+from tests.run.test_repairs import LARGE, ORDERS_SUITE, sluice
+
+pytestmark = pytest.mark.long
+EXPORTS = (f"delivered/{SHOP_ORDERS}", f"delivered/{WEATHER_REPORT}")
+
+
+def failed(company: Company, asset: str) -> set[str]:
+    """Return the partitions that the UI shows as failed, of an asset."""
+    key = dg.AssetKey(asset.split("/"))
+    cut = company.definitions.get_repository_def().asset_graph.get(key).partitions_def
+    assert cut is not None
+    with open_instance(company.settings) as instance:
+        found = get_and_update_asset_status_cache_value(instance, key, cut)
+    return set(found.deserialize_failed_partition_subsets(cut).get_partition_keys()) if found else set()
+
+
+def a_check_fails(company: Company) -> Company:
+    company.land_orders(TUE, a=1)
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    return company
+
+
+def feeds_come_one_by_one(company: Company) -> Company:
+    company.land_orders(TUE, a=1)
+    company.run()
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    return company
+
+
+def a_drop_is_refused(company: Company) -> Company:
+    company.land_orders(TUE, a=1)
+    company.land("weather", TUE, f"date,town,rain_mm\n{TUE},Ulm,much\n")
+    company.run()
+    return company
+
+
+def a_correction_of_a_delivered_day_fails(company: Company) -> Company:
+    company.land_day(TUE, a=1)
+    company.run()
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    return company
+
+
+@dataclass(frozen=True)
+class Hold:
+    """How a day comes to be held; the assets of the day that are red because of it."""
+
+    happens: Callable[[Company], Company]
+    red: tuple[str, ...]
+
+
+BELOW = ("marts/shop_orders", f"exports/{SHOP_ORDERS}", f"exports/{WEATHER_REPORT}")
+HOLDS = {
+    "a check fails": Hold(a_check_fails, BELOW),
+    "its feeds come one by one": Hold(feeds_come_one_by_one, BELOW),
+    "a drop is refused": Hold(a_drop_is_refused, ("raw/weather", "staging/stg_weather", *BELOW)),
+    "a correction of a delivered day fails": Hold(a_correction_of_a_delivered_day_fails, ()),
+}
+
+
+@pytest.mark.parametrize("hold", [pytest.param(hold, id=name) for name, hold in HOLDS.items()])
+def test_a_held_day_is_red_among_the_partitions_until_it_goes_out(open_bakery: Company, hold: Hold) -> None:
+    company = hold.happens(open_bakery)
+    for asset in (*EXPORTS, *hold.red):
+        assert failed(company, asset) == {TUE}, asset
+    assert company.run() == [] or company.status()[(WEATHER_REPORT, TUE)].standing == "held"
+    company.land_weather(TUE, rain=1)
+    company.run()
+    for asset in (*EXPORTS, *hold.red):
+        assert failed(company, asset) == set(), asset
+        assert company.materialized(asset) == {MON, TUE}, asset
+
+
+def test_a_day_that_a_judging_closed_is_red_too(open_bakery: Company) -> None:
+    """No run of it has failed, so there is none that knows the reason."""
+    company = open_bakery.with_own_project()
+    append(ORDERS_SUITE, LARGE % 1)(company.settings.project_dir)
+    assert sluice(company, "judge", "staging.stg_orders", "--from", MON, "--to", MON)[0] == 1
+    company = company.read_anew()
+    company.run()
+    assert failed(company, EXPORTS[0]) == {MON}
+    replace(ORDERS_SUITE, LARGE % 1, "")(company.settings.project_dir)
+    assert sluice(company, "rerun", "staging.stg_orders", "--partition", MON)[0] == 0
+    assert failed(company.read_anew(), EXPORTS[0]) == set()
+
+
+def links(text: str) -> list[tuple[str, str]]:
+    """Return (text, target) of the links of a Markdown text."""
+    return re.findall(r"\[([^\]]*)\]\((/[^)]*)\)", text)
+
+
+def test_the_gate_check_tells_reason_command_and_click_first(open_bakery: Company) -> None:
+    company = a_check_fails(open_bakery)
+    passed, said = company.check_results(EXPORTS[1], "gate")[TUE]
+    first, reason, fix, right, counted = said.split("\n\n")
+    assert (passed, first) == (False, "held, nothing was sent:")
+    assert reason.startswith(f"- staging.stg_weather [{TUE}] check `expectations`: failed: 1 of 3 rules fail")
+    command = f"`sluice rerun staging.stg_weather --partition {TUE}`"
+    assert fix.startswith(f"  → fix the model or its input, then {command}; or click: [rerun](")
+    assert right.startswith("If the data are right as they are: [release](")
+    assert re.match(r"\d+ blocking checks passed; \[execution history\]\(/assets/delivered/", counted)
+    for job, target in links(fix + right):
+        where = urlsplit(target)
+        assert where.path == f"/locations/{location()}/jobs/{job}/playground/setup"
+        [config] = parse_qs(where.query)["config"]
+        assert dg.validate_run_config(company.definitions.get_job_def(job), yaml.safe_load(config))
+        assert TUE in config
+
+
+def location() -> str:
+    workspace = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text())
+    return str(workspace["load_from"][0]["python_module"]["location_name"])
+
+
+CLICKS = {
+    Verdict.OLDER_SQL: ("rerun", {"table": "marts.sums", "from_partition": MON, "to_partition": TUE}),
+    Verdict.OTHER_RULES: (
+        "judge", {"table": "exports.sums", "from_partition": TUE, "to_partition": TUE, "with_parents": True},
+    ),
+    Verdict.UNRECORDED: ("rerun", {"table": "marts.sums", "from_partition": MON}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verdict", CLICKS)
+def test_what_is_advised_has_a_job_with_its_fields_filled_in(open_bakery: Company, verdict: Verdict) -> None:
+    findings = tuple(Finding("marts.sums", day, "", verdict, "2 * 3 < 7", "v", None) for day in (MON, TUE))
+    report = GateReport("exports.sums", TUE, findings, {}, timed=frozenset(["marts.sums"]))
+    said = gate_result(dg.AssetKey(["delivered", "exp_sums"]), report).description or ""
+    job, fields = CLICKS[verdict]
+    (name, target), *_ = links(said)
+    config = yaml.safe_load(parse_qs(urlsplit(target).query)["config"][0])
+    assert (name, next(iter(config["ops"].values()))["config"]) == (job, fields)
+    assert dg.validate_run_config(open_bakery.definitions.get_job_def(job), config)
+    assert r"2 \* 3 \< 7" in said
+
+
+def test_the_gate_check_says_what_it_does(open_bakery: Company) -> None:
+    graph = open_bakery.definitions.get_repository_def().asset_graph
+    for asset in EXPORTS:
+        spec = graph.get_check_spec(dg.AssetCheckKey(dg.AssetKey(asset.split("/")), "gate"))
+        assert "before anything is sent" in (spec.description or "")

@@ -65,6 +65,25 @@ def judge_with_gx(
     return results
 
 
+def condition_sql(rule: Rule) -> str:
+    """Return a rule's `row_condition` as the SQL that Great Expectations makes of it.
+
+    Raises:
+        Exception: of many kinds, where it makes none.
+    """
+    _great_expectations()
+    from duckdb_engine import Dialect
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+    from great_expectations.expectations.row_conditions import deserialize_row_condition
+
+    condition: Any = _expectation(rule, 0, "").configuration.kwargs["row_condition"]
+    if isinstance(condition, Mapping):
+        condition = deserialize_row_condition(dict(condition))
+    engine: Any = SqlAlchemyExecutionEngine.__new__(SqlAlchemyExecutionEngine)  # it reads nothing
+    clause: Any = engine.condition_to_filter_clause(condition)
+    return str(clause.compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
+
+
 def _judge_together(
     connection: "duckdb.DuckDBPyConnection",
     relation: str,

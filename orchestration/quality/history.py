@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.lineage import Table
 from orchestration.partitions import Grain, Partitioning
+from orchestration.quality import results
 from orchestration.quality.parameters import (
     COLUMN_METRICS,
     ROW_COUNT,
@@ -26,6 +27,7 @@ from orchestration.quality.parameters import (
     evaluate,
     references,
 )
+from orchestration.quality.suites import CHECK_NAME
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, literals, quoted, table_versions, value_literal
 from orchestration.warehouse.slices import key_expression
@@ -75,8 +77,9 @@ class Past:
 
 
 def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Make the table of metrics where it is missing; not within a read transaction."""
+    """Make the tables of metrics and of results where they are missing; not within a read transaction."""
     connection.execute(_DDL)
+    results.create_tables(connection)
 
 
 def validated_past(
@@ -107,7 +110,15 @@ def validated_past(
     for item in store.evidence_of((relation, key) for key, _ in candidates):
         # Oldest first: of what a check said by several rules the last word counts.
         said.setdefault((item.partition_key, item.version), {})[item.check] = item.passed
-    counting = [place for place in candidates if all(said.get(place, {"": False}).values())]
+    # Judged by the suite, which came to no verdict as a rule could not run: nobody knows what it would say.
+    open_ends = {
+        place
+        for place in results.judged_versions(connection, relation)
+        if CHECK_NAME not in said.get(place, {})
+    }
+    counting = [
+        place for place in candidates if place not in open_ends and all(said.get(place, {"": False}).values())
+    ]
     return Past(relation, table.partitioning, partition_column, counting)
 
 

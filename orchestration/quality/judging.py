@@ -5,10 +5,10 @@ through the same connection (`gx_engine.py`), and is imported only then.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.quality.pushdown.compiling import compile_rule
+from orchestration.quality.pushdown.compiling import PYTHON_TYPES, compile_rule
 from orchestration.quality.pushdown.steps import (
     NotCompiled,
     Query,
@@ -27,6 +27,8 @@ from orchestration.warehouse.engine import quoted
 
 if TYPE_CHECKING:
     import duckdb
+
+_CONDITION_KWARGS = ("row_condition", "condition_parser")
 
 
 def judge(
@@ -64,16 +66,17 @@ def judge(
     courses: list[_Course] = []
     for index, rule in enumerate(rules):
         try:
-            compiled = compile_rule(rule, table)
+            looked_at, whole = _without_condition(rule, table)
+            compiled = compile_rule(whole, looked_at)
         except NotCompiled:
             left.append(index)
         except Exception as error:  # arguments of kinds that nothing takes fail in many ways
             judged[index] = RuleResult(rule, Outcome.ERROR, error=first_line(error))
         else:
-            courses.append(_Course(index, rule, compiled.expected, compiled.step))
-    _run(reading, table, courses)
+            courses.append(_Course(index, rule, looked_at, compiled.expected, compiled.step))
+    _run(reading, courses)
     for course in courses:
-        judged[course.index] = _result(reading, table, course, key_columns, sample_rows)
+        judged[course.index] = _result(reading, course, key_columns, sample_rows)
     if left:
         from orchestration.quality.gx_engine import judge_with_gx
 
@@ -92,12 +95,28 @@ def judge(
     return [judged[index] for index in range(len(rules))]
 
 
+def _without_condition(rule: Rule, table: Table) -> tuple[Table, Rule]:
+    """Return a rule without its `row_condition`, and the rows that this leaves: of regular expressions alone.
+
+    Great Expectations would have RE2 read them.
+    """
+    condition = rule.kwargs.get("row_condition")
+    if condition is None or rule.type not in PYTHON_TYPES:
+        return table, rule
+    from orchestration.quality.gx_engine import condition_sql
+
+    rows = f"(select * from {table.rows} where {condition_sql(rule)})"
+    kwargs = {name: rule.kwargs[name] for name in rule.kwargs if name not in _CONDITION_KWARGS}
+    return replace(table, relation=rows, condition=None), rule.model_copy(update={"kwargs": kwargs})
+
+
 @dataclass
 class _Course:
     """A rule on its way to a verdict, or to an error."""
 
     index: int
     rule: Rule
+    table: Table
     expected: str
     step: Step
     error: str | None = field(default=None)
@@ -115,15 +134,15 @@ class _Course:
             self.error = first_line(error)
 
 
-def _run(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
+def _run(reading: Reading, courses: Sequence[_Course]) -> None:
     """Take every rule to its verdict; what rules ask at the same time is one scan."""
     while any(course.error is None and not isinstance(course.step, Verdict) for course in courses):
         scanning = [course for course in courses if course.aggregates]
         waiting = [course for course in courses if course.error is None]
         querying = [course for course in waiting if isinstance(course.step, Query)]
         streaming = [course for course in waiting if isinstance(course.step, Stream)]
-        if scanning:
-            _scan_together(reading, table, scanning)
+        for rows in dict.fromkeys(course.table.rows for course in scanning):
+            _scan_together(reading, rows, [course for course in scanning if course.table.rows == rows])
         for course in querying:
             assert isinstance(course.step, Query)
             try:
@@ -138,17 +157,17 @@ def _run(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
             reading.go_on()
 
 
-def _scan_together(reading: Reading, table: Table, courses: Sequence[_Course]) -> None:
+def _scan_together(reading: Reading, rows: str, courses: Sequence[_Course]) -> None:
     wanted = list(dict.fromkeys(aggregate for course in courses for aggregate in course.aggregates))
     try:
-        [row] = reading.rows(f"select {', '.join(wanted)} from {table.rows}")
+        [row] = reading.rows(f"select {', '.join(wanted)} from {rows}")
     except RuleProblem as problem:
         if len(courses) == 1:
             courses[0].error = str(problem)
         else:
             # One of them is at fault: each alone, so that it does not take the others with it.
             for course in courses:
-                _scan_together(reading, table, [course])
+                _scan_together(reading, rows, [course])
         return
     found = dict(zip(wanted, row, strict=True))
     for course in courses:
@@ -158,7 +177,6 @@ def _scan_together(reading: Reading, table: Table, courses: Sequence[_Course]) -
 
 def _result(
     reading: Reading,
-    table: Table,
     course: _Course,
     key_columns: Sequence[str],
     sample_rows: int,
@@ -168,7 +186,7 @@ def _result(
         return RuleResult(course.rule, Outcome.ERROR, course.expected, error=course.error)
     sample: tuple[Mapping[str, Any], ...] = ()
     if not verdict.passed and verdict.sample is not None:
-        sample = _sample(reading, table, verdict.sample, key_columns, sample_rows)
+        sample = _sample(reading, course.table, verdict.sample, key_columns, sample_rows)
     return RuleResult(
         rule=course.rule,
         outcome=Outcome.PASSED if verdict.passed else Outcome.FAILED,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.rule_results import RuleResult
-from orchestration.warehouse.engine import value_literal
+from orchestration.warehouse.engine import literal, value_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,6 +78,15 @@ def _insert(connection: "duckdb.DuckDBPyConnection", relation: str, rows: Sequen
     if rows:
         listed = ", ".join(f"({', '.join(value_literal(value) for value in row)})" for row in rows)
         connection.execute(f"insert into {relation} values {listed}")
+
+
+def judged_versions(connection: "duckdb.DuckDBPyConnection", relation: str) -> set[tuple[str, str]]:
+    """Return (partition key, version) of all that a suite has judged of a table, whatever it said."""
+    rows = connection.execute(
+        "select distinct partition_key, version from sluice.rule_results"
+        f" where relation = {literal(relation)}"
+    ).fetchall()
+    return set(rows)
 
 
 def masked(row: Mapping[str, Any], classified: Collection[str]) -> dict[str, Any]:

@@ -145,7 +145,6 @@ def _judge_within(
     run_id: str,
 ) -> SuiteVerdict:
     relation, rules = target.table.relation, target.suite.rules
-    results.create_tables(connection)
     history.create_tables(connection)
     held = HeldRows(connection, target.table, key)
     asked = _resolved(connection, deployment, target, key, held)

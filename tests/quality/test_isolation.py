@@ -234,6 +234,19 @@ def test_what_could_not_run_leaves_no_evidence_and_is_kept(shop: Shop) -> None:
     ]  # fmt: skip
 
 
+def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
+    """Though another check has found it good."""
+    from_history = counted("row_count.previous")
+    assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
+    with shop.deployment.warehouse.connect() as connection:
+        record_version(connection, RELATION, SUNDAY, "new")
+    shop.deployment.store.record_evidence([Evidence(RELATION, SUNDAY, "unique", "new", True, "", "run")])
+    assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
+    erring = shop.target(ERRORS["the binder"][0])
+    assert judge_suite(shop.deployment, erring, SUNDAY, "r").passed is None
+    assert shop.judge(from_history).said[0].outcome is Outcome.NO_HISTORY
+
+
 @pytest.mark.parametrize(
     "erring",
     [

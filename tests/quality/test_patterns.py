@@ -139,6 +139,38 @@ def test_python_and_the_warehouse_share_a_rule() -> None:
     assert (plain.failing_rows, plain.sample) == (3, ({"v": "ab"}, {"v": "ab"}, {"v": "å"}))
 
 
+CONDITION = {"condition_parser": "great_expectations"}
+CONDITIONS: list[tuple[dict[str, Any], int]] = [
+    ({"row_condition": 'col("n") > 1', **CONDITION}, 2),
+    ({"row_condition": 'col("town") == "Ames"', **CONDITION}, 1),
+    ({"row_condition": 'col("v").notNull()', **CONDITION}, 3),
+    ({"row_condition": 'col("day") <= date("2024-01-02")', **CONDITION}, 2),
+    ({"row_condition": {"type": "comparison", "column": {"name": "n"}, "operator": ">", "parameter": 1}}, 2),
+]
+
+
+@pytest.mark.parametrize(("condition", "rows"), CONDITIONS)
+def test_a_condition_changes_nothing_in_what_a_pattern_means(condition: dict[str, Any], rows: int) -> None:
+    """Great Expectations chooses the rows; another rule that it judges itself looks at the same."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table t as select * from (values (1, 'Ames', '\u0661', date '2024-01-01'),"
+            " (2, 'Pella', '\u0662', date '2024-01-02'), (3, 'Boone', '\u0663', date '2024-01-03'))"
+            " as t (n, town, v, day)"
+        )
+        beyond_ascii, at_hand, rule_of_gx = judge(
+            connection, "t", None,
+            [
+                rule("not_match_regex", regex=r"^\d$", **condition),
+                rule("match_regex", regex=r"(?<!x)\d", **condition),
+                rule("not_be_null", **condition),
+            ],
+        )  # fmt: skip
+    assert (beyond_ascii.failing_rows, beyond_ascii.rows) == (rows, rows)
+    assert (at_hand.passed, at_hand.rows) == (True, rows)
+    assert rule_of_gx.rows == rows
+
+
 BIG = 2**53
 SETS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("bigint", "int64", [BIG, BIG + 1, 3], [BIG, 0.5]),

@@ -149,7 +149,9 @@ def test_a_rule_whose_own_sql_breaks_is_an_error_on_record(bakery: Company, tmp_
     company.land_shops("a")
     company.land_day(MON, a=3)
     assert (MON, False) in runs(company.run())
-    assert [outcome for outcome, _ in outcomes(company, MON)] == ["passed", "did not run"]
+    # It was tried again, and each time is kept.
+    assert {outcome for outcome, _ in outcomes(company, MON)[::2]} == {"passed"}
+    assert {outcome for outcome, _ in outcomes(company, MON)[1::2]} == {"did not run"}
     assert company.in_postgres(MON) == []
     evidence = company.deployment.store.evidence_of([("staging.stg_orders", MON)])
     assert [item.passed for item in evidence if item.check == "expectations"] == []

@@ -128,6 +128,8 @@ _COMPILERS: Mapping[str, tuple[Compiler, str]] = {
 }
 
 COMPILED_TYPES = frozenset(f"expect_{name}" for name in _COMPILERS)
+# What means Python's `re`, which Great Expectations has the warehouse read by RE2.
+PYTHON_TYPES = frozenset(name for name in COMPILED_TYPES if "_match_regex" in name)
 
 
 def compile_rule(rule: Rule, table: Table) -> Compiled:

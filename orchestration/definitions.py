@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration.dagster_partitions import partitions_definitions
 from orchestration.delivery.assets import export_assets, targets
+from orchestration.delivery.deliver import record_connections
 from orchestration.delivery.reconciled import reconciled_checks
 from orchestration.deployment import Deployment
 from orchestration.ingestion.assets import ingestion_assets
@@ -101,4 +102,6 @@ def defs() -> dg.Definitions:
     """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
     settings = Settings.load()
     ease_event_log(settings.dagster_home)
-    return build_definitions(settings)
+    project = load_project(settings)
+    record_connections(Deployment(settings), project.exports.values(), served=True)
+    return build_definitions(settings, project)

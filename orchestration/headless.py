@@ -12,7 +12,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from orchestration.dagster_partitions import add_drop
 from orchestration.definitions import build_definitions
 from orchestration.delivery.assets import NOT_CONFIGURED
-from orchestration.delivery.deliver import Target
+from orchestration.delivery.deliver import Target, record_connections
 from orchestration.delivery.order import Outcome
 from orchestration.delivery.reconciled import check_key
 from orchestration.delivery.showing import GATE_CHECK
@@ -328,6 +328,7 @@ def reconcile_alone(
 
 
 def _definitions(deployment: Deployment, project: Project) -> dg.Definitions:
+    record_connections(deployment, project.exports.values(), served=False)
     return build_definitions(deployment.settings, project, deployment.clock)
 
 

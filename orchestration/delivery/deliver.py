@@ -4,7 +4,7 @@ Read and judged in one transaction of the warehouse, so what is sent is the vers
 even if a rebuild starts in between.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -146,6 +146,16 @@ def destination_of(deployment: Deployment, export: Export) -> Destination:
     if url is None:
         raise NotConfigured(export)
     return build(stated.type, url, stated.object, stated.options)
+
+
+def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:
+    """Put on record which connections this process has, so that whoever asks for a status says the same.
+
+    `served`: the process is one that serves the graph, the daemon's and the UI's, and not a command.
+    """
+    names = {export.spec.destination.connection for export in exports}
+    there = {name: deployment.settings.connection(name) is not None for name in names}
+    deployment.store.record_connections(there, served=served)
 
 
 def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKind.CHANGE) -> Order:

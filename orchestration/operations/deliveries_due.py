@@ -71,7 +71,11 @@ def deliveries_ready(deployment: Deployment, project: Project) -> list[DueRun]:
     """
     ready: dict[str, list[str]] = {}
     for row in status(deployment, project):
-        if row.kind == "export" and row.standing is Standing.READY:
+        if row.kind != "export" or row.standing not in (Standing.READY, Standing.NOT_CONFIGURED):
+            continue
+        connection = project.exports[row.name].spec.destination.connection
+        # Who sends is this process, whatever connections others have.
+        if deployment.settings.connection(connection) is not None:
             ready.setdefault(row.name, []).append(row.partition_key)
     runs = [
         delivery_run(target_of(project, export), key, f"deliver {uuid.uuid4()}")

@@ -182,7 +182,6 @@ class _View:
         failed: Callable[[str], bool],
     ) -> None:
         self._store = deployment.store
-        self._connection = deployment.settings.connection
         self._project = project
         self._tables = project.lineage.tables
         self._records = Records(deployment, project)
@@ -466,8 +465,6 @@ class _View:
 
     def held(self, export: str, key: str) -> Held | None:
         """Return why an export of a partition whose feeds have landed is held: a no, or no word at all."""
-        if self._connection(self._project.exports[export].spec.destination.connection) is None:
-            return None  # nothing is sent there, whatever the data are
         relation = self._project.node_of(self._project.exports[export]).relation
         if self._made_of(relation, key) is None:
             return None

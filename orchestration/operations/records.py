@@ -26,6 +26,7 @@ class Records:
     def __init__(self, deployment: Deployment, project: Project) -> None:
         self._store = deployment.store
         self._project = project
+        self._settings = deployment.settings
         self._gate = Gate(project.lineage, deployment.store, deployment.clock)
         self._on_record = OnRecord(deployment.store)
         self._held = _Held(self.builds)
@@ -97,6 +98,17 @@ class Records:
         if export not in self._deliveries:
             self._deliveries[export] = self._store.deliveries.latest(export, acknowledged=True)
         return self._deliveries[export]
+
+    def connected(self, name: str) -> bool:
+        """Return whether the deployment has a connection, as its processes found it; whoever asks.
+
+        Where none has looked for it yet, what this process has counts.
+        """
+        return self._connections.get(name, self._settings.connection(name) is not None)
+
+    @cached_property
+    def _connections(self) -> dict[str, bool]:
+        return self._store.connections()
 
     def at_destination(self, export: str) -> str:
         """Return the partition that a destination holds which holds one alone; "" before the first."""

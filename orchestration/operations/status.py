@@ -16,6 +16,7 @@ from orchestration.operations.records import Records
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project import Project
 from orchestration.quality.gate import GateReport
+from orchestration.settings import Settings
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
 
 
@@ -113,16 +114,17 @@ def _export_row(
         standing, why = _settled(delivery)
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
-    elif (unset := _unset_variable(deployment, export)) is not None:
-        closed = "" if report.open else f"; besides, the gate is closed: {report.summary}"
-        standing = Standing.NOT_CONFIGURED
-        why = f"nothing is sent: set {unset}, then `sluice run --retry`{closed}"
     elif not report.open:
         bad = report.refusals or report.unjudged or report.waits_for
         standing = Standing.HELD if bad else Standing.WAITING
         why = report.summary
     else:
         standing, why = _unsent(deployment, records, target, key, version, held_by)
+        if standing is Standing.READY and (unset := _unset_variable(records, export)) is not None:
+            standing, why = (
+                Standing.NOT_CONFIGURED,
+                f"nothing is sent: set {unset}, then `sluice run --retry`",
+            )
     closed_by = None if report.open else report
     return Row("export", export.name, key, standing, delivery.rows if delivery else None, why, closed_by)
 
@@ -189,10 +191,10 @@ def _by_people(plan: Delivery) -> tuple[Standing, str]:
     )
 
 
-def _unset_variable(deployment: Deployment, export: Export) -> str | None:
-    """Return the variable without which an export has no destination; None where it is set."""
+def _unset_variable(records: Records, export: Export) -> str | None:
+    """Return the variable without which an export has no destination; None where the deployment has it."""
     name = export.spec.destination.connection
-    return None if deployment.settings.connection(name) else deployment.settings.connection_variable(name)
+    return None if records.connected(name) else Settings.connection_variable(name)
 
 
 def _missing(project: Project, records: Records, relation: str, key: str) -> list[str]:

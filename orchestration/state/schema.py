@@ -244,6 +244,16 @@ forgotten_keys = Table(
     Index("forgotten_by_export", "export", "id"),
 )
 
+# Which connections the deployment has, as its processes found them; no secret is kept.
+connections = Table(
+    "connections",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("served", Boolean, primary_key=True),  # found by the daemon and the UI, or by a command
+    Column("there", Boolean, nullable=False),
+    Column("found_at", DateTime(timezone=True), nullable=False),
+)
+
 holds = Table(
     "holds",
     metadata,

@@ -259,6 +259,34 @@ class StateStore:
             if (row["relation"], row["partition_key"]) in wanted
         ]
 
+    # -- connections
+
+    def record_connections(self, there: Mapping[str, bool], *, served: bool) -> None:
+        """Record which connections a process has, by name: one that serves the graph, or a command."""
+        table = schema.connections
+        query = sa.select(table.c.name, table.c.there).where(table.c.served == served)
+        known = {row["name"]: row["there"] for row in self._rows(query)}
+        new = {name: value for name, value in there.items() if known.get(name) is not value}
+        if not new:
+            return
+        with self._engine.begin() as connection:
+            require_form(connection)
+            connection.execute(sa.delete(table).where(table.c.served == served, table.c.name.in_(list(new))))
+            rows = [
+                {"name": name, "served": served, "there": value, "found_at": now()}
+                for name, value in new.items()
+            ]
+            connection.execute(sa.insert(table), rows)
+
+    def connections(self) -> dict[str, bool]:
+        """Return {name: whether the deployment has it}, of those that any process has looked for.
+
+        What serves the graph tells, where there is such a process; a command beside it may know less.
+        """
+        table = schema.connections
+        query = sa.select(table.c.name, table.c.there).order_by(table.c.served)
+        return {row["name"]: row["there"] for row in self._rows(query)}
+
     # -- holds
 
     def hold(self, hold: Hold) -> None:

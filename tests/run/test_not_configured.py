@@ -6,6 +6,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from orchestration.delivery.deliver import record_connections
 from orchestration.operations.instance import open_instance
 from orchestration.operations.status import Standing, needs_attention
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
@@ -80,8 +81,11 @@ def test_once_the_connection_is_set_a_retry_sends(unset: Company, open_bakery: C
     for day in (TUE, WED):
         unset.land_day(day, a=4)
     unset.run()
-    assert open_bakery.status()[(WEATHER_REPORT, TUE)].standing is Standing.READY
+    # Until a process that has it says so, whoever asks is told the same.
+    assert open_bakery.status()[(WEATHER_REPORT, TUE)].standing is Standing.NOT_CONFIGURED
     assert finished(open_bakery.run()) == []
+    assert open_bakery.status()[(WEATHER_REPORT, TUE)].standing is Standing.READY
+    assert unset.status()[(WEATHER_REPORT, TUE)].standing is Standing.READY
     runs = finished(open_bakery.run(retry=True))
     assert [(run.run.partition_key, run.run.exports, run.success) for run in runs] == [
         (TUE, (WEATHER_REPORT,), True),
@@ -100,10 +104,38 @@ def test_the_next_data_send_it_too(unset: Company, open_bakery: Company) -> None
     assert open_bakery.in_container() == {MON: 1, TUE: 1}
 
 
-def test_a_closed_gate_holds_only_what_would_be_sent(unset: Company) -> None:
+def test_a_held_day_is_held_whatever_the_connection(unset: Company, open_bakery: Company) -> None:
     unset.land_orders(TUE, a=1)
     unset.land_weather(TUE, rain=-1)
-    assert held(unset.run()) == [(SHOP_ORDERS, TUE)]
-    row = unset.status()[(WEATHER_REPORT, TUE)]
-    assert row.standing is Standing.NOT_CONFIGURED
-    assert "rain_mm" in row.why  # told, as nobody else might see it
+    assert sorted(held(unset.run())) == [(SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)]
+    for company in (unset, open_bakery):
+        row = company.status()[(WEATHER_REPORT, TUE)]
+        assert (row.standing, "rain_mm" in row.why) == (Standing.HELD, True)
+
+
+@pytest.mark.parametrize("rain", [3, -1], ids=["validated", "held"])
+@pytest.mark.parametrize("served", [True, False], ids=["beside the daemon", "by commands alone"])
+def test_every_shell_says_the_same(open_bakery: Company, unset: Company, rain: float, served: bool) -> None:
+    """The second terminal knows neither connections nor where they lead, and asks the records."""
+    if served:
+        record_connections(open_bakery.deployment, open_bakery.project.exports.values(), served=True)
+    open_bakery.land_day(TUE, a=4)
+    open_bakery.land_weather(TUE, rain=rain)
+    open_bakery.run()
+    if rain > 0:  # built again, and not sent: somebody has to send it
+        assert open_bakery.materialize(TUE, "exports/exp_weather_report") == (True, "")
+    bare = replace(unset, settings=unset.settings.model_copy(update={"connections": {}}))
+    wanted = Standing.READY if rain > 0 else Standing.HELD
+    for company in (open_bakery, unset, bare):
+        assert company.status()[(WEATHER_REPORT, TUE)].standing is wanted
+    said = [
+        [company.sluice(*command)[:2] for company in (open_bakery, unset, bare)]
+        for command in (["status"], ["gate", WEATHER_REPORT, "--partition", TUE],
+                        ["plan", WEATHER_REPORT, "--partition", TUE])
+    ]  # fmt: skip
+    for first, *others in said:
+        assert others == [first, first]
+    # A command that has less says so of itself alone, and of the deployment where nobody serves it.
+    bare.run(retry=True)
+    after = Standing.NOT_CONFIGURED if rain > 0 and not served else wanted
+    assert {company.status()[(WEATHER_REPORT, TUE)].standing for company in (open_bakery, bare)} == {after}

@@ -2,7 +2,11 @@
 
 import dagster as dg
 import pytest
-from dagster._core.events import DagsterEvent
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._core.test_utils import create_run_for_test
 
@@ -12,17 +16,18 @@ from tests.company import MON, TUE
 
 _WAITED_FOR = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED"}
 
+# Where a queued run would be started.
+_ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("localhost", 1), "sluice"), "all"
+)
+
 
 @pytest.mark.parametrize("key", [MON, ""])
 @pytest.mark.parametrize("status", [item for item in dg.DagsterRunStatus if item.value != "MANAGED"])
 def test_a_run_is_waited_for_until_it_has_ended(status: dg.DagsterRunStatus, key: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         tags = {RUN_KEY_TAG: "of what has landed"} | ({PARTITION_NAME_TAG: key} if key else {})
-        queued = status is dg.DagsterRunStatus.QUEUED
-        made = dg.DagsterRunStatus.NOT_STARTED if queued else status
-        run = create_run_for_test(instance, job_name="all", status=made, tags=tags)
-        if queued:
-            instance.report_dagster_event(DagsterEvent("PIPELINE_ENQUEUED", "all"), run.run_id)
+        create_run_for_test(instance, "all", status=status, tags=tags, remote_job_origin=_ORIGIN)
         assert [item.status for item in instance.get_runs()] == [status]
         assert run_under_way(instance, key) is (status.value in _WAITED_FOR)
         assert not run_under_way(instance, TUE)

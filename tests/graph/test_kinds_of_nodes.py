@@ -131,13 +131,11 @@ REFUSED: dict[str, tuple[Edit, str, str]] = {
         both(SNAPSHOTS, files(snapshots__towns=_SNAPSHOT.replace("MORE", ", materialized='table'"))),
         DBT, "must have a materialized value of 'snapshot'",
     ),
-    **{
-        f"sources with {word}": (
-            append(DBT, f"\nsources:\n  bakery:\n    +meta: {{{word}: elsewhere}}\n"),
-            "dbt_project/models/staging/_sources.yml", f"read by dbt from elsewhere: its meta has `{word}`",
-        )
-        for word in ("external_location", "plugin")
-    },
+    "sources with external_location": (
+        append(DBT, "\nsources:\n  bakery:\n    +meta: {external_location: elsewhere}\n"),
+        "dbt_project/models/staging/_sources.yml",
+        "read by dbt from elsewhere: its meta has `external_location`",
+    ),
 }  # fmt: skip
 
 
@@ -148,6 +146,14 @@ def test_what_would_not_be_built_as_it_says_is_refused(tmp_path: Path, kind: str
     said = [problem for problem in found if what in " ".join(problem.what.split())]
     assert file in {problem.file for problem in said}, found
     assert all(problem.expected and problem.mend for problem in said)
+
+
+def test_sources_that_a_plugin_reads_are_refused(tmp_path: Path) -> None:
+    """By dbt-duckdb itself, where it has opened a database in this process before."""
+    found = problems(tmp_path, append(DBT, "\nsources:\n  bakery:\n    +meta: {plugin: elsewhere}\n"))
+    said = [" ".join(problem.what.split()) for problem in found]
+    ours = all("read by dbt from elsewhere: its meta has `plugin`" in text for text in said)
+    assert ours or "Plugin" in said[0], said
 
 
 BUILT: dict[str, tuple[Edit, Sequence[str]]] = {

@@ -218,6 +218,10 @@ def release(
         list[str] | None,
         typer.Option(help="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all failed, if none."),
     ] = None,
+    through: Annotated[
+        bool,
+        typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
+    ] = False,
     by: Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")] = None,
     project: Project = None,
     data: DataDir = None,
@@ -233,7 +237,9 @@ def release(
 
         loaded = load_project(settings)
         key = export_and_day(loaded, export, partition)
-        request = Request(export, key, reason, by or whoever_asks(), parse_until(until), tuple(check or ()))
+        request = Request(
+            export, key, reason, by or whoever_asks(), parse_until(until), tuple(check or ()), through
+        )
         with open_instance(settings) as instance:
             recorded = record_release(Deployment(settings), loaded, instance, request)
     show_release(recorded, out)

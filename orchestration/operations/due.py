@@ -388,13 +388,14 @@ class _View:
         for release in self._store.releases.of_partition(key):
             if self._tables[release.relation].partitioning != partition.partitioning:
                 continue  # another source's drop of that name
-            digest = _digest([f"release {release.id}"])
+            failed = {check.relation for check in release.checks}
+            further = self._failed_below(release) if release.through else set[str]()
+            digest = _digest([f"release {release.id}", *sorted(further)])
             run_key = asked.get((release.relation, digest))
             if not release.active(datetime.now(UTC)) or self._stands(run_key):
                 continue
-            failed = {check.relation for check in release.checks}
             tables: list[str] = []
-            for relation in self._project.lineage.between(failed, release.relation):
+            for relation in self._project.lineage.between(failed | further, release.relation):
                 if self._tables[relation].partitioning != partition.partitioning:
                     continue
                 if relation in building or self._ready(relation, key, [*building, *tables]):
@@ -402,6 +403,17 @@ class _View:
             arrived = release.relation in tables or self._records.report(release.relation, key).open
             if arrived:
                 yield release, [relation for relation in tables if relation not in building], digest
+
+    def _failed_below(self, release: Release) -> set[str]:
+        """Return the tables that a release lets pass as well: built of what it names, and failed, too."""
+        named = {check.relation for check in release.checks}
+        key = release.partition_key
+        found = set[str]()
+        for relation in self._project.lineage.between(named, release.relation):
+            own = [item for item in self._records.report(relation, key).findings if item.relation == relation]
+            if any(item.verdict is Verdict.RELEASED for item in own) and not any(item.fix for item in own):
+                found.add(relation)
+        return found
 
     @cached_property
     def _waiting(self) -> dict[tuple[str, str], Hold]:

@@ -76,6 +76,9 @@ class ReleaseConfig(dg.Config):
         default=[],
         description="TABLE:CHECK to pass on, as staging.stg_sales:expectations; all that failed, if none.",
     )
+    through: bool = Field(
+        default=False, description="Also on what fails further down, on what is made of these data."
+    )
 
 
 class DecideConfig(dg.Config):
@@ -109,7 +112,7 @@ def hands_on_jobs(deployment: Deployment, project: Project) -> list[dg.JobDefini
             _require_partition(target, config.partition)
             request = Request(
                 config.export, config.partition, _filled("reason", config.reason), _filled("by", config.by),
-                _until(config.until), tuple(config.checks),
+                _until(config.until), tuple(config.checks), config.through,
             )  # fmt: skip
             recorded = release(deployment, project, context.instance, request)
             context.log.info(f"{recorded.export} [{recorded.partition_key}] is {recorded}: it is sent now")

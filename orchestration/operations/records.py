@@ -142,6 +142,10 @@ class Records:
         """Return the gate's answer for a partition, by what is on record."""
         return self._gate.report_from_records(relation, key, self._held, self._on_record)
 
+    def let_pass(self, release: Release, report: GateReport) -> bool:
+        """Return whether a release, expired or not, let all that closes a gate pass."""
+        return self._gate.let_pass(release, report)
+
     def parents_report(
         self, relation: str, key: str, about_to_be_built: Collection[TablePartition]
     ) -> GateReport:

@@ -23,7 +23,10 @@ class NotReleasable(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asks for; `checks` are `relation:check`, none for every check that failed."""
+    """What a person asks for; `checks` are `relation:check`, none for every check that failed.
+
+    `through`: also what fails further down, on what is made of the data that these have failed on.
+    """
 
     export: str
     partition_key: str
@@ -31,6 +34,7 @@ class Request:
     released_by: str
     until: datetime
     checks: tuple[str, ...] = ()
+    through: bool = False
 
 
 def moment_until(text: str) -> datetime:
@@ -82,6 +86,7 @@ def release(
             reason=request.reason.strip(),
             released_by=request.released_by,
             until=request.until,
+            through=request.through,
         )
     )
     _show(instance, project, recorded)

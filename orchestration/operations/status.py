@@ -108,7 +108,8 @@ def _export_row(
     build = records.builds(relation).get(key)
     version = build.version if build else None
     release = next((r for r in reversed(records.releases(key)) if r.export == export.name), None)
-    if release and delivery and release.used_for_version == delivery.version == version:
+    sent_so = release and delivery and release.used_for_version == delivery.version == version
+    if release and sent_so and records.let_pass(release, report):
         standing, why = Standing.DELIVERED, f"on failed checks, {release}"
     elif delivery and _holds_still(records, delivery, key, version) and not (missing or report.refusals):
         standing, why = _settled(delivery)

@@ -137,7 +137,7 @@ class Gate:
     ) -> GateReport:
         findings = self._in_order([*walk.findings, *ages])
         releases = self._releases(relation, partition_key, findings, walk.held)
-        findings = [_with_release(item, releases) for item in findings]
+        findings = [self._with_release(item, releases) for item in findings]
         return GateReport(
             relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings),
             walk.content,
@@ -186,14 +186,28 @@ class Gate:
             and (relation == release.relation or relation in self._lineage.ancestors(release.relation))
         ]
 
+    def _with_release(self, item: Finding, releases: Sequence[Release]) -> Finding:
+        """A failed check stays what it is, whoever lets it pass: the verdict tells both."""
+        for release in releases:
+            if item.verdict is Verdict.FAILED and self._covers(release, item):
+                return replace(item, verdict=Verdict.RELEASED, summary=f"{item.summary}; {release}")
+        return item
+
+    def let_pass(self, release: Release, report: GateReport) -> bool:
+        """Whether a release, expired or not, let all that closes a gate pass: on these very data."""
+        return all(
+            item.verdict is Verdict.FAILED and self._covers(release, item) for item in report.closed_by
+        )
+
+    def _covers(self, release: Release, item: Finding) -> bool:
+        """Whether a release lets a failed check pass: it names it, or goes through to what is below those."""
+        if _failed_check(item) in release.checks:
+            return True
+        if not release.through or not item.own or item.partition_key != release.partition_key:
+            return False
+        named = {check.relation for check in release.checks}
+        return item.relation in self._lineage.between(named, release.relation)
+
 
 def _failed_check(item: Finding) -> FailedCheck:
     return FailedCheck(item.relation, item.partition_key, item.check, item.version, item.rules)
-
-
-def _with_release(item: Finding, releases: Sequence[Release]) -> Finding:
-    """A failed check stays what it is, whoever lets it pass: the verdict tells both."""
-    for release in releases:
-        if item.verdict is Verdict.FAILED and _failed_check(item) in release.checks:
-            return replace(item, verdict=Verdict.RELEASED, summary=f"{item.summary}; {release}")
-    return item

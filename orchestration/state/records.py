@@ -261,6 +261,7 @@ class Release:
     """A person's word that one partition of one export may pass on named failed checks, once.
 
     `relation` is the export's model; `used_for_version` the version of it that went out under this release.
+    `through`: also on checks that fail further down, on what is made of the data that these have failed on.
     """
 
     export: str
@@ -273,6 +274,7 @@ class Release:
     id: int = 0
     released_at: datetime | None = None
     used_for_version: str | None = None
+    through: bool = False
 
     def active(self, now: datetime) -> bool:
         """Whether it can still be used for the first time."""
@@ -283,4 +285,5 @@ class Release:
         return now < self.until and self.used_for_version in (None, model_version)
 
     def __str__(self) -> str:
-        return f"released by {self.released_by} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+        through = ", with what fails below for the same reason," if self.through else ""
+        return f"released{through} by {self.released_by} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"

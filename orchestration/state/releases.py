@@ -29,6 +29,7 @@ class Releases:
             "released_by": release.released_by,
             "released_at": datetime.now(UTC),
             "until": release.until.astimezone(UTC),
+            "through": release.through,
         }
         with self._engine.begin() as connection:
             inserted = connection.execute(sa.insert(schema.releases).values(**values))
@@ -73,4 +74,5 @@ def _release(row: Mapping[Any, Any]) -> Release:
         released_at=utc(row["released_at"]),
         until=utc(row["until"]),
         used_for_version=row["used_for_version"],
+        through=row["through"],
     )

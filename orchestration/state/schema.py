@@ -281,6 +281,8 @@ releases = Table(
     Column("until", DateTime(timezone=True), nullable=False),
     Column("used_for_version", String(100), nullable=True),
     Column("used_at", DateTime(timezone=True), nullable=True),
+    # Also on checks that fail further down, on what is made of these very data.
+    Column("through", Boolean, nullable=False, server_default=false()),
     Index("releases_by_partition", "partition_key", "id"),
 )
 

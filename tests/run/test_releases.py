@@ -168,3 +168,46 @@ def test_a_rerun_builds_judges_and_sends_all_that_is_below(rainy_bakery: Company
     assert company.status()[(WEATHER_REPORT, MON)].standing is not Standing.DELIVERED
     assert sluice(company, "rerun", "exports.exp_weather_report", "--partition", MON)[0] == 0
     assert company.status()[(WEATHER_REPORT, MON)].standing is Standing.DELIVERED
+
+
+def _strict_throughout(company: Company) -> Company:
+    """The same rule on every table of the chain: what fails above fails below for the same reason."""
+    own = company.with_own_project()
+    rule = (
+        "  - type: expect_column_values_to_be_between\n"
+        "    kwargs: {column: loaves, max_value: 500}\n    severity: critical\n"
+    )
+    for name in ("shop_orders", "exp_shop_orders"):
+        own = own.with_line(f"expectations/{name}.yml", rule.rstrip("\n"))
+    return own
+
+
+def test_a_release_goes_through_what_fails_below_for_the_same_reason(bakery: Company) -> None:
+    company = _strict_throughout(bakery)
+    company.land_shops("a")
+    company.land_day(MON, a=501)
+    assert (SHOP_ORDERS, MON) in held(company.run())
+    code, said = let_pass(company, SHOP_ORDERS, MON, "--through")
+    assert code == 0, said
+    assert "with what fails below for the same reason" in said
+    company.run()
+    assert company.in_postgres() == [(MON, "a", 501)]
+    # Those very data only: the next ones are judged as ever.
+    company.land_orders(MON, a=502)
+    company.run()
+    assert company.in_postgres() == [(MON, "a", 501)]
+    assert company.status()[(SHOP_ORDERS, MON)].standing is Standing.HELD
+
+
+def test_without_through_each_table_below_is_released_by_itself(bakery: Company) -> None:
+    """Every check of a table is judged although one fails, so each release names all there is to name."""
+    company = _strict_throughout(bakery)
+    company.land_shops("a")
+    company.land_day(MON, a=501)
+    company.run()
+    for _ in ("stg_orders", "shop_orders", "exp_shop_orders"):
+        assert company.in_postgres() == []
+        code, said = let_pass(company, SHOP_ORDERS, MON)
+        assert code == 0, said
+        company.run()
+    assert company.in_postgres() == [(MON, "a", 501)]

@@ -12,7 +12,7 @@ import dagster as dg
 
 from orchestration.delivery.destinations.base import DeliveryError, Refused
 from orchestration.delivery.export_files.exports import Export
-from orchestration.delivery.launchpad import history_link, job_link, release_link
+from orchestration.delivery.launchpad import check_address, job_link, release_link
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
 from orchestration.partitions import as_option
 from orchestration.quality.gate import GateReport, Verdict
@@ -35,39 +35,56 @@ def gate_result(key: dg.AssetKey, report: GateReport) -> dg.AssetCheckResult:
     """
     passed, severity = report.open, dg.AssetCheckSeverity.ERROR
     good = sum(item.verdict is Verdict.PASSED for item in report.findings)
-    counted = f"{good} blocking checks passed; {history_link('/'.join(key.path), GATE_CHECK)} of this gate"
+    counted = f"{good} blocking checks passed"
+    export, clicks = key.path[-1], dict[str, str]()
     if report.open and report.releases:
         released = [str(item) for item in report.findings if item.verdict is Verdict.RELEASED]
-        story = [f"open by release, on {len(released)} failed checks:", _listed(released)]
+        story = [f"open by release, on {len(released)} failed checks:", _listed(released), counted]
         passed, severity = False, dg.AssetCheckSeverity.WARN
     elif report.open:
         story = [f"open: {len(report.findings)} blocking checks passed on the version that was sent"]
-        counted = ""
     else:
-        story = ["held, nothing was sent:", *_closed(key.path[-1], report)]
+        story = ["held, nothing was sent:", *_closed(report), counted]
+        clicks = _clicks(export, report)
     option = f" --partition {report.partition_key}" if report.partition_key else ""
     return dg.AssetCheckResult(
         check_name=GATE_CHECK,
         asset_key=key,
         passed=passed,
         severity=severity,
-        description="\n\n".join([*story, counted]).strip(),
-        metadata={"every check, a line each": f"sluice gate {key.path[-1]}{option} --all"},
+        description="\n\n".join(story),
+        metadata={
+            **{said: dg.MetadataValue.url(address) for said, address in clicks.items()},
+            "all days at a glance: Execution history of": dg.MetadataValue.url(
+                check_address("/".join(key.path), GATE_CHECK)
+            ),
+            "to type, for every check": f"sluice gate {export}{option} --all",
+        },
     )
 
 
-def _closed(export: str, report: GateReport) -> Iterator[str]:
-    """Yield why a gate is closed, and below each reason what to type or to click."""
+def _closed(report: GateReport) -> Iterator[str]:
+    """Yield why a gate is closed, and below each reason what to do."""
     for step in report.story[:_SHOWN_STEPS]:
         yield _listed(step.reasons[:_SHOWN_REASONS])
         if (left := len(step.reasons) - _SHOWN_REASONS) > 0:
             yield f"  and {left} more for the same fix"
-        job = job_link(step.fix)
-        yield f"  → {step.fix}" + (f"; or click: {job}" if job else "")
+        yield f"  → {step.fix}"
     if (left := len(report.story) - _SHOWN_STEPS) > 0:
         yield f"and {left} more things to do"
+
+
+def _clicks(export: str, report: GateReport) -> dict[str, str]:
+    """Return {what it does: address} of the jobs for what is to be done; Dagster sorts them by name.
+
+    They stand beside the description: where that is not shown as Markdown, an address in it is in the way.
+    """
+    jobs = [link for step in report.story[:_SHOWN_STEPS] if (link := job_link(step.fix)) is not None]
+    found = {f"to click: {said}": address for said, address in jobs}
     if any(item.verdict is Verdict.FAILED for item in report.reasons):
-        yield f"If the data are right as they are: {release_link(export, report.partition_key)}"
+        said, address = release_link(export, report.partition_key)
+        found[f"to let it pass as it is: {said}"] = address
+    return found
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -103,7 +102,7 @@ def run_everything(
     bury_dead_runs(instance, ask_again=True)
     failed = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
-    began = datetime.now(UTC)
+    began = deployment.clock()
     cursor, waiting = Cursor(), frozenset[Partition]()
     tried: set[tuple[str, str]] = set()
     held: dict[tuple[str, str], Held] = {}

@@ -371,8 +371,6 @@ class _View:
 
     def _made_of_what_is_built(self, relation: str, key: str, building: Collection[str]) -> bool:
         """Whether a table stands on one that this run builds anew, and would be of another version then."""
-        if key not in self._records.builds(relation):
-            return False
         reads = self._project.lineage.reads(relation, key)
         return any(read.own and read.relation in building for read in reads)
 
@@ -498,7 +496,8 @@ class _View:
         """Return digests of the drops that a partition of a table is made of; None while one lacks.
 
         A partition is asked for once for its own drops, a day that is made of hours for those of all 24;
-        while it has no table, once more for each newer snapshot, since the old one may be what it failed on.
+        while it has no table, once more for each newer snapshot, since the old one may be what it failed on,
+        and for each time that its parents were judged again.
         A partition that has its table stays as it is.
         """
         own: list[str] = []
@@ -514,9 +513,17 @@ class _View:
                 if drop is None:
                     return None
                 names.append(drop.key)
-        if not shared or key in self._records.builds(relation):
-            return frozenset([_digest(own)])
-        return frozenset([_digest(own), _digest(own + shared)])
+        digests = {_digest(own)}
+        if key not in self._records.builds(relation):
+            # What its parents failed on, or could not be judged by, may have been judged again since.
+            since = [
+                f"{read.relation} judged by {run_id}"
+                for read in self._project.lineage.reads(relation, key)
+                if read.own
+                for run_id in self._records.judged_since(read.relation, read.partition_key)
+            ]
+            digests |= {_digest(own + found) for found in (shared, since) if found}
+        return frozenset(digests)
 
     def _ready(self, relation: str, key: str, building: Iterable[str]) -> bool:
         """Whether all that a table reads is in this run, or built and validated before it."""

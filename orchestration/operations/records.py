@@ -142,8 +142,16 @@ class Records:
         """Return the gate's answer for a partition, by what is on record."""
         return self._gate.report_from_records(relation, key, self._held, self._on_record)
 
+    def judged_since(self, relation: str, key: str) -> list[str]:
+        """Return the runs, in order, that have judged what a table holds and had not built it."""
+        build = self.builds(relation).get(key)
+        if build is None:
+            return []
+        said = self._on_record.last_words((relation, key), build.version)
+        return sorted({item.run_id for item in said} - {build.run_id})
+
     def let_pass(self, release: Release, report: GateReport) -> bool:
-        """Return whether a release, expired or not, let all that closes a gate pass."""
+        """Return whether a release, expired or not, let all that failed pass."""
         return self._gate.let_pass(release, report)
 
     def parents_report(

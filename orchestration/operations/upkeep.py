@@ -66,7 +66,7 @@ def deliveries_sensor(deployment: Deployment, project: Project) -> dg.SensorDefi
         " plans that a person approved.",
     )
     def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = datetime.now(UTC)
+        now = deployment.clock()
 
         def exists(run_key: str) -> bool:
             return run_exists(context.instance, run_key)

@@ -194,10 +194,8 @@ class Gate:
         return item
 
     def let_pass(self, release: Release, report: GateReport) -> bool:
-        """Whether a release, expired or not, let all that closes a gate pass: on these very data."""
-        return all(
-            item.verdict is Verdict.FAILED and self._covers(release, item) for item in report.closed_by
-        )
+        """Whether a release, expired or not, let all that failed pass: on these very data."""
+        return all(self._covers(release, item) for item in report.findings if item.verdict is Verdict.FAILED)
 
     def _covers(self, release: Release, item: Finding) -> bool:
         """Whether a release lets a failed check pass: it names it, or goes through to what is below those."""

@@ -3,7 +3,7 @@
 An error is not a failure: it says nothing about the data, so it is no evidence.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.moments import now, utc
+from orchestration.state.moments import utc
 from orchestration.state.records import CheckError
 
 # How long after each try comes the next, in a run of its own; after the last one a person has to look.
@@ -21,11 +21,12 @@ TRIED_AGAIN_AFTER = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hour
 class CheckErrors:
     """The errors of checks in a state store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
+        self._clock = clock
 
     def record(self, errors: Sequence[CheckError]) -> None:
-        """Record that checks could not run, one try more where they could not before on the same version."""
+        """Record that checks could not run: one more try where another run could not on the same version."""
         table = schema.check_errors
         with self._engine.begin() as connection:
             for error in errors:
@@ -34,8 +35,10 @@ class CheckErrors:
                 again = before is not None and (before["version"], before["rules"]) == (
                     error.version, error.rules,
                 )  # fmt: skip
-                attempts = int(before["attempts"]) + 1 if before is not None and again else 1
-                moment = now()
+                tried = int(before["attempts"]) if before is not None and again else 0
+                # A step tries several times: all of them are one.
+                attempts = tried + (before is None or not again or before["run_id"] != error.run_id)
+                moment = self._clock()
                 waits = TRIED_AGAIN_AFTER[attempts - 1 : attempts]
                 connection.execute(sa.delete(table).where(*of_check))
                 connection.execute(

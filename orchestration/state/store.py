@@ -48,7 +48,7 @@ class StateStore:
         self.refused_keys = RefusedKeys(self._engine)
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)
-        self.check_errors = CheckErrors(self._engine)
+        self.check_errors = CheckErrors(self._engine, clock)
         self._drops = Drops(self._engine, clock)
         self._clock = clock
 

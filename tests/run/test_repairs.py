@@ -213,7 +213,7 @@ def test_what_older_sql_has_built_is_listed_and_built_anew(week: Company) -> Non
     )
     code, said = sluice(week, "outdated")
     assert code == 1
-    assert said.splitlines()[0] == f"staging.stg_weather: {MON} to {WED} (3 partitions)"
+    assert said.splitlines()[0] == f"staging.stg_weather {MON} to {WED} (3 partitions): built by older SQL"
     sent = week.untouched()
     code, said = sluice(week, "rerun", "--outdated")
     assert code == 0, said

@@ -44,7 +44,9 @@ def execute_here(
     selected = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
     selected = selected.as_ephemeral_job(resource_defs={}, input_values={})
     in_memory = InMemoryJob(selected)
-    plan = create_execution_plan(in_memory, run_config=run_config, instance_ref=instance.get_ref())
+    plan = create_execution_plan(
+        in_memory, run_config=run_config, instance_ref=instance.get_ref() if instance.is_persistent else None
+    )
     run = instance.create_run(
         job_name=selected.name,
         run_id=None,

@@ -75,6 +75,7 @@ version: "1.0.0"
 profile: sluice
 macro-paths: ["{{ env_var('SLUICE_DBT_MACROS') }}"]
 flags: {send_anonymous_usage_stats: false}
+on-run-start: "{{ prepare_table_versions() }}"
 models:
   generated:
     +materialized: incremental

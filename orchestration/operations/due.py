@@ -114,6 +114,7 @@ def find_due(
     at_most: int | None = None,
     busy: Callable[[str], bool] = lambda _: False,
     failed: Callable[[str], bool] = lambda _: False,
+    queued: Callable[[str], bool] = lambda _: False,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -124,10 +125,11 @@ def find_due(
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
         at_most: the number of runs after which to stop looking; the answer tells what was left.
-        busy: whether a run of a partition of that key is queued or under way: no other is asked for beside
-            it, and what is not judged yet may still be.
+        busy: whether a run of a partition of that key is queued or under way: what is not judged yet may
+            still be.
         failed: whether the newest run of that run key has failed, where that is to count no more as asked:
             what it was to build is due again, unless it is there and in order by now, or delivered.
+        queued: whether a run of a partition of that key waits for its start: no other is asked for till then.
     """
     complaints: list[str] = []
     notes: list[str] = []
@@ -151,9 +153,9 @@ def find_due(
     while waiting and (at_most is None or len(runs) < at_most):
         partition = waiting.pop(0)
         run = view.due_run(partition)
-        if run is not None and busy(partition.key):
-            # What has landed since goes with one run after that one, and not with one each. However that one
-            # ends, the next look comes upon this again.
+        if run is not None and queued(partition.key):
+            # What has landed since goes with one run after that one, and not with one each. Whatever becomes
+            # of that one, the next look comes upon this again.
             settled = False
             continue
         if run is not None:

@@ -17,6 +17,9 @@ from orchestration.operations.holds import publish_holds
 from orchestration.partitions import Grain, place
 from orchestration.project import Project
 
+# What such a run will do is fixed already, but it costs nobody anything yet to wait for it.
+_WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+
 
 def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
     """Whether Dagster has a run for this run key, of any status but that of a process that died."""
@@ -27,12 +30,23 @@ def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
     )
 
 
+def run_queued(instance: dg.DagsterInstance, partition_key: str) -> bool:
+    """Whether a run of a partition waits for its start; "" is that of tables without partitions."""
+    return _run_is(instance, partition_key, _WAITS_FOR_ITS_START)
+
+
 def run_under_way(instance: dg.DagsterInstance, partition_key: str) -> bool:
     """Whether a run of a partition is queued or at work; "" is that of tables without partitions."""
+    return _run_is(instance, partition_key, NOT_FINISHED_STATUSES)
+
+
+def _run_is(
+    instance: dg.DagsterInstance, partition_key: str, statuses: Sequence[dg.DagsterRunStatus]
+) -> bool:
     if partition_key:
         tags = {PARTITION_NAME_TAG: partition_key}
-        return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=NOT_FINISHED_STATUSES), limit=1))
-    runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+        return bool(instance.get_runs(dg.RunsFilter(tags=tags, statuses=statuses), limit=1))
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
     return any(run_key_of(run.tags) is not None and PARTITION_NAME_TAG not in run.tags for run in runs)
 
 
@@ -104,6 +118,7 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
                 for partition in project.lineage.partitions_named(key)
             ],
             busy=lambda key: run_under_way(context.instance, key),
+            queued=lambda key: run_queued(context.instance, key),
         )
         for complaint in due.complaints:
             context.log.warning(complaint)

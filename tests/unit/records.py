@@ -30,6 +30,7 @@ class Ledger:
             self.cursor,
             lambda key: key in self.run_keys,
             busy=lambda key: key in self.busy_days,
+            queued=lambda key: key in self.busy_days,
         )
         self.cursor = Cursor.parse(str(due.cursor))
         return due

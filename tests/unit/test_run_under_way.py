@@ -11,7 +11,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from orchestration.operations.due import RUN_KEY_TAG
-from orchestration.operations.sensors import run_under_way
+from orchestration.operations.sensors import run_queued, run_under_way
 from tests.company import MON, TUE
 
 _WAITED_FOR = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED"}
@@ -30,5 +30,6 @@ def test_a_run_is_waited_for_until_it_has_ended(status: dg.DagsterRunStatus, key
         create_run_for_test(instance, "all", status=status, tags=tags, remote_job_origin=_ORIGIN)
         assert [item.status for item in instance.get_runs()] == [status]
         assert run_under_way(instance, key) is (status.value in _WAITED_FOR)
+        assert run_queued(instance, key) is (status.value in ("QUEUED", "NOT_STARTED"))
         assert not run_under_way(instance, TUE)
         assert not run_under_way(instance, "" if key else MON)

@@ -1,0 +1,105 @@
+"""Where data tests run: after all that they read, and never in a circle, whatever reads what."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from orchestration.lineage import Lineage, Table
+from orchestration.partitions import Grain, Partitioning
+from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
+from orchestration.transformation.manifest import DbtManifest
+
+DAILY, SNAPSHOT, MONTHLY = (Partitioning(grain) for grain in (Grain.DAILY, Grain.SNAPSHOT, Grain.MONTHLY))
+DROP = Partitioning(Grain.DROP, "films")
+
+
+def _manifest(
+    parents: Mapping[str, tuple[str, ...]], tests: Mapping[str, tuple[tuple[str, ...], str]]
+) -> DbtManifest:
+    """Return a manifest of models (with what they read) and tests (what they read, and their table or "")."""
+    nodes: dict[str, dict[str, Any]] = {}
+    for name, read in parents.items():
+        nodes[f"model.{name}"] = {
+            "unique_id": f"model.{name}", "name": name, "alias": name, "schema": "s", "package_name": "p",
+            "resource_type": "model",
+            "original_file_path": f"models/{name}.sql", "fqn": ["p", name], "checksum": {"checksum": ""},
+            "config": {"materialized": "table"}, "depends_on": {"nodes": [f"model.{one}" for one in read]},
+        }  # fmt: skip
+    for name, (read, attached) in tests.items():
+        nodes[f"test.{name}"] = {
+            "unique_id": f"test.{name}", "name": name, "resource_type": "test",
+            "original_file_path": f"tests/{name}.sql", "config": {"severity": "error"},
+            "depends_on": {"nodes": [f"model.{one}" for one in read]},
+            "attached_node": f"model.{attached}" if attached else None,
+        }  # fmt: skip
+    metadata = {"adapter_type": "duckdb", "project_name": "p"}
+    return DbtManifest({"nodes": nodes, "sources": {}, "macros": {}, "metadata": metadata})
+
+
+def _lineage(parents: Mapping[str, tuple[str, ...]], places: DataTestPlaces) -> Lineage:
+    return Lineage(
+        Table(
+            relation=f"s.{name}", asset_key=("s", name), partitioning=DAILY, rules={},
+            parents=dict.fromkeys((f"s.{one}" for one in read), 1),
+            tested_beside=places.before.get(f"s.{name}", frozenset()),
+            awaits=places.awaited.get(f"s.{name}", {}),
+        )
+        for name, read in parents.items()
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_no_order_goes_round_in_a_circle(seed: int) -> None:
+    dice = random.Random(seed)
+    names = [f"t{number}" for number in range(dice.randint(2, 9))]
+    parents = {
+        name: tuple(sorted(dice.sample(names[:at], dice.randint(0, min(at, 2)))))
+        for at, name in enumerate(names)
+    }
+    tests: dict[str, tuple[tuple[str, ...], str]] = {}
+    for number in range(dice.randint(1, 8)):
+        read = tuple(dice.sample(names, dice.randint(1, min(4, len(names)))))
+        tests[f"test_{number}"] = (read, dice.choice(["", read[0]]))
+    places = place_tests(_manifest(parents, tests), dict.fromkeys((f"s.{name}" for name in names), DAILY))
+    lineage = _lineage(parents, places)
+    order = {relation: at for at, relation in enumerate(lineage.tables)}
+    # A circle has no such order.
+    for relation, table in lineage.tables.items():
+        assert all(order[earlier] < order[relation] for earlier in table.comes_after)
+    for name, (read, attached) in tests.items():
+        host = places.tables[f"test.{name}"]
+        needed = {item.relation for item in lineage.chain(host, "2024-01-01")}
+        assert {f"s.{one}" for one in read} <= needed
+        # Whatever is made of the tested table waits for its word, but for what the test waits for.
+        waits = {host, *lineage.descendants(host)}
+        waited_for = {earlier for earlier in lineage.tables if host in lineage.descendants(earlier)}
+        for below in lineage.tables:
+            if f"s.{attached}" in lineage.ancestors(below):
+                assert below in waits or below in waited_for
+
+
+@pytest.mark.parametrize(
+    ("cut", "host"),
+    [
+        ({"a": DAILY, "b": DAILY}, "a"),
+        ({"a": DAILY, "b": SNAPSHOT}, "a"),
+        ({"a": SNAPSHOT, "b": DAILY}, "b"),
+        ({"a": SNAPSHOT, "b": SNAPSHOT}, "a"),
+        ({"a": MONTHLY, "b": DAILY}, "a"),
+        ({"a": DROP, "b": SNAPSHOT}, "a"),
+        ({"a": DROP, "b": DROP}, "a"),
+        ({"a": DROP, "b": DAILY}, None),
+        ({"a": DROP, "b": Partitioning(Grain.DROP, "tapes")}, None),
+    ],
+)
+def test_a_test_runs_with_what_has_partitions_or_is_told_to_be_split(
+    cut: Mapping[str, Partitioning], host: str | None
+) -> None:
+    manifest = _manifest({"a": (), "b": ()}, {"both": (("a", "b"), "a")})
+    places = place_tests(manifest, {f"s.{name}": how for name, how in cut.items()})
+    assert places.tables == ({"test.both": f"s.{host}"} if host else {})
+    told = [str(problem) for problem in places.problems]
+    assert len(told) == (host is None)
+    assert all("dbt_project/tests/both.sql" in text and "test each of them alone" in text for text in told)

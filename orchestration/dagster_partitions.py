@@ -10,6 +10,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from orchestration.lineage import Lineage, Table
 from orchestration.partitions import KEY_FORMATS, Grain, Partitioning
 
 PartitionsOf = Callable[[Partitioning], dg.PartitionsDefinition[str] | None]
@@ -62,6 +63,19 @@ def partition_mapping(child: Partitioning, parent: Partitioning, days: int = 1) 
         start_offset=-math.ceil((days - 1) / _DAYS[child.grain]),
         allow_nonexistent_upstream_partitions=True,
     )
+
+
+def asset_deps(lineage: Lineage, table: Table) -> list[dg.AssetDep]:
+    """Return what comes before a table, with what a partition of it reads of each."""
+    return [
+        dg.AssetDep(
+            earlier.split("."),
+            partition_mapping=partition_mapping(
+                table.partitioning, lineage.tables[earlier].partitioning, days
+            ),
+        )
+        for earlier, days in table.comes_after.items()
+    ]
 
 
 def _time_definition(grain: Grain, start: datetime) -> dg.PartitionsDefinition[str]:

@@ -53,6 +53,11 @@ class Table:
         """What must be there before it is built: its parents, with their days, and what its tests read."""
         return {**self.parents, **dict.fromkeys(sorted(self.tested_beside - self.parents.keys()), 1)}
 
+    @cached_property
+    def comes_after(self) -> Mapping[str, int]:
+        """What it needs, with its days, and the tables whose tests it waits for."""
+        return {**dict.fromkeys(sorted(self.awaits), 1), **self.needs}
+
     @property
     def blocking_checks(self) -> tuple[str, ...]:
         """The checks that hold what comes after the table."""
@@ -150,7 +155,7 @@ class Lineage:
         self._chains: dict[tuple[str, str], tuple[TablePartition, ...]] = {}
         self._children: dict[str, list[str]] = {relation: [] for relation in self.tables}
         for table in self.tables.values():
-            for earlier in {**table.needs, **table.awaits}:
+            for earlier in table.comes_after:
                 self._children[earlier].append(table.relation)
 
     @cached_property
@@ -267,7 +272,7 @@ class Lineage:
         known: dict[tuple[Grain, Reach, int], Reach] = {}
         for name in self._progeny(relations):
             table = self.tables[name]
-            for parent, days in {**dict.fromkeys(table.awaits, 1), **table.needs}.items():
+            for parent, days in table.comes_after.items():
                 reach = reaches.get(parent)
                 if reach is None or not table.partitioning.grain.timed:
                     continue
@@ -378,7 +383,7 @@ def _in_order(tables: Mapping[str, Table]) -> dict[str, Table]:
 
     def visit(name: str) -> None:
         if name not in ordered:
-            for earlier in (*tables[name].needs, *sorted(tables[name].awaits)):
+            for earlier in tables[name].comes_after:
                 visit(earlier)
             ordered[name] = tables[name]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
-from orchestration.dagster_partitions import PartitionsOf, partition_mapping
+from orchestration.dagster_partitions import PartitionsOf, asset_deps
 from orchestration.deployment import Deployment
 from orchestration.ingestion.judging import judge_by_contract
 from orchestration.ingestion.load import Loaded, load_drop
@@ -99,22 +99,8 @@ class _Loader:
         return _TakenIn(*self._taken_in[run_id], said[0])
 
     def judge(self, key: str, names: Collection[str], run_id: str) -> Said:
-        """Judge what the raw table holds, by its contract as well, if that is asked for.
-
-        Raises:
-            dagster.Failure: it holds nothing, or its contract could not be asked.
-        """
-        table = self.table
-        results: list[dg.AssetCheckResult] = []
-        if CONTRACT_CHECK in names:
-            build = held_build(self.deployment, table, key)
-            try:
-                results.append(judge_contract(self.deployment, self.contract, key, build, run_id))
-            except (DropRefused, MaskingKeyMissing) as error:
-                raise dg.Failure(description=str(error), allow_retries=False) from None
-        with self.deployment.warehouse.connect() as connection:
-            said = self._checks.judge(connection, table, key, names, run_id)
-        return replace(said, results=(*results, *said.results))
+        """Judge what the raw table holds; see `judge_raw_table`."""
+        return judge_raw_table(self.deployment, self._checks, self.contract, self.table, key, names, run_id)
 
     def _record(
         self, drop: Drop, loaded: Loaded, key: str, run_id: str, warn: Callable[[str], None]
@@ -226,13 +212,7 @@ def _spec(
     announced = contract.completion.template.text if contract.completion.template else "a time of rest"
     return dg.AssetSpec(
         key=dg.AssetKey(table.asset_key),
-        deps=[
-            dg.AssetDep(
-                earlier.split("."),
-                partition_mapping=partition_mapping(table.partitioning, lineage.tables[earlier].partitioning),
-            )
-            for earlier in sorted({*table.needs, *table.awaits})
-        ],
+        deps=asset_deps(lineage, table),
         description=f"{contract.description}\n\nContract {contract.version}: {contract.file.name}",
         group_name=GROUP,
         kinds={contract.reading.format.value, "duckdb"},
@@ -305,7 +285,33 @@ def held_build(deployment: Deployment, table: Table, key: str) -> Build:
     return newest[-1]
 
 
-def judge_contract(
+def judge_raw_table(
+    deployment: Deployment,
+    checks: TableChecks,
+    contract: SourceContract,
+    table: Table,
+    key: str,
+    names: Collection[str],
+    run_id: str,
+) -> Said:
+    """Judge what a raw table holds by these checks, by its contract as well, if that is among them.
+
+    Raises:
+        dagster.Failure: it holds nothing, or its contract could not be asked.
+    """
+    results: list[dg.AssetCheckResult] = []
+    if CONTRACT_CHECK in names:
+        build = held_build(deployment, table, key)
+        try:
+            results.append(_judge_contract(deployment, contract, key, build, run_id))
+        except (DropRefused, MaskingKeyMissing) as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+    with deployment.warehouse.connect() as connection:
+        said = checks.judge(connection, table, key, names, run_id)
+    return replace(said, results=(*results, *said.results))
+
+
+def _judge_contract(
     deployment: Deployment, contract: SourceContract, key: str, build: Build, run_id: str
 ) -> dg.AssetCheckResult:
     """Judge a build of a raw table by today's contract, record that, and return it as Dagster shows it.

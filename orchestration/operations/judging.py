@@ -4,16 +4,14 @@ Belongs here: which partitions, all checks of them, and the Dagster job that doe
 what a check says (`quality`, `transformation.data_tests`, `ingestion.judging`).
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field
 
+from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.deployment import Deployment
-from orchestration.ingestion.assets import held_build, judge_contract
-from orchestration.ingestion.masking import MaskingKeyMissing
-from orchestration.ingestion.refusal import DropRefused
+from orchestration.ingestion.assets import held_build, judge_raw_table
 from orchestration.lineage import Table
 from orchestration.operations.asking import keys_between, table_of
 from orchestration.operations.check_events import check_evaluation
@@ -85,7 +83,7 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
                     raise dg.Failure(said.complaint)
             except ProjectChanged as changed:
                 raise dg.Failure(description=str(changed), allow_retries=False) from None
-            except (DbtError, DropRefused, MaskingKeyMissing, dg.Failure) as error:
+            except (DbtError, dg.Failure) as error:
                 left.append(f"{where}: {getattr(error, 'description', None) or error}")
                 context.log.error(left[-1])
         if left:
@@ -141,18 +139,17 @@ class _Judge:
     def partition(self, table: Table, key: str) -> Said:
         """Judge a partition, and record what its checks said as evidence; return it as Dagster shows it."""
         self._project.identity.require_unchanged()
-        build = held_build(self._deployment, table, key)
+        names = self._checks.names(table.relation)
         contract = self._contracts.get(table.relation)
-        results: list[dg.AssetCheckResult] = []
         if contract is not None:
-            results.append(judge_contract(self._deployment, contract, key, build, self._run_id))
-        elif build.inputs is None and table.code:
+            return judge_raw_table(
+                self._deployment, self._checks, contract, table, key, [CONTRACT_CHECK, *names], self._run_id
+            )
+        build = held_build(self._deployment, table, key)
+        if build.inputs is None and table.code:
             self._complete(table, key, build)
         with self._deployment.warehouse.connect() as connection:
-            said = self._checks.judge(
-                connection, table, key, self._checks.names(table.relation), self._run_id
-            )
-        return replace(said, results=(*results, *said.results))
+            return self._checks.judge(connection, table, key, names, self._run_id)
 
     def _complete(self, table: Table, key: str, build: Build) -> None:
         """Find out what a build was made from, of which older code kept no record.

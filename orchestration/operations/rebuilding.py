@@ -5,7 +5,7 @@ them (`headless`).
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestration.deployment import Deployment
@@ -13,7 +13,6 @@ from orchestration.lineage import Partition
 from orchestration.operations.asking import key_expected, keys_between, table_of
 from orchestration.operations.due import DueRun
 from orchestration.project import Project
-from orchestration.state.records import Build
 
 NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 
@@ -162,7 +161,9 @@ def built_without(
         keys = [
             key for key in deployment.store.latest_builds(table.relation) if table.partitioning.holds(key)
         ]
-        builds = {build.partition_key: build for build in _newest_of(deployment, table.relation, keys)}
+        # Oldest first: the newest of each partition stays.
+        recorded = deployment.store.builds_of((table.relation, key) for key in keys)
+        builds = {build.partition_key: build for build in recorded}
         for key in sorted(builds, key=lambda key: Partition(table.partitioning, key).order):
             inputs = builds[key].inputs
             for read in lineage.reads(table.relation, key) if inputs else ():
@@ -174,11 +175,6 @@ def built_without(
                 ):
                     found.setdefault((table.relation, place), []).append(key)
     return [BuiltWithout(relation, tuple(keys), place) for (relation, place), keys in found.items()]
-
-
-def _newest_of(deployment: Deployment, relation: str, keys: Sequence[str]) -> Iterator[Build]:
-    """Yield builds of partitions with what they were made from, the newest of each last."""
-    yield from sorted(deployment.store.builds_of((relation, key) for key in keys), key=lambda build: build.id)
 
 
 def said_beforehand(rebuilds: Sequence[Rebuild]) -> list[str]:
@@ -244,7 +240,7 @@ def _made_of(
             continue
         changes = [
             behind[parent] + (lineage.tables[parent].partitioning != table.partitioning)
-            for parent in {*table.needs, *table.awaits}
+            for parent in table.comes_after
             if parent in behind
         ]
         behind[name] = max(changes, default=0)

@@ -133,11 +133,11 @@ class Walk:
                 landed = True
                 self._judged_today(where, version, own=False)
         if left_out:
-            self._find(Finding(*place, "", Verdict.LEFT_OUT, "", "", None, own=False))
+            self._find(_absence(place, Verdict.LEFT_OUT))
         elif landed and self._complete(place):
             self._find(self._not_built(place, own=False))
         else:
-            self._find(Finding(*place, "", Verdict.ABSENT, "", "", None, own=False))
+            self._find(_absence(place, Verdict.ABSENT))
 
     def _refused(self, place: Place) -> bool:
         """Whether a drop that a partition is made of was refused."""
@@ -184,10 +184,10 @@ class Walk:
             elif inputs is None or self._required(read.relation):
                 self._as_now(parent, required=self._required(read.relation))
             elif self.held.get(parent) is not None:
-                self._find(Finding(*parent, "", Verdict.CAME_SINCE, "", "", None, own=False))
+                self._find(_absence(parent, Verdict.CAME_SINCE))
             elif self._lineage.has_begun(*parent):
                 verdict = Verdict.LEFT_OUT if self._refused(parent) else Verdict.ABSENT
-                self._find(Finding(*parent, "", verdict, "", "", None, own=False))
+                self._find(_absence(parent, verdict))
         for relation, keys in (inputs or {}).items():
             for key, was in keys.items():
                 if (relation, key) not in looked:
@@ -378,6 +378,10 @@ def _link(
     place: Place, version: str, verdict: Verdict, said: str, build: Build | None, *, own: bool = True
 ) -> Finding:
     return Finding(*place, "", verdict, said, version, None, build.run_id if build else "", own=own)
+
+
+def _absence(place: Place, verdict: Verdict) -> Finding:
+    return Finding(*place, "", verdict, "", "", None, own=False)
 
 
 def _named(place: Place | None) -> str:

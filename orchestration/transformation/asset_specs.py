@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.dagster_partitions import PartitionsOf, partition_mapping
+from orchestration.dagster_partitions import PartitionsOf, asset_deps
 from orchestration.lineage import Lineage
 from orchestration.transformation.manifest import DbtManifest
 
@@ -36,15 +36,7 @@ def asset_specs(
         email = emails.get(raw["config"].get("group"))
         specs[node.relation] = dg.AssetSpec(
             key=list(node.asset_key),
-            deps=[
-                dg.AssetDep(
-                    parent.split("."),
-                    partition_mapping=partition_mapping(
-                        table.partitioning, lineage.tables[parent].partitioning, days
-                    ),
-                )
-                for parent, days in {**dict.fromkeys(table.awaits, 1), **table.needs}.items()
-            ],
+            deps=asset_deps(lineage, table),
             description=_description(raw),
             metadata=_metadata(raw, adapter),
             group_name=node.asset_key[0],

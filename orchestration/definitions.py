@@ -17,6 +17,7 @@ from orchestration.ingestion.assets import ingestion_assets
 from orchestration.operations.event_log import ease_event_log
 from orchestration.operations.hands_on_jobs import hands_on_jobs
 from orchestration.operations.judging import judge_job
+from orchestration.operations.run_processes import fork_runs
 from orchestration.operations.sensors import drops_sensor
 from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
 from orchestration.project import Project, load_project
@@ -102,6 +103,7 @@ def defs() -> dg.Definitions:
     """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
     settings = Settings.load()
     ease_event_log(settings.dagster_home)
+    fork_runs()
     project = load_project(settings)
     record_connections(Deployment(settings), project.exports.values(), served=True)
     return build_definitions(settings, project)

@@ -1,6 +1,8 @@
 """The sensor that sees `.done` markers and starts one run a partition for everything affected."""
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
+from math import ceil
 from typing import Any
 
 import dagster as dg
@@ -12,13 +14,23 @@ from orchestration.dagster_partitions import drops_name
 from orchestration.delivery.reconciled import RECONCILED_CHECK
 from orchestration.deployment import Deployment
 from orchestration.operations.crashes import DIED_TAG, partitions_of_dead_runs
-from orchestration.operations.due import OLD_RUN_KEY_TAG, RUN_KEY_TAG, Cursor, DueRun, find_due, run_key_of
+from orchestration.operations.due import (
+    OLD_RUN_KEY_TAG,
+    RUN_KEY_TAG,
+    Cursor,
+    Due,
+    DueRun,
+    find_due,
+    run_key_of,
+)
 from orchestration.operations.holds import publish_holds
 from orchestration.partitions import Grain, place
 from orchestration.project import Project
 
 # What such a run will do is fixed already, but it costs nobody anything yet to wait for it.
 _WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+# Dagster asks its sensors that often, however short an interval they name (`MIN_INTERVAL_LOOP_TIME`).
+_BETWEEN_TICKS_SECONDS = 5
 
 
 def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
@@ -95,41 +107,40 @@ def run_requests(
     return requests
 
 
-def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
-    """Return the sensor; its cursor is three numbers, however many files have landed."""
+def drops_sensor(
+    deployment: Deployment, project: Project, pause: Callable[[float], object] = time.sleep
+) -> dg.SensorDefinition:
+    """Return the sensor; its cursor is four numbers, however many files have landed.
+
+    A tick that finds nothing due looks again after each `sensor_interval_seconds`, until Dagster's next tick
+    would come: five seconds are half of what a small day takes to arrive. The first tick looks once.
+    """
+    interval = max(1, deployment.settings.sensor_interval_seconds)
 
     @dg.sensor(
         name="drops",
         # A target would be one job, whose assets must all be cut alike.
         asset_selection=dg.AssetSelection.all(),
-        minimum_interval_seconds=deployment.settings.sensor_interval_seconds,
+        minimum_interval_seconds=interval,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees `.done` markers in the staging area; starts one run a partition.",
     )
     def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        due = find_due(
-            deployment,
-            project,
-            Cursor.parse(context.cursor),
-            lambda run_key: run_exists(context.instance, run_key),
-            [
-                partition
-                for key in partitions_of_dead_runs(context.instance)
-                for partition in project.lineage.partitions_named(key)
-            ],
-            busy=lambda key: run_under_way(context.instance, key),
-            queued=lambda key: run_queued(context.instance, key),
-        )
+        cursor = Cursor.parse(context.cursor)
+        due = _look(context, deployment, project, cursor)
+        notes = list(due.notes)
+        until = time.monotonic() + _BETWEEN_TICKS_SECONDS
+        looks = 1 if context.last_tick_completion_time is None else ceil(_BETWEEN_TICKS_SECONDS / interval)
+        for _ in range(1, looks):
+            if due.runs or time.monotonic() + interval > until:
+                break
+            pause(interval)
+            due = _look(context, deployment, project, due.cursor)
+            notes += due.notes
         for complaint in due.complaints:
             context.log.warning(complaint)
-        for note in due.notes:
+        for note in dict.fromkeys(notes):
             context.log.info(note)
-        for item in publish_holds(context.instance, project, deployment.store, due.held):
-            context.log.warning(f"{place(item.export, item.partition_key)} is held")
-        # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
-        # dies in between asks again.
-        for run in due.runs:
-            deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
         return dg.SensorResult(
             run_requests=run_requests(context, project, due.runs),
             dynamic_partitions_requests=_new_drops(due.runs),
@@ -138,6 +149,32 @@ def drops_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinitio
         )
 
     return drops
+
+
+def _look(
+    context: dg.SensorEvaluationContext, deployment: Deployment, project: Project, cursor: Cursor
+) -> Due:
+    """Find what is due, show what is held, and record what will be asked for."""
+    due = find_due(
+        deployment,
+        project,
+        cursor,
+        lambda run_key: run_exists(context.instance, run_key),
+        [
+            partition
+            for key in partitions_of_dead_runs(context.instance)
+            for partition in project.lineage.partitions_named(key)
+        ],
+        busy=lambda key: run_under_way(context.instance, key),
+        queued=lambda key: run_queued(context.instance, key),
+    )
+    for item in publish_holds(context.instance, project, deployment.store, due.held):
+        context.log.warning(f"{place(item.export, item.partition_key)} is held")
+    # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
+    # dies in between asks again.
+    for run in due.runs:
+        deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
+    return due
 
 
 def _new_drops(runs: Sequence[DueRun]) -> list[dg.AddDynamicPartitionsRequest]:

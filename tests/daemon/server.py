@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,9 @@ mutation ($job: String!, $config: RunConfigData!) {
     ... on PythonError { message }
   }
 }
+"""
+_ALL_RUNS = """
+query { runsOrError { ... on Runs { results { status tags { key value } } } } }
 """
 _RUN = """
 query ($run: ID!) {
@@ -184,6 +188,15 @@ class Server:
     def run_status(self, run_id: str) -> str:
         """Return how a run stands, as the UI shows it."""
         return str(self.ask(_RUN, run=run_id)["runOrError"]["status"])
+
+    def runs(self) -> Counter[tuple[str, str]]:
+        """Return {(partition, status): number} of all runs that the UI lists."""
+        found = self.ask(_ALL_RUNS)["runsOrError"]["results"]
+        tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in found]
+        return Counter(
+            (own.get("dagster/partition", ""), str(run["status"]))
+            for run, own in zip(found, tags, strict=True)
+        )
 
     def failed_partitions(self, asset: str) -> int:
         """Return how many partitions of an asset the UI shows as failed."""

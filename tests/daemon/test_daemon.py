@@ -5,16 +5,18 @@ Belongs here: what needs the real processes. Does not: what a single run does; `
 
 import gzip
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 import duckdb
 import psycopg
 import pytest
+from psycopg import sql
 
 from orchestration.operations.status import Standing
-from orchestration.partitions import SNAPSHOT_PARTITION
 from orchestration.settings import Settings
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, orders
 from tests.daemon.server import Server
@@ -25,22 +27,38 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Server]:
-    """A bakery with its daemon; each test lands days of its own."""
+# The first start is that of the module's own server.
+STARTS = range(1, int(os.environ.get("SLUICE_TEST_KILLS", "1")))
+
+
+@contextmanager
+def all_landed(folder: Path, postgres_url: str) -> Generator[Server]:
+    """A bakery whose shops and Monday have landed before its daemon starts for the first time."""
+    name = folder.name
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute("create database daemon")
-    url, folder = postgres_url.replace("/postgres?", "/daemon?"), tmp_path_factory.mktemp("daemon")
-    container = folder / "container"
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    url, container = postgres_url.replace("/postgres?", f"/{name}?"), folder / "container"
     environ = {"SLUICE_CONNECTION_SHOP_SCREENS": url, "SLUICE_CONNECTION_MILLER": str(container)}
     settings = Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data")
     company = Company(settings, url, container)
     server = Server(company, folder / "sluice_dev.log")
     (folder / "shops.csv").write_text("shop,town\n" + "".join(f"{shop},Ulm\n" for shop in "abcd"))
-    land(company, shops=folder / "shops.csv")
+    land(
+        company,
+        shops=folder / "shops.csv",
+        orders=orders_file(server, MON, a=3, b=4),
+        weather=weather_file(server, MON, rain=1.5),
+    )
     yield server
     server.kill()
     company.deployment.store.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Server]:
+    """A bakery with its daemon; each test lands days of its own."""
+    with all_landed(tmp_path_factory.mktemp("daemon"), postgres_url) as server:
+        yield server
 
 
 def land(company: Company, **files: Path) -> None:
@@ -96,15 +114,29 @@ def deliveries(company: Company, day: str) -> tuple[int, int]:
 def monday_arrives(server: Server) -> None:
     """Have Monday at both destinations, corrected or not: other tests need a table in Postgres."""
     company = server.up().company
-    shops = ("shops", SNAPSHOT_PARTITION)
-    server.wait_until(lambda: company.status()[shops].standing is Standing.VALIDATED, "the shops are loaded")
-    if not company.in_postgres(MON):
-        land(
-            company,
-            orders=orders_file(server, MON, a=3, b=4),
-            weather=weather_file(server, MON, rain=1.5),
-        )
     server.wait_until(lambda: bool(company.in_postgres(MON) and rain(company, MON)), "Monday is delivered")
+
+
+def test_what_had_landed_before_the_first_start_arrives_once_by_few_runs(server: Server) -> None:
+    monday_arrives(server)
+    server.wait_until(server.idle, "no run is under way")
+    company = server.company
+    assert screens(company, MON, "a", "b") == {"a": 3, "b": 4}
+    assert rain(company, MON) == [1.5]
+    assert deliveries(company, MON) == (1, 1)
+    # The shops' run, one of Monday for what is made without the shops, and at most one for what waited.
+    ran = server.runs()
+    assert ran.keys() == {("", "SUCCESS"), (MON, "SUCCESS")}
+    assert ran["", "SUCCESS"] == 1
+    assert ran[MON, "SUCCESS"] <= 2
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_each_first_start_is_like_that(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, start: int
+) -> None:
+    with all_landed(tmp_path_factory.mktemp(f"start{start}"), postgres_url) as server:
+        test_what_had_landed_before_the_first_start_arrives_once_by_few_runs(server)
 
 
 def test_a_landed_day_arrives_and_its_correction_replaces_its_slice(server: Server) -> None:
@@ -154,6 +186,18 @@ def test_a_broken_day_is_held_and_the_ui_says_so_until_it_is_corrected(server: S
     server.wait_until(
         lambda: [server.failed_partitions(gate) for gate in gates] == [0, 0], "no day is red any more"
     )
+
+
+def test_runs_are_forked_from_one_process_that_has_no_threads(server: Server) -> None:
+    monday_arrives(server)
+    server.wait_until(server.idle, "no run is under way, which would be one more")
+    forking = [
+        process
+        for process in server.processes()
+        if b"multiprocessing.forkserver" in Path(f"/proc/{process}/cmdline").read_bytes()
+    ]
+    assert len(forking) == 1
+    assert len(list(Path(f"/proc/{forking[0]}/task").iterdir())) == 1, "a fork would lose its other threads"
 
 
 def test_a_job_of_the_ui_builds_and_sends_in_runs_of_the_partition(server: Server) -> None:

@@ -1,0 +1,59 @@
+"""The sensor's ticks: how long each looks, and what it asks for.
+
+Belongs here: one tick, without the daemon. Does not: what is due.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from orchestration.operations.instance import open_instance
+from orchestration.operations.sensors import drops_sensor
+from tests.company import MON, Company
+
+
+def tick(
+    company: Company, pause: Callable[[float], object], *, interval: int = 1, first: bool = False
+) -> SensorExecutionData:
+    """Evaluate the sensor as Dagster's daemon does."""
+    settings = company.settings.model_copy(update={"sensor_interval_seconds": interval})
+    sensor = drops_sensor(replace(company.deployment, settings=settings), company.project, pause)
+    with open_instance(company.settings) as instance:
+        context = dg.SensorEvaluationContext(
+            instance_ref=None,
+            instance=instance,
+            last_tick_completion_time=None if first else 1.0,
+            definitions=company.definitions,
+        )
+        return sensor.evaluate_tick(context)
+
+
+def test_what_lands_while_a_tick_waits_starts_its_run_in_that_tick(open_bakery: Company) -> None:
+    company = open_bakery
+    waited: list[float] = []
+
+    def land(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            company.land_day(MON, a=1)
+
+    asked = tick(company, land)
+    assert [request.partition_key for request in asked.run_requests or ()] == [MON]
+    assert waited == [1, 1], "it ends with the look that finds something"
+
+
+@pytest.mark.parametrize(
+    ("interval", "first", "waits"),
+    [(1, False, [1, 1, 1, 1]), (2, False, [2, 2]), (5, False, []), (60, False, []), (1, True, [])],
+)
+def test_a_tick_that_finds_nothing_looks_until_the_next_one_would_come(
+    open_bakery: Company, interval: int, first: bool, waits: list[float]
+) -> None:
+    waited: list[float] = []
+    asked = tick(open_bakery, waited.append, interval=interval, first=first)
+    assert not asked.run_requests
+    assert asked.skip_message == "nothing has landed since the last look"
+    assert waited == waits

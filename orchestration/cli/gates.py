@@ -35,6 +35,10 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
         for reason in step.reasons:
             out.print(f"- {reason}", markup=False, soft_wrap=True)
         out.print(f"  → {step.fix}", markup=False, soft_wrap=True)
+    if any(item.verdict is Verdict.FAILED for item in report.reasons):
+        option = f" --partition {report.partition_key}" if report.partition_key else ""
+        let_pass = f"`sluice release {export}{option} --reason WHY --until WHEN`"
+        out.print(f"to let it pass as it is, once: {let_pass}", markup=False, style="dim", soft_wrap=True)
     if left := len(report.closed_by) - len(report.reasons):
         out.print(f"{left} more links are broken, which this repairs as well", markup=False, style="dim")
     shown = "" if everything else ": --all shows them"

@@ -1,6 +1,7 @@
 -- No store goes silent unnoticed: of the stores that reported on the latest earlier day, a share
--- (see vars) must report again. It reads past the partition on purpose, and so is no generic test.
--- Passes when there is no earlier day.
+-- (see vars) must report again. It reads past the partition on purpose: four weeks of it.
+-- Passes when there is no earlier day among them.
+{{ config(meta={'trailing_days': {'stg_inventory': 29}}) }}
 {% set this_day = partition_date() if var('partition_key', none)
     else '(select max(business_date) from store_days)' %}
 

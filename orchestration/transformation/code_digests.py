@@ -21,6 +21,7 @@ import yaml
 
 from orchestration.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
+from orchestration.transformation.slices import Cuts
 
 # A digest of another form is another digest: raise it when what goes into one changes.
 _FORM = "1"
@@ -63,6 +64,7 @@ class CodeDigests:
         self._content = content
         self._adapter = str(content["metadata"]["adapter_type"])
         self._closures: dict[str, frozenset[str]] = {}
+        self._cuts = Cuts(content)
 
     def of_everything(self) -> dict[str, str]:
         """Return {dbt's unique id: digest} of all models, seeds, snapshots and data tests."""
@@ -134,7 +136,9 @@ class CodeDigests:
         if node is None:
             return unique_id
         # Not the database: it is called as the warehouse's file, which a backup calls otherwise.
-        return f"{node.get('schema')}.{node.get('alias') or node.get('identifier') or node['name']}"
+        relation = f"{node.get('schema')}.{node.get('alias') or node.get('identifier') or node['name']}"
+        cut = self._cuts.of(unique_id)  # decides which of its rows `ref()` gives
+        return f"{relation} {cut.column} {cut.grain}" if cut else relation
 
     @cached_property
     def _macros(self) -> "dict[str, _Text]":

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.problems import Problem
-from orchestration.transformation.manifest import PARTITION_STRATEGY, DbtManifest, DbtNode, file_of
+from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of
+from orchestration.transformation.slices import PARTITION_STRATEGY
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What in a source's meta makes dbt-duckdb read it from elsewhere than from its table.

@@ -17,8 +17,8 @@ from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 from orchestration.transformation.shared_macros import unread_problems
+from orchestration.transformation.slices import partition_column
 
-PARTITION_STRATEGY = "partition"
 # How often a project is parsed whose files change while dbt reads them.
 _TRIES = 3
 
@@ -202,18 +202,6 @@ def _parse(settings: Settings) -> None:
 def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a column's meta, which dbt keeps in its config, and in older files beside it."""
     return (column.get("config") or {}).get("meta") or column.get("meta") or {}
-
-
-def partition_column(config: Mapping[str, Any]) -> str | None:
-    """Return the column that cuts a table, by the config of its node; None where it is whole.
-
-    The macro `partition_column_of` says the same: what dbt rewrites whole inherits a folder's settings, too.
-    """
-    cut = (
-        config.get("materialized") == "incremental"
-        and config.get("incremental_strategy") == PARTITION_STRATEGY
-    )
-    return str(config["partition_by"]) if cut and config.get("partition_by") else None
 
 
 def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:

@@ -67,6 +67,8 @@ insert into raw.inventory (inventory_date, store_number, item_number, remaining_
 select cast(day as date), store, 'VODKA', case when store = 'S1' then 0 else day(cast(day as date)) end
 from unnest(['2022-10-01', '2022-10-02', '2022-10-03']) as days (day),
     unnest(['S1', 'S2', 'S3', '20007', 'S5']) as stores (store);
+update raw.sales set _partition_key = cast(sale_date as varchar);
+update raw.inventory set _partition_key = cast(inventory_date as varchar);
 """
 
 

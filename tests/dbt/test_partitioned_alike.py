@@ -11,7 +11,7 @@ from datetime import date
 
 import pytest
 
-from orchestration.transformation.manifest import partition_column
+from orchestration.transformation.slices import partition_column
 from tests.dbt.test_partitions import PROJECT
 from tests.dbt.warehouse import Warehouse
 

@@ -12,9 +12,7 @@ with mailable as (
         item_description,
         row_number() over (partition by store_number order by store_rank) as place
     from {{ ref('top_items_not_carried') }}
-    where
-        {{ in_partition('business_date') }}
-        and is_mailable
+    where is_mailable
 ),
 
 named as (
@@ -40,4 +38,3 @@ select
 from {{ ref('store_gaps') }} as stores
 left join named
     on stores.store_number = named.store_number
-where {{ in_partition('stores.business_date') }}

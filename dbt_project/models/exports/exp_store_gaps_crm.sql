@@ -14,4 +14,3 @@ select
     top_items,
     top_items_missing
 from {{ ref('store_gaps') }}
-where {{ in_partition('business_date') }}

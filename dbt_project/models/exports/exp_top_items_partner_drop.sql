@@ -19,4 +19,3 @@ select
     stores_reporting,
     stores_without
 from {{ ref('city_item_gaps') }}
-where {{ in_partition('business_date') }}

@@ -19,4 +19,3 @@ select
     city_rank,
     net_bottles as city_net_bottles
 from {{ ref('top_items_not_carried') }}
-where {{ in_partition('business_date') }}

@@ -14,4 +14,3 @@ select
     items_missing,
     places_missing
 from {{ ref('vendor_gaps') }}
-where {{ in_partition('business_date') }}

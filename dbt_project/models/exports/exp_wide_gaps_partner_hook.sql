@@ -17,6 +17,5 @@ select
     stores_without
 from {{ ref('city_item_gaps') }}
 where
-    {{ in_partition('business_date') }}
-    and city_rank <= {{ var('wide_gap_rank') }}
+    city_rank <= {{ var('wide_gap_rank') }}
     and 2 * stores_without >= stores_reporting

@@ -16,6 +16,5 @@ select
 from {{ ref('stg_sales') }} as sales
 inner join {{ ref('stg_stores') }} as stores
     on sales.store_number = stores.store_number
-where {{ in_trailing_days('stg_sales', 'sales.business_date') }}
 group by stores.city, sales.item_number
 having sum(sales.bottles_sold) > 0

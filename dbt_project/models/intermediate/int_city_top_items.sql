@@ -16,8 +16,7 @@ with in_season as (
     inner join {{ ref('stg_products') }} as products
         on city_sales.item_number = products.item_number
     where
-        {{ in_partition('city_sales.business_date') }}
-        and (
+        (
             not products.is_seasonal
             or (
                 products.list_date <= city_sales.business_date

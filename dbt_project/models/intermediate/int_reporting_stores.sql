@@ -11,7 +11,6 @@ with reporting as (
         business_date,
         store_number
     from {{ ref('stg_inventory') }}
-    where {{ in_partition('business_date') }}
 )
 
 -- A store that is in no licence list holds a full liquor licence.

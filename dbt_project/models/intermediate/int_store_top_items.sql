@@ -11,9 +11,7 @@ with in_stock as (
         store_number,
         item_number
     from {{ ref('stg_inventory') }}
-    where
-        {{ in_partition('business_date') }}
-        and remaining_quantity > 0
+    where remaining_quantity > 0
 )
 
 select
@@ -35,7 +33,4 @@ left join in_stock
     on
         stores.store_number = in_stock.store_number
         and top_items.item_number = in_stock.item_number
-where
-    {{ in_partition('stores.business_date') }}
-    and {{ in_partition('top_items.business_date') }}
-    and (stores.may_sell_liquor or not products.is_liquor)
+where stores.may_sell_liquor or not products.is_liquor

@@ -17,7 +17,6 @@ with gaps as (
         {{ to_type('count(*)', 'integer') }} as stores_reporting,
         {{ to_type('sum(case when is_carried then 0 else 1 end)', 'integer') }} as stores_without
     from {{ ref('int_store_top_items') }}
-    where {{ in_partition('business_date') }}
     group by business_date, city, item_number, net_bottles, city_rank
 )
 

@@ -12,7 +12,6 @@ with offered as (
         {{ to_type('count(*)', 'integer') }} as top_items,
         {{ to_type('sum(case when is_carried then 0 else 1 end)', 'integer') }} as top_items_missing
     from {{ ref('int_store_top_items') }}
-    where {{ in_partition('business_date') }}
     group by store_number
 )
 
@@ -29,4 +28,3 @@ inner join {{ ref('stg_stores') }} as stores
     on reporting.store_number = stores.store_number
 left join offered
     on reporting.store_number = offered.store_number
-where {{ in_partition('reporting.business_date') }}

@@ -18,9 +18,7 @@ with missing as (
             'row_number() over (partition by store_number order by city_rank)', 'integer'
         ) }} as store_rank
     from {{ ref('int_store_top_items') }}
-    where
-        {{ in_partition('business_date') }}
-        and not is_carried
+    where not is_carried
 )
 
 select

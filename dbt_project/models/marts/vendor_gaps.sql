@@ -21,7 +21,6 @@ gaps as (
         {{ to_type('count(distinct item_number)', 'integer') }} as items_missing,
         {{ to_type('sum(stores_without)', 'integer') }} as places_missing
     from {{ ref('city_item_gaps') }}
-    where {{ in_partition('business_date') }}
     group by vendor_number
 )
 

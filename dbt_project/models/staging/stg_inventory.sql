@@ -12,4 +12,3 @@ select
     item_number,
     remaining_quantity
 from {{ source('raw', 'inventory') }}
-where {{ in_partition('inventory_date') }}

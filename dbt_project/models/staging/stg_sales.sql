@@ -15,4 +15,3 @@ select
     sale_dollars,
     invoice_item_number like 'RINV-%' as is_return
 from {{ source('raw', 'sales') }}
-where {{ in_partition('sale_date') }}

@@ -1,29 +1,7 @@
 {#-
-  Data tests for every company. Belongs here: what a test looks at, and generic tests without
-  business meaning. Does not: a rule about one table (that company's dbt_project/tests).
+  Data tests for every company. Belongs here: generic tests without business meaning. Does not: a rule about
+  one table (that company's dbt_project/tests), and which rows a test looks at (slices.sql).
 -#}
-
-{#-
-  Overrides dbt's own: with a partition in the run, a generic test on a partitioned model looks at
-  that partition alone. One good day must not be held for another's fault, nor a bad one let go.
--#}
-{% macro get_where_subquery(relation) -%}
-    {%- set conditions = [] -%}
-    {%- if config.get('where') -%}
-        {%- do conditions.append('(' ~ config.get('where') ~ ')') -%}
-    {%- endif -%}
-    {%- if execute and var('partition_key', none) and model.get('attached_node') -%}
-        {%- set tested = graph.nodes.get(model.attached_node) -%}
-        {%- set column = partition_column_of(tested.config) if tested else none -%}
-        {%- if column -%}{%- do conditions.append(in_partition(column)) -%}{%- endif -%}
-    {%- endif -%}
-    {%- if conditions -%}
-        {%- do return(
-            '(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') dbt_subquery'
-        ) -%}
-    {%- endif -%}
-    {%- do return(relation) -%}
-{%- endmacro %}
 
 {#- No two rows share these columns. NULLs count as equal, as they would in a destination's key. -#}
 {% test unique_combination_of_columns(model, combination_of_columns) %}

@@ -1,0 +1,111 @@
+{#-
+  ref() and source() as slices. Belongs here: which rows of what it reads a partitioned model, or a test, gets.
+  Does not: what a partition is in SQL (partitions.sql).
+
+  In the run of a partition, ref() and source() of what is cut give the rows of that partition alone, or of the
+  window that `trailing_days: {stg_sales: 28}` declares in the reader's own meta: the partition and the 27 days
+  before it. So what is declared is what is read; a `where` of the reader's own can only take less of it. What is
+  cut by a longer grain (a month, in a model of days) is read whole as far as the partition lies in it.
+  Without a partition in the run, and in unit tests, they are dbt's own.
+-#}
+
+{% macro ref() -%}
+    {%- do return(slice_of(builtins.ref(*varargs, **kwargs))) -%}
+{%- endmacro %}
+
+{% macro source() -%}
+    {%- do return(slice_of(builtins.source(*varargs, **kwargs))) -%}
+{%- endmacro %}
+
+{% macro slice_of(relation) -%}
+    {%- if not execute or model.resource_type == 'unit_test' or not var('partition_key', none) -%}
+        {%- do return(relation) -%}
+    {%- endif -%}
+    {%- for unique_id in model.depends_on.nodes -%}
+        {%- set node = graph.nodes.get(unique_id) or graph.sources.get(unique_id) -%}
+        {%- set name = node.alias or node.identifier -%}
+        {%- if node.schema == relation.schema and name == relation.identifier -%}
+            {%- set grain = grain_of(node) -%}
+            {%- if grain -%}
+                {%- set days = ((model.config.meta or {}).get('trailing_days') or {}).get(name, 1) -%}
+                {%- do return(sliced(relation, slice_condition(slice_column(node), node, grain, days))) -%}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do return(relation) -%}
+{%- endmacro %}
+
+{#- How a node is cut, or none: by its own word, or as the first of what it reads that is cut. -#}
+{% macro grain_of(node) -%}
+    {%- if node.resource_type == 'source' -%}
+        {%- set grain = (node.config.meta or node.meta or {}).get('partition_grain') -%}
+        {%- do return(none if grain == 'snapshot' else grain) -%}
+    {%- endif -%}
+    {%- if not partition_column_of(node.config) -%}{%- do return(none) -%}{%- endif -%}
+    {%- set own = (node.config.meta or {}).get('partition_grain') -%}
+    {%- if own -%}{%- do return(own) -%}{%- endif -%}
+    {%- for unique_id in node.depends_on.nodes -%}
+        {%- set grain = grain_of(graph.nodes.get(unique_id) or graph.sources.get(unique_id)) -%}
+        {%- if grain -%}{%- do return(grain) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- do return(none) -%}
+{%- endmacro %}
+
+{#- Rows of a raw table carry the key that they landed with, whatever their own columns say. -#}
+{% macro slice_column(node) -%}
+    {%- do return('_partition_key' if node.resource_type == 'source' else partition_column_of(node.config)) -%}
+{%- endmacro %}
+
+{% macro slice_condition(column, node, grain, days) -%}
+    {%- if grain == 'drop' -%}
+        {%- do return(column ~ ' = ' ~ partition_key()) -%}
+    {%- endif -%}
+    {%- do require_time("a ref() of '" ~ node.name ~ "'") -%}
+    {%- set day = modules.datetime.timedelta(days=1) -%}
+    {%- set first = floor_to(grain, partition_moment('partition_start') - (days - 1) * day) -%}
+    {%- set end = partition_moment('partition_end') -%}
+    {%- set after = floor_to(grain, end) -%}
+    {%- if after != end -%}
+        {%- set after = floor_to(grain, after + {'daily': 1, 'weekly': 7, 'monthly': 31}[grain] * day) -%}
+    {%- endif -%}
+    {%- do return(
+        column ~ ' >= ' ~ slice_bound(node, grain, first) ~ ' and ' ~ column ~ ' < '
+        ~ slice_bound(node, grain, after)
+    ) -%}
+{%- endmacro %}
+
+{#- The start of the partition of a grain that holds a moment. -#}
+{% macro floor_to(grain, moment) -%}
+    {%- if grain == 'hourly' -%}{%- do return(moment.replace(minute=0, second=0)) -%}{%- endif -%}
+    {%- set start = moment.replace(hour=0, minute=0, second=0) -%}
+    {%- if grain == 'weekly' -%}
+        {%- do return(start - modules.datetime.timedelta(days=start.weekday())) -%}
+    {%- endif -%}
+    {%- do return(start.replace(day=1) if grain == 'monthly' else start) -%}
+{%- endmacro %}
+
+{#- A bound as a literal: of a source its partition's key, whose order as text is that of time. -#}
+{% macro slice_bound(node, grain, moment) -%}
+    {%- if node.resource_type == 'source' -%}
+        {%- set forms = {
+            'hourly': '%Y-%m-%d-%H:%M', 'daily': '%Y-%m-%d', 'weekly': '%G-W%V-%u', 'monthly': '%Y-%m'
+        } -%}
+        {%- do return("'" ~ moment.strftime(forms[grain]) ~ "'") -%}
+    {%- endif -%}
+    {%- set form = '%Y-%m-%dT%H:%M:%S' if grain == 'hourly' else '%Y-%m-%d' -%}
+    {%- do return(to_type("'" ~ moment.strftime(form) ~ "'", 'timestamp' if grain == 'hourly' else 'date')) -%}
+{%- endmacro %}
+
+{#- A relation of which a condition's rows are read; for dbt's macros it stays the relation. -#}
+{% macro sliced(relation, condition) -%}
+    {{ return(adapter.dispatch('sliced')(relation, condition)) }}
+{%- endmacro %}
+
+{% macro default__sliced(relation, condition) -%}
+    {%- do return('(select * from ' ~ relation ~ ' where ' ~ condition ~ ')') -%}
+{%- endmacro %}
+
+{#- dbt-duckdb renders a relation as what its `external` says. -#}
+{% macro duckdb__sliced(relation, condition) -%}
+    {%- do return(relation.incorporate(external='(select * from ' ~ relation ~ ' where ' ~ condition ~ ')')) -%}
+{%- endmacro %}

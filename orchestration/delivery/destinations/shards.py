@@ -88,7 +88,7 @@ def _check_partition(shard: Shard, of: str, file: Any, column: str) -> None:
         raise DeliveryError(
             f"{outside} of {shard.rows} rows of {of} lie outside it, e.g. {column} = {example}",
             f"{_lies_in(shard, column)} in every row",
-            "restrict the export's model to its partition: in_partition() in its SQL",
+            "set the partition column of the export's model to partition_date()",
         )
 
 

@@ -39,7 +39,7 @@
         {%- do exceptions.raise_compiler_error(
             "'" ~ model.name ~ "' made " ~ strays ~ " row(s) outside the partition "
             ~ var('partition_key') ~ ": expected only rows with " ~ in_partition(column)
-            ~ ". Filter with in_partition(), or set " ~ column ~ " to partition_date(), of an hour to "
+            ~ ". Set " ~ column ~ " to partition_date(), of an hour to "
             ~ "partition_timestamp(), of a drop to partition_key()."
         ) -%}
     {%- endif -%}

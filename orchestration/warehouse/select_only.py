@@ -1,0 +1,186 @@
+"""Prove of SQL that a person wrote that it selects, and which tables it reads, before it is run.
+
+The engine says so itself: its parser shows what is written, its binder what that comes to once views, macros
+and `query('…')` are expanded. Only what is known to be harmless passes; whatever else the engine can do, now
+or in a later version, is refused. Nothing is run here.
+
+Does not belong here: which of the tables somebody may read; who asks knows.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.warehouse.engine import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Table functions that make rows out of their arguments alone.
+ROWS_OF_ARGUMENTS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
+# What the binder puts other SQL in the place of, and so sees through.
+_EXPANDED = frozenset({"query", "query_table"})
+# These write, wait, tell of the process, or change what comes after them. `current_setting` knows secrets.
+_REFUSED_FUNCTIONS = frozenset(
+    {"nextval", "currval", "setseed", "write_log", "getenv", "current_setting", "getvariable", "sleep_ms"}
+)  # fmt: skip
+_OPERATORS = frozenset(
+    f"LOGICAL_{name}"
+    for name in (
+        "PROJECTION", "FILTER", "AGGREGATE_AND_GROUP_BY", "WINDOW", "UNNEST", "LIMIT", "ORDER_BY", "TOP_N",
+        "DISTINCT", "SAMPLE", "PIVOT", "GET", "DELIM_GET", "EXPRESSION_GET", "DUMMY_SCAN", "EMPTY_RESULT",
+        "CTE_REF", "JOIN", "DELIM_JOIN", "COMPARISON_JOIN", "ANY_JOIN", "CROSS_PRODUCT", "POSITIONAL_JOIN",
+        "ASOF_JOIN", "DEPENDENT_JOIN", "UNION", "EXCEPT", "INTERSECT", "RECURSIVE_CTE", "MATERIALIZED_CTE",
+    )
+)  # fmt: skip
+
+
+class NotASelect(ValueError):
+    """SQL that is no single query of tables: what it does instead, in words."""
+
+
+@dataclass(frozen=True, order=True)
+class Scan:
+    """A table that a query reads, as the binder found it."""
+
+    catalog: str
+    schema: str
+    name: str
+
+
+def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
+    """Return the tables that a query reads, each once and in order; [] if it reads none.
+
+    `sql` is bound on `connection`, in whose database the tables must be. It is not run, and leaves the
+    caller's transaction as it was, if it is refused, too.
+
+    Raises:
+        NotASelect: it is no SQL, no single query, names what is not there, writes, or reads anything else
+            than tables of this database: files, other databases, sequences, settings, secrets.
+    """
+    for problem in _written(connection, sql):
+        raise NotASelect(problem)
+    catalog = _one(connection, "select current_database()")
+    found: set[Scan] = set()
+    for item in _objects(_asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]):
+        kind, name = str(item.get("type", "")), str(item.get("name", ""))
+        if kind.startswith("LOGICAL_") and kind not in _OPERATORS:
+            raise NotASelect(f"it is no query: it does {kind.removeprefix('LOGICAL_').lower()}")
+        if kind == "LOGICAL_GET" and name == "seq_scan":
+            where = item["function_data"]
+            scan = Scan(where["catalog"], where["schema"], where["table"])
+            if scan.catalog not in (catalog, "temp"):
+                raise NotASelect(f"it reads another database, `{scan.catalog}`")
+            found.add(scan)
+        elif kind == "LOGICAL_GET" and name not in ROWS_OF_ARGUMENTS:
+            raise NotASelect(_reaches(name))
+        elif "expression_class" in item and name in _REFUSED_FUNCTIONS:
+            raise NotASelect(_calls(name))
+    return sorted(found)
+
+
+def _written(connection: "duckdb.DuckDBPyConnection", sql: str) -> Iterator[str]:
+    """Yield what can be seen to be wrong before names are looked up.
+
+    The binder opens a file that a query reads, over the network, too, and works out the arguments of a table
+    function, a sequence's next number included.
+    """
+    import duckdb
+
+    try:
+        kinds = [statement.type for statement in duckdb.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise NotASelect(_first_line(error)) from None
+    if len(kinds) != 1:
+        yield f"it is {len(kinds) or 'no'} statements, not one query"
+        return
+    if kinds != [duckdb.StatementType.SELECT]:
+        yield f"it is no query but {kinds[0].name}"
+        return
+    for item in _objects(_asked(connection, "json_serialize_sql", sql)["statements"]):
+        kind = item.get("type")
+        if kind == "BASE_TABLE" and "schema_name" not in item and _is_file(item["table_name"]):
+            yield f"it reads the file `{item['table_name']}`"
+        elif kind == "SHOW_REF":
+            yield "it describes instead of selecting rows"
+        elif item.get("class") == "PARAMETER":
+            yield "it has a parameter, for which there is no value"
+        elif item.get("class") == "FUNCTION" and item["function_name"] in _REFUSED_FUNCTIONS:
+            yield _calls(item["function_name"])
+        elif kind == "TABLE_FUNCTION":
+            yield from _table_function(connection, item["function"])
+
+
+def _table_function(connection: "duckdb.DuckDBPyConnection", function: Mapping[str, Any]) -> Iterator[str]:
+    name, arguments = str(function["function_name"]), function.get("children", [])
+    if name == "query":
+        text = arguments[0].get("value", {}).get("value") if arguments else None
+        if not isinstance(text, str):
+            yield "it calls `query` with what is no plain text"
+        else:
+            yield from _written(connection, text)
+        return
+    called = {item["function_name"] for item in _objects(arguments) if item.get("class") == "FUNCTION"}
+    own = _macros(connection)
+    if called & own:
+        yield f"it calls the macro `{min(called & own)}` in the arguments of `{name}`"
+    if name not in (ROWS_OF_ARGUMENTS | _EXPANDED | own):
+        yield _reaches(name)
+
+
+def _macros(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+    rows = connection.execute(
+        "select function_name from duckdb_functions() where function_type like '%macro' and not internal"
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def _is_file(name: str) -> bool:
+    """Return whether the engine might take a table's name for a file's: a path, or a name with a suffix."""
+    return any(mark in name for mark in "./\\*?:")
+
+
+def _reaches(function: str) -> str:
+    allowed = ", ".join(sorted(ROWS_OF_ARGUMENTS))
+    return f"it reads from `{function}`, which is no table; of functions it may read from {allowed}"
+
+
+def _calls(function: str) -> str:
+    return f"it calls `{function}`, which does or tells more than a query of tables may"
+
+
+def _asked(
+    connection: "duckdb.DuckDBPyConnection", function: str, sql: str, more: str = ""
+) -> Mapping[str, Any]:
+    import duckdb
+
+    asked = f"select {function}({literal(sql)}, skip_null := true, skip_empty := true{more})"
+    try:
+        answer = json.loads(_one(connection, asked))
+    except duckdb.Error as error:
+        raise NotASelect(_first_line(error)) from None
+    if answer.get("error"):
+        raise NotASelect(str(answer.get("error_message", "it cannot be read")).split("\n")[0])
+    return answer
+
+
+def _one(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:
+    [(value,)] = connection.execute(sql).fetchall()
+    return str(value)
+
+
+def _objects(found: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every object within, without recursion: a plan is as deep as its query is long."""
+    waiting = [found]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]

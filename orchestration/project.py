@@ -162,6 +162,7 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     cut = partitionings(manifest, contracts)
     problems += macro_path_problems(settings, manifest.content)
     problems += dbt_problems(manifest, contracts)
+    problems += manifest.problems
     problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:

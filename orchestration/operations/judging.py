@@ -20,8 +20,8 @@ from orchestration.project import Project
 from orchestration.quality.gate import Gate
 from orchestration.state.records import Build, Inputs
 from orchestration.table_checks import Said, TableChecks
-from orchestration.transformation.data_tests import partition_variables
 from orchestration.transformation.runner import DbtError
+from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.engine import POOL, quoted
 from orchestration.warehouse.row_hash import content_digest, fields_of
 from orchestration.warehouse.slices import partition_rows

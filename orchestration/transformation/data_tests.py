@@ -14,14 +14,14 @@ import dagster as dg
 from orchestration.dagster_partitions import PartitionsOf
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
-from orchestration.partitions import Partitioning
 from orchestration.quality.sent_rows import sent_content
 from orchestration.state.records import Evidence, Inputs
 from orchestration.transformation.data_test_places import DataTestPlaces
+from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.manifest import DbtManifest, blocks, full_name
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
+from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.engine import table_versions
-from orchestration.warehouse.slices import partition_bounds
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
 _PASSED = ("pass", "warn")
 _VERDICTS = (*_PASSED, "fail")
 _QUOTED = re.compile(r"'[^']*'")
-
-
-def partition_variables(partitioning: Partitioning, partition_key: str) -> dict[str, str]:
-    """Return the dbt variables of a partition; none for a table that is not partitioned.
-
-    They are its key and grain, and of a span of time its half-open interval in UTC, in ISO 8601.
-    """
-    if not partitioning.partitioned:
-        return {}
-    variables = {"partition_key": partition_key, "partition_grain": partitioning.grain.value}
-    bounds = partition_bounds(partitioning, partition_key)
-    return variables | (
-        dict(zip(("partition_start", "partition_end"), bounds, strict=True)) if bounds else {}
-    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +70,7 @@ class DataTests:
         places: DataTestPlaces,
     ) -> None:
         self.dbt = dbt
+        self.declared = DeclaredReads(manifest.content)
         self._deployment = deployment
         self._lineage = lineage
         self._tests: dict[str, dict[str, DataTest]] = {}
@@ -175,6 +162,9 @@ class DataTests:
             for name in names
             if name not in results or results[name].status not in _VERDICTS
         }
+        for name, result in results.items():
+            if name not in errors and (undeclared := self._undeclared(connection, table, key, result)):
+                errors[name] = undeclared
         self._deployment.store.record_evidence(
             [
                 Evidence(
@@ -194,6 +184,15 @@ class DataTests:
             ]
         )
         return Tested(version, {name: results[name] for name in names if name not in errors}, errors)
+
+    def _undeclared(
+        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, result: DbtResult
+    ) -> str:
+        """Return what the SQL of a test did besides reading what it declares; "" if nothing."""
+        found = self.declared.undeclared(
+            connection, result.unique_id, result.compiled_code, table.partitioning, key
+        )
+        return "; ".join(map(str, found))
 
     def selectors(self, table: Table, names: Sequence[str]) -> list[str]:
         """Return what dbt selects these tests of a table by, and no other."""

@@ -1,8 +1,8 @@
 """dbt's manifest: kept up to date, and read as models, tests and seeds."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,9 @@ from filelock import FileLock
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
+from orchestration.transformation.binding import bind_project
 from orchestration.transformation.code_digests import CodeDigests
+from orchestration.transformation.code_lines import file_of
 from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
@@ -59,15 +61,20 @@ class DbtManifest:
     """The parsed `manifest.json` of the company's dbt project.
 
     `digests` is {dbt's unique id: digest of the code} of its tables and data tests (`code_digests`), `stamp`
-    that of the files that were parsed (`project_files`).
+    that of the files that were parsed (`project_files`), `problems` what is wrong with its SQL (`binding`).
     """
 
     def __init__(
-        self, content: Mapping[str, Any], digests: Mapping[str, str] | None = None, stamp: str = ""
+        self,
+        content: Mapping[str, Any],
+        digests: Mapping[str, str] | None = None,
+        stamp: str = "",
+        problems: Sequence[Problem] = (),
     ) -> None:
         self.content = content
         self.digests = digests or {}
         self.stamp = stamp
+        self.problems = problems
 
     @cached_property
     def nodes(self) -> dict[str, DbtNode]:
@@ -138,30 +145,34 @@ def load_manifest(settings: Settings) -> DbtManifest:
         ProjectChanged: its files changed during each of several parses.
     """
     folder = settings.dbt_target_dir
-    manifest, digests, stamped = (
-        folder / name for name in ("manifest.json", "code_digests.json", "manifest.stamp")
+    manifest, digests, problems, stamped = (
+        folder / name
+        for name in ("manifest.json", "code_digests.json", "sql_problems.json", "manifest.stamp")
     )
     folder.mkdir(parents=True, exist_ok=True)
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
     with FileLock(folder.parent / "manifest.lock"):
-        there = manifest.exists() and digests.exists() and stamped.exists()
+        there = all(file.exists() for file in (manifest, digests, problems, stamped))
         if there and stamped.read_text() == (stamp := stamp_of(settings)):
             _require_warehouse(settings)
             content = json.loads(manifest.read_bytes())
-            return DbtManifest(content, json.loads(digests.read_bytes()), stamp)
+            found = [Problem(**item) for item in json.loads(problems.read_bytes())]
+            return DbtManifest(content, json.loads(digests.read_bytes()), stamp, found)
         for _ in range(_TRIES):
             stamped.unlink(missing_ok=True)
             _profile_record(settings).unlink(missing_ok=True)
             before = touched(settings)
             _require_warehouse(settings)
-            _parse(settings)
+            dbt = _parsed(settings)
             content = json.loads(manifest.read_bytes())
             code = CodeDigests(settings, content).of_everything()
+            found = bind_project(settings, dbt, content, code)
             stamp = stamp_of(settings)
             if touched(settings) == before:  # asked last: the stamp is of what was parsed
                 digests.write_text(json.dumps(code))
+                problems.write_text(json.dumps([asdict(problem) for problem in found]))
                 stamped.write_text(stamp)
-                return DbtManifest(content, code, stamp)
+                return DbtManifest(content, code, stamp, found)
     raise ProjectChanged("the dbt project")
 
 
@@ -184,9 +195,10 @@ def _profile_record(settings: Settings) -> Path:
     return settings.dbt_target_dir / "profile.checked"
 
 
-def _parse(settings: Settings) -> None:
+def _parsed(settings: Settings) -> DbtProcess:
+    dbt = DbtProcess(settings)
     try:
-        DbtProcess(settings).parse()
+        dbt.parse()
     except DbtError as error:
         raise ProjectError(
             [
@@ -197,18 +209,12 @@ def _parse(settings: Settings) -> None:
                 *unread_problems(settings),
             ]
         ) from error  # fmt: skip
+    return dbt
 
 
 def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a column's meta, which dbt keeps in its config, and in older files beside it."""
     return (column.get("config") or {}).get("meta") or column.get("meta") or {}
-
-
-def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:
-    """Return the file of a node, source or macro of a manifest, relative to the project directory."""
-    package, path = node["package_name"], node["original_file_path"]
-    inside = "" if package == content["metadata"]["project_name"] else f"dbt_packages/{package}/"
-    return f"dbt_project/{inside}{path}"
 
 
 def _node(node: Mapping[str, Any], file: str) -> DbtNode:

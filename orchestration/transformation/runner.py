@@ -94,6 +94,17 @@ class DbtProcess:
         results = self._invoke(["compile", "--select", name, "--no-inject-ephemeral-ctes"], variables)
         return next((result.compiled_code for result in results), "")
 
+    def compiled_without_data(self, selectors: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
+        """Return {dbt's unique id: compiled SQL} of what dbt selects by these; the warehouse is not opened.
+
+        Raises:
+            DbtError: dbt could not compile one of them, or its SQL asks the warehouse while it is compiled.
+            ProjectChanged: a file is another than in the parse that the graph was made of.
+        """
+        arguments = ["compile", "--select", *selectors, "--indirect-selection", "empty", "--no-introspect"]
+        results = self._invoke(arguments, variables)
+        return {result.unique_id: result.compiled_code for result in results}
+
     def test(self, names: Sequence[str], variables: Mapping[str, str]) -> list[DbtResult]:
         """Run data tests by name; a failing test is a result, not an exception.
 

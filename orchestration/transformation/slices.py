@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from orchestration.partitions import Grain, Partitioning, floor, following
-from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_bounds
 
 PARTITION_STRATEGY = "partition"
 
@@ -35,6 +35,20 @@ def partition_column(config: Mapping[str, Any]) -> str | None:
         and config.get("incremental_strategy") == PARTITION_STRATEGY
     )
     return str(config["partition_by"]) if cut and config.get("partition_by") else None
+
+
+def partition_variables(partitioning: Partitioning, partition_key: str) -> dict[str, str]:
+    """Return the dbt variables of a partition; none for a table that is not partitioned.
+
+    They are its key and grain, and of a span of time its half-open interval in UTC, in ISO 8601.
+    """
+    if not partitioning.partitioned:
+        return {}
+    variables = {"partition_key": partition_key, "partition_grain": partitioning.grain.value}
+    bounds = partition_bounds(partitioning, partition_key)
+    return variables | (
+        dict(zip(("partition_start", "partition_end"), bounds, strict=True)) if bounds else {}
+    )
 
 
 class Cuts:

@@ -8,6 +8,7 @@ Does not belong here: which of the tables somebody may read; who asks knows.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,17 +37,39 @@ _OPERATORS = frozenset(
 )  # fmt: skip
 
 
+_PIVOT = re.compile(r"\bpivot(_wider)?\b", re.IGNORECASE)
+# Of a bound expression what tells where it stood, and not what it means.
+_OF_A_TEXT = frozenset({"query_location", "alias"})
+
+
 class NotASelect(ValueError):
-    """SQL that is no single query of tables: what it does instead, in words."""
+    """SQL that is no single query of tables: what it does instead, in words.
+
+    `position` is where in the SQL, in characters from its start, if the engine says so.
+    """
+
+    def __init__(self, problem: str, position: int | None = None) -> None:
+        super().__init__(problem)
+        self.position = position
 
 
 @dataclass(frozen=True, order=True)
 class Scan:
-    """A table that a query reads, as the binder found it."""
+    """A table that a query reads, as the binder found it.
+
+    `conditions` are those of which every row that is read is true, as the engine has bound them: of a filter
+    that stands on this table alone. Two are equal where the engine understands the same.
+    """
 
     catalog: str
     schema: str
     name: str
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def relation(self) -> str:
+        """`schema.name`."""
+        return f"{self.schema}.{self.name}"
 
 
 def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
@@ -63,13 +86,18 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
         raise NotASelect(problem)
     catalog = _one(connection, "select current_database()")
     found: set[Scan] = set()
-    for item in _objects(_asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]):
+    conditions: dict[int, tuple[str, ...]] = {}
+    plan = _asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]
+    for item in _objects(plan):
         kind, name = str(item.get("type", "")), str(item.get("name", ""))
         if kind.startswith("LOGICAL_") and kind not in _OPERATORS:
             raise NotASelect(f"it is no query: it does {kind.removeprefix('LOGICAL_').lower()}")
+        if kind == "LOGICAL_FILTER":  # comes before what it stands on
+            [below] = item["children"]
+            conditions[id(below)] = _conditions(item, below)
         if kind == "LOGICAL_GET" and name == "seq_scan":
             where = item["function_data"]
-            scan = Scan(where["catalog"], where["schema"], where["table"])
+            scan = Scan(where["catalog"], where["schema"], where["table"], conditions.get(id(item), ()))
             if scan.catalog not in (catalog, "temp"):
                 raise NotASelect(f"it reads another database, `{scan.catalog}`")
             found.add(scan)
@@ -78,6 +106,25 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
         elif "expression_class" in item and name in _REFUSED_FUNCTIONS:
             raise NotASelect(_calls(name))
     return sorted(found)
+
+
+def _conditions(above: Mapping[str, Any], scan: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the conditions of a filter on a scan, with the columns' names in the place of numbers."""
+    if scan.get("type") != "LOGICAL_GET":
+        return ()
+    names, indexes = scan.get("names", []), [item["index"] for item in scan.get("column_indexes", [])]
+
+    def named(item: Any) -> Any:
+        if isinstance(item, list):
+            return [named(one) for one in item]
+        if not isinstance(item, dict):
+            return item
+        if item.get("expression_class") == "BOUND_REF":
+            at = indexes[item.get("index", 0)]
+            return names[at] if at < len(names) else at  # else one that the engine has itself
+        return {key: named(one) for key, one in item.items() if key not in _OF_A_TEXT}
+
+    return tuple(sorted({json.dumps(named(one), sort_keys=True) for one in above.get("expressions", [])}))
 
 
 def _written(connection: "duckdb.DuckDBPyConnection", sql: str) -> Iterator[str]:
@@ -92,6 +139,9 @@ def _written(connection: "duckdb.DuckDBPyConnection", sql: str) -> Iterator[str]
         kinds = [statement.type for statement in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
         raise NotASelect(_first_line(error)) from None
+    if len(kinds) > 1 and _PIVOT.search(sql):
+        yield "it is a PIVOT whose columns depend on the data; list them: `on name in ('a', 'b')`"
+        return
     if len(kinds) != 1:
         yield f"it is {len(kinds) or 'no'} statements, not one query"
         return
@@ -161,7 +211,9 @@ def _asked(
     except duckdb.Error as error:
         raise NotASelect(_first_line(error)) from None
     if answer.get("error"):
-        raise NotASelect(str(answer.get("error_message", "it cannot be read")).split("\n")[0])
+        said = str(answer.get("error_message", "it cannot be read")).split("\n")[0]
+        position = answer.get("position")
+        raise NotASelect(said, int(position) if position is not None else None)
     return answer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.partitions import Grain, Partitioning
-from orchestration.transformation.data_tests import partition_variables
+from orchestration.transformation.slices import partition_variables
 from tests.dbt.test_partitions import PROJECT, versions
 from tests.dbt.warehouse import DbtResult, Warehouse
 

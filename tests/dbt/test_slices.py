@@ -12,9 +12,8 @@ import pytest
 
 from orchestration.lineage import Lineage, Table
 from orchestration.partitions import Grain, Partitioning
-from orchestration.transformation.data_tests import partition_variables
 from orchestration.transformation.runner import DbtProcess
-from orchestration.transformation.slices import Cut, Cuts, slice_condition
+from orchestration.transformation.slices import Cut, Cuts, partition_variables, slice_condition
 from tests.observatory import open_observatory
 
 MOMENT = datetime(2024, 2, 26, 23, tzinfo=UTC)  # a Monday, in a week that ends in March

@@ -26,9 +26,9 @@ from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
 from orchestration.settings import Settings
-from orchestration.transformation.data_tests import partition_variables
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.runner import DbtProcess
+from orchestration.transformation.slices import partition_variables
 from tests.company import MON, TUE, Company
 
 pytestmark = pytest.mark.long

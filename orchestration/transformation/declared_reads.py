@@ -1,0 +1,143 @@
+"""Whether the SQL of a model or data test reads what its `ref()` and `source()` declare, and no more.
+
+Asked of compiled SQL twice: without data, when the project is loaded, and in the warehouse, of the very SQL
+that built a table, as SQL may be compiled in another way in a run. Belongs here: one statement. Does not
+belong here: compiling it, and tables to bind it against.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.partitions import Partitioning
+from orchestration.transformation.slices import Cuts, slice_condition
+from orchestration.warehouse.select_only import NotASelect, Scan, scans
+
+if TYPE_CHECKING:
+    import duckdb
+
+# A test of this one compares a partition with the one before it, and so reads past it on purpose.
+_READS_PAST = "differs_from_previous_partition"
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """What a statement reads or does besides what is declared; `position` is where in it, if known."""
+
+    what: str
+    expected: str
+    fix: str
+    position: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.what}; expected {self.expected}: {self.fix}"
+
+
+class DeclaredReads:
+    """What the nodes of a manifest declare that they read; `content` is that of `manifest.json`."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+        self.cuts = Cuts(content)
+
+    def undeclared(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        unique_id: str,
+        sql: str,
+        partitioning: Partitioning,
+        key: str,
+    ) -> list[Undeclared]:
+        """Return what compiled SQL of a node does besides reading the slices that the node declares.
+
+        Args:
+            connection: to a database which holds the tables of the project, with rows or without.
+            unique_id: dbt's, of a model, snapshot or data test.
+            sql: as it was compiled for this partition.
+            partitioning: how the node's table is cut.
+            key: the partition.
+        """
+        try:
+            found = scans(connection, sql)
+        except NotASelect as refused:
+            return [
+                Undeclared(
+                    str(refused), "one query of what ref() and source() give, which the engine can plan",
+                    "correct the SQL", refused.position,
+                )
+            ]  # fmt: skip
+        return list(self._undeclared(connection, unique_id, found, partitioning, key))
+
+    def _undeclared(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        unique_id: str,
+        found: list[Scan],
+        partitioning: Partitioning,
+        key: str,
+    ) -> Iterator[Undeclared]:
+        node = self._content["nodes"][unique_id]
+        parents = {
+            self._relation(parent).lower(): parent for parent in node.get("depends_on", {}).get("nodes", [])
+        }
+        for scan in found:
+            parent = parents.get(scan.relation.lower())
+            if parent is None:
+                yield self._not_declared(node, scan)
+            elif not self._within(connection, node, scan, parent, partitioning, key):
+                call = self._call(parent)
+                yield Undeclared(
+                    f"it reads `{scan.relation}` past its partition",
+                    f"the rows that {call} gives", f"write `from {call}` wherever it is read",
+                )  # fmt: skip
+
+    def _not_declared(self, node: Mapping[str, Any], scan: Scan) -> Undeclared:
+        if scan.relation.lower() == f"{node['schema']}.{node.get('alias') or node['name']}".lower():
+            return Undeclared(
+                f"it reads its own table, `{scan.relation}`",
+                "what is made of its parents alone: no evidence tells of which of its own earlier rows",
+                "take `{{ this }}` out of it, or declare a window of a parent: trailing_days",
+            )
+        known = [*self._content["nodes"], *self._content["sources"]]
+        named = {self._relation(name).lower(): name for name in known}.get(scan.relation.lower())
+        call = self._call(named) if named else ""
+        return Undeclared(
+            f"it reads `{scan.relation}`, and nothing says so",
+            f"`from {call}`" if call else "tables of the project alone, by ref() or source()",
+            f"write `from {call}`" if call else "land it as a source, and read that",
+        )
+
+    def _within(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        node: Mapping[str, Any],
+        scan: Scan,
+        parent: str,
+        partitioning: Partitioning,
+        key: str,
+    ) -> bool:
+        """Whether only rows of the declared slice are read."""
+        cut = self.cuts.of(parent)
+        if cut is None or not partitioning.partitioned or _reads_past(node):
+            return True
+        windows = ((node["config"].get("meta") or {}).get("trailing_days")) or {}
+        days = int(windows.get(scan.name, 1))
+        condition = slice_condition(cut, partitioning, key, days)
+        [expected] = scans(connection, f'select * from "{scan.schema}"."{scan.name}" where {condition}')
+        return set(expected.conditions) <= set(scan.conditions)
+
+    def _relation(self, unique_id: str) -> str:
+        node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}
+        name = node.get("alias") or node.get("identifier") or node.get("name")
+        return f"{node.get('schema')}.{name}"
+
+    def _call(self, unique_id: str) -> str:
+        source = self._content["sources"].get(unique_id)
+        if source is not None:
+            return f"{{{{ source('{source['source_name']}', '{source['name']}') }}}}"
+        return f"{{{{ ref('{self._content['nodes'][unique_id]['name']}') }}}}"
+
+
+def _reads_past(node: Mapping[str, Any]) -> bool:
+    metadata = node.get("test_metadata") or {}
+    return metadata.get("name") == _READS_PAST and not metadata.get("namespace")

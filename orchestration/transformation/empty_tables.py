@@ -1,0 +1,100 @@
+"""The tables of a project without rows, in memory: what its SQL is bound against.
+
+Belongs here: which columns a source, seed, model or snapshot has. Does not belong here: SQL that is judged.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestration.settings import Settings
+
+# (name, type) of each column, in order; the type as the engine writes it.
+Columns = Sequence[tuple[str, str]]
+
+# What dbt's snapshots have besides what they select, unless their config names them otherwise.
+_OF_SNAPSHOTS = {
+    "dbt_scd_id": "VARCHAR",
+    "dbt_updated_at": "TIMESTAMP",
+    "dbt_valid_from": "TIMESTAMP",
+    "dbt_valid_to": "TIMESTAMP",
+}
+# dbt writes whole numbers of a seed as INTEGER, where the engine would take a BIGINT.
+_OF_SEEDS = {"BIGINT": "INTEGER"}
+
+
+class EmptyTables:
+    """An empty copy of a project's warehouse; `connection` reaches no file and no other database."""
+
+    def __init__(self, settings: Settings, content: Mapping[str, Any]) -> None:
+        import duckdb
+
+        self._dbt_dir = settings.dbt_dir
+        name = settings.warehouse_path.stem
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
+        self.connection.execute(f"attach ':memory:' as {_quoted(name)}; use {_quoted(name)}")
+        self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
+        self._schemas: set[str] = set()
+        for source in content["sources"].values():
+            stated = [(name, item.get("data_type")) for name, item in source["columns"].items()]
+            known = [(name, str(type_)) for name, type_ in stated if type_]
+            self.make(str(source["schema"]), str(source["identifier"]), known)
+
+    def make(self, schema: str, name: str, columns: Columns) -> None:
+        """Make a table of these columns; of none, where there is nothing to know of it, no table."""
+        if not columns:
+            return
+        listed = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in columns)
+        self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
+
+    def make_of(self, schema: str, name: str, sql: str) -> Columns:
+        """Make a table of what a query comes to, and return its columns; `sql` is one that can be planned."""
+        place = self._place(schema, name)
+        self.connection.execute(f"create table {place} as ({sql.strip().rstrip(';')}\n) with no data")
+        return self.columns(schema, name)
+
+    def columns(self, schema: str, name: str) -> Columns:
+        """Return the columns of a table."""
+        described = self.connection.execute(f"describe {_quoted(schema)}.{_quoted(name)}").fetchall()
+        return [(str(row[0]), str(row[1])) for row in described]
+
+    def type_of(self, stated: str) -> str | None:
+        """Return how the engine writes a type; None if it has none of that name."""
+        import duckdb
+
+        try:
+            found = self.connection.execute(f"select typeof(cast(null as {stated}))").fetchone()
+        except duckdb.Error:
+            return None
+        return str(found[0]) if found else None
+
+    def seed_columns(self, node: Mapping[str, Any]) -> Columns:
+        """Return the columns of a seed: types that its config states, and else what its values look like."""
+        import duckdb
+
+        config = node["config"]
+        stated = {name.lower(): str(type_) for name, type_ in (config.get("column_types") or {}).items()}
+        file = Path(node.get("root_path") or self._dbt_dir) / node["original_file_path"]
+        with duckdb.connect() as connection:
+            found = connection.execute(
+                "select column_name, column_type from (describe from read_csv(?, delim=?, header=true))",
+                [str(file), str(config.get("delimiter") or ",")],
+            ).fetchall()
+        looks = {str(name): _OF_SEEDS.get(str(type_), str(type_)) for name, type_ in found}
+        return [(name, stated.get(name.lower(), type_)) for name, type_ in looks.items()]
+
+    def snapshot_columns(self, node: Mapping[str, Any], selected: Columns) -> Columns:
+        """Return the columns of a snapshot: what it selects, and what dbt adds."""
+        names = node["config"].get("snapshot_meta_column_names") or {}
+        added = [(names.get(name) or name, type_) for name, type_ in _OF_SNAPSHOTS.items()]
+        return [*selected, *added]
+
+    def _place(self, schema: str, name: str) -> str:
+        if schema not in self._schemas:
+            self.connection.execute(f"create schema if not exists {_quoted(schema)}")
+            self._schemas.add(schema)
+        return f"{_quoted(schema)}.{_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,184 @@
+"""What models and tests read is proved when a project is loaded: each way around, in a model of its own.
+
+Belongs here: SQL that loads, and SQL that does not, with the place that is named. Does not: what is judged of
+one statement without dbt (tests/quality/test_select_only.py), and runs.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.problems import Problem, ProjectError
+from orchestration.project import load_project
+from orchestration.settings import Settings
+from tests.company import BAKERY
+
+MARTS = "dbt_project/models/marts"
+WINDOW = "{{ config(meta={'trailing_days': {'stg_weather': 3}}) }}\n"
+ORDERS = "{{ ref('stg_orders') }}"
+WHOLE = "{{ builtins.ref('stg_orders') }}"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """SQL of a daily model, what is said of it, the line of it that is named, and the fix."""
+
+    sql: str
+    said: str
+    line: int = 1
+    fix: str = ""
+
+
+BAD: dict[str, Bad] = {
+    "another_table": Bad(
+        f"select * from {ORDERS}\nunion all by name\nselect * from staging.stg_weather",
+        "it reads `staging.stg_weather`, and nothing says so", 3, "write `from {{ ref('stg_weather') }}`",
+    ),
+    "a_raw_table": Bad(
+        f"select o.* from {ORDERS} as o where exists (\n  select 1 from raw.weather)",
+        "it reads `raw.weather`, and nothing says so", 2, "write `from {{ source('raw', 'weather') }}`",
+    ),
+    "in_capitals": Bad(
+        f"select o.* from {ORDERS} as o,\nlateral (select max(rain_mm) as r from STAGING.Stg_Weather) as w",
+        "it reads `staging.stg_weather`, and nothing says so",
+    ),
+    "with_the_database": Bad(
+        f'select o.* from {ORDERS} as o where loaves > (select count(*) from warehouse.staging.stg_weather)',
+        "it reads `staging.stg_weather`, and nothing says so",
+    ),
+    "in_a_cte": Bad(
+        f"with w as materialized (select * from staging.stg_weather) select o.* from {ORDERS} o, w",
+        "it reads `staging.stg_weather`, and nothing says so",
+    ),
+    "by_query_table": Bad(
+        f"select o.* from {ORDERS} o, query_table('staging.stg_weather')", "it reads `staging.stg_weather`",
+    ),
+    "by_query": Bad(
+        f"select o.* from {ORDERS} o, query('select 1 from raw.weather')", "it reads `raw.weather`",
+    ),
+    "itself": Bad(f"select * from {ORDERS}\nunion all\nselect * from {{{{ this }}}}", "does not exist"),
+    "its_own_name": Bad(f"select o.* from {ORDERS} o, marts.its_own_name", "does not exist"),
+    "whole": Bad(
+        f"select * from\n{WHOLE}", "it reads `staging.stg_orders` past its partition", 2,
+        "write `from {{ ref('stg_orders') }}` wherever it is read",
+    ),
+    "whole_beside_the_slice": Bad(
+        f"select o.* from {ORDERS} o where loaves > (select avg(loaves) from staging.stg_orders)",
+        "it reads `staging.stg_orders` past its partition",
+    ),
+    "a_wider_filter": Bad(
+        f"select * from {WHOLE} where business_date >= date '2000-01-01'",
+        "it reads `staging.stg_orders` past its partition",
+    ),
+    "a_filter_that_is_one_of_two": Bad(
+        f"select * from {WHOLE} where {{{{ in_partition('business_date') }}}} or loaves > 3",
+        "it reads `staging.stg_orders` past its partition",
+    ),
+    "a_filter_after_a_limit": Bad(
+        f"select * from (select * from {WHOLE} limit 3) where {{{{ in_partition('business_date') }}}}",
+        "it reads `staging.stg_orders` past its partition",
+    ),
+    "a_source_past_its_partition": Bad(
+        "select order_date as business_date from {{ builtins.source('raw', 'orders') }}",
+        "it reads `raw.orders` past its partition", fix="write `from {{ source('raw', 'orders') }}` wherever",
+    ),
+    "a_longer_window": Bad(
+        "select business_date from {{ builtins.ref('stg_weather') }}\n"
+        "where business_date > {{ partition_date() }} - 7 and business_date <= {{ partition_date() }}",
+        "it reads `staging.stg_weather` past its partition",
+    ),
+    "a_file": Bad(f"select o.* from {ORDERS} o,\n  read_csv('rain.csv')", "read_csv"),
+    "a_file_by_name": Bad(f"select o.* from {ORDERS} o, 'rain.parquet'", "reads the file `rain.parquet`"),
+    "names_of_files": Bad(f"select o.* from {ORDERS} o, glob('*')", "glob"),
+    "the_catalogue": Bad(f"select o.* from {ORDERS} o, duckdb_tables()", "duckdb_tables"),
+    "the_schema": Bad(f"select o.* from {ORDERS} o, information_schema.tables t", "duckdb_"),
+    "a_setting": Bad(f"select *, current_setting('memory_limit') as m from {ORDERS}", "current_setting"),
+    "two_statements": Bad(f"select * from {ORDERS}; select 1", "2 statements"),
+    "an_update": Bad(
+        "{% if false %}{{ ref('stg_orders') }}{% endif %}update staging.stg_orders set loaves = 1",
+        "it is no query but UPDATE",
+    ),
+    "a_dynamic_pivot": Bad(f"pivot {ORDERS} on shop using sum(loaves)", "a PIVOT whose columns depend"),
+    "no_such_column": Bad(
+        f"select\n    business_date,\n    loafes\nfrom {ORDERS}", '"loafes" not found', 3,
+    ),
+    "no_such_function": Bad(f"select business_date,\n loavify(loaves) as l\nfrom {ORDERS}", "loavify", 2),
+    "no_such_type": Bad(f"select *,\n loaves + [shop] as x\nfrom {ORDERS}", "+", 2),
+    "asks_the_warehouse": Bad(
+        f"{{% if execute %}}{{% do run_query('select 1') %}}{{% endif %}} select * from {ORDERS}", "",
+    ),
+}  # fmt: skip
+
+WEATHER = "{{ ref('stg_weather') }}"
+IN_PARTITION = "{{ in_partition('business_date') }}"
+GOOD: Mapping[str, str] = {
+    "plain": f"select * from {ORDERS}",
+    "still_filtered": f"select * from {ORDERS} where {IN_PARTITION}",
+    "a_filter_by_hand": f"select * from {WHOLE} as o where loaves > 1 and {IN_PARTITION}",
+    "a_window": f"select business_date, avg(rain_mm) over (order by business_date) as r from {WEATHER}",
+    "a_join": f"select o.* from {ORDERS} o left join {WEATHER} w using (business_date)",
+    "a_snapshot": f"select o.*, s.town from {ORDERS} o join {{{{ source('raw', 'shops') }}}} s using (shop)",
+    "rows_of_nothing": f"select o.business_date, n.n from {ORDERS} o, range(3) n(n), unnest([1, 2]) u",
+    "recursive": f"with recursive r as (select 1 as n union all select n + 1 from r where n < 3)"
+    f" select o.business_date, n from {ORDERS} o, r",
+    "a_static_pivot":
+    f"select * from (pivot {ORDERS} on shop in ('a', 'b') using sum(loaves) group by business_date)",
+    "unpivot": f"select business_date, n, v from (unpivot {ORDERS} on loaves into name n value v)",
+    "columns": f"select business_date, max(columns('loa.*')) from {ORDERS} group by all",
+    "qualify": f"select * from {ORDERS} qualify row_number() over (partition by shop order by loaves) = 1",
+    "distinct_on": f"select distinct on (shop) * from {ORDERS} order by shop, loaves",
+    "asof": f"select o.* from {ORDERS} o asof join {WEATHER} w on o.business_date >= w.business_date",
+    "correlated":
+    f"select o.* from {ORDERS} o where loaves >= (select max(loaves) from {ORDERS} i where i.shop = o.shop)",
+    "sets": f"(select shop, business_date from {ORDERS} except select 'a', business_date from {ORDERS})"
+    f" union all by name select business_date from {ORDERS}",
+    "lists": f"select business_date, list_transform(list(loaves), lambda x: x + 1) as l, {{'a': 1}} as s"
+    f" from {ORDERS} group by 1",
+    "values_of_its_own": f"select o.* from {ORDERS} o join (values ('a'), ('b')) v(shop) using (shop)",
+}  # fmt: skip
+
+
+def load(tmp_path: Path, models: Mapping[str, str], *more: tuple[str, str]) -> tuple[Problem, ...]:
+    """Load a bakery with these models, each below a first line; return what is wrong."""
+    folder = tmp_path / "bakery"
+    shutil.copytree(BAKERY, folder)
+    for name, sql in models.items():
+        first = WINDOW if "stg_weather" in sql else "-- No window.\n"
+        (folder / MARTS / f"{name}.sql").write_text(f"{first}{sql}\n")
+    for file, text in more:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text)
+    try:
+        load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))
+    except ProjectError as error:
+        return error.problems
+    return ()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, ...]:
+    """What is wrong with all of them at once: one is told whatever is wrong with another."""
+    compiled = {name: bad.sql for name, bad in BAD.items() if name != "asks_the_warehouse"}
+    return load(tmp_path_factory.mktemp("bad"), compiled)
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name != "asks_the_warehouse"])
+def test_what_is_not_declared_does_not_load(told: tuple[Problem, ...], name: str) -> None:
+    bad = BAD[name]
+    [problem] = [problem for problem in told if problem.file == f"{MARTS}/{name}.sql"]
+    assert bad.said in problem.what, problem
+    if bad.line > 1:
+        assert problem.line == bad.line + 1, problem
+    assert bad.fix in problem.mend
+
+
+def test_sql_that_asks_the_warehouse_while_it_is_compiled_does_not_load(tmp_path: Path) -> None:
+    found = load(tmp_path, {"asks_the_warehouse": BAD["asks_the_warehouse"].sql})
+    assert any("asks_the_warehouse" in str(problem) for problem in found), found
+
+
+def test_what_is_declared_loads(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD) == ()

@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "graph_load",
+    "first_load",
     "gate",
     "judge_rules",
     "ingestion",

@@ -137,20 +137,22 @@ class _Binding:
     ) -> Iterator[Problem]:
         types = {name.lower(): type_ for name, type_ in columns}
         for name, column in (node.get("columns") or {}).items():
-            stated = column.get("data_type")
+            stated, selected = column.get("data_type"), types.get(name.lower())
+            written = tables.type_of(str(stated)) if stated else selected
+            if selected is not None and written == selected:
+                continue
             file, line = self._lines.of_column(node, name)
-            if name.lower() not in types:
+            if selected is None:
                 yield Problem(
                     file, line, f"`{node['name']}` has no column `{name}`",
                     f"one of what it selects: {', '.join(name for name, _ in columns)}",
                     "select it, or take it from the description",
                 )  # fmt: skip
-            elif stated and (type_ := tables.type_of(str(stated))) != types[name.lower()]:
-                what = f"is a {stated}, by its description" if type_ else f"is said to be a `{stated}`"
+            else:
+                what = f"is a {stated}, by its description" if written else f"is said to be a `{stated}`"
                 yield Problem(
                     file, line, f"column `{name}` of `{node['name']}` {what}",
-                    f"{types[name.lower()]}, which its SQL comes to",
-                    "cast it in the SQL, or correct data_type",
+                    f"{selected}, which its SQL comes to", "cast it in the SQL, or correct data_type",
                 )  # fmt: skip
 
     def _problem(self, node: Mapping[str, Any], sql: str, found: Undeclared) -> Problem:

@@ -35,6 +35,7 @@ class EmptyTables:
         self.connection.execute(f"attach ':memory:' as {_quoted(name)}; use {_quoted(name)}")
         self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
         self._schemas: set[str] = set()
+        self._types: dict[str, str | None] = {}
         for source in content["sources"].values():
             stated = [(name, item.get("data_type")) for name, item in source["columns"].items()]
             known = [(name, str(type_)) for name, type_ in stated if type_]
@@ -60,6 +61,11 @@ class EmptyTables:
 
     def type_of(self, stated: str) -> str | None:
         """Return how the engine writes a type; None if it has none of that name."""
+        if stated not in self._types:
+            self._types[stated] = self._type_of(stated)
+        return self._types[stated]
+
+    def _type_of(self, stated: str) -> str | None:
         import duckdb
 
         try:

@@ -161,7 +161,7 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
         raise ProjectError(problems)
     cut = partitionings(manifest, contracts)
     problems += macro_path_problems(settings, manifest.content)
-    problems += dbt_problems(manifest, contracts)
+    problems += dbt_problems(settings, manifest, contracts)
     problems += manifest.problems
     problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)

@@ -9,16 +9,20 @@ from typing import Any
 
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import Problem, did_you_mean
+from orchestration.settings import Settings
+from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
+from orchestration.transformation.macro_rules import macro_problems
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
-from orchestration.transformation.shared_macros import is_shared
 
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
 _START_HOOK = "{{ prepare_table_versions() }}"
 
 
-def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> list[Problem]:
+def dbt_problems(
+    settings: Settings, manifest: DbtManifest, contracts: Mapping[str, SourceContract]
+) -> list[Problem]:
     """Return what is wrong between dbt's tables and the contracts, and with how they are stored."""
     problems: list[Problem] = []
     raw = {contract.relation for contract in contracts.values()}
@@ -44,9 +48,9 @@ def dbt_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract])
                     cause="full_refresh",
                 )
             )  # fmt: skip
-    return [
-        *problems, *_test_problems(manifest), *_operation_problems(manifest), *_macro_problems(manifest)
-    ]  # fmt: skip
+    problems += macro_problems(settings, manifest)
+    problems += jinja_problems(settings, manifest)
+    return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]
 
 
 def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:
@@ -91,20 +95,6 @@ def _operation_problems(manifest: DbtManifest) -> Iterator[Problem]:
             _PROJECT_FILE, 1, "nothing makes the record of versions before a run",
             f'on-run-start: "{_START_HOOK}"', f'add the line on-run-start: "{_START_HOOK}"',
         )  # fmt: skip
-
-
-def _macro_problems(manifest: DbtManifest) -> Iterator[Problem]:
-    """A project's macro with the name of dbt's own takes its place: a test could say what it likes."""
-    own = str(manifest.content["metadata"]["project_name"])
-    macros = list(manifest.content["macros"].values())
-    taken = {macro["name"] for macro in macros if macro["package_name"] != own}
-    for macro in macros:
-        if macro["package_name"] == own and not is_shared(macro) and macro["name"] in taken:
-            yield Problem(
-                f"dbt_project/{macro['original_file_path']}", 1,
-                f"macro `{macro['name']}` takes the place of dbt's own",
-                "a name of its own", "rename the macro",
-            )  # fmt: skip
 
 
 def _sql(hook: object) -> str:

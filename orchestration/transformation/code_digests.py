@@ -39,7 +39,7 @@ _COMPUTED_MACRO = re.compile(
 )
 _TARGET = re.compile(r"\btarget\s*[.\[]")
 # A run's own: they say which partition, and a digest is for all of them.
-_PARTITION_VARIABLES = frozenset({"partition_key", "partition_grain", "partition_start", "partition_end"})
+PARTITION_VARIABLES = frozenset({"partition_key", "partition_grain", "partition_start", "partition_end"})
 # Of a test's config what decides whether it holds anything.
 _JUDGING = ("where", "limit", "fail_calc", "error_if")
 # Of a model's config what says nothing about its rows.
@@ -224,7 +224,7 @@ class CodeDigests:
         known, names = self._variables, set[str]()
         for text in used:
             names |= text.variables | (known.keys() if text.computes_variables else set[str]())
-        return [[name, known.get(name)] for name in sorted(names - _PARTITION_VARIABLES)]
+        return [[name, known.get(name)] for name in sorted(names - PARTITION_VARIABLES)]
 
     def _environment_of(self, used: "Iterable[_Text]") -> str:
         """Return a digest of the variables of the environment that texts ask for."""

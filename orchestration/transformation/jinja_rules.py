@@ -51,7 +51,8 @@ PARTS: Mapping[str, frozenset[str]] = {
 # The rest of what dbt puts into its Jinja: none of it may be used.
 REFUSED = frozenset(
     {
-        "adapter_macro", "builtins", "connection_name", "context", "context_macro_stack", "debug",
+        "_sql_results", "adapter_macro", "builtins", "compiled_code", "connection_name", "context",
+        "context_macro_stack", "debug",
         "defer_relation", "env", "function", "load_agate_table", "load_result", "post_hooks", "pre_hooks",
         "render", "source_node", "sql_now", "sql_results", "store_raw_result", "store_result",
         "submit_python_job", "try_or_compiler_error", "write",

@@ -1,8 +1,8 @@
 """Whose name a macro may have: nobody's to whom dbt would listen in the place of its own or of ours.
 
 dbt takes the project's macro before its own, at each of its own calls and at each dispatch, whose names have
-the prefix of an engine or `default__`. Of a package it takes generic tests and materializations so; the rest
-of a package answers to the package's name alone, so that one may have a `date_spine` beside dbt's.
+the prefix of an engine or `default__`. A package's it takes so in all that it does for the package's own
+tables, and for tests; the rest answers to the package's name alone: one may have a `date_spine` beside dbt's.
 Belongs here: names. Does not belong here: what a macro does (`jinja_rules`).
 """
 
@@ -32,6 +32,7 @@ def macro_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Proble
             taken_from[macro["name"]] = "dbt's own"
         elif is_shared(macro):
             taken_from[macro["name"]] = "the platform's"
+    heard = _names_in_dbts_work(manifest.content, dbts) | _THE_PROJECTS | DBTS_NAMES
     for macro in macros:
         if macro["package_name"] in dbts or is_shared(macro):
             continue
@@ -44,7 +45,10 @@ def macro_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Proble
         if stands_for is None or (macro["package_name"] == own and base in _THE_PROJECTS):
             continue
         whose = taken_from[stands_for]
-        if macro["package_name"] != own and not _is_heard(base, whose, dbts, macros):
+        # Tests of ours are no name of dbt's; a package's answers with the package's name before it.
+        of_ours = whose != "dbt's own" and not base.startswith(_TEST)
+        of_dbts = base in heard or stands_for in heard
+        if macro["package_name"] != own and not of_ours and not of_dbts:
             continue
         file = file_of(manifest.content, macro)
         yield Problem(
@@ -65,11 +69,21 @@ def _dispatched(name: str, adapter: str) -> str:
     return name
 
 
-def _is_heard(base: str, whose: str, dbts: tuple[str, ...], macros: list[Mapping[str, Any]]) -> bool:
-    """Whether dbt may listen to a package's macro of this name, where nobody names the package."""
-    if base.startswith(_TEST):
-        return any(macro["name"] == base and macro["package_name"] in dbts for macro in macros)
-    return whose == "the platform's" or base in _THE_PROJECTS or base in DBTS_NAMES
+def _names_in_dbts_work(content: Mapping[str, Any], dbts: tuple[str, ...]) -> frozenset[str]:
+    """Return the names of the macros by which dbt builds and tests."""
+    macros: Mapping[str, Mapping[str, Any]] = content["macros"]
+    waiting = [
+        unique_id
+        for unique_id, macro in macros.items()
+        if macro["package_name"] in dbts and str(macro["name"]).startswith((_TEST, _MATERIALIZATION))
+    ]
+    found: set[str] = set()
+    while waiting:
+        unique_id = waiting.pop()
+        if unique_id not in found and unique_id in macros:
+            found.add(unique_id)
+            waiting += macros[unique_id]["depends_on"]["macros"]
+    return frozenset(str(macros[unique_id]["name"]) for unique_id in found)
 
 
 def _materialization(settings: Settings, manifest: DbtManifest, macro: Mapping[str, Any]) -> Problem:

@@ -10,10 +10,12 @@ from typing import Any
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import Problem, did_you_mean
 from orchestration.settings import Settings
+from orchestration.transformation.config_rules import config_problems
 from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
 from orchestration.transformation.macro_rules import macro_problems
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
+from orchestration.transformation.project_file_rules import project_file_problems
 
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
@@ -48,6 +50,8 @@ def dbt_problems(
                     cause="full_refresh",
                 )
             )  # fmt: skip
+    problems += project_file_problems(settings)
+    problems += config_problems(settings, manifest)
     problems += macro_problems(settings, manifest)
     problems += jinja_problems(settings, manifest)
     return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]

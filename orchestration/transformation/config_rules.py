@@ -1,0 +1,186 @@
+"""What a model, seed, snapshot or data test may be configured with: what is known not to run SQL of its own.
+
+dbt takes any key, and hands it to all macros: `sql_header` is run before the table is built, a key of
+tomorrow may be as well. So keys are on an allow-list, `meta` aside, which is the user's; and of the values
+that dbt writes into SQL none may end the statement, or read a table beside it.
+Belongs here: configs of nodes. Does not belong here: the keys of dbt_project.yml (`project_file_rules`), kinds
+(`kinds_of_nodes`), hooks.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from orchestration.problems import Problem, nearest
+from orchestration.settings import Settings
+from orchestration.transformation.manifest import DbtManifest, file_of
+
+_TABLE = frozenset(
+    {
+        "access", "alias", "batch_size", "begin", "column_types", "concurrent_batches", "contract",
+        "database", "docs", "enabled", "event_time", "freshness", "full_refresh", "grants", "group",
+        "incremental_strategy", "lookback", "materialized", "meta", "on_configuration_change",
+        "on_schema_change", "packages", "partition_by", "persist_docs", "post-hook", "pre-hook", "quoting",
+        "schema", "static_analysis", "tags", "unique_key",
+    }
+)  # fmt: skip
+KEYS: Mapping[str, frozenset[str]] = {
+    "model": _TABLE,
+    "seed": _TABLE | {"delimiter", "fast", "quote_columns"},
+    "snapshot": _TABLE | {
+        "check_cols", "dbt_valid_to_current", "hard_deletes", "invalidate_hard_deletes",
+        "snapshot_meta_column_names", "strategy", "target_database", "target_schema", "updated_at",
+    },
+    "test": frozenset(
+        {
+            "alias", "database", "enabled", "error_if", "fail_calc", "group", "limit", "materialized",
+            "meta", "schema", "severity", "static_analysis", "store_failures", "store_failures_as", "tags",
+            "warn_if", "where",
+        }
+    ),
+}  # fmt: skip
+# Why the best known of the rest are not on the list.
+_WHY: Mapping[str, str] = {
+    "sql_header": "it runs before the table is built, and may change what is judged already",
+    "indexes": "DuckDB refuses a key again that was deleted in the same transaction, as each repair does",
+}
+# What dbt writes into SQL as it stands.
+_WRITTEN = (
+    "check_cols", "column_types", "dbt_valid_to_current", "delimiter", "error_if", "fail_calc",
+    "snapshot_meta_column_names", "unique_key", "updated_at", "warn_if", "where",
+)  # fmt: skip
+_STRATEGIES = ("check", "timestamp")
+# DuckDB has selects that begin otherwise.
+_READS = re.compile(
+    r"\bselect\b|\(\s*(from|table|with|pivot|unpivot|describe|show|summarize)\b", re.IGNORECASE
+)
+_KEPT = ("table", "view")
+
+
+def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem]:
+    """Yield the configs of tables and data tests that are not known, or whose values run SQL."""
+    content = manifest.content
+    schemas = {"sluice", *(relation.partition(".")[0] for relation in manifest.source_names.values())}
+    schemas |= {node.relation.partition(".")[0] for node in manifest.nodes.values()}
+    for node in content["nodes"].values():
+        known = KEYS.get(node["resource_type"])
+        if known is None:
+            continue
+        config = cast("Mapping[str, Any]", node["config"])
+        told = _Told(settings, manifest, node)
+        for key in sorted(config.keys() - known):
+            yield told.problem(
+                key, f"is configured with `{key}`" + (f": {_WHY[key]}" if key in _WHY else ""),
+                f"one of: {', '.join(sorted(known))}", _mend(key, known),
+            )  # fmt: skip
+        yield from _value_problems(told, node, config)
+        if node["resource_type"] == "test":
+            yield from _test_problems(told, node, config, schemas)
+
+
+def _mend(key: str, known: frozenset[str]) -> str:
+    close = nearest(key, known)
+    return (f"did you mean `{close}`? Else t" if close else "t") + (
+        f"ake `{key}` away, or move it into meta, which is yours"
+    )
+
+
+def _value_problems(told: "_Told", node: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Problem]:
+    stated = {key: config.get(key) for key in _WRITTEN}
+    if node["resource_type"] != "test":
+        columns = cast("Mapping[str, Mapping[str, Any]]", node.get("columns") or {})
+        stated["data_type"] = [column.get("data_type") for column in columns.values()]
+        stated["constraints"] = [
+            node.get("constraints"), *(column.get("constraints") for column in columns.values())
+        ]  # fmt: skip
+    for key, value in stated.items():
+        for text in _strings(value):
+            if ends := _ending(key, text):
+                yield told.problem(
+                    key, f"has `{key}: {text[:60]}`", f"an expression of its columns{ends}",
+                    f"write `{key}` without it; what another table decides is a model's or a test's own SQL",
+                )  # fmt: skip
+    if node["resource_type"] == "snapshot":
+        if config.get("strategy") not in _STRATEGIES:
+            yield told.problem(
+                "strategy", f"is a snapshot with the strategy `{config.get('strategy')}`",
+                "dbt's own: check or timestamp", "set strategy to one of the two",
+            )  # fmt: skip
+        if config.get("target_database"):
+            yield told.problem(
+                "target_database", f"is built in the database `{config['target_database']}`",
+                "the warehouse: nothing else is judged", "take `target_database` away",
+            )  # fmt: skip
+
+
+def _ending(key: str, text: str) -> str:
+    """Return what is wrong with a text that is written into SQL; "" if nothing is."""
+    if key == "delimiter":
+        return (
+            ""
+            if text == r"\t" or (len(text) == 1 and text != "'")
+            else ": one character that separates, and no quote"
+        )
+    if ";" in text or "--" in text or "/*" in text:
+        return ": no `;` and no comment, which would end the statement that it is part of"
+    return ": no select, as nobody has on record what it reads" if _READS.search(text) else ""
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[object, object]", value).items():
+            yield from (*_strings(key), *_strings(inner))
+    elif isinstance(value, list | tuple):
+        for inner in cast("list[object]", value):
+            yield from _strings(inner)
+
+
+def _test_problems(
+    told: "_Told", node: Mapping[str, Any], config: Mapping[str, Any], schemas: set[str]
+) -> Iterator[Problem]:
+    limit = config.get("limit")
+    if limit is not None and not (isinstance(limit, int) and limit > 0):
+        yield told.problem("limit", f"has `limit: {limit}`", "a whole number of rows, 1 or more", "write one")
+    if config.get("materialized") not in (None, "test"):
+        yield told.problem(
+            "materialized", f"is a test with `materialized: {config['materialized']}`",
+            "dbt's own way to run a test", "take `materialized` away from it",
+        )  # fmt: skip
+    keeps = config.get("store_failures") or config.get("store_failures_as") in _KEPT
+    if keeps and node["schema"] in schemas:
+        yield told.problem(
+            "schema", f"keeps its failures in the schema `{node['schema']}`",
+            "a schema without tables of the graph: it could take the place of one that is judged",
+            "set `schema` of the test to another, as test_failures",
+        )  # fmt: skip
+
+
+class _Told:
+    """Problems of one node, each where its key stands; those of one key are told once."""
+
+    def __init__(self, settings: Settings, manifest: DbtManifest, node: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._node = node
+        self._file = file_of(manifest.content, node)
+        patch = str(node.get("patch_path") or "").partition("://")[2]
+        self._files = [self._file, f"dbt_project/{patch}" if patch else "", "dbt_project/dbt_project.yml"]
+
+    def problem(self, key: str, what: str, expected: str, mend: str) -> Problem:
+        file, line = self._place(key)
+        return Problem(
+            file, line, f"`{self._node['name']}` {what}", expected, mend,
+            cause=f"config {self._node['resource_type']} {what}",
+        )  # fmt: skip
+
+    def _place(self, key: str) -> tuple[str, int]:
+        """Return the first file that states the key, and its line."""
+        word = re.compile(rf"(?<![\w-])\+?['\"]?{re.escape(key).replace('_', '[_-]')}['\"]?\s*[:=]")
+        for file in self._files:
+            path = self._settings.project_dir / file
+            if file and path.is_file():
+                for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                    if word.search(line):
+                        return file, at
+        return self._file, 1

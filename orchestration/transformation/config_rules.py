@@ -3,8 +3,8 @@
 dbt takes any key, and hands it to all macros: `sql_header` is run before the table is built, a key of
 tomorrow may be as well. So keys are on an allow-list, `meta` aside, which is the user's; and of the values
 that dbt writes into SQL none may end the statement, or read a table beside it.
-Belongs here: configs of nodes. Does not belong here: the keys of dbt_project.yml (`project_file_rules`), kinds
-(`kinds_of_nodes`), hooks.
+Belongs here: configs of nodes. Does not belong here: the keys of dbt_project.yml (`project_file_rules`),
+kinds (`kinds_of_nodes`), hooks.
 """
 
 import re
@@ -76,6 +76,21 @@ def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Probl
         yield from _value_problems(told, node, config)
         if node["resource_type"] == "test":
             yield from _test_problems(told, node, config, schemas)
+    yield from _database_problems(manifest)
+
+
+def _database_problems(manifest: DbtManifest) -> Iterator[Problem]:
+    """A project's own generate_database_name may lead out of the warehouse, where the sources are."""
+    content = manifest.content
+    sources = {source["database"] for source in content["sources"].values()}
+    for node in manifest.nodes.values():
+        raw = content["nodes"][node.unique_id]
+        if sources and raw["database"] not in sources and not raw["config"].get("database"):
+            yield Problem(
+                node.file, 1, f"`{node.name}` is built in the database `{raw['database']}`",
+                "the warehouse: nothing else is judged", "let generate_database_name return target.database",
+                cause=f"database {raw['database']}",
+            )  # fmt: skip
 
 
 def _mend(key: str, known: frozenset[str]) -> str:

@@ -110,10 +110,8 @@ class _Rules:
             if node["resource_type"] not in ("model", "snapshot", "test") or node.get("language") == "python":
                 continue
             said = node.get("test_metadata")
-            config = node["config"]
             texts = [] if said else [str(node.get("raw_code") or "")]
             texts += strings_with_jinja(said["kwargs"] if said else {})
-            texts += strings_with_jinja([config.get(key) for key in ("where", "fail_calc")])
             for text in texts:
                 yield from self._problems_of(text, node, f"`{node['name']}`")
             yield from self._problems_of_its_macro(node) if said else ()
@@ -250,7 +248,9 @@ class _Rules:
 
     def _answering(self, name: str, namespace: str, package: str) -> Iterator[Mapping[str, Any]]:
         """Yield the macros that may answer to a dispatch: which does, is the project's to say."""
-        where = {self._own, package, namespace, *self._dbts}
+        where = {self._own, package, *self._dbts}
+        if namespace in self._packages - {*self._dbts, self._own}:
+            where = self._packages - {*self._dbts}
         for prefix in (f"{self._adapter}__", "default__"):
             for of, macro in self._named.get(f"{prefix}{name}", {}).items():
                 if of in where:

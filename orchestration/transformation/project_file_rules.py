@@ -90,7 +90,10 @@ def _dispatch_problems(file: YamlFile) -> Iterator[Problem]:
     for place, item in enumerate(cast("list[object]", stated) if isinstance(stated, list) else [stated]):
         entry = _mapping(item)
         namespace, order = entry.get("macro_namespace"), entry.get("search_order")
-        usual = {"dbt": [own, "dbt"], own: [own]}.get(str(namespace), order)
+        usual: object = {"dbt": [own, "dbt"], own: [own]}.get(str(namespace))
+        if usual is None:  # of a package: whoever the project says, but dbt's own, which has the same names
+            others: list[object] = cast("list[object]", order) if isinstance(order, list) else []
+            usual = [name for name in others if name not in ("dbt", "dbt_duckdb")]
         if order != usual or "{" in str(namespace):
             yield file.problem(
                 f"`dispatch` lets {order} answer for the macros of `{namespace}`",

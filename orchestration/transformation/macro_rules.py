@@ -27,11 +27,9 @@ def macro_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Proble
     dbts = ("dbt", f"dbt_{adapter}")
     macros = list(manifest.content["macros"].values())
     taken_from = dict.fromkeys(DBTS_NAMES, "dbt's own")
-    for macro in macros:
-        if macro["package_name"] in dbts:
-            taken_from[macro["name"]] = "dbt's own"
-        elif is_shared(macro):
-            taken_from[macro["name"]] = "the platform's"
+    taken_from |= {str(macro["name"]): "dbt's own" for macro in macros if macro["package_name"] in dbts}
+    # Some of ours are in the place of dbt's.
+    taken_from |= {str(macro["name"]): "the platform's" for macro in macros if is_shared(macro)}
     heard = _names_in_dbts_work(manifest.content, dbts) | _THE_PROJECTS | DBTS_NAMES
     for macro in macros:
         if macro["package_name"] in dbts or is_shared(macro):

@@ -124,7 +124,8 @@ TAKEN = {
     "functions": "{{ var('x', 1) }} {{ env_var('HOME') }} {{ tojson({}) }} {{ log('x') }}"
     " {{ local_md5('x') }} {% do zip([1], [2]) %}{{ exceptions.warn('x') if false }} {{ var.has_var('x') }}",
     "names of its own": "{% set columns = ['a'] %}{% do columns.append('b') %}{% set o = {} %}"
-    "{% do o.update({'a': 1}) %}{% for column in columns %}{{ column }}{{ loop.index }}{% endfor %}{% set ns = namespace(a=1) %}"
+    "{% do o.update({'a': 1}) %}{% for column in columns %}{{ column }}{{ loop.index }}{% endfor %}"
+    "{% set ns = namespace(a=1) %}"
     "{% set ns.a = 2 %}{% set sql %}x{% endset %}{{ sql }}{% set length = 1 %}{{ length }}",
     "the adapter": "{{ adapter.quote('x') }}"
     " {% set r = adapter.get_relation(this.database, this.schema, 'x') %}"

@@ -85,7 +85,8 @@ def _database_problems(manifest: DbtManifest) -> Iterator[Problem]:
     sources = {source["database"] for source in content["sources"].values()}
     for node in manifest.nodes.values():
         raw = content["nodes"][node.unique_id]
-        if sources and raw["database"] not in sources and not raw["config"].get("database"):
+        stated = raw["config"].get("database") or raw["config"].get("target_database")
+        if sources and raw["database"] not in sources and not stated:
             yield Problem(
                 node.file, 1, f"`{node.name}` is built in the database `{raw['database']}`",
                 "the warehouse: nothing else is judged", "let generate_database_name return target.database",
@@ -113,7 +114,7 @@ def _value_problems(told: "_Told", node: Mapping[str, Any], config: Mapping[str,
             if ends := _ending(key, text):
                 yield told.problem(
                     key, f"has `{key}: {text[:60]}`", f"an expression of its columns{ends}",
-                    f"write `{key}` without it; what another table decides is a model's or a test's own SQL",
+                    f"write `{key}` so; what another table decides goes into a model's or a test's own SQL",
                 )  # fmt: skip
     if node["resource_type"] == "snapshot":
         if config.get("strategy") not in _STRATEGIES:

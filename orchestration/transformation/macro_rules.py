@@ -17,6 +17,8 @@ from orchestration.transformation.shared_macros import is_shared
 
 # A project says itself how its relations are called: the graph reads what comes of it.
 _THE_PROJECTS = frozenset({"generate_alias_name", "generate_database_name", "generate_schema_name"})
+# What every text of Jinja has, and nobody looks for elsewhere.
+_JINJAS = frozenset({"cycler", "dict", "joiner", "lipsum", "namespace", "range"})
 _TEST, _MATERIALIZATION = "test_", "materialization_"
 
 
@@ -26,7 +28,8 @@ def macro_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Proble
     own, adapter = str(metadata["project_name"]), str(metadata["adapter_type"])
     dbts = ("dbt", f"dbt_{adapter}")
     macros = list(manifest.content["macros"].values())
-    taken_from = dict.fromkeys(DBTS_NAMES, "dbt's own")
+    taken_from = dict.fromkeys(_JINJAS, "Jinja's own") | dict.fromkeys(DBTS_NAMES, "dbt's own")
+    taken_from |= {str(macro["package_name"]): "the package" for macro in macros}
     taken_from |= {str(macro["name"]): "dbt's own" for macro in macros if macro["package_name"] in dbts}
     # Some of ours are in the place of dbt's.
     taken_from |= {str(macro["name"]): "the platform's" for macro in macros if is_shared(macro)}

@@ -65,7 +65,15 @@ def project_file_problems(settings: Settings) -> Iterator[Problem]:
     yield from _flag_problems(file)
     yield from _dispatch_problems(file)
     yield from _comment_problems(file)
-    yield from _variable_problems(file, _mapping(file.data.get("vars")), ("vars",))
+    for root in (settings.dbt_dir, *sorted(settings.dbt_dir.glob(f"{_PACKAGES}/*"))):
+        if (root / "dbt_project.yml").is_file():
+            of = (
+                file
+                if root == settings.dbt_dir
+                else read_yaml(root / "dbt_project.yml", settings.project_dir)
+            )
+            if isinstance(of, YamlFile):  # dbt has read it
+                yield from _variable_problems(of, _mapping(of.data.get("vars")), ("vars",))
 
 
 def _flag_problems(file: YamlFile) -> Iterator[Problem]:
@@ -120,6 +128,12 @@ def _variable_problems(
             yield file.problem(
                 f"the variable `{name}` is the platform's: each run says which partition it is of",
                 expected="another name", mend="rename the variable", at=(*at, name),
+            )  # fmt: skip
+        elif isinstance(value, str) and "{" in value and ("{{" in value or "{%" in value):
+            yield file.problem(
+                f"the variable `{name}` has Jinja, which dbt renders wherever it is read",
+                expected="a value that is written out", mend="write the Jinja where the variable is read",
+                at=(*at, name),
             )  # fmt: skip
         elif len(at) == 1:  # those of one package
             yield from _variable_problems(file, _mapping(value), (*at, name))

@@ -16,6 +16,7 @@ from orchestration.transformation.kinds_of_nodes import kind_problems
 from orchestration.transformation.macro_rules import macro_problems
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
 from orchestration.transformation.project_file_rules import project_file_problems
+from orchestration.transformation.statement_rules import statement_problems
 
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
@@ -54,6 +55,7 @@ def dbt_problems(
     problems += config_problems(settings, manifest)
     problems += macro_problems(settings, manifest)
     problems += jinja_problems(settings, manifest)
+    problems += statement_problems(settings, manifest)
     return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]
 
 

@@ -203,6 +203,12 @@ KEYS_OF_THE_PROJECT: dict[str, tuple[Edit, str]] = {
     "the partition of a package's run": (
         append(DBT, "\nvars: {bakery: {partition_start: 2024-01-01}}\n"), "the variable `partition_start`",
     ),
+    "a variable that is rendered": (
+        append(DBT, "\nvars: {rows: \"{{ run_query('x') }}\"}\n"), "the variable `rows` has Jinja",
+    ),
+    "a variable of a package that is rendered": (
+        append(DBT, "\nvars: {bakery: {rows: \"{% do run_query('x') %}\"}}\n"), "the variable `rows` has",
+    ),
     "a hook at the end": (append(DBT, f"\non-run-end: {UPDATE}\n"), "is an operation of its own"),
 }  # fmt: skip
 
@@ -237,10 +243,12 @@ def test_a_package_of_its_own_may_have_models_and_tests(tmp_path: Path) -> None:
     for name in ("macros", "models"):
         (folder / package / name).mkdir(parents=True)
     both(
-        write(f"{package}/dbt_project.yml", 'name: handy\nversion: "1.0.0"\nconfig-version: 2\n'),
+        write(
+            f"{package}/dbt_project.yml", 'name: handy\nversion: "1.0.0"\nconfig-version: 2\nvars: {n: 3}\n'
+        ),
         write("dbt_project/packages.yml", "packages: [{local: dbt_packages/handy}]\n"),
         write(f"{package}/macros/numbers.sql", "{% macro up_to(n) %}range({{ n }}){% endmacro %}"),
-        write(f"{package}/models/numbers.sql", "select unnest({{ up_to(3) }}) as n -- {{ this }}"),
+        write(f"{package}/models/numbers.sql", "select unnest({{ up_to(var('n')) }}) as n -- {{ this }}"),
         append(DBT, f"  handy:\n    +materialized: table\n    +schema: handy\n    {HOOK}\n"),
     )(folder)
     project = load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))

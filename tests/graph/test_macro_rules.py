@@ -35,6 +35,7 @@ NAMES = {
     "duckdb__get_incremental_partition_sql": (
         "the platform's `get_incremental_partition_sql`", "the platform's `get_incremental_partition_sql`",
     ),
+    "range": ("Jinja's own `range`", "Jinja's own `range`"),
     "get_where_subquery_": ("", ""),
     "snowflake__dateadd": ("", ""),
     "duckdb__mine": ("", ""),
@@ -49,6 +50,7 @@ ONLY_IN_A_PACKAGE = {
     "ref": "`ref`",
     "source": "`source`",
     "generate_alias_name": "dbt's own `generate_alias_name`",
+    "dbt": "the package `dbt`",
     "test_unique_combination_of_columns": "",
 }
 MATERIALIZATIONS = (

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,8 +37,9 @@ class Use:
     `name` is the name, and `part` the attribute that is taken of it, or "". `called`: these two are called.
     `line` counts from 1 in the text. Of a tag that leads out of the text `name` is `{% tag %}`; of a
     dictionary of dbt's that is changed, `part` is the method with brackets, as `update()`; of what cannot be
-    read, `name` is empty. A dispatch that is called at once has the name `adapter`, and `dispatched` is
-    (macro, package), of which a computed one is "?".
+    read, `name` is empty. `given`: the text gives the name, too, but not before each place where it stands. A
+    dispatch that is called at once has the name `adapter`, and `dispatched` is (macro, package), of which a
+    computed one is "?".
     """
 
     name: str
@@ -46,6 +47,7 @@ class Use:
     called: bool
     line: int
     dispatched: tuple[str, str] | None = None
+    given: bool = False
 
 
 class JinjaTexts:
@@ -79,8 +81,10 @@ class JinjaTexts:
             writing.replace(self._record)
 
 
-def _use_told(name: str, part: str, called: bool, line: int, dispatched: list[str] | None) -> Use:
-    return Use(name, part, called, line, (dispatched[0], dispatched[1]) if dispatched else None)
+def _use_told(
+    name: str, part: str, called: bool, line: int, dispatched: list[str] | None, given: bool
+) -> Use:
+    return Use(name, part, called, line, (dispatched[0], dispatched[1]) if dispatched else None, given)
 
 
 def _recorded(record: Path) -> dict[str, list[list[Any]]]:
@@ -91,7 +95,7 @@ def _recorded(record: Path) -> dict[str, list[list[Any]]]:
 
 def _uses(text: str) -> Iterator[Use]:
     from dbt_common.clients.jinja import get_environment
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, nodes
 
     environment = _environment(get_environment)
     try:
@@ -101,7 +105,10 @@ def _uses(text: str) -> Iterator[Use]:
         said = " ".join(str(error.message or error).split())
         yield Use("", said, called=False, line=getattr(error, "lineno", None) or 1)
         return
-    yield from _Reader(template, outside).uses(template)
+    names = template.find_all(nodes.Name)
+    given = {name.name for name in names if name.ctx == "store"} if outside else frozenset[str]()
+    for use in _Reader(template, outside).uses(template):
+        yield replace(use, given=True) if use.name in given else use
 
 
 def _names_from_outside(template: "nodes.Template", of_jinja: Iterable[str]) -> frozenset[str]:

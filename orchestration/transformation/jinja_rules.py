@@ -201,6 +201,8 @@ class _Rules:
                 return f"uses `{shown}`, which is no macro", "write package.macro(…)"
         else:
             macro = self._by_name(use.name, package)
+            if macro is None and use.given:
+                return None
             if macro is None:
                 return (
                     f"uses `{use.name}`, which is neither dbt's nor a macro",

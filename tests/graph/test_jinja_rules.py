@@ -131,6 +131,8 @@ TAKEN = {
     " {% set r = adapter.get_relation(this.database, this.schema, 'x') %}"
     "{{ adapter.get_columns_in_relation(ref('stg_orders')) | length if execute }} {{ is_incremental() }}"
     " {{ adapter.dispatch('to_type')('x', 'date') }} {{ api.Relation.create(identifier='x') }}",
+    "names that it gives by turns": "{% if is_incremental() %}{% set a = 1 %}{% else %}{% set a = 2 %}"
+    "{% endif %}{{ a }}{% if var('x', 1) %}{% set b = 'b' %}{% endif %}{{ b if var('x', 1) }}",
     "modules": "{{ modules.datetime.datetime(2024, 1, 1) }} {{ modules.re.sub('a', 'b', 'c') }}",
     "the graph": "{{ graph.nodes | length }} {{ graph['sources'].values() | list | length }}",
     "a package": "{{ handy.date_spine(1, 2) }} {{ handy.star(ref('stg_orders')) if execute }}"

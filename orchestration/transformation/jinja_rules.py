@@ -11,6 +11,7 @@ Belongs here: texts that are rendered when dbt builds or tests. Does not belong 
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from orchestration.problems import Problem
@@ -126,9 +127,9 @@ class _Rules:
             macro = self._content["macros"].get(unique_id)
             if macro is None or not self._is_a_packages(macro) or macro["package_name"] == self._own:
                 continue
-            if chain := self._chain(macro):
+            if way := self._chain(macro):
                 named = f"{macro['package_name']}.{str(macro['name']).removeprefix('test_')}"
-                what, mend = self._runs(named, chain)
+                what, mend = self._runs(named, way)
                 yield Problem(
                     file_of(self._content, test), 1, f"`{test['name']}` {what}", _EXPECTED, mend,
                     cause=f"jinja {what}",
@@ -190,8 +191,8 @@ class _Rules:
         if "?" in (name, namespace):
             return "dispatches a macro whose name is computed", "write the name of the macro out"
         for macro in self._answering(name, namespace, package):
-            if chain := self._chain(macro):
-                return self._runs(name, chain)
+            if way := self._chain(macro):
+                return self._runs(name, way)
         return None
 
     def _said_of_a_macro(self, use: Use, shown: str, package: str) -> tuple[str, str] | None:
@@ -215,14 +216,12 @@ class _Rules:
         # What is wrong with a macro of the project's own is told of the macro.
         if macro["package_name"] == self._own and not is_shared(macro):
             return None
-        chain = self._chain(macro)
-        return self._runs(shown, chain) if chain else None
+        way = self._chain(macro)
+        return self._runs(shown, way) if way else None
 
     @staticmethod
-    def _runs(shown: str, chain: tuple[str, ...]) -> tuple[str, str]:
-        return f"calls `{shown}`, which comes to " + " → ".join(
-            f"`{name}`" for name in chain[1:]
-        ), _WITHOUT_SQL
+    def _runs(shown: str, way: tuple[str, ...]) -> tuple[str, str]:
+        return f"calls `{shown}`, which comes to " + " → ".join(f"`{name}`" for name in way[1:]), _WITHOUT_SQL
 
     # -- the graph of macros
 
@@ -260,29 +259,39 @@ class _Rules:
 
     def _chain(self, macro: Mapping[str, Any]) -> tuple[str, ...]:
         """Return by which calls a macro comes to running SQL, itself first; empty if it does not."""
-        unique_id = str(macro["unique_id"])
-        if unique_id not in self._chains:
-            self._chains[unique_id] = ()  # of macros that call each other one is asked first
-            found = self._runs_itself(macro)
-            below = () if found else self._called_by(macro)
-            for called in below:
-                if found := self._chain(called):
+        first = str(macro["unique_id"])
+        if first not in self._chains:
+            self._chains[first] = ()
+            ways: dict[str, tuple[str, ...]] = {first: (str(macro["name"]),)}
+            waiting = [macro]
+            for one in waiting:  # nearest first; some call each other
+                way = ways[str(one["unique_id"])]
+                if found := self._runs_itself(one):
+                    self._chains[first] = (*way, found)
                     break
-            self._chains[unique_id] = (str(macro["name"]), *found) if found else ()
-        return self._chains[unique_id]
+                for called in self._called_by(one):
+                    if called["unique_id"] not in ways:
+                        ways[str(called["unique_id"])] = (*way, str(called["name"]))
+                        waiting.append(called)
+        return self._chains[first]
 
-    def _runs_itself(self, macro: Mapping[str, Any]) -> tuple[str, ...]:
+    def _runs_itself(self, macro: Mapping[str, Any]) -> str:
+        """Return by what a macro itself runs SQL, other macros aside; "" if it does not."""
         text = str(macro["macro_sql"])
         if not self._is_a_packages(macro):
             parts = [part for part in _OF_THE_ADAPTER.findall(text) if part not in PARTS["adapter"]]
-            parts = [f"adapter.{part}" for part in parts]
-            parts += [name for found in _RUNS_ANYTHING.findall(text) for name in found if name]
-            return tuple(parts[:1])
+            names = (name for found in _RUNS_ANYTHING.findall(text) for name in found if name)
+            return next(chain((f"adapter.{part}" for part in parts), names), "")
         for use in self._texts.uses(text):
             known = self._by_name(use.name, macro["package_name"]) or use.name in self._packages
-            if not known and (said := self._said_of(use, str(macro["package_name"]))):
-                return (said[0].partition("`")[2].partition("`")[0] or said[0],)
-        return ()
+            whole = use.called and bool(use.part) == (use.name in self._packages)
+            if (known and whole) or (use.dispatched and "?" not in use.dispatched):
+                continue
+            if known:  # handed on, or a part of it taken
+                return use.name
+            if said := self._said_of(use, str(macro["package_name"])):
+                return said[0].partition("`")[2].partition("`")[0] or said[0]
+        return ""
 
     def _called_by(self, macro: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         macros = self._content["macros"]

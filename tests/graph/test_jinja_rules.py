@@ -77,6 +77,10 @@ TEXTS = {
     "a package's macro": ("{{ handy.values_of('raw.orders') }}", "calls `handy.values_of`, which comes to"),
     "a package's macro that calls one": ("{{ handy.spine(1, 2) }}", "calls `handy.spine`, which comes to"),
     "a package's macro by dispatch": ("{{ adapter.dispatch('spine', 'handy')(1, 2) }}", "calls `spine`"),
+    "macros of a package that call each other": ("{{ handy.round(1) }}", "calls `handy.round`, which"),
+    "the other of them": ("{{ handy.about(1) }}", "calls `handy.about`, which comes to `values_of`"),
+    "a package's macro with another name for all of dbt": ("{{ handy.all_of_dbt() }}", "comes to `dbt`"),
+    "a package's macro by the context of one": ("{{ handy.by_its_context() }}", "comes to `to_type`"),
     "a package's macro that computes": ("{{ handy.computed('x') }}", "calls `handy.computed`"),
 }  # fmt: skip
 # Where a text can stand, as the file that has it.
@@ -111,6 +115,10 @@ HANDY = """
 {% macro star(of) %}
 {% for column in adapter.get_columns_in_relation(of) %}{{ column.name }}{% endfor %}*
 {% endmacro %}
+{% macro round(a) %}{{ handy.about(a) if a }}{% endmacro %}
+{% macro about(a) %}{{ handy.round(a) if a }}{{ handy.values_of(a) }}{% endmacro %}
+{% macro all_of_dbt() %}{% set d = dbt %}{{ d.run_query(1) }}{% endmacro %}
+{% macro by_its_context() %}{{ to_type.context['run_query'](1) }}{% endmacro %}
 {% macro snowflake__dateadd(a, b, c) %}never here{% endmacro %}
 {% test positive(model, column_name) %}select * from {{ model }} where {{ column_name }} < 0{% endtest %}
 {% test unique_combination_of_columns(model, combination_of_columns) %}select 1 where false{% endtest %}

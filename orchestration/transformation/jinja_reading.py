@@ -6,7 +6,9 @@ how a text is read. Does not belong here: what of it may be used (`jinja_rules`)
 
 import hashlib
 import json
+import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
@@ -76,7 +78,8 @@ class JinjaTexts:
         """Write down what was asked for since, if any of it was new."""
         if self._new:
             self._record.parent.mkdir(parents=True, exist_ok=True)
-            writing = self._record.with_suffix(".writing")
+            # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
+            writing = self._record.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
             writing.write_text(json.dumps(self._asked))
             writing.replace(self._record)
 

@@ -1,0 +1,208 @@
+"""What may be shown of a text that others wrote, where classified values are near.
+
+Engines, readers of files, dbt, Great Expectations, drivers and vendors quote values in what they say, each in
+a form of its own: as they are, shortened, URL-encoded, as JSON, as an address of something. No list of what to
+take out is ever complete. So it is the other way round: where anything classified is near, a text keeps the
+words that are known to be none of the data (technical words, codes made of them, the project's own names, a
+status, a line's number), and `…` stands for all others.
+
+Belongs here: that decision, and the errors that hold such texts. Does not belong here: what is near
+(`project` knows what is classified), secrets of connections (`delivery.destinations.errors`).
+"""
+
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from string import punctuation
+
+HIDDEN = "…"
+_NOTE = f" ({HIDDEN} is not shown: classified values are near)"
+# What comes between words; all other signs are part of one, so that an address is one word.
+_PARTS = re.compile(r"""([\s"'`{}\[\]();,=<>|\\]+)""")
+_HIDDEN_RUN = re.compile(rf"{HIDDEN}(?:[^\w{HIDDEN}]*{HIDDEN})+")
+_PARTS_OF_CODE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+# A number is shown where the word before it, or after it, says what it counts, and only a short one.
+_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){0,2}|[0-9]{1,6}")
+_STATUS, _STATE = re.compile(r"[1-5][0-9]{2}"), re.compile(r"[0-9A-Z]{5}")
+_NUMBERED = frozenset(("line", "row", "lines", "rows", "column", "batch", "record", "place"))
+_COUNTED = frozenset(
+    (
+        "rows", "row", "times", "requests", "files", "records", "columns", "fields", "keys", "lines", "characters",
+        "minutes", "hours", "attempts", "refused",
+    )
+)  # fmt: skip
+# No word here is a name of a person or a place, or says anything of one.
+_TECHNICAL = """
+    a abort aborted about above absent accept accepted access account active address addresses after again
+    aggregate all allocated allocation allow allowed already also altered ambiguous an and another answer
+    answered answers any app app's append application archive are argument arguments array arrow as ascii
+    assert at attempt attempts attribute attributes auth authorization available avro azure bad bag base
+    batch be because been before begins being below beyond bigger bigint binary bind binder bit blob body
+    bool boolean both bounds braze bulk but by byte bytes call can't cancelled cannot cascade cast catalog
+    catalogue cell cells certificate change changed character characters check checks chunk closed cluster
+    code column columns compilation compile compiled complete completed compressed concurrent conflict
+    connect connection constraint contain contains content contract conversion convert converted converting
+    copy corrupt could couldn't count credentials csv cursor custom cut cycle daily damaged data database
+    date datetime dbt deadlock decimal declared decode deduplicate deduplicated deeper default deflate
+    delete deleted delivered delivery denied dependency dependent deserialization destination detail details
+    dialect did differ different digest digits disabled disk division do does doesn't done double dropped
+    duckdb duplicate duplicated duplicates dynamic each email empty encoded encoding encrypted end ended
+    endpoint ends engine entity enum error errors evaluate evaluated evaluation event events exceed exceeded
+    exceeds excel exception execute execution exist existing exists expect expectation expectations expected
+    expire expired expires expression expressions extension external fail failed fails failure false fatal
+    fetch file files filter first fits flag float float4 float8 for forbidden foreign foreign_key format
+    found from full function gateway gave generic given gives gone good great greater group gzip has hash
+    have header header's hold holds host hour hours http hubspot hugeint i id identifier identity ids if
+    ignored implicit in inactive incompatible incomplete index inf infinity ingest ingested ingestion inner
+    input insert inserted inside instead insufficient int int16 int32 int64 int8 integer integers interface
+    internal interval into invalid io is isn't it item its job json key keys kind know known kusto
+    kustoservice lacks large last least left length less let limit limits line lines list literal lock
+    locked long longer lookup lost malformed many map mapped mapping match matched matches maximum member
+    memory merge message method minimum minute minutes mismatch missing mode model modified more most move
+    multiple must name named names nan needs nested network never no nobody none nonexistent nor not
+    notfound nothing null nullable nulls number numbers numeric object objects of off offset on one ones
+    only open operation option or order other out out_of_memory outside overflow overwritten packed pages
+    panic parameter parameters parquet parse parsed parser part partition password path pattern payload per
+    permanent permission pickle place plan planned postgres precision present primary privilege processed
+    processing project properties property protocol provided psycopg pyarrow query queue queued queues quota
+    quote quoted range rate reached reaching read reader reads real reason recognized record records
+    reference referenced refused regex region regular reject rejected relation renamed repeated request
+    requests require required reset resource response result results resume resumed retry role rollback
+    rolled row rows rule runtime said salesforce same scalar scale schema scope second seconds see segment
+    self sends sent sequence serialize serialized server service session sets settled several shape sheet
+    short should sign signature signed signs size skipped sluice small smaller smallint snappy snapshot
+    socket some somebody source spaces specified spent sql sqlstate stack stamp stands statement status
+    stopped storage stored stream string string's strings struct structure stumbled stumbles subquery
+    success syntax system table tables taken tar target temporary test text than that the their them then
+    there they this throttled time time64 timed timeout times timestamp timestamptz tinyint to today token
+    too took trailing transaction transient tried trigger true truncate truncated trusted try tuple twice
+    two type typed types tz ubigint uint16 uint32 uint64 uint8 uinteger unable unanswered unauthorized
+    unavailable undefined unexpected unhandled unicode unique unknown unmatched unpacked unprocessable
+    unreachable unreadable unrecognized unsupported until unwritable up update updated upsert url use used
+    user user's utf utf8 uuid valid validate validation value values varchar varying vendor vendor's version
+    view violates violation waited was webhook were what when where which whole width with within without
+    word writable write written wrong xml yaml year you your zero zip zstd
+"""
+_KNOWN = frozenset(_TECHNICAL.split()) | _NUMBERED | _COUNTED
+
+
+@dataclass(frozen=True)
+class Near:
+    """What is near a text: whether any classified value is, and the names that are the project's own.
+
+    `names` are of columns, fields, tables and files: they stand in the project's files and not in its data.
+    """
+
+    classified: bool = False
+    names: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @cached_property
+    def folded(self) -> frozenset[str]:
+        """The names without regard to case."""
+        return frozenset(name.casefold() for name in self.names)
+
+    def beside(self, others: Iterable["Near"]) -> "Near":
+        """Return what is near a text that may quote values of these as well."""
+        every = [self, *others]
+        return Near(any(one.classified for one in every), frozenset().union(*(one.names for one in every)))
+
+    def knowing(self, names: Iterable[str]) -> "Near":
+        """Return the same with more names."""
+        return Near(self.classified, self.names | set(names))
+
+
+def names_in_code(code: str) -> set[str]:
+    """Return the names in SQL or a template as it lies in the project: no literal and no comment."""
+    return set(_NAME.findall(_LITERAL.sub(" ", code)))
+
+
+def shown(text: object, near: Near) -> str:
+    """Return what may be shown of a text (or an error) that others wrote.
+
+    All of it where nothing classified is near, otherwise the words that are known to be none of the data, on
+    one line. A text that was shown once comes out the same.
+    """
+    whole = str(text)
+    if not near.classified:
+        return whole
+    parts = _PARTS.split(whole.strip().removesuffix(_NOTE.strip()))
+    words = parts[::2]
+    kept: list[str] = []
+    for place, word in enumerate(words):
+        before = words[place - 1].strip(punctuation) if place else ""
+        after = words[place + 1].strip(punctuation) if place + 1 < len(words) else ""
+        kept.append(word if _is_known(word, before, after, near) else HIDDEN)
+        if 2 * place + 1 < len(parts):
+            kept.append(parts[2 * place + 1])
+    told = _HIDDEN_RUN.sub(HIDDEN, " ".join("".join(kept).split()))
+    return f"{told}{_NOTE}" if HIDDEN in told else told
+
+
+class Undisclosed(Exception):
+    """An error whose text might quote classified values; it says what may be shown of it."""
+
+
+@contextmanager
+def showing_errors(near: Near) -> Generator[None]:
+    """Let no error out of the block that quotes a classified value, in its text or in what it came of.
+
+    Errors of this platform and of Dagster say what is theirs to say, and come out alone: what they came of is
+    cut off, as whoever shows an error shows that as well.
+
+    Raises:
+        Undisclosed: any other error came up, and something classified is near.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not near.classified:
+            raise
+        told = _told(error, near)
+    else:
+        return
+    # Outside the handler: inside, the error would be the context of what is raised.
+    raise told from None
+
+
+def _told(error: Exception, near: Near) -> Exception:
+    if type(error).__module__.partition(".")[0] in ("orchestration", "dagster"):
+        error.__cause__ = error.__context__ = None
+        return error
+    told = Undisclosed(f"{type(error).__name__}: {shown(error, near)}")
+    return told.with_traceback(error.__traceback__)
+
+
+def _is_known(word: str, before: str, after: str, near: Near) -> bool:
+    core = word.strip(punctuation)
+    if not core:
+        return word.isascii()
+    if before.upper() == "SQLSTATE" and _STATE.fullmatch(core):
+        return True
+    if _NUMBER.fullmatch(core):
+        if before.upper() == "HTTP" and _STATUS.fullmatch(core):
+            return True
+        return before.lower() in _NUMBERED or after.lower() in _COUNTED
+    if _is_name(word, near) or _is_name(core, near):
+        return True
+    return core.casefold() in _KNOWN or _is_code(core)
+
+
+def _is_name(word: str, near: Near) -> bool:
+    folded = word.casefold()
+    return folded in near.folded or ("." in folded and all(part in near.folded for part in folded.split(".")))
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word is made of known words alone, as `DUPLICATE_VALUE` and `ConversionException` are."""
+    if not word.isascii():
+        return False
+    parts = _PARTS_OF_CODE.findall(word)
+    return (
+        len(parts) > 1
+        and "".join(parts) == re.sub(r"[_.-]", "", word)
+        and all(part.casefold() in _KNOWN for part in parts)
+    )

@@ -72,14 +72,17 @@ def _build(deployment: Deployment, project: Project) -> dg.Definitions:
         project.manifest,
         lineage,
         project.test_places,
+        project.near,
     )
     checks = TableChecks(deployment, tests, project.suite_targets())
     loaded = ingestion_assets(deployment, checks, identity, project.contracts, lineage, partitions_of)
     built = dbt_assets(deployment, gate, checks, identity, project.manifest, lineage, partitions_of)
-    sent = export_assets(deployment, gate, identity, project.lineage, project.exports, models, partitions_of)
+    sent = export_assets(
+        deployment, gate, identity, project.lineage, project.exports, models, partitions_of, project.near
+    )
     compared = reconciled_checks(
         deployment,
-        targets(project.lineage, project.exports, models),
+        targets(project.lineage, project.exports, models, project.near),
         project.classified_columns,
         partitions_of,
     )

@@ -29,6 +29,7 @@ from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.settings import Settings
+from orchestration.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
 from orchestration.transformation.manifest import (
@@ -94,6 +95,37 @@ class Project:
             )
             classified[node.relation] = inherited | node.classified
         return classified
+
+    def near(self, relation: str) -> Near:
+        """Return what is near a text that may quote the rows of a table; the names are all of the project."""
+        if not self.classified_columns.get(relation):
+            return NOTHING_CLASSIFIED
+        return Near(True, self._names | self._names_in_code.get(relation, frozenset()))
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Columns, fields, tables, models and files, by the names that the project's files give them."""
+        names = {*self.exports, *self.lineage.tables}
+        names.update(part for relation in self.lineage.tables for part in relation.split("."))
+        for contract in self.contracts.values():
+            names |= contract.near.names
+        for node in self.manifest.nodes.values():
+            # dbt tells a file without the folder of its project.
+            names |= {node.unique_id, node.name, node.file, node.file.partition("/")[2], *node.columns}
+        for export in self.exports.values():
+            columns = self.node_of(export).columns
+            names.update(export.field(column) for column in columns)
+            names |= {export.spec.model, export.spec.destination.object}
+        return frozenset(names)
+
+    @cached_property
+    def _names_in_code(self) -> dict[str, frozenset[str]]:
+        """{relation: names in the code of its model}: of columns that no YAML describes, and of CTEs."""
+        nodes = self.manifest.content["nodes"]
+        return {
+            node.relation: frozenset(names_in_code(str(nodes[node.unique_id].get("raw_code") or "")))
+            for node in self.manifest.nodes.values()
+        }
 
     def _raw_targets(self) -> Iterator[SuiteTarget]:
         for contract in self.contracts.values():

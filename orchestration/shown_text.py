@@ -1,10 +1,10 @@
 """What may be shown of a text that others wrote, where classified values are near.
 
 Engines, readers of files, dbt, Great Expectations, drivers and vendors quote values in what they say, each in
-a form of its own: as they are, shortened, URL-encoded, as JSON, as an address of something. No list of what to
-take out is ever complete. So it is the other way round: where anything classified is near, a text keeps the
-words that are known to be none of the data (technical words, codes made of them, the project's own names, a
-status, a line's number), and `…` stands for all others.
+a form of its own: as they are, shortened, URL-encoded, as JSON, as an address of something. No list of what
+to take out is ever complete. So it is the other way round: where anything classified is near, a text keeps
+the words that are known to be none of the data (technical words, codes made of them, the project's own names,
+a status, a line's number), and `…` stands for all others.
 
 Belongs here: that decision, and the errors that hold such texts. Does not belong here: what is near
 (`project` knows what is classified), secrets of connections (`delivery.destinations.errors`).
@@ -31,8 +31,8 @@ _STATUS, _STATE = re.compile(r"[1-5][0-9]{2}"), re.compile(r"[0-9A-Z]{5}")
 _NUMBERED = frozenset(("line", "row", "lines", "rows", "column", "batch", "record", "place"))
 _COUNTED = frozenset(
     (
-        "rows", "row", "times", "requests", "files", "records", "columns", "fields", "keys", "lines", "characters",
-        "minutes", "hours", "attempts", "refused",
+        "rows", "row", "times", "requests", "files", "records", "columns", "fields", "keys", "lines",
+        "characters", "minutes", "hours", "attempts", "refused",
     )
 )  # fmt: skip
 # No word here is a name of a person or a place, or says anything of one.
@@ -107,12 +107,19 @@ class Near:
 
     def beside(self, others: Iterable["Near"]) -> "Near":
         """Return what is near a text that may quote values of these as well."""
-        every = [self, *others]
+        every = [one for one in (self, *others) if one.classified]
+        if len(every) < 2:
+            return every[0] if every else self
         return Near(any(one.classified for one in every), frozenset().union(*(one.names for one in every)))
 
     def knowing(self, names: Iterable[str]) -> "Near":
         """Return the same with more names."""
+        if not self.classified:
+            return self
         return Near(self.classified, self.names | set(names))
+
+
+NOTHING_CLASSIFIED = Near()
 
 
 def names_in_code(code: str) -> set[str]:
@@ -140,6 +147,13 @@ def shown(text: object, near: Near) -> str:
             kept.append(parts[2 * place + 1])
     told = _HIDDEN_RUN.sub(HIDDEN, " ".join("".join(kept).split()))
     return f"{told}{_NOTE}" if HIDDEN in told else told
+
+
+def shown_code(code: str, near: Near) -> str:
+    """Return what may be shown of a code of an error: a status and known words, or `…` for the whole."""
+    if not near.classified or _STATUS.fullmatch(code):
+        return code
+    return HIDDEN if HIDDEN in shown(code, near) else code
 
 
 class Undisclosed(Exception):

@@ -160,7 +160,11 @@ def test_result(table: Table, test: DataTest, result: DbtResult, tested: Tested)
         description=said_of(result),
         metadata={
             "failing rows": result.failures or 0,
-            "compiled SQL": dg.MetadataValue.md(f"```sql\n{result.compiled_code}\n```"),
+            "compiled SQL": dg.MetadataValue.md(
+                "not shown: values of classified columns may stand in it"
+                if test.near.classified
+                else f"```sql\n{result.compiled_code}\n```"
+            ),
             "version of the table": tested.version,
         },
     )

@@ -12,6 +12,7 @@ from orchestration.contracts.reading import ReadOptions
 from orchestration.contracts.shape import ShapePolicies
 from orchestration.freshness import DAY, overdue_after
 from orchestration.partitions import Grain, Partitioning
+from orchestration.shown_text import Near
 from orchestration.yaml_files import YamlFile
 
 # The check on a raw table that says its drop was as agreed.
@@ -97,6 +98,12 @@ class SourceContract:
     def classified(self) -> frozenset[str]:
         """The columns whose values are not for everybody, by the contract's `classification`."""
         return frozenset(column.name for column in self.columns if column.classified)
+
+    @cached_property
+    def near(self) -> Near:
+        """What is near a text that may quote the values of a drop."""
+        names = {name for column in self.columns for name in (column.name, column.header, *column.aliases)}
+        return Near(bool(self.classified), frozenset({*names, self.name, self.relation, self.file.name}))
 
     @cached_property
     def rules_digest(self) -> str:

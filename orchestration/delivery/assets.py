@@ -1,6 +1,6 @@
 """An export -> the asset that delivers it, with the gate and the delivery itself as its checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from orchestration.lineage import Lineage
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed
+from orchestration.shown_text import Near, showing_errors
 from orchestration.state.records import DeliveryKind
 from orchestration.steps import told_of_changes
 
@@ -40,20 +41,24 @@ def export_assets(
     exports: Mapping[str, Export],
     tables: Mapping[str, tuple[str, str]],
     partitions_of: PartitionsOf,
+    near: Callable[[str], Near],
 ) -> list[dg.AssetsDefinition]:
     """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
     return [
         _export_asset(deployment, gate, project, target, partitions_of)
-        for target in targets(lineage, exports, tables).values()
+        for target in targets(lineage, exports, tables, near).values()
     ]
 
 
 def targets(
-    lineage: Lineage, exports: Mapping[str, Export], tables: Mapping[str, tuple[str, str]]
+    lineage: Lineage,
+    exports: Mapping[str, Export],
+    tables: Mapping[str, tuple[str, str]],
+    near: Callable[[str], Near],
 ) -> dict[str, Target]:
-    """Return each export with the table that it sends."""
+    """Return each export with the table that it sends; `near` returns what is near the rows of a table."""
     return {
-        name: Target(export, lineage.tables[tables[name][0]], tables[name][1])
+        name: Target(export, lineage.tables[tables[name][0]], tables[name][1], near(tables[name][0]))
         for name, export in exports.items()
     }
 
@@ -101,6 +106,12 @@ def _export_asset(
 
     @dg.multi_asset(name=f"deliver__{export.name}", specs=[spec], check_specs=checks)
     def deliver(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.AssetObservation]:
+        with showing_errors(target.near):
+            yield from steps(context)
+
+    def steps(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult | dg.AssetObservation]:
         partition_key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED

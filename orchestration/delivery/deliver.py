@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
+from orchestration.delivery.discretion import discreet
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
@@ -25,6 +26,7 @@ from orchestration.partitions import place
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed, GateReport
 from orchestration.settings import Settings
+from orchestration.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.state.records import Delivery, DeliveryKind, Hold
 from orchestration.warehouse.engine import quoted
 from orchestration.warehouse.slices import partition_bounds, partition_condition
@@ -58,11 +60,15 @@ class NotDelivered(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """An export and the table that it sends: its model, and the column that cuts it into partitions."""
+    """An export and the table that it sends: its model, and the column that cuts it into partitions.
+
+    `near` is what a destination may quote of the rows.
+    """
 
     export: Export
     table: Table
     partition_column: str
+    near: Near = NOTHING_CLASSIFIED
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ def deliver_partition(
             connection.execute("rollback")
 
     try:
-        destination = destination_of(deployment, export)
+        destination = destination_of(deployment, export, target.near)
         engine = DeliveryEngine(store, deployment.settings.deliveries_dir, destination, run_id, log)
         outcome = engine.deliver(order_of(target, partition_key, kind), opening)
     except GateClosed as closed:
@@ -134,8 +140,10 @@ def deliver_partition(
     return Delivered(outcome, judged.report)
 
 
-def destination_of(deployment: Deployment, export: Export) -> Destination:
+def destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
     """Return an export's destination; nothing is opened yet.
+
+    `near` is what it may quote of the rows that are sent: it says what may be shown of them.
 
     Raises:
         NotConfigured: the deployment has no connection of that name.
@@ -145,7 +153,7 @@ def destination_of(deployment: Deployment, export: Export) -> Destination:
     url = deployment.settings.connection(stated.connection)
     if url is None:
         raise NotConfigured(export)
-    return build(stated.type, url, stated.object, stated.options)
+    return discreet(build(stated.type, url, stated.object, stated.options), near)
 
 
 def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:

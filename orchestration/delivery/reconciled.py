@@ -48,7 +48,7 @@ def reconcile_partition(
         NotConfigured: the deployment has no connection of that name.
         DeliveryError: the destination cannot be read.
     """
-    destination = destination_of(deployment, target.export)
+    destination = destination_of(deployment, target.export, target.near)
     folder = deployment.settings.deliveries_dir
     engine = DeliveryEngine(deployment.store, folder, destination, run_id, log)
     hidden = {target.export.field(column) for column in classified}

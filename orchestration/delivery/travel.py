@@ -115,7 +115,7 @@ def redeliver(
     engine = DeliveryEngine(
         deployment.store,
         deployment.settings.deliveries_dir,
-        destination_of(deployment, target.export),
+        destination_of(deployment, target.export, target.near),
         run_id,
         log,
     )

@@ -17,6 +17,7 @@ from orchestration.ingestion.staging import register_landed
 from orchestration.lineage import Lineage, Table
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
 from orchestration.project_identity import ProjectIdentity
+from orchestration.shown_text import showing_errors
 from orchestration.state.records import Build, Drop, Evidence
 from orchestration.steps import of_one_project
 from orchestration.table_checks import Said, TableChecks
@@ -163,6 +164,12 @@ def _ingestion_asset(
         name=f"load__{contract.name}", specs=[spec], check_specs=checks, can_subset=True, pool=POOL
     )
     def load(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with showing_errors(contract.near):
+            yield from steps(context)
+
+    def steps(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         partition_key = context.partition_key if partitioned else SNAPSHOT_PARTITION

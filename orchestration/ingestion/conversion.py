@@ -1,19 +1,14 @@
 """A drop's originals -> converted rows, in an engine of its own: the warehouse stays open meanwhile.
 
-Belongs here: the engine, its scratch directory, and mended rows that stand in for quarantined ones. Does not
+Belongs here: the engine, and mended rows that stand in for quarantined ones. Does not
 belong here: where the result goes (`load`).
 """
 
-import os
-import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
-
-import psutil
 
 from orchestration.areas import Area
 from orchestration.contracts.model import SourceContract
@@ -27,7 +22,7 @@ from orchestration.ingestion.convert import (
     any_twice,
     convert,
 )
-from orchestration.ingestion.formats.base import PlainFile, ReaderContext
+from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
 from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from orchestration.ingestion.formats.registry import open_reader
@@ -36,6 +31,7 @@ from orchestration.ingestion.masking import prepare_masking
 from orchestration.ingestion.originals import MENDED
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.shape import Shape, shape_of
+from orchestration.shown_text import showing_errors, shown
 from orchestration.state.records import Drop
 from orchestration.warehouse.engine import literal
 from orchestration.warehouse.object_storage import object_storage
@@ -77,6 +73,31 @@ def convert_drop(
         Unreadable: a file cannot be read at all.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
+    with _showing_errors(contract):
+        return _convert(deployment, contract, drop, area, landed, scratch, for_mending=for_mending)
+
+
+@contextmanager
+def _showing_errors(contract: SourceContract) -> Generator[None]:
+    """Let no error out that quotes a value, where the source has any that is classified."""
+    with showing_errors(contract.near):
+        try:
+            yield
+        except Unreadable as error:
+            rule = shown(error.rule, contract.near.knowing([error.file]))
+            raise Unreadable(error.file, rule) from None
+
+
+def _convert(
+    deployment: Deployment,
+    contract: SourceContract,
+    drop: Drop,
+    area: Area,
+    landed: Sequence[LandedFile],
+    scratch: Path,
+    *,
+    for_mending: bool,
+) -> Conversion:
     mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
     files = plain_files(
         area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
@@ -189,18 +210,3 @@ def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duc
         connection.execute(f"set temp_directory = {literal(str(scratch / 'engine'))}")
         with object_storage(connection, [area], deployment.settings.storage_access):
             yield connection
-
-
-@contextmanager
-def scratch_directory(folder: Path) -> Generator[Path]:
-    """Yield a directory for one conversion; clear those that killed processes left behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.iterdir():
-        owner = left.name.partition("-")[0]
-        if owner.isdigit() and int(owner) != os.getpid() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    made = Path(mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)

@@ -146,18 +146,24 @@ class Judgement:
         return f"list_filter([{', '.join(cases)}], lambda one: one is not null)"
 
     def raw(self) -> str:
-        """Return SQL of a row as the file has it, as JSON by header, classified values masked."""
+        """Return SQL of a row as the file has it, as JSON by header.
+
+        Where any column is classified, no value of any column is in it: a row that breaks a rule may be one
+        whose values stand a column further, and then a classified value is another column's.
+        """
         parts: list[str] = []
         for place, (column, name) in enumerate(zip(self.contract.columns, self.wanted, strict=False)):
             if name is None:
                 continue
             text = f"cast(c{place} as varchar)"
-            if column.classified and not self._for_mending:
+            if self.hides:
                 text = f"(case when c{place} is not null then '{REDACTED}' end)"
+                # What a file calls a column may be a value, too.
+                name = name if name in (column.header, *column.aliases) else column.header
             parts += [literal(name), text]
         return f"cast(json_object({', '.join(parts)}) as varchar)"
 
     @property
     def hides(self) -> bool:
-        """Whether a row that cannot be split into columns may hold what must not be shown."""
+        """Whether a row that breaks the contract may hold what must not be shown, in any column."""
         return not self._for_mending and bool(self.contract.classified)

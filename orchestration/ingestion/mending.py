@@ -13,11 +13,12 @@ from pathlib import Path
 
 from orchestration.contracts.model import SourceContract
 from orchestration.deployment import Deployment
-from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop, scratch_directory
+from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop
 from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
 from orchestration.ingestion.load import keep_drop
 from orchestration.ingestion.originals import MENDED, mended_path
 from orchestration.ingestion.staging import digest_of_several
+from orchestration.scratch import scratch_directory
 from orchestration.state.records import Drop, DropFile
 
 RULE_HEADER = "_rule"

@@ -14,6 +14,7 @@ from orchestration.contracts.shape import Policy
 from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.problems import nearest
+from orchestration.shown_text import HIDDEN
 
 _TECHNICAL = re.compile(r"[^a-z0-9]+")
 # Formats whose rows name their values: there is no order, and a key may be left out where it is NULL.
@@ -57,8 +58,8 @@ def shape_of(contract: SourceContract, columns: Mapping[PlainFile, Sequence[Foun
             raise DropRefused(
                 other_file.name,
                 [
-                    f"other columns than {file.name}: {_list(columns[other_file])}; expected the same in all"
-                    f" files of a drop: {_list(columns[file])}",
+                    f"other columns than {file.name}: {_list(contract, columns[other_file])}; expected the"
+                    f" same in all files of a drop: {_list(contract, columns[file])}",
                     f"ask {contract.asked} for a corrected drop",
                 ],
             )
@@ -128,7 +129,21 @@ class _Comparison:
     def _repeated(self) -> None:
         for name in dict.fromkeys(name for name in self._names if self._names.count(name) > 1):
             times = self._names.count(name)
-            self._refusals.append(f"line 1: column `{name}` stands {times} times; expected each name once")
+            self._refusals.append(
+                f"line 1: {self._called([name])} stands {times} times; expected each name once"
+            )
+
+    def _called(self, names: Sequence[str]) -> str:
+        """Return how columns of the file are called to people: by their names, or by their places.
+
+        A file without its header line has values where names are expected.
+        """
+        if all(_may_be_named(self._contract, name) for name in names):
+            return ", ".join(f"column `{name}`" for name in names)
+        places = ", ".join(str(self._names.index(name) + 1) for name in names)
+        if len(names) == 1:
+            return f"the column at place {places}, whose name is not shown,"
+        return f"{len(names)} columns, at places {places}, whose names are not shown:"
 
     def _renamed(self, found: dict[str, str | None], extra: list[str]) -> None:
         for column in self._contract.columns:
@@ -140,14 +155,16 @@ class _Comparison:
             if self._contract.shape.renamed_column is Policy.IGNORE:
                 found[column.name] = meant
                 extra.remove(meant)
-                self._warnings.append(
-                    f"column `{column.header}` is called `{meant}`: read as the column meant"
+                called = (
+                    f"called `{meant}`" if _may_be_named(self._contract, meant) else self._called([meant])
                 )
+                self._warnings.append(f"column `{column.header}` is {called}: read as the column meant")
             else:
                 extra.remove(meant)
                 found[column.name] = meant  # told here, and not as lost and new as well
+                there = f"`{meant}`" if _may_be_named(self._contract, meant) else self._called([meant])
                 self._refusals.append(
-                    f"line 1: column `{column.header}` is missing; `{meant}` stands in the file: renamed?"
+                    f"line 1: column `{column.header}` is missing; {there} stands in the file: renamed?"
                 )
 
     def _lost(self, found: Mapping[str, str | None], extra: Sequence[str]) -> None:
@@ -167,12 +184,16 @@ class _Comparison:
         policy = self._contract.shape.new_column
         added: dict[str, str] = {}
         taken = {column.name for column in self._contract.columns}
+        # Beside another change a new name is part of what is wrong.
+        refuses = policy is Policy.REFUSE or (self._refusals and policy is Policy.IGNORE)
+        if refuses and len(extra) > 1 and self._contract.near.classified:
+            self._refusals.append(f"line 1: {self._called(extra)} not in the contract")
+            return added
         for name in extra:
-            if policy is Policy.REFUSE or (self._refusals and policy is Policy.IGNORE):
-                # Beside another change a new name is part of what is wrong.
-                self._refusals.append(f"line 1: column `{name}` is not in the contract")
+            if refuses:
+                self._refusals.append(f"line 1: {self._called([name])} is not in the contract")
             elif policy is Policy.IGNORE:
-                self._warnings.append(f"column `{name}` is not in the contract: left out")
+                self._warnings.append(f"{self._called([name])} is not in the contract: left out")
             else:
                 made = _TECHNICAL.sub("_", name.lower()).strip("_") or "column"
                 made = made if made[0].isalpha() else f"c_{made}"
@@ -180,7 +201,10 @@ class _Comparison:
                     made += "_"
                 taken.add(made)
                 added[made] = name
-                self._warnings.append(f"column `{name}` is not in the contract: taken in as text, `{made}`")
+                as_what = f", `{made}`" if _may_be_named(self._contract, name) else ""
+                self._warnings.append(
+                    f"{self._called([name])} is not in the contract: taken in as text{as_what}"
+                )
         return added
 
     def _order(self, found: Mapping[str, str | None]) -> None:
@@ -188,7 +212,8 @@ class _Comparison:
         known = [name for name in self._names if name in set(expected)]
         if known == expected:
             return
-        said = f"columns stand in another order: {', '.join(self._names)}"
+        there = (name if _may_be_named(self._contract, name) else HIDDEN for name in self._names)
+        said = f"columns stand in another order: {', '.join(there)}"
         if self._contract.shape.changed_order is Policy.REFUSE:
             self._refusals.append(f"line 1: {said}")
         else:
@@ -228,5 +253,10 @@ def _same_letters(name: str, others: Sequence[str]) -> str | None:
     return next((other for other in others if wanted and _TECHNICAL.sub("", other.lower()) == wanted), None)
 
 
-def _list(columns: Sequence[FoundColumn]) -> str:
-    return ", ".join(column.name for column in columns)
+def _may_be_named(contract: SourceContract, name: str) -> bool:
+    """Whether what stands in a file for a column's name may be shown: it may be a value."""
+    return not contract.near.classified or name in contract.near.names
+
+
+def _list(contract: SourceContract, columns: Sequence[FoundColumn]) -> str:
+    return ", ".join(column.name if _may_be_named(contract, column.name) else HIDDEN for column in columns)

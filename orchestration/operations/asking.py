@@ -24,7 +24,12 @@ def target_of(project: Project, name: str) -> Target:
         raise ValueError(f"no export `{name}`; {did_you_mean(name, project.exports)}")
     export = project.exports[name]
     node = project.node_of(export)
-    return Target(export, project.lineage.tables[node.relation], node.partition_column or "")
+    return Target(
+        export,
+        project.lineage.tables[node.relation],
+        node.partition_column or "",
+        project.near(node.relation),
+    )
 
 
 def table_of(project: Project, relation: str) -> Table:

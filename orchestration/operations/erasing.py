@@ -67,7 +67,7 @@ def _erase(
     if not _concerned(deployment, target, request):
         return None
     try:
-        destination = destination_of(deployment, export)
+        destination = destination_of(deployment, export, target.near)
         folder = deployment.settings.deliveries_dir
         engine = DeliveryEngine(store, folder, destination, _RUN_ID, log)
         orders = _orders(target, [item.scope for item in known])

@@ -169,7 +169,11 @@ class _Judge:
 
         variables = partition_variables(table.partitioning, key)
         compiled = (
-            self._checks.tests.dbt.compiled(self._selectors[table.relation], variables).strip().rstrip(";")
+            self._checks.tests.dbt.compiled(
+                self._selectors[table.relation], variables, self._checks.tests.near(table.relation)
+            )
+            .strip()
+            .rstrip(";")
         )
         if not compiled:
             return False

@@ -17,6 +17,7 @@ from orchestration.lineage import Lineage, Table
 from orchestration.partitions import UNPARTITIONED
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.gate import Gate, GateClosed
+from orchestration.shown_text import Near, showing_errors
 from orchestration.state.records import Build
 from orchestration.steps import of_one_project
 from orchestration.table_checks import Said, TableChecks
@@ -95,6 +96,10 @@ class _Builder:
             built, tested = self._build(connection, node, table, key, names, run_id)
             return built, self._checks.judge(connection, table, key, names, run_id, tested)
 
+    def near(self, table: Table) -> Near:
+        """Return what is near a table, and what any of its tests reads."""
+        return self._checks.tests.near_tests(table, list(self._checks.tests.of(table.relation)))
+
     def judge(self, table: Table, key: str, names: Sequence[str], run_id: str) -> Said:
         """Judge a partition as it stands."""
         with self.deployment.warehouse.connect() as connection:
@@ -126,9 +131,10 @@ class _Builder:
                 node.selector,
                 tests.selectors(table, at_once),
                 partition_variables(table.partitioning, key),
+                tests.near_tests(table, at_once),
             )
         except DbtError as error:
-            raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from error
+            raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from None
         self._require_declared(connection, node, table, key, result.compiled_code)
         version = table_versions(connection, [node.relation])[(node.relation, key)]
         rows = partition_rows(node.relation, table.cut_by, table.partitioning, key)
@@ -188,6 +194,12 @@ def _model_asset(
         name="__".join(node.asset_key), specs=[spec], check_specs=checks, can_subset=True, pool=POOL
     )
     def build(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with showing_errors(builder.near(table)):
+            yield from steps(context)
+
+    def steps(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED

@@ -5,7 +5,7 @@ shows it (`assets`, `operations.judging`).
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from orchestration.dagster_partitions import PartitionsOf
 from orchestration.deployment import Deployment
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.sent_rows import sent_content
+from orchestration.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.state.records import Evidence, Inputs
 from orchestration.transformation.data_test_places import DataTestPlaces
 from orchestration.transformation.declared_reads import DeclaredReads
@@ -36,7 +37,7 @@ _QUOTED = re.compile(r"'[^']*'")
 class DataTest:
     """One data test of the table in whose step it runs; `rules` is a digest of its SQL and arguments.
 
-    `reads` are the other tables that it reads.
+    `reads` are the other tables that it reads, `near` is what its messages and its SQL may quote.
     """
 
     name: str
@@ -47,6 +48,7 @@ class DataTest:
     blocking: bool
     rules: str
     selector: str
+    near: Near = NOTHING_CLASSIFIED
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,12 @@ class DataTests:
         manifest: DbtManifest,
         lineage: Lineage,
         places: DataTestPlaces,
+        near: Callable[[str], Near] = lambda _: NOTHING_CLASSIFIED,
     ) -> None:
+        """`near` returns what is near the rows of a table."""
         self.dbt = dbt
         self.declared = DeclaredReads(manifest.content)
+        self.near = near
         self._deployment = deployment
         self._lineage = lineage
         self._tests: dict[str, dict[str, DataTest]] = {}
@@ -86,6 +91,9 @@ class DataTests:
                     blocking=blocks(test),
                     rules=manifest.digests.get(test["unique_id"], ""),
                     selector=full_name(test),
+                    near=near(relation)
+                    .beside(map(near, places.others[test["unique_id"]]))
+                    .knowing((test["name"], test["original_file_path"])),
                 )
                 self._tests.setdefault(relation, {})[found.name] = found
 
@@ -199,10 +207,16 @@ class DataTests:
         tests = self.of(table.relation)
         return [tests[name].selector for name in names]
 
+    def near_tests(self, table: Table, names: Sequence[str]) -> Near:
+        """Return what is near a table and what these of its tests read."""
+        tests = self.of(table.relation)
+        return self.near(table.relation).beside(tests[name].near for name in names)
+
     def _judge(self, table: Table, key: str, names: Sequence[str]) -> list[DbtResult]:
         """Run data tests; where dbt comes to none of them, each alone, so that none takes others along."""
         try:
-            return self.dbt.test(self.selectors(table, names), partition_variables(table.partitioning, key))
+            variables = partition_variables(table.partitioning, key)
+            return self.dbt.test(self.selectors(table, names), variables, self.near_tests(table, names))
         except DbtError as error:
             if len(names) > 1:
                 return [result for name in names for result in self._judge(table, key, [name])]

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from orchestration.problems import ProjectChanged
+from orchestration.scratch import scratch_directory
 from orchestration.settings import Settings
+from orchestration.shown_text import NOTHING_CLASSIFIED, Near, shown
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.project_files import record_parse, stamp_of, touched
 
@@ -68,15 +71,19 @@ class DbtProcess:
         record_parse(self._settings, self._manifest)
 
     def build(
-        self, name: str, tests: Sequence[str], variables: Mapping[str, str]
+        self, name: str, tests: Sequence[str], variables: Mapping[str, str], near: Near = NOTHING_CLASSIFIED
     ) -> tuple[DbtResult, list[DbtResult]]:
         """Build one model, seed or snapshot and run these of its data tests, in one call of dbt.
+
+        `near` is what its messages may quote.
 
         Raises:
             DbtError: dbt failed to build it; a failing test is a result, not an exception.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
-        results = self._invoke(["build", "--select", name, *tests, *_NOTHING_ELSE], variables, may_fail=True)
+        results = self._invoke(
+            ["build", "--select", name, *tests, *_NOTHING_ELSE], variables, near, may_fail=True
+        )
         tables = [result for result in results if result.unique_id.split(".")[0] in TABLE_RESOURCES]
         if len(tables) != 1:
             raise DbtError(f"dbt built {len(tables)} tables for `{name}`; expected one")
@@ -84,14 +91,14 @@ class DbtProcess:
             raise DbtError(tables[0].message)
         return tables[0], [result for result in results if result.unique_id.startswith("test.")]
 
-    def compiled(self, name: str, variables: Mapping[str, str]) -> str:
+    def compiled(self, name: str, variables: Mapping[str, str], near: Near = NOTHING_CLASSIFIED) -> str:
         """Return the SQL that builds a model, as dbt compiles it now; "" of a seed.
 
         Raises:
             DbtError: dbt could not compile it.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
-        results = self._invoke(["compile", "--select", name, "--no-inject-ephemeral-ctes"], variables)
+        results = self._invoke(["compile", "--select", name, "--no-inject-ephemeral-ctes"], variables, near)
         return next((result.compiled_code for result in results), "")
 
     def compiled_without_data(self, selectors: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
@@ -105,19 +112,22 @@ class DbtProcess:
         results = self._invoke(arguments, variables)
         return {result.unique_id: result.compiled_code for result in results}
 
-    def test(self, names: Sequence[str], variables: Mapping[str, str]) -> list[DbtResult]:
+    def test(
+        self, names: Sequence[str], variables: Mapping[str, str], near: Near = NOTHING_CLASSIFIED
+    ) -> list[DbtResult]:
         """Run data tests by name; a failing test is a result, not an exception.
 
         Raises:
             DbtError: dbt did not come to running them.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
-        return self._invoke(["test", "--select", *names, *_NOTHING_ELSE], variables, may_fail=True)
+        return self._invoke(["test", "--select", *names, *_NOTHING_ELSE], variables, near, may_fail=True)
 
     def _invoke(
         self,
         arguments: Sequence[str],
         variables: Mapping[str, str] | None = None,
+        near: Near = NOTHING_CLASSIFIED,
         *,
         may_fail: bool = False,
     ) -> list[DbtResult]:
@@ -137,16 +147,16 @@ class DbtProcess:
                 self._require_unchanged()
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
-                outcome = self._call(runner, arguments, variables)
+                outcome = self._call(runner, arguments, variables, near)
             finally:
                 _release_warehouse()
             if arguments[0] == "parse":
                 self._keep(self._checked(outcome, messages))
                 return []
             self._require_unchanged()
-        results = [_result(item) for item in _items(outcome)]
+        results = [_result(item, near) for item in _items(outcome)]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
-            raise DbtError(_message(outcome, messages, results))
+            raise DbtError(shown(_message(outcome, messages, results), near))
         return results
 
     def _parsed_again(self, runner: Any, messages: Sequence[str]) -> Any:
@@ -183,7 +193,30 @@ class DbtProcess:
         while len(_PARSED) > _MOST_PARSED:
             _PARSED.pop(next(iter(_PARSED)))
 
-    def _call(self, runner: Any, arguments: Sequence[str], variables: Mapping[str, str] | None) -> Any:
+    def _call(
+        self,
+        runner: Any,
+        arguments: Sequence[str],
+        variables: Mapping[str, str] | None,
+        near: Near = NOTHING_CLASSIFIED,
+    ) -> Any:
+        """Call dbt; where anything classified is near, it writes no log and leaves no compiled SQL behind.
+
+        Its log quotes values, and compiled SQL has those that a macro has asked the warehouse for.
+        """
+        if not near.classified:
+            return self._call_into(self._settings.dbt_target_dir, "info", runner, arguments, variables)
+        with scratch_directory(self._settings.data_dir / "scratch") as folder:
+            return self._call_into(folder, "none", runner, arguments, variables)
+
+    def _call_into(
+        self,
+        target: Path,
+        log_level: str,
+        runner: Any,
+        arguments: Sequence[str],
+        variables: Mapping[str, str] | None,
+    ) -> Any:
         settings = self._settings
         return runner.invoke(
             [
@@ -191,10 +224,10 @@ class DbtProcess:
                 *(["--vars", json.dumps(dict(variables))] if variables else []),
                 "--project-dir", str(settings.dbt_dir),
                 "--profiles-dir", str(settings.dbt_dir),
-                "--target-path", str(settings.dbt_target_dir),
+                "--target-path", str(target),
                 "--log-path", str(settings.data_dir / "dbt" / "logs"),
                 "--quiet", "--no-use-colors", "--no-version-check",
-                "--log-level", "none", "--log-level-file", "info",
+                "--log-level", "none", "--log-level-file", log_level,
                 # The manifest is on disk already, and results come back in memory: writing both anew
                 # takes longer than most models do.
                 *([] if arguments[0] == "parse" else ["--no-write-json", "--no-populate-cache"]),
@@ -260,12 +293,12 @@ def _items(outcome: Any) -> list[Any]:
     return list(getattr(outcome.result, "results", None) or [])
 
 
-def _result(item: Any) -> DbtResult:
+def _result(item: Any, near: Near) -> DbtResult:
     response = item.adapter_response or {}
     return DbtResult(
         unique_id=item.node.unique_id,
         status=str(item.status),
-        message=str(item.message or ""),
+        message=shown(item.message or "", near),
         failures=item.failures,
         rows_affected=response.get("rows_affected"),
         seconds=float(item.execution_time),

@@ -40,6 +40,7 @@ from orchestration.transformation.manifest import (
 )
 from orchestration.transformation.project_rules import dbt_problems
 from orchestration.transformation.shared_macros import macro_path_problems
+from orchestration.transformation.stored_failures import stored_failures_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 # How often the folders are read whose files change meanwhile.
@@ -195,6 +196,7 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     problems += macro_path_problems(settings, manifest.content)
     problems += dbt_problems(settings, manifest, contracts)
     problems += manifest.problems
+    problems += stored_failures_problems(settings, manifest)
     problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:

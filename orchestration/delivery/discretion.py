@@ -1,8 +1,8 @@
 """What a destination says, shown as far as it may be: vendors' answers repeat the rows that were sent.
 
 At the one place where a destination's words come in, whatever its kind: its errors, the reasons of refused
-rows, its progress. Belongs here: that. Does not belong here: what may be shown of a text (`shown_text`), secrets
-of the connection (`destinations.errors`).
+rows, its progress. Belongs here: that. Does not belong here: what may be shown of a text (`shown_text`),
+secrets of the connection (`destinations.errors`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

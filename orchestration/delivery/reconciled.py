@@ -18,6 +18,7 @@ from orchestration.delivery.reconcile import Reconciled, reconcile
 from orchestration.deployment import Deployment
 from orchestration.partitions import UNPARTITIONED
 from orchestration.quality.reporting import text_table
+from orchestration.shown_text import showing_errors
 
 RECONCILED_CHECK = "reconciled"
 
@@ -52,7 +53,8 @@ def reconcile_partition(
     folder = deployment.settings.deliveries_dir
     engine = DeliveryEngine(deployment.store, folder, destination, run_id, log)
     hidden = {target.export.field(column) for column in classified}
-    return reconcile(engine, order_of(target, partition_key), hidden)
+    with showing_errors(target.near):
+        return reconcile(engine, order_of(target, partition_key), hidden)
 
 
 def reconciled_checks(

@@ -18,6 +18,7 @@ from orchestration.delivery.order import Opened, Order, Outcome
 from orchestration.delivery.planning.content import Content, acknowledged_layers, columns_as, shard_fields
 from orchestration.delivery.preview import PREVIEWS, scratch
 from orchestration.deployment import Deployment
+from orchestration.shown_text import showing_errors
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted
@@ -121,7 +122,8 @@ def redeliver(
     )
     order = order_of(target, partition_key, DeliveryKind.REDELIVER)
     order = replace(order, asked_by=asked_by, reason=reason)
-    return redeliver_order(engine, order, moment)
+    with showing_errors(target.near):
+        return redeliver_order(engine, order, moment)
 
 
 def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> Outcome:

@@ -18,6 +18,7 @@ from orchestration.operations.check_events import check_evaluation
 from orchestration.problems import ProjectChanged
 from orchestration.project import Project
 from orchestration.quality.gate import Gate
+from orchestration.shown_text import showing_errors
 from orchestration.state.records import Build, Inputs
 from orchestration.table_checks import Said, TableChecks
 from orchestration.transformation.runner import DbtError
@@ -68,7 +69,8 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
             where = f"{relation} [{key}]" if key else relation
             context.log.info(f"{number} of {len(places)}: {where}")
             try:
-                said = judge_.partition(table, key)
+                with showing_errors(checks.tests.near_tests(table, list(checks.tests.of(relation)))):
+                    said = judge_.partition(table, key)
                 for result in said.results:
                     evaluation = check_evaluation(
                         context.instance,

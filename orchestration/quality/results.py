@@ -7,7 +7,8 @@ values of classified columns masked. Belongs here: writing and reading those tab
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.rule_results import RuleResult
@@ -90,5 +91,16 @@ def judged_versions(connection: "duckdb.DuckDBPyConnection", relation: str) -> s
 
 
 def masked(row: Mapping[str, Any], classified: Collection[str]) -> dict[str, Any]:
-    """Return a sample row with the values of classified columns hidden; an empty value stays empty."""
-    return {name: MASK if name in classified and value is not None else value for name, value in row.items()}
+    """Return a sample row with what may be classified hidden; an empty value stays empty.
+
+    That is every value of a classified column, and where there is one every text: where the fields of a row
+    are shifted, a column has the text of its neighbour. A number or a date is of its column's type, and stays.
+    """
+    return {
+        name: value if value is None or (name not in classified and _stays(value, classified)) else MASK
+        for name, value in row.items()
+    }
+
+
+def _stays(value: object, classified: Collection[str]) -> bool:
+    return not classified or isinstance(value, bool | int | float | Decimal | date)

@@ -4,6 +4,7 @@ Belongs here: judging, keeping what the rules said, and what it amounts to. Does
 shows it (`checks`), how a rule is judged (`judging`).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING
 
 from orchestration.deployment import Deployment
 from orchestration.quality import history, results
-from orchestration.quality.expectation_types import columns_read, reads_by_sql
+from orchestration.quality.expectation_types import columns_read
 from orchestration.quality.held_rows import HeldRows
 from orchestration.quality.judging import judge
 from orchestration.quality.parameters import Metric, ParameterProblem, parameters_in, references, resolved
 from orchestration.quality.pushdown.table import first_line
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule, SuiteTarget
+from orchestration.shown_text import Near, shown
 from orchestration.state.records import Evidence
 
 if TYPE_CHECKING:
     import duckdb
 
+_NAME = re.compile(r"[^\W\d]\w*")
 _HIDDEN = "not shown: the column is classified"
 _MANY_RULES = 3
 
@@ -261,19 +264,22 @@ def _with_note(result: RuleResult, note: str) -> RuleResult:
 
 
 def _masked(result: RuleResult, rule: Rule, classified: frozenset[str]) -> RuleResult:
-    """Hide what a result would show of classified columns: samples, observed values, engines' messages.
+    """Hide what a result would show of classified values: samples, observed values, engines' messages.
 
-    `rule` is the rule as it is written: its parameters name columns too.
+    `rule` is the rule as it is written: its parameters name columns too. Also a rule on another column shows
+    no text: where the fields of a row are shifted, that column has a classified value.
     """
+    if not classified:
+        return result
     sample = tuple(results.masked(row, classified) for row in result.sample)
     columns = {column for _, column in columns_read(rule.type, rule.kwargs)}
-    measured = {metric.column for metric in history.metrics_of(_parameters(rule))}
-    # An engine's message quotes values; which columns SQL reads is not known here.
-    quoted = bool((columns | measured) & classified) or (bool(classified) and reads_by_sql(rule.kwargs))
-    error = _HIDDEN if result.error and quoted else result.error
-    if not columns & classified:
-        return replace(result, sample=sample, error=error)
+    near = Near(True, classified | columns | set(_NAME.findall(str(rule.kwargs))))
+    error = None if result.error is None else shown(result.error, near)
     counted = result.failing_rows is not None
+    if not columns & classified:
+        numeric = counted or result.observed_value is not None
+        observed = result.observed if numeric else shown(result.observed, near)
+        return replace(result, sample=sample, observed=observed, error=error)
     return replace(
         result,
         sample=sample,

@@ -94,7 +94,7 @@ def masked(row: Mapping[str, Any], classified: Collection[str]) -> dict[str, Any
     """Return a sample row with what may be classified hidden; an empty value stays empty.
 
     That is every value of a classified column, and where there is one every text: where the fields of a row
-    are shifted, a column has the text of its neighbour. A number or a date is of its column's type, and stays.
+    are shifted, a column has its neighbour's text. A number or a date is of its column's type, and stays.
     """
     return {
         name: value if value is None or (name not in classified and _stays(value, classified)) else MASK

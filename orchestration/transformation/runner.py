@@ -29,8 +29,6 @@ _PARSED: dict[tuple[str, str], Any] = {}
 _MOST_PARSED = 4
 # A test that reads two models comes with both unless told not to; unit tests are for `make test`.
 _NOTHING_ELSE = ("--indirect-selection", "empty", "--exclude-resource-type", "unit_test")
-# What the project's files say of it is refused (`stored_failures`); the environment must not say it either.
-_STORES_NO_FAILURES = {"DBT_ENGINE_STORE_FAILURES": "false", "DBT_STORE_FAILURES": "false"}
 # The resources of a manifest that leave a table behind.
 TABLE_RESOURCES = ("model", "seed", "snapshot")
 
@@ -138,7 +136,7 @@ class DbtProcess:
         ease_dbt()
         settings = self._settings
         messages: list[str] = []
-        with _LOCK, _environment(settings.environment() | _STORES_NO_FAILURES):
+        with _LOCK, _environment(settings.environment()):
             settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
             if self._manifest is None and arguments[0] != "parse":
                 self._manifest = _PARSED.get(_project(settings))

@@ -1,12 +1,13 @@
 """Tables of failed rows, which dbt's `store_failures` makes: no test may leave one behind.
 
 Such a table holds rows that nobody has judged, all their columns in clear, in a schema where no masking, no
-erasure and no retention looks; and which columns it has, its test's SQL alone knows. So it is refused on every
-table, not on those with classified columns alone: a table may get one any day, or a test read another.
+erasure and no retention looks; and which columns it has, its test's SQL alone knows. So it is refused on
+every table, not on those with classified columns alone: a table may get one any day, or a test read another.
 
 Belongs here: finding where it is set. Does not belong here: what a test says (`data_tests`).
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.yaml_files import read_yaml
 
 _SETTING = "store_failures"
+_VARIABLES = ("DBT_ENGINE_STORE_FAILURES", "DBT_STORE_FAILURES")
 _PROJECT_FILE = "dbt_project/dbt_project.yml"
 _EXPECTED = (
     "failed rows that are counted and stored nowhere: their table would hold them in clear, and no masking,"
@@ -32,6 +34,13 @@ def stored_failures_problems(settings: Settings, manifest: DbtManifest) -> Itera
             f"`flags` say `{_SETTING}`: each data test would leave a table of its failed rows",
             expected=_EXPECTED, mend=f"remove `{_SETTING}` from `flags`", at=("flags", _SETTING),
         )  # fmt: skip
+    # A later change of it is noticed, as what dbt reads of the environment belongs to the parse.
+    for name in _VARIABLES:
+        if os.environ.get(name, "").lower() not in ("", "0", "f", "false", "n", "no", "off"):
+            yield Problem(
+                _PROJECT_FILE, 1, f"the variable {name} of the environment has each data test store its rows",
+                _EXPECTED, f"unset {name}",
+            )  # fmt: skip
     for test in manifest.tests():
         config = cast("Mapping[str, Any]", test["config"])
         if not (config.get(_SETTING) or config.get(f"{_SETTING}_as") in ("table", "view")):

@@ -65,6 +65,7 @@ class WebhookDouble:
         refuses: rows (their fields) that are refused one by one, under HTTP 207.
         poison: rows that make the whole request be answered with 422, without saying which.
         stumbles: rows that make the whole request be answered with 500, each time.
+        echoes: what is said of rows that are refused repeats them, as many a receiver's answer does.
         takes_seconds: how long each request is worked on.
         most_at_once: how many requests were worked on at a time, at most.
         misnumbers: is added to the number of every row that is refused one by one.
@@ -81,6 +82,7 @@ class WebhookDouble:
     refuses: Judge = field(default=lambda fields: False)
     poison: Judge = field(default=lambda fields: False)
     stumbles: Judge = field(default=lambda fields: False)
+    echoes: bool = False
     takes_seconds: float = 0.0
     most_at_once: int = 0
     misnumbers: int = 0
@@ -175,9 +177,9 @@ class WebhookDouble:
         if len({_text(row["key"]) for row in rows}) != len(rows):
             raise Answered(422, "a key stands twice in the request")
         if any(self.poison(row["fields"] or row["key"]) for row in rows):
-            raise Answered(422, "something in the rows is wrong")
+            raise Answered(422, self._said("something in the rows is wrong", rows))
         if any(self.stumbles(row["fields"] or row["key"]) for row in rows):
-            raise Answered(500, "internal server error")
+            raise Answered(500, self._said("internal server error", rows))
         self.changes += {row["change"] for row in rows}
         refused = [place for place, row in enumerate(rows) if self.refuses(row["fields"] or row["key"])]
         removed = sum(
@@ -191,10 +193,17 @@ class WebhookDouble:
         if body["complete"]:
             removed += self._complete(name, body)
         told = [
-            {"row": place + self.misnumbers, "code": "NOT_WANTED", "message": "this row is not wanted"}
+            {
+                "row": place + self.misnumbers,
+                "code": "NOT_WANTED",
+                "message": self._said("this row is not wanted", rows[place]),
+            }
             for place in refused
         ]
         return (207 if refused else 200), {"refused": told, "removed": removed}
+
+    def _said(self, words: str, of: Any) -> str:
+        return f"{words}: {json.dumps(of)} {of!r}" if self.echoes else words
 
     def _apply(self, name: str, body: Any, row: Any) -> int:
         """Add, change or remove one row; returns how many were removed."""

@@ -1,0 +1,261 @@
+"""Classified values stand nowhere but where data are kept, however something fails, and in whichever column.
+
+One source with classified columns, a day for each way to fail, a value of its own for each day; then all that
+was written is looked through: records, Dagster's storage, logs, quarantine, what was judged, Data Docs, and
+what commands print. Left out are the data: staging, originals, converted files, the warehouse's tables, plans.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from orchestration.contracts.dbt_sources import write_sources
+from orchestration.contracts.load import load_contracts
+from orchestration.settings import Settings
+from tests.canaries import found_below, found_in, told_by
+from tests.company import BAKERY, Company
+from tests.doubles.serving import serve
+from tests.doubles.webhook import WebhookDouble
+from tests.ingestion.door import column, contract
+
+pytestmark = pytest.mark.long
+HEADER = "No,Day,E-mail,Phone,Note,Visits"
+DATA = ("staging", "originals", "processing", "deliveries", "warehouse.duckdb", "outbox")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to fail: the day's file, where `{value}` is classified, and what is told of the failure.
+
+    `header` is the file's first line; `told` is said of the failure, `kept` are rows in quarantine.
+    """
+
+    lines: tuple[str, ...]
+    told: str
+    header: str = HEADER
+    kept: int = 0
+
+
+GOOD = "{day}-1,{day},{value},{value},fine,1"
+# The model, its tests, its suite and the receiver each stumble over a note of their own.
+WAYS: dict[str, Way] = {
+    "fields of a row are shifted, and it is quarantined": Way(
+        (GOOD, "{day}-2,{day},Otto,{value},{value},{value}"), "1 of 2 rows are in quarantine.guests", kept=1
+    ),
+    "a row cannot be split": Way(
+        (GOOD, "{day}-2,{day},{value},{value},{value},1,{value}"), "1 of 2 rows", kept=1
+    ),
+    "too many rows break the contract": Way(
+        tuple(f"{{day}}-{number},{{day}},{{value}},x,{{value}},{{value}}" for number in range(3)),
+        "3 of 3 rows break the contract", kept=3,
+    ),
+    "the header line is missing": Way(
+        ("{day}-2,{day},{value},x,fine,1",), "is the header line missing", "{day}-1,{day},{value},x,{value},1"
+    ),
+    "columns are called by values": Way((GOOD,), "not in the contract", HEADER + ",{value},{value} more"),
+    "a model does not convert a value": Way(
+        ("{day}-1,{day},{value},{value},convert {value},1",), "Conversion Error: Could not convert string"
+    ),
+    "a data test does not convert a value": Way(
+        ("{day}-1,{day},{value},{value},test {value},1",), "check `guests_can_be_tested` could not run"
+    ),
+    "a data test fails": Way(
+        ("{day}-1,{day},{value},{value},unwanted {value},1",), "guests_are_wanted"
+    ),
+    "a rule of the suite fails": Way(
+        ("{day}-1,{day},{value},{value},forbidden {value},1",),
+        "expect_column_values_to_not_match_regex(note)",
+    ),
+    "a rule of the suite shows values of a neighbour": Way(
+        ("{day}-1,{day},{value},{value},zz {value},1",), "expect_column_distinct_values_to_be_in_set"
+    ),
+    "a rule of the suite does not convert a value": Way(
+        ("{day}-1,{day},{value},{value},suite {value},1",), "unexpected_rows_expectation"
+    ),
+    "a receiver refuses a row and repeats it": Way(
+        ("{day}-1,{day},{value},{value},refuse {value},1",), "the destination refused 1 of 1 rows"
+    ),
+    "a receiver refuses a request and repeats it": Way(
+        ("{day}-1,{day},{value},{value},poison {value},1",), "the destination refused 1 of 1 rows"
+    ),
+}  # fmt: skip
+DAYS = {way: f"2024-01-{number:02}" for number, way in enumerate(WAYS, start=1)}
+VALUES = {way: f"zq{number:02}vkxw.kanarie@example.org" for number, way in enumerate(WAYS, start=1)}
+
+MODELS = """\
+models:
+  - name: stg_guests
+    description: Guests of the day.
+    columns:
+      - {name: business_date, description: The day.}
+      - {name: guest_number, description: The guest.}
+      - {name: email, description: The address.}
+      - {name: phone, description: The number.}
+      - {name: note, description: What the door ought to know.}
+      - {name: visits, description: How often so far.}
+  - name: exp_guests
+    description: Guests, for the door.
+    columns:
+      - {name: business_date, data_type: date, description: The day.}
+      - {name: guest_number, data_type: varchar, description: The guest.}
+      - {name: email, data_type: varchar, description: The address.}
+      - {name: note, data_type: varchar, description: What the door ought to know.}
+    data_tests:
+      - unique_combination_of_columns:
+          arguments: {combination_of_columns: [business_date, guest_number]}
+"""
+STAGING = """\
+select
+    guest_date as business_date,
+    guest_number,
+    email,
+    phone,
+    note,
+    case when note like 'convert%' then cast(email as integer) else visits end as visits
+from {{ source('raw', 'guests') }}
+where {{ in_partition('guest_date') }}
+"""
+EXPORT = """\
+select
+    business_date,
+    guest_number,
+    email,
+    note
+from {{ ref('stg_guests') }}
+where {{ in_partition('business_date') }}
+"""
+TESTS = {
+    "guests_can_be_tested": "note like 'test%' and cast(email as integer) > 0",
+    "guests_are_wanted": "note like 'unwanted%'",
+}
+SUITE = """\
+expectations:
+  - type: expect_table_row_count_to_be_between
+    kwargs: {min_value: 1, max_value: 100}
+  - type: expect_column_values_to_not_match_regex
+    kwargs: {column: note, regex: "^forbidden"}
+  - type: expect_column_values_to_not_match_regex
+    kwargs: {column: email, regex: "^forbidden"}
+  - type: expect_column_distinct_values_to_be_in_set
+    kwargs: {column: note, value_set: [fine]}
+    severity: warning
+  - type: unexpected_rows_expectation
+    kwargs:
+      unexpected_rows_query: select * from {batch} where note like 'suite%' and cast(email as integer) > 0
+"""
+EXPORT_FILE = """\
+model: exp_guests
+destination: {type: webhook, connection: door, object: guests}
+key: [business_date, guest_number]
+mode: upsert
+partitions: each
+owner: counter@bakery.example
+purpose: Tells the door who comes.
+classes: [internal, personal, public]
+"""
+
+
+def _project(folder: Path) -> None:
+    """Write the company: one source, one model, one export."""
+    shutil.copytree(BAKERY, folder)
+    for name in ("contracts", "expectations", "exports", "dbt_project/models"):
+        shutil.rmtree(folder / name)
+        (folder / name).mkdir()
+    said = contract(
+        column("guest_number", "VARCHAR", "No", required=True, primaryKey=True, primaryKeyPosition=1),
+        column("guest_date", "DATE", "Day", required=True, partitioned=True, partitionKeyPosition=1),
+        column("email", "VARCHAR", "E-mail", classification="personal"),
+        column("phone", "VARCHAR", "Phone", classification="secret"),
+        column("note", "VARCHAR", "Note"),
+        column("visits", "INTEGER", "Visits"),
+        path="guests/{date}.csv",
+        masking={"personal": "keep", "secret": "hash"},
+        quarantineLimit={"rows": 1},
+        owner="ovens@bakery.example",
+    )
+    said["id"] = said["name"] = said["schema"][0]["name"] = "guests"
+    (folder / "contracts/guests.odcs.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    models = folder / "dbt_project/models"
+    for stage, name, sql in (("staging", "stg_guests", STAGING), ("exports", "exp_guests", EXPORT)):
+        (models / stage).mkdir()
+        (models / stage / f"{name}.sql").write_text(sql)
+    (models / "_models.yml").write_text(MODELS)
+    (folder / "dbt_project/tests").mkdir()
+    for name, condition in TESTS.items():
+        day = "{{ in_partition('business_date') }}"
+        text = f"select * from {{{{ ref('stg_guests') }}}} where {condition} and {day}"
+        (folder / f"dbt_project/tests/{name}.sql").write_text(text)
+    (folder / "expectations/stg_guests.yml").write_text(SUITE)
+    (folder / "exports/exp_guests.yml").write_text(EXPORT_FILE)
+    contracts, problems = load_contracts(folder)
+    assert problems == []
+    write_sources(folder, contracts)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The company after all ways to fail, and what its commands have printed."""
+
+    company: Company
+    console: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
+    """A company at which a day has failed in each way."""
+    folder = tmp_path_factory.mktemp("guests")
+    _project(folder / "project")
+    double = WebhookDouble(secret=b"s3cret")
+    double.echoes = True
+    double.refuses = lambda fields: str(fields.get("note")).startswith("refuse")
+    double.poison = lambda fields: str(fields.get("note")).startswith("poison")
+    with serve(double.app) as address:
+        settings = Settings.load(
+            {"SLUICE_CONNECTION_DOOR": f"webhook://:s3cret@{address}",
+             "SLUICE_MASKING_KEY": "a key of these tests alone", "SLUICE_CHECK_RETRY": "0.01"},
+            project_dir=folder / "project", data_dir=folder / "data",
+        )  # fmt: skip
+        company = Company(settings, "", folder / "container")
+        for name, way in WAYS.items():
+            told = {"day": DAYS[name], "value": VALUES[name]}
+            company.land("guests", DAYS[name], "\n".join([way.header, *way.lines, ""]).format(**told))
+        printed = {
+            " ".join(command): "\n".join(map(str, company.sluice(*command)))
+            for command in (
+                ("run",), ("status",), ("quarantine", "guests", "--rows", "100"), ("rejected", "exp_guests"),
+                ("docs",),
+            )
+        }  # fmt: skip
+    yield Failed(company, printed)
+    company.deployment.store.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_classified_value_is_shown_nowhere(failed: Failed, way: str) -> None:
+    printed, data_dir = failed.console, failed.company.settings.data_dir
+    warehouse = failed.company.settings.warehouse_path
+    judged = told_by({warehouse: ["sluice"]}).decode()
+    assert WAYS[way].told in printed["run"] + judged
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        kept = connection.execute(
+            "select count(*) from quarantine.guests where _partition_key = ?", [DAYS[way]]
+        ).fetchone()
+    assert kept == (WAYS[way].kept,)
+    value = VALUES[way]
+    assert found_below(data_dir, [value], leave_out=DATA) == []
+    assert found_in(told_by({warehouse: ["quarantine", "sluice"]}), value) == []
+    assert {name: found for name, text in printed.items() if (found := found_in(text.encode(), value))} == {}
+
+
+def test_values_are_there_to_be_found(failed: Failed) -> None:
+    """The data that are left out hold them, so that the search has something to miss."""
+    data_dir = failed.company.settings.data_dir
+    for way, value in VALUES.items():
+        assert found_below(data_dir / "originals", [value]), way
+    loaded = told_by({failed.company.settings.warehouse_path: ["raw"]})
+    assert found_in(loaded, VALUES["a data test fails"])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _NAME = re.compile(r"[^\W\d]\w*")
+# A number, and what it counts: no text of a row.
+_MEASURED = re.compile(r"[-+]?[0-9][0-9.,e+-]*(?: rows?| %)?")
 _HIDDEN = "not shown: the column is classified"
 _MANY_RULES = 3
 
@@ -277,8 +279,8 @@ def _masked(result: RuleResult, rule: Rule, classified: frozenset[str]) -> RuleR
     error = None if result.error is None else shown(result.error, near)
     counted = result.failing_rows is not None
     if not columns & classified:
-        numeric = counted or result.observed_value is not None
-        observed = result.observed if numeric else shown(result.observed, near)
+        measured = result.observed_value is not None and _MEASURED.fullmatch(result.observed)
+        observed = result.observed if counted or measured else shown(result.observed, near)
         return replace(result, sample=sample, observed=observed, error=error)
     return replace(
         result,

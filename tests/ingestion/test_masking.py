@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,75 @@ def test_originals_are_what_came_in(tmp_path: Path) -> None:
     assert f"{DAY}.csv" in kept.path
     assert b"".join(at.deployment.originals.chunks(kept.path)).decode() == f"{HEADER}\n{ROW}\n"
     assert os.path.isdir(at.deployment.settings.data_dir / "originals")
+
+
+# A row whose fields are shifted, cut short, or right but for one: {what: (the row, its column and rule)}
+SHIFTED = {
+    "by one to the right": (
+        f"{SECRETS[1]},1,{SECRETS[0]},{SECRETS[1]},{SECRETS[2]},{SECRETS[3]}",
+        "column `id` does not hold INTEGER",
+    ),
+    "by one to the left": (
+        f"{','.join(SECRETS)},Ulm,",
+        "column `id` does not hold INTEGER",
+    ),
+    "two columns exchanged": (
+        f"1,{SECRETS[1]},{SECRETS[0]},{SECRETS[2]},Ulm,{SECRETS[3]}",
+        "column `email` does not match @",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", SHIFTED)
+def test_quarantine_shows_no_value_of_a_row_whose_fields_are_shifted(tmp_path: Path, way: str) -> None:
+    row, rule = SHIFTED[way]
+    at = door(tmp_path, customers(quarantineLimit={"rows": 1}))
+    loaded = at.load(f"{HEADER}\n{ROW}\n{row}\n")
+    [(line, told, raw)] = at.quarantine("line, rule, raw")
+    assert (loaded.rows, line, told) == (1, 3, rule)
+    assert set(json.loads(raw)) == set(HEADER.split(","))
+    assert set(json.loads(raw).values()) <= {"***", None}
+
+
+def test_quarantine_shows_a_row_where_nothing_is_classified(tmp_path: Path) -> None:
+    said = contract(
+        column("id", "INTEGER", required=True), column("town", "VARCHAR"), quarantineLimit={"rows": 1}
+    )
+    at = Door(tmp_path, said)
+    at.load("id,town\n1,Ulm\nx,Bonn\n")
+    assert [json.loads(raw) for (raw,) in at.quarantine("raw")] == [{"id": "x", "town": "Bonn"}]
+
+
+_DATA = f"7,{','.join(SECRETS)},Ulm"
+# What stands for the names of columns, under a policy: {what: (file, policies, what is told)}
+HEADERS: dict[str, tuple[str, dict[str, str], str]] = {
+    "no header line": (f"{_DATA}\n{ROW}\n", {}, "is the header line missing?"),
+    "no header line, new columns refused": (
+        f"{_DATA}\n{ROW}\n", {"newColumn": "refuse"}, "6 columns, at places 1, 2, 3, 4, 5, 6, whose",
+    ),
+    "no header line, columns may be lost and added": (
+        f"{_DATA}\n{ROW}\n", {"newColumn": "add", "lostColumn": "add"}, "is the header line missing?",
+    ),
+    "one value among the names": (
+        f"{HEADER},{SECRETS[0]}\n{ROW},x\n", {"newColumn": "refuse"}, "the column at place 7, whose",
+    ),
+    "a value twice": (
+        f"{HEADER},{SECRETS[0]},{SECRETS[0]}\n{ROW},x,x\n", {}, "the column at place 7, whose",
+    ),
+    "a value instead of a name": (f"id,email,name,iban,phone,{SECRETS[1]}\n{ROW}\n", {}, "`town` is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HEADERS)
+def test_what_stands_for_a_name_is_not_shown_near_classified_columns(tmp_path: Path, what: str) -> None:
+    text, policies, told = HEADERS[what]
+    said = "\n".join(door(tmp_path, customers(shapeChanges=policies or None)).refused(text))
+    assert told in said
+    assert [secret for secret in (*SECRETS, "Ulm", *SECRETS[1].split()) if secret in said] == []
+
+
+def test_a_new_name_is_shown_where_nothing_is_classified(tmp_path: Path) -> None:
+    said = contract(column("id", "INTEGER"), column("town", "VARCHAR"), shapeChanges={"newColumn": "refuse"})
+    assert "column `phone` is not in the contract" in "\n".join(
+        Door(tmp_path, said).refused("id,town,phone\n1,Ulm,2\n")
+    )

@@ -18,6 +18,7 @@ from orchestration.delivery.destinations.base import DeliveryError, Refused
 from orchestration.delivery.discretion import discreet
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near
 from tests.canaries import found_in
+from tests.doubles.kusto import Failed
 
 from .cases import Case, case_class
 from .journals import MemoryJournal
@@ -62,6 +63,10 @@ def _postgres(case: Any) -> None:
         connection.execute(_TRIGGER)
 
 
+def _adx(case: Any) -> None:
+    case.kusto.ingestion.faults.append(Failed("BadRequest_InvalidRow", f"invalid value of note: {ECHO}"))
+
+
 # {what: (destination, how it is made to say no, words that are to be shown)}
 WAYS: dict[str, tuple[str, Callable[[Any], None], str]] = {
     "a webhook refuses a row": ("webhook", _webhook_row, "this row is not"),
@@ -71,6 +76,7 @@ WAYS: dict[str, tuple[str, Callable[[Any], None], str]] = {
     "Braze refuses an event": ("braze_events", _braze, "invalid value of note"),
     "Salesforce refuses a record": ("salesforce", _salesforce, "duplicate value in Note__c"),
     "a bulk job refuses a record": ("salesforce_bulk", _salesforce, "duplicate value in Note__c"),
+    "Azure Data Explorer refuses a file": ("adx", _adx, "invalid value of note"),
     "Postgres refuses a row": ("postgres", _postgres, "SQLSTATE 23505"),
 }
 

@@ -35,59 +35,64 @@ _COUNTED = frozenset(
         "characters", "minutes", "hours", "attempts", "refused",
     )
 )  # fmt: skip
-# No word here is a name of a person or a place, or says anything of one.
+# Words of which none says anything of a person or a place by itself, though a rare name is spelled like one.
 _TECHNICAL = """
     a abort aborted about above absent accept accepted access account active address addresses after again
-    aggregate all allocated allocation allow allowed already also altered ambiguous an and anew another
-    answer answered answers any app app's append application archive are argument arguments array arrow as
-    ascii assert at attempt attempts attribute attributes auth authorization available avro azure bad bag
-    base batch be because been before begins being below beyond bigger bigint binary bind binder bit blob
-    body bool boolean both bounds braze bulk but by byte bytes calculated call can't cancelled cannot
-    cascade cast catalog catalogue cell cells certificate change changed character characters check checks
-    checksum chunk close closed cluster code codec column columns compilation compile compiled complete
-    completed compressed concurrent conflict connect connection constraint contain contains content contract
-    conversion convert converted converting copy correct corrupt could couldn't count crc credentials csv
-    cursor custom cut cycle daily damaged data database date datetime dbt deadlock decimal declared decode
-    deduplicate deduplicated deeper default deflate delete deleted delivered delivery denied dependency
+    aggregate all allocated allocation allow allowed alone already also altered ambiguous an and anew
+    another answer answered answers any api app app's append application applies archive are argument
+    arguments array arrow as ascii asked assert at attempt attempts attribute attributes auth authorization
+    available avro azure bad bag base batch be because been before begins being below beside beyond bigger
+    bigint binary bind binder bit blob body bool boolean both bounds braze brought bulk but by byte bytes
+    calculated call can't cancelled cannot cascade cast casting catalog catalogue cell cells certificate
+    change changed character characters check checks checksum chunk client close closed cluster code codec
+    column columns compilation compile compiled complete completed compressed compression computes
+    concurrent conflict connect connection constraint contain container contains content contract conversion
+    convert converted converting copy correct corrupt could couldn't count crc credentials csv cursor custom
+    cut cycle daily damaged data database date datetime dbt deadlock decimal declared decode deduplicate
+    deduplicated deeper default deflate delete deleted delivered deliveries delivery denied dependency
     dependent deserialization destination detail details dialect did differ different digest digits disabled
-    disk division do does doesn't done double dropped duckdb duplicate duplicated duplicates dynamic each
-    email empty encoded encoding encrypted end ended endpoint ends engine entity enum error errors evaluate
-    evaluated evaluation event events exceed exceeded exceeds excel exception execute execution exist
-    existing exists expect expectation expectations expected expire expired expires expression expressions
-    extension external fail failed fails failure false fatal fetch file files filter first fits flag float
-    float4 float8 footer footers for forbidden foreign foreign_key format formula found from full function
-    gateway gave generic given gives gone good great greater group gzip has hash have header header's hold
-    holds host hour hours http hubspot hugeint i id identifier identity ids if ignored implicit in inactive
-    incompatible incomplete index inf infinity ingest ingested ingestion inner input insert inserted inside
-    instead insufficient int int16 int32 int64 int8 integer integers interface internal interval into
-    invalid io is isn't it item its job json key keys kind know known kusto kustoservice lacks land large
-    last least left length less let limit limits line lines list literal lock locked long longer lookup lost
-    magic malformed many map mapped mapping marker match matched matches maximum member memory merge message
-    messages metadata method middle minimum minute minutes mismatch missing mode model modified more most
-    move multiple must name named names nan needs nested network never no nobody none nonexistent nor not
-    notfound nothing null nullable nulls number numbers numeric object objects of off offset on one ones
-    only open opens operation option or order other out out_of_memory outside overflow overwritten packed
-    pages panic parameter parameters parquet parse parsed parser part partition password path pattern
-    payload per permanent permission pickle place plan planned postgres precision present primary privilege
-    processed processing project properties property protocol provided psycopg pyarrow query queue queued
-    queues quota quote quoted range rate reached reaching read reader reads real reason recognized record
-    records reference referenced refused regex region regular reject rejected relation renamed repeated
-    request requests require required reset resource response result results resume resumed retry role
-    rollback rolled row rows rule runtime said salesforce same scalar scale schema scope second seconds see
-    segment self sends sent sequence serialize serialized server service session sets settled several shape
-    sheet short should sign signature signed signs size skipped sluice small smaller smallint snappy
-    snapshot socket some somebody something source spaces specified spent split sql sqlstate stack stamp
-    stands statement status stopped storage stored stream string string's strings struct structure stumbled
-    stumbles subquery success sum sums swallowed syntax system table tables taken tar target temporary test
-    text than that the their them then there they this throttled throughout time time64 timed timeout times
-    timestamp timestamptz tinyint to today token too took topic trailing transaction transient tried trigger
-    true truncate truncated trusted try tuple twice two type typed types tz ubigint uint16 uint32 uint64
-    uint8 uinteger unable unanswered unauthorized unavailable undefined unexpected unhandled unicode unique
-    unknown unmatched unpacked unprocessable unreachable unreadable unrecognized unsupported until
-    unwritable up update updated upsert url use used user user's utf utf8 uuid valid validate validation
-    value values varchar varying vendor vendor's version view violates violation waited wanted was webhook
-    were what when where which whole width with within without word workbook writable write written wrong
-    xml yaml year you your zero zip zstd
+    disk division do does doesn't done double dropped duckdb duplicate duplicated duplicates dynamic e-mail
+    e.g each email empty encoded encoding encrypted end ended endpoint ends engine entity enum error errors
+    evaluate evaluated evaluation event events every exceed exceeded exceeds excel exception execute
+    execution exist existing exists expect expectation expectations expected expire expired expires explorer
+    export expression expressions extension external fail failed fails failure false fatal fetch field file
+    files filter finer finite first fits flag float float4 float8 folder footer footers for forbidden
+    foreign foreign_key format formula found fraction from full function gateway gave generic given gives
+    gone good great greater group gzip has hash have header header's hold holds host hour hours http hubspot
+    hugeint i id identifier identity ids if ignored implicit in inactive incompatible incomplete index inf
+    infinity ingest ingested ingestion inner input insert inserted inside instead insufficient int int16
+    int32 int64 int8 integer integers interface internal interval into invalid io is isn't it item its job
+    json keeps kept key keys kind know known kusto kustoservice lacks land large last least left length less
+    let letters limit limits line lines list lists literal loaded lock locked long longer lookup lost lower
+    magic malformed manifest many map mapped mapping marker match matched matches maximum member memory
+    merge message messages metadata method middle millisecond minimum minute minutes mismatch missing mode
+    model modified moments more most move multiple must name named names nan needs nested network never no
+    nobody none nonexistent nor not notfound nothing nul null nullable nulls number numbers numeric object
+    objects of off offset on one ones only open opens operation option or order other others out
+    out_of_memory outside overflow overwritten packed pages panic parameter parameters parquet parse parsed
+    parser part partition password path pattern payload per permanent permission pickle place plain plan
+    planned postgres precision present primary principal privilege processed processing profile profiles
+    project properties property protocol provided psycopg pyarrow query queue queued queues quota quote
+    quoted range rate reached reaching read reader reads real reason recognized record records reference
+    referenced refused refuses regex region regular reject rejected relation renamed repeated request
+    requests require required requires reset resource response result results resume resumed retry role
+    rollback rolled ros row row-level rows rule runtime said salesforce same says scalar scale schema scope
+    searched second seconds secret security see sees segment self sends sent sequence serialize serialized
+    server service session sets settled several shape shard sheet short should shown shows sign signature
+    signed signs since size skipped sluice small smaller smallint snappy snapshot so socket some somebody
+    something source spaces specified spent split sql sqlstate stack staged stamp stands statement status
+    stopped storage stored stream string string's strings struct structs structure stumbled stumbles
+    subquery success sum sums swallowed syntax system table tables take taken takes tar target temporary
+    test text than that the their them then there these they this those throttled throughout time time64
+    timed timeout times timestamp timestamptz tinyint to today token too took topic trailing transaction
+    transient tried trigger true truncate truncated trusted try tuple twice two type typed types tz ubigint
+    uint16 uint32 uint64 uint8 uinteger unable unanswered unauthorized unavailable undefined unexpected
+    unhandled unicode unique unknown unmatched unpacked unprocessable unquoted unreachable unreadable
+    unrecognized unsupported until unwritable up update updated upper upsert url use used user user's utf
+    utf-16 utf8 uuid valid validate validation value values varchar varying vendor vendor's version view
+    violates violation waited wanted wants was webhook were what when where which while whole width with
+    within without word workbook would writable write written wrong xlsx xml yaml year you your zero zip
+    zstandard zstd
 """
 _KNOWN = frozenset(_TECHNICAL.split()) | _NUMBERED | _COUNTED
 

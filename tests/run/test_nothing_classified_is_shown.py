@@ -229,10 +229,12 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
         printed = {
             " ".join(command): "\n".join(map(str, company.sluice(*command)))
             for command in (
-                ("run",), ("status",), ("quarantine", "guests", "--rows", "100"), ("rejected", "exp_guests"),
+                ("run",), ("quarantine", "guests", "--rows", "100"),
+                ("judge", "staging.stg_guests", "--from", DAYS["a data test does not convert a value"]),
                 ("docs",),
             )
         }  # fmt: skip
+        printed["status"] = str(company.status())
     yield Failed(company, printed)
     company.deployment.store.close()
 
@@ -241,6 +243,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
 def test_a_classified_value_is_shown_nowhere(failed: Failed, way: str) -> None:
     printed, data_dir = failed.console, failed.company.settings.data_dir
     warehouse = failed.company.settings.warehouse_path
+    assert "is not shown" in printed[next(name for name in printed if "judge staging" in name)]
     places = [(relation, DAYS[way]) for relation in ("raw.guests", "staging.stg_guests")]
     evidence = [item.summary for item in failed.company.deployment.store.evidence_of(places)]
     assert WAYS[way].told in "\n".join([printed["run"], *evidence])

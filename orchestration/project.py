@@ -99,34 +99,30 @@ class Project:
 
     def near(self, relation: str) -> Near:
         """Return what is near a text that may quote the rows of a table; the names are all of the project."""
-        if not self.classified_columns.get(relation):
-            return NOTHING_CLASSIFIED
-        return Near(True, self._names | self._names_in_code.get(relation, frozenset()))
+        return self._near_classified if self.classified_columns.get(relation) else NOTHING_CLASSIFIED
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        """Columns, fields, tables, models and files, by the names that the project's files give them."""
+    def _near_classified(self) -> Near:
+        """Columns, fields, tables, models and files, by the names that the project's files give them.
+
+        Names in the models' SQL are among them: of columns that no YAML describes, and of CTEs.
+        """
         names = {*self.exports, *self.lineage.tables}
         names.update(part for relation in self.lineage.tables for part in relation.split("."))
         for contract in self.contracts.values():
             names |= contract.near.names
         for node in self.manifest.nodes.values():
+            code = self.manifest.content["nodes"][node.unique_id].get("raw_code")
             # dbt tells a file without the folder of its project.
             names |= {node.unique_id, node.name, node.file, node.file.partition("/")[2], *node.columns}
+            names |= names_in_code(str(code or ""))
+        for test in self.manifest.tests():
+            names |= {test["name"], test["original_file_path"]}
         for export in self.exports.values():
             columns = self.node_of(export).columns
             names.update(export.field(column) for column in columns)
             names |= {export.spec.model, export.spec.destination.object}
-        return frozenset(names)
-
-    @cached_property
-    def _names_in_code(self) -> dict[str, frozenset[str]]:
-        """{relation: names in the code of its model}: of columns that no YAML describes, and of CTEs."""
-        nodes = self.manifest.content["nodes"]
-        return {
-            node.relation: frozenset(names_in_code(str(nodes[node.unique_id].get("raw_code") or "")))
-            for node in self.manifest.nodes.values()
-        }
+        return Near(True, frozenset(names))
 
     def _raw_targets(self) -> Iterator[SuiteTarget]:
         for contract in self.contracts.values():

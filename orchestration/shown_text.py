@@ -114,7 +114,8 @@ class Near:
 
     def beside(self, others: Iterable["Near"]) -> "Near":
         """Return what is near a text that may quote values of these as well."""
-        every = [one for one in (self, *others) if one.classified]
+        # Tables of one project share their names: those are not copied.
+        every = list(dict.fromkeys(one for one in (self, *others) if one.classified))
         if len(every) < 2:
             return every[0] if every else self
         return Near(any(one.classified for one in every), frozenset().union(*(one.names for one in every)))

@@ -91,9 +91,7 @@ class DataTests:
                     blocking=blocks(test),
                     rules=manifest.digests.get(test["unique_id"], ""),
                     selector=full_name(test),
-                    near=near(relation)
-                    .beside(map(near, places.others[test["unique_id"]]))
-                    .knowing((test["name"], test["original_file_path"])),
+                    near=near(relation).beside(map(near, places.others[test["unique_id"]])),
                 )
                 self._tests.setdefault(relation, {})[found.name] = found
 

@@ -13,6 +13,7 @@ from orchestration.delivery.export_files.exported_model import column_problems
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.places import Places
 from orchestration.export_models import ExportModels
+from orchestration.guards import Guards
 from orchestration.lineage import Lineage
 from orchestration.partitions import Grain, Partitioning
 from orchestration.problems import Problem, did_you_mean
@@ -20,17 +21,10 @@ from orchestration.quality.suite_rules import JudgedTable, table_problems
 from orchestration.quality.suites import Suite
 from orchestration.settings import Settings
 from orchestration.transformation.grains import model_partitioning
-from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
+from orchestration.transformation.manifest import DbtManifest, DbtNode
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 EXPORT_PREFIX = "exp_"
-# A dbt test's config as it is when nobody narrows what the test looks at or counts.
-_USUAL: Mapping[str, tuple[object, ...]] = {
-    "where": (None,),
-    "limit": (None,),
-    "fail_calc": (None, "count(*)"),
-    "error_if": (None, "!= 0", ">0", "> 0"),
-}
 
 
 def suites_problems(
@@ -130,12 +124,11 @@ def export_problems(
     manifest: DbtManifest,
     lineage: Lineage,
     exports: Mapping[str, Export],
-    suites: Mapping[str, Suite],
+    guards: Guards,
 ) -> list[Problem]:
     """Return what is wrong between exports, their models and the checks above them."""
     problems: list[Problem] = []
     models = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
-    guarded = _guarded(manifest, suites)
     exported_models = ExportModels(manifest)
     for export in exports.values():
         node = models.get(export.spec.model)
@@ -150,7 +143,8 @@ def export_problems(
             )
             continue
         problems += _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
-        problems += _model_problems(lineage, export, node, guarded)
+        problems += guards.problems(lineage, export, node)
+        problems += _model_problems(lineage, export, node)
         problems += column_problems(export, exported_models.model(node))
     exported = {export.spec.model for export in exports.values()}
     problems += [
@@ -162,21 +156,6 @@ def export_problems(
         if node.name not in exported
     ]  # fmt: skip
     return problems
-
-
-def _guarded(manifest: DbtManifest, suites: Mapping[str, Suite]) -> frozenset[str]:
-    """Return the relations that have a blocking check which can fail.
-
-    A rule or test that leaves rows out, or counts in a way of its own, may hold something; nobody knows.
-    """
-    relations = {node.name: node.relation for node in manifest.nodes.values()}
-    by_suite = {relations.get(suite.table, f"raw.{suite.table}") for suite in suites.values() if suite.guards}
-    by_test = {
-        tested_relation(manifest, test)
-        for test in manifest.tests()
-        if blocks(test) and all(test["config"].get(name) in usual for name, usual in _USUAL.items())
-    }
-    return frozenset(relation for relation in (*by_suite, *by_test) if relation)
 
 
 def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
@@ -215,30 +194,9 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
     return problems
 
 
-def _model_problems(
-    lineage: Lineage, export: Export, node: DbtNode, guarded: frozenset[str]
-) -> list[Problem]:
+def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Problem]:
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
-    # The chain's suites and tests, the contract's own check aside: that one guards the door only.
-    if not guarded & {table.relation, *lineage.ancestors(table.relation)}:
-        problems.append(
-            export.file.problem(
-                f"nothing that `{node.name}` is made of has a blocking check",
-                expected="at least one critical rule or dbt test of severity error upstream, which can fail",
-                mend=f"write expectations/{node.name}.yml",
-                at=("model",),
-            )
-        )
-    elif table.relation not in guarded:
-        problems.append(
-            export.file.problem(
-                f"`{node.name}` itself has no blocking check",
-                expected="one on the very table that is sent: what its SQL leaves out, no other check sees",
-                mend=f"write expectations/{node.name}.yml",
-                at=("model",),
-            )
-        )
     for parent in table.parents:
         if parent.rpartition(".")[2].startswith(EXPORT_PREFIX):
             problems.append(

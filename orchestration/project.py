@@ -21,6 +21,7 @@ from orchestration.graph_rules import (
     place_problems,
     suites_problems,
 )
+from orchestration.guards import Guards
 from orchestration.lineage import Lineage, Table
 from orchestration.names import name_problems
 from orchestration.partitions import Partitioning, floor
@@ -28,6 +29,7 @@ from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.project_identity import ProjectIdentity
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
+from orchestration.quality.trials.found import Trials
 from orchestration.settings import Settings
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
@@ -202,7 +204,9 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     project = Project(contracts, manifest, suites, exports, lineage, identity, places)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
-    problems += export_problems(manifest, lineage, exports, suites)
+    with Trials(settings.dbt_target_dir / "rule_trials.json") as trials:
+        guards = Guards(manifest, contracts, suites, trials)
+        problems += export_problems(manifest, lineage, exports, guards)
     problems += place_problems(exports, settings)
     if problems:
         raise ProjectError(problems)

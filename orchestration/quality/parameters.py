@@ -95,6 +95,15 @@ def references(expression: str) -> tuple[Reference, ...]:
     return tuple(_reference(name) for name in _names(_parsed(expression)) if name not in _PARTITION)
 
 
+def names_in(expression: str) -> tuple[str, ...]:
+    """Return every name in an expression, whatever it means.
+
+    Raises:
+        ParameterProblem: it is no arithmetic.
+    """
+    return tuple(_names(_parsed(expression)))
+
+
 def evaluate(expression: str, values: Mapping[str, Value]) -> Value:
     """Work an expression out; `values` has every name in it.
 

@@ -40,15 +40,6 @@ class Rule(BaseModel):
         return f"{self.type}({arguments})"
 
     @property
-    def can_fail(self) -> bool:
-        """Whether there is a partition on which it fails; not known of one that leaves rows out."""
-        least = self.kwargs.get("min_value", 1)
-        counts_from_zero = self.type == "expect_table_row_count_to_be_between" and least in (0, None)
-        return "row_condition" not in self.kwargs and not (
-            counts_from_zero and "max_value" not in self.kwargs
-        )
-
-    @property
     def subject(self) -> str:
         """What the rule looks at: its type and its columns, whatever its bounds."""
         named = [str(self.kwargs[name]) for name in _SUBJECTS if name in self.kwargs]
@@ -85,11 +76,6 @@ class Suite:
         critical = [[rule.type, rule.kwargs] for rule in self.rules if rule.severity == "critical"]
         told = sorted(json.dumps(rule, sort_keys=True, default=repr) for rule in critical)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-    @property
-    def guards(self) -> bool:
-        """Whether a critical rule looks at every row and can fail: one that lets 0 rows pass cannot."""
-        return any(rule.severity == "critical" and rule.can_fail for rule in self.rules)
 
     @property
     def unique_columns(self) -> tuple[str, ...]:

@@ -1,0 +1,68 @@
+"""What trials have found, by the content of what was tried: a project that has not changed tries nothing.
+
+Belongs here: remembering. Does not belong here: trying (`trying`).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from orchestration.quality.suites import Rule
+from orchestration.quality.trials.trying import About, laboratory, looked_at, tried
+
+if TYPE_CHECKING:
+    import duckdb
+
+# To be raised when a trial comes to another word than it did.
+_TRIALS = 1
+
+
+class Trials:
+    """Whether rules can fail: asked of a file first, and tried if it does not say.
+
+    Use it as a context, at whose end the file has what was tried; it holds digests, and no rule.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._found: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
+        self._open = ExitStack()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._engine = f"{_TRIALS} {version('duckdb')}"
+
+    def __enter__(self) -> "Trials":
+        """Read what was found before; a file that cannot be read says nothing."""
+        try:
+            self._found = cast("dict[str, str]", json.loads(self._file.read_bytes()))
+        except (OSError, ValueError):
+            self._found = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what was opened, and keep what was asked for if any of it was tried."""
+        self._open.close()
+        self._connection = None
+        if all(digest in self._found for digest in self._asked):
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        written = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        written.write_text(json.dumps(self._found | self._asked))
+        written.replace(self._file)
+
+    def about(self, rule: Rule, columns: Mapping[str, str]) -> frozenset[About]:
+        """Return what a rule can fail by; nothing, where it cannot fail. `columns` as in `tried`."""
+        said = json.dumps([rule.type, rule.kwargs, looked_at(rule, columns)], sort_keys=True, default=repr)
+        digest = hashlib.sha256(f"{self._engine} {said}".encode()).hexdigest()
+        word = self._asked.get(digest, self._found.get(digest))
+        if word is None:
+            if self._connection is None:
+                self._connection = self._open.enter_context(laboratory())
+            word = " ".join(sorted(tried(self._connection, rule, columns)))
+        self._asked[digest] = word
+        return frozenset(About(item) for item in word.split())

@@ -30,6 +30,7 @@ _USUAL: Mapping[str, tuple[object, ...]] = {
     "fail_calc": (None, "count(*)"),
     "error_if": (None, "!= 0", ">0", "> 0"),
 }
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
 # Generic tests that look at rows; all others look at values.
 _OF_ROWS = frozenset(
     {"unique", "unique_combination_of_columns", "equal_rowcount", "fewer_rows_than", "at_least_one"}
@@ -41,8 +42,8 @@ _WANTED = {
 
 
 def written_plainly(test: Mapping[str, Any]) -> str | None:
-    """Return the SQL of a dbt test that dbt has nothing to fill in; None of all others."""
-    sql = str(test.get("raw_code") or "")
+    """Return the SQL of a dbt test in which dbt has nothing to fill in, but in comments; None of others."""
+    sql = _COMMENT.sub(" ", str(test.get("raw_code") or ""))
     return None if not sql or "{{" in sql or "{%" in sql else sql
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
 from orchestration.delivery.destinations.registry import build
 from orchestration.delivery.discretion import discreet
+from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
@@ -118,7 +119,15 @@ def deliver_partition(
             version = report.versions[(target.table.relation, target.table.partition(partition_key))]
             _use_releases(deployment, export, report, partition_key, version, log)
             _require_lasting(deployment, export)
-            yield Opened(connection, source_of(connection, target, partition_key), version, report.content)
+            yield Opened(
+                connection,
+                source_of(connection, target, partition_key),
+                version,
+                report.content,
+                rightly_empty=lambda: rightly_empty(
+                    connection, gate.lineage, target.table.relation, partition_key
+                ),
+            )
             connection.execute("rollback")
 
     try:
@@ -186,7 +195,8 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
                 export.field(column): Between(bounds.min, bounds.max)
                 for column, bounds in limits.sums.items()
             },
-            empty=limits.empty == "send",
+            # Plans of when nobody said it are known by that, and it was to send then.
+            empty=limits.empty == "send" if "empty" in limits.model_fields_set else None,
             first_load=limits.first_load,
         ),
         tolerated_share=spec.refusals.tolerated_share,

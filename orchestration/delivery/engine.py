@@ -157,7 +157,11 @@ class DeliveryEngine:
         difference = find_difference(opened.connection, known.asked, known.layers, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
-        broken = order.limits.broken_by(difference, first=known.asked.first) if guard else ()
+        broken: tuple[str, ...] = ()
+        if guard:
+            broken = order.limits.broken_by(
+                difference, first=known.asked.first, rightly_empty=opened.rightly_empty
+            )
         status = DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED
         delivery = self.store.deliveries.plan(
             self._record(

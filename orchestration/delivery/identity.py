@@ -134,7 +134,10 @@ def _rules_of(order: Order) -> str:
 
 
 def _stated_limits(limits: Limits) -> Mapping[str, Any]:
-    """Return the limits that are set: one that a later version adds must make no plan another."""
+    """Return the limits that are set: one that a later version adds must make no plan another.
+
+    Nor must what holds where nobody says anything: a plan that waits is as it was, whatever is usual by now.
+    """
     unset = asdict(Limits())
     return {name: value for name, value in asdict(limits).items() if value != unset[name]}
 

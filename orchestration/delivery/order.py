@@ -1,7 +1,7 @@
 """What the engine is asked to deliver, and what it answers: free of Dagster, dbt and export files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A run that a person asked for says by this tag which kind of delivery it makes (`sluice resync`).
 KIND_TAG = "sluice/delivery"
 # Exports ask for other numbers in their file.
-NO_LIMITS = Limits()
+NO_LIMITS = Limits(empty=True)
 DEFAULT_ATTEMPTS = 5
 DEFAULT_WAIT_SECONDS = 900.0
 DEFAULT_BUDGET_SECONDS = 1_800.0
@@ -86,13 +86,15 @@ class Order:
 class Opened:
     """Validated rows within an open read transaction: `source` is SQL whose columns are the fields.
 
-    `content` is a digest of the rows that were judged, "" where nobody judged them.
+    `content` is a digest of the rows that were judged, "" where nobody judged them. `rightly_empty` tells of
+    a partition without rows whether it may be so (`empty_days`); it reads in the same transaction.
     """
 
     connection: "duckdb.DuckDBPyConnection"
     source: str
     version: str
     content: str = ""
+    rightly_empty: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

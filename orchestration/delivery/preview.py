@@ -3,7 +3,7 @@
 Belongs here: reading plans. Does not belong here: deciding on one, tables on a terminal.
 """
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from orchestration.delivery.comparing import comparison, newer_partition, reject
 from orchestration.delivery.deliver import Target, is_todays, made_by, order_of, source_of
 from orchestration.delivery.destinations.base import CHANGE, Change, Mode
 from orchestration.delivery.destinations.registry import destination_types
+from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.identity import MadeBy, free_id
 from orchestration.delivery.order import Opened, Order
@@ -132,6 +133,9 @@ def preview(
         found = preview_rows(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,
+            rightly_empty=lambda: rightly_empty(
+                connection, gate.lineage, target.table.relation, partition_key
+            ),
         )  # fmt: skip
         connection.execute("rollback")
     layers = store.deliveries.layers(order.export, order.scope)
@@ -153,6 +157,7 @@ def preview_rows(
     replaces: bool = True,
     report: GateReport | None = None,
     superseded: Delivery | None = None,
+    rightly_empty: Callable[[], bool] = lambda: False,
 ) -> Preview:
     """Return what the engine would do with the rows of `source`, SQL whose columns are the fields.
 
@@ -178,7 +183,7 @@ def preview_rows(
             "given up": difference.given_up,
             "forgotten": difference.forgotten,
         },
-        limits=order.limits.broken_by(difference, first=asked.first),
+        limits=order.limits.broken_by(difference, first=asked.first, rightly_empty=rightly_empty),
         fields=shown.fields,
         added=shown.added,
         changed=shown.changed,

@@ -33,7 +33,7 @@ class Gate:
     """Judges partitions of tables by the lineage and by the records in the state store."""
 
     def __init__(self, lineage: Lineage, store: StateStore, clock: Callable[[], datetime] = utc_now) -> None:
-        self._lineage = lineage
+        self.lineage = lineage
         self._store = store
         self._clock = clock
 
@@ -47,8 +47,8 @@ class Gate:
         """
         on_record = OnRecord(self._store)
         walk = self._walk(self._held(connection, relation), on_record)
-        walk.own(relation, self._lineage.tables[relation].partition(partition_key))
-        table = self._lineage.tables[relation]
+        walk.own(relation, self.lineage.tables[relation].partition(partition_key))
+        table = self.lineage.tables[relation]
         if table.sent:
             walk.compare_rows(table, partition_key, connection)
         return self._report(
@@ -71,9 +71,9 @@ class Gate:
 
     def inputs(self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str) -> Inputs:
         """Return the versions of all that a partition of a table is made of, as the warehouse is now."""
-        held = table_versions(connection, list(self._lineage.tables[relation].parents))
+        held = table_versions(connection, list(self.lineage.tables[relation].parents))
         found: dict[str, dict[str, str]] = {}
-        for read in self._lineage.reads(relation, partition_key):
+        for read in self.lineage.reads(relation, partition_key):
             if read.by_test:
                 continue
             if version := held.get((read.relation, read.partition_key)):
@@ -89,7 +89,7 @@ class Gate:
         """
         on_record = on_record or OnRecord(self._store)
         walk = self._walk(held, on_record)
-        walk.own(relation, self._lineage.tables[relation].partition(partition_key))
+        walk.own(relation, self.lineage.tables[relation].partition(partition_key))
         return self._report(
             walk, relation, partition_key, self._ages(walk, on_record, relation, partition_key)
         )
@@ -112,24 +112,22 @@ class Gate:
         return self._report(walk, relation, partition_key)
 
     def _held(self, connection: "duckdb.DuckDBPyConnection", relation: str) -> Held:
-        return table_versions(connection, sorted(self._lineage.looked_at(relation)))
+        return table_versions(connection, sorted(self.lineage.looked_at(relation)))
 
     def _walk(self, held: Held, on_record: OnRecord) -> Walk:
-        return Walk(self._lineage, held, on_record)
+        return Walk(self.lineage, held, on_record)
 
     def _ages(self, walk: Walk, on_record: OnRecord, relation: str, key: str) -> list[Finding]:
         """Age counts when something is sent; what is only built may be as old as it is."""
-        if not self._lineage.tables[relation].sent:
+        if not self.lineage.tables[relation].sent:
             return []
-        old = too_old(self._lineage, on_record, relation, self._clock())
+        old = too_old(self.lineage, on_record, relation, self._clock())
         own = [
-            (item.relation, item.partition_key)
-            for item in self._lineage.chain(relation, key)
-            if item.required
+            (item.relation, item.partition_key) for item in self.lineage.chain(relation, key) if item.required
         ]
         held = {place: walk.versions[place] for place in own if place in walk.versions}
         # While there is nothing newer, to build it anew would not make it newer.
-        late = built_too_late(self._lineage, on_record, held, but={item.relation for item in old})
+        late = built_too_late(self.lineage, on_record, held, but={item.relation for item in old})
         return [*old, *late]
 
     def _report(
@@ -145,11 +143,11 @@ class Gate:
         )  # fmt: skip
 
     def _timed(self, relation: str) -> bool:
-        return self._lineage.tables[relation].partitioning.grain.timed
+        return self.lineage.tables[relation].partitioning.grain.timed
 
     def _in_order(self, findings: Collection[Finding]) -> list[Finding]:
         """Ancestors first, then by partition; what is of the own chain and of a window alike is told once."""
-        place = {relation: number for number, relation in enumerate(self._lineage.tables)}
+        place = {relation: number for number, relation in enumerate(self.lineage.tables)}
         own = {item.link for item in findings if item.own}
         once = [item for item in findings if item.own or item.link not in own]
         return sorted(once, key=lambda item: (place[item.relation], item.partition_key))
@@ -157,7 +155,7 @@ class Gate:
     def _covered(self, findings: Sequence[Finding]) -> frozenset[Finding]:
         """Return the findings that go with another one's fix: what is made of a table is built with it."""
         again = {item.relation for item in findings if item.own and item.builds_again}
-        below = {name for relation in again for name in self._lineage.descendants(relation)}
+        below = {name for relation in again for name in self.lineage.descendants(relation)}
         places = {
             (item.relation, item.partition_key)
             for item in findings
@@ -183,7 +181,7 @@ class Gate:
             for release in self._store.releases.of_partition(partition_key)
             if release.checks & failed
             and release.holds_for(held.get((release.relation, partition_key)), now)
-            and (relation == release.relation or relation in self._lineage.ancestors(release.relation))
+            and (relation == release.relation or relation in self.lineage.ancestors(release.relation))
         ]
 
     def _with_release(self, item: Finding, releases: Sequence[Release]) -> Finding:
@@ -204,7 +202,7 @@ class Gate:
         if not release.through or not item.own or item.partition_key != release.partition_key:
             return False
         named = {check.relation for check in release.checks}
-        return item.relation in self._lineage.between(named, release.relation)
+        return item.relation in self.lineage.between(named, release.relation)
 
 
 def _failed_check(item: Finding) -> FailedCheck:

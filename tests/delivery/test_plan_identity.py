@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError
-from orchestration.delivery.identity import place_of, stated
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected
+from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.delivery.identity import MadeBy, place_of, stated
+from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Order
+from orchestration.delivery.planning.limits import Limits
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY
@@ -343,6 +344,33 @@ def test_what_was_delivered_before_the_upgrade_is_not_sent_again(filed: Filed) -
     filed.version, filed.rows = "2", {**ROWS, 6: "e"}
     assert filed.deliver().delivery.shard_rows == 1
     assert (filed.shelf.sent, filed.shelf.twice) == (len(ROWS) + 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("empty", "rules"),
+    [
+        # Of when a file that said nothing sent empty days: what waits since then is the same plan today.
+        (None, "5de592562084d57370e59d5bea67027b5b1be08cd06eaa6485b50375f2cd3ad9"),
+        (False, "ced966446b92cbcdc6e112ea1b7d11a8de3533563539585ec0ef54c40bf63816"),
+    ],
+)
+def test_a_plan_from_when_empty_days_were_sent_by_default_is_the_same_today(
+    empty: bool | None, rules: str
+) -> None:
+    order = Order("e", "2024-01-01", ("id",), Mode.MIRROR, "day", limits=Limits(empty=empty))
+
+    assert MadeBy.of(order).rules == rules
+    assert MadeBy.of(replace(order, limits=Limits(empty=True))).rules not in ("", rules)
+
+
+@pytest.mark.parametrize("said", [{}, {"limits": {"empty": "hold"}}])
+def test_an_empty_plan_is_planned_anew_once_its_file_says_send(filed: Filed, said: File) -> None:
+    filed.file, filed.rows = export_file(**said), {}
+    with pytest.raises(DeliveryHeld):
+        filed.deliver()
+    filed.file = export_file(limits={"empty": "send"})
+
+    assert filed.deliver().delivery.status is DeliveryStatus.ACKNOWLEDGED
 
 
 def test_an_id_tells_what_made_the_plan_and_nothing_else(filed: Filed) -> None:

@@ -93,7 +93,7 @@ def test_what_a_file_does_not_say_has_defaults(tmp_path: Path) -> None:
     spec = spec_of(tmp_path)
     assert spec.channel is None
     assert spec.classes == ("internal", "public")
-    assert spec.limits.empty == "send"
+    assert spec.limits.empty == "hold"
     assert spec.limits.rows is None
     assert (spec.refusals.tolerated_share, spec.refusals.attempts) == (0, 5)
     assert spec.refusals.wait.span == timedelta(minutes=15)

@@ -144,7 +144,7 @@ def _lines(
     yield "#   rows: {min: 1, max: 100000}"
     yield "#   changed_share: 0.5"
     yield "#   removed_share: 0.1"
-    yield "#   empty: hold"
+    yield "#   empty: send  # held by default, but for days that contracts let be empty"
     yield "#   first_load: 100000"
 
 

@@ -110,8 +110,8 @@ class LimitsSpec(Strict):
     """How many of the rows that the destination holds may be removed, 0 to 1."""
     sums: Mapping[str, NumberRange] = {}
     """{model column: what its sum over the partition's rows may be}."""
-    empty: Literal["hold", "send"] = "send"
-    """Whether a partition without a row is held."""
+    empty: Literal["hold", "send"] = "hold"
+    """Whether a partition without a row is held, but for one of days that contracts let be empty."""
     first_load: Count | None = None
     """The most rows of a first delivery, to where nothing of this export is held yet."""
 

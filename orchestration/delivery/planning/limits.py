@@ -1,6 +1,6 @@
 """Limits of an export: a plan that goes past one is held, and a person decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orchestration.delivery.planning.difference import Difference
@@ -27,28 +27,32 @@ class Limits:
     """What a plan may be without a person's word.
 
     `rows` bound those of the model's partition; shares are of what the destination holds, 0 to 1; `sums` are
-    by field; `empty`: whether a partition without rows may go; `first_load` bounds a first delivery's rows.
+    by field; `empty`: whether a partition without rows may go, None where nobody said, and it may not;
+    `first_load` bounds a first delivery's rows.
     """
 
     rows: Between = Between()
     changed_share: float | None = None
     removed_share: float | None = None
     sums: Mapping[str, Between] = field(default_factory=dict[str, Between])
-    empty: bool = True
+    empty: bool | None = None
     first_load: int | None = None
 
-    def broken_by(self, plan: Difference, *, first: bool) -> tuple[str, ...]:
+    def broken_by(
+        self, plan: Difference, *, first: bool, rightly_empty: Callable[[], bool] = lambda: False
+    ) -> tuple[str, ...]:
         """Return every limit that a plan goes past, in words.
 
         A plan that sends nothing is past none: the destination has these rows, by somebody's word if need be.
-        An empty partition is judged all the same.
+        An empty partition is judged all the same. `rightly_empty` is asked of one alone: whether nothing came
+        of all that it is made of, as may be.
         """
         if plan.rows and not plan.shard_rows and not plan.whole:
             return ()
         found: list[str] = []
         if said := self.rows.broken_by(plan.rows):
             found.append(f"{plan.rows:,} rows; {said} (limits.rows)")
-        if not self.empty and not plan.rows:
+        if not self.empty and not plan.rows and not rightly_empty():
             found.append("the partition is empty (limits.empty: hold)")
         if first and self.first_load is not None and plan.shard_rows > self.first_load:
             found.append(

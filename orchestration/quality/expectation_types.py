@@ -29,8 +29,10 @@ _NAMES_ARE_THE_RULE = frozenset(
         "expect_table_columns_to_match_ordered_list",
     }
 )
+# These are whole queries.
+QUERY_KWARGS = ("unexpected_rows_query", "base_query", "comparison_query")
 # These say what they read in SQL.
-_SQL_KWARGS = ("unexpected_rows_query", "base_query", "comparison_query", "row_condition")
+_SQL_KWARGS = (*QUERY_KWARGS, "row_condition")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float), "integer": (int,), "string": (str,), "boolean": (bool,), "object": (dict,),
     "array": (list, tuple), "null": (type(None),),

@@ -15,13 +15,14 @@ from itertools import pairwise
 from string import Formatter
 from typing import Any, TypeGuard
 
-from orchestration.quality.expectation_types import PARAMETER
+from orchestration.quality.expectation_types import PARAMETER, QUERY_KWARGS
 from orchestration.quality.pushdown.literals import moment
 from orchestration.quality.pushdown.records import LIST_RULES
 from orchestration.quality.pushdown.regular_expressions import pattern_problem
 from orchestration.quality.pushdown.tables import TYPE_NAME
 from orchestration.quality.suites import Rule
 from orchestration.warehouse.engine import literal
+from orchestration.warehouse.select_only import NotASelect, written_problems
 
 # What Great Expectations' own conditions are: one comparison. Of a longer text it reads the first alone.
 _VALUE = r"[ \t!#-&(-~À-ÖØ-öø-ÿ]+"
@@ -32,7 +33,6 @@ _CONDITION = re.compile(
 )
 _CONDITION_PARSERS = ("great_expectations", "great_expectations__experimental__")
 _REGEX_KWARGS = ("regex", "regex_list")
-_QUERY_KWARGS = ("unexpected_rows_query", "base_query", "comparison_query")
 _WAREHOUSE = "warehouse"
 # What they measure is never below zero.
 _COUNTS = frozenset(
@@ -279,7 +279,7 @@ def _queries(rule: Rule) -> Iterator[Futile]:
             ("comparison_data_source_name",), f"there is no data source `{source}`", _WAREHOUSE,
             f"write {_WAREHOUSE}: a suite reads nothing else",
         )  # fmt: skip
-    for place, text in _texts(rule, _QUERY_KWARGS):
+    for place, text in _texts(rule, QUERY_KWARGS):
         if problem := _query_problem(text):
             yield Futile(
                 place, f"`{place[0]}`: {problem}", "one SQL query that selects rows", "correct the SQL"
@@ -296,13 +296,11 @@ def _query_problem(text: str) -> str | None:
         return f"{error}; a brace is written twice"
     if others := [name for name in fields if name != "batch"]:
         return f"`{{{others[0]}}}` is no placeholder; there is {{batch}}, and a brace is written twice"
-    try:
-        statements = duckdb.extract_statements(text.format(batch="batch"))
-    except duckdb.Error as error:
-        return str(error).split("\n")[0]
-    if [item.type for item in statements] != [duckdb.StatementType.SELECT]:
-        return "it is no single query, or changes something"
-    return None
+    with duckdb.connect() as apart:
+        try:
+            return next(written_problems(apart, text.format(batch="batch"), elsewhere=True), None)
+        except NotASelect as problem:
+            return str(problem)
 
 
 @lru_cache(maxsize=1024)

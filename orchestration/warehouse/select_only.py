@@ -82,7 +82,7 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
         NotASelect: it is no SQL, no single query, names what is not there, writes, or reads anything else
             than tables of this database: files, other databases, sequences, settings, secrets.
     """
-    for problem in _written(connection, sql):
+    for problem in written_problems(connection, sql):
         raise NotASelect(problem)
     catalog = _one(connection, "select current_database()")
     found: set[Scan] = set()
@@ -127,11 +127,17 @@ def _conditions(above: Mapping[str, Any], scan: Mapping[str, Any]) -> tuple[str,
     return tuple(sorted({json.dumps(named(one), sort_keys=True) for one in above.get("expressions", [])}))
 
 
-def _written(connection: "duckdb.DuckDBPyConnection", sql: str) -> Iterator[str]:
+def written_problems(
+    connection: "duckdb.DuckDBPyConnection", sql: str, *, elsewhere: bool = False
+) -> Iterator[str]:
     """Yield what can be seen to be wrong before names are looked up.
 
     The binder opens a file that a query reads, over the network, too, and works out the arguments of a table
-    function, a sequence's next number included.
+    function, a sequence's next number included. `elsewhere`: the query is for another database, whose macros
+    are not known here; a function that is none of the engine's may be one of them.
+
+    Raises:
+        NotASelect: it is no SQL, or none that a query is made of.
     """
     import duckdb
 
@@ -159,30 +165,31 @@ def _written(connection: "duckdb.DuckDBPyConnection", sql: str) -> Iterator[str]
         elif item.get("class") == "FUNCTION" and item["function_name"] in _REFUSED_FUNCTIONS:
             yield _calls(item["function_name"])
         elif kind == "TABLE_FUNCTION":
-            yield from _table_function(connection, item["function"])
+            yield from _table_function(connection, item["function"], elsewhere=elsewhere)
 
 
-def _table_function(connection: "duckdb.DuckDBPyConnection", function: Mapping[str, Any]) -> Iterator[str]:
+def _table_function(
+    connection: "duckdb.DuckDBPyConnection", function: Mapping[str, Any], *, elsewhere: bool
+) -> Iterator[str]:
     name, arguments = str(function["function_name"]), function.get("children", [])
     if name == "query":
         text = arguments[0].get("value", {}).get("value") if arguments else None
         if not isinstance(text, str):
             yield "it calls `query` with what is no plain text"
         else:
-            yield from _written(connection, text)
+            yield from written_problems(connection, text, elsewhere=elsewhere)
         return
     called = {item["function_name"] for item in _objects(arguments) if item.get("class") == "FUNCTION"}
-    own = _macros(connection)
+    own = _functions(connection, "function_type like '%macro' and not internal")
     if called & own:
         yield f"it calls the macro `{min(called & own)}` in the arguments of `{name}`"
-    if name not in (ROWS_OF_ARGUMENTS | _EXPANDED | own):
+    unknown = elsewhere and name not in _functions(connection, "function_type = 'table'")
+    if not unknown and name not in (ROWS_OF_ARGUMENTS | _EXPANDED | own):
         yield _reaches(name)
 
 
-def _macros(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
-    rows = connection.execute(
-        "select function_name from duckdb_functions() where function_type like '%macro' and not internal"
-    ).fetchall()
+def _functions(connection: "duckdb.DuckDBPyConnection", condition: str) -> frozenset[str]:
+    rows = connection.execute(f"select function_name from duckdb_functions() where {condition}").fetchall()
     return frozenset(name for (name,) in rows)
 
 

@@ -67,7 +67,7 @@ ERRORS: dict[str, tuple[Rule, str]] = {
     "a division at run time": (
         query("select number from {batch} where error('too far') = number"), "too far"
     ),
-    "a change of the rows": (query(f"delete from marts.rows where day = '{MONDAY}' returning *"), "Error"),
+    "a change of the rows": (query(f"delete from marts.rows where day = '{MONDAY}' returning *"), "DELETE"),
     "a condition that does not bind": (
         rule("expect_column_values_to_not_be_null", column="number", row_condition='col("nosuch") > 1',
              condition_parser="great_expectations"), "nosuch"

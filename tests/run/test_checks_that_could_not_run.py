@@ -20,40 +20,40 @@ pytestmark = pytest.mark.long
 ORDERS = "staging.stg_orders"
 
 
-def _waits_for(path: Path) -> str:
-    """Return SQL that selects nothing, and breaks until a file is there."""
-    return (
-        f"select 1 from (select count(*) as n from glob('{path}'))"
-        " where case when n = 0 then error('the file is not there')::boolean else false end"
-    )
+# Selects nothing, and breaks until somebody has made the table.
+WAITS = "select 1 from main.there where false"
 
 
-def _of_dbt(folder: Path, path: Path, severity: str = "error") -> None:
+def _make_it(company: Company) -> None:
+    with company.deployment.warehouse.connect() as connection:
+        connection.execute("create table main.there as select 1 as number")
+
+
+def _of_dbt(folder: Path, severity: str = "error") -> None:
     file = folder / "dbt_project/dbt_project.yml"
     file.write_text(
         file.read_text().replace('model-paths: ["models"]', 'model-paths: ["models"]\ntest-paths: ["tests"]')
     )
     (folder / "dbt_project/tests").mkdir()
     (folder / "dbt_project/tests/breaks.sql").write_text(
-        f"{{{{ config(severity='{severity}') }}}}\n-- depends_on: {{{{ ref('stg_orders') }}}}\n"
-        f"{_waits_for(path)}\n"
+        f"{{{{ config(severity='{severity}') }}}}\n-- depends_on: {{{{ ref('stg_orders') }}}}\n{WAITS}\n"
     )
 
 
-def _of_a_suite(folder: Path, path: Path, severity: str = "critical") -> None:
+def _of_a_suite(folder: Path, severity: str = "critical") -> None:
     with (folder / "expectations/stg_orders.yml").open("a") as file:
         file.write(
             "  - type: unexpected_rows_expectation\n    kwargs:\n      unexpected_rows_query: >-\n"
-            f"        {_waits_for(path)} and exists (select 1 from {{batch}})\n    severity: {severity}\n"
+            f"        {WAITS} and exists (select 1 from {{batch}})\n    severity: {severity}\n"
         )
 
 
 KINDS: dict[str, Callable[..., None]] = {"breaks": _of_dbt, "expectations": _of_a_suite}
 
 
-def _company(bakery: Company, check: str, path: Path, *severity: str) -> Company:
+def _company(bakery: Company, check: str, *severity: str) -> Company:
     company = bakery.with_own_project()
-    KINDS[check](company.settings.project_dir, path, *severity)
+    KINDS[check](company.settings.project_dir, *severity)
     company = replace(company, settings=company.settings.model_copy(update={"check_retry_seconds": 0}))
     company.land_shops("a")
     company.land_day(MON, a=3)
@@ -62,9 +62,9 @@ def _company(bakery: Company, check: str, path: Path, *severity: str) -> Company
 
 @pytest.mark.parametrize("check", KINDS)
 def test_an_error_holds_without_a_verdict_and_runs_once_its_cause_is_gone(
-    bakery: Company, check: str, tmp_path: Path
+    bakery: Company, check: str
 ) -> None:
-    company = _company(bakery, check, tmp_path / "there")
+    company = _company(bakery, check)
     events = company.run()
     assert "could not run" in failures(events)
     assert (SHOP_ORDERS, MON) in held(events)
@@ -83,7 +83,7 @@ def test_an_error_holds_without_a_verdict_and_runs_once_its_cause_is_gone(
     assert tries == 2
     # Its time has not come, so nothing is tried.
     assert company.run() != []
-    (tmp_path / "there").touch()
+    _make_it(company)
     later = replace(company, clock=lambda: datetime.now(UTC) + TRIED_AGAIN_AFTER[0] + timedelta(minutes=1))
     built = company.deployment.store.latest_builds(ORDERS)[MON].version
     assert failures(later.run()) == ""
@@ -102,10 +102,8 @@ def _retries(instance: dg.DagsterInstance) -> int:
 
 
 @pytest.mark.parametrize("check", KINDS)
-def test_it_is_given_up_in_the_end_and_a_person_can_judge(
-    bakery: Company, check: str, tmp_path: Path
-) -> None:
-    company = _company(bakery, check, tmp_path / "there")
+def test_it_is_given_up_in_the_end_and_a_person_can_judge(bakery: Company, check: str) -> None:
+    company = _company(bakery, check)
     company.run()
     moment = datetime.now(UTC)
     for wait in TRIED_AGAIN_AFTER:
@@ -121,7 +119,7 @@ def test_it_is_given_up_in_the_end_and_a_person_can_judge(
     assert "(5 tries, given up)" in finding.summary
     code, _ = sluice(company, *finding.fix.strip("`").split()[1:])
     assert code == 1
-    (tmp_path / "there").touch()
+    _make_it(company)
     code, said = sluice(company, *finding.fix.strip("`").split()[1:])
     assert code == 0, said
     assert failures(company.run()) == ""
@@ -129,10 +127,8 @@ def test_it_is_given_up_in_the_end_and_a_person_can_judge(
 
 
 @pytest.mark.parametrize(("check", "severity"), [("breaks", "warn"), ("expectations", "warning")])
-def test_what_only_warns_holds_nothing_by_an_error(
-    bakery: Company, check: str, severity: str, tmp_path: Path
-) -> None:
-    company = _company(bakery, check, tmp_path / "there", severity)
+def test_what_only_warns_holds_nothing_by_an_error(bakery: Company, check: str, severity: str) -> None:
+    company = _company(bakery, check, severity)
     assert failures(company.run()) == ""
     assert company.in_postgres() == [(MON, "a", 3)]
     passed, said = company.check_results("staging/stg_orders", check)[MON]

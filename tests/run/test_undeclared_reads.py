@@ -1,7 +1,7 @@
 """SQL that reads something else in a run than it did when the project was loaded.
 
-Belongs here: that such a table, or verdict, does not count, whoever presses the button. Does not: what is found
-when a project is loaded (tests/graph/test_bound_sql.py).
+Belongs here: that such a table, or verdict, does not count, whoever presses the button. Does not: what is
+found when a project is loaded (tests/graph/test_bound_sql.py).
 """
 
 import pytest
@@ -12,13 +12,14 @@ from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"
+REF = "{{ ref('stg_weather') }}"
 ON_TUESDAY = f"{{% if var('partition_key', '') == '{TUE}' %}}"
 
 
 def test_a_table_that_was_made_of_what_is_not_declared_does_not_count(open_bakery: Company) -> None:
     company = open_bakery.with_own_project()
-    replace(MODEL, "from {{ ref('stg_weather') }}", f"from {ON_TUESDAY}(select * from staging.stg_weather limit 9){{% else %}}"
-            "{{ ref('stg_weather') }}{% endif %}")(company.settings.project_dir)  # fmt: skip
+    past = f"{ON_TUESDAY}(select * from staging.stg_weather limit 9){{% else %}}{REF}{{% endif %}}"
+    replace(MODEL, f"from {REF}", f"from {past}")(company.settings.project_dir)
     company = company.read_anew()
     company.land_day(TUE, a=1)
     code, said = sluice(company, "run")

@@ -9,6 +9,7 @@ Belongs here: the order of it, and what is kept. Does not belong here: one state
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,8 +233,9 @@ class _Binding:
         return partitioning, _stand_in(partitioning)
 
     def _kept(self) -> dict[str, _Bound]:
-        file = self._file
-        stored: Any = json.loads(file.read_bytes()) if file.exists() else {}
+        stored: Any = {}
+        with suppress(OSError, ValueError):  # not there, or a process died while it wrote
+            stored = json.loads(self._file.read_bytes())
         if stored.get("by") != self._by:
             return {}
         return {name: _Bound.of(item) for name, item in stored["nodes"].items()}

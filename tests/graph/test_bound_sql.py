@@ -17,6 +17,7 @@ from orchestration.settings import Settings
 from tests.company import BAKERY
 
 MARTS = "dbt_project/models/marts"
+SOURCES = "dbt_project/models/staging/_sources.yml"
 WINDOW = "{{ config(meta={'trailing_days': {'stg_weather': 3}}) }}\n"
 ORDERS = "{{ ref('stg_orders') }}"
 WHOLE = "{{ builtins.ref('stg_orders') }}"
@@ -183,3 +184,37 @@ def test_sql_that_asks_the_warehouse_while_it_is_compiled_does_not_load(tmp_path
 
 def test_what_is_declared_loads(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD) == ()
+
+
+def test_what_was_kept_is_never_stale(tmp_path: Path) -> None:
+    """After each change the whole chain below it is looked at again; a kept file that is cut short is none."""
+    folder, data = tmp_path / "bakery", tmp_path / "data"
+    shutil.copytree(BAKERY, folder)
+    staging, mart = folder / "dbt_project/models/staging/stg_orders.sql", folder / MARTS / "of_orders.sql"
+    contract, sources = folder / "contracts/orders.odcs.yaml", folder / SOURCES
+    mart.write_text(f"select business_date, loaves + 1 as more from {ORDERS}\n")
+    original = {file: file.read_text() for file in (staging, contract, sources)}
+
+    def told() -> list[str]:
+        try:
+            load_project(Settings.load({}, project_dir=folder, data_dir=data))
+        except ProjectError as error:
+            return [f"{problem.file}: {problem.what}" for problem in error.problems]
+        return []
+
+    assert told() == []
+    staging.write_text(original[staging].replace("    loaves\n", "    shop as loaves\n"))
+    assert any(line.startswith(f"{MARTS}/of_orders.sql: ") for line in told())
+    staging.write_text(original[staging])
+    assert told() == []
+    contract.write_text(original[contract].replace("physicalType: INTEGER", "physicalType: BOOLEAN"))
+    sources.write_text(original[sources].replace("data_type: INTEGER", "data_type: BOOLEAN"))
+    assert original[contract] != contract.read_text()
+    assert told() != []
+    for file, text in original.items():
+        file.write_text(text)
+    assert told() == []
+    kept = data / "dbt/target/bound.json"
+    kept.write_text(kept.read_text()[:100])
+    mart.write_text(f"select business_date, loafes from {ORDERS}\n")
+    assert any("loafes" in line for line in told())

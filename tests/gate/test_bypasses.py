@@ -125,7 +125,8 @@ BYPASSES = {
         DBT, "record_table_version",
     ),
     "no table of its own: the export reads around dbt": Bypass(
-        replace(MODEL, "{{ ref('stg_weather') }}", "staging.stg_weather"), MODEL, "nothing that it reads is"
+        replace(MODEL, "{{ ref('stg_weather') }}", "staging.stg_weather"), MODEL,
+        "it reads `staging.stg_weather`, and nothing says so",
     ),
     "the same object": Bypass(to_blob("weather", "weather"), REPORT, TWICE),
     "the same object, ./": Bypass(to_blob("weather", "./weather"), REPORT, TWICE),
@@ -163,7 +164,9 @@ BYPASSES = {
         "`exp_weather_report` itself has no blocking check",
     ),
     "an export's model on another's": Bypass(
-        replace(MODEL, "ref('stg_weather')", "ref('exp_shop_orders')"), REPORT,
+        write(MODEL, "select business_date, shop as town, 1.0::decimal(6, 1) as rain_mm"
+              " from {{ ref('exp_shop_orders') }}\n"),
+        REPORT,
         "which is another export's model",
     ),
     "a macro in the place of dbt's own test": Bypass(

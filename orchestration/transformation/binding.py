@@ -25,32 +25,28 @@ from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 1
+_FORM = 2
 _FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
 # looked at again.
 _STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
 _STAND_IN_DROP = "stand-in"
-# Tests whose SQL is dbt's or the platform's: what they read is what their arguments name.
-_KNOWN_TESTS = ("", "dbt")
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """What is kept of a node: of which code and parents it was bound, and what came out."""
+    """What is kept of a node in which nothing was wrong: of which code and parents it was bound."""
 
     code: str
     parents: str
     compiled: str
     columns: Columns
-    found: tuple[tuple[Any, ...], ...]
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "_Bound":
         columns = [(name, type_) for name, type_ in kept["columns"]]
-        found = tuple(tuple(item) for item in kept["found"])
-        return cls(kept["code"], kept["parents"], kept["compiled"], columns, found)
+        return cls(kept["code"], kept["parents"], kept["compiled"], columns)
 
 
 def bind_project(
@@ -101,26 +97,30 @@ class _Binding:
                 continue
             before, inputs = kept.get(unique_id), self._inputs(parents)
             if before and unique_id not in compiled and before.parents == inputs:
-                item = before
-                if node["resource_type"] != "test" and item.columns:
+                item, problems = before, list[Problem]()
+                if node["resource_type"] != "test":
                     tables.make(node["schema"], _name(node), item.columns)
             else:
                 sql = compiled.get(unique_id) or (before.compiled if before else "")
-                item = self._bind(tables, unique_id, node, sql, inputs)
-            bound[unique_id] = item
+                columns, problems = self._bind(tables, unique_id, node, sql)
+                item = _Bound(self._code(unique_id), inputs, sql, columns)
             self._columns[unique_id] = item.columns
-            problems = [Problem(*said) for said in item.found]
-            if problems and node["resource_type"] != "test":
-                self._broken.add(unique_id)
             found += problems
+            if not problems:
+                bound[unique_id] = item
+            elif node["resource_type"] != "test":
+                self._broken.add(unique_id)
         self._keep(bound)
         return found
 
     def _bind(
-        self, tables: EmptyTables, unique_id: str, node: Mapping[str, Any], sql: str, inputs: str
-    ) -> _Bound:
+        self, tables: EmptyTables, unique_id: str, node: Mapping[str, Any], sql: str
+    ) -> tuple[Columns, list[Problem]]:
         partitioning, key = self._partition(unique_id)
-        undeclared = self._reads.undeclared(tables.connection, unique_id, sql, partitioning, key)
+        whole = sql
+        if node["resource_type"] == "test" and (calculated := node["config"].get("fail_calc")):
+            whole = f"select {calculated} from ({sql.strip().rstrip(';')}\n) as failing_rows"
+        undeclared = self._reads.undeclared(tables.connection, unique_id, whole, partitioning, key)
         problems = [self._problem(node, sql, item) for item in undeclared]
         columns: Columns = []
         if not problems and node["resource_type"] != "test":
@@ -130,8 +130,7 @@ class _Binding:
                 tables.connection.execute(f'drop table "{node["schema"]}"."{_name(node)}"')
                 columns = tables.snapshot_columns(node, columns)
                 tables.make(node["schema"], _name(node), columns)
-        said = tuple(tuple(asdict(problem).values()) for problem in problems)
-        return _Bound(self._digests.get(unique_id, ""), inputs, sql, columns, said)
+        return columns, problems
 
     def _declared_types(
         self, tables: EmptyTables, node: Mapping[str, Any], columns: Columns
@@ -163,9 +162,8 @@ class _Binding:
     def _not_compiled(self, error: DbtError) -> Problem:
         file, line = self._lines.of_message(str(error))
         return Problem(
-            file, line, f"dbt cannot compile it without data: {' '.join(str(error).split())}",
-            "SQL that depends on no data: what it asks while it is compiled, nobody has on record",
-            "correct what dbt names",
+            file, line, f"dbt cannot compile it: {' '.join(str(error).split())}",
+            "SQL that dbt compiles without data", "correct what dbt names",
         )  # fmt: skip
 
     def _in_order(self) -> Iterator[str]:
@@ -179,7 +177,7 @@ class _Binding:
             seen.add(unique_id)
             for parent in node.get("depends_on", {}).get("nodes", []):
                 yield from visit(parent)
-            if node["resource_type"] in ("model", "seed", "snapshot") or _own_test(node):
+            if node["resource_type"] in ("model", "seed", "snapshot", "test"):
                 yield unique_id
 
         for unique_id in sorted(nodes):
@@ -205,7 +203,13 @@ class _Binding:
     def _is_new(self, unique_id: str, kept: _Bound | None) -> bool:
         if self._content["nodes"][unique_id]["resource_type"] == "seed":
             return False
-        return kept is None or kept.code != self._digests.get(unique_id, "")
+        return kept is None or kept.code != self._code(unique_id)
+
+    def _code(self, unique_id: str) -> str:
+        """Return what a kept result is of: the code, and the columns that are described."""
+        columns = self._content["nodes"][unique_id].get("columns") or {}
+        described = [[name, column.get("data_type")] for name, column in columns.items()]
+        return f"{self._digests.get(unique_id, '')} {json.dumps(described)}"
 
     def _compiled(self, names: Sequence[str]) -> dict[str, str]:
         """Compile nodes, those of one grain at once."""
@@ -253,14 +257,6 @@ class _Binding:
     @property
     def _file(self) -> Path:
         return self._settings.dbt_target_dir / _FILE
-
-
-def _own_test(node: Mapping[str, Any]) -> bool:
-    """Whether a data test's SQL is the project's or a package's own."""
-    if node["resource_type"] != "test":
-        return False
-    metadata = node.get("test_metadata")
-    return not metadata or (metadata.get("namespace") or "") not in _KNOWN_TESTS
 
 
 def _name(node: Mapping[str, Any]) -> str:

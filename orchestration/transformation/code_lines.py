@@ -34,14 +34,12 @@ class CodeLines:
         """Return file and line of a place in a node's compiled SQL.
 
         The line that reads the same; or else the first with the word that stands there, or with a name that
-        the message quotes; or else the first. A test that is written in YAML is found by its file alone.
+        the message quotes; or else the first. A test that is written in YAML is found by such a name.
         """
         file = file_of(self._content, node)
         lines = self._lines(file)
-        if not file.endswith(".sql"):
-            return file, 1
         searched: list[str] = []
-        if position is not None:
+        if position is not None and file.endswith(".sql"):
             whole = compiled[: compiled.find("\n", position) if "\n" in compiled[position:] else None]
             text = whole.rpartition("\n")[2].strip()
             for at, line in enumerate(lines, 1):

@@ -40,7 +40,7 @@ FUNCTIONS = frozenset(
 PARTS: Mapping[str, frozenset[str]] = {
     "adapter": frozenset(
         {
-            "dispatch", "escape_sql_string", "get_columns_in_relation", "get_missing_columns", "get_relation",
+            "dispatch", "escape_sql_string", "get_relation",
             "quote", "quote_as_configured", "quote_seed_column", "type",
         }
     ),

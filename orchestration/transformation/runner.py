@@ -102,14 +102,20 @@ class DbtProcess:
         return next((result.compiled_code for result in results), "")
 
     def compiled_without_data(self, selectors: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
-        """Return {dbt's unique id: compiled SQL} of what dbt selects by these; the warehouse is not opened.
+        """Return {dbt's unique id: compiled SQL} of what dbt selects by these, as of an empty warehouse.
 
         Raises:
-            DbtError: dbt could not compile one of them, or its SQL asks the warehouse while it is compiled.
+            DbtError: dbt could not compile one of them.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
-        arguments = ["compile", "--select", *selectors, "--indirect-selection", "empty", "--no-introspect"]
-        results = self._invoke(arguments, variables)
+        with scratch_directory(self._settings.data_dir / "scratch") as folder:
+            # Of the same name, which every relation has.
+            path = folder / self._settings.warehouse_path.name
+            empty = DbtProcess(self._settings.model_copy(update={"warehouse_path": path}), self._stamp)
+            empty._manifest = self._manifest
+            results = empty._invoke(
+                ["compile", "--select", *selectors, "--indirect-selection", "empty"], variables
+            )
         return {result.unique_id: result.compiled_code for result in results}
 
     def test(

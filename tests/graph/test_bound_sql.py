@@ -17,6 +17,7 @@ from orchestration.settings import Settings
 from tests.company import BAKERY
 
 MARTS = "dbt_project/models/marts"
+STAGING = "dbt_project/models/staging/_staging.yml"
 SOURCES = "dbt_project/models/staging/_sources.yml"
 WINDOW = "{{ config(meta={'trailing_days': {'stg_weather': 3}}) }}\n"
 ORDERS = "{{ ref('stg_orders') }}"
@@ -137,6 +138,7 @@ GOOD: Mapping[str, str] = {
     f" union all by name select business_date from {ORDERS}",
     "lists": f"select business_date, list_transform(list(loaves), lambda x: x + 1) as l, {{'a': 1}} as s"
     f" from {ORDERS} group by 1",
+    "incremental": f"select * from {ORDERS} {{% if is_incremental() %}}where loaves > 0{{% endif %}}",
     "values_of_its_own": f"select o.* from {ORDERS} o join (values ('a'), ('b')) v(shop) using (shop)",
 }  # fmt: skip
 
@@ -186,8 +188,81 @@ def test_what_is_declared_loads(tmp_path: Path) -> None:
     assert load(tmp_path, GOOD) == ()
 
 
+GENERIC = (
+    "{% test odd(model) %}select * from {{ model }} where rain_mm > (select 1 from raw.weather){% endtest %}"
+)
+SHOPS = "source('raw', 'shops')"
+TESTS = {
+    "odd": "raw.weather",
+    '{relationships: {arguments: {column_name: town, to: "raw.shops", field: town}}}': "raw.shops",
+    "{relationships: {arguments: {column_name: town, to: \"(select content as town from read_text('x'))\","
+    " field: town}}}": "read_text",
+    "{accepted_values: {arguments: {column_name: rain_mm, quote: false,"
+    " values: ['(select max(rain_mm) from raw.weather)']}}}": "raw.weather",
+    "{within: {arguments: {column_name: rain_mm, at_most: (select 1 from raw.orders)}}}": "raw.orders",
+    '{not_null: {arguments: {column_name: town}, config: {where: "nope = 1"}}}': "nope",
+    '{not_null: {name: c, arguments: {column_name: town}, config: {fail_calc: "max(noop)"}}}': "noop",
+    "{unique: {arguments: {column_name: nothing}}}": "nothing",
+    f'{{relationships: {{arguments: {{column_name: town, to: "{SHOPS}", field: never}}}}}}': "never",
+    "{within: {name: of_text, arguments: {column_name: town, at_least: 3}}}": "town",
+}
+
+
+def test_generic_tests_read_what_they_name(tmp_path: Path) -> None:
+    """The project's, dbt's and the platform's: their arguments are SQL."""
+    folder = tmp_path / "bakery"
+    shutil.copytree(BAKERY, folder)
+    project, described = folder / "dbt_project/dbt_project.yml", folder / STAGING
+    project.write_text(project.read_text().replace("macro-paths:\n", "macro-paths:\n  - macros\n"))
+    (folder / "dbt_project/macros").mkdir()
+    (folder / "dbt_project/macros/odd.sql").write_text(GENERIC)
+    listed = "".join(f"      - {test}\n" for test in TESTS)
+    told = described.read_text().replace(
+        "  - name: stg_weather\n", f"  - name: stg_weather\n    data_tests:\n{listed}"
+    )
+    described.write_text(told)
+    with pytest.raises(ProjectError) as caught:
+        load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))
+    problems = [problem for problem in caught.value.problems if problem.file == STAGING]
+    for said in TESTS.values():
+        assert any(said in problem.what for problem in problems), (said, problems)
+    assert len(problems) >= len(TESTS)
+
+
+DECLARED = """models:
+  - {{name: of_orders, description: x, columns: [{{name: {}, data_type: {}, description: x}}]}}
+"""
+
+
+def test_what_is_described_is_looked_at_again(tmp_path: Path) -> None:
+    folder, data = tmp_path / "bakery", tmp_path / "data"
+    shutil.copytree(BAKERY, folder)
+    (folder / MARTS / "of_orders.sql").write_text(f"select business_date, loaves from {ORDERS}\n")
+    for name, type_, said in (
+        ("loaves", "integer", ""), ("loaves", "date", "is a date"), ("loaves", "integer", ""),
+        ("loafes", "integer", "has no column `loafes`"), ("loaves", "int4", ""), ("loaves", "loaf", "`loaf`"),
+    ):  # fmt: skip
+        (folder / MARTS / "_of.yml").write_text(DECLARED.format(name, type_))
+        try:
+            load_project(Settings.load({}, project_dir=folder, data_dir=data))
+        except ProjectError as error:
+            [problem] = error.problems
+            assert said, problem
+            assert said in problem.what
+            assert problem.file == f"{MARTS}/_of.yml"
+        else:
+            assert not said
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "true", "'3'", "2.5"])
+def test_a_window_is_a_whole_number_of_days(tmp_path: Path, days: str) -> None:
+    config = f"{{{{ config(meta={{'trailing_days': {{'stg_orders': {days}}}}}) }}}}"
+    found = load(tmp_path, {"window": f"{config} select * from {ORDERS}"})
+    assert any("expected a whole number of days, 1 or more" in str(problem) for problem in found), found
+
+
 def test_what_was_kept_is_never_stale(tmp_path: Path) -> None:
-    """After each change the whole chain below it is looked at again; a kept file that is cut short is none."""
+    """After each change all that is below it is looked at again; a file that is cut short keeps nothing."""
     folder, data = tmp_path / "bakery", tmp_path / "data"
     shutil.copytree(BAKERY, folder)
     staging, mart = folder / "dbt_project/models/staging/stg_orders.sql", folder / MARTS / "of_orders.sql"

@@ -113,7 +113,7 @@ HANDY = """
 {% macro computed(name) %}{{ context[name]() }}{% endmacro %}
 {% macro steps(a, b) %}{{ (a ~ b) | trim }}{% endmacro %}
 {% macro star(of) %}
-{% for column in adapter.get_columns_in_relation(of) %}{{ column.name }}{% endfor %}*
+{% for column in ['a'] %}{{ column }}{% endfor %}*
 {% endmacro %}
 {% macro round(a) %}{{ handy.about(a) if a }}{% endmacro %}
 {% macro about(a) %}{{ handy.round(a) if a }}{{ handy.values_of(a) }}{% endmacro %}
@@ -137,7 +137,7 @@ TAKEN = {
     "{% set ns.a = 2 %}{% set sql %}x{% endset %}{{ sql }}{% set length = 1 %}{{ length }}",
     "the adapter": "{{ adapter.quote('x') }}"
     " {% set r = adapter.get_relation(this.database, this.schema, 'x') %}"
-    "{{ adapter.get_columns_in_relation(ref('stg_orders')) | length if execute }} {{ is_incremental() }}"
+    "{{ is_incremental() }}"
     " {{ adapter.dispatch('to_type')('x', 'date') }} {{ api.Relation.create(identifier='x') }}",
     "names that it gives by turns": "{% if is_incremental() %}{% set a = 1 %}{% else %}{% set a = 2 %}"
     "{% endif %}{{ a }}{% if var('x', 1) %}{% set b = 'b' %}{% endif %}{{ b if var('x', 1) }}",

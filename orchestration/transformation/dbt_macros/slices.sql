@@ -28,6 +28,12 @@
             {%- set grain = grain_of(node) -%}
             {%- if grain -%}
                 {%- set days = ((model.config.meta or {}).get('trailing_days') or {}).get(name, 1) -%}
+                {%- if days is not integer or days < 1 -%}
+                    {%- do exceptions.raise_compiler_error(
+                        "meta trailing_days of '" ~ model.name ~ "' says " ~ days ~ " for '" ~ name
+                        ~ "': expected a whole number of days, 1 or more."
+                    ) -%}
+                {%- endif -%}
                 {%- do return(sliced(relation, slice_condition(slice_column(node), node, grain, days))) -%}
             {%- endif -%}
         {%- endif -%}

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
 from tests.gate.edits import append, write
 from tests.gate.edits import replace as edited
+from tests.gate.test_several_tables import _export_of_the_tested
 from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
@@ -181,3 +183,66 @@ def test_staging_that_moved_to_another_disk_makes_no_snapshot_new(open_bakery: C
     late.land_day(TUE, a=5)
     late.run()
     assert late.in_postgres(TUE) == []
+
+
+def test_what_the_gate_prints_for_a_corrected_day_behind_a_refused_one_works_when_typed(
+    open_bakery: Company,
+) -> None:
+    company, wed = open_bakery, "2024-01-03"
+    company.land_day(wed, a=1)
+    company.run()
+    company.land("orders", TUE, f"Order No.,Date,Shop,Loaves (pcs)\n1,{TUE},a,lots\n")
+    company.land_weather(TUE)
+    company.run()
+    company.land_orders(wed, a=2)
+    company.run()
+    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", wed)
+    assert code == 1
+    if TUE not in said:  # the gate does not name what stands in the way
+        command = said[said.index("→ `sluice ") + 3 :].partition("`")[0].split()[1:]
+        code, typed = sluice(company, *command)
+        assert code == 0, f"{said}\n$ {' '.join(command)}\n{typed}"
+
+
+BIG_AND_WET = (
+    "select 1 from {{ ref('stg_orders') }} as o where loaves > 5 and exists"
+    " (select 1 from {{ ref('stg_weather') }} as w where w.business_date = o.business_date and rain_mm > 10)\n"
+)
+
+
+def _order_list(company: Company, day: str) -> list[tuple[str, str]]:
+    with psycopg.connect(company.postgres_url) as connection:
+        rows = connection.execute(
+            "select order_number, shop from bakery.order_list where business_date = %s order by 1", [day]
+        ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def _list_held_by_weather(bakery: Company) -> Company:
+    """Orders were corrected while the test of both tables failed on the weather; then the weather is corrected."""
+    company = _own(bakery, TESTS, _test(BIG_AND_WET), _export_of_the_tested)
+    company.land_orders(TUE, a=10)
+    company.land_weather(TUE, rain=1)
+    assert failures(company.run()) == ""
+    assert _order_list(company, TUE) == [(f"{TUE}-0", "a")]
+    company.land_orders(TUE, b=10)
+    company.land_weather(TUE, rain=20)
+    assert ("exp_order_list", TUE) in held(company.run())
+    company.land_weather(TUE, rain=2)
+    return company
+
+
+def test_a_correction_goes_out_once_the_other_table_of_its_test_is_corrected(open_bakery: Company) -> None:
+    company = _list_held_by_weather(open_bakery)
+    company.run()
+    company.run()
+    assert _order_list(company, TUE) == [(f"{TUE}-0", "b")]
+
+
+def test_a_run_that_ends_with_1_says_why_and_the_next_says_the_same(open_bakery: Company) -> None:
+    company = _list_held_by_weather(open_bakery)
+    code, said = sluice(company, "run")
+    assert (code == 1) == ("needs attention" in said), (code, said)
+    closed, _ = sluice(company, "gate", "exp_order_list", "--partition", TUE)
+    again, said = sluice(company, "run")
+    assert again == closed, said

@@ -246,3 +246,17 @@ def test_a_run_that_ends_with_1_says_why_and_the_next_says_the_same(open_bakery:
     closed, _ = sluice(company, "gate", "exp_order_list", "--partition", TUE)
     again, said = sluice(company, "run")
     assert again == closed, said
+
+
+def test_a_day_goes_out_once_the_check_of_its_export_could_run(open_bakery: Company, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    refs = "{{ ref('exp_shop_orders') }}"
+    company = _own(open_bakery, TESTS, _test(f"-- depends_on: {refs}\n{_breaks_until(there)}"))
+    company.land_day(TUE, a=5)
+    assert "could not run" in failures(company.run())
+    there.touch()
+    _later(company, 6).run()
+    assert company.deployment.store.check_errors.all() == []
+    company.run()
+    row = company.status()[(SHOP_ORDERS, TUE)]
+    assert company.in_postgres(TUE) != [], f"{row.standing}: {row.why}"

@@ -1,7 +1,8 @@
 """All checks of a table in one step: its suite and its data tests, on a partition as it stands.
 
-An error is not a failure: a check that could not run leaves no evidence. It is tried again, first in its own
-step, then in runs of their own (`state.check_errors`), and then a person has to look. Belongs here: that, and
+An error is not a failure: a check that could not run leaves no evidence, and a suite of which one rule could
+not run is to be tried again whatever the others said. That is first in its own step, then in runs of their
+own (`state.check_errors`), and then a person has to look. Belongs here: that, and
 how Dagster shows what was said. Does not belong here: what a check says (`quality`, `transformation`).
 """
 
@@ -113,12 +114,13 @@ class TableChecks:
         if suite is not None and CHECK_NAME in names:
             verdict = judge_suite(self._deployment, suite, key, run_id, connection=connection)
             version = verdict.version
-            if verdict.passed is None:
+            if verdict.errors:  # whatever other rules of it said
                 errors[(CHECK_NAME, suite.suite.rules_digest)] = verdict.errors
-            else:
+            if verdict.passed is not None:
                 record_verdict(self._deployment, verdict)
                 results.append(suite_result(verdict))
-        self._keep(table, key, version, errors, [str(result.check_name) for result in results], run_id)
+        in_full = {str(result.check_name) for result in results} - {name for name, _ in errors}
+        self._keep(table, key, version, errors, in_full, run_id)
         blocking = {name: why for (name, _), why in errors.items() if name in table.rules}
         results += [
             _could_not_run(table, name, why, version)
@@ -133,7 +135,7 @@ class TableChecks:
         key: str,
         version: str,
         errors: dict[tuple[str, str], str],
-        ran: Sequence[str],
+        ran: Collection[str],
         run_id: str,
     ) -> None:
         kept = self._deployment.store.check_errors

@@ -215,12 +215,14 @@ class Walk:
                 continue
             said = self._on_record.said(place, check, version)
             by_these = _by(rules, said)
-            if by_these:
-                self._find(self._as_judged(place, check, version, by_these[-1], own=own))
-                continue
+            judged = self._as_judged(place, check, version, by_these[-1], own=own) if by_these else None
             error = self._on_record.error(place, check, version, rules)
-            if error is not None:
+            if judged is not None and (error is None or judged.verdict in (Verdict.PASSED, Verdict.FAILED)):
+                self._find(judged)
+            # Of a suite one rule may have failed while another could not run: no word on one is one on both.
+            if error is not None and (judged is None or judged.verdict is not Verdict.PASSED):
                 self._find(_of_error(place, error, own=own))
+            if judged is not None or error is not None:
                 continue
             elsewhere = self._on_record.of_any_version(place, check)
             if said:

@@ -1,6 +1,7 @@
 """Break-glass: a person lets one partition of one export pass on failed checks, once, on the record."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +11,9 @@ from orchestration.operations.instance import open_instance
 from orchestration.operations.releasing import NotReleasable, Request, release
 from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, held, runs
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
+from tests.gate.edits import append
+from tests.run.breaking import breaks_until, without_waits
 
 pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -211,3 +214,31 @@ def test_without_through_each_table_below_is_released_by_itself(bakery: Company)
         assert code == 0, said
         company.run()
     assert company.in_postgres() == [(MON, "a", 501)]
+
+
+def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, tmp_path: Path) -> None:
+    """Nobody knows what that one would say; it is tried again by itself, and then the failure can be released."""
+    there = tmp_path / "there"
+    company = open_bakery.with_own_project()
+    append("expectations/stg_weather.yml", breaks_until(there))(company.settings.project_dir)
+    company = without_waits(company.read_anew())
+    company.land_orders(TUE, a=1)
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    (error,) = company.deployment.store.check_errors.all()
+    assert (error.relation, error.check, error.attempts) == ("staging.stg_weather", "expectations", 1)
+    code, said = let_pass(company, WEATHER_REPORT, TUE)
+    assert (code, "could not run" in said) == (2, True), said
+    company.run()
+    assert TUE not in company.in_container()
+    # A rule that fails is no reason to count the tries of the other anew: it is given up in the end.
+    later = company.at(datetime.now(UTC) + timedelta(minutes=6))
+    assert "could not run" in failures(later.run())
+    (error,) = company.deployment.store.check_errors.all()
+    assert error.attempts == 2
+    there.touch()
+    company.at(datetime.now(UTC) + timedelta(minutes=50)).run()
+    assert company.deployment.store.check_errors.all() == []
+    assert let_pass(company, WEATHER_REPORT, TUE)[0] == 0
+    company.run()
+    assert company.in_container() == {MON: 1, TUE: 1}

@@ -29,6 +29,7 @@ from orchestration.operations.due import (
     DueRun,
     Held,
     find_due,
+    held_still,
     run_key_of,
 )
 from orchestration.operations.holds import publish_holds
@@ -135,7 +136,8 @@ def run_everything(
         if not runs:
             for lacking in built_without(deployment, project, built) if built else ():
                 yield Note(f"{lacking}; `sluice rerun --outdated` builds it anew")
-            yield from held.values()
+            # What a look has found was held then; a run may have let it go since.
+            yield from held_still(deployment, project, held.values())
             return
         run = runs[0]
         for delivery in _deliveries_of(run):

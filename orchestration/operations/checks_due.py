@@ -20,12 +20,15 @@ def checks_due(
 ) -> list[DueRun]:
     """Return runs of checks alone, one a partition, in the order of their partitions.
 
-    Of a table that was rebuilt since, the build has asked the checks anew.
+    Of a table that was rebuilt since, the build has asked the checks anew. A check that is another by now, as
+    somebody has repaired it, has not been tried yet: that waits for nothing.
     """
     together: dict[Partition, list[CheckError]] = {}
-    for error in deployment.store.check_errors.due(now):
+    for error in deployment.store.check_errors.all():
         table = project.lineage.tables.get(error.relation)
-        if table is None or table.rules.get(error.check) != error.rules:
+        rules = table.rules.get(error.check) if table is not None else None
+        its_time = error.next_try_at is not None and error.next_try_at <= now
+        if table is None or rules is None or not (its_time or rules != error.rules):
             continue
         build = deployment.store.latest_builds(error.relation).get(error.partition_key)
         if build is not None and build.version == error.version:
@@ -35,7 +38,7 @@ def checks_due(
             partition=partition,
             relations=(),
             exports=(),
-            run_key=_run_key(errors),
+            run_key=_run_key(errors, project),
             requests={},
             checks=tuple((error.relation, error.check) for error in errors),
         )
@@ -44,10 +47,11 @@ def checks_due(
     return sorted((run for run in runs if not run_exists(run.run_key)), key=lambda run: run.partition.order)
 
 
-def _run_key(errors: list[CheckError]) -> str:
+def _run_key(errors: list[CheckError], project: Project) -> str:
+    tables = project.lineage.tables
     names = [
         f"{error.relation} {error.partition_key} {error.check} {error.version} {error.attempts}"
-        f" {error.failed_at}"
+        f" {error.failed_at} {tables[error.relation].rules[error.check]}"
         for error in errors
     ]
     return hashlib.sha256("\n".join(("checks again", *names)).encode()).hexdigest()

@@ -9,7 +9,7 @@ question; nothing here looks at a clock.
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -142,7 +142,9 @@ def find_due(
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(deployment, project, run_exists, failed)
-    partitions = view.partitions_touched(touched) | view.waiting_for_newer() | set(look_again_at)
+    # An error of a check records nothing that touches a partition, and holds it all the same.
+    partitions = view.partitions_touched(touched | view.in_error()) | view.waiting_for_newer()
+    partitions |= set(look_again_at)
     runs: list[DueRun] = []
     held: list[Held] = []
     settled = True
@@ -171,6 +173,31 @@ def find_due(
     left = frozenset(waiting) - {UNPARTITIONED_TABLES}
     at = newest if settled else cursor
     return Due(tuple(runs), tuple(held), tuple(complaints), at, left, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _MadeOf:
+    """What a partition is made of: its own drops by name, and the snapshots that it shares with others."""
+
+    own: tuple[str, ...]
+    shared: tuple[str, ...]
+
+    @property
+    def drops(self) -> str:
+        """A digest of its own drops: what it is asked for by, once."""
+        return _digest(self.own)
+
+    def all(self, since: Sequence[str]) -> frozenset[str]:
+        """Return what it is asked for by while it lacks; `since` are judgings that may help it, in words."""
+        return frozenset(
+            {self.drops, *(_digest([*self.own, *more]) for more in (self.shared, since) if more)}
+        )
+
+
+def held_still(deployment: Deployment, project: Project, items: Iterable[Held]) -> list[Held]:
+    """Return those of held exports that are held at this moment, with why they are."""
+    view = _View(deployment, project, lambda _: False, lambda _: False)
+    return [now for item in items if (now := view.held(item.export, item.partition_key)) is not None]
 
 
 class _View:
@@ -224,6 +251,15 @@ class _View:
             partitions |= {Partition(partitioning, key) for key in self._incomplete(partitioning)}
         return partitions
 
+    def in_error(self) -> set[tuple[str, str]]:
+        """Return the (relation, partition key) of which a check could not run on what there is now."""
+        return {
+            (error.relation, error.partition_key)
+            for error in self._store.check_errors.all()
+            if (build := self._records.builds(error.relation).get(error.partition_key)) is not None
+            and build.version == error.version
+        }
+
     def _made_of_it(self, partition: Partition, relations: Collection[str]) -> set[Partition]:
         """Return the partitions of time that are made of one: an hour may complete a day, and so on up."""
         reaches: dict[Partitioning, Reach] = {}
@@ -247,13 +283,16 @@ class _View:
         return {self._tables[name].partitioning for name in below} - {UNPARTITIONED_TABLES.partitioning}
 
     def _incomplete(self, partitioning: Partitioning) -> list[str]:
-        """Return the keys under which something has landed and some table is still missing, in order."""
+        """Return the keys of which something landed that is not in some table of theirs yet, in order."""
         if partitioning not in self._unfinished:
-            builds = [
-                self._records.builds(name) for name in self._project.lineage.partitionings[partitioning]
-            ]
+            tables = self._project.lineage.partitionings[partitioning]
+            corrections = self._records.corrections
             self._unfinished[partitioning] = sorted(
-                key for key in self._records.landed(partitioning) if any(key not in held for held in builds)
+                key
+                for key in self._records.landed(partitioning)
+                if any(
+                    key not in self._records.builds(name) or corrections.below(name, key) for name in tables
+                )
             )
         return self._unfinished[partitioning]
 
@@ -278,7 +317,9 @@ class _View:
             made_of = self._made_of(relation, key)
             if made_of is None:
                 continue
-            run_keys = [asked.get((relation, digest)) for digest in made_of]
+            lacks = self._lacks(relation, key)
+            wanted = self._all_asked(relation, key, made_of) if lacks else {made_of.drops}
+            run_keys = [asked.get((relation, digest)) for digest in wanted]
             failed = any(run_key is not None and self._failed(run_key) for run_key in run_keys)
             asked_for = all(run_key is not None and self._run_exists(run_key) for run_key in run_keys)
             if failed and not self._settled_since(relation, key):
@@ -286,7 +327,8 @@ class _View:
             if asked_for and not self._made_of_what_is_built(relation, key, building):
                 continue
             if self._ready(relation, key, building):
-                building[relation] = made_of
+                # All of them: what this run fails on is not asked for again by what is known today.
+                building[relation] = self._all_asked(relation, key, made_of)
         requests = dict(building)
         released = set[str]()
         for release, tables, digest in self._released(partition, asked, building):
@@ -298,6 +340,9 @@ class _View:
             for name in (*tables, relation):
                 requests[name] = requests.get(name, frozenset()) | {digest}
             building |= {name: requests[name] for name in tables}
+            released.add(relation)
+        for relation, digest in self._opened_since(partition, asked, requests):
+            requests[relation] = frozenset({digest})
             released.add(relation)
         checks: list[tuple[str, str]] = []
         for relation, check, digest in self._judged_beside_others(partition, asked, building):
@@ -326,6 +371,10 @@ class _View:
             requests=requests,
             checks=tuple(checks),
         )
+
+    def _lacks(self, relation: str, key: str) -> bool:
+        """Whether a partition has no table, or one that a correction is missing in which is loaded."""
+        return key not in self._records.builds(relation) or self._records.corrections.missing(relation, key)
 
     def _judged_beside_others(
         self, partition: Partition, asked: Mapping[tuple[str, str], str], building: Collection[str]
@@ -466,6 +515,32 @@ class _View:
             if all(ready):
                 yield relation, tables, digest
 
+    def _opened_since(
+        self, partition: Partition, asked: Mapping[tuple[str, str], str], requested: Collection[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the models of exports that the gate has held, and that judging alone has opened it for.
+
+        As a check could run again, or by another rule. They are built, so nothing else would send them. Where
+        a delivery was planned of them already, the gate is not what holds them.
+        """
+        key = partition.key
+        for name in self.exports_of(partition):
+            export = self._project.exports[name]
+            relation = self._project.node_of(export).relation
+            build, plan = self._records.builds(relation).get(key), self._records.plans(name).get(key)
+            if build is None or relation in requested or key not in self._records.holds(name):
+                continue
+            planned = plan is not None and plan.version == build.version
+            if planned or not self._records.has_connection(export.spec.destination.connection):
+                continue
+            report = self._records.report(relation, key)
+            if self._made_of(relation, key) is None or not report.open:
+                continue
+            since = {item.run_id for item in report.findings if item.own} - {build.run_id, ""}
+            digest = _digest([f"opened {build.version}", *sorted(since)])
+            if since and not self._stands(asked.get((relation, digest))):
+                yield relation, digest
+
     def _built_of(self, relations: Collection[str], partition: Partition) -> list[str]:
         """Return tables and what is built of them in a partition, parents before children."""
         below = set(relations).union(*(self._project.lineage.descendants(name) for name in relations))
@@ -482,7 +557,8 @@ class _View:
             return None
         report = self._records.report(relation, key)
         closed = report.unjudged or report.waits_for
-        if not report.refusals and (not closed or self._delivered(export, relation, key)):
+        told = report.refusals or self._records.left_behind(relation, key, report)
+        if not told and (not closed or self._delivered(export, relation, key)):
             return None
         reason = report.reasons[0]
         build = self._records.builds(reason.relation).get(reason.partition_key)
@@ -494,12 +570,12 @@ class _View:
         build = self._records.builds(relation).get(key)
         return delivery is not None and build is not None and delivery.version == build.version
 
-    def _made_of(self, relation: str, key: str) -> frozenset[str] | None:
-        """Return digests of the drops that a partition of a table is made of; None while one lacks.
+    def _made_of(self, relation: str, key: str) -> _MadeOf | None:
+        """Return the drops that a partition of a table is made of; None while one lacks.
 
         A partition is asked for once for its own drops, a day that is made of hours for those of all 24;
-        while it has no table, once more for each newer snapshot, since the old one may be what it failed on,
-        and for each time that its parents were judged again.
+        while it has no table of these, once more for each newer snapshot, since the old one may be what it
+        failed on, and for each time that what it is made of was judged again.
         A partition that has its table stays as it is.
         """
         own: list[str] = []
@@ -515,17 +591,11 @@ class _View:
                 if drop is None:
                     return None
                 names.append(drop.key)
-        digests = {_digest(own)}
-        if key not in self._records.builds(relation):
-            # What its parents failed on, or could not be judged by, may have been judged again since.
-            since = [
-                f"{read.relation} judged by {run_id}"
-                for read in self._project.lineage.reads(relation, key)
-                if read.own
-                for run_id in self._records.judged_since(read.relation, read.partition_key)
-            ]
-            digests |= {_digest(own + found) for found in (shared, since) if found}
-        return frozenset(digests)
+        return _MadeOf(tuple(own), tuple(shared))
+
+    def _all_asked(self, relation: str, key: str, made_of: _MadeOf) -> frozenset[str]:
+        """Return what a partition is asked for by as long as it lacks: its drops, and what may help it."""
+        return made_of.all(self._records.corrections.judged_since(relation, key))
 
     def _ready(self, relation: str, key: str, building: Iterable[str]) -> bool:
         """Whether all that a table reads is in this run, or built and validated before it."""

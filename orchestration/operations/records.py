@@ -10,12 +10,13 @@ from functools import cached_property
 from orchestration.delivery.comparing import at_destination
 from orchestration.deployment import Deployment
 from orchestration.lineage import TablePartition
+from orchestration.operations.corrections import Corrections
 from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
 from orchestration.project import Project
 from orchestration.quality.ages import due_moments
 from orchestration.quality.gate import Gate, GateReport
 from orchestration.quality.on_record import OnRecord
-from orchestration.state.records import Build, Delivery, Drop, Release
+from orchestration.state.records import Build, Delivery, Drop, Hold, Release
 
 _LENGTHS = {grain: place for place, grain in enumerate(Grain) if grain.timed}
 
@@ -36,6 +37,7 @@ class Records:
         self._at_destination: dict[str, str] = {}
         self._plans: dict[str, dict[str, Delivery]] = {}
         self._rejected: dict[str, dict[str, list[Delivery]]] = {}
+        self._holds: dict[str, dict[str, Hold]] = {}
         self._landed: dict[Partitioning, frozenset[str]] = {}
 
     @cached_property
@@ -106,6 +108,16 @@ class Records:
         """
         return self._connections.get(name, self._settings.connection(name) is not None)
 
+    def has_connection(self, name: str) -> bool:
+        """Return whether this very process has a connection, and could send by it."""
+        return self._settings.connection(name) is not None
+
+    def holds(self, export: str) -> dict[str, Hold]:
+        """Return the partitions of an export that were held when they were last asked for."""
+        if export not in self._holds:
+            self._holds[export] = self._store.holds(export)
+        return self._holds[export]
+
     @cached_property
     def _connections(self) -> dict[str, bool]:
         return self._store.connections()
@@ -142,13 +154,18 @@ class Records:
         """Return the gate's answer for a partition, by what is on record."""
         return self._gate.report_from_records(relation, key, self._held, self._on_record)
 
-    def judged_since(self, relation: str, key: str) -> list[str]:
-        """Return the runs, in order, that have judged what a table holds and had not built it."""
-        build = self.builds(relation).get(key)
-        if build is None:
-            return []
-        said = self._on_record.last_words((relation, key), build.version)
-        return sorted({item.run_id for item in said} - {build.run_id})
+    @cached_property
+    def corrections(self) -> Corrections:
+        """What is loaded, and not in what is built of it."""
+        return Corrections(self._project.lineage, self._on_record, self.builds)
+
+    def left_behind(self, relation: str, key: str, report: GateReport) -> bool:
+        """Return whether a partition is not what it should be by now, though nothing said no of it.
+
+        A check could not run on what it is made of, or a correction that is loaded is not in it.
+        """
+        closed = not report.open
+        return closed and (bool(report.could_not_run) or self.corrections.missing(relation, key))
 
     def let_pass(self, release: Release, report: GateReport) -> bool:
         """Return whether a release, expired or not, let all that failed pass."""

@@ -109,9 +109,14 @@ def _export_row(
     version = build.version if build else None
     release = next((r for r in reversed(records.releases(key)) if r.export == export.name), None)
     sent_so = release and delivery and release.used_for_version == delivery.version == version
-    if release and sent_so and records.let_pass(release, report):
+    behind = records.left_behind(relation, key, report)
+    if release and sent_so and not behind and records.let_pass(release, report):
         standing, why = Standing.DELIVERED, f"on failed checks, {release}"
-    elif delivery and _holds_still(records, delivery, key, version) and not (missing or report.refusals):
+    elif (
+        delivery
+        and _holds_still(records, delivery, key, version)
+        and not (missing or report.refusals or behind)
+    ):
         standing, why = _settled(delivery)
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"

@@ -191,6 +191,11 @@ class GateReport:
         )
 
     @property
+    def could_not_run(self) -> tuple[Finding, ...]:
+        """The checks that could not run: nobody knows what they would say."""
+        return tuple(item for item in self.findings if item.verdict is Verdict.COULD_NOT_RUN)
+
+    @property
     def waits_for(self) -> tuple[str, ...]:
         """The tables that are too old to be sent, or were built from what was; a newer drop lets it go."""
         return tuple(item.relation for item in self.findings if item.verdict in _OLD)

@@ -70,10 +70,6 @@ class CheckErrors:
         with self._engine.connect() as connection:
             return [_error(row) for row in connection.execute(query).mappings()]
 
-    def due(self, moment: datetime) -> list[CheckError]:
-        """Return those whose next try has come."""
-        return [item for item in self.all() if item.next_try_at is not None and item.next_try_at <= moment]
-
 
 def _of(relation: str, partition_key: str, check: str) -> list[sa.ColumnElement[bool]]:
     table = schema.check_errors

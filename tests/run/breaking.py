@@ -1,7 +1,7 @@
 """Checks that could not run, as a test has them: what makes one err, and what ends it without new data.
 
-A file is looked for by a rule of a suite. SQL of dbt's tests reads tables of the project alone: there it is the list of
-shops that has a shop in it which no test can live with.
+A file is looked for by a rule of a suite. SQL of dbt's tests reads tables of the project alone: there it is
+the list of shops, which has a shop in it that no test can live with.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """An error is not a failure: a check that could not run has no verdict, and is tried again, not for ever."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,58 +13,55 @@ from orchestration.operations.releasing import gate_report
 from orchestration.operations.status import Standing
 from orchestration.quality.gate import Verdict
 from orchestration.state.check_errors import TRIED_AGAIN_AFTER
-from tests.company import MON, SHOP_ORDERS, WEATHER_REPORT, Company, failures, held, runs
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
+from tests.gate.edits import append
+from tests.run.breaking import BREAKING, breaks_by_shops, breaks_until, dbt_test, without_waits
 from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
 ORDERS = "staging.stg_orders"
 
 
-# Selects nothing, and breaks until somebody has made the table.
-WAITS = "select 1 from main.there where false"
+@dataclass(frozen=True)
+class Kind:
+    """A kind of check that could not run: how it comes into a project, and what ends its error."""
+
+    add: Callable[[Path, Path, bool], None]
+    end: Callable[[Company, Path], None]
 
 
-def _make_it(company: Company) -> None:
-    with company.deployment.warehouse.connect() as connection:
-        connection.execute("create table main.there as select 1 as number")
+def _of_dbt(folder: Path, _: Path, blocking: bool) -> None:
+    dbt_test(breaks_by_shops("stg_orders", severity="error" if blocking else "warn"))(folder)
 
 
-def _of_dbt(folder: Path, severity: str = "error") -> None:
-    file = folder / "dbt_project/dbt_project.yml"
-    file.write_text(
-        file.read_text().replace('model-paths: ["models"]', 'model-paths: ["models"]\ntest-paths: ["tests"]')
-    )
-    (folder / "dbt_project/tests").mkdir()
-    (folder / "dbt_project/tests/breaks.sql").write_text(
-        f"{{{{ config(severity='{severity}') }}}}\n-- depends_on: {{{{ ref('stg_orders') }}}}\n{WAITS}\n"
-    )
+def _of_a_suite(folder: Path, path: Path, blocking: bool) -> None:
+    append("expectations/stg_orders.yml", breaks_until(path, "critical" if blocking else "warning"))(folder)
 
 
-def _of_a_suite(folder: Path, severity: str = "critical") -> None:
-    with (folder / "expectations/stg_orders.yml").open("a") as file:
-        file.write(
-            "  - type: unexpected_rows_expectation\n    kwargs:\n      unexpected_rows_query: >-\n"
-            f"        {WAITS} and exists (select 1 from {{batch}})\n    severity: {severity}\n"
-        )
+KINDS = {
+    "breaks": Kind(_of_dbt, lambda company, _: company.land_shops("a")),
+    "expectations": Kind(_of_a_suite, lambda _, path: path.touch()),
+}
 
 
-KINDS: dict[str, Callable[..., None]] = {"breaks": _of_dbt, "expectations": _of_a_suite}
-
-
-def _company(bakery: Company, check: str, *severity: str) -> Company:
+def _company(bakery: Company, check: str, path: Path, *, blocking: bool = True) -> Company:
     company = bakery.with_own_project()
-    KINDS[check](company.settings.project_dir, *severity)
-    company = replace(company, settings=company.settings.model_copy(update={"check_retry_seconds": 0}))
-    company.land_shops("a")
+    KINDS[check].add(company.settings.project_dir, path, blocking)
+    company = without_waits(company)
+    company.land_shops("a", BREAKING)
     company.land_day(MON, a=3)
     return company
 
 
+def _later(company: Company, **passed: float) -> Company:
+    return company.at(datetime.now(UTC) + timedelta(**passed))
+
+
 @pytest.mark.parametrize("check", KINDS)
 def test_an_error_holds_without_a_verdict_and_runs_once_its_cause_is_gone(
-    bakery: Company, check: str
+    bakery: Company, check: str, tmp_path: Path
 ) -> None:
-    company = _company(bakery, check)
+    company = _company(bakery, check, tmp_path / "there")
     events = company.run()
     assert "could not run" in failures(events)
     assert (SHOP_ORDERS, MON) in held(events)
@@ -83,8 +80,8 @@ def test_an_error_holds_without_a_verdict_and_runs_once_its_cause_is_gone(
     assert tries == 2
     # Its time has not come, so nothing is tried.
     assert company.run() != []
-    _make_it(company)
-    later = replace(company, clock=lambda: datetime.now(UTC) + TRIED_AGAIN_AFTER[0] + timedelta(minutes=1))
+    KINDS[check].end(company, tmp_path / "there")
+    later = _later(company, minutes=6)
     built = company.deployment.store.latest_builds(ORDERS)[MON].version
     assert failures(later.run()) == ""
     assert company.in_postgres() == [(MON, "a", 3)]
@@ -102,15 +99,16 @@ def _retries(instance: dg.DagsterInstance) -> int:
 
 
 @pytest.mark.parametrize("check", KINDS)
-def test_it_is_given_up_in_the_end_and_a_person_can_judge(bakery: Company, check: str) -> None:
-    company = _company(bakery, check)
+def test_it_is_given_up_in_the_end_and_a_person_can_judge(
+    bakery: Company, check: str, tmp_path: Path
+) -> None:
+    company = _company(bakery, check, tmp_path / "there")
     company.run()
     moment = datetime.now(UTC)
     for wait in TRIED_AGAIN_AFTER:
         moment += wait + timedelta(minutes=1)
-        later = replace(company, clock=lambda moment=moment: moment)
-        assert runs(later.run()) == [(MON, False)]
-    assert runs(replace(company, clock=lambda: moment + timedelta(days=30)).run()) == []
+        assert runs(company.at(moment).run()) == [(MON, False)]
+    assert runs(company.at(moment + timedelta(days=30)).run()) == []
     (finding,) = [
         item
         for item in gate_report(company.deployment, company.project, SHOP_ORDERS, MON).closed_by
@@ -119,19 +117,141 @@ def test_it_is_given_up_in_the_end_and_a_person_can_judge(bakery: Company, check
     assert "(5 tries, given up)" in finding.summary
     code, _ = sluice(company, *finding.fix.strip("`").split()[1:])
     assert code == 1
-    _make_it(company)
+    KINDS[check].end(company, tmp_path / "there")
+    company.run()
     code, said = sluice(company, *finding.fix.strip("`").split()[1:])
     assert code == 0, said
     assert failures(company.run()) == ""
     assert company.in_postgres() == [(MON, "a", 3)]
 
 
-@pytest.mark.parametrize(("check", "severity"), [("breaks", "warn"), ("expectations", "warning")])
-def test_what_only_warns_holds_nothing_by_an_error(bakery: Company, check: str, severity: str) -> None:
-    company = _company(bakery, check, severity)
+@pytest.mark.parametrize("check", KINDS)
+def test_what_only_warns_holds_nothing_by_an_error(bakery: Company, check: str, tmp_path: Path) -> None:
+    company = _company(bakery, check, tmp_path / "there", blocking=False)
     assert failures(company.run()) == ""
     assert company.in_postgres() == [(MON, "a", 3)]
     passed, said = company.check_results("staging/stg_orders", check)[MON]
     assert not passed
     assert "could not run" in said
     assert company.check_severity("staging/stg_orders", check, MON) == "WARN"
+
+
+# Where the test runs that breaks: with the last of the tables that it reads.
+READS = {
+    "two tables": ("stg_orders", "stg_weather"),
+    "a mart": ("shop_orders",),
+    "what is sent": ("exp_shop_orders",),
+}
+
+
+def _with_test(bakery: Company, *tables: str) -> Company:
+    company = bakery.with_own_project()
+    dbt_test(breaks_by_shops(*tables))(company.settings.project_dir)
+    return without_waits(company.read_anew())
+
+
+def _corrected_while_a_test_breaks(bakery: Company, tables: tuple[str, ...]) -> Company:
+    company = _with_test(bakery, *tables)
+    company.land_day(TUE, a=5)
+    assert failures(company.run()) == ""
+    assert company.in_postgres(TUE)[0] == (TUE, "a", 8)
+    company.land_shops("a", "b", BREAKING)
+    company.land_orders(TUE, a=9)
+    company.land_weather(TUE, rain=3)
+    assert "could not run" in failures(company.run())
+    return company
+
+
+@pytest.mark.parametrize("tables", READS.values(), ids=READS)
+def test_a_correction_is_told_while_a_test_breaks_and_goes_out_once_it_ran(
+    open_bakery: Company, tables: tuple[str, ...]
+) -> None:
+    company = _corrected_while_a_test_breaks(open_bakery, tables)
+    assert sluice(company, "gate", SHOP_ORDERS, "--partition", TUE)[0] == 1
+    code, said = sluice(company, "run")
+    assert (code, "could not run" in said) == (1, True), said
+    assert company.status()[(SHOP_ORDERS, TUE)].standing is Standing.HELD
+    assert company.in_postgres(TUE)[0] == (TUE, "a", 8)
+    company.land_shops("a", "b")
+    assert failures(_later(company, minutes=6).run()) == ""
+    assert company.deployment.store.check_errors.all() == []
+    assert company.in_postgres(TUE)[0] == (TUE, "a", 12)
+    assert company.status()[(SHOP_ORDERS, TUE)].standing is Standing.DELIVERED
+    assert runs(company.run()) == []
+
+
+@pytest.mark.parametrize("tables", READS.values(), ids=READS)
+def test_a_first_day_goes_out_by_itself_once_the_test_ran(
+    open_bakery: Company, tables: tuple[str, ...]
+) -> None:
+    company = _with_test(open_bakery, *tables)
+    company.land_shops("a", "b", BREAKING)
+    company.land_day(TUE, a=5)
+    assert "could not run" in failures(company.run())
+    company.land_shops("a", "b")
+    assert failures(_later(company, minutes=6).run()) == ""
+    assert company.in_postgres(TUE)[0] == (TUE, "a", 8)
+    assert runs(company.run()) == []
+
+
+@pytest.mark.parametrize("tables", READS.values(), ids=READS)
+def test_a_test_that_is_repaired_in_its_file_runs_by_itself_even_if_it_was_given_up(
+    open_bakery: Company, tables: tuple[str, ...]
+) -> None:
+    company = _with_test(open_bakery, *tables)
+    company.land_shops("a", "b", BREAKING)
+    company.land_day(TUE, a=5)
+    assert "could not run" in failures(company.run())
+    for minutes in (6, 40, 200, 900):
+        assert runs(_later(company, minutes=minutes).run()) == [(TUE, False)]
+    assert runs(_later(company, days=30).run()) == []
+    dbt_test(f"select 1 from {{{{ ref('{tables[0]}') }}}} where 1 = 0\n")(company.settings.project_dir)
+    company = company.read_anew()
+    assert failures(company.run()) == ""
+    assert company.deployment.store.check_errors.all() == []
+    assert company.in_postgres(TUE)[0] == (TUE, "a", 8)
+
+
+def test_a_test_that_breaks_in_another_way_once_it_is_edited_begins_anew(open_bakery: Company) -> None:
+    company = _with_test(open_bakery, "stg_orders")
+    company.land_shops("a", "b", BREAKING)
+    company.land_day(TUE, a=5)
+    company.run()
+    _later(company, minutes=6).run()
+    assert company.deployment.store.check_errors.all()[0].attempts == 2
+    dbt_test(breaks_by_shops("stg_orders") + "-- another way\n")(company.settings.project_dir)
+    company = company.read_anew()
+    assert runs(company.run()) == [(TUE, False)]
+    assert company.deployment.store.check_errors.all()[0].attempts == 1
+    assert runs(company.run()) == []
+
+
+def test_a_check_that_was_given_up_on_a_delivered_day_is_told_everywhere(open_bakery: Company) -> None:
+    company = open_bakery
+    company.land_shops("a", "b", BREAKING)
+    company.run()
+    company = _with_test(company, "stg_orders")
+    assert sluice(company, "judge", ORDERS, "--from", MON, "--to", MON)[0] == 1
+    for minutes in (6, 40, 200, 900):
+        assert runs(_later(company, minutes=minutes).run()) == [(MON, False)]
+    assert "given up" in sluice(company, "gate", SHOP_ORDERS, "--partition", MON)[1]
+    assert "could not run" in sluice(company, "status")[1]
+    code, said = sluice(company, "run")
+    assert (code, "could not run" in said) == (1, True), said
+    passed, said = company.check_results("delivered/exp_shop_orders", "gate")[MON]
+    assert (passed, "could not run" in said) == (False, True)
+
+
+def test_judging_does_not_say_that_nothing_is_there_where_a_test_broke(open_bakery: Company) -> None:
+    """All other checks were judged and are on record; there is nothing to build."""
+    company = open_bakery
+    company.land_shops("a", "b", BREAKING)
+    company.run()
+    company = _with_test(company, "stg_orders")
+    code, said = sluice(
+        company, "judge", "exports.exp_shop_orders", "--from", MON, "--to", MON, "--with-parents"
+    )
+    assert code == 1
+    assert "could not run" in said
+    assert "0 checks of 0 partitions" not in said
+    assert "nothing of it is there to be judged" not in said

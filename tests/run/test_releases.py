@@ -217,7 +217,7 @@ def test_without_through_each_table_below_is_released_by_itself(bakery: Company)
 
 
 def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, tmp_path: Path) -> None:
-    """Nobody knows what that one would say; it is tried again by itself, and then the failure can be released."""
+    """Nobody knows what that one would say; it is tried again, and once it ran the other can be released."""
     there = tmp_path / "there"
     company = open_bakery.with_own_project()
     append("expectations/stg_weather.yml", breaks_until(there))(company.settings.project_dir)

@@ -35,7 +35,7 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
         for reason in step.reasons:
             out.print(f"- {reason}", markup=False, soft_wrap=True)
         out.print(f"  → {step.fix}", markup=False, soft_wrap=True)
-    if any(item.verdict is Verdict.FAILED for item in report.reasons):
+    if report.releasable:
         option = f" --partition {report.partition_key}" if report.partition_key else ""
         let_pass = f"`sluice release {export}{option} --reason WHY --until WHEN`"
         out.print(f"to let it pass as it is, once: {let_pass}", markup=False, style="dim", soft_wrap=True)

@@ -91,12 +91,13 @@ def judge(
         out.print(f"{where} check `{item.check}`: {item.summary}", style=style, markup=False, soft_wrap=True)
     for text in judged.failures:
         out.print(text, style="red", markup=False, soft_wrap=True)
-    out.print(_counted(judged.checks))
+    if judged.checks or not judged.failures:
+        out.print(_counted(judged.checks))
     if ready:
         names = ", ".join(place(row.name, row.partition_key) for row in ready[:_MOST_KEYS_SHOWN])
         more = f" and {len(ready) - _MOST_KEYS_SHOWN} more" if len(ready) > _MOST_KEYS_SHOWN else ""
         out.print(f"ready to be sent: {names}{more}; `sluice run --retry` sends them", markup=False)
-    if not judged.checks:
+    if not judged.checks and not judged.failures:
         out.print("nothing of it is there to be judged; `sluice rerun` builds it", style="red")
     said_no = judged.failures or not judged.checks or any(item.blocking for item in failed)
     raise typer.Exit(1 if said_no else 0)

@@ -30,14 +30,13 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
     """Run everything that is due in a deployment whose destinations stand."""
     from orchestration.deployment import Deployment
     from orchestration.headless import Complaint, Finished, Note, Started, run_everything
-    from orchestration.operations.due import Held
     from orchestration.operations.instance import open_instance
-    from orchestration.operations.status import needs_attention, status
+    from orchestration.operations.status import status
     from orchestration.project import load_project
 
     project = load_project(settings)
     deployment = Deployment(settings)
-    healthy, began = True, time.monotonic()
+    began, complained = time.monotonic(), False
     ended: list[Finished] = []
     with open_instance(settings) as instance:
         for event in run_everything(deployment, project, instance, retry=retry):
@@ -48,23 +47,29 @@ def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bo
                     if out.is_terminal:  # the finished run's line takes its place
                         out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
                 case Finished():
-                    healthy &= event.success
                     ended.append(event)
                     show_line(event, out, f", {time.monotonic() - began:.1f} s")
-                case Held():
-                    healthy = False
                 case Complaint():
-                    healthy = False
+                    complained = True
                     out.print(event.text, style="yellow", markup=False)
                 case Note():
                     out.print(event.text, style="dim", markup=False)
+                case _:  # what is held, its partition's row tells
+                    pass
     rows = status(deployment, project)
-    show_trouble(rows, [failure for run in ended for failure in run.failures], out)
+    troubled = show_trouble(rows, [failure for run in ended for failure in _failures(run)], out)
     for warning in dict.fromkeys(warning for run in ended for warning in run.warnings):
         out.print(warning, style="yellow", markup=False, soft_wrap=True)
     for line in skipped_lines(rows):
         out.print(line, style="yellow", markup=False, soft_wrap=True)
-    return healthy and not needs_attention(rows)
+    return not (troubled or complained)
+
+
+def _failures(run: "Finished") -> tuple[str, ...]:
+    """Return what a run said that failed: something, in any case."""
+    if run.success or run.failures:
+        return run.failures
+    return (f"{_title(run.run.partition_key)}: run {run.run_id} failed and did not say why: its log may",)
 
 
 def show_finished(event: "Finished", out: Console, took: str = "") -> None:

@@ -50,17 +50,18 @@ def causes_of(rows: Sequence[Row]) -> list[Cause]:
 
 def show_trouble(
     rows: Sequence[Row], failures: Iterable[str], out: Console, *, partitions_follow: bool = False
-) -> None:
+) -> bool:
     """Print what failed, each reason once, and what it holds back; nothing where all is well.
 
     `failures` are what runs said; those that a partition's cause tells are left out. What is held back is not
-    named where the partitions follow anyway.
+    named where the partitions follow anyway. Return whether something was printed: a command that ends with
+    another code says why.
     """
     causes = causes_of(rows)
     told = [reason for row in needs_attention(rows) for reason in _summaries(row)]
     untold = [text for text in dict.fromkeys(failures) if not any(reason in text for reason in told)]
     if not causes and not untold:
-        return
+        return False
     counted = f"{len(causes) + len(untold)} cause{'s' if len(causes) + len(untold) > 1 else ''}"
     out.print(f"needs attention: {counted} (docs/runbook.md)", style="bold")
     for text in untold:
@@ -72,6 +73,7 @@ def show_trouble(
             out.print(f"  → {cause.fix}", markup=False, soft_wrap=True)
         if (held := _held(cause)) and not partitions_follow:
             out.print(f"  {held}", style="dim", markup=False, soft_wrap=True)
+    return True
 
 
 def skipped_lines(rows: Sequence[Row]) -> list[str]:

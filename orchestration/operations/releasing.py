@@ -13,7 +13,8 @@ import dagster as dg
 from orchestration.deployment import Deployment
 from orchestration.partitions import place
 from orchestration.project import Project
-from orchestration.quality.gate import Finding, Gate, GateReport, Verdict
+from orchestration.quality.gate import Finding, Gate, GateReport
+from orchestration.quality.releasable import failed_checks, left_closed
 from orchestration.state.records import FailedCheck, Release
 
 
@@ -72,8 +73,7 @@ def release(
     report = gate_report(deployment, project, request.export, request.partition_key)
     if report.open:
         raise NotReleasable(f"the gate of {place(request.export, request.partition_key)} is open already")
-    failed = [item for item in report.findings if item.verdict is Verdict.FAILED]
-    chosen = _chosen(failed, request.checks)
+    chosen = _chosen(failed_checks(report), request.checks)
     _require_releasable(project, report, chosen)
     recorded = deployment.store.releases.record(
         Release(
@@ -104,20 +104,7 @@ def _chosen(failed: list[Finding], names: Collection[str]) -> list[Finding]:
 
 
 def _require_releasable(project: Project, report: GateReport, chosen: Collection[Finding]) -> None:
-    """What comes after a released check is built yet; anything else that is closed stays closed."""
-    tables = project.lineage.tables
-    to_come = {
-        relation
-        for relation in project.lineage.between({item.relation for item in chosen}, report.relation)
-        # Tables that are cut otherwise are not of the released partition's run.
-        if tables[relation].partitioning == tables[report.relation].partitioning
-    }
-    left = [
-        item
-        for item in report.closed_by
-        if item.verdict is not Verdict.FAILED
-        and (item.relation not in to_come or (item.verdict is Verdict.NOT_BUILT and item.judged_at))
-    ]
+    left = left_closed(project.lineage, report, chosen)
     if left or not chosen:
         reasons = "\n".join(f"- {item} → {item.fix}" for item in (left or report.closed_by)[:5])
         raise NotReleasable(f"only a check that has failed can be released; fix this first:\n{reasons}")

@@ -118,6 +118,8 @@ def _export_row(
         and not (missing or report.refusals or behind)
     ):
         standing, why = _settled(delivery)
+        if report.unjudged:
+            why += f"; what is there now would not go out as it is: {report.summary}"
     elif missing:
         standing, why = Standing.WAITING, f"for {', '.join(missing)}"
     elif not report.open:

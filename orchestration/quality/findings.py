@@ -153,7 +153,7 @@ class GateReport:
 
     `covered` are findings that another one's fix repairs as well: an ancestor that is built anew brings all
     that is made of it along. `content` is a digest of the rows, of a table that is sent. `timed` are tables
-    whose partitions follow each other in time.
+    whose partitions follow each other in time. `releasable`: a person may let it pass as it is.
     """
 
     relation: str
@@ -164,6 +164,7 @@ class GateReport:
     covered: frozenset[Finding] = frozenset()
     content: str = ""
     timed: frozenset[str] = frozenset()
+    releasable: bool = False
 
     @property
     def closed_by(self) -> tuple[Finding, ...]:

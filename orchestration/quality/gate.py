@@ -17,6 +17,7 @@ from orchestration.lineage import Lineage, TablePartition
 from orchestration.quality.ages import built_too_late, too_old
 from orchestration.quality.findings import Finding, GateClosed, GateReport, Verdict
 from orchestration.quality.on_record import OnRecord
+from orchestration.quality.releasable import can_be_released
 from orchestration.quality.walk import Held, Walk
 from orchestration.state.moments import now as utc_now
 from orchestration.state.records import FailedCheck, Inputs, Release
@@ -136,11 +137,12 @@ class Gate:
         findings = self._in_order([*walk.findings, *ages])
         releases = self._releases(relation, partition_key, findings, walk.held)
         findings = [self._with_release(item, releases) for item in findings]
-        return GateReport(
+        report = GateReport(
             relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings),
             walk.content,
             frozenset(name for name in {item.relation for item in findings} if self._timed(name)),
         )  # fmt: skip
+        return replace(report, releasable=can_be_released(self._lineage, report))
 
     def _timed(self, relation: str) -> bool:
         return self.lineage.tables[relation].partitioning.grain.timed

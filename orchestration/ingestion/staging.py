@@ -165,8 +165,11 @@ class _Look:
     def _take(self, key: str, whole: Whole) -> Verdict:
         """Record a drop, and before it the silence that it ends: a kill in between leaves no gap open."""
         contract, latest = self._contract, self._known.get(key)
+        # A file that announces itself says no more than its content does.
+        sign = self._memory.discovery.landed(key).sign if contract.completion.template is not None else None
         try:
             digests = [self._memory.contents.digest(file) for file in whole.files]
+            announced = self._memory.contents.digest(sign) if sign is not None and sign.size else ""
         except BeingWritten as moving:
             return Waiting(str(moving))
         except Unreadable as unreadable:
@@ -185,9 +188,10 @@ class _Look:
             size_bytes=sum(file.size for file in files),
             marker_stamp=whole.stamp,
             files=files if several else (),
+            announced=announced,
         )
         self._known[key] = drop
-        self._memory.contents.forget(whole.files)
+        self._memory.contents.forget([*whole.files, *([sign] if sign is not None else [])])
         if latest is None or drop.ordinal != latest.ordinal:
             self._drops.append(drop)
             self._note_what_came_back(drop)

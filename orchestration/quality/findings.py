@@ -120,9 +120,20 @@ class Finding:
         return self.verdict in _JUDGED_AGAIN
 
     @property
+    def rebuilds(self) -> bool:
+        """Whether what is there is not what should be: whatever else is in order, it is to be built anew."""
+        return self.verdict in _BUILT_AGAIN
+
+    @property
     def builds_again(self) -> bool:
         """Whether its fix builds this partition anew, and with it all that is made of it."""
-        return self.verdict in _BUILT_AGAIN or self.verdict in (Verdict.FAILED, Verdict.NOT_BUILT)
+        return self.rebuilds or self.verdict in (Verdict.FAILED, Verdict.NOT_BUILT)
+
+    @property
+    def says_no(self) -> bool:
+        """Whether something said no, a check or whoever takes drops in; what is not there yet does not."""
+        refused = self.verdict is Verdict.NOT_BUILT and self.judged_at is not None
+        return self.verdict is Verdict.FAILED or refused
 
     def __str__(self) -> str:
         return self.in_words()
@@ -184,12 +195,7 @@ class GateReport:
     @property
     def refusals(self) -> tuple[Finding, ...]:
         """The findings in which something said no; what is only not there yet is left out."""
-        return tuple(
-            item
-            for item in self.findings
-            if item.verdict is Verdict.FAILED
-            or (item.verdict is Verdict.NOT_BUILT and item.judged_at is not None)
-        )
+        return tuple(item for item in self.findings if item.says_no)
 
     @property
     def could_not_run(self) -> tuple[Finding, ...]:

@@ -138,7 +138,8 @@ class Gate:
         releases = self._releases(relation, partition_key, findings, walk.held)
         findings = [self._with_release(item, releases) for item in findings]
         report = GateReport(
-            relation, partition_key, tuple(findings), walk.versions, tuple(releases), self._covered(findings),
+            relation, partition_key, tuple(findings), walk.versions, tuple(releases),
+            self._covered(findings, walk),
             walk.content,
             frozenset(name for name in {item.relation for item in findings} if self._timed(name)),
         )  # fmt: skip
@@ -154,8 +155,11 @@ class Gate:
         once = [item for item in findings if item.own or item.link not in own]
         return sorted(once, key=lambda item: (place[item.relation], item.partition_key))
 
-    def _covered(self, findings: Sequence[Finding]) -> frozenset[Finding]:
-        """Return the findings that go with another one's fix: what is made of a table is built with it."""
+    def _covered(self, findings: Sequence[Finding], walk: Walk) -> frozenset[Finding]:
+        """Return the findings that go with another one's fix: what is made of a table is built with it.
+
+        Nothing can be built while an earlier day that it reads was refused, so that this is what to fix.
+        """
         again = {item.relation for item in findings if item.own and item.builds_again}
         below = {name for relation in again for name in self.lineage.descendants(relation)}
         places = {
@@ -167,6 +171,7 @@ class Gate:
             item
             for item in findings
             if (item.own and item.relation in below and item.verdict is not Verdict.FAILED)
+            or (item.rebuilds and walk.in_the_way.get((item.relation, item.partition_key)))
             or (item.judges_again and (item.relation, item.partition_key) in places)
         )
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.lineage import Lineage, Table
 from orchestration.quality.findings import Finding, Verdict
+from orchestration.quality.links import absence, link, named, of_check, of_error, short
 from orchestration.quality.on_record import OnRecord, Place
 from orchestration.quality.sent_rows import sent_content
-from orchestration.state.records import Build, CheckError, Evidence, Inputs
+from orchestration.state.records import Build, Evidence, Inputs
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,10 +29,13 @@ class Walk:
         self.held = held
         self.findings: dict[Finding, None] = {}
         self.versions: dict[Place, str] = {}
+        self.in_the_way: dict[Place, tuple[Finding, ...]] = {}
         self.content = ""
         self._lineage = lineage
         self._on_record = on_record
         self._seen: set[Place] = set()
+        self._to_build: set[Place] = set()
+        self._noted: list[Finding] | None = None
         self._seen_then: set[tuple[Place, str]] = set()
 
     def own(self, relation: str, key: str) -> None:
@@ -55,11 +59,13 @@ class Walk:
         inputs = build.inputs if build is not None else None
         if table.code and build is not None:
             if inputs is None:
-                self._find(_link(place, version, Verdict.HALF_RECORDED, "older code did not keep it", build))
+                self._find(link(place, version, Verdict.HALF_RECORDED, "older code did not keep it", build))
             elif build.code != table.code:
                 said = "its SQL, a macro or a variable is another today"
-                self._find(_link(place, version, Verdict.OLDER_SQL, said, build))
+                self._find(link(place, version, Verdict.OLDER_SQL, said, build))
         self._parents_of(place, version, build)
+        if place in self._to_build:
+            self._in_the_way(place)
 
     def parents(self, relation: str, key: str, built: Collection[Place] = ()) -> None:
         """Look at what a partition would be made of now; `built` are places that are good by then."""
@@ -96,7 +102,7 @@ class Walk:
         for item in judged:
             if item.content != content:
                 said = "the rows were changed after the check, or judged by an engine that counts otherwise"
-                self._find(_of_check(place, item.check, Verdict.OTHER_ROWS, version, item, said))
+                self._find(of_check(place, item.check, Verdict.OTHER_ROWS, version, item, said))
 
     # -- what is there now
 
@@ -111,6 +117,15 @@ class Walk:
             return
         self._newest(place, version, self._on_record.build(place, version), own=False)
         self._then(place, version, None)
+
+    def _in_the_way(self, place: Place) -> None:
+        """Look at the earlier days and snapshots that a partition would be built of now, as it has to be."""
+        self._noted = noted = list[Finding]()
+        for read in self._lineage.reads(*place):
+            if not read.own:
+                self._as_now((read.relation, read.partition_key), required=self._required(read.relation))
+        self._noted = None
+        self.in_the_way[place] = tuple(item for item in noted if item.says_no)
 
     def _not_there(self, place: Place) -> None:
         """Look at why a day of a window is not there: what has landed and was refused is not absent."""
@@ -133,11 +148,11 @@ class Walk:
                 landed = True
                 self._judged_today(where, version, own=False)
         if left_out:
-            self._find(_absence(place, Verdict.LEFT_OUT))
+            self._find(absence(place, Verdict.LEFT_OUT))
         elif landed and self._complete(place):
             self._find(self._not_built(place, own=False))
         else:
-            self._find(_absence(place, Verdict.ABSENT))
+            self._find(absence(place, Verdict.ABSENT))
 
     def _refused(self, place: Place) -> bool:
         """Whether a drop that a partition is made of was refused."""
@@ -184,10 +199,10 @@ class Walk:
             elif inputs is None or self._required(read.relation):
                 self._as_now(parent, required=self._required(read.relation))
             elif self.held.get(parent) is not None:
-                self._find(_absence(parent, Verdict.CAME_SINCE))
+                self._find(absence(parent, Verdict.CAME_SINCE))
             elif self._lineage.has_begun(*parent):
                 verdict = Verdict.LEFT_OUT if self._refused(parent) else Verdict.ABSENT
-                self._find(_absence(parent, verdict))
+                self._find(absence(parent, verdict))
         for relation, keys in (inputs or {}).items():
             for key, was in keys.items():
                 if (relation, key) not in looked:
@@ -221,7 +236,7 @@ class Walk:
                 self._find(judged)
             # Of a suite one rule may have failed while another could not run: no word on one is one on both.
             if error is not None and (judged is None or judged.verdict is not Verdict.PASSED):
-                self._find(_of_error(place, error, own=own))
+                self._find(of_error(place, error, own=own))
             if judged is not None or error is not None:
                 continue
             elsewhere = self._on_record.of_any_version(place, check)
@@ -233,27 +248,27 @@ class Walk:
             else:
                 verdict, last = Verdict.MISSING, None
             summary = "" if verdict is Verdict.OTHER_RULES else None
-            self._find(_of_check(place, check, verdict, version, last, summary, own=own, rules=rules))
+            self._find(of_check(place, check, verdict, version, last, summary, own=own, rules=rules))
 
     def _as_judged(self, place: Place, check: str, version: str, item: Evidence, *, own: bool) -> Finding:
         """A test that reads other tables spoke of their versions, too."""
         others = self._lineage.tables[place[0]].reads_of.get(check, ())
         if others and item.reads is None:
             said = "older code did not keep which versions it read"
-            return _of_check(place, check, Verdict.HALF_RECORDED, version, item, said, own=own)
+            return of_check(place, check, Verdict.HALF_RECORDED, version, item, said, own=own)
         for other in others:
             for key, shares_time in self._lineage.alongside(*place, other):
                 was, now = (item.reads or {}).get(other, {}).get(key), self.held.get((other, key))
                 if was != now and (shares_time or not item.passed):
                     said = (
-                        f"of {_named((other, key))} it read {f'version {_short(was)}' if was else 'nothing'};"
-                        f" there is {_short(now) or 'nothing'} now"
+                        f"of {named((other, key))} it read {f'version {short(was)}' if was else 'nothing'};"
+                        f" there is {short(now) or 'nothing'} now"
                     )
-                    return _of_check(place, check, Verdict.OTHER_READ, version, item, said, own=own)
+                    return of_check(place, check, Verdict.OTHER_READ, version, item, said, own=own)
                 if was is not None and not shares_time:
                     self._then((other, key), was, place)
         verdict = Verdict.PASSED if item.passed else Verdict.FAILED
-        return _of_check(place, check, verdict, version, item, own=own)
+        return of_check(place, check, verdict, version, item, own=own)
 
     def _newest(self, place: Place, version: str, build: Build | None, *, own: bool = True) -> None:
         newest = self._on_record.newest(place)
@@ -261,11 +276,11 @@ class Walk:
             return
         if build is None:
             said = "it was written, and its process did not come to recording it"
-            self._find(_link(place, version, Verdict.UNRECORDED, said, newest, own=own))
+            self._find(link(place, version, Verdict.UNRECORDED, said, newest, own=own))
             return
         assert newest is not None
-        said = f"the warehouse holds {_short(version)}, the newest is {_short(newest.version)}"
-        self._find(_link(place, version, Verdict.RESTORED, said, newest, own=own))
+        said = f"the warehouse holds {short(version)}, the newest is {short(newest.version)}"
+        self._find(link(place, version, Verdict.RESTORED, said, newest, own=own))
 
     # -- what was there then
 
@@ -287,9 +302,9 @@ class Walk:
             for item in self._on_record.last_words(place, version):
                 if not item.passed:
                     self._find(
-                        _of_check(
+                        of_check(
                             place, item.check, Verdict.FAILED, version, item,
-                            f"{item.summary} (a version that {_named(reader)} was built from)",
+                            f"{item.summary} (a version that {named(reader)} was built from)",
                             own=False, read_by=reader,
                         )
                     )  # fmt: skip
@@ -303,6 +318,10 @@ class Walk:
 
     def _find(self, finding: Finding) -> None:
         self.findings.setdefault(finding)
+        if self._noted is not None:  # what was found before, too
+            self._noted.append(finding)
+        if finding.own and not finding.check and finding.rebuilds:
+            self._to_build.add((finding.relation, finding.partition_key))
 
     def _read_ahead(self, relation: str, key: str) -> None:
         chain = self._lineage.chain(relation, key)
@@ -313,7 +332,7 @@ class Walk:
         newest = self._on_record.newest(place)
         if newest is not None:
             said = "the warehouse holds nothing of it"
-            return _link(place, newest.version, Verdict.RESTORED, said, newest, own=own)
+            return link(place, newest.version, Verdict.RESTORED, said, newest, own=own)
         refused = self._refusal(place)
         return Finding(
             *place,
@@ -330,67 +349,11 @@ class Walk:
         self, place: Place, version: str, parent: Place, was: str | None, now: str, build: Build | None
     ) -> Finding:
         failed = [item for item in self._on_record.last_words(parent, was or "") if not item.passed]
-        then = f"version {_short(was)}" if was else "nothing"
+        then = f"version {short(was)}" if was else "nothing"
         which = f", which failed {', '.join(f'`{item.check}`' for item in failed)}" if failed else ""
-        said = f"of {_named(parent)} it read {then}{which}; there is {_short(now)} now"
-        return _link(place, version, Verdict.OTHER_PARENT, said, build)
+        said = f"of {named(parent)} it read {then}{which}; there is {short(now)} now"
+        return link(place, version, Verdict.OTHER_PARENT, said, build)
 
 
 def _by(rules: str, said: list[Evidence]) -> list[Evidence]:
     return [item for item in said if item.rules == rules]
-
-
-def _of_check(
-    place: Place,
-    check: str,
-    verdict: Verdict,
-    version: str,
-    item: Evidence | None,
-    summary: str | None = None,
-    *,
-    own: bool = True,
-    rules: str = "",
-    read_by: Place | None = None,
-) -> Finding:
-    said = item.summary if item is not None else ""
-    return Finding(
-        *place,
-        check,
-        verdict,
-        said if summary is None else summary,
-        version,
-        item.judged_at if item is not None else None,
-        item.run_id if item is not None else "",
-        rules or (item.rules if item is not None else ""),
-        read_by,
-        own,
-    )
-
-
-def _of_error(place: Place, error: CheckError, *, own: bool) -> Finding:
-    tries = f"{error.attempts} tries" if error.attempts > 1 else "1 try"
-    again = f"the next is at {error.next_try_at:%Y-%m-%d %H:%M} UTC" if error.next_try_at else "given up"
-    return Finding(
-        *place, error.check, Verdict.COULD_NOT_RUN, f"{error.said} ({tries}, {again})", error.version,
-        error.failed_at, error.run_id, error.rules, own=own,
-    )  # fmt: skip
-
-
-def _link(
-    place: Place, version: str, verdict: Verdict, said: str, build: Build | None, *, own: bool = True
-) -> Finding:
-    return Finding(*place, "", verdict, said, version, None, build.run_id if build else "", own=own)
-
-
-def _absence(place: Place, verdict: Verdict) -> Finding:
-    return Finding(*place, "", verdict, "", "", None, own=False)
-
-
-def _named(place: Place | None) -> str:
-    if place is None:
-        return "it"
-    return f"{place[0]} [{place[1]}]" if place[1] else place[0]
-
-
-def _short(version: str | None) -> str:
-    return (version or "")[:8]

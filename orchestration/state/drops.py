@@ -57,12 +57,13 @@ class Drops:
         return [_drop(row, files) for row in rows]
 
     def landings(self, source: str) -> dict[tuple[str, int], datetime]:
-        """Return {(partition key, ordinal): when a drop of a source landed last, by its newest marker}.
+        """Return {(partition key, ordinal): as of when a drop of a source tells}.
 
+        That is when its content was first on record, or last announced by a marker that says something new.
         As the records are now: another process may have seen a marker that was written again.
         """
         table = schema.drops
-        landed = sa.func.coalesce(table.c.landed_again_at, table.c.landed_at, type_=table.c.landed_at.type)
+        landed = sa.func.coalesce(table.c.tells_as_of, table.c.landed_at, type_=table.c.landed_at.type)
         query = sa.select(table.c.partition_key, table.c.ordinal, landed).where(table.c.source == source)
         with self._engine.connect() as connection:
             return {(row[0], row[1]): utc(row[2]) for row in connection.execute(query)}
@@ -77,10 +78,14 @@ class Drops:
         size_bytes: int,
         marker_stamp: str,
         files: Sequence[DropFile] = (),
+        announced: str = "",
     ) -> Drop:
         """Record a landed drop; the same content again is the same drop and only its marker is noted.
 
         `files` are those of a drop of several; the file of a drop of one is the drop's own `file`.
+        `announced` is a digest of what its marker or manifest holds. Content that was there before is no
+        newer for that: a staging area that was copied, restored or touched has all files anew. A marker that
+        says another thing than it did then says that it is still so.
         """
         table, landed_at = schema.drops, self._clock()
         with self._engine.begin() as connection:
@@ -96,16 +101,17 @@ class Drops:
                 .first()
             )
             if latest is not None and latest["digest"] == digest and latest["file"] == file:
-                # A provider that sends the same once more says that it is still so.
-                again = {} if latest["marker_stamp"] == marker_stamp else {"landed_again_at": landed_at}
+                again = {"tells_as_of": landed_at} if _says_more(latest, announced) else {}
                 connection.execute(
                     sa.update(table)
                     .where(table.c.id == latest["id"])
-                    .values(marker_stamp=marker_stamp, **again)
+                    .values(marker_stamp=marker_stamp, announced=announced, **again)
                 )
                 noted = _files(connection, schema.drop_files.c.drop_id == latest["id"])
                 drop = _drop({**latest, "marker_stamp": marker_stamp}, noted)
             else:
+                before = self._of_that_content(connection, source, partition_key, digest)
+                told = before is not None and not _says_more(before, announced)
                 values: dict[str, Any] = {
                     "source": source,
                     "partition_key": partition_key,
@@ -115,6 +121,10 @@ class Drops:
                     "size_bytes": size_bytes,
                     "marker_stamp": marker_stamp,
                     "landed_at": landed_at,
+                    "announced": announced,
+                    "tells_as_of": (before["tells_as_of"] or before["landed_at"])
+                    if before and told
+                    else None,
                 }
                 inserted = connection.execute(sa.insert(table).values(**values))
                 primary_key = inserted.inserted_primary_key
@@ -128,10 +138,22 @@ class Drops:
                     connection.execute(sa.insert(schema.drop_files), rows)
                 drop = _drop({**values, "id": drop_id}, {drop_id: files})
         with self._lock:
-            known = self._latest.setdefault(source, {})
-            if partition_key not in known or known[partition_key].id <= drop.id:
-                known[partition_key] = drop
+            newest = self._latest.setdefault(source, {})
+            if partition_key not in newest or newest[partition_key].id <= drop.id:
+                newest[partition_key] = drop
         return drop
+
+    def _of_that_content(
+        self, connection: Connection, source: str, partition_key: str, digest: str
+    ) -> Mapping[Any, Any] | None:
+        """Return the newest drop of a partition that had this content."""
+        table = schema.drops
+        same = (
+            table.c.source == source, table.c.partition_key == partition_key, table.c.digest == digest,
+            table.c.file.is_not(None),
+        )  # fmt: skip
+        query = sa.select(table).where(*same).order_by(table.c.ordinal.desc()).limit(1)
+        return connection.execute(query).mappings().first()
 
     def _one_at_a_time(self, connection: Connection) -> None:
         """Let no other process register until this transaction ends.
@@ -161,6 +183,11 @@ class Drops:
         for row in rows:
             self._latest.setdefault(row["source"], {})[row["partition_key"]] = _drop(row, files)
         self._seen = newest
+
+
+def _says_more(before: Mapping[Any, Any], announced: str) -> bool:
+    """Whether a marker says another thing than that of a drop before; no, where that is not known."""
+    return bool(announced) and before["announced"] not in (None, announced)
 
 
 def _files(connection: Connection, wanted: sa.ColumnElement[bool]) -> dict[int, list[DropFile]]:

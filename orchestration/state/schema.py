@@ -43,7 +43,10 @@ drops = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("marker_stamp", String(200), nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False),
-    Column("landed_again_at", DateTime(timezone=True), nullable=True),  # the same content, announced anew
+    Column("landed_again_at", DateTime(timezone=True), nullable=True),  # older code's, and not read any more
+    # A digest of what the marker or manifest holds; empty if nothing, null where older code did not look.
+    Column("announced", String(64), nullable=True),
+    Column("tells_as_of", DateTime(timezone=True), nullable=True),  # null: as of when it landed
     UniqueConstraint("source", "partition_key", "ordinal"),
 )
 

@@ -76,11 +76,9 @@ class StateStore:
         size_bytes: int,
         marker_stamp: str,
         files: Sequence[DropFile] = (),
+        announced: str = "",
     ) -> Drop:
-        """Record a landed drop; the same content again is the same drop and only its marker is noted.
-
-        `files` are those of a drop of several; the file of a drop of one is the drop's own `file`.
-        """
+        """Record a landed drop; see `Drops.register`."""
         return self._drops.register(
             source,
             partition_key,
@@ -89,10 +87,11 @@ class StateStore:
             size_bytes=size_bytes,
             marker_stamp=marker_stamp,
             files=files,
+            announced=announced,
         )
 
     def landings(self, source: str) -> dict[tuple[str, int], datetime]:
-        """Return {(partition key, ordinal): when a drop of a source landed last}; see `Drops.landings`."""
+        """Return {(partition key, ordinal): as of when a drop of a source tells}; see `Drops.landings`."""
         return self._drops.landings(source)
 
     # -- builds

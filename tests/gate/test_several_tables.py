@@ -87,6 +87,8 @@ def _export_of_the_tested(folder: Path) -> None:
     )
     (folder / "expectations/exp_order_list.yml").write_text(
         "description: The orders.\nexpectations:\n"
+        "  - type: expect_table_row_count_to_be_between\n    kwargs: {min_value: 1}\n    severity: critical\n"
+        "    meta: {notes: There is no day without orders.}\n"
         "  - type: expect_column_values_to_not_be_null\n    kwargs: {column: shop}\n    severity: critical\n"
         "    meta: {notes: Somebody has ordered.}\n"
     )

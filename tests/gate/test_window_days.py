@@ -9,6 +9,7 @@ from orchestration.operations.releasing import gate_report
 from orchestration.quality.gate import Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
 from tests.gate.edits import replace
+from tests.run.test_repairs import sluice
 
 NO_NUMBER = "Order No.,Date,Shop,Loaves (pcs)\n1,{day},a,many\n"
 
@@ -103,3 +104,30 @@ def test_what_was_built_without_a_day_that_came_late_is_listed_and_rebuilt(baker
 def _typed(said: str) -> list[str]:
     """Return the command that was printed, without its first word."""
     return said.split("`")[1].split()[1:]
+
+
+@pytest.mark.parametrize("bad", [_refuse, _fails_its_suite])
+def test_a_corrected_day_behind_one_that_is_not_good_is_told_by_that_and_goes_out_after_it(
+    open_bakery: Company, bad: object
+) -> None:
+    assert callable(bad)
+    company = open_bakery
+    company.land_day(WED, a=1)
+    assert failures(company.run()) == ""
+    assert company.in_postgres(WED)[0] == (WED, "a", 4)
+    bad(company, TUE)
+    company.run()
+    company.land_orders(WED, a=2)
+    company.run()
+    code, said = sluice(company, "gate", SHOP_ORDERS, "--partition", WED)
+    assert (code, f"[{TUE}]" in said) == (1, True), said
+    # To build it now would end at the bad day.
+    assert "sluice rerun marts.shop_orders" not in said
+    code, said = sluice(company, "run")
+    assert code == 1
+    (held_back,) = [line for line in said.splitlines() if line.startswith("  holds back: ")]
+    assert f"{SHOP_ORDERS} [{WED}]" in held_back
+    company.land_day(TUE, a=10)
+    assert failures(company.run()) == ""
+    assert company.in_postgres(WED)[0] == (WED, "a", 15)
+    assert sluice(company, "run")[0] == 0

@@ -3,6 +3,7 @@
 The clock is passed in; what lands is on record with it, and nothing else of it is kept.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,35 @@ def test_the_same_snapshot_landed_once_more_is_a_new_one(observatory: Company) -
     # Which starts no load, as there is nothing to load; what has waited goes out.
     assert runs(company.at(late).run()) == [(DAY, True)]
     assert DAY in archived(company, "day_sums")
+
+
+def _moved(staging: Path) -> None:
+    """As `cp -a` or a restored backup does: the same times, other places on the disk."""
+    shutil.copytree(staging, staging.with_name("other"))
+    shutil.rmtree(staging)
+    staging.with_name("other").rename(staging)
+
+
+def _touched(staging: Path) -> None:
+    for file in staging.rglob("*"):
+        file.touch()
+
+
+@pytest.mark.parametrize("change", [_moved, _touched])
+def test_staging_that_was_copied_or_touched_makes_no_snapshot_new(
+    open_bakery: Company, change: Callable[[Path], None]
+) -> None:
+    company = open_bakery.with_own_project().with_line(*_max_age("shops", 3, "d"))
+    company.run()
+    change(company.settings.data_dir / "staging")
+    late = company.at(datetime.now(UTC) + timedelta(days=4))
+    late.land_day(TUE, a=5)
+    late.run()
+    assert late.in_postgres(TUE) == []
+    assert STANDS in late.status()[(SHOP_ORDERS, TUE)].why
+    late.land_shops("a", "b")  # the very same rows, landed by somebody
+    late.run()
+    assert late.in_postgres(TUE) != []
 
 
 def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_go(

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,37 @@ def test_when_a_drop_landed_is_told_in_utc(store: StateStore, another_process: S
     assert before <= first.landed_at <= datetime.now(UTC)
     assert another_process.latest_drops("orders")["2024-01-01"].landed_at == first.landed_at
     assert drop(store, "a", stamp="again").landed_at == first.landed_at
+
+
+@pytest.mark.parametrize(
+    ("landed", "as_of"),
+    [
+        ([("a", "x"), ("a", "x")], 1),  # files that were copied or touched
+        ([("a", ""), ("a", "")], 1),  # an empty marker says nothing new
+        ([("a", "x"), ("a", "y")], 2),  # the provider says that it is still so
+        ([("a", ""), ("a", "y")], 2),
+        ([("a", "x"), ("b", "y"), ("a", "x")], 1),  # a backup that was restored
+        ([("a", "x"), ("a", "y"), ("b", "z"), ("a", "y")], 2),
+        ([("a", "x"), ("b", "y"), ("a", "z")], 3),
+        ([("a", "x"), ("b", "x")], 2),
+    ],
+)
+def test_content_tells_as_of_when_it_was_first_there_or_announced_anew(
+    tmp_path: Path, landed: list[tuple[str, str]], as_of: int
+) -> None:
+    days = iter(range(1, len(landed) + 1))
+    store = StateStore(
+        f"sqlite:///{tmp_path / 'state.db'}", clock=lambda: datetime(2024, 1, next(days), tzinfo=UTC)
+    )
+    drops = [
+        store.register_drop(
+            "shops", "all", digest=content * 64, file="shops.csv", size_bytes=1, marker_stamp=str(number),
+            announced=marker,
+        )
+        for number, (content, marker) in enumerate(landed)
+    ]  # fmt: skip
+    assert store.landings("shops")["all", drops[-1].ordinal].day == as_of
+    store.close()
 
 
 def test_what_another_process_records_is_seen_at_the_next_look(

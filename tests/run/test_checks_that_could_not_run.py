@@ -203,7 +203,7 @@ def test_a_test_that_is_repaired_in_its_file_runs_by_itself_even_if_it_was_given
     company.land_day(TUE, a=5)
     assert "could not run" in failures(company.run())
     for minutes in (6, 40, 200, 900):
-        assert runs(_later(company, minutes=minutes).run()) == [(TUE, False)]
+        assert (TUE, False) in runs(_later(company, minutes=minutes).run())
     assert runs(_later(company, days=30).run()) == []
     dbt_test(f"select 1 from {{{{ ref('{tables[0]}') }}}} where 1 = 0\n")(company.settings.project_dir)
     company = company.read_anew()

@@ -165,8 +165,10 @@ class _Look:
     def _take(self, key: str, whole: Whole) -> Verdict:
         """Record a drop, and before it the silence that it ends: a kill in between leaves no gap open."""
         contract, latest = self._contract, self._known.get(key)
-        # A file that announces itself says no more than its content does.
-        sign = self._memory.discovery.landed(key).sign if contract.completion.template is not None else None
+        # Where the time tells how old a drop is, nobody asks what its marker says; and a file that announces
+        # itself says no more than its content does.
+        asked = contract.completion.template is not None and not contract.grain.timed
+        sign = self._memory.discovery.landed(key).sign if asked else None
         try:
             digests = [self._memory.contents.digest(file) for file in whole.files]
             announced = self._memory.contents.digest(sign) if sign is not None and sign.size else ""

@@ -256,7 +256,9 @@ class _View:
         return {
             (error.relation, error.partition_key)
             for error in self._store.check_errors.all()
-            if (build := self._records.builds(error.relation).get(error.partition_key)) is not None
+            if error.relation in self._tables
+            and error.check in self._tables[error.relation].rules
+            and (build := self._records.builds(error.relation).get(error.partition_key)) is not None
             and build.version == error.version
         }
 

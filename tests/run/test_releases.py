@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import app
+from orchestration.delivery.showing import gate_result
 from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import NotReleasable, Request, release
+from orchestration.operations.releasing import NotReleasable, Request, gate_report, release
 from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
@@ -46,13 +48,14 @@ def let_pass(company: Company, export: str, day: str, *options: str) -> tuple[in
 def test_a_closed_gate_names_the_broken_link_and_what_repairs_it(rainy_bakery: Company) -> None:
     code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", TUE)
     assert code == 1
-    heading, broken, step, more, passed = said.splitlines()
+    heading, broken, step, let_pass, more, passed = said.splitlines()
     assert heading == f"closed: {WEATHER_REPORT} [{TUE}] is not sent"
     assert broken.startswith(f"- staging.stg_weather [{TUE}] check `expectations`: failed: 1 of 3 rules fail")
     assert "rain_mm" in broken
     assert step == (
         f"  → fix the model or its input, then `sluice rerun staging.stg_weather --partition {TUE}`"
     )
+    assert f"`sluice release {WEATHER_REPORT} --partition {TUE} --reason WHY --until WHEN`" in let_pass
     assert more == "1 more links are broken, which this repairs as well"
     assert passed.endswith("blocking checks passed: --all shows them")
     code, said = sluice(rainy_bakery, "gate", WEATHER_REPORT, "--partition", TUE, "--all")
@@ -216,6 +219,14 @@ def test_without_through_each_table_below_is_released_by_itself(bakery: Company)
     assert company.in_postgres() == [(MON, "a", 501)]
 
 
+def _offered(company: Company) -> tuple[bool, bool]:
+    """Return whether `sluice gate`, and the gate's check in the UI, offer to release Tuesday's weather."""
+    said = sluice(company, "gate", WEATHER_REPORT, "--partition", TUE)[1]
+    report = gate_report(company.deployment, company.project, WEATHER_REPORT, TUE)
+    shown = gate_result(dg.AssetKey(["delivered", WEATHER_REPORT]), report)
+    return "`sluice release" in said, any(name.startswith("to let it pass") for name in shown.metadata)
+
+
 def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, tmp_path: Path) -> None:
     """Nobody knows what that one would say; it is tried again, and once it ran the other can be released."""
     there = tmp_path / "there"
@@ -229,6 +240,7 @@ def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, 
     assert (error.relation, error.check, error.attempts) == ("staging.stg_weather", "expectations", 1)
     code, said = let_pass(company, WEATHER_REPORT, TUE)
     assert (code, "could not run" in said) == (2, True), said
+    assert _offered(company) == (False, False)
     company.run()
     assert TUE not in company.in_container()
     # A rule that fails is no reason to count the tries of the other anew: it is given up in the end.
@@ -239,6 +251,7 @@ def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, 
     there.touch()
     company.at(datetime.now(UTC) + timedelta(minutes=50)).run()
     assert company.deployment.store.check_errors.all() == []
+    assert _offered(company) == (True, True)
     assert let_pass(company, WEATHER_REPORT, TUE)[0] == 0
     company.run()
     assert company.in_container() == {MON: 1, TUE: 1}

@@ -188,10 +188,12 @@ class _MadeOf:
         return _digest(self.own)
 
     def all(self, since: Sequence[str]) -> frozenset[str]:
-        """Return what it is asked for by while it lacks; `since` are judgings that may help it, in words."""
-        return frozenset(
-            {self.drops, *(_digest([*self.own, *more]) for more in (self.shared, since) if more)}
-        )
+        """Return what it is asked for by while it lacks; `since` are judgings that may help it, in words.
+
+        Each judging counts by itself: what one of them could not help is not asked for again without others.
+        """
+        more = [self.shared, *((judging,) for judging in since)]
+        return frozenset({self.drops, *(_digest([*self.own, *names]) for names in more if names)})
 
 
 def held_still(deployment: Deployment, project: Project, items: Iterable[Held]) -> list[Held]:

@@ -79,15 +79,15 @@ class Ledger:
         store.record_build(replace(build, drop_ordinal=drop.ordinal if drop else None))
         return version
 
-    def judge(self, relation: str, day: str, *, passed: bool = True) -> None:
-        """Record what every blocking check says of a table's newest version."""
+    def judge(self, relation: str, day: str, *, passed: bool = True, by: str = "run") -> None:
+        """Record what every blocking check says of a table's newest version, in the run `by`."""
         store = self.company.deployment.store
         version = store.latest_builds(relation)[day].version
         rules = self.company.project.lineage.tables[relation].rules
         store.record_evidence(
             [
-                Evidence(relation, day, check, version, passed, "as told", "run", rules=by)
-                for check, by in rules.items()
+                Evidence(relation, day, check, version, passed, "as told", by, rules=digest)
+                for check, digest in rules.items()
             ]
         )
 

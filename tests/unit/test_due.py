@@ -121,6 +121,56 @@ def test_a_new_snapshot_takes_up_a_day_that_failed_on_the_old_one(ledger: Ledger
     assert done == {"": {"raw.shops"}, MON: {"marts.shop_orders", "exports.exp_shop_orders"}}
 
 
+def test_a_correction_that_a_check_held_is_due_once_more_each_time_that_is_judged_again(
+    ledger: Ledger,
+) -> None:
+    ledger.company.land_day(MON, a=1)
+    ledger.settle()
+    ledger.company.land_orders(MON, a=2)
+    ledger.settle(failing={"marts.shop_orders"})
+    ledger.cursor = Cursor()
+    assert ledger.look().runs == ()
+    ledger.judge("marts.shop_orders", MON, passed=False, by="a later run")
+    assert ledger.look().runs == ()
+    ledger.judge("marts.shop_orders", MON, by="another one")
+    (run,) = ledger.look().runs
+    assert (run.relations, run.exports) == (("exports.exp_shop_orders",), (SHOP_ORDERS,))
+    ledger.ask(Due((run,), (), (), Cursor()))
+    ledger.cursor = Cursor()
+    assert ledger.look().runs == ()  # it has failed, say: nothing is known that would help it
+    ledger.carry_out(run)
+    ledger.cursor = Cursor()
+    assert ledger.look().runs == ()
+
+
+def test_what_a_correction_failed_to_build_is_taken_up_by_a_new_snapshot(ledger: Ledger) -> None:
+    ledger.company.land_day(MON, a=1)
+    ledger.settle()
+    for table in OF_ORDERS:  # somebody has judged what is there
+        ledger.judge(table, MON, by="by hand")
+    ledger.company.land_orders(MON, a=2)
+    (run,) = (due := ledger.look()).runs
+    ledger.ask(due)
+    for table in OF_ORDERS:  # the mart's SQL breaks
+        ledger.build(table, MON)
+        ledger.judge(table, MON)
+    ledger.cursor = Cursor()
+    assert ledger.look().runs == ()
+    ledger.company.land_shops("a", "b")
+    assert ledger.settle() == [("", ("raw.shops",)), (MON, ("marts.shop_orders", "exports.exp_shop_orders"))]
+    assert set(run.relations) == {*OF_ORDERS, "marts.shop_orders", "exports.exp_shop_orders"}
+
+
+def test_what_is_only_built_anew_by_hand_is_no_correction(ledger: Ledger) -> None:
+    ledger.company.land_day(MON, a=1)
+    ledger.settle()
+    for table in OF_ORDERS:
+        ledger.build(table, MON)
+        ledger.judge(table, MON, by="by hand")
+    ledger.cursor = Cursor()
+    assert ledger.look().runs == ()
+
+
 def test_a_window_waits_for_a_day_that_has_landed_and_is_not_loaded(ledger: Ledger) -> None:
     for day in (MON, TUE):
         ledger.company.land_day(day, a=1)

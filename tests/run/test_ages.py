@@ -193,7 +193,10 @@ def _touched(staging: Path) -> None:
 def test_staging_that_was_copied_or_touched_makes_no_snapshot_new(
     open_bakery: Company, change: Callable[[Path], None]
 ) -> None:
-    company = open_bakery.with_own_project().with_line(*_max_age("shops", 3, "d"))
+    age = append("contracts/shops.odcs.yaml", "  - property: maxAge\n    value: 3\n    unit: d\n")
+    company = open_bakery.with_own_project()
+    age(company.settings.project_dir)
+    company = company.read_anew()
     company.run()
     change(company.settings.data_dir / "staging")
     late = company.at(datetime.now(UTC) + timedelta(days=4))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.operations.status import Standing
 from orchestration.quality.findings import Finding, GateReport, Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.run.test_repairs import sluice
@@ -206,3 +207,15 @@ def test_what_is_the_same_of_many_partitions_is_told_once(name: str) -> None:
     findings, timed, expected = RANGES[name]
     report = GateReport("exports.sums", WED, tuple(findings), {}, timed=frozenset(timed))
     assert [(list(step.reasons), step.fix) for step in report.story] == expected
+
+
+def test_a_delivered_day_whose_gate_is_closed_since_says_so(open_bakery: Company) -> None:
+    """Somebody pressed a button: what was sent stays, and nobody has to do anything."""
+    assert open_bakery.materialize(MON, "marts/shop_orders") == (True, "")
+    assert sluice(open_bakery, "gate", SHOP_ORDERS, "--partition", MON)[0] == 1
+    code, said = sluice(open_bakery, "run")
+    assert (code, "needs attention" in said) == (0, False), said
+    row = open_bakery.status()[(SHOP_ORDERS, MON)]
+    assert row.standing is Standing.DELIVERED
+    assert "would not go out as it is: exports.exp_shop_orders" in row.why
+    assert "`sluice rerun exports.exp_shop_orders --partition 2024-01-01`" in row.why

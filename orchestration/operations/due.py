@@ -531,9 +531,10 @@ class _View:
         for name in self.exports_of(partition):
             export = self._project.exports[name]
             relation = self._project.node_of(export).relation
-            build, plan = self._records.builds(relation).get(key), self._records.plans(name).get(key)
+            build = self._records.builds(relation).get(key)
             if build is None or relation in requested or key not in self._records.holds(name):
                 continue
+            plan = self._records.plans(name).get(key)
             planned = plan is not None and plan.version == build.version
             if planned or not self._records.has_connection(export.spec.destination.connection):
                 continue

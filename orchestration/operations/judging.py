@@ -5,7 +5,7 @@ what a check says (`quality`, `transformation.data_tests`, `ingestion.judging`).
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pydantic import Field
@@ -65,6 +65,7 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
         if not places:
             context.log.warning(f"nothing of {config.table} is built there: there is nothing to judge")
         left: list[str] = []
+        failure = ""
         for number, (relation, key) in enumerate(places, start=1):
             table = project.lineage.tables[relation]
             where = f"{relation} [{key}]" if key else relation
@@ -72,26 +73,29 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
             try:
                 with showing_errors(checks.tests.near_tests(table, list(checks.tests.of(relation)))):
                     said = judge_.partition(table, key)
-                # Dagster takes them, though its types do not say so; a test notices a change. What is yielded
-                # is kept whatever comes after it; what is logged goes with a step that fails.
                 for result in said.results:
-                    yield check_evaluation(
+                    evaluation = check_evaluation(
                         context.instance,
                         result,
                         dg.AssetKey(table.asset_key),
                         key,
                         blocking=str(result.check_name) in table.rules,
                     )
+                    # Dagster takes it, though its types do not say so; a test notices a change.
+                    context.log_event(cast("Any", evaluation))
                 if said.errors:
                     raise dg.Failure(said.complaint)
             except ProjectChanged as changed:
-                raise dg.Failure(description=str(changed), allow_retries=False) from None
+                failure = str(changed)
+                break
             except (DbtError, dg.Failure) as error:
                 left.append(f"{where}: {getattr(error, 'description', None) or error}")
                 context.log.error(left[-1])
-        if left:
-            raise dg.Failure(description="not judged:\n" + "\n".join(left), allow_retries=False)
+                failure = "not judged:\n" + "\n".join(left)
+        # What was logged is kept once something is yielded; it would go with a step that fails before.
         yield dg.Output(None)
+        if failure:
+            raise dg.Failure(description=failure, allow_retries=False)
 
     @dg.job(
         name=JUDGE_JOB,

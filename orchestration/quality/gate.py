@@ -143,7 +143,7 @@ class Gate:
             walk.content,
             frozenset(name for name in {item.relation for item in findings} if self._timed(name)),
         )  # fmt: skip
-        return replace(report, releasable=can_be_released(self._lineage, report))
+        return replace(report, releasable=can_be_released(self.lineage, report))
 
     def _timed(self, relation: str) -> bool:
         return self.lineage.tables[relation].partitioning.grain.timed

@@ -22,14 +22,19 @@ _TEST_PATHS = replaced(
 )
 
 
-def breaks_until(path: Path, severity: str = "critical") -> str:
-    """Return a rule of a suite that holds, and breaks until a file is there."""
+def breaks_until_there(severity: str = "critical") -> str:
+    """Return a rule of a suite that holds, and breaks until `be_there` has made a table."""
     return (
         "  - type: unexpected_rows_expectation\n    kwargs:\n      unexpected_rows_query: >-\n"
-        f"        select 1 from (select count(*) as n from glob('{path}'))"
-        " where case when n = 0 then error('the file is not there')::boolean else false end"
-        f" and exists (select 1 from {{batch}})\n    severity: {severity}\n"
+        "        select 1 from main.there where false and exists (select 1 from {batch})\n"
+        f"    severity: {severity}\n"
     )
+
+
+def be_there(company: Company) -> None:
+    """Make the table for which rules wait."""
+    with company.deployment.warehouse.connect() as connection:
+        connection.execute("create table main.there as select 1 as number")
 
 
 def dbt_test(sql: str, name: str = "breaks") -> Callable[[Path], None]:

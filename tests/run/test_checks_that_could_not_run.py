@@ -15,7 +15,14 @@ from orchestration.quality.gate import Verdict
 from orchestration.state.check_errors import TRIED_AGAIN_AFTER
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
 from tests.gate.edits import append
-from tests.run.breaking import BREAKING, breaks_by_shops, breaks_until, dbt_test, without_waits
+from tests.run.breaking import (
+    BREAKING,
+    be_there,
+    breaks_by_shops,
+    breaks_until_there,
+    dbt_test,
+    without_waits,
+)
 from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
@@ -35,12 +42,12 @@ def _of_dbt(folder: Path, _: Path, blocking: bool) -> None:
 
 
 def _of_a_suite(folder: Path, path: Path, blocking: bool) -> None:
-    append("expectations/stg_orders.yml", breaks_until(path, "critical" if blocking else "warning"))(folder)
+    append("expectations/stg_orders.yml", breaks_until_there("critical" if blocking else "warning"))(folder)
 
 
 KINDS = {
     "breaks": Kind(_of_dbt, lambda company, _: company.land_shops("a")),
-    "expectations": Kind(_of_a_suite, lambda _, path: path.touch()),
+    "expectations": Kind(_of_a_suite, lambda company, _: be_there(company)),
 }
 
 

@@ -103,7 +103,9 @@ def test_an_approval_is_for_the_rows_that_were_looked_at(company: Company) -> No
 
 OTHER_SQL: dict[str, tuple[Edit, Edit]] = {
     "a column more": (lambda _: None, replace(WEATHER, "as rain_mm\n", "as rain_mm,\n    5 as wind\n")),
-    "a finer value": (replace(WEATHER, "decimal(6,1)", "integer"), lambda _: None),
+    "a finer value": (
+        replace(WEATHER, "coalesce(rain_mm, 0)", "round(coalesce(rain_mm, 0))"), lambda _: None,
+    ),
     "a moment instead of a day": (
         replace(WEATHER, "    town,\n", "    {{ to_type('current_date', 'date') }} as seen,\n    town,\n"),
         replace(

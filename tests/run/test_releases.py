@@ -1,7 +1,6 @@
 """Break-glass: a person lets one partition of one export pass on failed checks, once, on the record."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -15,7 +14,7 @@ from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
 from tests.gate.edits import append
-from tests.run.breaking import breaks_until, without_waits
+from tests.run.breaking import be_there, breaks_until_there, without_waits
 
 pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -227,11 +226,10 @@ def _offered(company: Company) -> tuple[bool, bool]:
     return "`sluice release" in said, any(name.startswith("to let it pass") for name in shown.metadata)
 
 
-def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, tmp_path: Path) -> None:
+def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company) -> None:
     """Nobody knows what that one would say; it is tried again, and once it ran the other can be released."""
-    there = tmp_path / "there"
     company = open_bakery.with_own_project()
-    append("expectations/stg_weather.yml", breaks_until(there))(company.settings.project_dir)
+    append("expectations/stg_weather.yml", breaks_until_there())(company.settings.project_dir)
     company = without_waits(company.read_anew())
     company.land_orders(TUE, a=1)
     company.land_weather(TUE, rain=-1)
@@ -248,7 +246,7 @@ def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company, 
     assert "could not run" in failures(later.run())
     (error,) = company.deployment.store.check_errors.all()
     assert error.attempts == 2
-    there.touch()
+    be_there(company)
     company.at(datetime.now(UTC) + timedelta(minutes=50)).run()
     assert company.deployment.store.check_errors.all() == []
     assert _offered(company) == (True, True)

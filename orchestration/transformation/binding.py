@@ -108,7 +108,7 @@ class _Binding:
             found += problems
             if not problems:
                 bound[unique_id] = item
-            elif node["resource_type"] != "test":
+            elif node["resource_type"] != "test" and not item.columns:
                 self._broken.add(unique_id)
         self._keep(bound)
         return found

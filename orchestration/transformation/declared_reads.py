@@ -5,17 +5,22 @@ that built a table, as SQL may be compiled in another way in a run. Belongs here
 belong here: compiling it, and tables to bind it against.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestration.partitions import Partitioning
+from orchestration.transformation.runner import TABLE_RESOURCES
 from orchestration.transformation.slices import Cuts, slice_condition
 from orchestration.warehouse.select_only import NotASelect, Scan, scans
 
 if TYPE_CHECKING:
     import duckdb
 
+# What the engine says of a table that is built later than the SQL that reads it, or not at all.
+_ABSENT = re.compile(r"Table with name (\S+) does not exist")
 # A test of this one compares a partition with the one before it, and so reads past it on purpose.
 _READS_PAST = "differs_from_previous_partition"
 
@@ -60,6 +65,9 @@ class DeclaredReads:
         try:
             found = scans(connection, sql)
         except NotASelect as refused:
+            if (known := self._absent(str(refused))) is not None:
+                found = self._not_declared(self._content["nodes"][unique_id], known)
+                return [replace(found, position=refused.position)]
             return [
                 Undeclared(
                     str(refused), "one query of what ref() and source() give, which the engine can plan",
@@ -91,6 +99,15 @@ class DeclaredReads:
                     f"the rows that {call} gives", f"write `from {call}` wherever it is read",
                 )  # fmt: skip
 
+    def _absent(self, said: str) -> Scan | None:
+        """Return the table of the project that the engine has not found, if one is called so."""
+        absent = _ABSENT.match(said)
+        for relation in self._relations if absent else ():
+            schema, _, name = relation.partition(".")
+            if absent and name == absent[1].lower():
+                return Scan("", schema, name)
+        return None
+
     def _not_declared(self, node: Mapping[str, Any], scan: Scan) -> Undeclared:
         if scan.relation.lower() == f"{node['schema']}.{node.get('alias') or node['name']}".lower():
             return Undeclared(
@@ -98,8 +115,7 @@ class DeclaredReads:
                 "what is made of its parents alone: no evidence tells of which of its own earlier rows",
                 "take `{{ this }}` out of it, or declare a window of a parent: trailing_days",
             )
-        known = [*self._content["nodes"], *self._content["sources"]]
-        named = {self._relation(name).lower(): name for name in known}.get(scan.relation.lower())
+        named = self._relations.get(scan.relation.lower())
         call = self._call(named) if named else ""
         return Undeclared(
             f"it reads `{scan.relation}`, and nothing says so",
@@ -125,6 +141,12 @@ class DeclaredReads:
         condition = slice_condition(cut, partitioning, key, days)
         [expected] = scans(connection, f'select * from "{scan.schema}"."{scan.name}" where {condition}')
         return set(expected.conditions) <= set(scan.conditions)
+
+    @cached_property
+    def _relations(self) -> dict[str, str]:
+        """{relation, in small letters: dbt's unique id} of all tables of the project."""
+        tables = [name for name in self._content["nodes"] if name.partition(".")[0] in TABLE_RESOURCES]
+        return {self._relation(name).lower(): name for name in [*tables, *self._content["sources"]]}
 
     def _relation(self, unique_id: str) -> str:
         node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}

@@ -36,6 +36,8 @@ class EmptyTables:
         self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
         self._schemas: set[str] = set()
         self._types: dict[str, str | None] = {}
+        for node in content["nodes"].values():
+            self._place(str(node["schema"]), "")
         for source in content["sources"].values():
             stated = [(name, item.get("data_type")) for name, item in source["columns"].items()]
             known = [(name, str(type_)) for name, type_ in stated if type_]

@@ -61,8 +61,16 @@ BAD: dict[str, Bad] = {
     "by_query": Bad(
         f"select o.* from {ORDERS} o, query('select 1 from raw.weather')", "it reads `raw.weather`",
     ),
-    "itself": Bad(f"select * from {ORDERS}\nunion all\nselect * from {{{{ this }}}}", "does not exist"),
-    "its_own_name": Bad(f"select o.* from {ORDERS} o, marts.its_own_name", "does not exist"),
+    "itself": Bad(
+        f"select * from {ORDERS}\nunion all\nselect * from {{{{ this }}}}", "it reads its own table"
+    ),
+    "its_own_name": Bad(f"select o.* from {ORDERS} o, marts.its_own_name", "it reads its own table"),
+    "a_later_table": Bad(
+        f"select o.* from {ORDERS} o, exports.exp_weather_report",
+        "it reads `exports.exp_weather_report`, and nothing says so",
+        fix="write `from {{ ref('exp_weather_report') }}`",
+    ),
+    "no_such_table": Bad(f"select o.* from {ORDERS} o, marts.never", "Table with name never does not exist"),
     "whole": Bad(
         f"select * from\n{WHOLE}", "it reads `staging.stg_orders` past its partition", 2,
         "write `from {{ ref('stg_orders') }}` wherever it is read",

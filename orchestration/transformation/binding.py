@@ -18,7 +18,7 @@ from typing import Any
 from orchestration.partitions import Grain, Partitioning
 from orchestration.problems import Problem
 from orchestration.settings import Settings
-from orchestration.transformation.code_lines import CodeLines
+from orchestration.transformation.code_lines import CodeLines, file_of
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
 from orchestration.transformation.runner import DbtError, DbtProcess
@@ -88,7 +88,12 @@ class _Binding:
         for unique_id in nodes:
             node = self._content["nodes"][unique_id]
             if node["resource_type"] == "seed":
-                self._columns[unique_id] = tables.seed_columns(node)
+                try:
+                    self._columns[unique_id] = tables.seed_columns(node)
+                except ValueError as error:
+                    found.append(self._not_read(node, error))
+                    self._broken.add(unique_id)
+                    continue
                 tables.make(node["schema"], _name(node), self._columns[unique_id])
                 continue
             parents = self._parents(node)
@@ -158,6 +163,12 @@ class _Binding:
     def _problem(self, node: Mapping[str, Any], sql: str, found: Undeclared) -> Problem:
         file, line = self._lines.of_position(node, sql, found.position, found.what)
         return Problem(file, line, f"`{node['name']}`: {found.what}", found.expected, found.fix)
+
+    def _not_read(self, node: Mapping[str, Any], error: ValueError) -> Problem:
+        return Problem(
+            file_of(self._content, node), 1, f"seed `{node['name']}` cannot be read: {error}",
+            "a CSV file with a header, and its delimiter in its config", "correct the file or its config",
+        )  # fmt: skip
 
     def _not_compiled(self, error: DbtError) -> Problem:
         file, line = self._lines.of_message(str(error))

@@ -30,12 +30,12 @@ class EmptyTables:
         import duckdb
 
         self._dbt_dir = settings.dbt_dir
+        self._schemas: set[str] = set()
+        self._types: dict[str, str | None] = {}
         name = settings.warehouse_path.stem
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
         self.connection.execute(f"attach ':memory:' as {_quoted(name)}; use {_quoted(name)}")
         self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
-        self._schemas: set[str] = set()
-        self._types: dict[str, str | None] = {}
         for node in content["nodes"].values():
             self._place(str(node["schema"]), "")
         for source in content["sources"].values():
@@ -47,7 +47,9 @@ class EmptyTables:
         """Make a table of these columns; of none, where there is nothing to know of it, no table."""
         if not columns:
             return
-        listed = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in columns)
+        # What is stated and is no type, another tells.
+        known = [(column, self.type_of(type_) or "VARCHAR") for column, type_ in columns]
+        listed = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in known)
         self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
 
     def make_of(self, schema: str, name: str, sql: str) -> Columns:
@@ -77,17 +79,22 @@ class EmptyTables:
         return str(found[0]) if found else None
 
     def seed_columns(self, node: Mapping[str, Any]) -> Columns:
-        """Return the columns of a seed: types that its config states, and else what its values look like."""
+        """Return the columns of a seed: types that its config states, and else what its values look like.
+
+        Raises:
+            ValueError: its file cannot be read with the delimiter of its config.
+        """
         import duckdb
 
         config = node["config"]
         stated = {name.lower(): str(type_) for name, type_ in (config.get("column_types") or {}).items()}
         file = Path(node.get("root_path") or self._dbt_dir) / node["original_file_path"]
-        with duckdb.connect() as connection:
-            found = connection.execute(
-                "select column_name, column_type from (describe from read_csv(?, delim=?, header=true))",
-                [str(file), str(config.get("delimiter") or ",")],
-            ).fetchall()
+        read = "select column_name, column_type from (describe from read_csv(?, delim=?, header=true))"
+        try:
+            with duckdb.connect() as connection:
+                found = connection.execute(read, [str(file), str(config.get("delimiter") or ",")]).fetchall()
+        except duckdb.Error as error:
+            raise ValueError(str(error).split("\n", maxsplit=1)[0]) from None
         looks = {str(name): _OF_SEEDS.get(str(type_), str(type_)) for name, type_ in found}
         return [(name, stated.get(name.lower(), type_)) for name, type_ in looks.items()]
 

@@ -4,7 +4,7 @@ Belongs here: reading the folders together and the rules that look across them (
 start run the same). Does not belong here: what one file may say; its stage knows that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -40,7 +40,7 @@ from orchestration.transformation.manifest import (
     blocks,
     load_manifest,
 )
-from orchestration.transformation.project_rules import dbt_problems
+from orchestration.transformation.project_rules import PROJECT_FILE, dbt_problems
 from orchestration.transformation.shared_macros import macro_path_problems
 from orchestration.transformation.stored_failures import stored_failures_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
@@ -193,12 +193,11 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     cut = partitionings(manifest, contracts)
     problems += macro_path_problems(settings, manifest.content)
     problems += dbt_problems(settings, manifest, contracts)
-    problems += manifest.problems
     problems += stored_failures_problems(settings, manifest)
     problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)
     if problems:
-        raise ProjectError(problems)
+        raise ProjectError([*problems, *_of_sql(manifest, problems)])
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     project = Project(contracts, manifest, suites, exports, lineage, identity, places)
@@ -208,9 +207,17 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
         guards = Guards(manifest, contracts, suites, trials)
         problems += export_problems(manifest, lineage, exports, guards)
     problems += place_problems(exports, settings)
+    problems += _of_sql(manifest, problems)
     if problems:
         raise ProjectError(problems)
     return project
+
+
+def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:
+    """Return what is wrong with SQL that was bound as if all else were right: of files that are."""
+    files = {problem.file for problem in told}
+    whole = not told or not any(problem.file == PROJECT_FILE for problem in manifest.problems)
+    return [problem for problem in manifest.problems if whole and problem.file not in files]
 
 
 def expired_in(project: Project, settings: Settings, today: date) -> list[Problem]:

@@ -113,7 +113,7 @@ class _Binding:
             found += problems
             if not problems:
                 bound[unique_id] = item
-            elif node["resource_type"] != "test" and not item.columns:
+            if node["resource_type"] != "test" and not item.columns:
                 self._broken.add(unique_id)
         self._keep(bound)
         return found
@@ -132,7 +132,7 @@ class _Binding:
             columns = tables.make_of(node["schema"], _name(node), sql)
             problems += self._declared_types(tables, node, columns)
             if node["resource_type"] == "snapshot":
-                tables.connection.execute(f'drop table "{node["schema"]}"."{_name(node)}"')
+                tables.drop(node["schema"], _name(node))
                 columns = tables.snapshot_columns(node, columns)
                 tables.make(node["schema"], _name(node), columns)
         return columns, problems

@@ -4,6 +4,7 @@ Belongs here: which columns a source, seed, model or snapshot has. Does not belo
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,26 +38,42 @@ class EmptyTables:
         self.connection.execute(f"attach ':memory:' as {_quoted(name)}; use {_quoted(name)}")
         self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
         for node in content["nodes"].values():
-            self._place(str(node["schema"]), "")
+            with suppress(duckdb.Error):
+                self._place(str(node["schema"]), "")
         for source in content["sources"].values():
             stated = [(name, item.get("data_type")) for name, item in source["columns"].items()]
             known = [(name, str(type_)) for name, type_ in stated if type_]
             self.make(str(source["schema"]), str(source["identifier"]), known)
 
     def make(self, schema: str, name: str, columns: Columns) -> None:
-        """Make a table of these columns; of none, where there is nothing to know of it, no table."""
+        """Make a table of these columns; of none, where there is nothing to know of it, no table.
+
+        Of two of one name, and of a name that the engine does not take, there is the first or none: another
+        rule tells of them.
+        """
+        import duckdb
+
         if not columns:
             return
         # What is stated and is no type, another tells.
         known = [(column, self.type_of(type_) or "VARCHAR") for column, type_ in columns]
         listed = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in known)
-        self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
+        with suppress(duckdb.Error):
+            self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
 
     def make_of(self, schema: str, name: str, sql: str) -> Columns:
         """Make a table of what a query comes to, and return its columns; `sql` is one that can be planned."""
-        place = self._place(schema, name)
-        self.connection.execute(f"create table {place} as ({sql.strip().rstrip(';')}\n) with no data")
-        return self.columns(schema, name)
+        import duckdb
+
+        with suppress(duckdb.Error):
+            place = self._place(schema, name)
+            self.connection.execute(f"create table {place} as ({sql.strip().rstrip(';')}\n) with no data")
+            return self.columns(schema, name)
+        return []
+
+    def drop(self, schema: str, name: str) -> None:
+        """Drop a table, if it is there."""
+        self.connection.execute(f"drop table if exists {_quoted(schema)}.{_quoted(name)}")
 
     def columns(self, schema: str, name: str) -> Columns:
         """Return the columns of a table."""

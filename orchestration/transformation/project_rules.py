@@ -18,7 +18,7 @@ from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of,
 from orchestration.transformation.project_file_rules import project_file_problems
 from orchestration.transformation.statement_rules import statement_problems
 
-_PROJECT_FILE = "dbt_project/dbt_project.yml"
+PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
 _START_HOOK = "{{ prepare_table_versions() }}"
 
@@ -92,13 +92,13 @@ def _operation_problems(manifest: DbtManifest) -> Iterator[Problem]:
     for node in operations:
         if _one_line(node["raw_code"]) != _START_HOOK:
             yield Problem(
-                _PROJECT_FILE, 1, f"`{node['name']}` is an operation of its own: {node['raw_code'][:60]}",
+                PROJECT_FILE, 1, f"`{node['name']}` is an operation of its own: {node['raw_code'][:60]}",
                 f'on-run-start: "{_START_HOOK}" and nothing else: it could change what is judged already',
                 "make it a model, or do it outside dbt",
             )  # fmt: skip
     if not any(_one_line(node["raw_code"]) == _START_HOOK for node in operations):
         yield Problem(
-            _PROJECT_FILE, 1, "nothing makes the record of versions before a run",
+            PROJECT_FILE, 1, "nothing makes the record of versions before a run",
             f'on-run-start: "{_START_HOOK}"', f'add the line on-run-start: "{_START_HOOK}"',
         )  # fmt: skip
 

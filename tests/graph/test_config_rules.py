@@ -80,7 +80,7 @@ CONFIGS: dict[str, tuple[str, dict[str, object], str | None]] = {
         "test",
         {"where": "x > 0 and x is distinct from 7", "limit": 10, "fail_calc": "coalesce(sum(n_records), 0)",
          "warn_if": ">0", "error_if": ">10", "severity": "error", "tags": ["a"], "meta": {"a": 1},
-         "store_failures": True, "schema": "failures"},
+         },
         None,
     ),
 }  # fmt: skip

@@ -44,7 +44,6 @@ NAMES = {
 # What dbt parses in no project: it has them twice.
 ONLY_IN_A_PACKAGE = {
     "in_partition": "the platform's `in_partition`",
-    "get_where_subquery": "the platform's `get_where_subquery`",
     "record_table_version": "the platform's `record_table_version`",
     "generate_schema_name": "`generate_schema_name`",
     "ref": "`ref`",

@@ -32,6 +32,7 @@ from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_su
 from orchestration.quality.trials.found import Trials
 from orchestration.settings import Settings
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
+from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
 from orchestration.transformation.manifest import (
@@ -40,7 +41,7 @@ from orchestration.transformation.manifest import (
     blocks,
     load_manifest,
 )
-from orchestration.transformation.project_rules import PROJECT_FILE, dbt_problems
+from orchestration.transformation.project_rules import dbt_problems
 from orchestration.transformation.shared_macros import macro_path_problems
 from orchestration.transformation.stored_failures import stored_failures_problems
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
@@ -214,10 +215,14 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:
-    """Return what is wrong with SQL that was bound as if all else were right: of files that are."""
+    """Return what is wrong with SQL, of files of which nothing is `told` yet.
+
+    SQL is bound as if all else were right: what dbt could not compile at all may be due to what is told.
+    """
+    if told and any(problem.file == PROJECT_FILE for problem in manifest.problems):
+        return []
     files = {problem.file for problem in told}
-    whole = not told or not any(problem.file == PROJECT_FILE for problem in manifest.problems)
-    return [problem for problem in manifest.problems if whole and problem.file not in files]
+    return [problem for problem in manifest.problems if problem.file not in files]
 
 
 def expired_in(project: Project, settings: Settings, today: date) -> list[Problem]:

@@ -74,7 +74,31 @@ def convert_drop(
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
     with _showing_errors(contract):
-        return _convert(deployment, contract, drop, area, landed, scratch, for_mending=for_mending)
+        mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
+        files = plain_files(
+            area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
+        )
+        with _engine(deployment, area, scratch) as connection, _damage_told(contract, files):
+            names = [column.header for column in contract.columns]
+            reader = open_reader(ReaderContext(connection, scratch, contract.reading, names), files)
+            shape = shape_of(contract, reader.columns)
+            prepare_masking(connection, contract.columns, deployment.settings.masking_key)
+            judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
+            mended = _mended_rows(connection, contract, drop, shape, area, mends, scratch)
+            label = str(drop.file)
+            places = frozenset(mended.places) if mended else frozenset[Place]()
+            converted = convert(connection, judgement, reader, label, scratch / "rows", places)
+            parts = [converted, *([mended.converted] if mended else [])]
+            if mended:
+                _check_keys(connection, judgement, label, [part.rows for part in parts])
+        return Conversion(
+            rows=tuple(part.rows for part in parts),
+            read=converted.read,
+            loaded=sum(part.loaded for part in parts),
+            quarantined=tuple(row for part in parts for row in part.quarantined),
+            added=tuple(shape.added),
+            warnings=shape.warnings,
+        )
 
 
 @contextmanager
@@ -86,43 +110,6 @@ def _showing_errors(contract: SourceContract) -> Generator[None]:
         except Unreadable as error:
             rule = shown(error.rule, contract.near.knowing([error.file]))
             raise Unreadable(error.file, rule) from None
-
-
-def _convert(
-    deployment: Deployment,
-    contract: SourceContract,
-    drop: Drop,
-    area: Area,
-    landed: Sequence[LandedFile],
-    scratch: Path,
-    *,
-    for_mending: bool,
-) -> Conversion:
-    mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
-    files = plain_files(
-        area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
-    )
-    with _engine(deployment, area, scratch) as connection, _damage_told(contract, files):
-        names = [column.header for column in contract.columns]
-        reader = open_reader(ReaderContext(connection, scratch, contract.reading, names), files)
-        shape = shape_of(contract, reader.columns)
-        prepare_masking(connection, contract.columns, deployment.settings.masking_key)
-        judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
-        mended = _mended_rows(connection, contract, drop, shape, area, mends, scratch)
-        label = str(drop.file)
-        places = frozenset(mended.places) if mended else frozenset[Place]()
-        converted = convert(connection, judgement, reader, label, scratch / "rows", places)
-        parts = [converted, *([mended.converted] if mended else [])]
-        if mended:
-            _check_keys(connection, judgement, label, [part.rows for part in parts])
-    return Conversion(
-        rows=tuple(part.rows for part in parts),
-        read=converted.read,
-        loaded=sum(part.loaded for part in parts),
-        quarantined=tuple(row for part in parts for row in part.quarantined),
-        added=tuple(shape.added),
-        warnings=shape.warnings,
-    )
 
 
 @dataclass(frozen=True)

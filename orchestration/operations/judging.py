@@ -71,7 +71,7 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
             where = f"{relation} [{key}]" if key else relation
             context.log.info(f"{number} of {len(places)}: {where}")
             try:
-                with showing_errors(checks.tests.near_tests(table, list(checks.tests.of(relation)))):
+                with showing_errors(checks.tests.near_tests(table)):
                     said = judge_.partition(table, key)
                 for result in said.results:
                     evaluation = check_evaluation(

@@ -98,7 +98,7 @@ class _Builder:
 
     def near(self, table: Table) -> Near:
         """Return what is near a table, and what any of its tests reads."""
-        return self._checks.tests.near_tests(table, list(self._checks.tests.of(table.relation)))
+        return self._checks.tests.near_tests(table)
 
     def judge(self, table: Table, key: str, names: Sequence[str], run_id: str) -> Said:
         """Judge a partition as it stands."""

@@ -124,9 +124,10 @@ class _Binding:
         partitioning, key = self._partition(unique_id)
         whole = sql
         if node["resource_type"] == "test" and (calculated := node["config"].get("fail_calc")):
-            whole = f"select {calculated} from ({sql.strip().rstrip(';')}\n) as failing_rows"
+            # Its lines stay lines of their own, for a place in them to be found again.
+            whole = f"select {calculated} from (\n{sql.strip().rstrip(';')}\n) as failing_rows"
         undeclared = self._reads.undeclared(tables.connection, unique_id, whole, partitioning, key)
-        problems = [self._problem(node, sql, item) for item in undeclared]
+        problems = [self._problem(node, whole, item) for item in undeclared]
         columns: Columns = []
         if not problems and node["resource_type"] != "test":
             columns = tables.make_of(node["schema"], _name(node), sql)
@@ -230,13 +231,13 @@ class _Binding:
         # What is not cut compiles alike in a run of any grain: so it goes with the others.
         if len(by_grain) > 1 and (whole := by_grain.pop(_UNPARTITIONED, None)):
             next(iter(by_grain.values())).extend(whole)
-        found: dict[str, str] = {}
+        wanted, found = set(names), dict[str, str]()
         for partitioning, members in by_grain.items():
             selectors = [f"fqn:{'.'.join(self._content['nodes'][name]['fqn'])}" for name in members]
             found |= self._dbt.compiled_without_data(
                 selectors, partition_variables(partitioning, _stand_in(partitioning))
             )
-        return {name: sql for name, sql in found.items() if name in set(names)}
+        return {name: sql for name, sql in found.items() if name in wanted}
 
     def _partition(self, unique_id: str) -> tuple[Partitioning, str]:
         """Return how a node is cut, or a test's table, and a partition that stands for all."""

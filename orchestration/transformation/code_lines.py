@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+PROJECT_FILE = "dbt_project/dbt_project.yml"
 _WORD = re.compile(r"\w+")
 _QUOTED = re.compile(r"[`\"]([^`\"]+)[`\"]")
 _IN_A_MESSAGE = re.compile(r"\(([\w./-]+\.(?:sql|ya?ml))\)|\bat path ([\w./-]+)")
@@ -71,7 +72,7 @@ class CodeLines:
             named = next(filter(None, groups))
             if (self._project_dir / "dbt_project" / named).is_file():
                 return f"dbt_project/{named}", 1
-        return "dbt_project/dbt_project.yml", 1
+        return PROJECT_FILE, 1
 
     def _lines(self, file: str) -> list[str]:
         path = self._project_dir / file

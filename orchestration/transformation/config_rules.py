@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from orchestration.problems import Problem, nearest
 from orchestration.settings import Settings
+from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.manifest import DbtManifest, file_of
 
 _TABLE = frozenset(
@@ -181,7 +182,7 @@ class _Told:
         self._node = node
         self._file = file_of(manifest.content, node)
         patch = str(node.get("patch_path") or "").partition("://")[2]
-        self._files = [self._file, f"dbt_project/{patch}" if patch else "", "dbt_project/dbt_project.yml"]
+        self._files = [self._file, f"dbt_project/{patch}" if patch else "", PROJECT_FILE]
 
     def problem(self, key: str, what: str, expected: str, mend: str) -> Problem:
         file, line = self._place(key)

@@ -5,7 +5,7 @@ shows it (`assets`, `operations.judging`).
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -205,10 +205,12 @@ class DataTests:
         tests = self.of(table.relation)
         return [tests[name].selector for name in names]
 
-    def near_tests(self, table: Table, names: Sequence[str]) -> Near:
-        """Return what is near a table and what these of its tests read."""
+    def near_tests(self, table: Table, names: Iterable[str] | None = None) -> Near:
+        """Return what is near a table and what these of its tests read; all of them, if none are named."""
         tests = self.of(table.relation)
-        return self.near(table.relation).beside(tests[name].near for name in names)
+        return self.near(table.relation).beside(
+            tests[name].near for name in (tests if names is None else names)
+        )
 
     def _judge(self, table: Table, key: str, names: Sequence[str]) -> list[DbtResult]:
         """Run data tests; where dbt comes to none of them, each alone, so that none takes others along."""

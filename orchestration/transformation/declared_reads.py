@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.partitions import Partitioning
 from orchestration.transformation.runner import TABLE_RESOURCES
 from orchestration.transformation.slices import Cuts, slice_condition
+from orchestration.warehouse.engine import quoted
 from orchestration.warehouse.select_only import NotASelect, Scan, scans
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class DeclaredReads:
         return None
 
     def _not_declared(self, node: Mapping[str, Any], scan: Scan) -> Undeclared:
-        if scan.relation.lower() == f"{node['schema']}.{node.get('alias') or node['name']}".lower():
+        if scan.relation.lower() == self._relation(node["unique_id"]).lower():
             return Undeclared(
                 f"it reads its own table, `{scan.relation}`",
                 "what is made of its parents alone: no evidence tells of which of its own earlier rows",
@@ -139,7 +140,9 @@ class DeclaredReads:
         windows = ((node["config"].get("meta") or {}).get("trailing_days")) or {}
         days = int(windows.get(scan.name, 1))
         condition = slice_condition(cut, partitioning, key, days)
-        [expected] = scans(connection, f'select * from "{scan.schema}"."{scan.name}" where {condition}')
+        [expected] = scans(
+            connection, f"select * from {quoted(scan.schema)}.{quoted(scan.name)} where {condition}"
+        )
         return set(expected.conditions) <= set(scan.conditions)
 
     @cached_property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.settings import Settings
+from orchestration.warehouse.engine import quoted
 
 # (name, type) of each column, in order; the type as the engine writes it.
 Columns = Sequence[tuple[str, str]]
@@ -35,7 +36,7 @@ class EmptyTables:
         self._types: dict[str, str | None] = {}
         name = settings.warehouse_path.stem
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
-        self.connection.execute(f"attach ':memory:' as {_quoted(name)}; use {_quoted(name)}")
+        self.connection.execute(f"attach ':memory:' as {quoted(name)}; use {quoted(name)}")
         self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
         for node in content["nodes"].values():
             with suppress(duckdb.Error):
@@ -57,7 +58,7 @@ class EmptyTables:
             return
         # What is stated and is no type, another tells.
         known = [(column, self.type_of(type_) or "VARCHAR") for column, type_ in columns]
-        listed = ", ".join(f"{_quoted(column)} {type_}" for column, type_ in known)
+        listed = ", ".join(f"{quoted(column)} {type_}" for column, type_ in known)
         with suppress(duckdb.Error):
             self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
 
@@ -73,11 +74,11 @@ class EmptyTables:
 
     def drop(self, schema: str, name: str) -> None:
         """Drop a table, if it is there."""
-        self.connection.execute(f"drop table if exists {_quoted(schema)}.{_quoted(name)}")
+        self.connection.execute(f"drop table if exists {quoted(schema)}.{quoted(name)}")
 
     def columns(self, schema: str, name: str) -> Columns:
         """Return the columns of a table."""
-        described = self.connection.execute(f"describe {_quoted(schema)}.{_quoted(name)}").fetchall()
+        described = self.connection.execute(f"describe {quoted(schema)}.{quoted(name)}").fetchall()
         return [(str(row[0]), str(row[1])) for row in described]
 
     def type_of(self, stated: str) -> str | None:
@@ -123,10 +124,6 @@ class EmptyTables:
 
     def _place(self, schema: str, name: str) -> str:
         if schema not in self._schemas:
-            self.connection.execute(f"create schema if not exists {_quoted(schema)}")
+            self.connection.execute(f"create schema if not exists {quoted(schema)}")
             self._schemas.add(schema)
-        return f"{_quoted(schema)}.{_quoted(name)}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        return f"{quoted(schema)}.{quoted(name)}"

@@ -14,7 +14,7 @@ from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
 from orchestration.transformation.binding import bind_project
 from orchestration.transformation.code_digests import CodeDigests
-from orchestration.transformation.code_lines import file_of
+from orchestration.transformation.code_lines import PROJECT_FILE, file_of
 from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
@@ -203,7 +203,7 @@ def _parsed(settings: Settings) -> DbtProcess:
         raise ProjectError(
             [
                 Problem(
-                    "dbt_project/dbt_project.yml", 1, f"dbt cannot parse the project: {error}",
+                    PROJECT_FILE, 1, f"dbt cannot parse the project: {error}",
                     "a project that `dbt parse` takes", "correct what dbt names",
                 ),
                 *unread_problems(settings),

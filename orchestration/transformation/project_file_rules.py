@@ -23,6 +23,7 @@ KEYS = frozenset(
         "vars", "version",
     }
 )  # fmt: skip
+# `store_failures` is refused with whatever else sets it (`stored_failures`).
 FLAGS = frozenset(
     {
         "cache_selected_only", "debug", "indirect_selection", "log_format", "log_format_file", "log_level",
@@ -35,7 +36,7 @@ FLAGS = frozenset(
         "require_unique_project_resource_names", "require_yaml_configuration_for_mf_time_spines",
         "send_anonymous_usage_stats", "skip_nodes_if_on_run_start_fails",
         "source_freshness_run_project_hooks", "state_modified_compare_more_unrendered_values",
-        "state_modified_compare_vars", "static_parser", "use_colors", "use_colors_file",
+        "state_modified_compare_vars", "static_parser", "store_failures", "use_colors", "use_colors_file",
         "use_experimental_parser", "validate_macro_args", "version_check", "warn_error",
         "warn_error_options", "write_json",
     }

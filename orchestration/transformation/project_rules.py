@@ -10,6 +10,7 @@ from typing import Any
 from orchestration.contracts.model import SourceContract
 from orchestration.problems import Problem, did_you_mean
 from orchestration.settings import Settings
+from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.config_rules import config_problems
 from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
@@ -18,7 +19,6 @@ from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of,
 from orchestration.transformation.project_file_rules import project_file_problems
 from orchestration.transformation.statement_rules import statement_problems
 
-PROJECT_FILE = "dbt_project/dbt_project.yml"
 _VERSION_HOOK = "{{ record_table_version() }}"
 _START_HOOK = "{{ prepare_table_versions() }}"
 

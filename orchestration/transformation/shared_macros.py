@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.problems import Problem
 from orchestration.settings import SHARED_DBT_MACROS, Settings
+from orchestration.transformation.code_lines import PROJECT_FILE
 
 _ITEM = "\"{{ env_var('SLUICE_DBT_MACROS') }}\""
 _VARIABLE = "SLUICE_DBT_MACROS"
@@ -47,7 +48,7 @@ def _names() -> frozenset[str]:
 
 def _problem(settings: Settings, what: str) -> Problem:
     return Problem(
-        "dbt_project/dbt_project.yml", _line(settings), f"the platform's macros are not read: {what}",
+        PROJECT_FILE, _line(settings), f"the platform's macros are not read: {what}",
         f"macro-paths with the item {_ITEM}", f"add it to macro-paths: [\"macros\", {_ITEM}]",
     )  # fmt: skip
 

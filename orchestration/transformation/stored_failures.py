@@ -13,12 +13,12 @@ from typing import Any, cast
 
 from orchestration.problems import Problem
 from orchestration.settings import Settings
+from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.yaml_files import read_yaml
 
 _SETTING = "store_failures"
 _VARIABLES = ("DBT_ENGINE_STORE_FAILURES", "DBT_STORE_FAILURES")
-_PROJECT_FILE = "dbt_project/dbt_project.yml"
 _EXPECTED = (
     "failed rows that are counted and stored nowhere: their table would hold them in clear, and no masking,"
     " erasure or retention reaches it"
@@ -38,7 +38,7 @@ def stored_failures_problems(settings: Settings, manifest: DbtManifest) -> Itera
     for name in _VARIABLES:
         if os.environ.get(name, "").lower() not in ("", "0", "f", "false", "n", "no", "off"):
             yield Problem(
-                _PROJECT_FILE, 1, f"the variable {name} of the environment has each data test store its rows",
+                PROJECT_FILE, 1, f"the variable {name} of the environment has each data test store its rows",
                 _EXPECTED, f"unset {name}",
             )  # fmt: skip
     for test in manifest.tests():
@@ -58,7 +58,7 @@ def _said_in(settings: Settings, manifest: DbtManifest, test: Mapping[str, Any])
     macros = manifest.content["macros"]
     used = [macros[name] for name in test["depends_on"]["macros"] if name in macros]
     own = file_of(manifest.content, test)
-    for file in (own, *(file_of(manifest.content, macro) for macro in used), _PROJECT_FILE):
+    for file in (own, *(file_of(manifest.content, macro) for macro in used), PROJECT_FILE):
         path = settings.project_dir / file
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         found = [number for number, text in enumerate(lines, start=1) if _SETTING in text]

@@ -16,6 +16,7 @@ from orchestration.project import load_project
 from orchestration.settings import Settings
 from tests.company import BAKERY
 
+PROJECT = "dbt_project/dbt_project.yml"
 MARTS = "dbt_project/models/marts"
 STAGING = "dbt_project/models/staging/_staging.yml"
 SOURCES = "dbt_project/models/staging/_sources.yml"
@@ -108,8 +109,7 @@ BAD: dict[str, Bad] = {
     "the_schema": Bad(f"select o.* from {ORDERS} o, information_schema.tables t", "duckdb_"),
     "a_setting": Bad(f"select *, current_setting('memory_limit') as m from {ORDERS}", "current_setting"),
     "an_update": Bad(
-        "{% if false %}{{ ref('stg_orders') }}{% endif %}update staging.stg_orders set loaves = 1",
-        "it is no query but UPDATE",
+        f"-- {ORDERS}\nupdate staging.stg_orders set loaves = 1", "it is no query but UPDATE",
     ),
     "a_dynamic_pivot": Bad(f"pivot {ORDERS} on shop using sum(loaves)", "a PIVOT whose columns depend"),
     "no_such_column": Bad(
@@ -236,6 +236,21 @@ def test_generic_tests_read_what_they_name(tmp_path: Path) -> None:
     for said in TESTS.values():
         assert any(said in problem.what for problem in problems), (said, problems)
     assert len(problems) >= len(TESTS)
+
+
+def test_the_line_of_a_singular_test_is_named(tmp_path: Path) -> None:
+    sql = (
+        "select business_date\nfrom {{ ref('stg_weather') }}\nwhere\n    rain_mm > 300\n    and showers > 1\n"
+    )
+    test = "dbt_project/tests/showers.sql"
+    [problem] = load(tmp_path, {}, (test, sql), (PROJECT, _with_tests()))
+    assert (problem.file, problem.line) == (test, 5)
+    assert "showers" in problem.what
+
+
+def _with_tests() -> str:
+    text = (BAKERY / PROJECT).read_text()
+    return text.replace('model-paths: ["models"]', 'model-paths: ["models"]\ntest-paths: ["tests"]')
 
 
 DECLARED = """models:

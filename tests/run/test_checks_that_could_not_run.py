@@ -187,14 +187,20 @@ def test_a_correction_is_told_while_a_test_breaks_and_goes_out_once_it_ran(
     assert runs(company.run()) == []
 
 
+def _behind_a_test_that_breaks(bakery: Company, *tables: str) -> Company:
+    """Land a Tuesday for which a test of these tables could not run."""
+    company = _with_test(bakery, *tables)
+    company.land_shops("a", "b", BREAKING)
+    company.land_day(TUE, a=5)
+    assert "could not run" in failures(company.run())
+    return company
+
+
 @pytest.mark.parametrize("tables", READS.values(), ids=READS)
 def test_a_first_day_goes_out_by_itself_once_the_test_ran(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:
-    company = _with_test(open_bakery, *tables)
-    company.land_shops("a", "b", BREAKING)
-    company.land_day(TUE, a=5)
-    assert "could not run" in failures(company.run())
+    company = _behind_a_test_that_breaks(open_bakery, *tables)
     company.land_shops("a", "b")
     assert failures(_later(company, minutes=6).run()) == ""
     assert company.in_postgres(TUE)[0] == (TUE, "a", 8)
@@ -205,10 +211,7 @@ def test_a_first_day_goes_out_by_itself_once_the_test_ran(
 def test_a_test_that_is_repaired_in_its_file_runs_by_itself_even_if_it_was_given_up(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:
-    company = _with_test(open_bakery, *tables)
-    company.land_shops("a", "b", BREAKING)
-    company.land_day(TUE, a=5)
-    assert "could not run" in failures(company.run())
+    company = _behind_a_test_that_breaks(open_bakery, *tables)
     for minutes in (6, 40, 200, 900):
         assert (TUE, False) in runs(_later(company, minutes=minutes).run())
     assert runs(_later(company, days=30).run()) == []

@@ -132,10 +132,10 @@ class _Builder:
                 tests.selectors(table, at_once),
                 partition_variables(table.partitioning, key),
                 tests.near_tests(table, at_once),
+                tests.refusing(connection, table, key),
             )
         except DbtError as error:
             raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from None
-        self._require_declared(connection, node, table, key, result.compiled_code)
         version = table_versions(connection, [node.relation])[(node.relation, key)]
         rows = partition_rows(node.relation, table.cut_by, table.partitioning, key)
         counted = connection.execute(f"select count(*) from ({rows})").fetchone()
@@ -154,22 +154,6 @@ class _Builder:
         if table.sent:
             return built, None
         return built, tests.record(connection, table, key, at_once, judged, version, "", run_id)
-
-    def _require_declared(
-        self,
-        connection: "duckdb.DuckDBPyConnection",
-        node: DbtNode,
-        table: Table,
-        key: str,
-        compiled: str,
-    ) -> None:
-        """Raise where SQL that has built a table read more than is declared: no build is on record then."""
-        if node.resource_type == "seed":
-            return
-        declared = self._checks.tests.declared
-        if found := declared.undeclared(connection, node.unique_id, compiled, table.partitioning, key):
-            told = "; ".join(map(str, found))
-            raise dg.Failure(f"{node.name} was built, and does not count: {told}", allow_retries=False)
 
     def _built_by(
         self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, run_id: str

@@ -17,6 +17,7 @@ from orchestration.lineage import Lineage, Table
 from orchestration.quality.sent_rows import sent_content
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.state.records import Evidence, Inputs
+from orchestration.transformation.before_execution import Refuse
 from orchestration.transformation.data_test_places import DataTestPlaces
 from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.manifest import DbtManifest, blocks, full_name
@@ -138,7 +139,7 @@ class DataTests:
         before = self._state(connection, table, key)
         if not names:
             return Tested(before[0], {})
-        judged = self._judge(table, key, names)
+        judged = self._judge(connection, table, key, names)
         after = self._state(connection, table, key)
         if before != after:
             raise dg.Failure(
@@ -168,9 +169,6 @@ class DataTests:
             for name in names
             if name not in results or results[name].status not in _VERDICTS
         }
-        for name, result in results.items():
-            if name not in errors and (undeclared := self._undeclared(connection, table, key, result)):
-                errors[name] = undeclared
         self._deployment.store.record_evidence(
             [
                 Evidence(
@@ -191,14 +189,16 @@ class DataTests:
         )
         return Tested(version, {name: results[name] for name in names if name not in errors}, errors)
 
-    def _undeclared(
-        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, result: DbtResult
-    ) -> str:
-        """Return what the SQL of a test did besides reading what it declares; "" if nothing."""
-        found = self.declared.undeclared(
-            connection, result.unique_id, result.compiled_code, table.partitioning, key
-        )
-        return "; ".join(map(str, found))
+    def refusing(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> Refuse:
+        """Return what keeps SQL for a partition from being executed that does more than its node declares."""
+
+        def refuse(unique_id: str, compiled: str) -> str:
+            if unique_id.startswith("seed."):
+                return ""
+            found = self.declared.undeclared(connection, unique_id, compiled, table.partitioning, key)
+            return "; ".join(map(str, found))
+
+        return refuse
 
     def selectors(self, table: Table, names: Sequence[str]) -> list[str]:
         """Return what dbt selects these tests of a table by, and no other."""
@@ -212,14 +212,19 @@ class DataTests:
             tests[name].near for name in (tests if names is None else names)
         )
 
-    def _judge(self, table: Table, key: str, names: Sequence[str]) -> list[DbtResult]:
+    def _judge(
+        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, names: Sequence[str]
+    ) -> list[DbtResult]:
         """Run data tests; where dbt comes to none of them, each alone, so that none takes others along."""
         try:
             variables = partition_variables(table.partitioning, key)
-            return self.dbt.test(self.selectors(table, names), variables, self.near_tests(table, names))
+            return self.dbt.test(
+                self.selectors(table, names), variables, self.near_tests(table, names),
+                self.refusing(connection, table, key),
+            )  # fmt: skip
         except DbtError as error:
             if len(names) > 1:
-                return [result for name in names for result in self._judge(table, key, [name])]
+                return [result for name in names for result in self._judge(connection, table, key, [name])]
             test = self.of(table.relation)[names[0]]
             return [DbtResult(test.unique_id, "error", str(error), None, None, 0.0, "")]
 

@@ -19,6 +19,7 @@ from orchestration.problems import ProjectChanged
 from orchestration.scratch import scratch_directory
 from orchestration.settings import Settings
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near, shown
+from orchestration.transformation.before_execution import Refuse, asked_before_execution
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.project_files import record_parse, stamp_of, touched
 
@@ -71,18 +72,23 @@ class DbtProcess:
         record_parse(self._settings, self._manifest)
 
     def build(
-        self, name: str, tests: Sequence[str], variables: Mapping[str, str], near: Near = NOTHING_CLASSIFIED
+        self,
+        name: str,
+        tests: Sequence[str],
+        variables: Mapping[str, str],
+        near: Near = NOTHING_CLASSIFIED,
+        refuse: Refuse | None = None,
     ) -> tuple[DbtResult, list[DbtResult]]:
         """Build one model, seed or snapshot and run these of its data tests, in one call of dbt.
 
-        `near` is what its messages may quote.
+        `near` is what its messages may quote. SQL that `refuse` finds something wrong with is not executed.
 
         Raises:
             DbtError: dbt failed to build it; a failing test is a result, not an exception.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
         results = self._invoke(
-            ["build", "--select", name, *tests, *_NOTHING_ELSE], variables, near, may_fail=True
+            ["build", "--select", name, *tests, *_NOTHING_ELSE], variables, near, refuse, may_fail=True
         )
         tables = [result for result in results if result.unique_id.split(".")[0] in TABLE_RESOURCES]
         if len(tables) != 1:
@@ -119,21 +125,29 @@ class DbtProcess:
         return {result.unique_id: result.compiled_code for result in results}
 
     def test(
-        self, names: Sequence[str], variables: Mapping[str, str], near: Near = NOTHING_CLASSIFIED
+        self,
+        names: Sequence[str],
+        variables: Mapping[str, str],
+        near: Near = NOTHING_CLASSIFIED,
+        refuse: Refuse | None = None,
     ) -> list[DbtResult]:
         """Run data tests by name; a failing test is a result, not an exception.
+
+        SQL that `refuse` finds something wrong with is not executed: its result is an error.
 
         Raises:
             DbtError: dbt did not come to running them.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
-        return self._invoke(["test", "--select", *names, *_NOTHING_ELSE], variables, near, may_fail=True)
+        arguments = ["test", "--select", *names, *_NOTHING_ELSE]
+        return self._invoke(arguments, variables, near, refuse, may_fail=True)
 
     def _invoke(
         self,
         arguments: Sequence[str],
         variables: Mapping[str, str] | None = None,
         near: Near = NOTHING_CLASSIFIED,
+        refuse: Refuse | None = None,
         *,
         may_fail: bool = False,
     ) -> list[DbtResult]:
@@ -153,14 +167,15 @@ class DbtProcess:
                 self._require_unchanged()
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
-                outcome = self._call(runner, arguments, variables, near)
+                with asked_before_execution(refuse) as refused:
+                    outcome = self._call(runner, arguments, variables, near)
             finally:
                 _release_warehouse()
             if arguments[0] == "parse":
                 self._keep(self._checked(outcome, messages))
                 return []
             self._require_unchanged()
-        results = [_result(item, near) for item in _items(outcome)]
+        results = [_result(item, near, refused) for item in _items(outcome)]
         if outcome.exception is not None or (not outcome.success and not (may_fail and results)):
             raise DbtError(shown(_message(outcome, messages, results), near))
         return results
@@ -299,12 +314,12 @@ def _items(outcome: Any) -> list[Any]:
     return list(getattr(outcome.result, "results", None) or [])
 
 
-def _result(item: Any, near: Near) -> DbtResult:
+def _result(item: Any, near: Near, refused: Mapping[str, str]) -> DbtResult:
     response = item.adapter_response or {}
     return DbtResult(
         unique_id=item.node.unique_id,
         status=str(item.status),
-        message=shown(item.message or "", near),
+        message=refused.get(item.node.unique_id) or shown(item.message or "", near),
         failures=item.failures,
         rows_affected=response.get("rows_affected"),
         seconds=float(item.execution_time),

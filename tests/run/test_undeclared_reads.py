@@ -1,13 +1,14 @@
 """SQL that reads something else in a run than it did when the project was loaded.
 
-Belongs here: that such a table, or verdict, does not count, whoever presses the button. Does not: what is
+Belongs here: that it is never executed, whoever presses the button. Does not: what is
 found when a project is loaded (tests/graph/test_bound_sql.py).
 """
 
 import pytest
 
+from orchestration.warehouse.engine import table_versions
 from tests.company import MON, TUE, WEATHER_REPORT, Company
-from tests.gate.edits import replace, write
+from tests.gate.edits import append, replace, write
 from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
@@ -16,7 +17,7 @@ REF = "{{ ref('stg_weather') }}"
 ON_TUESDAY = f"{{% if var('partition_key', '') == '{TUE}' %}}"
 
 
-def test_a_table_that_was_made_of_what_is_not_declared_does_not_count(open_bakery: Company) -> None:
+def test_a_table_is_not_made_of_what_is_not_declared(open_bakery: Company) -> None:
     company = open_bakery.with_own_project()
     past = f"{ON_TUESDAY}(select * from staging.stg_weather limit 9){{% else %}}{REF}{{% endif %}}"
     replace(MODEL, f"from {REF}", f"from {past}")(company.settings.project_dir)
@@ -24,14 +25,16 @@ def test_a_table_that_was_made_of_what_is_not_declared_does_not_count(open_baker
     company.land_day(TUE, a=1)
     code, said = sluice(company, "run")
     assert code == 1
-    assert "exp_weather_report was built, and does not count: it reads `staging.stg_weather` past its" in said
+    assert "dbt could not build exp_weather_report: it reads `staging.stg_weather` past its" in said
+    with company.deployment.warehouse.connect() as connection:
+        assert (WEATHER_REPORT, TUE) not in table_versions(connection, [WEATHER_REPORT])
     assert company.status()[(WEATHER_REPORT, TUE)].why
     company.materialize(TUE, f"delivered/{WEATHER_REPORT}")
     assert not (company.container / "weather" / TUE).exists()
     assert (company.container / "weather" / MON).exists()
 
 
-def test_a_test_that_read_what_is_not_declared_has_not_judged(open_bakery: Company) -> None:
+def test_a_test_that_reads_what_is_not_declared_has_not_judged(open_bakery: Company) -> None:
     company = open_bakery.with_own_project()
     write(
         "dbt_project/tests/no_flood.sql",
@@ -43,5 +46,34 @@ def test_a_test_that_read_what_is_not_declared_has_not_judged(open_bakery: Compa
     code, said = sluice(company, "run")
     assert code == 1
     assert "it reads `raw.weather`, and nothing says so" in said
+    company.materialize(TUE, f"delivered/{WEATHER_REPORT}")
+    assert not (company.container / "weather" / TUE).exists()
+
+
+@pytest.mark.parametrize("kind", ["singular", "generic"])
+def test_a_second_statement_of_a_test_is_never_executed(open_bakery: Company, kind: str) -> None:
+    company = open_bakery.with_own_project()
+    semicolon = "{{ '%c' % 59 }}"  # one that is written is found when the project is loaded
+    second = f"{ON_TUESDAY}{semicolon} delete from raw.weather where _partition_key = '{MON}' {{% endif %}}"
+    if kind == "singular":
+        query = f"select * from {{{{ ref('stg_weather') }}}} where rain_mm > 300 {second}\n"
+        write("dbt_project/tests/no_flood.sql", query)(company.settings.project_dir)
+    else:
+        query = f"select * from {{{{ model }}}} where {{{{ column_name }}}} > 300 {second}"
+        macro = f"{{% test no_flood(model, column_name) %}}\n{query}\n{{% endtest %}}\n"
+        (company.settings.dbt_dir / "tests").mkdir()
+        write("dbt_project/tests/generic/no_flood.sql", macro)(company.settings.project_dir)
+        append(
+            "dbt_project/models/staging/_staging.yml",
+            "    columns:\n      - {name: rain_mm, description: Rain., data_tests: [no_flood]}\n",
+        )(company.settings.project_dir)
+    company = company.read_anew()
+    company.land_day(TUE, a=1)
+    code, said = sluice(company, "run")
+    assert code == 1
+    assert "it is 2 statements, not one query" in said
+    with company.deployment.warehouse.connect() as connection:
+        monday = f"select * from raw.weather where _partition_key = '{MON}'"
+        assert connection.execute(monday).fetchall()
     company.materialize(TUE, f"delivered/{WEATHER_REPORT}")
     assert not (company.container / "weather" / TUE).exists()

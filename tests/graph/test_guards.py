@@ -82,7 +82,7 @@ HOLES: dict[str, tuple[Edit, str]] = {
     "a dbt test of values alone": (data_test("not_null"), NO_ROWS),
     "a dbt test of rows alone": (data_test("unique"), NO_VALUES),
     "a dbt test of nothing": (singular("select 1 where false"), NOTHING),
-    "a dbt test that reads something": (singular("select 1 from exports.exp_weather_report"), NO_ROWS),
+    "a dbt test that reads something": (singular("select 1 from {{ ref('exp_weather_report') }}"), NO_ROWS),
     "a column within no bounds": (data_test("within"), NOTHING),
     "a column among its own values": (
         data_test("{relationships: {arguments: {to: ref('exp_weather_report'), field: town}}}"), NOTHING,

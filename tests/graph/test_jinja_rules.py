@@ -143,8 +143,8 @@ TAKEN = {
     "{% endif %}{{ a }}{% if var('x', 1) %}{% set b = 'b' %}{% endif %}{{ b if var('x', 1) }}",
     "modules": "{{ modules.datetime.datetime(2024, 1, 1) }} {{ modules.re.sub('a', 'b', 'c') }}",
     "the graph": "{{ graph.nodes | length }} {{ graph['sources'].values() | list | length }}",
-    "a package": "{{ handy.date_spine(1, 2) }} {{ handy.star(ref('stg_orders')) if execute }}"
-    " {{ handy.steps(1, 2) }}",
+    "a package": "{{ handy.date_spine(1, 2) }} {% set shops = source('raw', 'shops') %}"
+    "{{ handy.star(shops) if execute }} {{ handy.steps(1, 2) }}",
     "a macro and its caller": "{{ mine('x') }} {% call mine('y') %}z{% endcall %} {{ bakery.mine('x') }}",
     "comments and raw text": "{# run_query() #}{% raw %}{{ run_query() }}{% endraw %}",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from tests.gate.edits import replace
 DBT = "dbt_project/dbt_project.yml"
 PLACES = {
     "model": ("dbt_project/models/marts/NAME.sql", "{{ config(materialized='table') }}\nTEXT"),
-    "test": ("dbt_project/tests/NAME.sql", "select 1 as x from {{ ref('stg_orders') }}\nTEXT"),
+    "test": ("dbt_project/tests/NAME.sql", "with j as (select 1 as x from {{ ref('stg_orders') }})\nTEXT"),
     "macro": ("dbt_project/macros/NAME.sql", "{% macro NAME() %}\nTEXT{% endmacro %}"),
     "snapshot": (
         "dbt_project/snapshots/NAME.sql",

@@ -87,7 +87,7 @@ class ShelfDestination(Destination):
         if shard.full and pending and pending[0][0] == 0 and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT):
             rows = {key: row for key, row in rows.items() if not _in_scope(shard, row)}
             self._write(rows)
-        elif shard.full and not shard.rows:
+        elif shard.full and not shard.rows and shard.mode is not Mode.UPSERT:
             self._write({key: row for key, row in rows.items() if not _in_scope(shard, row)})
         table = import_module("pyarrow.parquet").read_table(shard.path).to_pylist()
         for first, end in pending:

@@ -284,6 +284,19 @@ def test_a_resync_sends_everything_and_tries_refused_rows_at_once(
     assert sender.recorded() == TEN
 
 
+@pytest.mark.parametrize("left", [{}, {2: "b"}], ids=["nothing", "one row"])
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.MIRROR, Mode.SNAPSHOT])
+def test_a_resync_takes_away_what_its_mode_takes_away_and_the_records_say_so(
+    sender: Sender, shelf: ShelfDestination, mode: Mode, left: dict[int, str]
+) -> None:
+    sender.mode = mode
+    sender.deliver({1: "a", 2: "b"}, "1")
+    sender.deliver(left, "2", kind=DeliveryKind.RESYNC)
+    held = {int(row["item"]): row["note"] for row in shelf.rows().values()}
+    assert held == ({1: "a", 2: "b"} if mode is Mode.UPSERT else left)
+    assert sender.recorded() == held
+
+
 def test_two_deliveries_to_one_object_wait_for_each_other(sender: Sender, shelf: ShelfDestination) -> None:
     waited = threading.Event()
 

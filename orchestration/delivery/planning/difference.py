@@ -138,7 +138,8 @@ def find_difference(
     sends = set(_SENDS[asked.mode])
     whole = asked.first and (asked.replaces or bool(rows))
     whole = whole or (asked.mode is Mode.SNAPSHOT and bool(added + changed + removed))
-    whole = whole or (asked.everything and asked.replaces)
+    # What `upsert` has left there stays known: it is told anew beside it, not in its place.
+    whole = whole or (asked.everything and asked.replaces and asked.mode is not Mode.UPSERT)
     if whole or asked.everything:
         selected = _every_row(connection, asked, content, fields, sends, whole=whole)
     else:

@@ -3,6 +3,7 @@
 Where one fails after an upgrade, the code that works around may go, or must find another way.
 """
 
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
@@ -177,6 +179,26 @@ def test_dbt_tells_what_is_info_or_worse_alone(open_bakery: Company) -> None:
     for level in (EventLevel.DEBUG, EventLevel.INFO, EventLevel.ERROR):
         fire_event(Note(msg="said"), level=level)
     assert [event.info.level for event in heard] == ["info", "error"]
+
+
+def test_a_call_of_dbt_seeks_no_plugin_and_comments_on_no_statement(
+    open_bakery: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = DbtProcess(open_bakery.settings)
+    process.build("stg_orders", [], partition_variables(DAILY, MON))
+    done: list[str] = []
+    execute = DuckDBCursorWrapper.execute
+    walk = pkgutil.iter_modules
+
+    def executing(self: Any, sql: str, bindings: Any = None) -> Any:
+        done.append(sql)
+        return execute(self, sql, bindings)
+
+    monkeypatch.setattr(DuckDBCursorWrapper, "execute", executing)
+    monkeypatch.setattr(pkgutil, "iter_modules", lambda *path: done.append("a walk") or walk(*path))
+    process.build("stg_orders", [], partition_variables(DAILY, MON))
+    assert any("stg_orders" in said for said in done)
+    assert not [said for said in done if said.startswith(("a walk", "/*"))]
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:

@@ -14,11 +14,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from dbt_common.tests import enable_test_caching
 from psycopg import sql
 
 from orchestration.project import load_project
 from orchestration.settings import Settings
 from tests.company import BAKERY, MON, Company, runs
+
+# dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
+enable_test_caching()
 
 
 @pytest.fixture(scope="session")

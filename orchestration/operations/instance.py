@@ -5,6 +5,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from orchestration.operations.event_log import ease_event_log
 from orchestration.settings import REPOSITORY, Settings
@@ -20,8 +23,17 @@ def prepare_home(settings: Settings) -> None:
 
 @contextmanager
 def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """Open the instance for work in this process."""
+    """Open the instance for work in this process.
+
+    What the process prints stays on its terminal: to keep it in files of its own, Dagster starts four
+    processes a run, and no step prints anything.
+    """
     prepare_home(settings)
     ease_event_log(settings.dagster_home)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    home = str(settings.dagster_home)
+    stated = InstanceRef.from_dir(home)
+    if stated.compute_logs_data.class_name == LocalComputeLogManager.__name__:
+        nothing = {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
+        stated = InstanceRef.from_dir(home, overrides={"compute_logs": nothing})
+    with dg.DagsterInstance.from_ref(stated) as instance:
         yield instance

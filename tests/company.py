@@ -39,6 +39,8 @@ from orchestration.state.moments import now
 BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
 MON, TUE, WED, THU, FRI = (f"2024-01-0{day}" for day in range(1, 6))
+# A check that could not run is tried again at once.
+NO_WAIT = {"SLUICE_CHECK_RETRY": "0"}
 
 _ALWAYS = (CONTRACT_CHECK, GATE_CHECK, DELIVERY_CHECK)
 

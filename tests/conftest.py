@@ -19,7 +19,7 @@ from psycopg import sql
 
 from orchestration.project import load_project
 from orchestration.settings import Settings
-from tests.company import BAKERY, MON, Company, runs
+from tests.company import BAKERY, MON, NO_WAIT, Company, runs
 
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
@@ -105,6 +105,6 @@ def open_bakery(tmp_path: Path, postgres_url: str, monday_done: Company) -> Iter
 
 def _company(folder: Path, url: str) -> Company:
     container = folder / "container"
-    environ = {"SLUICE_CONNECTION_SHOP_SCREENS": url, "SLUICE_CONNECTION_MILLER": str(container)}
+    environ = {"SLUICE_CONNECTION_SHOP_SCREENS": url, "SLUICE_CONNECTION_MILLER": str(container), **NO_WAIT}
     settings = Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data")
     return Company(settings, url, container)

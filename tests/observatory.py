@@ -12,7 +12,7 @@ import duckdb
 
 from orchestration.project import load_project
 from orchestration.settings import Settings
-from tests.company import BAKERY, Company
+from tests.company import BAKERY, NO_WAIT, Company
 
 OBSERVATORY = BAKERY.parent / "observatory"
 # The first day has the hours from 20:00 on.
@@ -26,7 +26,9 @@ def open_observatory(folder: Path) -> Generator[Company]:
     """Open an observatory in an empty folder, of which the stations and January's plan have landed."""
     container = folder / "archive"
     settings = Settings.load(
-        {"SLUICE_CONNECTION_ARCHIVE": str(container)}, project_dir=OBSERVATORY, data_dir=folder / "data"
+        {"SLUICE_CONNECTION_ARCHIVE": str(container), **NO_WAIT},
+        project_dir=OBSERVATORY,
+        data_dir=folder / "data",
     )
     if _parsed and _parsed[0].exists():  # dbt's parsing takes longer than most tests do
         shutil.copytree(_parsed[0], settings.dbt_target_dir)

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from orchestration.settings import REPOSITORY, Settings
-from tests.company import BAKERY, Company
+from tests.company import BAKERY, NO_WAIT, Company
 from tests.gate.edits import append, replace, write
 
 STUCK_GAUGE = 350  # mm: the exports' own suites refuse it, and no table before them does
@@ -116,7 +116,7 @@ def deployed(
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute(create)
     url, container = postgres_url.replace("/postgres?", f"/{name}?"), folder / "container"
-    environ = {
+    environ = NO_WAIT | {
         f"SLUICE_CONNECTION_{name}": place
         for name, place in zip(connections, (url, str(container)), strict=True)
     }

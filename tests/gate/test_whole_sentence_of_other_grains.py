@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.settings import Settings
-from tests.company import Company
+from tests.company import NO_WAIT, Company
 from tests.gate.asking import nobody_sends_it_before_it_is_repaired
 from tests.gate.deployments import run_in_this_process
 from tests.gate.office import Office, Place, Rows, opened_office, rule, unnoticed
@@ -110,7 +110,7 @@ def observatory(unsent_day: Company, tmp_path: Path, monkeypatch: pytest.MonkeyP
     container = tmp_path / "archive"
     shutil.copytree(unsent_day.settings.data_dir, tmp_path / "data")
     settings = Settings.load(
-        {"SLUICE_CONNECTION_ARCHIVE": str(container)},
+        {"SLUICE_CONNECTION_ARCHIVE": str(container), **NO_WAIT},
         project_dir=unsent_day.settings.project_dir, data_dir=tmp_path / "data",
     )  # fmt: skip
     with opened_office(Company(settings, "", container), monkeypatch) as office:

@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.demo.generate import Fault, generate_feed
 from orchestration.settings import REPOSITORY, Settings
-from tests.company import Company
+from tests.company import NO_WAIT, Company
 from tests.run.test_repairs import sluice
 
 pytestmark = pytest.mark.long
@@ -61,7 +61,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("create database demo_faults")
     url, container = postgres_url.replace("/postgres?", "/demo_faults?"), folder / "container"
-    environ = {"SLUICE_CONNECTION_RETAILER_APP": url, "SLUICE_CONNECTION_PARTNER_DROP": str(container)}
+    environ = {
+        "SLUICE_CONNECTION_RETAILER_APP": url,
+        "SLUICE_CONNECTION_PARTNER_DROP": str(container),
+        **NO_WAIT,
+    }
     settings = Settings.load(environ, project_dir=REPOSITORY, data_dir=folder / "data")
     made = Demo(Company(settings, url, container), folder / "broken", folder / "sound")
     faults = [Fault.parse(f"inventory:{day_of(name)}:{name}") for name in FAULTS]

@@ -20,7 +20,7 @@ from orchestration.operations.instance import open_instance
 from orchestration.operations.releasing import NotReleasable, Request, release
 from orchestration.settings import Settings
 from orchestration.state.records import DeliveryStatus
-from tests.company import Company
+from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle
 from tests.gate.model.facts import BY_RELATION, EXPORTS, TABLES, Files, Place, Rows
 from tests.gate.model.project import ProjectDirectory
@@ -61,7 +61,7 @@ class Kiosk:
         if copy_of is not None:
             shutil.copytree(copy_of._folder, folder, dirs_exist_ok=True)
             self.known, self._landings = copy_of.known.copy(), copy_of._landings
-        environ = {"SLUICE_CONNECTION_OFFICE": str(self._container)}
+        environ = {"SLUICE_CONNECTION_OFFICE": str(self._container), **NO_WAIT}
         settings = Settings.load(environ, project_dir=project.path, data_dir=folder / "data")
         self._company = Company(settings, "", self._container)
         self.edit(self.known.files)

@@ -7,21 +7,21 @@ trying a suite's rule (`quality.trials`), what else an export needs (`graph_rule
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from orchestration.contracts.columns import ValueRules
+from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.delivery.export_files.exports import Export
+from orchestration.guard_tables import GuardTables
+from orchestration.ingestion.values import broken_rules
 from orchestration.lineage import Lineage
 from orchestration.problems import Problem
 from orchestration.quality.suites import Suite
 from orchestration.quality.trials.found import Trials
-from orchestration.quality.trials.trying import NOTHING, About, laboratory
+from orchestration.quality.trials.shapes import Shape
+from orchestration.quality.trials.trying import MOST_ROWS_EVER, NOTHING, About
+from orchestration.transformation.binding import BoundSql
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
-from orchestration.warehouse.select_only import NotASelect, scans
-from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
-
-Compiled = Callable[[Mapping[str, Any]], "str | None"]
 
 # A dbt test's config as it is when nobody narrows what the test looks at or counts.
 _USUAL: Mapping[str, tuple[object, ...]] = {
@@ -30,43 +30,40 @@ _USUAL: Mapping[str, tuple[object, ...]] = {
     "fail_calc": (None, "count(*)"),
     "error_if": (None, "!= 0", ">0", "> 0"),
 }
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
 # Generic tests that look at rows; all others look at values.
 _OF_ROWS = frozenset(
     {"unique", "unique_combination_of_columns", "equal_rowcount", "fewer_rows_than", "at_least_one"}
 )  # fmt: skip
+# It reads past its partition, where no made-up row is.
+_UNTRIED = frozenset({"differs_from_previous_partition"})
+# The one table and column that a contract's rule on a column is tried on.
+_LANDED, _VALUE = "main.landed", "landed_value"
 _WANTED = {
     About.ROWS: "a check of rows, which fails on a table that is empty or has a row twice",
     About.VALUES: "a check of values, which fails on rows with bad values",
 }
 
 
-def written_plainly(test: Mapping[str, Any]) -> str | None:
-    """Return the SQL of a dbt test in which dbt has nothing to fill in, but in comments; None of others."""
-    sql = _COMMENT.sub(" ", str(test.get("raw_code") or ""))
-    return None if not sql or "{{" in sql or "{%" in sql else sql
-
-
 @dataclass(frozen=True)
 class Guards:
-    """What checks above an export can fail by; `compiled` returns a dbt test's SQL, as far as it is known."""
+    """What checks above an export can fail by; `bound` has the SQL of dbt's tests, as far as it is known."""
 
     manifest: DbtManifest
     contracts: Mapping[str, SourceContract]
     suites: Mapping[str, Suite]
     trials: Trials
-    compiled: Compiled = written_plainly
+    bound: BoundSql
+    tables: GuardTables = field(init=False)
     _tests: dict[str, list[Mapping[str, Any]]] = field(
         default_factory=dict[str, list[Mapping[str, Any]]], init=False
     )
     _suites: dict[str, Suite] = field(default_factory=dict[str, Suite], init=False)
     _contracts: dict[str, SourceContract] = field(default_factory=dict[str, SourceContract], init=False)
-    _nodes: dict[str, DbtNode] = field(default_factory=dict[str, DbtNode], init=False)
 
     def __post_init__(self) -> None:
         """Sort the checks by their tables."""
         relations = {node.name: node.relation for node in self.manifest.nodes.values()}
-        self._nodes.update({node.relation: node for node in self.manifest.nodes.values()})
+        object.__setattr__(self, "tables", GuardTables(self.manifest, self.contracts, self.bound))
         self._contracts.update({contract.relation: contract for contract in self.contracts.values()})
         for suite in self.suites.values():
             self._suites[relations.get(suite.table, f"raw.{suite.table}")] = suite
@@ -128,70 +125,62 @@ self._missing(relation, above) or frozenset({About.VALUES}),
         if contract is None:
             return
         least, most = contract.row_count
+        bounded = bool(least) or (most is not None and most <= MOST_ROWS_EVER)
         unique = contract.key or any(column.unique for column in contract.columns)
-        if unique or not contract.gaps_allowed or least or most is not None:
+        if unique or not contract.gaps_allowed or bounded:
             yield frozenset({About.ROWS})
-        if any(column.required or column.rules != ValueRules() for column in contract.columns):
+        if any(column.required for column in contract.columns):
             yield frozenset({About.VALUES})
+        for column in contract.columns:
+            yield self._of_values(column)
+
+    def _of_values(self, column: Column) -> frozenset[About]:
+        """What a column's rules in a contract can fail by: each by itself, as the door asks them."""
+        shapes = {_LANDED: Shape({_VALUE: column.type})}
+        for broken, _ in broken_rules(column, _VALUE):
+            sql = f"select 1 from {_LANDED} where {broken}"
+            if self.trials.about_statement(sql, shapes, frozenset({About.VALUES})):
+                return frozenset({About.VALUES})
+        return NOTHING
 
     def _of_suite(self, relation: str) -> Iterator[frozenset[About]]:
         suite = self._suites.get(relation)
         for rule in suite.rules if suite else ():
             if rule.severity == "critical":
-                yield self.trials.about(rule, self._columns(relation))
-
-    def _columns(self, relation: str) -> Mapping[str, str]:
-        if contract := self._contracts.get(relation):
-            loaded = {column.name: column.loaded_type for column in contract.loaded_columns}
-            return loaded | {RAW_PARTITION_COLUMN: "varchar"}
-        node = self._nodes.get(relation)
-        described = self.manifest.content["nodes"][node.unique_id].get("columns") if node else None
-        named = cast("Mapping[str, Mapping[str, Any]]", described or {})
-        return {name: str(column.get("data_type") or "") for name, column in named.items()}
+                query = str(rule.kwargs.get("unexpected_rows_query") or "")
+                others = self.tables.named_in(query, without=relation)
+                yield self.trials.about(rule, self.tables.of(relation), others)
 
     def _of_tests(self, relation: str) -> Iterator[frozenset[About]]:
         for test in self._tests.get(relation, ()):
-            metadata = cast("Mapping[str, Any] | None", test.get("test_metadata"))
-            yield _of_generic(metadata) if metadata else self._of_singular(test)
-
-    def _of_singular(self, test: Mapping[str, Any]) -> frozenset[About]:
-        """It looks at values, for all that is known; SQL that reads no table is always of the same word."""
-        sql = self.compiled(test)
-        if sql is None:
-            return frozenset({About.VALUES})
-        with laboratory() as connection:
-            try:
-                fails = bool(scans(connection, sql)) or connection.execute(sql).fetchone() is not None
-            except NotASelect:  # it names tables, which are not here
-                fails = True
-        return frozenset({About.VALUES}) if fails else NOTHING
+            name = str((test.get("test_metadata") or {}).get("name") or "")
+            kind = frozenset({About.ROWS if name in _OF_ROWS else About.VALUES})
+            sql = self.bound.compiled.get(test["unique_id"])
+            if sql is None or name in _UNTRIED:
+                yield kind
+            else:
+                yield self.trials.about_statement(sql, self.tables.named_in(sql), kind)
 
     def _problem(
         self, export: Export, node: DbtNode, what: str, expected: str, missing: frozenset[About]
     ) -> Problem:
-        lines = _lines(export, self._suites.get(node.relation), missing)
+        shape = self.tables.of(node.relation)
+        lines = _lines(export, self._suites.get(node.relation), missing, shape)
         return export.file.problem(what, expected=expected, mend=lines, at=("model",))
 
 
-def _of_generic(metadata: Mapping[str, Any]) -> frozenset[About]:
-    """By a test's kind; one that compares a column with itself, or with nothing, cannot fail."""
-    name, said = str(metadata.get("name")), cast("Mapping[str, Any]", metadata.get("kwargs") or {})
-    if name == "within" and said.get("at_least") is None and said.get("at_most") is None:
-        return NOTHING
-    if name == "relationships":
-        model, other = _referred(said.get("model")), _referred(said.get("to"))
-        if model == other and said.get("column_name") == said.get("field"):
-            return NOTHING
-    return frozenset({About.ROWS if name in _OF_ROWS else About.VALUES})
+def _lines(export: Export, suite: Suite | None, missing: frozenset[About], shape: Shape) -> str:
+    """Return what to write, as it is typed: rules of the export's own table.
 
-
-def _referred(text: object) -> str:
-    found = re.search(r"(?:ref|source)\(([^)]*)\)", str(text))
-    return re.sub(r"[\s'\"]", "", found[1]) if found else str(text)
-
-
-def _lines(export: Export, suite: Suite | None, missing: frozenset[About]) -> str:
-    """Return what to write, as it is typed: rules of the export's own table."""
+    No rule of values is of the column that cuts it, of which no partition has a wrong value.
+    """
+    names = [name for name in (*export.spec.key, *shape.columns) if name != shape.cut_by]
+    if About.VALUES in missing and not names:
+        return (
+            f"select another column in `{export.spec.model}`, and write a rule on its values in"
+            f" expectations/{export.spec.model}.yml: `{shape.cut_by}`, which cuts it into partitions, is"
+            " never null, and never outside the partition that is judged"
+        )
     rules: list[str] = []
     least = 0 if export.spec.limits.empty == "send" else 1
     if suite is None or (least and About.ROWS in missing):  # each suite looks at the row count
@@ -199,7 +188,7 @@ def _lines(export: Export, suite: Suite | None, missing: frozenset[About]) -> st
     if About.ROWS in missing and not least:
         rules += _unique(export.spec.key)
     if About.VALUES in missing:
-        rules += _rule("expect_column_values_to_not_be_null", f"{{column: {export.spec.key[0]}}}")
+        rules += _rule("expect_column_values_to_not_be_null", f"{{column: {names[0]}}}")
     if suite is None:
         lines = ["expectations:", *(f"  {line}" for line in rules)]
         return "\n".join([f"write expectations/{export.spec.model}.yml:", *lines])

@@ -13,6 +13,8 @@ from enum import StrEnum
 UNPARTITIONED = ""
 # The key under which a snapshot's drops are recorded; its table has no partitions.
 SNAPSHOT_PARTITION = "snapshot"
+# The drop that stands for all where there is no data: in SQL that is compiled at load, and in trials on it.
+STAND_IN_DROP = "stand-in"
 _DROP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestration.partitions import Grain, Partitioning
+from orchestration.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.problems import Problem
 from orchestration.settings import Settings
 from orchestration.transformation.code_lines import CodeLines, file_of
@@ -25,13 +25,12 @@ from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 2
-_FILE = "bound.json"
+_FORM = 3
+BOUND_FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
 # looked at again.
-_STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
-_STAND_IN_DROP = "stand-in"
+STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,30 @@ def bind_project(
         digests: {dbt's unique id: digest of the code}.
     """
     return _Binding(settings, dbt, content, digests).problems()
+
+
+@dataclass(frozen=True)
+class BoundSql:
+    """What is known of a project's SQL: {dbt's unique id: compiled, with dbt's `execute`}, and columns."""
+
+    compiled: Mapping[str, str]
+    columns: Mapping[str, Columns]
+
+
+def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:
+    """Return what is kept of SQL that was bound and is the code of these digests (`bind_project`)."""
+    stored: Any = {}
+    with suppress(OSError, ValueError):
+        stored = json.loads((settings.dbt_target_dir / BOUND_FILE).read_bytes())
+    kept = {
+        name: _Bound.of(item)
+        for name, item in stored.get("nodes", {}).items()
+        if item["code"].partition(" ")[0] == digests.get(name, "")
+    }
+    return BoundSql(
+        {name: item.compiled for name, item in kept.items()},
+        {name: item.columns for name, item in kept.items() if item.columns},
+    )
 
 
 class _Binding:
@@ -95,6 +118,7 @@ class _Binding:
                     self._broken.add(unique_id)
                     continue
                 tables.make(node["schema"], _name(node), self._columns[unique_id])
+                bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id])
                 continue
             parents = self._parents(node)
             if not self._broken.isdisjoint(parents):  # what is wrong with those is told
@@ -268,7 +292,7 @@ class _Binding:
 
     @property
     def _file(self) -> Path:
-        return self._settings.dbt_target_dir / _FILE
+        return self._settings.dbt_target_dir / BOUND_FILE
 
 
 def _name(node: Mapping[str, Any]) -> str:
@@ -278,4 +302,4 @@ def _name(node: Mapping[str, Any]) -> str:
 def _stand_in(partitioning: Partitioning) -> str:
     if not partitioning.partitioned:
         return ""
-    return partitioning.key_at(_STAND_IN) if partitioning.grain.timed else _STAND_IN_DROP
+    return partitioning.key_at(STAND_IN) if partitioning.grain.timed else STAND_IN_DROP

@@ -12,7 +12,7 @@ from filelock import FileLock
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
-from orchestration.transformation.binding import bind_project
+from orchestration.transformation.binding import BOUND_FILE, bind_project
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import PROJECT_FILE, file_of
 from orchestration.transformation.profile_rules import profile_problems
@@ -145,14 +145,16 @@ def load_manifest(settings: Settings) -> DbtManifest:
         ProjectChanged: its files changed during each of several parses.
     """
     folder = settings.dbt_target_dir
-    manifest, digests, problems, stamped = (
+    manifest, digests, problems, bound, stamped = (
         folder / name
-        for name in ("manifest.json", "code_digests.json", "sql_problems.json", "manifest.stamp")
-    )
+        for name in (
+            "manifest.json", "code_digests.json", "sql_problems.json", BOUND_FILE, "manifest.stamp"
+        )
+    )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
     with FileLock(folder.parent / "manifest.lock"):
-        there = all(file.exists() for file in (manifest, digests, problems, stamped))
+        there = all(file.exists() for file in (manifest, digests, problems, bound, stamped))
         if there and stamped.read_text() == (stamp := stamp_of(settings)):
             _require_warehouse(settings)
             content = json.loads(manifest.read_bytes())

@@ -8,9 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.partitions import Grain
 from orchestration.quality.suites import Rule
 from orchestration.quality.trials.found import Trials
-from orchestration.quality.trials.trying import laboratory, tried
+from orchestration.quality.trials.shapes import Shape
+from orchestration.quality.trials.trying import About, laboratory, tried
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 COLUMNS = {
     "day": "date", "name": "VARCHAR", "price": "DECIMAL(12,2)", "count": "INTEGER", "other": "INTEGER",
@@ -20,6 +23,9 @@ ROWS, QUERY = "table_row_count_to_be_between", "unexpected_rows_expectation"
 BETWEEN, NOT_NULL, UNIQUE = (
     f"column_values_to_{what}" for what in ("be_between", "not_be_null", "be_unique")
 )
+
+
+OTHERS = {"raw.others": Shape({"name": "VARCHAR", "count": "INTEGER"})}
 
 
 def past(expression: str) -> dict[str, str]:
@@ -62,6 +68,27 @@ CANNOT_FAIL: list[tuple[str, dict[str, Any]]] = [
     (QUERY, sql("select * from {batch} limit 0")),
     (NOT_NULL, {"column": "name", "row_condition": 'col("count") > 5',
                 "condition_parser": "great_expectations"}),
+    (QUERY, sql("select * from {batch} where name is null and current_database() = 'memory'")),
+    (QUERY, sql("select * from {batch} where length(name) < 0")),
+    (QUERY, sql("select 1 from raw.others where false")),
+    (QUERY, sql("select a.* from {batch} as a join raw.others as b on false")),
+]  # fmt: skip
+
+# What a partition's own condition says already, of whatever grain it is; `cut` is the column that cuts.
+IN_EACH_PARTITION: list[tuple[str, dict[str, Any]]] = [
+    (NOT_NULL, {"column": "cut"}),
+    (QUERY, sql("select * from {batch} where cut is null")),
+    (QUERY, sql("select name from {batch} where cut is null and name = 'x'")),
+]
+IN_EACH_SPAN: list[tuple[str, dict[str, Any]]] = [
+    (BETWEEN, {"column": "cut", "min_value": "1900-01-01"}),
+    (BETWEEN, {"column": "cut", "min_value": past("partition.start"), "max_value": past("partition.end")}),
+    (QUERY, sql("select * from {batch} where cut > '9000-01-01'")),
+]
+CUT_BY: list[tuple[Grain, str]] = [
+    (Grain.HOURLY, "TIMESTAMP"), (Grain.DAILY, "DATE"), (Grain.DAILY, "TIMESTAMP"), (Grain.DAILY, ""),
+    (Grain.WEEKLY, "DATE"), (Grain.MONTHLY, "DATE"), (Grain.MONTHLY, "TIMESTAMP WITH TIME ZONE"),
+    (Grain.DROP, "VARCHAR"),
 ]  # fmt: skip
 
 CAN_FAIL: list[tuple[str, dict[str, Any], str]] = [
@@ -108,6 +135,18 @@ CAN_FAIL: list[tuple[str, dict[str, Any], str]] = [
      "values"),
     (QUERY, sql("select count(*) from {batch} having count(*) < 5"), "rows"),
     (QUERY, sql("select name from {batch} group by name having count(*) > 1"), "rows"),
+    (QUERY, sql("select lower(name) from {batch} group by 1 having count(distinct name) > 1"), "values"),
+    (QUERY, sql("select * from {batch} where length(name) = 13"), "values"),
+    (QUERY, sql("select * from {batch} where split_part(name, '-', 3) = 'X'"), "values"),
+    (QUERY, sql("select 1 from {batch} having count(*) > 5000"), "rows"),
+    (QUERY, sql("select 1 from {batch} having count(*) filter (name = 'Ulm') > 0.9 * count(*)"
+                " and count(*) > 10"), "values"),
+    (QUERY, sql("select name from {batch} where name is not null group by name having count(*) > 1"), "rows"),
+    ("column_unique_value_count_to_be_between", {"column": "name", "max_value": 500}, "rows"),
+    ("column_stdev_to_be_between", {"column": "price", "min_value": 0.5, "max_value": 10}, "rows values"),
+    ("column_stdev_to_be_between", {"column": "count", "min_value": 0.5}, "rows values"),
+    ("column_stdev_to_be_between", {"column": "share", "max_value": 5}, "rows values"),
+    ("column_stdev_to_be_between", {"column": "share", "min_value": 4.9, "max_value": 5.1}, "rows values"),
     # What cannot be tried counts by its kind.
     (QUERY, sql("select * from {batch} join raw.others using (name)"), "values"),
     ("column_kl_divergence_to_be_less_than", {"column": "name", "threshold": 0.1}, "values"),
@@ -120,7 +159,7 @@ def rule(kind: str, kwargs: dict[str, Any]) -> Rule:
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with laboratory() as opened:
+    with laboratory("warehouse") as opened:
         yield opened
 
 
@@ -128,29 +167,49 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def test_a_rule_that_passes_on_whatever_is_made_up_is_no_guard(
     connection: duckdb.DuckDBPyConnection, kind: str, kwargs: dict[str, Any]
 ) -> None:
-    assert tried(connection, rule(kind, kwargs), COLUMNS) == frozenset()
+    assert tried(connection, rule(kind, kwargs), Shape(COLUMNS), OTHERS) == frozenset()
 
 
 @pytest.mark.parametrize(("kind", "kwargs", "about"), CAN_FAIL)
 def test_a_rule_guards_what_it_fails_by(
     connection: duckdb.DuckDBPyConnection, kind: str, kwargs: dict[str, Any], about: str
 ) -> None:
-    assert " ".join(sorted(tried(connection, rule(kind, kwargs), COLUMNS))) == about
+    assert " ".join(sorted(tried(connection, rule(kind, kwargs), Shape(COLUMNS), OTHERS))) == about
+
+
+@pytest.mark.parametrize(("grain", "kind"), CUT_BY)
+def test_a_rule_on_the_column_that_cuts_a_table_cannot_fail_in_a_partition(
+    connection: duckdb.DuckDBPyConnection, grain: Grain, kind: str
+) -> None:
+    shape = Shape({"cut": kind, "name": "VARCHAR"}, "cut", grain)
+
+    for type_, kwargs in IN_EACH_PARTITION + (IN_EACH_SPAN if grain.timed else []):
+        assert tried(connection, rule(type_, kwargs), shape) == frozenset(), (type_, kwargs)
+    # Another column's rules, and the number of its rows, can: so the trials have rows in the partition.
+    assert tried(connection, rule(NOT_NULL, {"column": "name"}), shape) == {About.VALUES}
+    assert tried(connection, rule(UNIQUE, {"column": "cut"}), shape) == {About.ROWS}
+
+
+def test_a_raw_table_has_the_key_of_one_partition(connection: duckdb.DuckDBPyConnection) -> None:
+    shape = Shape({RAW_PARTITION_COLUMN: "varchar", "name": "VARCHAR"}, RAW_PARTITION_COLUMN, Grain.WEEKLY)
+    for what in ("is null", "<> '2024-W23-1'"):
+        query = sql(f"select * from {{batch}} where {RAW_PARTITION_COLUMN} {what}")
+        assert tried(connection, rule(QUERY, query), shape) == frozenset()
 
 
 def test_what_was_found_is_kept_by_its_content_and_not_tried_again(tmp_path: Path) -> None:
     file = tmp_path / "dbt" / "trials.json"
     asked = rule(BETWEEN, {"column": "count", "min_value": 0})
     with Trials(file) as trials:
-        assert sorted(trials.about(asked, COLUMNS)) == ["values"]
+        assert sorted(trials.about(asked, Shape(COLUMNS))) == ["values"]
     [digest] = json.loads(file.read_text())
     # Another word than a trial's: it is read from the file.
     file.write_text(file.read_text().replace("values", "rows"))
     with Trials(file) as trials:
-        assert sorted(trials.about(asked, COLUMNS)) == ["rows"]
+        assert sorted(trials.about(asked, Shape(COLUMNS))) == ["rows"]
         # Of another column's type nothing is known yet, and another column than the rule's is nothing to it.
-        assert sorted(trials.about(asked, COLUMNS | {"other": "DATE"})) == ["rows"]
-        assert sorted(trials.about(asked, COLUMNS | {"count": "BIGINT"})) == ["values"]
+        assert sorted(trials.about(asked, Shape(COLUMNS | {"other": "DATE"}))) == ["rows"]
+        assert sorted(trials.about(asked, Shape(COLUMNS | {"count": "BIGINT"}))) == ["values"]
     assert digest in file.read_text()
 
 
@@ -158,5 +217,5 @@ def test_a_file_of_trials_that_cannot_be_read_says_nothing(tmp_path: Path) -> No
     file = tmp_path / "trials.json"
     file.write_text("{")
     with Trials(file) as trials:
-        assert sorted(trials.about(rule(ROWS, {"min_value": 1}), {})) == ["rows"]
+        assert sorted(trials.about(rule(ROWS, {"min_value": 1}), Shape({}))) == ["rows"]
     assert "rows" in file.read_text()

@@ -6,20 +6,21 @@ Belongs here: remembering. Does not belong here: trying (`trying`).
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from orchestration.quality.suites import Rule
-from orchestration.quality.trials.trying import About, laboratory, looked_at, tried
+from orchestration.quality.trials.shapes import Shape
+from orchestration.quality.trials.trying import About, laboratory, looked_at, tried, tried_statement
 
 if TYPE_CHECKING:
     import duckdb
 
 # To be raised when a trial comes to another word than it did.
-_TRIALS = 1
+_TRIALS = 2
 
 
 class Trials:
@@ -28,13 +29,15 @@ class Trials:
     Use it as a context, at whose end the file has what was tried; it holds digests, and no rule.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, warehouse: str = "") -> None:
+        """Keep it in `file`; trials are in a database that is called as the `warehouse` is."""
         self._file = file
+        self._warehouse = warehouse
         self._found: dict[str, str] = {}
         self._asked: dict[str, str] = {}
         self._open = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._engine = f"{_TRIALS} {version('duckdb')}"
+        self._engine = f"{_TRIALS} {version('duckdb')} {warehouse}"
 
     def __enter__(self) -> "Trials":
         """Read what was found before; a file that cannot be read says nothing."""
@@ -55,14 +58,37 @@ class Trials:
         written.write_text(json.dumps(self._found | self._asked))
         written.replace(self._file)
 
-    def about(self, rule: Rule, columns: Mapping[str, str]) -> frozenset[About]:
-        """Return what a rule can fail by; nothing, where it cannot fail. `columns` as in `tried`."""
-        said = json.dumps([rule.type, rule.kwargs, looked_at(rule, columns)], sort_keys=True, default=repr)
-        digest = hashlib.sha256(f"{self._engine} {said}".encode()).hexdigest()
+    def about(self, rule: Rule, shape: Shape, others: Mapping[str, Shape] | None = None) -> frozenset[About]:
+        """Return what a rule can fail by; nothing, where it cannot fail; the rest is as in `tried`."""
+        said = [rule.type, rule.kwargs, _told(looked_at(rule, shape)), _told_of(others or {})]
+        return self._word(said, lambda connection: tried(connection, rule, shape, others))
+
+    def about_statement(
+        self, sql: str, shapes: Mapping[str, Shape], kind: frozenset[About]
+    ) -> frozenset[About]:
+        """Return what a query can fail by, as `tried_statement` has it."""
+        return self._word(
+            [sql, _told_of(shapes), sorted(kind)],
+            lambda connection: tried_statement(connection, sql, shapes, kind),
+        )
+
+    def _word(
+        self, said: Any, trial: "Callable[[duckdb.DuckDBPyConnection], frozenset[About]]"
+    ) -> frozenset[About]:
+        told = json.dumps(said, sort_keys=True, default=repr)
+        digest = hashlib.sha256(f"{self._engine} {told}".encode()).hexdigest()
         word = self._asked.get(digest, self._found.get(digest))
         if word is None:
             if self._connection is None:
-                self._connection = self._open.enter_context(laboratory())
-            word = " ".join(sorted(tried(self._connection, rule, columns)))
+                self._connection = self._open.enter_context(laboratory(self._warehouse))
+            word = " ".join(sorted(trial(self._connection)))
         self._asked[digest] = word
         return frozenset(About(item) for item in word.split())
+
+
+def _told(shape: Shape) -> list[Any]:
+    return [shape.columns, shape.cut_by, shape.grain, str(shape.moment), shape.with_earlier]
+
+
+def _told_of(shapes: Mapping[str, Shape]) -> dict[str, list[Any]]:
+    return {relation: _told(shape) for relation, shape in shapes.items()}

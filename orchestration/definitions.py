@@ -78,11 +78,12 @@ def _build(deployment: Deployment, project: Project) -> dg.Definitions:
     loaded = ingestion_assets(deployment, checks, identity, project.contracts, lineage, partitions_of)
     built = dbt_assets(deployment, gate, checks, identity, project.manifest, lineage, partitions_of)
     sent = export_assets(
-        deployment, gate, identity, project.lineage, project.exports, models, partitions_of, project.near
-    )
+        deployment, gate, identity, project.lineage, project.exports, models, partitions_of,
+        project.near, project.classified_columns,
+    )  # fmt: skip
     compared = reconciled_checks(
         deployment,
-        targets(project.lineage, project.exports, models, project.near),
+        targets(project.lineage, project.exports, models, project.near, project.classified_columns),
         project.classified_columns,
         partitions_of,
     )

@@ -18,6 +18,8 @@ from functools import cached_property
 from string import punctuation
 
 HIDDEN = "…"
+# In the place of a value, or of what is worked out of values, of a classified column.
+CLASSIFIED = "(classified)"
 _NOTE = f" ({HIDDEN} is not shown: classified values are near)"
 # What comes between words; all other signs are part of one, so that an address is one word.
 _PARTS = re.compile(r"""([\s"'`{}\[\]();,=<>|\\]+)""")

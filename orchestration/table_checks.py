@@ -19,7 +19,7 @@ from orchestration.quality.checks import suite_result, suite_spec
 from orchestration.quality.suite_verdict import judge_suite, record_verdict
 from orchestration.quality.suites import CHECK_NAME, SuiteTarget
 from orchestration.state.records import CheckError
-from orchestration.transformation.data_tests import DataTest, DataTests, Tested, said_of
+from orchestration.transformation.data_tests import NUMBER_HIDDEN, DataTest, DataTests, Tested, said_of
 from orchestration.transformation.runner import DbtResult
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ def test_result(table: Table, test: DataTest, result: DbtResult, tested: Tested)
         asset_key=dg.AssetKey(table.asset_key),
         passed=result.status == "pass",
         severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
-        description=said_of(result),
+        description=said_of(test, result),
         metadata={
-            "failing rows": result.failures or 0,
+            "failing rows": result.failures or 0 if test.tells_number else NUMBER_HIDDEN,
             "compiled SQL": dg.MetadataValue.md(
                 "not shown: values of classified columns may stand in it"
                 if test.near.classified

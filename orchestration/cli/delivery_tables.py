@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestration.delivery.preview import CLASSIFIED, Preview
+from orchestration.delivery.preview import Preview
+from orchestration.shown_text import CLASSIFIED
 from orchestration.state.records import Delivery, DeliveryStatus, RefusedKey
 
 _STYLES = {

@@ -92,7 +92,7 @@ class SourceContract:
     @property
     def quarantine(self) -> str:
         """The table of the rows that were not taken, `schema.table`."""
-        return f"quarantine.{self.name}"
+        return quarantine_of(self.relation)
 
     @property
     def classified(self) -> frozenset[str]:
@@ -148,3 +148,8 @@ class SourceContract:
         if self.latency is None and self.frequency is None:
             return None
         return overdue_after(self.frequency or DAY, self.latency or timedelta())
+
+
+def quarantine_of(relation: str) -> str:
+    """Return the table of the rows that a raw table did not take, `schema.table`."""
+    return f"quarantine.{relation.partition('.')[2]}"

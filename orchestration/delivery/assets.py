@@ -42,11 +42,12 @@ def export_assets(
     tables: Mapping[str, tuple[str, str]],
     partitions_of: PartitionsOf,
     near: Callable[[str], Near],
+    classified: Mapping[str, frozenset[str]],
 ) -> list[dg.AssetsDefinition]:
     """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
     return [
         _export_asset(deployment, gate, project, target, partitions_of)
-        for target in targets(lineage, exports, tables, near).values()
+        for target in targets(lineage, exports, tables, near, classified).values()
     ]
 
 
@@ -55,11 +56,16 @@ def targets(
     exports: Mapping[str, Export],
     tables: Mapping[str, tuple[str, str]],
     near: Callable[[str], Near],
+    classified: Mapping[str, frozenset[str]],
 ) -> dict[str, Target]:
-    """Return each export with the table that it sends; `near` returns what is near the rows of a table."""
+    """Return each export with the table that it sends.
+
+    `near` returns what is near the rows of a table; `classified` is {relation: columns never shown}.
+    """
     return {
-        name: Target(export, lineage.tables[tables[name][0]], tables[name][1], near(tables[name][0]))
+        name: Target(export, lineage.tables[relation], column, near(relation), classified[relation])
         for name, export in exports.items()
+        for relation, column in [tables[name]]
     }
 
 

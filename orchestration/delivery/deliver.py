@@ -63,13 +63,14 @@ class NotDelivered(Exception):
 class Target:
     """An export and the table that it sends: its model, and the column that cuts it into partitions.
 
-    `near` is what a destination may quote of the rows.
+    `near` is what a destination may quote of the rows. Of values of `classified` columns nothing is shown.
     """
 
     export: Export
     table: Table
     partition_column: str
     near: Near = NOTHING_CLASSIFIED
+    classified: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def deliver_partition(
                 version,
                 report.content,
                 rightly_empty=lambda: rightly_empty(
-                    connection, gate.lineage, target.table.relation, partition_key
+                    connection, gate.lineage, store, export.name, target.table.relation, partition_key
                 ),
             )
             connection.execute("rollback")
@@ -206,6 +207,7 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         mend=f"mend the model, or the key in {PurePosixPath(export.file.name)}",
         kind=kind,
         stated=stated(target, kind),
+        hidden=frozenset(map(export.field, target.classified)),
     )
 
 

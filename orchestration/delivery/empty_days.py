@@ -5,7 +5,10 @@ Belongs here: that. Does not belong here: what an export file says of empty part
 
 from typing import TYPE_CHECKING
 
+from orchestration.contracts.model import quarantine_of
 from orchestration.lineage import Lineage, Table
+from orchestration.state.store import StateStore
+from orchestration.warehouse.engine import literal
 from orchestration.warehouse.slices import partition_rows
 
 if TYPE_CHECKING:
@@ -13,23 +16,44 @@ if TYPE_CHECKING:
 
 
 def rightly_empty(
-    connection: "duckdb.DuckDBPyConnection", lineage: Lineage, relation: str, partition_key: str
+    connection: "duckdb.DuckDBPyConnection",
+    lineage: Lineage,
+    store: StateStore,
+    export: str,
+    relation: str,
+    partition_key: str,
 ) -> bool:
-    """Return whether every partition of a source that a partition is made of is empty, and may be.
+    """Return whether nothing came of every partition of a source that a partition is made of, as may be.
 
     Sources that are cut by time count, with each day of a window: of a snapshot nobody expects another a day.
-    Without such a source nothing explains that there is no row.
+    Without such a source nothing explains that there is no row. Rows in quarantine came. What the destination
+    has with rows is never rightly empty, whatever contracts say: a correction may be cut short, too.
     """
+    if store.deliveries.arrived_with_rows(export, partition_key):
+        return False
     made_of = [
         (table, item.partition_key)
         for item in lineage.chain(relation, partition_key)
         if not (table := lineage.tables[item.relation]).parents and table.partitioning.grain.timed
     ]
     return bool(made_of) and all(
-        table.gaps_allowed and _is_empty(connection, table, key) for table, key in made_of
+        table.gaps_allowed and _nothing_came(connection, table, key) for table, key in made_of
     )
 
 
-def _is_empty(connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
-    rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
-    return connection.execute(f"select 1 from ({rows}) limit 1").fetchone() is None
+def _nothing_came(connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
+    taken = partition_rows(table.relation, table.cut_by, table.partitioning, key)
+    if connection.execute(f"select 1 from ({taken}) limit 1").fetchone() is not None:
+        return False
+    schema, _, name = quarantine_of(table.relation).partition(".")
+    known = connection.execute(
+        f"select 1 from duckdb_tables()"
+        f" where schema_name = {literal(schema)} and table_name = {literal(name)}"
+    ).fetchone()
+    # A source that was never loaded has no table of quarantined rows.
+    return known is None or (
+        connection.execute(
+            f"select 1 from {schema}.{name} where _partition_key = {literal(key)} limit 1"
+        ).fetchone()
+        is None
+    )

@@ -160,7 +160,7 @@ class DeliveryEngine:
         broken: tuple[str, ...] = ()
         if guard:
             broken = order.limits.broken_by(
-                difference, first=known.asked.first, rightly_empty=opened.rightly_empty
+                difference, first=known.asked.first, rightly_empty=opened.rightly_empty, hidden=order.hidden
             )
         status = DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED
         delivery = self.store.deliveries.plan(

@@ -34,7 +34,8 @@ class Order:
     further wait is twice the one before. `mend` says where the key is to be mended. `asked_by` and `reason`
     are on record with the plan, where a person asked for it. `stated` is what else the export says of which
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
-    secrets: with them a plan is told from one that another export file made (see `identity`).
+    secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
+    fields of whose values nothing is shown.
     """
 
     export: str
@@ -54,6 +55,7 @@ class Order:
     reason: str = ""
     stated: str = ""
     place: str = ""
+    hidden: frozenset[str] = frozenset()
 
     @property
     def key_text(self) -> str:

@@ -29,6 +29,7 @@ from orchestration.delivery.planning.content import (
 from orchestration.delivery.planning.difference import Difference, find_difference
 from orchestration.deployment import Deployment
 from orchestration.quality.gate import Gate, GateReport
+from orchestration.shown_text import CLASSIFIED
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, quoted
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SHOWN_ROWS = 5
-CLASSIFIED = "(classified)"
 # Below the folder of the shards; an erasure empties it.
 PREVIEWS = "previews"
 # What `find_difference` leaves behind: the key of each row that differs, `_new` and `_old` hash.
@@ -134,7 +134,7 @@ def preview(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,
             rightly_empty=lambda: rightly_empty(
-                connection, gate.lineage, target.table.relation, partition_key
+                connection, gate.lineage, store, order.export, target.table.relation, partition_key
             ),
         )  # fmt: skip
         connection.execute("rollback")
@@ -183,7 +183,9 @@ def preview_rows(
             "given up": difference.given_up,
             "forgotten": difference.forgotten,
         },
-        limits=order.limits.broken_by(difference, first=asked.first, rightly_empty=rightly_empty),
+        limits=order.limits.broken_by(
+            difference, first=asked.first, rightly_empty=rightly_empty, hidden=order.hidden
+        ),
         fields=shown.fields,
         added=shown.added,
         changed=shown.changed,

@@ -14,7 +14,8 @@ from orchestration.delivery.destinations.base import Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, columns_as, layers_of, shard_fields
-from orchestration.delivery.preview import CLASSIFIED, PREVIEWS, scratch
+from orchestration.delivery.preview import PREVIEWS, scratch
+from orchestration.shown_text import CLASSIFIED
 from orchestration.state.records import Delivery, DeliveryStatus
 from orchestration.warehouse.engine import literal, quoted
 from orchestration.warehouse.row_hash import content_digest, fields_of

@@ -15,6 +15,7 @@ from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.problems import nearest
 from orchestration.shown_text import HIDDEN
+from orchestration.warehouse.sql_types import without_names
 
 _TECHNICAL = re.compile(r"[^a-z0-9]+")
 # Formats whose rows name their values: there is no order, and a key may be left out where it is NULL.
@@ -228,7 +229,8 @@ class _Comparison:
             declared = self._types.get(header or "", TEXT)
             if declared != TEXT and _family(declared) != _family(column.type):
                 self._refusals.append(
-                    f"column `{column.header}` is {declared} in the file; the contract says {column.type}"
+                    f"column `{column.header}` is {without_names(declared)} in the file;"
+                    f" the contract says {column.type}"
                 )
 
 

@@ -29,6 +29,7 @@ def target_of(project: Project, name: str) -> Target:
         project.lineage.tables[node.relation],
         node.partition_column or "",
         project.near(node.relation),
+        project.classified_columns[node.relation],
     )
 
 

@@ -28,6 +28,7 @@ from orchestration.quality.parameters import (
     references,
 )
 from orchestration.quality.suites import CHECK_NAME
+from orchestration.shown_text import CLASSIFIED
 from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal, literals, quoted, table_versions, value_literal
 from orchestration.warehouse.slices import key_expression
@@ -123,9 +124,15 @@ def validated_past(
 
 
 def resolve(
-    connection: "duckdb.DuckDBPyConnection", expression: str, past: Past, partition_key: str
+    connection: "duckdb.DuckDBPyConnection",
+    expression: str,
+    past: Past,
+    partition_key: str,
+    classified: Collection[str] = (),
 ) -> tuple[Value, str]:
     """Return what a parameter comes to for a partition, and what it was made of, for people.
+
+    They are not told what is worked out of the values of `classified` columns.
 
     Raises:
         NoHistory: a name in it has no partition to look at.
@@ -141,7 +148,8 @@ def resolve(
     for reference in references(expression):
         number, made_of = _number(connection, reference, past, partition_key)
         values[reference.text] = number
-        said.append(f"{reference.text} = {number:,.6g} ({made_of})")
+        told = CLASSIFIED if reference.metric.tells_of(classified) else f"{number:,.6g}"
+        said.append(f"{reference.text} = {told} ({made_of})")
     return evaluate(expression, values), "; ".join(said)
 
 

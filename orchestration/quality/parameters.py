@@ -9,7 +9,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ COLUMN_METRICS: Mapping[str, str] = {
     "null_ratio": "1 - count({column}) / nullif(count(*), 0)",
     "distinct_count": "count(distinct {column})",
 }
+# They count rows; each other one is worked out of the column's values, and may be one of them.
+_COUNTS_AND_SHARES = (ROW_COUNT, "null_ratio", "distinct_count")
 _PERCENTILE = re.compile(r"p(\d{1,2}|100)")
 _WINDOW = re.compile(
     r"(?P<of>mean|median|min|max|p(?:\d{1,2}|100))_(?P<size>[1-9]\d{0,2})(?P<day>_same_weekday)?"
@@ -44,6 +46,10 @@ class Metric:
 
     name: str
     column: str | None
+
+    def tells_of(self, columns: Collection[str]) -> bool:
+        """Whether it is worked out of the values of one of these columns, and no count or share of rows."""
+        return self.column in columns and self.name not in _COUNTS_AND_SHARES
 
     def __str__(self) -> str:
         return f"{self.column}.{self.name}" if self.column else self.name
@@ -130,6 +136,17 @@ def resolved(value: Any, work_out: Callable[[str], Value]) -> Any:
     if isinstance(value, (list, tuple)):
         return [resolved(item, work_out) for item in value]
     return value
+
+
+def as_shown(written: Any, found: Any, hidden: Callable[[str], bool]) -> Any:
+    """Return kwargs as they were resolved, save parameters that are `hidden`: those as they are written."""
+    if isinstance(written, Mapping):
+        if PARAMETER in written:
+            return written if hidden(str(written[PARAMETER])) else found
+        return {name: as_shown(item, found[name], hidden) for name, item in written.items()}
+    if isinstance(written, (list, tuple)):
+        return [as_shown(item, other, hidden) for item, other in zip(written, found, strict=True)]
+    return found
 
 
 def _reference(name: str) -> Reference:

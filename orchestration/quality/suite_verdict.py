@@ -15,11 +15,18 @@ from orchestration.quality import history, results
 from orchestration.quality.expectation_types import columns_read
 from orchestration.quality.held_rows import HeldRows
 from orchestration.quality.judging import judge
-from orchestration.quality.parameters import Metric, ParameterProblem, parameters_in, references, resolved
+from orchestration.quality.parameters import (
+    Metric,
+    ParameterProblem,
+    as_shown,
+    parameters_in,
+    references,
+    resolved,
+)
 from orchestration.quality.pushdown.table import first_line
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule, SuiteTarget
-from orchestration.shown_text import Near, shown
+from orchestration.shown_text import CLASSIFIED, Near, shown
 from orchestration.state.records import Evidence
 
 if TYPE_CHECKING:
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[^\W\d]\w*")
 # A number, and what it counts: no text of a row.
 _MEASURED = re.compile(r"[-+]?[0-9][0-9.,e+-]*(?: rows?| %)?")
-_HIDDEN = "not shown: the column is classified"
 _MANY_RULES = 3
 
 
@@ -164,7 +170,10 @@ def _judge_within(
                 begin_again=begin_again,
             )
         )
-    said = [_with_note(next(answers), note) if isinstance(item, Rule) else item for item, note in asked]
+    said = [
+        _with_note(next(answers), note, rule, target.classified) if isinstance(item, Rule) else item
+        for (item, note), rule in zip(asked, rules, strict=True)
+    ]
     said = [_masked(item, rule, target.classified) for item, rule in zip(said, rules, strict=True)]
     judged = results.Judged(
         relation, key, CHECK_NAME, held.version, run_id, datetime.now(UTC).replace(tzinfo=None)
@@ -190,13 +199,13 @@ def _resolved(
     metrics = sorted(history.metrics_of(text for rule in rules for text in _parameters(rule)), key=str)
     if not metrics:
         past = history.Past(table.relation, table.partitioning, target.partition_column, [])
-        return [_resolve(connection, rule, past, key, {}) for rule in rules]
+        return [_resolve(connection, rule, past, key, {}, target.classified) for rule in rules]
     condition = target.condition(key)
     unmeasured = _unmeasured(connection, held, target, key, condition, metrics)
     past = history.validated_past(connection, deployment.store, table, target.partition_column, key)
     return held.each(
         rules,
-        lambda rule: _resolve(connection, rule, past, key, unmeasured),
+        lambda rule: _resolve(connection, rule, past, key, unmeasured, target.classified),
         lambda rule, error: (RuleResult(rule, Outcome.ERROR, error=first_line(error)), ""),
     )
 
@@ -236,6 +245,7 @@ def _resolve(
     past: history.Past,
     key: str,
     unmeasured: dict[Metric, str],
+    classified: frozenset[str],
 ) -> tuple[Rule | RuleResult, str]:
     """Return the rule with its parameters worked out, or what became of it without being judged."""
     if not any(parameters_in(rule.kwargs)):
@@ -247,7 +257,7 @@ def _resolve(
         for reference in found:
             if reference.metric in unmeasured:
                 raise ParameterProblem(f"`{reference.metric}`: {unmeasured[reference.metric]}")
-        value, made_of = history.resolve(connection, expression, past, key)
+        value, made_of = history.resolve(connection, expression, past, key, classified)
         if found:
             notes.append(made_of)
         return value
@@ -261,8 +271,26 @@ def _resolve(
     return rule.model_copy(update={"kwargs": kwargs}), "; ".join(dict.fromkeys(notes))
 
 
-def _with_note(result: RuleResult, note: str) -> RuleResult:
-    return replace(result, expected=f"{result.expected}; {note}") if note else result
+def _with_note(result: RuleResult, note: str, written: Rule, classified: frozenset[str]) -> RuleResult:
+    """Return what is shown of a rule's bounds, and what history they are made of.
+
+    A bound that is worked out of the values of a classified column is one of them, or near it.
+    """
+
+    def hidden(expression: str) -> bool:
+        return any(reference.metric.tells_of(classified) for reference in references(expression))
+
+    expected = result.expected
+    if result.rule is not written and any(map(hidden, _parameters(written))):
+        kwargs = as_shown(written.kwargs, result.rule.kwargs, hidden)
+        bounds = {
+            name: CLASSIFIED if any(parameters_in(value)) else value
+            for name, value in kwargs.items()
+            if (name,) not in dict(columns_read(written.type, written.kwargs))
+        }
+        expected = ", ".join(f"{name}: {value}" for name, value in bounds.items())
+        result = replace(result, rule=written.model_copy(update={"kwargs": kwargs}))
+    return replace(result, expected=f"{expected}; {note}" if note else expected)
 
 
 def _masked(result: RuleResult, rule: Rule, classified: frozenset[str]) -> RuleResult:
@@ -278,14 +306,16 @@ def _masked(result: RuleResult, rule: Rule, classified: frozenset[str]) -> RuleR
     near = Near(True, classified | columns | set(_NAME.findall(str(rule.kwargs))))
     error = None if result.error is None else shown(result.error, near)
     counted = result.failing_rows is not None
+    unjudged = result.outcome is Outcome.NO_HISTORY  # and says which history, in our words
     if not columns & classified:
         measured = result.observed_value is not None and _MEASURED.fullmatch(result.observed)
-        observed = result.observed if counted or measured else shown(result.observed, near)
+        told = counted or measured or unjudged
+        observed = result.observed if told else shown(result.observed, near)
         return replace(result, sample=sample, observed=observed, error=error)
     return replace(
         result,
         sample=sample,
-        observed=result.observed if counted or not result.observed else _HIDDEN,
+        observed=result.observed if counted or unjudged or not result.observed else CLASSIFIED,
         observed_value=None,
         error=error,
     )

@@ -7,7 +7,7 @@ shows it (`assets`, `operations.judging`).
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # dbt's words for what a test has come to; with any other it has come to nothing.
 _PASSED = ("pass", "warn")
 _VERDICTS = (*_PASSED, "fail")
+_COUNT = "count(*)"
+# Said in the place of a number that may be a classified value.
+NUMBER_HIDDEN = "its number is not shown: `fail_calc` may tell values of classified columns"
 _QUOTED = re.compile(r"'[^']*'")
 
 
@@ -38,7 +41,8 @@ _QUOTED = re.compile(r"'[^']*'")
 class DataTest:
     """One data test of the table in whose step it runs; `rules` is a digest of its SQL and arguments.
 
-    `reads` are the other tables that it reads, `near` is what its messages and its SQL may quote.
+    `reads` are the other tables that it reads, `near` is what its messages and its SQL may quote. `counts`:
+    what it gives is how many rows fail, and no number that a `fail_calc` makes of their values.
     """
 
     name: str
@@ -50,6 +54,12 @@ class DataTest:
     rules: str
     selector: str
     near: Near = NOTHING_CLASSIFIED
+    counts: bool = True
+
+    @property
+    def tells_number(self) -> bool:
+        """Whether what it gives may be shown: a `fail_calc` may tell the very value."""
+        return self.counts or not self.near.classified
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class DataTests:
                     rules=manifest.digests.get(test["unique_id"], ""),
                     selector=full_name(test),
                     near=near(relation).beside(map(near, places.others[test["unique_id"]])),
+                    counts=_counts(test),
                 )
                 self._tests.setdefault(relation, {})[found.name] = found
 
@@ -177,7 +188,7 @@ class DataTests:
                     check=name,
                     version=version,
                     passed=results[name].status in _PASSED,
-                    summary=said_of(results[name]),
+                    summary=said_of(tests[name], results[name]),
                     run_id=run_id,
                     rules=tests[name].rules,
                     content=content,
@@ -250,11 +261,18 @@ class DataTests:
         return version, sent_content(connection, table, key) if version else ""
 
 
-def said_of(result: DbtResult) -> str:
+def said_of(test: DataTest, result: DbtResult) -> str:
     """Return what a data test said, in words."""
     if result.status == "pass":
         return "holds"
+    if not test.tells_number:
+        return f"{result.status}: {NUMBER_HIDDEN}"
     return f"{result.failures} failing rows" if result.failures else f"{result.status}: {result.message}"
+
+
+def _counts(test: Mapping[str, Any]) -> bool:
+    """Whether a test gives the number of failing rows, as dbt does where nobody says otherwise."""
+    return "".join(str(test["config"].get("fail_calc") or _COUNT).lower().split()) == _COUNT
 
 
 def _without_values(message: str) -> str:

@@ -30,6 +30,8 @@ _PARSED: dict[tuple[str, str], Any] = {}
 _MOST_PARSED = 4
 # A test that reads two models comes with both unless told not to; unit tests are for `make test`.
 _NOTHING_ELSE = ("--indirect-selection", "empty", "--exclude-resource-type", "unit_test")
+# What dbt says where its event on a test, whose number has 32 bits, is an error (else its log has a note).
+_NUMBER_TOO_LARGE = "Failed to parse num_failures field: Value out of range"
 # The resources of a manifest that leave a table behind.
 TABLE_RESOURCES = ("model", "seed", "snapshot")
 
@@ -319,9 +321,16 @@ def _result(item: Any, near: Near, refused: Mapping[str, str]) -> DbtResult:
     return DbtResult(
         unique_id=item.node.unique_id,
         status=str(item.status),
-        message=refused.get(item.node.unique_id) or shown(item.message or "", near),
+        message=refused.get(item.node.unique_id) or _told(item.message or "", near),
         failures=item.failures,
         rows_affected=response.get("rows_affected"),
         seconds=float(item.execution_time),
         compiled_code=str(getattr(item.node, "compiled_code", "") or ""),
     )
+
+
+def _told(message: str, near: Near) -> str:
+    """Return what may be shown of dbt's message on a node, and where its own words help nobody, ours."""
+    if _NUMBER_TOO_LARGE in message:
+        return "`fail_calc` gives a number that dbt's events do not hold; expected one below 2^31"
+    return shown(message, near)

@@ -4,8 +4,11 @@ Belongs here: reading types. Does not belong here: what is done with their value
 contract may say (`contracts.types`).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from orchestration.shown_text import HIDDEN
 
 _PLAIN = frozenset({
     "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
@@ -13,6 +16,9 @@ _PLAIN = frozenset({
     "ENUM", "DATE", "TIME", "TIME_NS", "TIME WITH TIME ZONE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS",
     "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "INTERVAL", "VARIANT", "GEOMETRY", '"NULL"',
 })  # fmt: skip
+_LISTS = r"(?:\[\d*\])*"
+_NAMELESS = re.compile(rf'(?:[A-Z][A-Z0-9_ ]*(?:\(\d+(?:, ?\d+)?\))?|"NULL"){_LISTS}')
+_BRACKETED = re.compile(rf"(?P<name>[A-Z]+)\(.*\)(?P<lists>{_LISTS})", re.DOTALL)
 LIST, STRUCT, MAP, UNION = "LIST", "STRUCT", "MAP", "UNION"
 
 
@@ -54,6 +60,17 @@ def parse_type(text: str) -> SqlType:
     if name in _PLAIN:  # what stands in the brackets of an ENUM or a GEOMETRY changes nothing
         return SqlType(name)
     raise UnknownType(f"{text}: no type that is known, as `describe` writes it")
+
+
+def without_names(text: str) -> str:
+    """Return a type as a message may show it: `STRUCT(…)`, `ENUM(…)[]`, and others as they are.
+
+    Names of fields and members, and the values of an ENUM, may be data, as a file brings its own.
+    """
+    if _NAMELESS.fullmatch(text):
+        return text
+    known = _BRACKETED.fullmatch(text)
+    return f"{known['name']}({HIDDEN}){known['lists']}" if known else HIDDEN
 
 
 def _member(text: str) -> tuple[str, SqlType]:

@@ -12,7 +12,7 @@ from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import DeliveryHeld
 from orchestration.delivery.planning.limits import Limits
-from orchestration.delivery.preview import CLASSIFIED, Preview, preview_recorded, preview_rows
+from orchestration.delivery.preview import Preview, preview_recorded, preview_rows
 from orchestration.delivery.reconcile import Reconciled, normalised, reconcile
 from orchestration.delivery.travel import (
     NothingHeld,
@@ -23,6 +23,7 @@ from orchestration.delivery.travel import (
     scopes_of,
     write_held,
 )
+from orchestration.shown_text import CLASSIFIED
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Rows, Sender

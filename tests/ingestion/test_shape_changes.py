@@ -1,8 +1,11 @@
 """A drop whose columns are not the contract's: each change, under each policy, and what the user is told."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.ingestion.door import DAY, HEADER, NEXT, ORDERS, Door, contract
@@ -96,6 +99,39 @@ def test_another_type(tmp_path: Path) -> None:
     lenient = Door(tmp_path / "ignore", said)
     assert lenient.load(f"{HEADER}\n{lines}9,{DAY},a,3\n").quarantined == 3
     assert lenient.rows() == [("9", "a", 3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "told"),
+    [
+        ({"otto@example.org": 1}, None, "STRUCT(…)"),
+        ([{"otto@example.org": 1}], None, "STRUCT(…)[]"),
+        (
+            [("a", {"otto@example.org": 1})],
+            pa.map_(pa.string(), pa.struct([("otto@example.org", pa.int64())])),
+            "MAP(…)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("classification", ["", "personal"])
+def test_names_within_a_nested_type_are_not_told(
+    tmp_path: Path, value: object, type_: Any, told: str, classification: str
+) -> None:
+    """An object by address, as many a dump has it, is a struct in Parquet, with a field of each key."""
+    shop = {**ORDERS[2], **({"classification": classification} if classification else {})}
+    said = contract(
+        *ORDERS[:2], shop, ORDERS[3],
+        path="orders/{date}.parquet", server={"format": "parquet"},
+        **({"masking": {"personal": "keep"}} if classification else {}),
+    )  # fmt: skip
+    content = BytesIO()
+    columns = zip(HEADER.split(","), (["1"], [DAY], pa.array([value], type_), [1]), strict=True)
+    pq.write_table(pa.table(dict(columns)), content)
+
+    rules = "\n".join(Door(tmp_path, said).refused(content.getvalue()))
+
+    assert f"column `Shop` is {told} in the file; the contract says VARCHAR" in rules
+    assert "otto" not in rules
 
 
 def test_a_header_that_is_missing_or_repeats_a_name(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestration.contracts.dbt_sources import write_sources
+from orchestration.contracts.load import load_contracts
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
 
 pytestmark = pytest.mark.long
 HELD = "the partition is empty (limits.empty: hold)"
 REPORT = f"exports/{WEATHER_REPORT}.yml"
+CONTRACT = "contracts/weather.odcs.yaml"
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"
 
 
@@ -83,3 +86,79 @@ def test_a_day_is_not_empty_by_right_if_another_source_had_rows(open_bakery: Com
 
     assert HELD in failures(events)
     assert company.in_postgres(TUE) == []
+
+
+def tolerant(company: Company) -> Company:
+    """Let each row of the weather be quarantined."""
+    company = company.with_own_project().with_line(
+        CONTRACT, "  - {property: quarantineLimit, value: {rows: 10, percent: 100}}"
+    )
+    contracts, problems = load_contracts(company.settings.project_dir)
+    assert problems == []
+    write_sources(company.settings.project_dir, contracts)
+    return company.read_anew()
+
+
+@pytest.mark.parametrize("day", [MON, TUE])
+def test_a_day_whose_rows_are_all_in_quarantine_is_held(open_bakery: Company, day: str) -> None:
+    """Something came: that a day without a drop is right does not say that this one is."""
+    company = tolerant(open_bakery)
+    company.land("weather", day, f"date,town,rain_mm\n{day},Ulm,a lot\n")
+    company.land_orders(TUE, a=1)
+
+    events = company.run()
+
+    assert HELD in failures(events)
+    assert company.in_container() == {MON: 1}
+    assert HELD in company.sluice("plan", WEATHER_REPORT, "--partition", day)[1]
+
+
+def test_a_drop_without_rows_is_as_good_as_none(open_bakery: Company) -> None:
+    company = tolerant(open_bakery)
+    company.land("weather", TUE, "date,town,rain_mm\n")
+
+    assert failures(company.run()) == ""
+
+    assert company.in_container() == {MON: 1, TUE: 0}
+
+
+@pytest.mark.parametrize("partitions", ["each", "latest"])
+def test_a_correction_without_rows_of_a_day_that_had_some_is_held(
+    open_bakery: Company, partitions: str
+) -> None:
+    """It may be cut short to its header, and would take away what was delivered."""
+    company = open_bakery.with_own_project()
+    if partitions == "latest":
+        path = company.settings.project_dir / REPORT
+        text = path.read_text().replace("partitions: each", "partitions: latest")
+        path.write_text(text.replace("key: [business_date, town]", "key: [town]"))
+        company = company.read_anew()
+    company.land_weather(TUE)
+    company.land_orders(TUE, a=1)
+    assert failures(company.run()) == ""
+    company.land("weather", TUE, "date,town,rain_mm\n")
+
+    events = company.run()
+
+    assert HELD in failures(events)
+    assert HELD in company.sluice("plan", WEATHER_REPORT, "--partition", TUE)[1]
+    # The newest one that had rows is held; a newer one on which nothing came is not.
+    company.land_orders(WED, a=1)
+    company.land("weather", WED, "date,town,rain_mm\n")
+    assert HELD not in failures([event for event in company.run() if (WED, True) in runs([event])])
+    assert company.status()[(WEATHER_REPORT, WED)].standing == "delivered"
+
+
+def test_a_correction_without_rows_is_sent_once_somebody_approves_it(open_bakery: Company) -> None:
+    """Then the destination holds none, and the next one that is empty takes nothing away."""
+    company = open_bakery
+    company.land("weather", MON, "date,town,rain_mm\n")
+    assert HELD in failures(company.run())
+    [held] = company.deployment.store.deliveries.held()
+
+    assert company.sluice("approve", held.delivery_id, "--reason", "the gauge was broken")[0] == 0
+    company.run()
+
+    assert company.in_container() == {MON: 0}
+    company.land("weather", MON, "date,town,rain_mm\n\n")
+    assert failures(company.run()) == ""

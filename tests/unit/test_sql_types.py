@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from orchestration.warehouse.sql_types import SqlType, UnknownType, parse_type
+from orchestration.warehouse.sql_types import SqlType, UnknownType, parse_type, without_names
 
 INTEGER, TEXT = SqlType("INTEGER"), SqlType("VARCHAR")
 
@@ -65,3 +65,28 @@ def test_fields_without_names_are_read() -> None:
 def test_other_types_are_unknown(text: str) -> None:
     with pytest.raises(UnknownType):
         parse_type(text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("integer", "INTEGER"),
+        ("decimal(12, 2)[3]", "DECIMAL(12,2)[3]"),
+        ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
+        ("varchar[]", "VARCHAR[]"),
+        ('struct("otto@example.org" integer)', "STRUCT(…)"),
+        ('struct("a)[]" integer, b struct("(" date))[][2]', "STRUCT(…)[][2]"),
+        ('map(varchar, struct("otto" integer))', "MAP(…)"),
+        ('union("otto" integer, b varchar)', "UNION(…)"),
+        ("enum('otto', 'a)[')[]", "ENUM(…)[]"),
+    ],
+)
+def test_names_within_a_type_are_not_shown(asked: str, shown: str) -> None:
+    described = duckdb.sql(f"select cast(null as {asked}) as value").types[0]
+
+    assert without_names(str(described)) == shown
+
+
+@pytest.mark.parametrize("text", ['"otto"', "otto", 'STRUCT("otto" INTEGER', "(otto)"])
+def test_what_is_no_type_of_the_engines_is_not_shown(text: str) -> None:
+    assert without_names(text) == "…"

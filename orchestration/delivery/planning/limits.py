@@ -1,6 +1,6 @@
 """Limits of an export: a plan that goes past one is held, and a person decides."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from orchestration.delivery.planning.difference import Difference
@@ -39,13 +39,18 @@ class Limits:
     first_load: int | None = None
 
     def broken_by(
-        self, plan: Difference, *, first: bool, rightly_empty: Callable[[], bool] = lambda: False
+        self,
+        plan: Difference,
+        *,
+        first: bool,
+        rightly_empty: Callable[[], bool] = lambda: False,
+        hidden: Collection[str] = (),
     ) -> tuple[str, ...]:
         """Return every limit that a plan goes past, in words.
 
         A plan that sends nothing is past none: the destination has these rows, by somebody's word if need be.
         An empty partition is judged all the same. `rightly_empty` is asked of one alone: whether nothing came
-        of all that it is made of, as may be.
+        of all that it is made of, as may be. Of the fields in `hidden` no sum is told.
         """
         if plan.rows and not plan.shard_rows and not plan.whole:
             return ()
@@ -74,5 +79,9 @@ class Limits:
             total = plan.sums.get(name)
             # An empty partition has no sum; whether it may go is told by `rows` and `empty`.
             if total is not None and (said := bounds.broken_by(float(total))):
-                found.append(f"sum of {name} is {total:,}; {said} (limits.sums)")
+                found.append(
+                    f"the sum of `{name}` is outside its limits (limits.sums)"
+                    if name in hidden
+                    else f"sum of {name} is {total:,}; {said} (limits.sums)"
+                )
         return tuple(found)

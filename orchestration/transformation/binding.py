@@ -25,7 +25,7 @@ from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 3
+_FORM = 4
 BOUND_FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
@@ -119,6 +119,7 @@ class _Binding:
                     continue
                 tables.make(node["schema"], _name(node), self._columns[unique_id])
                 bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id])
+                found += self._ill_typed(tables, node)
                 continue
             parents = self._parents(node)
             if not self._broken.isdisjoint(parents):  # what is wrong with those is told
@@ -161,6 +162,16 @@ class _Binding:
                 columns = tables.snapshot_columns(node, columns)
                 tables.make(node["schema"], _name(node), columns)
         return columns, problems
+
+    def _ill_typed(self, tables: EmptyTables, node: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield types that a seed's config states and the engine does not have."""
+        for name, stated in (node["config"].get("column_types") or {}).items():
+            if tables.type_of(str(stated)) is None:
+                yield Problem(
+                    file_of(self._content, node), 1,
+                    f"column_types of seed `{node['name']}` says `{str(stated)[:60]}` of `{name}`",
+                    "a type of DuckDB, as `decimal(18, 3)`", "correct column_types",
+                )  # fmt: skip
 
     def _declared_types(
         self, tables: EmptyTables, node: Mapping[str, Any], columns: Columns

@@ -15,6 +15,7 @@ from orchestration.problems import Problem, nearest
 from orchestration.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.manifest import DbtManifest, file_of
+from orchestration.transformation.names_in_sql import is_type, outside_parentheses
 
 _TABLE = frozenset(
     {
@@ -43,6 +44,8 @@ KEYS: Mapping[str, frozenset[str]] = {
 # Why the best known of the rest are not on the list.
 _WHY: Mapping[str, str] = {
     "sql_header": "it runs before the table is built, and may change what is judged already",
+    "post-hook": "it may change what is judged already",
+    "pre-hook": "it may change what is judged already",
     "indexes": "DuckDB refuses a key again that was deleted in the same transaction, as each repair does",
 }
 # What dbt writes into SQL as it stands.
@@ -50,11 +53,22 @@ _WRITTEN = (
     "check_cols", "column_types", "dbt_valid_to_current", "delimiter", "error_if", "fail_calc",
     "snapshot_meta_column_names", "unique_key", "updated_at", "warn_if", "where",
 )  # fmt: skip
+_TYPES = ("column_types", "data_type")
+_THRESHOLDS = ("error_if", "warn_if")
+_THRESHOLD = re.compile(
+    r"\s*([<>]=?|!=|<>|==?)\s*\d+\s*|\s*(not\s+)?between\s+\d+\s+and\s+\d+\s*", re.IGNORECASE
+)
+# Of a snapshot, each is one column of a select.
+_OF_SNAPSHOTS = (
+    "check_cols", "dbt_valid_to_current", "snapshot_meta_column_names", "unique_key", "updated_at"
+)  # fmt: skip
+_HOOKS = frozenset({"post-hook", "pre-hook"})
 _STRATEGIES = ("check", "timestamp")
 # DuckDB has selects that begin otherwise.
 _READS = re.compile(
     r"\bselect\b|\(\s*(from|table|with|pivot|unpivot|describe|show|summarize)\b", re.IGNORECASE
 )
+_FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
 _KEPT = ("table", "view")
 
 
@@ -69,7 +83,9 @@ def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Probl
             continue
         config = cast("Mapping[str, Any]", node["config"])
         told = _Told(settings, manifest, node)
-        for key in sorted(config.keys() - known):
+        # dbt takes hooks out of the config of a test, and keeps what was written.
+        hooks = _HOOKS & {key.replace("_", "-") for key in node.get("unrendered_config") or {}}
+        for key in sorted((config.keys() | hooks) - known):
             yield told.problem(
                 key, f"is configured with `{key}`" + (f": {_WHY[key]}" if key in _WHY else ""),
                 f"one of: {', '.join(sorted(known))}", _mend(key, known),
@@ -106,6 +122,7 @@ def _value_problems(told: "_Told", node: Mapping[str, Any], config: Mapping[str,
     stated = {key: config.get(key) for key in _WRITTEN}
     if node["resource_type"] != "test":
         columns = cast("Mapping[str, Mapping[str, Any]]", node.get("columns") or {})
+        stated["column_types"] = list((config.get("column_types") or {}).values())
         stated["data_type"] = [column.get("data_type") for column in columns.values()]
         stated["constraints"] = [
             node.get("constraints"), *(column.get("constraints") for column in columns.values())
@@ -113,10 +130,14 @@ def _value_problems(told: "_Told", node: Mapping[str, Any], config: Mapping[str,
     for key, value in stated.items():
         for text in _strings(value):
             if ends := _ending(key, text):
-                yield told.problem(
-                    key, f"has `{key}: {text[:60]}`", f"an expression of its columns{ends}",
-                    f"write `{key}` so; what another table decides goes into a model's or a test's own SQL",
+                kind, mend = "an expression of its columns", (
+                    f"write `{key}` so; what another table decides goes into a model's or a test's own SQL"
                 )  # fmt: skip
+                if key in _TYPES:
+                    kind, mend = "a type of DuckDB", f"write `{key}` so"
+                elif key in _THRESHOLDS:
+                    kind, mend = "a number to compare with", f"write `{key}` so; what is counted is fail_calc"
+                yield told.problem(key, f"has `{key}: {text[:60]}`", f"{kind}{ends}", mend)
     if node["resource_type"] == "snapshot":
         if config.get("strategy") not in _STRATEGIES:
             yield told.problem(
@@ -135,12 +156,23 @@ def _ending(key: str, text: str) -> str:
     if key == "delimiter":
         return (
             ""
-            if text == r"\t" or (len(text) == 1 and text != "'")
+            if text in (r"\t", "\t") or (len(text) == 1 and text.isprintable() and text not in "'\"")
             else ": one character that separates, and no quote"
         )
     if ";" in text or "--" in text or "/*" in text:
         return ": no `;` and no comment, which would end the statement that it is part of"
-    return ": no select, as nobody has on record what it reads" if _READS.search(text) else ""
+    if _READS.search(text):
+        return ": no select, as nobody has on record what it reads"
+    if key in _TYPES:
+        return "" if is_type(text) else ", as `decimal(18, 3)`"
+    if key in _THRESHOLDS:
+        return "" if _THRESHOLD.fullmatch(text) else ", as `> 10` or `between 1 and 10`"
+    outside = outside_parentheses(text)
+    if outside is None:
+        return ": each quote and parenthesis closed, and none that is not open"
+    if key in _OF_SNAPSHOTS and ("," in outside or _FROM.search(outside)):
+        return ": one, without a `,` or `from` that would end it"
+    return ""
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -193,7 +225,9 @@ class _Told:
 
     def _place(self, key: str) -> tuple[str, int]:
         """Return the first file that states the key, and its line."""
-        word = re.compile(rf"(?<![\w-])\+?['\"]?{re.escape(key).replace('_', '[_-]')}['\"]?\s*[:=]")
+        word = re.compile(
+            rf"(?<![\w-])\+?['\"]?{re.escape(key.replace('-', '_')).replace('_', '[_-]')}['\"]?\s*[:=]"
+        )
         for file in self._files:
             path = self._settings.project_dir / file
             if file and path.is_file():

@@ -1,5 +1,7 @@
 """Whether the SQL of a model or data test reads what its `ref()` and `source()` declare, and no more.
 
+And whether its columns are called so that their names are no SQL.
+
 Asked of compiled SQL twice: without data, when the project is loaded, and in the warehouse, of the very SQL
 that built a table, as SQL may be compiled in another way in a run. Belongs here: one statement. Does not
 belong here: compiling it, and tables to bind it against.
@@ -12,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestration.partitions import Partitioning
+from orchestration.transformation.names_in_sql import NAME, is_plain, shown
 from orchestration.transformation.runner import TABLE_RESOURCES
 from orchestration.transformation.slices import Cuts, slice_condition
 from orchestration.warehouse.engine import quoted
@@ -75,7 +78,25 @@ class DeclaredReads:
                     "correct the SQL", refused.position,
                 )
             ]  # fmt: skip
-        return list(self._undeclared(connection, unique_id, found, partitioning, key))
+        return [
+            *self._undeclared(connection, unique_id, found, partitioning, key),
+            *self._ill_named(connection, unique_id, sql),
+        ]
+
+    def _ill_named(
+        self, connection: "duckdb.DuckDBPyConnection", unique_id: str, sql: str
+    ) -> Iterator[Undeclared]:
+        """Yield columns of a table whose names would be SQL where dbt writes them into it."""
+        if self._content["nodes"][unique_id]["resource_type"] == "test":
+            return
+        columns = [str(row[0]) for row in connection.execute(f"describe {sql}").fetchall()]
+        for name in columns:
+            if not is_plain(name):
+                at = sql.find(name)
+                yield Undeclared(
+                    f"it has a column called {shown(name)}", NAME, "give it such a name: `… as total`",
+                    at if at >= 0 else None,
+                )  # fmt: skip
 
     def _undeclared(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.settings import Settings
+from orchestration.transformation.names_in_sql import is_type
 from orchestration.warehouse.engine import quoted
 
 # (name, type) of each column, in order; the type as the engine writes it.
@@ -90,6 +91,8 @@ class EmptyTables:
     def _type_of(self, stated: str) -> str | None:
         import duckdb
 
+        if not is_type(stated):
+            return None
         try:
             found = self.connection.execute(f"select typeof(cast(null as {stated}))").fetchone()
         except duckdb.Error:

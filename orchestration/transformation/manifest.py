@@ -14,7 +14,8 @@ from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
 from orchestration.transformation.binding import BOUND_FILE, bind_project
 from orchestration.transformation.code_digests import CodeDigests
-from orchestration.transformation.code_lines import PROJECT_FILE, file_of
+from orchestration.transformation.code_lines import file_of
+from orchestration.transformation.parse_messages import place_of
 from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
@@ -205,7 +206,7 @@ def _parsed(settings: Settings) -> DbtProcess:
         raise ProjectError(
             [
                 Problem(
-                    PROJECT_FILE, 1, f"dbt cannot parse the project: {error}",
+                    *place_of(settings, str(error)), f"dbt cannot parse the project: {error}",
                     "a project that `dbt parse` takes", "correct what dbt names",
                 ),
                 *unread_problems(settings),

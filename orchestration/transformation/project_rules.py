@@ -16,8 +16,10 @@ from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
 from orchestration.transformation.macro_rules import macro_problems
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
+from orchestration.transformation.names_in_sql import name_in_sql_problems
 from orchestration.transformation.project_file_rules import project_file_problems
 from orchestration.transformation.statement_rules import statement_problems
+from orchestration.transformation.unit_test_rules import unit_test_problems
 
 _VERSION_HOOK = "{{ record_table_version() }}"
 _START_HOOK = "{{ prepare_table_versions() }}"
@@ -56,6 +58,8 @@ def dbt_problems(
     problems += macro_problems(settings, manifest)
     problems += jinja_problems(settings, manifest)
     problems += statement_problems(settings, manifest)
+    problems += name_in_sql_problems(settings, manifest.content)
+    problems += unit_test_problems(settings, manifest.content)
     return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.warehouse.engine import literal
+from orchestration.warehouse.known_functions import KNOWN_FUNCTIONS
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 ROWS_OF_ARGUMENTS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
 # What the binder puts other SQL in the place of, and so sees through.
 _EXPANDED = frozenset({"query", "query_table"})
-# These write, wait, tell of the process, or change what comes after them. `current_setting` knows secrets.
-_REFUSED_FUNCTIONS = frozenset(
-    {"nextval", "currval", "setseed", "write_log", "getenv", "current_setting", "getvariable", "sleep_ms"}
-)  # fmt: skip
+# How the parser writes that a function is called, and the binder.
+_CALLED = frozenset({"FUNCTION", "WINDOW"})
+_BOUND_CALLED = frozenset({"BOUND_FUNCTION", "BOUND_AGGREGATE", "BOUND_WINDOW"})
+# Which of all rows of a table one is, those of other partitions counted: a column that each table has unseen.
+_ROW_ID = "rowid"
+_VIRTUAL = 2**63  # the first number of a column that the engine has itself
 _OPERATORS = frozenset(
     f"LOGICAL_{name}"
     for name in (
@@ -80,11 +83,13 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
 
     Raises:
         NotASelect: it is no SQL, no single query, names what is not there, writes, or reads anything else
-            than tables of this database: files, other databases, sequences, settings, secrets.
+            than columns of tables of this database: files, other databases, sequences, settings, secrets,
+            SQL in a text, statistics, numbers of rows.
     """
     for problem in written_problems(connection, sql):
         raise NotASelect(problem)
     catalog = _one(connection, "select current_database()")
+    numbered = _names_row_id(connection, sql)
     found: set[Scan] = set()
     conditions: dict[int, tuple[str, ...]] = {}
     plan = _asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]
@@ -100,10 +105,15 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
             scan = Scan(where["catalog"], where["schema"], where["table"], conditions.get(id(item), ()))
             if scan.catalog not in (catalog, "temp"):
                 raise NotASelect(f"it reads another database, `{scan.catalog}`")
+            if any(column["index"] >= _VIRTUAL for column in item.get("column_indexes", [])) and numbered:
+                raise NotASelect(
+                    f"it reads `{_ROW_ID}`, which counts rows of other partitions, too;"
+                    " number the rows with `row_number() over (order by …)`"
+                )
             found.add(scan)
         elif kind == "LOGICAL_GET" and name not in ROWS_OF_ARGUMENTS:
             raise NotASelect(_reaches(name))
-        elif "expression_class" in item and name in _REFUSED_FUNCTIONS:
+        elif item.get("expression_class") in _BOUND_CALLED and name and name not in KNOWN_FUNCTIONS:
             raise NotASelect(_calls(name))
     return sorted(found)
 
@@ -154,6 +164,7 @@ def written_problems(
     if kinds != [duckdb.StatementType.SELECT]:
         yield f"it is no query but {kinds[0].name}"
         return
+    of_tables = set[int]()  # calls that rows are read from
     for item in _objects(_asked(connection, "json_serialize_sql", sql)["statements"]):
         kind = item.get("type")
         if kind == "BASE_TABLE" and "schema_name" not in item and _is_file(item["table_name"]):
@@ -162,9 +173,12 @@ def written_problems(
             yield "it describes instead of selecting rows"
         elif item.get("class") == "PARAMETER":
             yield "it has a parameter, for which there is no value"
-        elif item.get("class") == "FUNCTION" and item["function_name"] in _REFUSED_FUNCTIONS:
-            yield _calls(item["function_name"])
+        elif item.get("class") in _CALLED:
+            name = str(item["function_name"]).lower()
+            if id(item) not in of_tables and not _is_known(connection, name):
+                yield _calls(name)
         elif kind == "TABLE_FUNCTION":
+            of_tables.add(id(item["function"]))
             yield from _table_function(connection, item["function"], elsewhere=elsewhere)
 
 
@@ -179,13 +193,46 @@ def _table_function(
         else:
             yield from written_problems(connection, text, elsewhere=elsewhere)
         return
-    called = {item["function_name"] for item in _objects(arguments) if item.get("class") == "FUNCTION"}
+    called = {item["function_name"].lower() for item in _objects(arguments) if item.get("class") in _CALLED}
     own = _functions(connection, "function_type like '%macro' and not internal")
-    if called & own:
-        yield f"it calls the macro `{min(called & own)}` in the arguments of `{name}`"
     unknown = elsewhere and name not in _functions(connection, "function_type = 'table'")
     if not unknown and name not in (ROWS_OF_ARGUMENTS | _EXPANDED | own):
         yield _reaches(name)
+    if called & own:
+        yield f"it calls the macro `{min(called & own)}` in the arguments of `{name}`"
+    elif not called <= KNOWN_FUNCTIONS:  # the binder works them out
+        yield _calls(min(called - KNOWN_FUNCTIONS))
+
+
+def _is_known(connection: "duckdb.DuckDBPyConnection", name: str) -> bool:
+    """Return whether a function may be called, as far as its name tells.
+
+    What a macro comes to is seen in the plan, and of what is nowhere the binder tells.
+    """
+    if name in KNOWN_FUNCTIONS or name in ROWS_OF_ARGUMENTS:
+        return True
+    there = _functions(connection, f"function_name = {literal(name)}")
+    return not there or bool(
+        _functions(
+            connection, f"function_name = {literal(name)} and function_type = 'macro' and not internal"
+        )
+    )
+
+
+def _names_row_id(connection: "duckdb.DuckDBPyConnection", sql: str) -> bool:
+    """Return whether a query names the number of a row, if only in what it calls `query` with.
+
+    A plan keeps a column's place alone, which is that of no column as well: `select count(*)`.
+    """
+    for item in _objects(_asked(connection, "json_serialize_sql", sql)["statements"]):
+        lists = [value for value in item.values() if isinstance(value, list)]
+        if any(isinstance(name, str) and name.lower() == _ROW_ID for names in lists for name in names):
+            return True
+        if item.get("class") == "CONSTANT":
+            text = item.get("value", {}).get("value")
+            if isinstance(text, str) and _ROW_ID in text.lower():
+                return True
+    return False
 
 
 def _functions(connection: "duckdb.DuckDBPyConnection", condition: str) -> frozenset[str]:
@@ -204,7 +251,7 @@ def _reaches(function: str) -> str:
 
 
 def _calls(function: str) -> str:
-    return f"it calls `{function}`, which does or tells more than a query of tables may"
+    return f"it calls `{function}`, which does or tells more than its arguments do"
 
 
 def _asked(

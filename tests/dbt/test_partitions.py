@@ -61,9 +61,10 @@ models:
 }
 
 
-def _bakery(directory: Path) -> Warehouse:
+def _bakery(directory: Path, **models: str) -> Warehouse:
     project = directory / "bakery"
-    for name, text in PROJECT.items():
+    own = {f"models/{name}.sql": text for name, text in models.items()}
+    for name, text in {**PROJECT, **own}.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
     warehouse = Warehouse(project, directory)
@@ -227,3 +228,20 @@ def test_a_partitioned_model_without_its_column_is_an_error(built: Warehouse) ->
     model.write_text(model.read_text().replace("partition_by='baked_on',", ""))
     result = built.dbt("run", "--select", "loaves", day=THIRD)
     assert "and no partition_by: expected" in result.messages
+
+
+def test_a_name_with_quotes_stays_a_name_in_each_partition(tmp_path: Path) -> None:
+    config = "incremental_strategy='partition', partition_by='baked_on', full_refresh=false"
+    name = 'a") select baked_on, 8 from raw.loaves; delete from raw.loaves; select * from (select 1 as "b'
+    doubled = name.replace('"', '""')
+    warehouse = _bakery(
+        tmp_path,
+        odd=f"{{{{ config(materialized='incremental', {config}) }}}}\n"
+        f"select baked_on, 1 as \"{doubled}\" from raw.loaves where {{{{ in_partition('baked_on') }}}}\n",
+    )
+    for day in (FIRST, SECOND, FIRST):
+        assert warehouse.dbt("run", "--select", "odd", day=day).failed() == set()
+    assert warehouse.rows(f'select baked_on, "{doubled}" from shop.odd order by all') == [
+        (FIRST, 1), (SECOND, 1), (SECOND, 1)
+    ]  # fmt: skip
+    assert warehouse.rows("select count(*) from raw.loaves") == [(4,)]

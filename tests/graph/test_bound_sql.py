@@ -108,6 +108,15 @@ BAD: dict[str, Bad] = {
     "the_catalogue": Bad(f"select o.* from {ORDERS} o, duckdb_tables()", "duckdb_tables"),
     "the_schema": Bad(f"select o.* from {ORDERS} o, information_schema.tables t", "duckdb_"),
     "a_setting": Bad(f"select *, current_setting('memory_limit') as m from {ORDERS}", "current_setting"),
+    "statistics": Bad(f"select business_date,\n stats(loaves) as of_all_days\nfrom {ORDERS}", "`stats`", 2),
+    "a_plan": Bad(
+        f"select o.* from {ORDERS} as o where\njson_serialize_plan('from raw.weather')::text <> 'x'",
+        "it calls `json_serialize_plan`", 2,
+    ),
+    "a_row_id": Bad(
+        f"-- {ORDERS}\nselect *,\nrowid as n\nfrom {WHOLE} where {{{{ in_partition('business_date') }}}}",
+        "it reads `rowid`, which counts rows of other partitions", 3,
+    ),
     "an_update": Bad(
         f"-- {ORDERS}\nupdate staging.stg_orders set loaves = 1", "it is no query but UPDATE",
     ),
@@ -246,6 +255,15 @@ def test_the_line_of_a_singular_test_is_named(tmp_path: Path) -> None:
     [problem] = load(tmp_path, {}, (test, sql), (PROJECT, _with_tests()))
     assert (problem.file, problem.line) == (test, 5)
     assert "showers" in problem.what
+
+
+def test_a_singular_test_calls_known_functions_alone(tmp_path: Path) -> None:
+    plan = "json_serialize_plan('from raw.weather where rain_mm > 300', optimize := true)"
+    sql = f"select *\nfrom {ORDERS}\nwhere\n    {plan}::varchar <> ''\n    and loaves < 0\n"
+    test = "dbt_project/tests/planned.sql"
+    [problem] = load(tmp_path, {}, (test, sql), (PROJECT, _with_tests()))
+    assert (problem.file, problem.line) == (test, 4)
+    assert "json_serialize_plan" in problem.what
 
 
 def _with_tests() -> str:

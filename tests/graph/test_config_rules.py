@@ -20,6 +20,8 @@ DBT = "dbt_project/dbt_project.yml"
 HOOK = "+post-hook: '{{ record_table_version() }}'"
 SCHEMAS = f"\nseeds:\n  bakery:\n    +schema: reference\n    {HOOK}\nsnapshots:\n  bakery:\n    {HOOK}\n"
 UPDATE = "update staging.stg_orders set loaves = 0"
+TEST = "dbt_project/tests/odd.sql"
+OF_ORDERS = "select * from {{ ref('stg_orders') }} where loaves < 0\n"
 SNAPSHOT: Mapping[str, object] = {"unique_key": "x", "strategy": "check", "check_cols": "all"}
 
 # {kind: (resource, config, what is said; None where it is taken)}.
@@ -71,6 +73,16 @@ CONFIGS: dict[str, tuple[str, dict[str, object], str | None]] = {
         "test", {"where": "x in (select x from marts.shop_orders)"}, "has `where: x in (select",
     ),
     "a test that fails by another table": ("test", {"error_if": "> (select 1)"}, "has `error_if: > (select"),
+    "a test that fails by arithmetic": ("test", {"error_if": "> 1 or true"}, "has `error_if: > 1 or true"),
+    "a test that warns by a table": (
+        "test", {"warn_if": "> 0 from raw.weather"}, "has `warn_if: > 0 from raw.weather",
+    ),
+    "a test between two numbers": ("test", {"warn_if": "not between 1 and 10", "error_if": ">= 5"}, None),
+    "a test that closes what it did not open": (
+        "test", {"where": "x > 0) as y, (values (1)"}, "has `where: x > 0) as y",
+    ),
+    "a hook of a test": ("test", {"pre_hook": UPDATE}, "is configured with `pre-hook`: it may change"),
+    "a hook after a test": ("test", {"post-hook": [UPDATE]}, "is configured with `post-hook`"),
     "a test of no row": ("test", {"limit": 0}, "has `limit: 0`"),
     "a test in its own way": ("test", {"sql_header": UPDATE}, "is configured with `sql_header`"),
     "a test that keeps its failures over a table": (
@@ -253,3 +265,41 @@ def test_a_package_of_its_own_may_have_models_and_tests(tmp_path: Path) -> None:
     )(folder)
     project = load_project(Settings.load({}, project_dir=folder, data_dir=tmp_path / "data"))
     assert "handy.numbers" in {node.relation for node in project.manifest.nodes.values()}
+
+
+@pytest.mark.parametrize(
+    ("config", "file", "line"),
+    [
+        ("", DBT, 0),
+        ("{{ config(severity='warn') }}\n{{ config(pre_hook='delete from raw.weather') }}\n", TEST, 2),
+        ("{{ config(\n    post_hook=['delete from raw.weather'],\n) }}\n", TEST, 2),
+    ],
+)  # fmt: skip
+def test_a_hook_of_a_data_test_is_told_where_it_stands(
+    tmp_path: Path, config: str, file: str, line: int
+) -> None:
+    edits = [write(TEST, config + OF_ORDERS)]
+    if not config:
+        edits.append(append(DBT, f"\ndata_tests:\n  bakery:\n    +pre-hook: {UPDATE}\n"))
+        line = len((BAKERY / DBT).read_text().splitlines()) + 4
+    found = problems(tmp_path, *edits)
+    assert {(one.file, one.line) for one in found if "-hook`: it may change" in one.what} == {(file, line)}
+
+
+@pytest.mark.parametrize(
+    ("edit", "file", "line"),
+    [
+        (write(TEST, f"{{{{ config(materialized='table') }}}}\n{OF_ORDERS}"), TEST, 1),
+        (write(TEST, f"-- A note.\n{{{{ config(\n    materialized = 'view') }}}}\n{OF_ORDERS}"), TEST, 3),
+        (
+            both(write(TEST, OF_ORDERS), append(DBT, "data_tests:\n  bakery:\n    +materialized: table\n")),
+            DBT, len((BAKERY / DBT).read_text().splitlines()) + 3,
+        ),
+    ],
+)  # fmt: skip
+def test_a_data_test_that_is_materialized_is_told_where_it_says_so(
+    tmp_path: Path, edit: Edit, file: str, line: int
+) -> None:
+    [problem] = problems(tmp_path, edit)
+    assert (problem.file, problem.line) == (file, line)
+    assert "A test must have a materialized value" in problem.what

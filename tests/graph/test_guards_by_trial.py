@@ -73,9 +73,6 @@ NOTHING_FAILS_IT: dict[str, tuple[Edit, str]] = {
     "SQL of two tables that are joined on false": (
         singular(f"select a.* from {REF} as a inner join {OTHER} as b on false"), NO_VALUES,
     ),
-    "SQL of the trial's database": (
-        singular(f"select * from {REF} where current_database() = 'memory'"), NO_VALUES,
-    ),
     "within the type's own bounds": (
         of_column(RAIN, "{within: {arguments: {at_least: -100000, at_most: 100000}}}"), NO_VALUES,
     ),

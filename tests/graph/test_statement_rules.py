@@ -51,7 +51,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, ...]:
             path.write_text(around.replace("NAME", f"{place}_{number}").replace("TEXT", text))
     with pytest.raises(ProjectError) as caught:
         load_project(Settings.load({}, project_dir=folder, data_dir=folder.parent / "data"))
-    return caught.value.problems
+    # A name with a `;` ends no statement, and is none for a column: another rule tells.
+    return tuple(problem for problem in caught.value.problems if "has a column called" not in problem.what)
 
 
 @pytest.mark.parametrize("place", PLACES)

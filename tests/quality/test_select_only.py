@@ -36,6 +36,12 @@ READS = [
     ("select * from t asof join raw.t r on t.a >= r.a", "main.t raw.t"),
     ("select * from t using sample 10%", "main.t"),
     ('select * from main."a.csv"', "main.a.csv"),
+    ("select count(*), now(), random(), current_date, uuid(), user from t", "main.t"),
+    ("select row_number() over (order by a), lag(a) over (order by a) from t", "main.t"),
+    ("select count(*) from t where j->>'kind' = 'rowid'", "main.t"),
+    ("select rowid from numbered", "main.numbered"),
+    ("select [x + 1 for x in s], s.list_transform(lambda x: x * 2), a::varchar ilike '1%' from t", "main.t"),
+    ("from range(length('abc'))", ""),
 ]
 
 REFUSED = [
@@ -107,6 +113,19 @@ REFUSED = [
     ("select write_log('x')", "write_log"),
     ("select getenv('HOME')", "getenv"),
     ("select current_setting('threads')", "current_setting"),
+    ("select \"STATS\"(a) from t", "`stats`"),
+    ("select system.main.stats(a) from t", "`stats`"),
+    ("select a.stats() from t", "`stats`"),
+    ("select * from t where json_serialize_plan('from t')::text = ''", "json_serialize_plan"),
+    ("select * from query('select stats(a) from t')", "`stats`"),
+    ("from range(0, length(json_serialize_sql('select 1')))", "json_serialize_sql"),
+    ("select current_schema", "current_schema"),
+    ("select rowid from t", "`rowid`"),
+    ("select x.\"RowId\" + 1 as n from t as x", "`rowid`"),
+    ("select a from t order by rowid", "`rowid`"),
+    ("select 1 from t join raw.t as r using (rowid)", "`rowid`"),
+    ("select (select max(rowid) from raw.t)", "`rowid`"),
+    ("select * from query('select rowid as n from t')", "`rowid`"),
     ("select * from sqlite_scan('x.db', 't')", "sqlite_scan"),
     ("select * from postgres_scan('host=x', 'public', 't')", "postgres_scan"),
     ("select * from duckdb_secrets()", "duckdb_secrets"),
@@ -131,6 +150,7 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             create table t (a int, j json, s int[]);
             create table raw.t (a int);
             create table odd ("update" int);
+            create table numbered (rowid int);
             create table "a.csv" (a int);
             create view raw.v as select * from raw.t;
             create temp view seen as select * from raw.t where a > 0;

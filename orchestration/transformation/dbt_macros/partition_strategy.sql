@@ -28,6 +28,15 @@
     (select {{ columns }} from {{ source }})
 {%- endmacro %}
 
+{#- dbt's own leaves quotes within a name as they are, where they would end it. -#}
+{% macro get_quoted_csv(column_names) -%}
+    {%- set quoted = [] -%}
+    {%- for name in column_names -%}
+        {%- do quoted.append(adapter.quote(name | string | replace('"', '""'))) -%}
+    {%- endfor -%}
+    {%- do return(quoted | join(', ')) -%}
+{%- endmacro %}
+
 {#- A row outside the slice would double up in, or vanish from, a day that nobody is rebuilding. -#}
 {% macro refuse_rows_of_other_partitions(relation, column) -%}
     {%- set found = run_query(

@@ -32,6 +32,7 @@ from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_su
 from orchestration.quality.trials.found import Trials
 from orchestration.settings import Settings
 from orchestration.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
+from orchestration.suite_sql import suite_sql_problems
 from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
@@ -205,6 +206,7 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     project = Project(contracts, manifest, suites, exports, lineage, identity, places)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
+    problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
     with Trials(settings.dbt_target_dir / "rule_trials.json", settings.warehouse_path.stem) as trials:
         guards = Guards(manifest, contracts, suites, trials, bound_sql(settings, manifest.digests))
         problems += export_problems(manifest, lineage, exports, guards)

@@ -33,6 +33,12 @@ FIELDS_OF: Mapping[Grain, tuple[frozenset[str], ...]] = {
     Grain.DROP: (frozenset({_DROP_FIELD}),),
     Grain.SNAPSHOT: (frozenset(),),
 }
+# How a path may name them, the simplest of each.
+_EXAMPLES: Mapping[Grain, str] = {
+    Grain.HOURLY: "{date}/{hour}", Grain.DAILY: "{date}", Grain.WEEKLY: "{week}",
+    Grain.MONTHLY: "{year}-{month}", Grain.DROP: "{drop}", Grain.SNAPSHOT: "latest",
+}  # fmt: skip
+_SUFFIXES = re.compile(r"(\.[A-Za-z]\w*)+$")
 _ANY, _ONE = "[^/]*", "[^/]"
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -94,6 +100,11 @@ class DropTemplate:
         if any("**" in part for part in parts):
             return "`**` stands for any number of folders; a drop's files lie at one depth"
         return ""
+
+    def example(self, source: str) -> str:
+        """Return a path that names the partitions of a source, with the suffixes of this one."""
+        suffixes = _SUFFIXES.search(self.text)
+        return f"{source}/{_EXAMPLES[self.partitioning.grain]}{suffixes[0] if suffixes else ''}"
 
     def of(self, key: str) -> str:
         """Return the path (a pattern, if it may be several files) of a partition, by its key."""

@@ -98,7 +98,7 @@ def read_contract(
             file.problem(
                 f"path is `{template.text}`: {wrong}",
                 expected=f"a path with {fields}" if fields else "a path without fields in braces",
-                mend="write it as in `sales/{date}.csv.gz`",
+                mend=f"write it as in `{template.example(source)}`",
                 at=("servers", 0, "path"),
             )
         )

@@ -17,14 +17,12 @@ from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.quality.expectation_types import QUERY_KWARGS
 from orchestration.quality.pushdown.wording import share_of_rows
 from orchestration.quality.reading import Reading
+from orchestration.quality.rule_reads import wrong_reads
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import Rule
 from orchestration.settings import quiet_environment
-from orchestration.warehouse.engine import quoted
-from orchestration.warehouse.select_only import scans
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 # What a suite calls the warehouse where a rule names a data source.
 WAREHOUSE = "warehouse"
 _DATA_SOURCE_KWARG = "comparison_data_source_name"
-_OTHER_TABLE_KWARG = "other_table_name"
 _COUNTER = itertools.count()
 _OF_ENGINE = re.compile(r"\(_?duckdb\.\w+\) (?P<said>.*)")
 
@@ -131,17 +128,8 @@ def _judge_together(
 
 
 def _reads_too_much(connection: "duckdb.DuckDBPyConnection", rule: Rule, view: str) -> str:
-    """Return why a rule's own SQL is not run: it does more than reading rows of the warehouse; else ""."""
-    try:
-        for name in QUERY_KWARGS:
-            if sql := rule.kwargs.get(name):
-                # As GX puts the batch in: into all but what a batch's rows are compared with.
-                scans(connection, sql if name == "comparison_query" else str(sql).format(batch=view))
-        if other := rule.kwargs.get(_OTHER_TABLE_KWARG):
-            scans(connection, f"select * from {quoted(str(other))}")
-    except (ValueError, LookupError) as problem:
-        return str(problem)
-    return ""
+    """Return why a rule's own SQL is not run: it reads more than the rows that are judged; else ""."""
+    return "; ".join(str(wrong) for wrong in wrong_reads(connection, rule, view))
 
 
 def _expectation(rule: Rule, index: int, source_name: str) -> Any:

@@ -3,6 +3,7 @@
 A mistake found here costs a line in a terminal; found later it would be a rule that never ran.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from orchestration.quality.futile_rules import futilities
 from orchestration.quality.parameters import ParameterProblem, parameters_in, references
 from orchestration.quality.suites import Rule, Suite
 
+# A column in a condition of Great Expectations' own.
+_OF_A_CONDITION = re.compile(r"col\(\"([^\"]+)\"\)")
 ROW_COUNT_RULES = ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")
 
 
@@ -105,6 +108,10 @@ def _column_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -
     for place, column in columns_read(rule.type, rule.kwargs):
         if table.columns and column not in table.columns:
             yield _unknown_column(suite, ("expectations", index, "kwargs", *place), column, table)
+    known = {name.lower() for name in table.columns}
+    for column in _OF_A_CONDITION.findall(str(rule.kwargs.get("row_condition") or "")):
+        if known and column.lower() not in known:
+            yield _unknown_column(suite, ("expectations", index, "kwargs", "row_condition"), column, table)
 
 
 def _parameter_problems(suite: Suite, index: int, rule: Rule, table: JudgedTable) -> Iterator[Problem]:

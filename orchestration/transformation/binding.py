@@ -12,25 +12,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
 from orchestration.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.problems import Problem
 from orchestration.settings import Settings
-from orchestration.transformation.code_lines import CodeLines, file_of
+from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of, said_by_dbt
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
 from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables
+from orchestration.warehouse.constant_casts import wrong_constants
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 4
-BOUND_FILE = "bound.json"
+_FORM = 5
+_FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
 # looked at again.
 STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
+
+
+# What keeps one macro, which all of a large project calls, from being asked of for minutes.
+_MOST_FAILED_CALLS = 20
+# The types of the column that cuts a table, by its grain: a row's partition is told by it.
+_MOMENTS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+_BY_DAYS = ("a date or a timestamp", ("DATE", *_MOMENTS), "date")
+_CUTS = {
+    Grain.HOURLY: ("a timestamp", _MOMENTS, "timestamp"),
+    Grain.DROP: ("the drop's id, as text", ("VARCHAR",), "varchar"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,18 +84,32 @@ class BoundSql:
 
 def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:
     """Return what is kept of SQL that was bound and is the code of these digests (`bind_project`)."""
-    stored: Any = {}
-    with suppress(OSError, ValueError):
-        stored = json.loads((settings.dbt_target_dir / BOUND_FILE).read_bytes())
     kept = {
-        name: _Bound.of(item)
-        for name, item in stored.get("nodes", {}).items()
-        if item["code"].partition(" ")[0] == digests.get(name, "")
+        name: item
+        for name, item in _kept(settings).items()
+        if item.code.partition(" ")[0] == digests.get(name, "")
     }
     return BoundSql(
         {name: item.compiled for name, item in kept.items()},
         {name: item.columns for name, item in kept.items() if item.columns},
     )
+
+
+def is_bound(settings: Settings) -> bool:
+    """Whether what was parsed last was bound, by this very code: another version asks for other things."""
+    return _stored(settings) is not None
+
+
+def bound_tables(settings: Settings, content: Mapping[str, Any]) -> EmptyTables:
+    """Return the tables of a bound project without rows; those are not there whose SQL is wrong."""
+    tables, kept = EmptyTables(settings, content), _kept(settings)
+    for unique_id, node in content["nodes"].items():
+        if node["resource_type"] == "seed":
+            with suppress(ValueError):
+                tables.make(node["schema"], _name(node), tables.seed_columns(node))
+        elif node["resource_type"] != "test" and unique_id in kept:
+            tables.make(node["schema"], _name(node), kept[unique_id].columns)
+    return tables
 
 
 class _Binding:
@@ -98,16 +124,14 @@ class _Binding:
         self._lines = CodeLines(settings.project_dir, content)
         self._columns: dict[str, Columns] = {}
         self._broken: set[str] = set()
+        self._failed_calls = 0
 
     def problems(self) -> list[Problem]:
-        kept, bound = self._kept(), dict[str, _Bound]()
+        kept, bound = _kept(self._settings), dict[str, _Bound]()
         tables = EmptyTables(self._settings, self._content)
         nodes = list(self._in_order())
-        try:
-            compiled = self._compiled([name for name in nodes if self._is_new(name, kept.get(name))])
-        except DbtError as error:
-            return [self._not_compiled(error)]
         found: list[Problem] = []
+        compiled = self._compiled([name for name in nodes if self._is_new(name, kept.get(name))], found)
         for unique_id in nodes:
             node = self._content["nodes"][unique_id]
             if node["resource_type"] == "seed":
@@ -122,7 +146,7 @@ class _Binding:
                 found += self._ill_typed(tables, node)
                 continue
             parents = self._parents(node)
-            if not self._broken.isdisjoint(parents):  # what is wrong with those is told
+            if not self._broken.isdisjoint([unique_id, *parents]):  # what is wrong with those is told
                 self._broken.add(unique_id)
                 continue
             before, inputs = kept.get(unique_id), self._inputs(parents)
@@ -153,10 +177,13 @@ class _Binding:
             whole = f"select {calculated} from (\n{sql.strip().rstrip(';')}\n) as failing_rows"
         undeclared = self._reads.undeclared(tables.connection, unique_id, whole, partitioning, key)
         problems = [self._problem(node, whole, item) for item in undeclared]
+        if not problems:
+            problems += self._wrong_constants(tables, node, whole)
         columns: Columns = []
         if not problems and node["resource_type"] != "test":
             columns = tables.make_of(node["schema"], _name(node), sql)
             problems += self._declared_types(tables, node, columns)
+            problems += self._cut_problems(unique_id, node, columns)
             if node["resource_type"] == "snapshot":
                 tables.drop(node["schema"], _name(node))
                 columns = tables.snapshot_columns(node, columns)
@@ -172,6 +199,37 @@ class _Binding:
                     f"column_types of seed `{node['name']}` says `{str(stated)[:60]}` of `{name}`",
                     "a type of DuckDB, as `decimal(18, 3)`", "correct column_types",
                 )  # fmt: skip
+
+    def _wrong_constants(self, tables: EmptyTables, node: Mapping[str, Any], sql: str) -> Iterator[Problem]:
+        for wrong in wrong_constants(tables.connection, sql):
+            what = f"'{wrong.text}' is no {wrong.type}, and errs at the first row"
+            file, line = self._lines.of_position(node, sql, wrong.position, f"`{wrong.text}`")
+            yield Problem(
+                file, line, f"`{node['name']}`: {what}", f"a text that can be read as {wrong.type}",
+                "write one, or cast what it is compared with to varchar",
+            )  # fmt: skip
+
+    def _cut_problems(self, unique_id: str, node: Mapping[str, Any], columns: Columns) -> Iterator[Problem]:
+        """Yield what keeps the column that cuts a table from telling its partitions."""
+        cut = self._reads.cuts.of(unique_id)
+        if cut is None or not columns:
+            return
+        words, kinds, usual = _CUTS.get(cut.grain, _BY_DAYS)
+        file, line = self._lines.of_config(node, "partition_by")
+        type_ = next((type_ for name, type_ in columns if name.lower() == cut.column.lower()), None)
+        if type_ is None:
+            fitting = [name for name, type_ in columns if type_ in kinds and cut.grain is not Grain.DROP]
+            instead = f", or set partition_by to `{fitting[0]}`" if fitting else ""
+            yield Problem(
+                file, line, f"`{node['name']}` is partitioned by `{cut.column}`, which it does not select",
+                f"a column `{cut.column}` among what it selects: {words}", f"select it{instead}",
+            )  # fmt: skip
+        elif type_ not in kinds:
+            yield Problem(
+                file, line, f"`{node['name']}` is partitioned by `{cut.column}`, which is {type_}",
+                f"{words}, for a table that is cut {_cut(cut.grain)}",
+                f"select it as {usual}: `cast(… as {usual}) as {cut.column}`",
+            )  # fmt: skip
 
     def _declared_types(
         self, tables: EmptyTables, node: Mapping[str, Any], columns: Columns
@@ -206,10 +264,12 @@ class _Binding:
             "a CSV file with a header, and its delimiter in its config", "correct the file or its config",
         )  # fmt: skip
 
-    def _not_compiled(self, error: DbtError) -> Problem:
-        file, line = self._lines.of_message(str(error))
+    def _not_compiled(self, node: Mapping[str, Any], said: str) -> Problem:
+        file, line = self._lines.of_message(said)
+        if file == PROJECT_FILE:  # dbt does not say where
+            file = file_of(self._content, node)
         return Problem(
-            file, line, f"dbt cannot compile it: {' '.join(str(error).split())}",
+            file, line, f"dbt cannot compile `{node['name']}`: {said_by_dbt(said)}",
             "SQL that dbt compiles without data", "correct what dbt names",
         )  # fmt: skip
 
@@ -258,8 +318,8 @@ class _Binding:
         described = [[name, column.get("data_type")] for name, column in columns.items()]
         return f"{self._digests.get(unique_id, '')} {json.dumps(described)}"
 
-    def _compiled(self, names: Sequence[str]) -> dict[str, str]:
-        """Compile nodes, those of one grain at once."""
+    def _compiled(self, names: Sequence[str], problems: list[Problem]) -> dict[str, str]:
+        """Compile nodes, those of one grain at once; what does not compile comes to the problems."""
         by_grain: dict[Partitioning, list[str]] = {}
         for unique_id in names:
             by_grain.setdefault(self._partition(unique_id)[0], []).append(unique_id)
@@ -268,11 +328,36 @@ class _Binding:
             next(iter(by_grain.values())).extend(whole)
         wanted, found = set(names), dict[str, str]()
         for partitioning, members in by_grain.items():
-            selectors = [f"fqn:{'.'.join(self._content['nodes'][name]['fqn'])}" for name in members]
-            found |= self._dbt.compiled_without_data(
-                selectors, partition_variables(partitioning, _stand_in(partitioning))
-            )
+            found |= self._compiled_together(partitioning, members, problems)
         return {name: sql for name, sql in found.items() if name in wanted}
+
+    def _compiled_together(
+        self, partitioning: Partitioning, names: Sequence[str], problems: list[Problem]
+    ) -> dict[str, str]:
+        """Compile nodes in one call of dbt; where it fails, those again that are not at fault.
+
+        dbt tells of the first that does not compile. Where it does not tell which, halves are tried.
+        """
+        selectors = [f"fqn:{'.'.join(self._content['nodes'][name]['fqn'])}" for name in names]
+        try:
+            return self._dbt.compiled_without_data(
+                selectors, partition_variables(partitioning, stand_in(partitioning))
+            )
+        except DbtError as error:
+            said = str(error)
+        file, _ = self._lines.of_message(said)
+        self._failed_calls += 1
+        if len(names) == 1 or self._failed_calls > _MOST_FAILED_CALLS:
+            problems.append(self._not_compiled(self._content["nodes"][names[0]], said))
+            self._broken.update(names)
+            return {}
+        blamed = [name for name in names if file_of(self._content, self._content["nodes"][name]) == file]
+        rest = [name for name in names if name not in blamed]
+        parts = [blamed, rest] if blamed and rest else [names[: len(names) // 2], names[len(names) // 2 :]]
+        found: dict[str, str] = {}
+        for part in parts:
+            found |= self._compiled_together(partitioning, part, problems)
+        return found
 
     def _partition(self, unique_id: str) -> tuple[Partitioning, str]:
         """Return how a node is cut, or a test's table, and a partition that stands for all."""
@@ -281,36 +366,40 @@ class _Binding:
         names = judged if node["resource_type"] == "test" else [unique_id]
         cut = next((cut for name in names if (cut := self._reads.cuts.of(name))), None)
         partitioning = Partitioning(cut.grain) if cut else _UNPARTITIONED
-        return partitioning, _stand_in(partitioning)
-
-    def _kept(self) -> dict[str, _Bound]:
-        stored: Any = {}
-        with suppress(OSError, ValueError):  # not there, or a process died while it wrote
-            stored = json.loads(self._file.read_bytes())
-        if stored.get("by") != self._by:
-            return {}
-        return {name: _Bound.of(item) for name, item in stored["nodes"].items()}
+        return partitioning, stand_in(partitioning)
 
     def _keep(self, bound: Mapping[str, _Bound]) -> None:
         nodes = {name: asdict(item) for name, item in bound.items()}
-        self._file.write_text(json.dumps({"by": self._by, "nodes": nodes}))
+        kept = {"by": _by(self._settings), "nodes": nodes}
+        (self._settings.dbt_target_dir / _FILE).write_text(json.dumps(kept))
 
-    @property
-    def _by(self) -> list[Any]:
-        import duckdb
 
-        return [_FORM, duckdb.__version__, self._settings.warehouse_path.stem]
+def _kept(settings: Settings) -> dict[str, _Bound]:
+    return {name: _Bound.of(item) for name, item in (_stored(settings) or {}).items()}
 
-    @property
-    def _file(self) -> Path:
-        return self._settings.dbt_target_dir / BOUND_FILE
+
+def _stored(settings: Settings) -> Mapping[str, Any] | None:
+    """Return what is kept; None where nothing is, or by other code or another engine."""
+    stored: Any = {}
+    with suppress(OSError, ValueError):  # not there, or a process died while it wrote
+        stored = json.loads((settings.dbt_target_dir / _FILE).read_bytes())
+    return stored["nodes"] if stored.get("by") == _by(settings) else None
+
+
+def _by(settings: Settings) -> list[Any]:
+    return [_FORM, version("duckdb"), settings.warehouse_path.stem]
+
+
+def _cut(grain: Grain) -> str:
+    return "by drop" if grain is Grain.DROP else grain.value
 
 
 def _name(node: Mapping[str, Any]) -> str:
     return str(node.get("alias") or node["name"])
 
 
-def _stand_in(partitioning: Partitioning) -> str:
+def stand_in(partitioning: Partitioning) -> str:
+    """Return a partition's key that stands for all of them; "" of what is not cut."""
     if not partitioning.partitioned:
         return ""
     return partitioning.key_at(STAND_IN) if partitioning.grain.timed else STAND_IN_DROP

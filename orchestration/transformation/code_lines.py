@@ -6,13 +6,22 @@ Does not belong here: what is wrong there.
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from orchestration.transformation.yaml_places import YamlPlaces
+
 PROJECT_FILE = "dbt_project/dbt_project.yml"
-_WORD = re.compile(r"\w+")
+_JINJA = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _QUOTED = re.compile(r"[`\"]([^`\"]+)[`\"]")
-_IN_A_MESSAGE = re.compile(r"\(([\w./-]+\.(?:sql|ya?ml))\)|\bat path ([\w./-]+)")
+_IN_A_MESSAGE = re.compile(
+    r"\(([\w./-]+\.(?:sql|ya?ml))\)|\bat path ([\w./-]+)"
+    r"|\bError reading \w+: ([\w./-]+)"
+)
+# `line 3`, and what stands there, two lines deep.
+_LINE = re.compile(r"\bline (\d+)\b(?:[^\n]*\n([^\n]*))?")
+_NAMED = (re.compile(r"\bnamed '([^']+)'"), re.compile(r"'([^']+)'"))
 
 
 def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:
@@ -20,6 +29,11 @@ def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     package, path = node["package_name"], node["original_file_path"]
     inside = "" if package == content["metadata"]["project_name"] else f"dbt_packages/{package}/"
     return f"dbt_project/{inside}{path}"
+
+
+def said_by_dbt(message: str) -> str:
+    """Return what a message of dbt's says, in one line."""
+    return " ".join(message.removeprefix("Encountered an error:").split())
 
 
 class CodeLines:
@@ -34,23 +48,26 @@ class CodeLines:
     ) -> tuple[str, int]:
         """Return file and line of a place in a node's compiled SQL.
 
-        The line that reads the same; or else the first with the word that stands there, or with a name that
-        the message quotes; or else the first. A test that is written in YAML is found by such a name.
+        The one line that reads the same; or else that of the text, or of the Jinja, which it was made of.
+        Without a position it is the first line with a name that the message quotes, or else the first; of a
+        test that is written in YAML the first such line of its entry.
         """
         file = file_of(self._content, node)
         lines = self._lines(file)
-        searched: list[str] = []
-        if position is not None and file.endswith(".sql"):
-            whole = compiled[: compiled.find("\n", position) if "\n" in compiled[position:] else None]
-            text = whole.rpartition("\n")[2].strip()
-            for at, line in enumerate(lines, 1):
-                if text and line.strip() == text:
-                    return file, at
-            if word := _WORD.match(compiled, position):
-                searched.append(word.group())
-        for quoted in _QUOTED.findall(message):
-            searched += [quoted, quoted.rpartition(".")[2]]
-        return file, self._first(lines, searched)
+        if not file.endswith(".sql"):
+            begin = YamlPlaces(self._project_dir / file, self._project_dir).test(node)
+            entry = _entry(lines, begin) if begin else lines
+            return file, (begin or 1) - 1 + _first(entry, _quoted(message))
+        if position is None:
+            return file, _first(lines, _quoted(message))
+        whole = compiled[: compiled.find("\n", position) if "\n" in compiled[position:] else None]
+        text = whole.rpartition("\n")[2].strip()
+        same = [at for at, line in enumerate(lines, 1) if text and line.strip() == text]
+        if len(same) == 1:
+            return file, same[0]
+        raw = str(node.get("raw_code") or "")
+        above = max(0, "\n".join(lines).find(raw)) if raw else 0
+        return file, "\n".join(lines).count("\n", 0, above) + _line_of(raw, compiled, position)
 
     def of_column(self, node: Mapping[str, Any], column: str) -> tuple[str, int]:
         """Return file and line of a column's description; the model's own file where it has none."""
@@ -58,31 +75,84 @@ class CodeLines:
         if not patch:
             return file_of(self._content, node), 1
         file = file_of(self._content, {**node, "original_file_path": patch})
-        lines, below = self._lines(file), False
-        for at, line in enumerate(lines, 1):
-            words = line.replace("-", " ", 1).split()
-            below = below or words[:2] == ["name:", str(node["name"])]
-            if below and words[:2] == ["name:", column]:
-                return file, at
-        return file, 1
+        places = YamlPlaces(self._project_dir / file, self._project_dir)
+        return file, places.column(str(node["name"]), column) or 1
+
+    def of_config(self, node: Mapping[str, Any], key: str) -> tuple[str, int]:
+        """Return the node's own file, and the line where it states a config's key; else the first."""
+        file = file_of(self._content, node)
+        word = re.compile(rf"(?<![\w-]){re.escape(key)}['\"]?\s*[:=]")
+        return file, next((at for at, line in enumerate(self._lines(file), 1) if word.search(line)), 1)
 
     def of_message(self, message: str) -> tuple[str, int]:
-        """Return the file that a message of dbt's names; the project's own file where it names none."""
+        """Return the place that a message of dbt's names; the project's own file where it names none."""
         for groups in _IN_A_MESSAGE.findall(message):
             named = next(filter(None, groups))
-            if (self._project_dir / "dbt_project" / named).is_file():
-                return f"dbt_project/{named}", 1
+            file = f"dbt_project/{named}"
+            if lines := self._lines(file):
+                return file, _told_line(lines, message)
         return PROJECT_FILE, 1
 
     def _lines(self, file: str) -> list[str]:
         path = self._project_dir / file
         return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
-    @staticmethod
-    def _first(lines: list[str], searched: list[str]) -> int:
-        for text in searched:
-            whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
-            for at, line in enumerate(lines, 1):
-                if whole.search(line):
-                    return at
-        return 1
+
+def _told_line(lines: list[str], message: str) -> int:
+    """Return the line that a message of dbt's tells, whose text it quotes; or that of a name in it."""
+    if told := _LINE.search(message):
+        number, text = int(told[1]), told[2].strip()
+        # dbt counts from the first line that is not empty.
+        same = [at for at, line in enumerate(lines, 1) if text and line.strip() == text]
+        return min(same, key=lambda at: abs(at - number)) if same else min(number, len(lines))
+    named = [name for pattern in _NAMED for name in pattern.findall(message)]
+    return _first(lines, [part for name in named for part in (name, name.rpartition(".")[2])])
+
+
+def _quoted(message: str) -> list[str]:
+    return [part for name in _QUOTED.findall(message) for part in (name, name.rpartition(".")[2])]
+
+
+def _first(lines: list[str], searched: list[str]) -> int:
+    """Return the first line with the first of these words that is there; or else the first line."""
+    for text in searched:
+        whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+        for at, line in enumerate(lines, 1):
+            if whole.search(line):
+                return at
+    return 1
+
+
+def _entry(lines: list[str], begin: int) -> list[str]:
+    """Return the lines of an entry in YAML: its first, and those that are further in."""
+    first, *others = lines[begin - 1 :]
+    inside = takewhile(lambda line: not line.strip() or _indent(line) > _indent(first), others)
+    return [first, *inside]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _line_of(raw: str, compiled: str, position: int) -> int:
+    """Return the line of a text with Jinja in which a place in what it was compiled to has come about.
+
+    What stands between the Jinja is found again in the order in which it stands there; what is none of it was
+    made by the Jinja before it. Of a loop only the first round is found.
+    """
+    found, begin = 0, 0
+    for jinja in (*_JINJA.finditer(raw), None):
+        end = jinja.start() if jinja else len(raw)
+        text = raw[begin:end].strip()
+        at = compiled.find(text, found) if text else -1
+        if at >= 0:
+            start = raw.index(text, begin)
+            if position < at:  # in what the Jinja before it has made
+                return raw.count("\n", 0, max(0, begin - 1)) + 1
+            if position < at + len(text):
+                return raw.count("\n", 0, start + position - at) + 1
+            found = at + len(text)
+        if jinja is None:
+            break
+        begin = jinja.end()
+    return raw.count("\n", 0, begin) + 1

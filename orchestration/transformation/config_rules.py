@@ -93,6 +93,8 @@ def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Probl
         yield from _value_problems(told, node, config)
         if node["resource_type"] == "test":
             yield from _test_problems(told, node, config, schemas)
+        else:
+            yield from _constraint_problems(told, node)
     yield from _database_problems(manifest)
 
 
@@ -186,6 +188,26 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(inner)
 
 
+def _constraint_problems(told: "_Told", node: Mapping[str, Any]) -> Iterator[Problem]:
+    """A key into another table: the engine drops no table that one refers to, as each build does."""
+    columns = cast("Mapping[str, Mapping[str, Any]]", node.get("columns") or {})
+    stated = [(list(item.get("columns") or []), item) for item in node.get("constraints") or []]
+    stated += [([name], item) for name, column in columns.items() for item in column.get("constraints") or []]
+    for names, item in stated:
+        if str(item.get("type")) != "foreign_key":
+            continue
+        to, fields = str(item.get("to") or "ref('…')"), [str(name) for name in item.get("to_columns") or []]
+        tests = "; ".join(
+            f'`relationships: {{arguments: {{to: "{to}", field: {field}}}}}` among the data_tests of `{name}`'
+            for name, field in zip(names, fields or ["…"] * len(names), strict=False)
+        )
+        yield told.problem(
+            "type: foreign_key", "has a constraint foreign_key",
+            "a relationships test, which holds what is wrong: a constraint keeps tables from being rebuilt",
+            f"take the constraint away, and write {tests or 'a relationships test'}",
+        )  # fmt: skip
+
+
 def _test_problems(
     told: "_Told", node: Mapping[str, Any], config: Mapping[str, Any], schemas: set[str]
 ) -> Iterator[Problem]:
@@ -224,10 +246,10 @@ class _Told:
         )  # fmt: skip
 
     def _place(self, key: str) -> tuple[str, int]:
-        """Return the first file that states the key, and its line."""
-        word = re.compile(
-            rf"(?<![\w-])\+?['\"]?{re.escape(key.replace('-', '_')).replace('_', '[_-]')}['\"]?\s*[:=]"
-        )
+        """Return the first file that states the key, or `key: value`, and its line."""
+        named, _, value = key.partition(": ")
+        word = re.escape(named.replace("-", "_")).replace("_", "[_-]")
+        word = re.compile(rf"(?<![\w-])\+?['\"]?{word}['\"]?\s*[:=]\s*{re.escape(value)}")
         for file in self._files:
             path = self._settings.project_dir / file
             if file and path.is_file():

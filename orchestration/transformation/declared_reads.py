@@ -138,12 +138,32 @@ class DeclaredReads:
                 "take `{{ this }}` out of it, or declare a window of a parent: trailing_days",
             )
         named = self._relations.get(scan.relation.lower())
-        call = self._call(named) if named else ""
-        return Undeclared(
-            f"it reads `{scan.relation}`, and nothing says so",
-            f"`from {call}`" if call else "tables of the project alone, by ref() or source()",
-            f"write `from {call}`" if call else "land it as a source, and read that",
-        )
+        what = f"it reads `{scan.relation}`, and nothing says so"
+        if named is None:
+            return Undeclared(
+                what, "tables of the project alone, by ref() or source()",
+                "land it as a source, and read that",
+            )  # fmt: skip
+        call = self._call(named)
+        arguments = (node.get("test_metadata") or {}).get("kwargs") or {}
+        for argument, text in arguments.items():
+            if str(text).strip().lower() == scan.relation.lower():
+                stated = f"{argument}: {call.strip('{ }')}"
+                return Undeclared(what, f"`{stated}`", f"write `{stated}`")
+        cut, own = self.cuts.of(named), self.cuts.of(node["unique_id"])
+        fix = f"write `from {call}`"
+        if node["resource_type"] == "snapshot" and cut:
+            return Undeclared(
+                what, "a table that is not partitioned, by ref() or source(): dbt keeps the history of a"
+                " whole", f"take a snapshot of another, or make a partitioned model of {call}",
+            )  # fmt: skip
+        if node["resource_type"] == "model" and cut and own is None:
+            by = " set to the column that tells its partition" if cut.of_source else f"='{cut.column}'"
+            fix += (
+                ", and cut the model as what it reads: materialized='incremental',"
+                f" incremental_strategy='partition', partition_by{by}"
+            )
+        return Undeclared(what, f"`from {call}`", fix)
 
     def _within(
         self,

@@ -12,9 +12,9 @@ from filelock import FileLock
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.problems import Problem, ProjectChanged, ProjectError
 from orchestration.settings import Settings
-from orchestration.transformation.binding import BOUND_FILE, bind_project
+from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
-from orchestration.transformation.code_lines import file_of
+from orchestration.transformation.code_lines import file_of, said_by_dbt
 from orchestration.transformation.parse_messages import place_of
 from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
@@ -146,16 +146,15 @@ def load_manifest(settings: Settings) -> DbtManifest:
         ProjectChanged: its files changed during each of several parses.
     """
     folder = settings.dbt_target_dir
-    manifest, digests, problems, bound, stamped = (
+    manifest, digests, problems, stamped = (
         folder / name
-        for name in (
-            "manifest.json", "code_digests.json", "sql_problems.json", BOUND_FILE, "manifest.stamp"
-        )
-    )  # fmt: skip
+        for name in ("manifest.json", "code_digests.json", "sql_problems.json", "manifest.stamp")
+    )
     folder.mkdir(parents=True, exist_ok=True)
     # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
     with FileLock(folder.parent / "manifest.lock"):
-        there = all(file.exists() for file in (manifest, digests, problems, bound, stamped))
+        files = (manifest, digests, problems, stamped)
+        there = all(file.exists() for file in files) and is_bound(settings)
         if there and stamped.read_text() == (stamp := stamp_of(settings)):
             _require_warehouse(settings)
             content = json.loads(manifest.read_bytes())
@@ -206,7 +205,8 @@ def _parsed(settings: Settings) -> DbtProcess:
         raise ProjectError(
             [
                 Problem(
-                    *place_of(settings, str(error)), f"dbt cannot parse the project: {error}",
+                    *place_of(settings, str(error)),
+                    f"dbt cannot parse the project: {said_by_dbt(str(error))}",
                     "a project that `dbt parse` takes", "correct what dbt names",
                 ),
                 *unread_problems(settings),

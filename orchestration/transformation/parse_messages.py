@@ -1,4 +1,4 @@
-"""Where what dbt says of a project that it cannot parse stands, if dbt names no file.
+"""Where what dbt says of a project that it cannot parse stands, also if dbt names no file.
 
 Belongs here: messages of `dbt parse`. Does not belong here: those of compiling (`code_lines`).
 """
@@ -6,7 +6,7 @@ Belongs here: messages of `dbt parse`. Does not belong here: those of compiling 
 import re
 
 from orchestration.settings import Settings
-from orchestration.transformation.code_lines import PROJECT_FILE
+from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 
 # What dbt says of a data test, a generic one included, that is materialized otherwise.
 _TEST = "A test must have a materialized value of 'test'"
@@ -20,7 +20,7 @@ def place_of(settings: Settings, message: str) -> tuple[str, int]:
     """Return file and line, relative to the project directory; the project file's where nothing tells."""
     if _TEST in message:
         return next(iter(_materialized_tests(settings)), (PROJECT_FILE, 1))
-    return PROJECT_FILE, 1
+    return CodeLines(settings.project_dir, {}).of_message(message)
 
 
 def _materialized_tests(settings: Settings) -> list[tuple[str, int]]:

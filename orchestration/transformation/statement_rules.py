@@ -17,6 +17,8 @@ from orchestration.transformation.shared_macros import is_shared
 
 # It says for itself what it does (`jinja_rules`), and may stand within a text in quotes.
 _JINJA = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# What makes no SQL by itself: comments, tags and settings.
+_NO_SQL = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{-?\s*config\s*\(.*?\}\}|--[^\n]*|/\*.*?\*/", re.DOTALL)
 # In SQL no end of a statement: comments, texts and quoted names.
 _NO_END = re.compile(
     r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$"
@@ -26,12 +28,19 @@ _NO_END = re.compile(
 
 
 def statement_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem]:
-    """Yield the texts in which a statement ends."""
+    """Yield the texts in which a statement ends, and those in which there is none."""
     content = manifest.content
     own = content["metadata"]["project_name"]
     for node in content["nodes"].values():
         if node["resource_type"] in ("model", "snapshot", "test") and node.get("language") != "python":
-            yield from _problems(settings, content, node, str(node.get("raw_code") or ""), "")
+            text = str(node.get("raw_code") or "")
+            yield from _problems(settings, content, node, text, "")
+            if not _NO_SQL.sub(" ", text).strip():
+                yield Problem(
+                    file_of(content, node), 1, f"`{node['name']}` has no SQL",
+                    "one select: of comments and settings no table is made",
+                    "write its select, or take the file away",
+                )  # fmt: skip
     for macro in content["macros"].values():
         if macro["package_name"] == own and not is_shared(macro):
             yield from _problems(settings, content, macro, str(macro["macro_sql"]), "macro ")

@@ -40,6 +40,7 @@ _OPERATORS = frozenset(
 )  # fmt: skip
 
 
+_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|(?P<quoted>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")", re.DOTALL)
 _PIVOT = re.compile(r"\bpivot(_wider)?\b", re.IGNORECASE)
 # Of a bound expression what tells where it stood, and not what it means.
 _OF_A_TEXT = frozenset({"query_location", "alias"})
@@ -154,7 +155,7 @@ def written_problems(
     try:
         kinds = [statement.type for statement in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
-        raise NotASelect(_first_line(error)) from None
+        raise NotASelect(_first_line(error), _position_of_syntax_error(connection, sql)) from None
     if len(kinds) > 1 and _PIVOT.search(sql):
         yield "it is a PIVOT whose columns depend on the data; list them: `on name in ('a', 'b')`"
         return
@@ -266,9 +267,34 @@ def _asked(
         raise NotASelect(_first_line(error)) from None
     if answer.get("error"):
         said = str(answer.get("error_message", "it cannot be read")).split("\n")[0]
-        position = answer.get("position")
-        raise NotASelect(said, int(position) if position is not None else None)
+        raise NotASelect(said, _characters(sql, answer.get("position")))
     return answer
+
+
+def _characters(sql: str, position: Any) -> int | None:
+    """Return a position that the engine tells, in bytes, in characters."""
+    return None if position is None else len(sql.encode()[: int(position)].decode(errors="ignore"))
+
+
+def _position_of_syntax_error(connection: "duckdb.DuckDBPyConnection", sql: str) -> int | None:
+    """Return where SQL does not parse; of a text that does not end on its line, where that begins.
+
+    The parser finds nothing wrong before the next quote, which ends it, lines below.
+    """
+    try:
+        _asked(connection, "json_serialize_sql", sql)
+    except NotASelect as refused:
+        position = refused.position
+    else:
+        position = None
+    if position is None:
+        return None
+    for text in _TEXT.finditer(sql):
+        if text.end() > position:
+            break
+        if text["quoted"] and "\n" in text[0] and "\n" not in sql[text.end() : position]:
+            return text.start()
+    return position
 
 
 def _one(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:

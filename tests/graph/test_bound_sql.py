@@ -335,3 +335,17 @@ def test_what_was_kept_is_never_stale(tmp_path: Path) -> None:
     kept.write_text(kept.read_text()[:100])
     mart.write_text(f"select business_date, loafes from {ORDERS}\n")
     assert any("loafes" in line for line in told())
+
+
+def test_what_older_code_has_bound_is_bound_again(tmp_path: Path) -> None:
+    """A project that has not changed is asked what this version asks, and its suites have their tables."""
+    folder, data = tmp_path / "bakery", tmp_path / "data"
+    shutil.copytree(BAKERY, folder)
+    settings = Settings.load({}, project_dir=folder, data_dir=data)
+    load_project(settings)
+    kept = data / "dbt/target/bound.json"
+    new = kept.read_text()
+    kept.write_text(new.replace('{"by": [', '{"by": [0.5, ', 1))
+    assert kept.read_text() != new
+    load_project(settings)
+    assert kept.read_text() == new

@@ -63,7 +63,7 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
     ),
     "two models of one alias": (
         both(model("one", "alias='towns'"), model("two", "alias='towns'")),
-        DBT,
+        f"{MARTS}/two.sql",
         "dbt cannot parse the project",
     ),
     "two models whose aliases differ by case": (
@@ -177,7 +177,7 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
     ),
     "a test with a space in its name": (
         named_test("'every order once'"),
-        DBT,
+        YAML,
         "do not contain any spaces",
     ),
     "a test with a dash in its name": (own_test("no-rain"), f"{TESTS}/no-rain.sql", "in its name"),

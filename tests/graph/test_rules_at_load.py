@@ -128,7 +128,7 @@ RULES: dict[str, tuple[Break, str, int, str]] = {
     ),
     "what dbt cannot parse": (
         replace(f"{MODELS}/marts/shop_orders.sql", "ref('stg_orders')", "ref('stg_order')"),
-        "dbt_project/dbt_project.yml", 1, "dbt cannot parse the project",
+        f"{MODELS}/marts/shop_orders.sql", 5, "dbt cannot parse the project",
     ),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from typing import Any
 
 Kwargs = dict[str, Any]
 
-# Twelve stores, of which two are alike in nothing; `shops` is a table beside it.
+# Twelve stores, of which two are alike in nothing; `one_shop` is a table beside it.
 TABLE = """
     create table stores as
     select
@@ -20,7 +20,6 @@ TABLE = """
         cast(-range as integer) as negative,
         range % 2 = 0 as even
     from range(12);
-    create table shops as from stores;
     create table one_shop as from stores where number = 1;
 """
 NUMBERS = {"bins": [0, 4, 8, 12], "weights": [0.33, 0.34, 0.33]}
@@ -223,8 +222,8 @@ CASES: dict[str, tuple[Kwargs, Kwargs]] = {
     "expect_table_row_count_to_be_between": ({"min_value": 12, "max_value": 12}, {"min_value": 13}),
     "expect_table_row_count_to_equal": ({"value": 12}, {"value": 11}),
     "expect_table_row_count_to_equal_other_table": (
-        {"other_table_name": "shops"},
-        {"other_table_name": "one_shop"},
+        {"other_table_name": "stores"},
+        {"other_table_name": "one_shop"},  # an error: a suite reads no other table
     ),
     "unexpected_rows_expectation": (
         {"unexpected_rows_query": "select * from {batch} where number < 0"},

@@ -1,4 +1,4 @@
-"""A rule's own SQL changes nothing and reaches nothing but tables: it is refused before it is run."""
+"""A rule's own SQL changes nothing and reads nothing but what it judges: it is refused before it is run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,8 @@ from orchestration.quality.suites import Rule
 
 QUERY, OTHER = "unexpected_rows_expectation", "expect_table_row_count_to_equal_other_table"
 RESULTS = "expect_query_results_to_match_comparison"
+# The rows that are judged, as a partition is.
+JUDGED = "number < 2"
 GOOD = Rule(type="expect_column_values_to_not_be_null", kwargs={"column": "number"})
 
 
@@ -42,6 +44,19 @@ REFUSED: dict[str, tuple[Rule, str, bool]] = {
     "a macro of a file": (query("select * from reads_file()"), "read_text", False),
     "another database": (query("select * from other.main.t"), "another database", False),
     "a sequence": (query("select nextval('numbers') from {batch}"), "nextval", True),
+    "another table": (
+        query("select * from {batch} join shops using (number)"), "it reads `main.shops`", False
+    ),
+    "other rows of the table": (
+        query("select * from sales where number > 5"), "it reads `main.sales` past the partition", False
+    ),
+    "a view of another table": (query("select * from of_shops"), "it reads `main.shops`", False),
+    "what is compared with another table": (
+        compared(comparison_query="select count(*) as n from shops"), "it reads `main.shops`", False,
+    ),
+    "as many rows as another table": (
+        Rule(type=OTHER, kwargs={"other_table_name": "shops"}), "it reads `main.shops`", False,
+    ),
     "secrets": (query("select * from duckdb_secrets()"), "duckdb_secrets", True),
     "what is compared": (compared(base_query="from glob('/*')"), "glob", True),
     "what it is compared with": (compared(comparison_query="from glob('/*')"), "glob", True),
@@ -51,8 +66,9 @@ REFUSED: dict[str, tuple[Rule, str, bool]] = {
 }  # fmt: skip
 ALLOWED: dict[str, tuple[Rule, Outcome]] = {
     "rows of the batch": (query("select * from {batch} where number > 5"), Outcome.PASSED),
-    "rows of another table": (query("select * from {batch} join sales using (number)"), Outcome.FAILED),
-    "rows of a view": (query("select * from seen"), Outcome.FAILED),
+    "its rows twice": (query("select * from {batch} join {batch} as b using (number)"), Outcome.FAILED),
+    "the same rows by name": (query("select * from sales where number < 2"), Outcome.FAILED),
+    "the same rows by a view": (query("select * from seen"), Outcome.FAILED),
     "a function of rows": (query("select * from range(3) where range > 5"), Outcome.PASSED),
     "a brace written twice": (
         query("from (select {{'a': number}} as s from {batch}) where s.a > 1"),
@@ -62,8 +78,7 @@ ALLOWED: dict[str, tuple[Rule, Outcome]] = {
         compared(base_query="select s.a as n from (select {{'a': 1}} as s)"),
         Outcome.PASSED,
     ),
-    "two queries": (compared(comparison_query="select count(*) as n from seen"), Outcome.PASSED),
-    "another table": (Rule(type=OTHER, kwargs={"other_table_name": "sales"}), Outcome.PASSED),
+    "two queries": (compared(base_query="select count(*) as n from {batch}"), Outcome.PASSED),
 }
 
 
@@ -73,7 +88,9 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute(f"""
             create table sales as select 1 as number;
-            create view seen as select * from sales;
+            create table shops as select 1 as number;
+            create view seen as select * from sales where number < 2;
+            create view of_shops as select * from shops;
             create view of_file as select * from read_text('{tmp_path}/secret.csv');
             create macro reads_file() as table select * from read_text('{tmp_path}/secret.csv');
             create sequence numbers;
@@ -92,14 +109,14 @@ def placed(rule: Rule, folder: Path) -> Rule:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_sql_that_does_more_than_read_tables_is_an_error_and_is_not_run(
+def test_sql_that_does_more_than_read_the_rows_judged_is_an_error_and_is_not_run(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, case: str
 ) -> None:
     rule, said, _ = REFUSED[case]
     files = {path.name for path in tmp_path.iterdir()}
     warehouse.execute("begin")  # not read only: it is not the transaction that refuses it
 
-    found, good = judge(warehouse, "sales", None, [placed(rule, tmp_path), GOOD])
+    found, good = judge(warehouse, "sales", JUDGED, [placed(rule, tmp_path), GOOD])
 
     assert found.outcome is Outcome.ERROR
     assert said in str(found.error)
@@ -119,10 +136,10 @@ def test_what_can_be_seen_in_the_sql_is_told_when_the_project_loads(tmp_path: Pa
 
 
 @pytest.mark.parametrize("case", ALLOWED)
-def test_a_query_of_tables_is_judged(warehouse: duckdb.DuckDBPyConnection, case: str) -> None:
+def test_a_query_of_the_rows_judged_is_judged(warehouse: duckdb.DuckDBPyConnection, case: str) -> None:
     rule, outcome = ALLOWED[case]
 
     assert list(futilities(rule)) == []
-    [found] = judge(warehouse, "sales", None, [rule])
+    [found] = judge(warehouse, "sales", JUDGED, [rule])
 
     assert (found.outcome, found.error) == (outcome, None)

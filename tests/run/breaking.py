@@ -1,7 +1,7 @@
 """Checks that could not run, as a test has them: what makes one err, and what ends it without new data.
 
-A file is looked for by a rule of a suite. SQL of dbt's tests reads tables of the project alone: there it is
-the list of shops, which has a shop in it that no test can live with.
+SQL reads tables of the project alone: for dbt's tests it is the list of shops, which has a shop in it that no
+test can live with. A rule of a suite reads the rows that it judges alone: it calls a function that is broken.
 """
 
 from collections.abc import Callable
@@ -23,18 +23,25 @@ _TEST_PATHS = replaced(
 
 
 def breaks_until_there(severity: str = "critical") -> str:
-    """Return a rule of a suite that holds, and breaks until `be_there` has made a table."""
+    """Return a rule of a suite that holds, and breaks from `be_broken` until `be_there`."""
     return (
         "  - type: unexpected_rows_expectation\n    kwargs:\n      unexpected_rows_query: >-\n"
-        "        select 1 from main.there where false and exists (select 1 from {batch})\n"
+        "        select 1 from {batch} where bit_length('') > 0\n"
         f"    severity: {severity}\n"
     )
 
 
-def be_there(company: Company) -> None:
-    """Make the table for which rules wait."""
+def be_broken(company: Company) -> Company:
+    """Let the rules break: the warehouse has a macro in the place of a function of the engine."""
     with company.deployment.warehouse.connect() as connection:
-        connection.execute("create table main.there as select 1 as number")
+        connection.execute("create macro main.bit_length(x) as error('the rule broke')::integer")
+    return company
+
+
+def be_there(company: Company) -> None:
+    """Give the function back for which rules wait."""
+    with company.deployment.warehouse.connect() as connection:
+        connection.execute("drop macro main.bit_length")
 
 
 def dbt_test(sql: str, name: str = "breaks") -> Callable[[Path], None]:

@@ -17,6 +17,7 @@ from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failur
 from tests.gate.edits import append
 from tests.run.breaking import (
     BREAKING,
+    be_broken,
     be_there,
     breaks_by_shops,
     breaks_until_there,
@@ -54,7 +55,7 @@ KINDS = {
 def _company(bakery: Company, check: str, path: Path, *, blocking: bool = True) -> Company:
     company = bakery.with_own_project()
     KINDS[check].add(company.settings.project_dir, path, blocking)
-    company = without_waits(company)
+    company = be_broken(without_waits(company))
     company.land_shops("a", BREAKING)
     company.land_day(MON, a=3)
     return company

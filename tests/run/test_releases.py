@@ -14,7 +14,7 @@ from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
 from tests.gate.edits import append
-from tests.run.breaking import be_there, breaks_until_there, without_waits
+from tests.run.breaking import be_broken, be_there, breaks_until_there, without_waits
 
 pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -230,7 +230,7 @@ def test_a_release_takes_no_rule_along_that_could_not_run(open_bakery: Company) 
     """Nobody knows what that one would say; it is tried again, and once it ran the other can be released."""
     company = open_bakery.with_own_project()
     append("expectations/stg_weather.yml", breaks_until_there())(company.settings.project_dir)
-    company = without_waits(company.read_anew())
+    company = be_broken(without_waits(company.read_anew()))
     company.land_orders(TUE, a=1)
     company.land_weather(TUE, rain=-1)
     company.run()

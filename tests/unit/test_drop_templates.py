@@ -170,3 +170,13 @@ def test_no_text_is_a_key_that_breaks_the_calendar(key: str) -> None:
 def test_partitions_before_and_after(grain: Grain, key: str, by: int, shifted: str) -> None:
     assert Partitioning(grain).shifted(key, by) == shifted
     assert Partitioning(grain).shifted(shifted, -by) == key
+
+
+@pytest.mark.parametrize("grain", Grain)
+@pytest.mark.parametrize("text", ["weather/{date}.csv", "{town}/part-*.json.gz", "../x", "recordings"])
+def test_the_path_that_is_proposed_names_the_partitions_of_its_grain(grain: Grain, text: str) -> None:
+    source = "weather" if grain is Grain.DROP else ""
+    proposed = DropTemplate(text, Partitioning(grain, source)).example("weather")
+    template(proposed, grain)
+    assert proposed.startswith("weather/")
+    assert proposed.endswith(text.partition(".")[2] if "." in text and "../" not in text else "")

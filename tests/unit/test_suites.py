@@ -93,6 +93,9 @@ def test_each_problem_is_located(
          "has no column `ordr_number`", "orders.odcs.yaml", "`order_number`"),
         ("expect_column_pair_values_to_be_equal, kwargs: {column_A: shop, column_B: town}",
          "has no column `town`", "order_number", "describe the column there"),
+        ("expect_column_values_to_not_be_null, kwargs: {column: shop, condition_parser: great_expectations,"
+         " row_condition: 'col(\"loafs\") > 3'}",
+         "has no column `loafs`", "loaves", "did you mean `loaves`?"),
         ("expect_column_values_to_not_be_null, kwargs: {column: shop, mostly: 95}",
          "`mostly` of `expect_column_values_to_not_be_null` is 95", "number from 0.0 to 1.0", "correct"),
         ("expect_column_values_to_be_between, kwargs: {column: loaves, min_value: [1]}",
@@ -124,6 +127,8 @@ def test_rules_that_gx_and_the_table_know(folder: Path) -> None:
     rules(
         folder,
         "{type: expect_column_to_exist, kwargs: {column: a_column_that_is_to_come}}",
+        "{type: expect_column_values_to_not_be_null, kwargs: {column: shop,"
+        " condition_parser: great_expectations, row_condition: 'col(\"Loaves\") > 3'}}",
         "{type: expect_column_values_to_be_between, kwargs: {column: business_date, min_value: 2024-01-01}}",
         "{type: expect_column_mean_to_be_between, kwargs: {column: loaves,"
         " min_value: {$PARAMETER: 0.5 * loaves.mean.median_28 - round(loaves.p90.previous)}}}",

@@ -126,7 +126,7 @@ def deliver_partition(
                 version,
                 report.content,
                 rightly_empty=lambda: rightly_empty(
-                    connection, gate.lineage, store, export.name, target.table.relation, partition_key
+                    connection, gate.lineage, target.table.relation, partition_key
                 ),
             )
             connection.execute("rollback")

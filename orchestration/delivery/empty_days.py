@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from orchestration.contracts.model import quarantine_of
 from orchestration.lineage import Lineage, Table
-from orchestration.state.store import StateStore
 from orchestration.warehouse.engine import literal
 from orchestration.warehouse.slices import partition_rows
 
@@ -18,19 +17,14 @@ if TYPE_CHECKING:
 def rightly_empty(
     connection: "duckdb.DuckDBPyConnection",
     lineage: Lineage,
-    store: StateStore,
-    export: str,
     relation: str,
     partition_key: str,
 ) -> bool:
     """Return whether nothing came of every partition of a source that a partition is made of, as may be.
 
     Sources that are cut by time count, with each day of a window: of a snapshot nobody expects another a day.
-    Without such a source nothing explains that there is no row. Rows in quarantine came. What the destination
-    has with rows is never rightly empty, whatever contracts say: a correction may be cut short, too.
+    Without such a source nothing explains that there is no row. Rows in quarantine came.
     """
-    if store.deliveries.arrived_with_rows(export, partition_key):
-        return False
     made_of = [
         (table, item.partition_key)
         for item in lineage.chain(relation, partition_key)

@@ -134,7 +134,7 @@ def preview(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,
             rightly_empty=lambda: rightly_empty(
-                connection, gate.lineage, store, order.export, target.table.relation, partition_key
+                connection, gate.lineage, target.table.relation, partition_key
             ),
         )  # fmt: skip
         connection.execute("rollback")

@@ -100,20 +100,6 @@ class Deliveries:
         """Return the newest delivery of a scope that was settled whole."""
         return self._newest_in(export, scope, (DeliveryStatus.ACKNOWLEDGED,))
 
-    def arrived_with_rows(self, export: str, partition_key: str) -> bool:
-        """Whether a partition had rows when it last went to the destination, whole or in part."""
-        table, rows = schema.deliveries, schema.acknowledgements
-        in_part = sa.exists().where(rows.c.delivery_id == table.c.delivery_id)
-        query = (
-            sa.select(table.c.row_count)
-            .where(table.c.export == export, table.c.partition_key == partition_key)
-            .where(sa.or_(table.c.status == DeliveryStatus.ACKNOWLEDGED, in_part))
-            .order_by(table.c.id.desc())
-            .limit(1)
-        )
-        with self._engine.connect() as connection:
-            return bool(connection.execute(query).scalar())
-
     def _newest_in(self, export: str, scope: str, statuses: Sequence[DeliveryStatus]) -> Delivery | None:
         table = schema.deliveries
         query = (

@@ -68,7 +68,6 @@ CANNOT_FAIL: list[tuple[str, dict[str, Any]]] = [
     (QUERY, sql("select * from {batch} limit 0")),
     (NOT_NULL, {"column": "name", "row_condition": 'col("count") > 5',
                 "condition_parser": "great_expectations"}),
-    (QUERY, sql("select * from {batch} where name is null and current_database() = 'memory'")),
     (QUERY, sql("select * from {batch} where length(name) < 0")),
     (QUERY, sql("select 1 from raw.others where false")),
     (QUERY, sql("select a.* from {batch} as a join raw.others as b on false")),

@@ -34,8 +34,6 @@ _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
 
 
-# What keeps one macro, which all of a large project calls, from being asked of for minutes.
-_MOST_FAILED_CALLS = 20
 # The types of the column that cuts a table, by its grain: a row's partition is told by it.
 _MOMENTS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _BY_DAYS = ("a date or a timestamp", ("DATE", *_MOMENTS), "date")
@@ -124,7 +122,6 @@ class _Binding:
         self._lines = CodeLines(settings.project_dir, content)
         self._columns: dict[str, Columns] = {}
         self._broken: set[str] = set()
-        self._failed_calls = 0
 
     def problems(self) -> list[Problem]:
         kept, bound = _kept(self._settings), dict[str, _Bound]()
@@ -326,38 +323,19 @@ class _Binding:
         # What is not cut compiles alike in a run of any grain: so it goes with the others.
         if len(by_grain) > 1 and (whole := by_grain.pop(_UNPARTITIONED, None)):
             next(iter(by_grain.values())).extend(whole)
-        wanted, found = set(names), dict[str, str]()
-        for partitioning, members in by_grain.items():
-            found |= self._compiled_together(partitioning, members, problems)
-        return {name: sql for name, sql in found.items() if name in wanted}
-
-    def _compiled_together(
-        self, partitioning: Partitioning, names: Sequence[str], problems: list[Problem]
-    ) -> dict[str, str]:
-        """Compile nodes in one call of dbt; where it fails, those again that are not at fault.
-
-        dbt tells of the first that does not compile. Where it does not tell which, halves are tried.
-        """
-        selectors = [f"fqn:{'.'.join(self._content['nodes'][name]['fqn'])}" for name in names]
-        try:
-            return self._dbt.compiled_without_data(
-                selectors, partition_variables(partitioning, stand_in(partitioning))
-            )
-        except DbtError as error:
-            said = str(error)
-        file, _ = self._lines.of_message(said)
-        self._failed_calls += 1
-        if len(names) == 1 or self._failed_calls > _MOST_FAILED_CALLS:
-            problems.append(self._not_compiled(self._content["nodes"][names[0]], said))
-            self._broken.update(names)
-            return {}
-        blamed = [name for name in names if file_of(self._content, self._content["nodes"][name]) == file]
-        rest = [name for name in names if name not in blamed]
-        parts = [blamed, rest] if blamed and rest else [names[: len(names) // 2], names[len(names) // 2 :]]
         found: dict[str, str] = {}
-        for part in parts:
-            found |= self._compiled_together(partitioning, part, problems)
-        return found
+        for partitioning, members in by_grain.items():
+            selectors = [f"fqn:{'.'.join(self._content['nodes'][name]['fqn'])}" for name in members]
+            variables = partition_variables(partitioning, stand_in(partitioning))
+            try:
+                compiled, wrong = self._dbt.compiled_without_data(selectors, variables)
+            except DbtError as error:  # dbt came to none of them
+                compiled, wrong = {}, dict.fromkeys(members[:1], str(error))
+                self._broken.update(members)
+            problems += [self._not_compiled(self._content["nodes"][name], wrong[name]) for name in wrong]
+            self._broken.update(wrong)
+            found |= compiled
+        return {name: found[name] for name in names if name in found}
 
     def _partition(self, unique_id: str) -> tuple[Partitioning, str]:
         """Return how a node is cut, or a test's table, and a partition that stands for all."""

@@ -5,6 +5,7 @@
 - For every behavior flag it walks the whole stack, and looks through all modules of the process, to find the
   name of a module, even where the flag states it; that name is shown in a message about flags that are off.
 - It looks through every folder of the Python path for plug-ins of its own.
+- It compiles no more once one text does not compile, and tells of that alone.
 - It makes a template of a comment to put before each statement: an embedded engine shows it to nobody.
 Belongs here: what of dbt's own work is not done. All of it is private to dbt; a test notices a change.
 """
@@ -18,6 +19,7 @@ def ease_dbt() -> None:
     """Ease dbt, for the life of the process; events of level info and above are as ever."""
     from dbt.adapters.base.query_headers import MacroQueryStringSetter
     from dbt.plugins.manager import PluginManager
+    from dbt.task.compile import CompileTask
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.events.base_types import EventLevel
     from dbt_common.events.event_manager import EventManager
@@ -38,5 +40,6 @@ def ease_dbt() -> None:
 
     ctx_set_event_manager(cast("Any", Eased()))
     setattr(PluginManager, "get_prefixed_modules", staticmethod(cache(PluginManager.get_prefixed_modules)))  # noqa: B010
+    setattr(CompileTask, "raise_on_first_error", lambda _: False)  # noqa: B010
     setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
     setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))  # noqa: B010 - it is private

@@ -109,11 +109,17 @@ class DbtProcess:
         results = self._invoke(["compile", "--select", name, "--no-inject-ephemeral-ctes"], variables, near)
         return next((result.compiled_code for result in results), "")
 
-    def compiled_without_data(self, selectors: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
-        """Return {dbt's unique id: compiled SQL} of what dbt selects by these, as of an empty warehouse.
+    def compiled_without_data(
+        self, selectors: Sequence[str], variables: Mapping[str, str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Compile what dbt selects by these, as of an empty warehouse.
+
+        Returns:
+            {dbt's unique id: compiled SQL}, and {dbt's unique id: what dbt said} of what does not compile.
+            What is made of those is in neither.
 
         Raises:
-            DbtError: dbt could not compile one of them.
+            DbtError: dbt did not come to compiling.
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
         with scratch_directory(self._settings.data_dir / "scratch") as folder:
@@ -122,9 +128,14 @@ class DbtProcess:
             empty = DbtProcess(self._settings.model_copy(update={"warehouse_path": path}), self._stamp)
             empty._manifest = self._manifest
             results = empty._invoke(
-                ["compile", "--select", *selectors, "--indirect-selection", "empty"], variables
+                ["compile", "--select", *selectors, "--indirect-selection", "empty"],
+                variables,
+                may_fail=True,
             )
-        return {result.unique_id: result.compiled_code for result in results}
+        return (
+            {result.unique_id: result.compiled_code for result in results if result.status == "success"},
+            {result.unique_id: result.message for result in results if result.status == "error"},
+        )
 
     def test(
         self,

@@ -40,7 +40,7 @@ import duckdb, pyarrow
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from orchestration.delivery.destinations.base import Capabilities, Destination, Mode, Receipt
+from orchestration.destinations.base import Capabilities, Destination, Mode, Receipt
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order
 from orchestration.delivery.planning.content import acknowledged_layers

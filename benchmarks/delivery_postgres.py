@@ -81,8 +81,8 @@ OURS = """
 from contextlib import contextmanager
 from pathlib import Path
 import adbc_driver_postgresql.dbapi, duckdb, pyarrow.parquet, sqlalchemy
-from orchestration.delivery.destinations.base import Mode
-from orchestration.delivery.destinations.postgres import PostgresDestination
+from orchestration.destinations.base import Mode
+from orchestration.destinations.postgres import PostgresDestination
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order
 from orchestration.state.store import StateStore

@@ -23,12 +23,12 @@ from urllib.parse import quote
 
 import duckdb
 
-from orchestration.delivery.destinations.base import Mode
-from orchestration.delivery.destinations.batches import Rate
-from orchestration.delivery.destinations.braze import BrazeDestination
-from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order
+from orchestration.destinations.base import Mode
+from orchestration.destinations.batches import Rate
+from orchestration.destinations.braze import BrazeDestination
+from orchestration.destinations.registry import destination_types
 from orchestration.state.store import StateStore
 from tests.doubles.braze import API_KEY
 from tests.doubles.hubspot import TOKEN

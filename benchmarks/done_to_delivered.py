@@ -22,11 +22,11 @@ from watchfiles import watch
 
 from orchestration.areas import Area
 from orchestration.contracts.load import load_contracts
+from orchestration.core.settings import Settings
 from orchestration.demo.destinations import demo_destinations
 from orchestration.demo.generate import generate_feed
+from orchestration.graph.instance import open_instance
 from orchestration.ingestion.landing import land
-from orchestration.operations.instance import open_instance
-from orchestration.settings import Settings
 
 EMPTY_ASSET = """
 import dagster as dg

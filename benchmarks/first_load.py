@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 from benchmarks.graph_load import generate_company
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 
 LOAD = """
 import sys, time
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 began = time.perf_counter()
-from orchestration.project import load_project
+from orchestration.project.loading import load_project
 load_project(Settings.load(project_dir=sys.argv[1], data_dir=sys.argv[2]))
 print(time.perf_counter() - began)
 """

@@ -21,11 +21,11 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
-from orchestration.lineage import Lineage, Table
-from orchestration.partitions import Grain, Partitioning
-from orchestration.quality.gate import Gate
-from orchestration.quality.on_record import OnRecord
-from orchestration.quality.sent_rows import sent_content
+from orchestration.core.lineage import Lineage, Table
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.gate.gate import Gate
+from orchestration.gate.on_record import OnRecord
+from orchestration.gate.sent_rows import sent_content
 from orchestration.state import schema
 from orchestration.state.store import StateStore
 

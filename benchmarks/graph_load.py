@@ -95,10 +95,10 @@ sluice:
 
 OURS = """
 import sys, time
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 settings = Settings.load(project_dir=sys.argv[1], data_dir=sys.argv[2])
 began = time.perf_counter()
-from orchestration.definitions import build_definitions
+from orchestration.graph.building import build_definitions
 repository = build_definitions(settings).get_repository_def()
 count = len(repository.asset_graph.get_all_asset_keys())
 print(time.perf_counter() - began, count, len(repository.asset_graph.asset_check_keys))

@@ -23,17 +23,17 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.contracts.reading import Compression
-from orchestration.definitions import build_definitions
-from orchestration.delivery.showing import DELIVERY_CHECK, GATE_CHECK
-from orchestration.deployment import Deployment
-from orchestration.headless import Event, Finished, run_everything
+from orchestration.core.partitions import SNAPSHOT_PARTITION
+from orchestration.core.settings import Settings
+from orchestration.graph.building import build_definitions
+from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
+from orchestration.graph.headless import Event, Finished, run_everything
+from orchestration.graph.instance import open_instance
 from orchestration.ingestion.landing import land
 from orchestration.operations.due import Held
-from orchestration.operations.instance import open_instance
 from orchestration.operations.status import Row, status
-from orchestration.partitions import SNAPSHOT_PARTITION
-from orchestration.project import Project, load_project
-from orchestration.settings import Settings
+from orchestration.project.loading import Project, load_project
+from orchestration.state.deployment import Deployment
 from orchestration.state.moments import now
 
 BAKERY = Path(__file__).parent / "companies" / "bakery"

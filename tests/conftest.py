@@ -17,8 +17,8 @@ import pytest
 from dbt_common.tests import enable_test_caching
 from psycopg import sql
 
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, NO_WAIT, Company, runs
 
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.

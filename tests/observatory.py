@@ -10,8 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY, NO_WAIT, Company
 
 OBSERVATORY = BAKERY.parent / "observatory"

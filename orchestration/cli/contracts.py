@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.main import Project, err, out, settings_of, usage_errors
-from orchestration.problems import ProjectError
+from orchestration.core.problems import ProjectError
 
 app = typer.Typer(help="Draft a contract, compare it with another version, generate what comes from it.")
 
@@ -52,8 +52,8 @@ def new(
 ) -> None:
     """Draft a contract from sample files."""
     with settings_of(project, None) as settings, usage_errors():
-        from orchestration.contracts.draft import draft
-        from orchestration.contracts.draft_text import contract_text
+        from orchestration.drafting.contract import draft
+        from orchestration.drafting.text import contract_text
 
         made = draft(files, source)
         path = output or settings.project_dir / "contracts" / f"{made.placed.source}.odcs.yaml"

@@ -36,7 +36,7 @@ def plan(
     with at_work(project, data) as work:
         from orchestration.cli.delivery_tables import show_plan
         from orchestration.delivery.preview import preview
-        from orchestration.quality.gate import Gate
+        from orchestration.gate.gate import Gate
 
         target = work.target(export)
         key = work.partition(target, partition)
@@ -61,7 +61,7 @@ def approve(
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.gates import whoever_asks
         from orchestration.cli.running import show_finished
-        from orchestration.headless import approve_and_send
+        from orchestration.graph.headless import approve_and_send
 
         found, _ = work.delivery(delivery)
         sent = approve_and_send(
@@ -88,7 +88,7 @@ def reject(
     """Let a held delivery never go: nothing of its partition is sent until the data are others."""
     with at_work(project, data) as work:
         from orchestration.cli.gates import whoever_asks
-        from orchestration.operations.deciding import reject as decide
+        from orchestration.graph.deciding import reject as decide
 
         found, target = work.delivery(delivery)
         decided = decide(work.deployment, work.instance, target, found, by or whoever_asks(), reason)
@@ -167,7 +167,7 @@ def resync(
     """
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.running import show_finished
-        from orchestration.headless import resync as send_again
+        from orchestration.graph.headless import resync as send_again
 
         target = work.target(export)
         key = work.partition(target, partition)
@@ -194,7 +194,7 @@ def redeliver(
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.gates import whoever_asks
         from orchestration.delivery.travel import parse_moment
-        from orchestration.operations.redelivering import redeliver_and_show
+        from orchestration.graph.redelivering import redeliver_and_show
 
         target = work.target(export)
         key = work.partition(target, partition)
@@ -258,7 +258,7 @@ def forget(
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.delivery_tables import pairs, table
         from orchestration.cli.gates import whoever_asks
-        from orchestration.operations.erasing import forget_everywhere
+        from orchestration.graph.erasing import forget_everywhere
 
         if not reason.strip():
             raise ValueError("an erasure needs a reason: --reason says which request it answers")
@@ -305,8 +305,8 @@ def reconcile(
     """
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.running import show_finished
-        from orchestration.delivery.reconciled import readable
-        from orchestration.headless import reconcile_alone
+        from orchestration.graph.headless import reconcile_alone
+        from orchestration.graph.reconciled import readable
 
         target = work.target(export)
         if not readable(target):
@@ -321,7 +321,7 @@ def reconcile(
 
 
 def _show_outcome(outcome: "Outcome") -> None:
-    from orchestration.delivery.showing import said_of
+    from orchestration.graph.deliveries_shown import said_of
 
     out.print(f"{_named(outcome.delivery)}: {said_of(outcome)}", soft_wrap=True, markup=False)
     if outcome.refused:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.preview import Preview
-from orchestration.shown_text import CLASSIFIED
 from orchestration.state.records import Delivery, DeliveryStatus, RefusedKey
 
 _STYLES = {

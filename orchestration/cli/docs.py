@@ -12,8 +12,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from orchestration.core.settings import Settings
 from orchestration.quality.data_docs.site import SITE_FOLDER, build_data_docs, shows_newest
-from orchestration.settings import Settings
 from orchestration.warehouse.engine import Warehouse
 
 _LOOPBACK = "127.0.0.1"

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from orchestration.cli.main import DataDir, Project, err, out, settings_of, usage_errors
 from orchestration.cli.main import app as main_app
-from orchestration.problems import ProjectError, did_you_mean
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.core.problems import ProjectError, did_you_mean
+from orchestration.core.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
     from orchestration.delivery.export_files.exported_model import ExportedModel
@@ -41,8 +41,8 @@ def new(
 ) -> None:
     """Draft exports/MODEL.yml from the dbt model."""
     with settings_of(project, data) as settings, usage_errors():
-        from orchestration.delivery.export_files.draft import DraftRequest, draft_export
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
+        from orchestration.drafting.export import DraftRequest, draft_export
 
         folder = settings.project_dir / FOLDER
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
@@ -77,8 +77,8 @@ def _options(said: list[str]) -> dict[str, Any]:
 
 
 def _model(settings: Settings, name: str) -> "ExportedModel":
-    from orchestration.export_models import ExportModels
-    from orchestration.graph_rules import EXPORT_PREFIX
+    from orchestration.project.export_models import ExportModels
+    from orchestration.project.graph_rules import EXPORT_PREFIX
     from orchestration.transformation.manifest import load_manifest
 
     manifest = load_manifest(settings)

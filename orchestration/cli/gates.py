@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 
 from orchestration.cli.running import partition_option
-from orchestration.operations.releasing import moment_until
-from orchestration.partitions import UNPARTITIONED, Grain, place
-from orchestration.problems import did_you_mean
-from orchestration.project import Project
-from orchestration.quality.gate import Finding, GateReport, Verdict
+from orchestration.core.partitions import UNPARTITIONED, Grain, place
+from orchestration.core.problems import did_you_mean
+from orchestration.gate.gate import Finding, GateReport, Verdict
+from orchestration.graph.releasing import moment_until
+from orchestration.project.loading import Project
 from orchestration.state.records import Release
 
 _STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from orchestration.contracts.drops import DropTemplate
 from orchestration.contracts.model import SourceContract
+from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain
+from orchestration.core.problems import did_you_mean
 from orchestration.ingestion.landing import place_files
-from orchestration.partitions import SNAPSHOT_PARTITION, Grain
-from orchestration.problems import did_you_mean
 
 _PARTS = {
     Grain.HOURLY: "hour", Grain.DAILY: "day", Grain.WEEKLY: "week", Grain.MONTHLY: "month",

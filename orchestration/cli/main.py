@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestration.problems import ProjectChanged, ProjectError
-from orchestration.settings import Settings, SettingsError
+from orchestration.core.problems import ProjectChanged, ProjectError
+from orchestration.core.settings import Settings, SettingsError
 from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
 app = typer.Typer(
@@ -79,8 +79,8 @@ def _print_json(data: object) -> None:
 def check(project: Project = None, data: DataDir = None) -> None:
     """Check all four folders, the rules of the graph, and what holds for a time only."""
     with settings_of(project, data) as settings:
-        from orchestration.definitions import build_definitions
-        from orchestration.project import expired_in, load_project
+        from orchestration.graph.building import build_definitions
+        from orchestration.project.loading import expired_in, load_project
 
         loaded = load_project(settings)
         build_definitions(settings, loaded).get_repository_def()
@@ -107,8 +107,8 @@ def land(
     with settings_of(project, data) as settings:
         from orchestration.cli.landing import files_to_land
         from orchestration.contracts.load import load_contracts
-        from orchestration.deployment import Deployment
         from orchestration.ingestion.landing import land as land_files
+        from orchestration.state.deployment import Deployment
 
         contracts, problems = load_contracts(settings.project_dir)
         if problems:
@@ -155,9 +155,9 @@ def status(
     with settings_of(project, data) as settings:
         from orchestration.cli.story import show_trouble, skipped_lines
         from orchestration.cli.tables import status_as_data, status_tables
-        from orchestration.deployment import Deployment
         from orchestration.operations.status import status as status_of
-        from orchestration.project import load_project
+        from orchestration.project.loading import load_project
+        from orchestration.state.deployment import Deployment
 
         rows = status_of(Deployment(settings), load_project(settings))
     if as_json:
@@ -194,9 +194,9 @@ def gate(
     """
     with settings_of(project, data) as settings, usage_errors():
         from orchestration.cli.gates import export_and_day, gate_as_data, show_gate
-        from orchestration.deployment import Deployment
-        from orchestration.operations.releasing import gate_report
-        from orchestration.project import load_project
+        from orchestration.graph.releasing import gate_report
+        from orchestration.project.loading import load_project
+        from orchestration.state.deployment import Deployment
 
         loaded = load_project(settings)
         key = export_and_day(loaded, export, partition)
@@ -229,11 +229,11 @@ def release(
     """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
     with settings_of(project, data) as settings, usage_errors():
         from orchestration.cli.gates import export_and_day, parse_until, show_release, whoever_asks
-        from orchestration.deployment import Deployment
-        from orchestration.operations.instance import open_instance
-        from orchestration.operations.releasing import Request
-        from orchestration.operations.releasing import release as record_release
-        from orchestration.project import load_project
+        from orchestration.graph.instance import open_instance
+        from orchestration.graph.releasing import Request
+        from orchestration.graph.releasing import release as record_release
+        from orchestration.project.loading import load_project
+        from orchestration.state.deployment import Deployment
 
         loaded = load_project(settings)
         key = export_and_day(loaded, export, partition)

@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestration.cli.main import DataDir, Project, app, out, settings_of, usage_errors
-from orchestration.problems import ProjectError, did_you_mean
-from orchestration.settings import Settings
+from orchestration.core.problems import ProjectError, did_you_mean
+from orchestration.core.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.contracts.model import SourceContract
-    from orchestration.deployment import Deployment
+    from orchestration.state.deployment import Deployment
 
 Source = Annotated[str, typer.Argument(help="The source's name, as its contract says.")]
 Partition = Annotated[
@@ -37,7 +37,7 @@ def quarantine(
 ) -> None:
     """Show the rows of a source that break its contract: file, line, column, rule and text."""
     with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
-        from orchestration.ingestion.mending import export_quarantined
+        from orchestration.operations.mending import export_quarantined
 
         if export is not None:
             written = export_quarantined(deployment, contract, _key(contract, partition), export)
@@ -60,7 +60,7 @@ def replay(
 ) -> None:
     """Put mended rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
     with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
-        from orchestration.ingestion import mending
+        from orchestration.operations import mending
 
         drop = mending.replay(deployment, contract, _key(contract, partition), file)
         _registered(drop.key)
@@ -76,7 +76,7 @@ def restore(
 ) -> None:
     """Take a partition back to an earlier drop of it, from the originals."""
     with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
-        from orchestration.ingestion import mending
+        from orchestration.operations import mending
 
         _registered(mending.restore(deployment, contract, _key(contract, partition), drop).key)
 
@@ -84,7 +84,7 @@ def restore(
 @contextmanager
 def _source(settings: Settings, source: str) -> Generator[tuple["Deployment", "SourceContract"]]:
     from orchestration.contracts.load import load_contracts
-    from orchestration.deployment import Deployment
+    from orchestration.state.deployment import Deployment
 
     contracts, problems = load_contracts(settings.project_dir)
     if problems:
@@ -96,7 +96,7 @@ def _source(settings: Settings, source: str) -> Generator[tuple["Deployment", "S
 
 
 def _key(contract: "SourceContract", partition: str) -> str:
-    from orchestration.partitions import SNAPSHOT_PARTITION
+    from orchestration.core.partitions import SNAPSHOT_PARTITION
 
     if not contract.partitioning.partitioned:
         if partition not in ("", SNAPSHOT_PARTITION):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli.main import DataDir, DemoDestinations, Project, app, out, settings_of, usage_errors
-from orchestration.partitions import place
+from orchestration.core.partitions import place
 
 if TYPE_CHECKING:
-    from orchestration.headless import JudgedCheck
+    from orchestration.graph.headless import JudgedCheck
 
 First = Annotated[str, typer.Option("--from", help="The first partition, as 2022-10-03.")]
 Last = Annotated[str, typer.Option("--to", help="The last partition; --from alone is one.")]
@@ -70,11 +70,11 @@ def judge(
     Ends with code 1 if a check that blocks says no, or something could not be judged.
     """
     with settings_of(project, data) as settings, usage_errors():
-        from orchestration.deployment import Deployment
-        from orchestration.headless import judge as judge_now
-        from orchestration.operations.instance import open_instance
+        from orchestration.graph.headless import judge as judge_now
+        from orchestration.graph.instance import open_instance
         from orchestration.operations.status import Standing, status
-        from orchestration.project import load_project
+        from orchestration.project.loading import load_project
+        from orchestration.state.deployment import Deployment
 
         loaded, deployment = load_project(settings), Deployment(settings)
         with open_instance(settings) as instance:
@@ -116,10 +116,10 @@ def outdated(project: Project = None, data: DataDir = None) -> None:
     Ends with code 1 if there is any.
     """
     with settings_of(project, data) as settings:
-        from orchestration.deployment import Deployment
         from orchestration.operations.rebuilding import NOTHING_OUTDATED, built_without, span_of
         from orchestration.operations.rebuilding import outdated as outdated_of
-        from orchestration.project import load_project
+        from orchestration.project.loading import load_project
+        from orchestration.state.deployment import Deployment
 
         loaded, deployment = load_project(settings), Deployment(settings)
         found = outdated_of(deployment, loaded)

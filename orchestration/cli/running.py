@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestration.cli.story import show_trouble, skipped_lines
-from orchestration.partitions import Grain, Partitioning
-from orchestration.settings import Settings
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.headless import Finished
+    from orchestration.graph.headless import Finished
     from orchestration.operations.rebuilding import Wanted
 
 
@@ -28,11 +28,11 @@ def run_and_show(
 
 def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bool:
     """Run everything that is due in a deployment whose destinations stand."""
-    from orchestration.deployment import Deployment
-    from orchestration.headless import Complaint, Finished, Note, Started, run_everything
-    from orchestration.operations.instance import open_instance
+    from orchestration.graph.headless import Complaint, Finished, Note, Started, run_everything
+    from orchestration.graph.instance import open_instance
     from orchestration.operations.status import status
-    from orchestration.project import load_project
+    from orchestration.project.loading import load_project
+    from orchestration.state.deployment import Deployment
 
     project = load_project(settings)
     deployment = Deployment(settings)
@@ -107,16 +107,16 @@ def rerun_and_show(
         ValueError: what is to be built anew is not there.
     """
     from orchestration.demo.destinations import demo_destinations
-    from orchestration.deployment import Deployment
-    from orchestration.headless import carry_out
-    from orchestration.operations.instance import open_instance
+    from orchestration.graph.headless import carry_out
+    from orchestration.graph.instance import open_instance
     from orchestration.operations.rebuilding import (
         NOTHING_OUTDATED,
         left_out,
         rebuild_wanted,
         said_beforehand,
     )
-    from orchestration.project import load_project
+    from orchestration.project.loading import load_project
+    from orchestration.state.deployment import Deployment
 
     project = load_project(settings)
     destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)

@@ -9,7 +9,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.core.settings import REPOSITORY, Settings
 
 _GRACE_SECONDS = 30
 
@@ -17,9 +17,9 @@ _GRACE_SECONDS = 30
 def serve(settings: Settings, port: int, with_demo_destinations: bool, out: Console) -> int:
     """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
     from orchestration.demo.destinations import demo_destinations
-    from orchestration.operations.crashes import bury_dead_runs
-    from orchestration.operations.instance import open_instance
-    from orchestration.project import load_project
+    from orchestration.graph.crashes import bury_dead_runs
+    from orchestration.graph.instance import open_instance
+    from orchestration.project.loading import load_project
 
     load_project(settings)  # a broken project is told here, not in a web page
     with open_instance(settings) as instance:

@@ -13,11 +13,10 @@ import typer
 from orchestration.cli.main import err, out, settings_of, usage_errors
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from orchestration.delivery.deliver import Target
-    from orchestration.deployment import Deployment
-    from orchestration.project import Project
+    from orchestration.graph.instance import Instance
+    from orchestration.project.loading import Project
+    from orchestration.state.deployment import Deployment
     from orchestration.state.records import Delivery
 
 
@@ -31,14 +30,14 @@ class Work:
     @cached_property
     def project(self) -> "Project":
         """The project directory, checked."""
-        from orchestration.project import load_project
+        from orchestration.project.loading import load_project
 
         return load_project(self.deployment.settings)
 
     @cached_property
-    def instance(self) -> "dg.DagsterInstance":
+    def instance(self) -> "Instance":
         """Dagster's instance, open until the command ends."""
-        from orchestration.operations.instance import open_instance
+        from orchestration.graph.instance import open_instance
 
         return self.stack.enter_context(open_instance(self.deployment.settings))
 
@@ -83,7 +82,7 @@ class Work:
     def run(self, target: "Target", key: str, kind: str = "") -> bool:
         """Run the asset of an export for a partition, and show it; return whether it went through."""
         from orchestration.cli.running import show_finished
-        from orchestration.headless import deliver_alone
+        from orchestration.graph.headless import deliver_alone
 
         done = deliver_alone(self.deployment, self.project, self.instance, target, key, kind)
         show_finished(done, out)
@@ -97,7 +96,7 @@ def at_work(project: Path | None, data: Path | None, with_demo_destinations: boo
         from orchestration.delivery.deliver import NotConfigured
         from orchestration.delivery.order import DeliveryError, DeliveryHeld, DeliveryRejected
         from orchestration.demo.destinations import demo_destinations
-        from orchestration.deployment import Deployment
+        from orchestration.state.deployment import Deployment
 
         destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
         with destinations as equipped, ExitStack() as stack:

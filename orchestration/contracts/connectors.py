@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orchestration.problems import Problem
-from orchestration.yaml_files import Location, read_yaml
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import Location, read_yaml
 
 STAGING = "staging"
 # Without a file there is the staging area alone, on any storage that we know.

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
-from orchestration.partitions import Grain, Partitioning, floor
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile
+from orchestration.core.partitions import Grain, Partitioning, floor
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile
 
 
 class CustomProperties:

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from orchestration.contracts.columns import Column, Masking
 from orchestration.contracts.model import SourceContract
-from orchestration.problems import Problem
-from orchestration.yaml_files import read_yaml
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import read_yaml
 
 SOURCES_FILE = "dbt_project/models/staging/_sources.yml"
 COMMAND = "sluice contract sources"

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from orchestration.contracts.changes import Change, Weight, changes_between
 from orchestration.contracts.load import CONNECTORS_FILE, SUFFIXES, load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.problems import Problem, ProjectError
+from orchestration.core.problems import Problem, ProjectError
 
 _DEFAULT_REFS = ("origin/main", "main", "HEAD")
 _FOLDER = "contracts"

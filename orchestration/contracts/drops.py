@@ -11,7 +11,7 @@ from datetime import MAXYEAR, UTC, date, datetime, time
 from enum import StrEnum
 from functools import cached_property
 
-from orchestration.partitions import KEY_FORMATS, SNAPSHOT_PARTITION, Grain, Partitioning, floor
+from orchestration.core.partitions import KEY_FORMATS, SNAPSHOT_PARTITION, Grain, Partitioning, floor
 
 # {field}: (strftime format, pattern)
 _TIME_FIELDS = {

@@ -17,9 +17,9 @@ from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
 from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
 from orchestration.contracts.types import Kind, kind_of
-from orchestration.partitions import KEY_FORMATS, Grain, Partitioning
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile, yaml_folder
+from orchestration.core.partitions import KEY_FORMATS, Grain, Partitioning
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".odcs.yaml", ".odcs.yml")
 CONNECTORS_FILE = "connectors.yml"

@@ -10,10 +10,10 @@ from orchestration.contracts.columns import Column, Masking
 from orchestration.contracts.drops import Completion, DropTemplate
 from orchestration.contracts.reading import ReadOptions
 from orchestration.contracts.shape import ShapePolicies
-from orchestration.freshness import DAY, overdue_after
-from orchestration.partitions import Grain, Partitioning
-from orchestration.shown_text import Near
-from orchestration.yaml_files import YamlFile
+from orchestration.core.freshness import DAY, overdue_after
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.shown_text import Near
+from orchestration.core.yaml_files import YamlFile
 
 # The check on a raw table that says its drop was as agreed.
 CONTRACT_CHECK = "contract"

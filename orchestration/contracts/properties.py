@@ -10,8 +10,8 @@ from orchestration.contracts.dates import UnknownDateFormat, strptime_format
 from orchestration.contracts.rules import RulesOf
 from orchestration.contracts.servers import server_properties
 from orchestration.contracts.types import KNOWN, Kind, base_of, kind_of, type_problem
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile
 
 COLUMN_PROPERTIES = (
     "aliases", "nullWords", "decimalSeparator", "thousandsSeparator", "currency", "trueWords",

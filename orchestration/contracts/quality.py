@@ -7,8 +7,8 @@ need SQL, history or another table; those are the suite's and dbt's.
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.problems import Problem
-from orchestration.yaml_files import YamlFile
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import YamlFile
 
 Location = tuple[str | int, ...]
 

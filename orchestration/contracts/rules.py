@@ -12,8 +12,8 @@ from orchestration.contracts.columns import ValueRules
 from orchestration.contracts.patterns import pattern_problem
 from orchestration.contracts.quality import valid_values
 from orchestration.contracts.types import Kind, kind_of, value_of
-from orchestration.problems import Problem
-from orchestration.yaml_files import YamlFile
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import YamlFile
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _LENGTHS = ("minLength", "maxLength")

@@ -7,8 +7,8 @@ from typing import Any
 from orchestration.contracts.custom import CustomProperties
 from orchestration.contracts.drops import CompleteOn, Completion, DropTemplate, default_completion
 from orchestration.contracts.reading import Compression, Format, ReadOptions, compression_of
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile
 
 AT = ("servers", 0)
 # How values are written, for all columns that do not say it themselves.

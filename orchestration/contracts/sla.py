@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from orchestration.freshness import USUAL_FREQUENCY, DurationError, duration
-from orchestration.partitions import Grain
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile
+from orchestration.core.freshness import USUAL_FREQUENCY, DurationError, duration
+from orchestration.core.partitions import Grain
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile
 
 # What freshness is made of; ODCS has a short and a long name for each, in whatever case. `maxAge` is ours:
 # the standard leaves the names of properties open, and has none for what holds.

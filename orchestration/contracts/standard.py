@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import YamlFile
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import YamlFile
 
 
 def against_standard(file: YamlFile, problems: list[Problem]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.identity import MadeBy
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Layer, ShardGone, layers_of
 from orchestration.delivery.planning.difference import Asked
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
 

@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode
-from orchestration.delivery.destinations.registry import build
+from orchestration.compute.sql import quoted
+from orchestration.core.lineage import Table
+from orchestration.core.partitions import place
+from orchestration.core.settings import Settings
+from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
 from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.engine import DeliveryEngine
@@ -21,15 +24,12 @@ from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.identity import MadeBy, place_of, stated
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
 from orchestration.delivery.planning.limits import Between, Limits
-from orchestration.deployment import Deployment
-from orchestration.lineage import Table
-from orchestration.partitions import place
-from orchestration.project_identity import ProjectIdentity
-from orchestration.quality.gate import Gate, GateClosed, GateReport
-from orchestration.settings import Settings
-from orchestration.shown_text import NOTHING_CLASSIFIED, Near
+from orchestration.destinations.base import DeliveryError, Destination, Mode
+from orchestration.destinations.registry import build
+from orchestration.gate.gate import Gate, GateClosed, GateReport
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, Hold
-from orchestration.warehouse.engine import quoted
+from orchestration.transformation.identity import ProjectIdentity
 from orchestration.warehouse.slices import partition_bounds, partition_condition
 
 if TYPE_CHECKING:

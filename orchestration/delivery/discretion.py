@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import (
+from orchestration.core.shown_text import Near, showing_errors, shown, shown_code
+from orchestration.destinations.base import (
     DeliveryError,
     Destination,
     Journal,
@@ -19,7 +20,6 @@ from orchestration.delivery.destinations.base import (
     Scope,
     Shard,
 )
-from orchestration.shown_text import Near, showing_errors, shown, shown_code
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -5,9 +5,9 @@ Belongs here: that. Does not belong here: what an export file says of empty part
 
 from typing import TYPE_CHECKING
 
+from orchestration.compute.sql import literal
 from orchestration.contracts.model import quarantine_of
-from orchestration.lineage import Lineage, Table
-from orchestration.warehouse.engine import literal
+from orchestration.core.lineage import Lineage, Table
 from orchestration.warehouse.slices import partition_rows
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestration.delivery.comparing import comparison, newer_partition, rejected_already
-from orchestration.delivery.destinations.base import DeliveryError, Destination, Mode, Receipt
 from orchestration.delivery.identity import MadeBy, free_id, place_of
 from orchestration.delivery.journal import StoreJournal
 from orchestration.delivery.order import (
@@ -25,6 +24,7 @@ from orchestration.delivery.order import (
 from orchestration.delivery.planning.content import ShardGone
 from orchestration.delivery.planning.difference import Difference, find_difference
 from orchestration.delivery.settling import compact, settle_refusals
+from orchestration.destinations.base import DeliveryError, Destination, Mode, Receipt
 from orchestration.state.leases import Lease, LeaseTimeout
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import ROW
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import shard_fields
 from orchestration.delivery.planning.difference import key_text
-from orchestration.delivery.preview import PREVIEWS, scratch
+from orchestration.delivery.preview import PREVIEWS
+from orchestration.destinations.base import ROW
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,7 +85,7 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
     with engine.alone() as lease:
         for order in orders:
             engine.end_under_way(order, lease)
-        with scratch() as connection:
+        with open_engine() as connection:
             shards = list(_shards(store, export, folder))
             keys = _keys(connection, shards, key, request.values)
             found: int | None = 0

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import Destination
 from orchestration.delivery.order import Opened, Order
 from orchestration.delivery.planning.difference import fields_of
 from orchestration.delivery.planning.limits import Limits
+from orchestration.destinations.base import Destination
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from orchestration.delivery.destinations.base import Refused
+from orchestration.destinations.base import Refused
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
 

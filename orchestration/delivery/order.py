@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode, Receipt, Refused, Scope, Shard
+from orchestration.core.partitions import as_option, place
 from orchestration.delivery.planning.difference import Difference
 from orchestration.delivery.planning.limits import Limits
-from orchestration.partitions import as_option, place
+from orchestration.destinations.base import DeliveryError, Mode, Receipt, Refused, Scope, Shard
 from orchestration.state.records import Delivery, DeliveryKind
 
 if TYPE_CHECKING:

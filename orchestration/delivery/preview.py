@@ -3,18 +3,19 @@
 Belongs here: reading plans. Does not belong here: deciding on one, tables on a terminal.
 """
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.engine import open_engine
+from orchestration.compute.row_hash import fields_of, value_hash
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.comparing import comparison, newer_partition, rejected_already
 from orchestration.delivery.deliver import Target, is_todays, made_by, order_of, source_of
-from orchestration.delivery.destinations.base import CHANGE, Change, Mode
-from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.identity import MadeBy, free_id
@@ -27,13 +28,12 @@ from orchestration.delivery.planning.content import (
     shard_fields,
 )
 from orchestration.delivery.planning.difference import Difference, find_difference
-from orchestration.deployment import Deployment
-from orchestration.quality.gate import Gate, GateReport
-from orchestration.shown_text import CLASSIFIED
+from orchestration.destinations.base import CHANGE, Change, Mode
+from orchestration.destinations.registry import destination_types
+from orchestration.gate.gate import Gate, GateReport
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal, quoted
-from orchestration.warehouse.row_hash import fields_of, value_hash
 
 if TYPE_CHECKING:
     import duckdb
@@ -207,7 +207,7 @@ def preview_recorded(
     """Return what a plan on record does, beside what the destination holds without it."""
     shown = _Shown({})
     if delivery.shard_rows or delivery.whole:
-        with scratch() as connection:
+        with open_engine() as connection:
             shown = _shown_of_shard(connection, store, order, delivery, hidden)
     return Preview(
         export=delivery.export,
@@ -224,16 +224,6 @@ def preview_recorded(
         gate=report,
         delivery=delivery,
     )
-
-
-@contextmanager
-def scratch() -> Generator["duckdb.DuckDBPyConnection"]:
-    """Yield a connection in memory, for shards alone; it needs no warehouse, and locks nobody out."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection
 
 
 def _shown_of_shard(

@@ -10,15 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import Mode
+from orchestration.compute.engine import open_engine
+from orchestration.compute.row_hash import content_digest, fields_of
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, columns_as, layers_of, shard_fields
-from orchestration.delivery.preview import PREVIEWS, scratch
-from orchestration.shown_text import CLASSIFIED
+from orchestration.delivery.preview import PREVIEWS
+from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryStatus
-from orchestration.warehouse.engine import literal, quoted
-from orchestration.warehouse.row_hash import content_digest, fields_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -101,7 +102,7 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
             return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
         folder = engine.folder / PREVIEWS
         folder.mkdir(parents=True, exist_ok=True)
-        with scratch() as connection, TemporaryDirectory(dir=folder) as temporary:
+        with open_engine() as connection, TemporaryDirectory(dir=folder) as temporary:
             connection.execute(
                 f"set memory_limit = '{_MEMORY_LIMIT}'; set temp_directory = {literal(temporary)}"
             )

@@ -4,13 +4,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestration.delivery.destinations.base import ROW, ROW_HASH, TECHNICAL_COLUMNS, Refused
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import literal
 from orchestration.delivery.planning.compaction import worth_compacting, write_base
 from orchestration.delivery.planning.content import layers_of
 from orchestration.delivery.planning.difference import key_text
+from orchestration.destinations.base import ROW, ROW_HASH, TECHNICAL_COLUMNS, Refused
 from orchestration.state.records import Base, Delivery, RefusedKey
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal
 
 _LONGEST_WAIT = timedelta(days=1)
 _MEMORY_LIMIT = "1GB"
@@ -70,11 +71,10 @@ def _keys_of(
     """Return {row: (key, hash)} of the refused rows, and of rows whose keys were refused before."""
     if not delivery.shard_rows:
         return {}
-    import duckdb
 
     wanted = ", ".join(map(str, rows)) or "-1"
     keys = ", ".join(literal(text) for text in known) or "''"
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         found = connection.execute(
             f"select {ROW}, {key_text(key)} as key_text, cast({ROW_HASH} as varchar)"
             f" from read_parquet({literal(delivery.shard)}) where {ROW} in ({wanted}) or key_text in ({keys})"
@@ -106,12 +106,7 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
         )
         store.deliveries.set_base(base)
         return
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute(
-            f"set memory_limit = '{_MEMORY_LIMIT}'; set temp_directory = {literal(str(folder))}"
-        )
+    with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         described = connection.execute(
             f"describe select * from read_parquet({literal(newest.shard)})"
         ).fetchall()

@@ -11,17 +11,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.shown_text import showing_errors
 from orchestration.delivery.deliver import Target, destination_of, order_of
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order, Outcome
 from orchestration.delivery.planning.content import Content, acknowledged_layers, columns_as, shard_fields
-from orchestration.delivery.preview import PREVIEWS, scratch
-from orchestration.deployment import Deployment
-from orchestration.shown_text import showing_errors
+from orchestration.delivery.preview import PREVIEWS
+from orchestration.destinations.base import DeliveryError, Mode
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,7 +49,7 @@ def held_at(
 ) -> list[Held]:
     """Return what each scope held at a moment; scopes with nothing on record by then are left out."""
     found: list[Held] = []
-    with scratch() as connection:
+    with open_engine() as connection:
         for scope in scopes:
             newest = _newest(store, export, scope, moment)
             if newest is not None:
@@ -74,7 +75,7 @@ def write_held(
     form = {".parquet": "format parquet", ".csv": "format csv, header"}.get(file.suffix)
     if form is None:
         raise ValueError(f"--to {file}: expected a name that ends with .parquet or .csv")
-    with scratch() as connection, TemporaryDirectory(dir=file.absolute().parent) as folder:
+    with open_engine() as connection, TemporaryDirectory(dir=file.absolute().parent) as folder:
         written = 0
         for place, scope in enumerate(scopes):
             newest = _newest(store, export, scope, moment)
@@ -148,7 +149,7 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
     def opening() -> Generator[Opened]:
         folder = engine.folder / PREVIEWS
         folder.mkdir(parents=True, exist_ok=True)
-        with scratch() as connection, TemporaryDirectory(dir=folder) as temporary:
+        with open_engine() as connection, TemporaryDirectory(dir=folder) as temporary:
             # In a file of its own: the engine makes tables of the same names for what is held now.
             then = literal(str(Path(temporary) / "held.parquet"))
             content = _content(connection, engine.store, newest, order.key, moment)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 
 RETAILER_APP = "retailer_app"
 PARTNER_DROP = "partner_drop"

@@ -15,14 +15,14 @@ from urllib.request import url2pathname
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain
+from orchestration.core.settings import Settings
 from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
 from orchestration.demo.generate import Fault, generate_feed
-from orchestration.deployment import Deployment
 from orchestration.ingestion.landing import land
 from orchestration.operations.status import Standing, status
-from orchestration.partitions import SNAPSHOT_PARTITION, Grain
-from orchestration.project import Project, load_project
-from orchestration.settings import Settings
+from orchestration.project.loading import Project, load_project
+from orchestration.state.deployment import Deployment
 
 Run = Callable[[Settings, Console], bool]
 _STAMP = ".made-by-the-demo"

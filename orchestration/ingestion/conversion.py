@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.areas import Area
+from orchestration.compute.engine import open_engine
+from orchestration.compute.object_storage import object_storage
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.deployment import Deployment
+from orchestration.core.shown_text import showing_errors, shown
 from orchestration.ingestion.convert import (
     MEMORY_LIMIT,
     Converted,
@@ -31,10 +33,8 @@ from orchestration.ingestion.masking import prepare_masking
 from orchestration.ingestion.originals import MENDED
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.shape import Shape, shape_of
-from orchestration.shown_text import showing_errors, shown
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
-from orchestration.warehouse.engine import literal
-from orchestration.warehouse.object_storage import object_storage
 
 if TYPE_CHECKING:
     import duckdb
@@ -184,16 +184,10 @@ def _damage_told(contract: SourceContract, files: Sequence[PlainFile]) -> Genera
 
 @contextmanager
 def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duckdb.DuckDBPyConnection"]:
-    import duckdb
-
-    (scratch / "engine").mkdir(parents=True)
-    with duckdb.connect() as connection:
-        connection.execute("set autoinstall_known_extensions = false")
-        connection.execute("set autoload_known_extensions = false")
-        connection.execute("set TimeZone = 'UTC'")
+    spilled = scratch / "engine"
+    spilled.mkdir(parents=True)
+    with open_engine(memory_limit=MEMORY_LIMIT, spill_into=spilled) as connection:
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(f"set temp_directory = {literal(str(scratch / 'engine'))}")
         with object_storage(connection, [area], deployment.settings.storage_access):
             yield connection

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.shape import Policy
 from orchestration.ingestion.formats.base import TEXT, Reader
 from orchestration.ingestion.judgement import BREAKS, REPEATED_HEADER, Judgement
 from orchestration.ingestion.masking import REDACTED
 from orchestration.ingestion.refusal import DropRefused
-from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

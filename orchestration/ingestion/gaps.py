@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.contracts.model import SourceContract
-from orchestration.partitions import Grain
+from orchestration.core.partitions import Grain
 
 # Feasts and weekends make a few days in a row; a fortnight is a provider that has fallen silent.
 _LONGEST_GAP = 14

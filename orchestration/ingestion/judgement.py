@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
+from orchestration.core.partitions import Grain
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
 from orchestration.ingestion.shape import Shape
 from orchestration.ingestion.values import TypedValue, broken_rules, typed_value
-from orchestration.partitions import Grain
-from orchestration.warehouse.engine import literal, quoted
 
 BREAKS = "_breaks_contract"
 REPEATED_HEADER = "the header line once more"

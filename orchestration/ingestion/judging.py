@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.compute.row_hash import content_digest
+from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.partitions import SNAPSHOT_PARTITION
+from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
 from orchestration.ingestion.load import keep_drop
 from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
 from orchestration.ingestion.refusal import DropRefused
-from orchestration.partitions import SNAPSHOT_PARTITION
-from orchestration.scratch import scratch_directory
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Drop
-from orchestration.warehouse.engine import literal, quoted
-from orchestration.warehouse.row_hash import content_digest
 
 
 @dataclass(frozen=True)

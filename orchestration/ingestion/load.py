@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import Conversion, convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
@@ -26,7 +26,7 @@ from orchestration.ingestion.originals import drop_folder, keep_originals
 from orchestration.ingestion.raw_table import replace_partition, show_refused
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
-from orchestration.scratch import scratch_directory
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
+from orchestration.core.partitions import UNPARTITIONED
 from orchestration.ingestion.convert import MEMORY_LIMIT, QuarantinedRow
 from orchestration.ingestion.refusal import DropRefused
-from orchestration.partitions import UNPARTITIONED
 from orchestration.state.records import Drop
-from orchestration.warehouse.engine import literal, quoted, record_version
+from orchestration.warehouse.engine import record_version
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,15 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestration.compute.sql_types import without_names
 from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.contracts.shape import Policy
+from orchestration.core.problems import nearest
+from orchestration.core.shown_text import HIDDEN
 from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
 from orchestration.ingestion.refusal import DropRefused
-from orchestration.problems import nearest
-from orchestration.shown_text import HIDDEN
-from orchestration.warehouse.sql_types import without_names
 
 _TECHNICAL = re.compile(r"[^a-z0-9]+")
 # Formats whose rows name their values: there is no order, and a key may be left out where it is NULL.

@@ -8,8 +8,8 @@ counts where the value printed again is the text itself; only other texts are lo
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestration.compute.sql import literal
 from orchestration.contracts.columns import Column, ValueFormat
-from orchestration.warehouse.engine import literal
 
 _INTEGERS = (
     "TINYINT",

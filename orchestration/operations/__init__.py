@@ -1,4 +1,5 @@
-"""Running the whole: what is due, the sensors that ask, a run without a daemon, the status of all.
+"""Running the whole: what is due, what is wrong and what helps, the status of all; without Dagster.
 
-Belongs here: events and their consequences. Does not belong here: how a stage does its work.
+Belongs here: questions that look across stages, and their answers. Does not belong here: how a stage does its
+work, and acting on the answers (`graph`).
 """

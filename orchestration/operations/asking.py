@@ -5,12 +5,12 @@ Belongs here: names and their errors. Does not belong here: what is done with th
 
 from datetime import UTC, datetime
 
+from orchestration.core.lineage import Table
+from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning
+from orchestration.core.problems import did_you_mean
 from orchestration.delivery.deliver import Target
-from orchestration.deployment import Deployment
-from orchestration.lineage import Table
-from orchestration.partitions import UNPARTITIONED, Grain, Partitioning
-from orchestration.problems import did_you_mean
-from orchestration.project import Project
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery
 
 

@@ -8,10 +8,10 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
-from orchestration.deployment import Deployment
-from orchestration.lineage import Partition
+from orchestration.core.lineage import Partition
 from orchestration.operations.due import DueRun
-from orchestration.project import Project
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import CheckError
 
 

@@ -7,8 +7,8 @@ here: what is due because of it (`due`), how it is told (`status`).
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
-from orchestration.lineage import Lineage
-from orchestration.quality.on_record import OnRecord, Place
+from orchestration.core.lineage import Lineage
+from orchestration.gate.on_record import OnRecord, Place
 from orchestration.state.records import Build
 
 _Builds = Callable[[str], Mapping[str, Build]]

@@ -9,15 +9,15 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
+from orchestration.core.lineage import Partition
 from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target, is_todays
-from orchestration.deployment import Deployment
-from orchestration.lineage import Partition
 from orchestration.operations.asking import target_of
 from orchestration.operations.due import DueRun
 from orchestration.operations.records import Records
 from orchestration.operations.status import Standing, status
-from orchestration.project import Project
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 

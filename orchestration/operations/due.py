@@ -14,20 +14,18 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
-
+from orchestration.core.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
+from orchestration.core.partitions import Partitioning
 from orchestration.delivery.order import KIND_TAG
-from orchestration.deployment import Deployment
+from orchestration.gate.gate import GateReport, Verdict
 from orchestration.ingestion.staging import register_landed
-from orchestration.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
 from orchestration.operations.records import Records
-from orchestration.partitions import Partitioning
-from orchestration.project import Project
-from orchestration.quality.gate import GateReport, Verdict
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Hold, Release
 
-# Dagster's list of runs does not show tags with this prefix: 64 digits tell nobody anything.
-RUN_KEY_TAG = f"{HIDDEN_TAG_PREFIX}sluice_run_key"
+# Dagster's list of runs does not show tags that begin so: 64 digits tell nobody anything.
+RUN_KEY_TAG = ".dagster/sluice_run_key"
 # What older code wrote; its runs count as ever.
 OLD_RUN_KEY_TAG = "sluice/run_key"
 

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestration.deployment import Deployment
-from orchestration.lineage import Partition
+from orchestration.core.lineage import Partition
 from orchestration.operations.asking import key_expected, keys_between, table_of
 from orchestration.operations.due import DueRun
-from orchestration.project import Project
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 
 NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 

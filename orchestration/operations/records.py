@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 
+from orchestration.core.lineage import TablePartition
+from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
 from orchestration.delivery.comparing import at_destination
-from orchestration.deployment import Deployment
-from orchestration.lineage import TablePartition
+from orchestration.gate.ages import due_moments
+from orchestration.gate.gate import Gate, GateReport
+from orchestration.gate.on_record import OnRecord
 from orchestration.operations.corrections import Corrections
-from orchestration.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
-from orchestration.project import Project
-from orchestration.quality.ages import due_moments
-from orchestration.quality.gate import Gate, GateReport
-from orchestration.quality.on_record import OnRecord
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Delivery, Drop, Hold, Release
 
 _LENGTHS = {grain: place for place, grain in enumerate(Grain) if grain.timed}

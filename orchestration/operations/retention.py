@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
 from orchestration.ingestion.originals import drop_folder, original_paths
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
 
 

@@ -6,17 +6,17 @@ from datetime import UTC, date
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
+from orchestration.core.partitions import UNPARTITIONED
+from orchestration.core.settings import Settings
 from orchestration.delivery.comparing import still_to_plan
 from orchestration.delivery.deliver import Target, is_todays, made_by
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
-from orchestration.deployment import Deployment
+from orchestration.gate.gate import GateReport
 from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
-from orchestration.partitions import UNPARTITIONED
-from orchestration.project import Project
-from orchestration.quality.gate import GateReport
-from orchestration.settings import Settings
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
 
 

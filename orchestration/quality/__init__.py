@@ -1,5 +1,5 @@
-"""What must hold: suites of Great Expectations -> checks; and the gate, which asks for their evidence.
+"""What must hold: suites of Great Expectations judged, and what was judged, kept.
 
-Belongs here: judging tables, and deciding whether a partition may go on. Does not belong here: sending
-(`delivery`), or dbt's own tests (`transformation` runs them; their evidence counts here as any other).
+Belongs here: judging tables. Does not belong here: deciding whether a partition may go on (`gate`), or dbt's
+own tests (`transformation` runs them; their evidence counts as any other).
 """

@@ -15,14 +15,15 @@ from itertools import pairwise
 from string import Formatter
 from typing import Any, TypeGuard
 
+from orchestration.compute.engine import open_engine
+from orchestration.compute.select_only import NotASelect, written_problems
+from orchestration.compute.sql import literal
 from orchestration.quality.expectation_types import PARAMETER, QUERY_KWARGS
 from orchestration.quality.pushdown.literals import moment
 from orchestration.quality.pushdown.records import LIST_RULES
 from orchestration.quality.pushdown.regular_expressions import pattern_problem
 from orchestration.quality.pushdown.tables import TYPE_NAME
 from orchestration.quality.suites import Rule
-from orchestration.warehouse.engine import literal
-from orchestration.warehouse.select_only import NotASelect, written_problems
 
 # What Great Expectations' own conditions are: one comparison. Of a longer text it reads the first alone.
 _VALUE = r"[ \t!#-&(-~À-ÖØ-öø-ÿ]+"
@@ -288,7 +289,6 @@ def _queries(rule: Rule) -> Iterator[Futile]:
 
 @lru_cache(maxsize=1024)
 def _query_problem(text: str) -> str | None:
-    import duckdb
 
     try:
         fields = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
@@ -296,7 +296,7 @@ def _query_problem(text: str) -> str | None:
         return f"{error}; a brace is written twice"
     if others := [name for name in fields if name != "batch"]:
         return f"`{{{others[0]}}}` is no placeholder; there is {{batch}}, and a brace is written twice"
-    with duckdb.connect() as apart:
+    with open_engine() as apart:
         try:
             return next(written_problems(apart, text.format(batch="batch"), elsewhere=True), None)
         except NotASelect as problem:
@@ -308,8 +308,7 @@ def _refused(sql: str) -> str | None:
     """Return what the warehouse's engine says of a constant that it does not take."""
     import duckdb
 
-    with duckdb.connect() as apart:
-        apart.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
+    with open_engine() as apart:
         try:
             apart.execute(sql).fetchall()
         except duckdb.Error as error:

@@ -17,12 +17,12 @@ from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.core.settings import quiet_environment
 from orchestration.quality.pushdown.wording import share_of_rows
 from orchestration.quality.reading import Reading
 from orchestration.quality.rule_reads import wrong_reads
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import Rule
-from orchestration.settings import quiet_environment
 
 if TYPE_CHECKING:
     import duckdb

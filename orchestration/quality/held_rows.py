@@ -9,10 +9,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-import dagster as dg
-
-from orchestration.lineage import Table
-from orchestration.quality.sent_rows import sent_content
+from orchestration.core.lineage import Table
+from orchestration.gate.sent_rows import sent_content
 from orchestration.warehouse.engine import table_versions
 
 if TYPE_CHECKING:
@@ -20,6 +18,14 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
+
+
+class NotJudged(Exception):
+    """The rows could not be judged as they are; `again`: another try may do it."""
+
+    def __init__(self, what: str, *, again: bool) -> None:
+        super().__init__(what)
+        self.again = again
 
 
 class HeldRows:
@@ -32,7 +38,7 @@ class HeldRows:
         """Look up which version the table holds.
 
         Raises:
-            dagster.Failure: it holds nothing for the partition.
+            NotJudged: it holds nothing for the partition.
         """
         self._connection = connection
         self._table = table
@@ -40,8 +46,8 @@ class HeldRows:
         self.content = ""
         version = self._held()
         if version is None:
-            raise dg.Failure(
-                f"{table.relation} [{key}] holds nothing to judge; materialize it first", allow_retries=False
+            raise NotJudged(
+                f"{table.relation} [{key}] holds nothing to judge; materialize it first", again=False
             )
         self.version = version
 
@@ -50,7 +56,7 @@ class HeldRows:
         """One transaction in which the version is this one, to keep what is measured of it.
 
         Raises:
-            dagster.Failure: the table was rebuilt meanwhile.
+            NotJudged: the table was rebuilt meanwhile.
         """
         self._connection.execute("begin")
         try:
@@ -66,7 +72,7 @@ class HeldRows:
         """A transaction in which nothing can be changed; yield what begins it again after an error ended it.
 
         Raises:
-            dagster.Failure: the table was rebuilt meanwhile, or its rows changed.
+            NotJudged: the table was rebuilt meanwhile, or its rows changed.
         """
         try:
             self._begin_to_read()
@@ -111,10 +117,11 @@ class HeldRows:
         if self._held() != self.version:
             raise self._changed()
 
-    def _changed(self) -> dg.Failure:
-        return dg.Failure(
+    def _changed(self) -> NotJudged:
+        return NotJudged(
             f"{self._table.relation} [{self._key}] was rebuilt, or its rows changed, while its suite"
-            " judged it; rerun the check of this partition"
+            " judged it; rerun the check of this partition",
+            again=True,
         )
 
     def _held(self) -> str | None:

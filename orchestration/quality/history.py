@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from orchestration.lineage import Table
-from orchestration.partitions import Grain, Partitioning
+from orchestration.compute.sql import literal, literals, quoted, value_literal
+from orchestration.core.lineage import Table
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.shown_text import CLASSIFIED
 from orchestration.quality import results
 from orchestration.quality.parameters import (
     COLUMN_METRICS,
@@ -28,9 +30,8 @@ from orchestration.quality.parameters import (
     references,
 )
 from orchestration.quality.suites import CHECK_NAME
-from orchestration.shown_text import CLASSIFIED
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import literal, literals, quoted, table_versions, value_literal
+from orchestration.warehouse.engine import table_versions
 from orchestration.warehouse.slices import key_expression
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.sql import quoted
 from orchestration.quality.pushdown.compiling import PYTHON_TYPES, compile_rule
 from orchestration.quality.pushdown.steps import (
     NotCompiled,
@@ -23,7 +24,6 @@ from orchestration.quality.pushdown.table import Table, first_line, read_table
 from orchestration.quality.reading import Reading
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import Rule
-from orchestration.warehouse.engine import quoted
 
 if TYPE_CHECKING:
     import duckdb

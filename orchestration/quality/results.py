@@ -11,8 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.sql import literal, value_literal
 from orchestration.quality.rule_results import RuleResult
-from orchestration.warehouse.engine import literal, value_literal
 
 if TYPE_CHECKING:
     import duckdb

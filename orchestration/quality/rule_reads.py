@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.select_only import scans
+from orchestration.compute.sql import quoted
 from orchestration.quality.expectation_types import QUERY_KWARGS
 from orchestration.quality.suites import Rule
-from orchestration.warehouse.engine import quoted
-from orchestration.warehouse.select_only import scans
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestration.partitions import Grain
-from orchestration.problems import Problem, did_you_mean, nearest
+from orchestration.core.partitions import Grain
+from orchestration.core.problems import Problem, did_you_mean, nearest
 from orchestration.quality.expectation_types import (
     columns_read,
     expectation_types,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestration.deployment import Deployment
+from orchestration.core.shown_text import CLASSIFIED, Near, shown
 from orchestration.quality import history, results
 from orchestration.quality.expectation_types import columns_read
 from orchestration.quality.held_rows import HeldRows
@@ -26,7 +26,7 @@ from orchestration.quality.parameters import (
 from orchestration.quality.pushdown.table import first_line
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule, SuiteTarget
-from orchestration.shown_text import CLASSIFIED, Near, shown
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Evidence
 
 if TYPE_CHECKING:

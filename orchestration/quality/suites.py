@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orchestration.lineage import Table
-from orchestration.problems import Problem
+from orchestration.core.lineage import Table
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import YamlFile, yaml_folder
 from orchestration.warehouse.slices import partition_condition
-from orchestration.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".yml", ".yaml")
 CHECK_NAME = "expectations"

@@ -15,15 +15,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from orchestration.partitions import STAND_IN_DROP, Grain, Partitioning
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.compute.constant_casts import wrong_constants
+from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of, said_by_dbt
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
 from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.constant_casts import wrong_constants
 
 # Raised when what is kept is of another form, or when something else is looked at.
 _FORM = 5

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import yaml
 
-from orchestration.settings import SHARED_DBT_MACROS, Settings
+from orchestration.core.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
 from orchestration.transformation.slices import Cuts
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.problems import Problem, nearest
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, nearest
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.transformation.names_in_sql import is_type, outside_parentheses

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestration.partitions import Partitioning
-from orchestration.problems import Problem
+from orchestration.core.partitions import Partitioning
+from orchestration.core.problems import Problem
 from orchestration.transformation.manifest import DbtManifest, blocks
 
 

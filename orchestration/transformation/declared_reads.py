@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestration.partitions import Partitioning
+from orchestration.compute.select_only import NotASelect, Scan, scans
+from orchestration.compute.sql import quoted
+from orchestration.core.partitions import Partitioning
 from orchestration.transformation.names_in_sql import NAME, is_plain, shown
 from orchestration.transformation.runner import TABLE_RESOURCES
 from orchestration.transformation.slices import Cuts, slice_condition
-from orchestration.warehouse.engine import quoted
-from orchestration.warehouse.select_only import NotASelect, Scan, scans
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from orchestration.settings import Settings
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import quoted
+from orchestration.core.settings import Settings
 from orchestration.transformation.names_in_sql import is_type
-from orchestration.warehouse.engine import quoted
 
 # (name, type) of each column, in order; the type as the engine writes it.
 Columns = Sequence[tuple[str, str]]
@@ -36,9 +37,7 @@ class EmptyTables:
         self._schemas: set[str] = set()
         self._types: dict[str, str | None] = {}
         name = settings.warehouse_path.stem
-        self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
-        self.connection.execute(f"attach ':memory:' as {quoted(name)}; use {quoted(name)}")
-        self.connection.execute("set TimeZone = 'UTC'; set enable_external_access = false")
+        self.connection = open_engine(name=name, reaches_files=False)
         for node in content["nodes"].values():
             with suppress(duckdb.Error):
                 self._place(str(node["schema"]), "")
@@ -112,7 +111,7 @@ class EmptyTables:
         file = Path(node.get("root_path") or self._dbt_dir) / node["original_file_path"]
         read = "select column_name, column_type from (describe from read_csv(?, delim=?, header=true))"
         try:
-            with duckdb.connect() as connection:
+            with open_engine() as connection:
                 found = connection.execute(read, [str(file), str(config.get("delimiter") or ",")]).fetchall()
         except duckdb.Error as error:
             raise ValueError(str(error).split("\n", maxsplit=1)[0]) from None

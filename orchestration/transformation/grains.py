@@ -6,8 +6,8 @@ Belongs here: a model and its parents. Does not belong here: what a partition is
 from collections.abc import Mapping
 
 from orchestration.contracts.model import SourceContract
-from orchestration.partitions import Grain, Partitioning
-from orchestration.problems import Problem, did_you_mean
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.problems import Problem, did_you_mean
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
 _TIMED = tuple(grain.value for grain in Grain if grain.timed)

@@ -14,8 +14,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.jinja_reading import JinjaTexts, Use, strings_with_jinja
 from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.transformation.shared_macros import is_shared

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestration.problems import Problem
+from orchestration.core.problems import Problem
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of
 from orchestration.transformation.slices import PARTITION_STRATEGY
 

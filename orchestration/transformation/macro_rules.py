@@ -9,8 +9,8 @@ Belongs here: names. Does not belong here: what a macro does (`jinja_rules`).
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.jinja_rules import DBTS_NAMES, line_of
 from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.transformation.shared_macros import is_shared

@@ -10,8 +10,8 @@ from typing import Any, cast
 from filelock import FileLock
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
-from orchestration.problems import Problem, ProjectChanged, ProjectError
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectChanged, ProjectError
+from orchestration.core.settings import Settings
 from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import file_of, said_by_dbt

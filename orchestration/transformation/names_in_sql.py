@@ -3,7 +3,7 @@
 dbt puts a name between quotes without doubling those within, or writes no quotes at all: a header of a seed,
 a described column and a type can each end the statement that they are part of, and begin another.
 Belongs here: which text is a plain name or type, and the names that people write in files. Does not belong
-here: names of tables (`orchestration.names`), values of configs (`config_rules`).
+here: names of tables (`orchestration.project.names`), values of configs (`config_rules`).
 """
 
 import csv
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import CodeLines, file_of
 
 _WORD = re.compile(r"[^\W\d]\w*")

@@ -5,7 +5,7 @@ Belongs here: messages of `dbt parse`. Does not belong here: those of compiling 
 
 import re
 
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 
 # What dbt says of a data test, a generic one included, that is materialized otherwise.

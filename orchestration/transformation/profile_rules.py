@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
+from orchestration.core.yaml_files import YamlFile, read_yaml
 from orchestration.transformation.runner import dbt_environment
-from orchestration.yaml_files import YamlFile, read_yaml
 
 _FILE = "dbt_project/profiles.yml"
 _PATH = "\"{{ env_var('SLUICE_WAREHOUSE') }}\""

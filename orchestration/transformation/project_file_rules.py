@@ -7,10 +7,10 @@ from it (`config_rules`), and its hooks (`project_rules`).
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.problems import Problem, did_you_mean
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.settings import Settings
+from orchestration.core.yaml_files import YamlFile, read_yaml
 from orchestration.transformation.code_digests import PARTITION_VARIABLES
-from orchestration.yaml_files import YamlFile, read_yaml
 
 KEYS = frozenset(
     {

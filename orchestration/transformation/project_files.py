@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from orchestration.settings import SHARED_DBT_MACROS, Settings, quiet_environment
+from orchestration.core.settings import SHARED_DBT_MACROS, Settings, quiet_environment
 
 # What dbt itself writes at the top of a project, or of a package, by default; a folder of these names further
 # down is the user's. What is hidden at the top is an editor's or a tool's.

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.contracts.model import SourceContract
-from orchestration.problems import Problem, did_you_mean
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.config_rules import config_problems
 from orchestration.transformation.jinja_rules import jinja_problems

@@ -15,10 +15,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from orchestration.problems import ProjectChanged
-from orchestration.scratch import scratch_directory
-from orchestration.settings import Settings
-from orchestration.shown_text import NOTHING_CLASSIFIED, Near, shown
+from orchestration.core.problems import ProjectChanged
+from orchestration.core.scratch import scratch_directory
+from orchestration.core.settings import Settings
+from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, shown
 from orchestration.transformation.before_execution import Refuse, asked_before_execution
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.project_files import record_parse, stamp_of, touched

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from orchestration.problems import Problem
-from orchestration.settings import SHARED_DBT_MACROS, Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import SHARED_DBT_MACROS, Settings
 from orchestration.transformation.code_lines import PROJECT_FILE
 
 _ITEM = "\"{{ env_var('SLUICE_DBT_MACROS') }}\""

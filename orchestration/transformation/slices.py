@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from orchestration.partitions import Grain, Partitioning, floor, following
+from orchestration.core.partitions import Grain, Partitioning, floor, following
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_bounds
 
 PARTITION_STRATEGY = "partition"

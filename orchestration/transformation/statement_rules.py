@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.jinja_rules import line_of
 from orchestration.transformation.manifest import DbtManifest, file_of
 from orchestration.transformation.shared_macros import is_shared

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
+from orchestration.core.yaml_files import read_yaml
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.manifest import DbtManifest, file_of
-from orchestration.yaml_files import read_yaml
 
 _SETTING = "store_failures"
 _VARIABLES = ("DBT_ENGINE_STORE_FAILURES", "DBT_STORE_FAILURES")

@@ -8,10 +8,11 @@ Belongs here: the rows that unit tests are given and expect. Does not belong her
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestration.problems import Problem
-from orchestration.settings import Settings
+from orchestration.compute.engine import open_engine
+from orchestration.compute.select_only import NotASelect, scans
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import file_of
-from orchestration.warehouse.select_only import NotASelect, scans
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,10 +28,7 @@ def unit_test_problems(settings: Settings, content: Mapping[str, Any]) -> Iterat
     ]
     if not given:
         return
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute("set enable_external_access = false")
+    with open_engine(reaches_files=False) as connection:
         for test, rows in given:
             if said := _said(connection, rows["rows"]):
                 file = file_of(content, test)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.yaml_files import YamlFile, read_yaml
+from orchestration.core.yaml_files import YamlFile, read_yaml
 
 _SECTIONS = ("models", "seeds", "snapshots", "sources")
 _TESTS = ("data_tests", "tests")

@@ -6,14 +6,16 @@ still finds the file locked waits.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.areas import Area, StorageAccess
-from orchestration.warehouse.object_storage import object_storage
+from orchestration.compute.engine import SETTINGS
+from orchestration.compute.object_storage import object_storage
+from orchestration.compute.sql import literal, literals
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,13 +27,6 @@ _VERSIONS_DDL = """
     create table if not exists sluice.table_versions (
         relation varchar, partition_key varchar, version varchar, recorded_at timestamp
     );
-"""
-# DuckDB refuses a second connection of a process with another configuration, and dbt's has none: so ours
-# has none either, and settings are set once connected.
-_SETTINGS = """
-    set autoinstall_known_extensions = false;
-    set autoload_known_extensions = false;
-    set TimeZone = 'UTC';
 """
 POOL = "warehouse"
 _LONGEST_STEP_SECONDS = 3_600.0
@@ -91,7 +86,8 @@ class Warehouse:
                     waiting = None
                 time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
         try:
-            connection.execute(_SETTINGS)
+            # Not as a configuration: a process can have one alone for a file, and dbt's has none.
+            connection.execute(SETTINGS)
             connection.execute(_VERSIONS_DDL)
             with object_storage(connection, self._areas, self._access):
                 yield connection
@@ -122,35 +118,3 @@ def table_versions(
         f" where list_contains({literals(relations)}, relation)"
     ).fetchall()
     return {(relation, key): version for relation, key, version in rows}
-
-
-def quoted(identifier: str) -> str:
-    """Return an SQL identifier, quoted."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return an SQL string literal.
-
-    In what every run does it stands in the place of a parameter: to bind one, the engine imports pandas,
-    which takes half a second.
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def value_literal(value: object) -> str:
-    """Return an SQL literal of a number, a text, a date, a moment, a truth value or None."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return f"{literal(repr(value))}::double"
-    return literal(str(value))
-
-
-def literals(texts: Iterable[str]) -> str:
-    """Return an SQL list of string literals."""
-    return f"[{', '.join(literal(text) for text in texts)}]::varchar[]"

@@ -5,8 +5,8 @@ dbt's models have the same in their macros (`transformation/dbt_macros/partition
 
 from datetime import datetime
 
-from orchestration.partitions import KEY_FORMATS, Grain, Partitioning
-from orchestration.warehouse.engine import literal, quoted
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.partitions import KEY_FORMATS, Grain, Partitioning
 
 # The column of a raw table that holds the key of the partition, as text.
 RAW_PARTITION_COLUMN = "_partition_key"

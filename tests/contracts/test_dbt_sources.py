@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from orchestration.cli import app
 from orchestration.contracts.dbt_sources import SOURCES_FILE, sources_problems, sources_text, write_sources
 from orchestration.contracts.load import load_contracts
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
 from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
-from orchestration.problems import Problem
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
 REPOSITORY = Path(__file__).parents[2]

@@ -22,12 +22,12 @@ from orchestration.cli import app
 from orchestration.cli.landing import files_to_land
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.partitions import Grain
+from orchestration.core.settings import Settings
 from orchestration.ingestion.landing import land
 from orchestration.ingestion.load import load_drop
 from orchestration.ingestion.staging import register_landed
-from orchestration.partitions import Grain
-from orchestration.settings import Settings
+from orchestration.state.deployment import Deployment
 
 FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")
 HEADER = ["Order No.", "Day", "Customer E-Mail", "Amount", "Paid", "Note"]

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from orchestration.core.settings import Settings
 from orchestration.operations.status import Standing
-from orchestration.settings import Settings
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, orders
 from tests.daemon.server import Server
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 from orchestration.transformation.manifest import load_manifest
 from orchestration.transformation.project_files import stamp_of
 from tests.company import BAKERY

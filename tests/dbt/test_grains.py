@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.transformation.slices import partition_variables
 from tests.dbt.test_partitions import PROJECT, versions
 from tests.dbt.warehouse import DbtResult, Warehouse

@@ -14,12 +14,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.compute.select_only import scans
+from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.demo.generate import generate_feed
-from orchestration.settings import REPOSITORY, Settings
 from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.runner import DbtProcess
 from orchestration.transformation.slices import partition_variables, slice_condition
-from orchestration.warehouse.select_only import scans
 from tests.company import TUE, Company
 from tests.observatory import (
     DAY,

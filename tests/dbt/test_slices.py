@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lineage import Lineage, Table
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.lineage import Lineage, Table
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.transformation.runner import DbtProcess
 from orchestration.transformation.slices import Cut, Cuts, partition_variables, slice_condition
 from tests.observatory import open_observatory

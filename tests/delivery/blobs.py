@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orchestration.areas import Area
-from orchestration.delivery.destinations.base import Mode, Receipt, Scope, Shard
-from orchestration.delivery.destinations.blob import BlobDestination, BlobOptions
+from orchestration.destinations.base import Mode, Receipt, Scope, Shard
+from orchestration.destinations.blob import BlobDestination, BlobOptions
 from tests.storage.fixtures import KINDS
 
 from .cases.blob import connection_url, storage_of

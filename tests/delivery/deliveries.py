@@ -10,14 +10,14 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.delivery.destinations.base import Destination, Mode
+from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Opened, Order, Outcome
 from orchestration.delivery.planning.content import Content, acknowledged_layers
 from orchestration.delivery.planning.difference import shape_of
+from orchestration.destinations.base import Destination, Mode
 from orchestration.state.records import DeliveryKind
 from orchestration.state.store import StateStore
-from orchestration.warehouse.row_hash import fields_of
 
 DAY = "2024-01-01"
 Rows = Mapping[int, str]

@@ -14,13 +14,13 @@ from typing import Any
 import duckdb
 import yaml
 
+from orchestration.core.lineage import Table
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.delivery.deliver import Target, order_of, source_of
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.export_files.exports import load_exports
 from orchestration.delivery.order import Opened, Outcome
 from orchestration.delivery.travel import redeliver_order
-from orchestration.lineage import Table
-from orchestration.partitions import Grain, Partitioning
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
 

@@ -7,7 +7,7 @@ destination keeps to the journal's rules.
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestration.delivery.destinations.base import Refused
+from orchestration.destinations.base import Refused
 
 
 class MemoryJournal:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import Shard
-from orchestration.delivery.destinations.salesforce import SalesforceDestination, SalesforceOptions
+from orchestration.destinations.base import Shard
+from orchestration.destinations.salesforce import SalesforceDestination, SalesforceOptions
 from tests.doubles.salesforce_records import Field
 
 from .cases.salesforce import SalesforceCase

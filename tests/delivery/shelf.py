@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from orchestration.delivery.destinations.base import (
+from orchestration.destinations.base import (
     TECHNICAL_COLUMNS,
     Capabilities,
     Change,

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from orchestration.delivery.destinations.base import (
+from orchestration.destinations.base import (
     CHANGE,
     CHANGED_FIELDS,
     ROW,

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
-from orchestration.delivery.destinations.adx import AdxDestination
-from orchestration.delivery.destinations.adx import ingestion as adx_ingestion
-from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.destinations.adx import AdxDestination
+from orchestration.destinations.adx import ingestion as adx_ingestion
+from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles.kusto import Failed, Kusto
 
 from .adx_deliveries import STAGING, adx, append, delivered, held, snapshot

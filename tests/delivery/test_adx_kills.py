@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.adx import AdxDestination, AdxOptions
-from orchestration.delivery.destinations.base import Mode, Refused, Shard
+from orchestration.destinations.adx import AdxDestination, AdxOptions
+from orchestration.destinations.base import Mode, Refused, Shard
 
 from .cases.adx import AdxCase
 from .journals import MemoryJournal

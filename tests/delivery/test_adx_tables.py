@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.adx import AdxDestination
-from orchestration.delivery.destinations.adx.cluster import Address
-from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.destinations.adx import AdxDestination
+from orchestration.destinations.adx.cluster import Address
+from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles import kusto_engine
 from tests.doubles.kusto import Kusto
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.base import Mode
 from orchestration.delivery.planning.compaction import worth_compacting
+from orchestration.destinations.base import Mode
 
 from .deliveries import DAY, Sender, changed
 from .shelf import ShelfDestination

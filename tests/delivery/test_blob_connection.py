@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestration.areas import Area
-from orchestration.delivery.destinations.blob import BlobDestination
-from orchestration.delivery.destinations.errors import DeliveryError
+from orchestration.destinations.blob import BlobDestination
+from orchestration.destinations.errors import DeliveryError
 
 from .blobs import OBJECT, Place, place, scope_of
 from .cases.blob import connection_url, storage_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import Mode, Receipt, Shard
-from orchestration.delivery.destinations.errors import DeliveryError
+from orchestration.destinations.base import Mode, Receipt, Shard
+from orchestration.destinations.errors import DeliveryError
 
 from .blobs import OBJECT, Place, anywhere, place, scope_of
 from .journals import MemoryJournal

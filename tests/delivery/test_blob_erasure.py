@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from orchestration.areas import Area
-from orchestration.delivery.destinations.base import Mode
+from orchestration.destinations.base import Mode
 
 from .blobs import Place, anywhere, place, scope_of
 from .support import DAY, rows_of

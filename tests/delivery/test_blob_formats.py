@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.errors import DeliveryError
+from orchestration.destinations.errors import DeliveryError
 
 from .blobs import Place, place, scope_of
 from .support import DAY

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Refused
+from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
-from orchestration.shown_text import NOTHING_CLASSIFIED, Near
+from orchestration.destinations.base import DeliveryError, Refused
 from tests.canaries import found_in
 from tests.doubles.kusto import Failed
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
 from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.deliveries import LeaseLost
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 

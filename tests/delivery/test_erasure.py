@@ -7,9 +7,9 @@ from typing import ClassVar
 import duckdb
 import pytest
 
-from orchestration.delivery.destinations.base import Capabilities, DeliveryError, Mode, Scope
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.erasure import Erased, Request, digest_of, erase, forget_unsent, unfinished
+from orchestration.destinations.base import Capabilities, DeliveryError, Mode, Scope
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Sender

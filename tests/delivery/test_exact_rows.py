@@ -8,13 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.compute.sql import literal
 from orchestration.delivery.order import DeliveryHeld, Order, Outcome
 from orchestration.delivery.planning.difference import Asked, find_difference
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.delivery.preview import preview_recorded, preview_rows
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import DeliveryStatus
-from orchestration.warehouse.engine import literal
 
 from .deliveries import DAY, Sender
 from .shelf import ShelfDestination

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from orchestration.delivery.destinations.base import Change, DeliveryError, Mode, Scope, Shard
-from orchestration.delivery.destinations.hubspot import HubSpotDestination, HubSpotOptions
-from orchestration.delivery.destinations.hubspot.values import Unwritable, as_text
+from orchestration.destinations.base import Change, DeliveryError, Mode, Scope, Shard
+from orchestration.destinations.hubspot import HubSpotDestination, HubSpotOptions
+from orchestration.destinations.hubspot.values import Unwritable, as_text
 from tests.doubles.hubspot import TOKEN, HubSpotDouble, Property
 from tests.doubles.serving import serve
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import Mode
-from orchestration.delivery.destinations.registry import destination_types
+from orchestration.destinations.base import Mode
+from orchestration.destinations.registry import destination_types
 from orchestration.state.deliveries import Deliveries
 
 from .cases import Case, case_class, case_names

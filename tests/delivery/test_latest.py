@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import NO_LIMITS, DeliveryHeld, DeliveryRejected
 from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 from tests.delivery.deliveries import Rows, Sender
 from tests.delivery.shelf import Crash, Faults, ShelfDestination

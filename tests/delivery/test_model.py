@@ -15,10 +15,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected
 from orchestration.delivery.planning.limits import Between, Limits
 from orchestration.delivery.travel import redeliver_order
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Sender

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from orchestration.delivery.destinations.http import base_url, wait_asked_for
-from orchestration.delivery.destinations.pace import Halted, OutOfTime, Pace, Rate, Turn, back_off_seconds
+from orchestration.destinations.http import base_url, wait_asked_for
+from orchestration.destinations.pace import Halted, OutOfTime, Pace, Rate, Turn, back_off_seconds
 
 
 class Clock:

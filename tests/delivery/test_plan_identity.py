@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
 from orchestration.delivery.identity import MadeBy, place_of, stated
 from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Order
 from orchestration.delivery.planning.limits import Limits
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY

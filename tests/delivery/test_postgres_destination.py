@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import (
+from orchestration.destinations.base import (
     Change,
     DeliveryError,
     Mode,
@@ -16,7 +16,7 @@ from orchestration.delivery.destinations.base import (
     Scope,
     Shard,
 )
-from orchestration.delivery.destinations.postgres import PostgresDestination
+from orchestration.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, execute, query, rows_of

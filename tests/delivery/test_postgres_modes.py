@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestration.delivery.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
-from orchestration.delivery.destinations.postgres import PostgresDestination
+from orchestration.destinations.base import Change, DeliveryError, Mode, Receipt, Scope, Shard
+from orchestration.destinations.postgres import PostgresDestination
 
 from .journals import Crash, MemoryJournal
 from .support import DAY, NEXT_DAY, MakeShard, Row, execute, query, read_table, rows_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.destinations.errors import DeliveryError
+from orchestration.destinations.errors import DeliveryError
 
 from .cases.salesforce import SalesforceCase
 from .journals import Crash, MemoryJournal

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import Change, Mode, Scope
-from orchestration.delivery.destinations.errors import DeliveryError
-from orchestration.delivery.destinations.salesforce import SalesforceDestination
+from orchestration.destinations.base import Change, Mode, Scope
+from orchestration.destinations.errors import DeliveryError
+from orchestration.destinations.salesforce import SalesforceDestination
 from tests.doubles.salesforce_records import Field
 
 from .cases.salesforce import SalesforceCase

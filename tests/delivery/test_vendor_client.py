@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestration.delivery.destinations.batches import TryAgain
-from orchestration.delivery.destinations.http import AccessDenied, VendorClient
+from orchestration.destinations.batches import TryAgain
+from orchestration.destinations.http import AccessDenied, VendorClient
 from tests.doubles.serving import LostAnswer, serve
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode, Refused
-from orchestration.delivery.destinations.json_values import json_value, unknown_to_json
-from orchestration.delivery.destinations.webhook import WebhookDestination, WebhookOptions, signature
+from orchestration.destinations.base import DeliveryError, Mode, Refused
+from orchestration.destinations.json_values import json_value, unknown_to_json
+from orchestration.destinations.webhook import WebhookDestination, WebhookOptions, signature
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 

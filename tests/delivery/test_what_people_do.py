@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery.destinations.base import DeliveryError, Mode
+from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import DeliveryHeld
 from orchestration.delivery.planning.limits import Limits
@@ -23,7 +23,7 @@ from orchestration.delivery.travel import (
     scopes_of,
     write_held,
 )
-from orchestration.shown_text import CLASSIFIED
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
 from .deliveries import DAY, Rows, Sender

@@ -16,11 +16,11 @@ import yaml
 
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.state.deployment import Deployment
 
 FEEDS = Path(os.environ.get("SLUICE_TEST_FEEDS", "."))
 pytestmark = [

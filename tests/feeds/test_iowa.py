@@ -24,10 +24,10 @@ from psycopg import sql
 
 from orchestration.areas import Area
 from orchestration.cli.landing import files_to_land
-from orchestration.headless import Event, run_everything
+from orchestration.core.settings import Settings
+from orchestration.graph.headless import Event, run_everything
 from orchestration.ingestion.landing import land
 from orchestration.operations.status import Row, Standing
-from orchestration.settings import Settings
 from tests.company import Company, failures, runs
 
 FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.core.settings import REPOSITORY, Settings
 from tests.company import BAKERY, NO_WAIT, Company
 from tests.gate.edits import append, replace, write
 

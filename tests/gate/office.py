@@ -18,7 +18,7 @@ from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from typer.testing import CliRunner
 
 from orchestration.cli import main
-from orchestration.operations.releasing import gate_report
+from orchestration.graph.releasing import gate_report
 from tests.company import SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append
 from tests.gate.triggers import (

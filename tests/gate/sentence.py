@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import Request, release
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import Request, release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.gate.conditions import monday
 from tests.gate.edits import replace, write

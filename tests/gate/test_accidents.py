@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from orchestration.areas import Area
+from orchestration.core.partitions import SNAPSHOT_PARTITION
+from orchestration.core.settings import REPOSITORY
 from orchestration.demo.generate import Fault, generate_feed
 from orchestration.ingestion.landing import land
-from orchestration.partitions import SNAPSHOT_PARTITION
-from orchestration.settings import REPOSITORY
 from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
 

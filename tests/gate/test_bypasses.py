@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.problems import ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, remove, replace, write
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestration.operations.releasing import gate_report
+from orchestration.gate.gate import Verdict
+from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
-from orchestration.quality.gate import Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, Company, failures, held, runs
 from tests.gate.edits import append, replace, write
 from tests.run.breaking import dbt_test

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.gate.gate import Verdict
+from orchestration.graph.releasing import gate_report
 from orchestration.operations.rebuilding import built_without
-from orchestration.operations.releasing import gate_report
-from orchestration.quality.gate import Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
 from tests.gate.edits import replace
 from tests.run.test_repairs import sluice

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.quality.gate import Gate, GateReport
+from orchestration.gate.gate import Gate, GateReport
 
 
 @contextmanager

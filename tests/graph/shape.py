@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.definitions import build_definitions
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.core.settings import REPOSITORY, Settings
+from orchestration.graph.building import build_definitions
 from tests.company import BAKERY
 
 COMPANIES = {"demo": REPOSITORY, "bakery": BAKERY, "observatory": BAKERY.parent / "observatory"}

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
-from orchestration.dagster_partitions import partitions_definitions
-from orchestration.project import load_project
-from orchestration.settings import Settings
-from orchestration.transformation.asset_specs import asset_specs
+from orchestration.core.settings import Settings
+from orchestration.graph.model_specs import asset_specs
+from orchestration.graph.partitions import partitions_definitions
+from orchestration.project.loading import load_project
 from orchestration.transformation.manifest import DbtManifest
 from tests.graph.shape import COMPANIES
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.problems import Problem, ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
 PROJECT = "dbt_project/dbt_project.yml"

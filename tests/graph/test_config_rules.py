@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestration.problems import Problem, ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from orchestration.transformation.config_rules import KEYS
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, replace, write

@@ -14,9 +14,9 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.freshness import FreshnessDaemon
 from dagster._time import get_current_timestamp
 
-from orchestration.definitions import build_definitions
-from orchestration.operations.instance import open_instance
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.graph.building import build_definitions
+from orchestration.graph.instance import open_instance
 from tests.company import Company
 from tests.graph.shape import COMPANIES
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.problems import ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.observatory import OBSERVATORY
 
 MODELS = "dbt_project/models"

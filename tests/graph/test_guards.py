@@ -11,9 +11,9 @@ import pytest
 
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
-from orchestration.problems import Problem, ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, remove, replace, write
 

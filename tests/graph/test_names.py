@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.definitions import build_definitions
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.graph.building import build_definitions
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, replace, write
 from tests.graph.test_rules_at_load import problems

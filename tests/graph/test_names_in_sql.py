@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestration.problems import Problem, ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from orchestration.transformation.names_in_sql import is_plain, is_type, is_word, outside_parentheses
 from tests.company import BAKERY
 from tests.gate.edits import append

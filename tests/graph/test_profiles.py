@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli import app
-from orchestration.problems import ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, both, remove, replace, write
 from tests.graph.test_rules_at_load import problems

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from orchestration.problems import Problem, ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import replace
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.problems import ProjectError
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
 PROJECT, STAGING = "dbt_project/dbt_project.yml", "dbt_project/models/staging/_staging.yml"

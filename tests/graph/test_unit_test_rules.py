@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.project import load_project
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, both, replace, write
 from tests.graph.test_rules_at_load import problems

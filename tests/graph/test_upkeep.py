@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.definitions import build_definitions
-from orchestration.operations.instance import open_instance
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.graph.building import build_definitions
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, Company, orders
 from tests.gate.edits import replace
 

@@ -22,12 +22,12 @@ from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
-from orchestration.operations.event_log import ease_event_log, kept_engine, kept_migrations
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.settings import Settings
+from orchestration.graph.event_log import ease_event_log, kept_engine, kept_migrations
 from orchestration.quality.gx_engine import judge_with_gx
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import Rule
-from orchestration.settings import Settings
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.runner import DbtProcess
 from orchestration.transformation.slices import partition_variables

@@ -15,11 +15,11 @@ import yaml
 
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.settings import Settings
 from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.settings import Settings
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
 
 DAY, NEXT = "2024-01-01", "2024-01-02"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchestration.areas import Area, Entry
-from orchestration.ingestion.mending import CannotMend, export_quarantined, replay, restore
 from orchestration.ingestion.originals import keep_originals
 from orchestration.ingestion.refusal import DropRefused
+from orchestration.operations.mending import CannotMend, export_quarantined, replay, restore
 from tests.ingestion.door import DAY, HEADER, Door, contract
 
 CONTENT = f"{HEADER}\n1,{DAY},a,3\n2,{DAY},b,many\n3,{DAY}\n4,{DAY},,4\n"

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from orchestration.cli.docs import DataDocsServer, site_dir
+from orchestration.core.settings import Settings
 from orchestration.quality import results
 from orchestration.quality.data_docs.site import build_data_docs, shows_newest
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule
-from orchestration.settings import Settings
 from orchestration.warehouse.engine import Warehouse
 from tests.company import BAKERY, MON, TUE, WED, Company
 from tests.quality.every_expectation import CASES

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration.problems import Problem
+from orchestration.core.problems import Problem
 from orchestration.quality.expectation_types import PARAMETER, expectation_types, known_kwargs
 from orchestration.quality.judging import judge
 from orchestration.quality.rule_results import Outcome

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.lineage import Table
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.lineage import Table
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.quality import history
 from orchestration.quality.history import NoHistory, Past
 from orchestration.quality.parameters import ParameterProblem, evaluate, references

@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from orchestration.warehouse.known_functions import KNOWN_FUNCTIONS
-from orchestration.warehouse.select_only import ROWS_OF_ARGUMENTS, NotASelect, scans
+from orchestration.compute.known_functions import KNOWN_FUNCTIONS
+from orchestration.compute.select_only import ROWS_OF_ARGUMENTS, NotASelect, scans
 
 # In groups, by why.
 _REFUSED = """

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.warehouse.select_only import NotASelect, Scan, scans
+from orchestration.compute.select_only import NotASelect, Scan, scans
 
 READS = [
     ("select 1", ""),

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.partitions import Grain
+from orchestration.core.partitions import Grain
 from orchestration.quality.suites import Rule
 from orchestration.quality.trials.found import Trials
 from orchestration.quality.trials.shapes import Shape

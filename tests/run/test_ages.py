@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.showing import GATE_CHECK
-from orchestration.headless import deliver_alone
+from orchestration.gate.gate import Verdict
+from orchestration.graph.deliveries_shown import GATE_CHECK
+from orchestration.graph.headless import deliver_alone
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import NotReleasable, Request, gate_report, release
 from orchestration.operations.asking import target_of
 from orchestration.operations.due import Cursor, find_due
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import NotReleasable, Request, gate_report, release
 from orchestration.operations.status import Standing
-from orchestration.quality.gate import Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, runs
 from tests.gate.edits import append, replace
 from tests.observatory import (

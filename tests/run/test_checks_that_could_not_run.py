@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import gate_report
+from orchestration.gate.gate import Verdict
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
-from orchestration.quality.gate import Verdict
 from orchestration.state.check_errors import TRIED_AGAIN_AFTER
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
 from tests.gate.edits import append

@@ -9,15 +9,15 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli import app
+from orchestration.core.problems import ProjectChanged
+from orchestration.graph.erasing import forget_everywhere
+from orchestration.graph.instance import open_instance
+from orchestration.graph.redelivering import redeliver_and_show
+from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
 from orchestration.operations.asking import target_of
 from orchestration.operations.deliveries_due import deliveries_due
-from orchestration.operations.erasing import forget_everywhere
-from orchestration.operations.instance import open_instance
-from orchestration.operations.redelivering import redeliver_and_show
 from orchestration.operations.status import Standing
-from orchestration.operations.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
-from orchestration.problems import ProjectChanged
-from orchestration.project import load_project
+from orchestration.project.loading import load_project
 from orchestration.state.records import DeliveryStatus, RefusedKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 

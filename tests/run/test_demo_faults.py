@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.demo.generate import Fault, generate_feed
-from orchestration.settings import REPOSITORY, Settings
 from tests.company import NO_WAIT, Company
 from tests.run.test_repairs import sluice
 

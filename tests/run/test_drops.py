@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.headless import Started, run_everything
-from orchestration.operations.instance import open_instance
+from orchestration.graph.headless import Started, run_everything
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, Company, orders, runs
 from tests.gate.deployments import deployed
 from tests.gate.edits import replace

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.headless import judge, rerun
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import gate_report
+from orchestration.graph.headless import judge, rerun
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
 from tests.company import Company, held, runs
 from tests.gate.edits import replace

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from orchestration.operations.instance import open_instance
+from orchestration.graph.instance import open_instance
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held, runs
 from tests.run.test_deliveries import SENT, hold, observed

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from orchestration.cli.main import app
-from orchestration.problems import ProjectError
-from orchestration.project import load_project
+from orchestration.core.problems import ProjectError
+from orchestration.project.loading import load_project
 from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace, write

@@ -13,7 +13,7 @@ import yaml
 
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 from tests.canaries import found_below
 from tests.company import BAKERY, Company
 from tests.doubles.serving import serve

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from orchestration.delivery.deliver import record_connections
-from orchestration.operations.instance import open_instance
+from orchestration.graph.instance import open_instance
 from orchestration.operations.status import Standing, needs_attention
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 

@@ -8,8 +8,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from orchestration.operations.instance import open_instance
-from orchestration.settings import REPOSITORY
+from orchestration.core.settings import REPOSITORY
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held, runs
 
 pytestmark = pytest.mark.long

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import app
-from orchestration.delivery.showing import gate_result
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import NotReleasable, Request, gate_report, release
+from orchestration.graph.deliveries_shown import gate_result
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import NotReleasable, Request, gate_report, release
 from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs

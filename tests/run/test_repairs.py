@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import app
-from orchestration.operations.instance import open_instance
-from orchestration.operations.judging import JUDGE_JOB, JUDGE_OP
+from orchestration.graph.instance import open_instance
+from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
-from orchestration.headless import Complaint, Finished
-from orchestration.operations.event_log import ease_event_log
+from orchestration.graph.event_log import ease_event_log
+from orchestration.graph.headless import Complaint, Finished
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from orchestration.operations.instance import open_instance
-from orchestration.operations.sensors import drops_sensor
+from orchestration.graph.instance import open_instance
+from orchestration.graph.sensors import drops_sensor
 from tests.company import MON, Company
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
-from orchestration.operations.instance import open_instance
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, TUE, WED, Company, failures, runs
 
 pytestmark = pytest.mark.long

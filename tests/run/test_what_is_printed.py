@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from orchestration.gate.findings import Finding, GateReport, Verdict
 from orchestration.operations.status import Standing
-from orchestration.quality.findings import Finding, GateReport, Verdict
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.run.test_repairs import sluice
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestration.areas import Area, StorageAccess
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 from tests.storage.azurite import running_azurite
 from tests.storage.s3 import CREDENTIALS, running_s3
 

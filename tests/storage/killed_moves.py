@@ -16,9 +16,9 @@ from pathlib import Path
 
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.operations.retention import move_to_cold
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.state.deployment import Deployment
 
 AFTER_DAYS = 30
 LATER = datetime(2100, 1, 1, tzinfo=UTC)

@@ -11,10 +11,10 @@ import pytest
 
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
+from orchestration.core.settings import REPOSITORY
 from orchestration.ingestion.originals import drop_folder, keep_originals, original_paths
 from orchestration.operations.retention import OriginalChanged, move_to_cold
-from orchestration.settings import REPOSITORY
+from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop, DropFile
 from tests.storage import killed_moves
 from tests.storage.fixtures import Storage

@@ -8,8 +8,8 @@ import pytest
 from orchestration.areas import Area
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.deployment import Deployment
-from orchestration.settings import REPOSITORY, Settings, SettingsError
+from orchestration.core.settings import REPOSITORY, Settings, SettingsError
+from orchestration.state.deployment import Deployment
 from tests.storage.fixtures import Storage
 
 

@@ -9,13 +9,13 @@ from pydantic import SecretStr
 
 from orchestration.areas import Area, StorageAccess, StorageUrlError
 from orchestration.areas.access import Scheme
-from orchestration.warehouse.engine import Warehouse
-from orchestration.warehouse.object_storage import (
+from orchestration.compute.object_storage import (
     ObjectStorageError,
     engine_can_read,
     engine_can_write,
     extension_path,
 )
+from orchestration.warehouse.engine import Warehouse
 from tests.storage.fixtures import Storage
 
 ROWS = [(1, "x"), (2, "y")]

@@ -8,14 +8,14 @@ from typing import IO, cast
 import pytest
 
 from orchestration.areas import Area
-from orchestration.settings import REPOSITORY
+from orchestration.core.settings import REPOSITORY
 from tests.storage.fixtures import Storage
 
 # Writes 40 MiB of a file, says so, and waits for its end.
 HALF_WRITTEN = """
 import sys
 from orchestration.areas import Area
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 
 def chunks():
     for _ in range(40):

@@ -6,7 +6,7 @@ Belongs here: playing the graph's part in the state store. Does not: judging wha
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestration.lineage import Lineage
+from orchestration.core.lineage import Lineage
 from orchestration.operations.due import Cursor, Due, DueRun, find_due
 from orchestration.state.records import Build, Evidence
 from tests.company import Company

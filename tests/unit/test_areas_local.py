@@ -10,7 +10,7 @@ from typing import IO, cast
 import pytest
 
 from orchestration.areas import Area
-from orchestration.settings import REPOSITORY
+from orchestration.core.settings import REPOSITORY
 
 # Writes half a file, says so, and waits for its end.
 HALF_WRITTEN = """

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from orchestration.warehouse.constant_casts import wrong_constants
+from orchestration.compute.constant_casts import wrong_constants
 
 # {query: the texts that are found}
 QUERIES = {

@@ -16,8 +16,8 @@ from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.patterns import pattern_problem
 from orchestration.contracts.types import KNOWN, type_problem, value_of
-from orchestration.partitions import Grain
-from orchestration.settings import Settings
+from orchestration.core.partitions import Grain
+from orchestration.core.settings import Settings
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from orchestration.operations.crashes import bury_dead_runs
+from orchestration.graph.crashes import bury_dead_runs
 
 
 @pytest.fixture

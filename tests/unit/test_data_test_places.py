@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.lineage import Lineage, Table
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.lineage import Lineage, Table
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.manifest import DbtManifest
 

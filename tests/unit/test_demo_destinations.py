@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.core.settings import Settings
 from orchestration.demo.destinations import demo_destinations
-from orchestration.settings import Settings
 
 
 @pytest.mark.parametrize("alone", [True, False])

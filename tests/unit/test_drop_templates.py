@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.contracts.drops import CompleteOn, DropTemplate, default_completion
-from orchestration.partitions import SNAPSHOT_PARTITION, Grain, Partitioning, grain_of
+from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain, Partitioning, grain_of
 
 TEMPLATES = {
     Grain.HOURLY: [

@@ -9,13 +9,13 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from orchestration.delivery.destinations.base import Capabilities, Destination, Journal, Mode, Receipt, Shard
-from orchestration.delivery.destinations.registry import destination_types
+from orchestration.core.problems import Problem
+from orchestration.core.settings import REPOSITORY
 from orchestration.delivery.export_files import exports, spec
 from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.delivery.export_files.spec import ExportSpec, RefusalsSpec
-from orchestration.problems import Problem
-from orchestration.settings import REPOSITORY
+from orchestration.destinations.base import Capabilities, Destination, Journal, Mode, Receipt, Shard
+from orchestration.destinations.registry import destination_types
 
 NAME = "exp_shop_orders"
 FILE = f"exports/{NAME}.yml"

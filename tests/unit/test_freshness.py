@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.contracts.load import load_contracts
+from orchestration.core.freshness import DurationError, duration
+from orchestration.core.partitions import Grain
 from orchestration.delivery.export_files.exports import load_exports
-from orchestration.freshness import DurationError, duration
-from orchestration.partitions import Grain
 from tests.company import BAKERY
 from tests.unit.conftest import Edit
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from orchestration.delivery.showing import gate_result
-from orchestration.quality.gate import Finding, Gate, GateClosed, GateReport, Verdict
-from orchestration.quality.sent_rows import sent_content
+from orchestration.gate.gate import Finding, Gate, GateClosed, GateReport, Verdict
+from orchestration.gate.sent_rows import sent_content
+from orchestration.graph.deliveries_shown import gate_result
 from orchestration.state.records import Evidence, FailedCheck, Release
 from orchestration.warehouse.engine import record_version, table_versions
 from tests.company import MON, THU, TUE, WED, Company

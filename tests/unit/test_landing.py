@@ -9,7 +9,7 @@ from orchestration.cli.landing import files_to_land
 from orchestration.contracts.drops import DropTemplate
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.partitions import Grain, Partitioning
 from tests.company import BAKERY, MON, TUE
 
 ORDERS = load_contracts(BAKERY)[0]["orders"]

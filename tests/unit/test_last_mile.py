@@ -9,11 +9,11 @@ import duckdb
 import pytest
 import yaml
 
+from orchestration.compute.sql import quoted
+from orchestration.core.problems import Problem
 from orchestration.delivery.export_files.expiry import expired, expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.delivery.export_files.last_mile import value_problem
-from orchestration.problems import Problem
-from orchestration.warehouse.engine import quoted
 from tests.unit.conftest import Edit
 
 FILE = "exports/exp_shop_orders.yml"

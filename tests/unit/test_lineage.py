@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from orchestration.dagster_partitions import partition_mapping, partitions_definitions
-from orchestration.lineage import Lineage, Partition, Table, TablePartition
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.lineage import Lineage, Partition, Table, TablePartition
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.graph.partitions import partition_mapping, partitions_definitions
 
 HOURLY, DAILY, WEEKLY, MONTHLY = (
     Partitioning(grain) for grain in (Grain.HOURLY, Grain.DAILY, Grain.WEEKLY, Grain.MONTHLY)

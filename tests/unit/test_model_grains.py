@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from orchestration.partitions import Grain, Partitioning
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.transformation.grains import model_partitioning
 from orchestration.transformation.manifest import DbtNode
 

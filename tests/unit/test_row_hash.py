@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.warehouse.row_hash import (
+from orchestration.compute.row_hash import (
     content_digest,
     digest_of,
     fields_of,
@@ -25,7 +25,7 @@ from orchestration.warehouse.row_hash import (
     row_hash,
     value_hash,
 )
-from orchestration.warehouse.sql_types import UnknownType
+from orchestration.compute.sql_types import UnknownType
 
 from .sql_values import VALUES, in_every_nesting
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.settings import Settings, SettingsError
+from orchestration.core.settings import Settings, SettingsError
 
 CONNECTION_STRING = "DefaultEndpointsProtocol=https;AccountName=bakery;AccountKey=aHVzaA==;"
 SECRET = "postgresql://counter:hush@db.bakery.example/screens"

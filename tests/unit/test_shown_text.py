@@ -4,8 +4,8 @@ import traceback
 
 import pytest
 
-from orchestration.problems import ProjectChanged
-from orchestration.shown_text import (
+from orchestration.core.problems import ProjectChanged
+from orchestration.core.shown_text import (
     NOTHING_CLASSIFIED,
     Near,
     Undisclosed,

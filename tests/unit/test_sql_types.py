@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from orchestration.warehouse.sql_types import SqlType, UnknownType, parse_type, without_names
+from orchestration.compute.sql_types import SqlType, UnknownType, parse_type, without_names
 
 INTEGER, TEXT = SqlType("INTEGER"), SqlType("VARCHAR")
 

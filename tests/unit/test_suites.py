@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.partitions import Grain
-from orchestration.problems import Problem
+from orchestration.core.partitions import Grain
+from orchestration.core.problems import Problem
 from orchestration.quality.expectation_types import expectation_types
 from orchestration.quality.suite_rules import JudgedTable, rule_problems, table_problems
 from orchestration.quality.suites import load_suites

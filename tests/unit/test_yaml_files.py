@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.problems import Problem
-from orchestration.yaml_files import YamlFile, read_yaml, yaml_folder
+from orchestration.core.problems import Problem
+from orchestration.core.yaml_files import YamlFile, read_yaml, yaml_folder
 
 TEXT = """\
 # a comment

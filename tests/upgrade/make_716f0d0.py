@@ -32,10 +32,10 @@ import sqlalchemy as sa
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from pydantic import SecretStr
 
-from orchestration.operations.crashes import STARTED_BY_TAG
+from orchestration.core.settings import REPOSITORY
+from orchestration.graph.crashes import STARTED_BY_TAG
+from orchestration.graph.instance import open_instance
 from orchestration.operations.due import RUN_KEY_TAG
-from orchestration.operations.instance import open_instance
-from orchestration.settings import REPOSITORY
 from orchestration.state import schema
 from orchestration.state.moments import utc
 from orchestration.state.store import StateStore

@@ -24,8 +24,8 @@ import dagster as dg
 import psycopg
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 
-from orchestration.operations.instance import open_instance
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
+from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, Company
 
 KEPT = Path(__file__).parent / "716f0d0"

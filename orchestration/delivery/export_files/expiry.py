@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from orchestration.core.problems import Problem, shown_path
+from orchestration.core.yaml_files import Location
 from orchestration.delivery.export_files.exports import Export
-from orchestration.problems import Problem, shown_path
-from orchestration.yaml_files import Location
 
 _NOT_DBTS = frozenset({"target", "dbt_packages", "logs"})
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestration.contracts.types import Kind, kind_of
-from orchestration.delivery.destinations.base import TECHNICAL_COLUMNS
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import Location
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.last_mile import value_problem
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import Location
+from orchestration.destinations.base import TECHNICAL_COLUMNS
 
 
 @dataclass(frozen=True)

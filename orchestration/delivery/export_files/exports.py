@@ -12,15 +12,15 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from orchestration.delivery.destinations.base import Capabilities, DeliveryError, Destination
-from orchestration.delivery.destinations.registry import destination_types
+from orchestration.core.freshness import USUAL_FREQUENCY, overdue_after
+from orchestration.core.partitions import Grain
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.yaml_files import Location, YamlFile, yaml_folder
 from orchestration.delivery.export_files.last_mile import WARNED_BEFORE, last_mile_sql
 from orchestration.delivery.export_files.places import Places
 from orchestration.delivery.export_files.spec import ExportSpec, spec_model
-from orchestration.freshness import USUAL_FREQUENCY, overdue_after
-from orchestration.partitions import Grain
-from orchestration.problems import Problem, did_you_mean
-from orchestration.yaml_files import Location, YamlFile, yaml_folder
+from orchestration.destinations.base import Capabilities, DeliveryError, Destination
+from orchestration.destinations.registry import destination_types
 
 FOLDER = "exports"
 SUFFIXES = (".yml", ".yaml")

@@ -20,9 +20,9 @@ from pydantic import (
     field_validator,
 )
 
+from orchestration.compute.sql import value_literal
 from orchestration.contracts.types import Kind, kind_of, value_of
 from orchestration.delivery.export_files.strict import Strict
-from orchestration.warehouse.engine import value_literal
 
 # A rule that lasts longer is one that nobody means to move where it is tested.
 LONGEST = timedelta(days=90)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Union
 
 from pydantic import Field, create_model
 
-from orchestration.delivery.destinations.registry import destination_types
 from orchestration.delivery.export_files.exports import capabilities_of
 from orchestration.delivery.export_files.spec import ExportSpec, spec_model
+from orchestration.destinations.registry import destination_types
 
 FILE = "docs/export.schema.json"
 COMMAND = "sluice export schema"

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
-from orchestration.delivery.destinations.base import Mode, NoOptions
-from orchestration.delivery.destinations.registry import destination_types
+from orchestration.core.freshness import DAY, UNITS, DurationError, duration
 from orchestration.delivery.export_files.last_mile import LastMileRule
 from orchestration.delivery.export_files.strict import Strict
-from orchestration.freshness import DAY, UNITS, DurationError, duration
+from orchestration.destinations.base import Mode, NoOptions
+from orchestration.destinations.registry import destination_types
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, ge=0)]

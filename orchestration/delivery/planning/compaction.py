@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change
+from orchestration.compute.row_hash import hashed_by, row_hash
+from orchestration.compute.sql import literal
 from orchestration.delivery.planning.content import Content, Layer, columns_as
+from orchestration.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change
 from orchestration.state.records import Base, Delivery
-from orchestration.warehouse.engine import literal
-from orchestration.warehouse.row_hash import hashed_by, row_hash
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.destinations.base import (
+from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
+from orchestration.compute.sql import literal, quoted
+from orchestration.destinations.base import (
     CHANGE,
     ROW,
     ROW_HASH,
@@ -20,8 +22,6 @@ from orchestration.delivery.destinations.base import (
 )
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
-from orchestration.warehouse.engine import literal, quoted
-from orchestration.warehouse.row_hash import fields_of, hashed_by, row_hash
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,7 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.delivery.destinations.base import (
+from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
+from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql_types import UnknownType, parse_type
+from orchestration.delivery.planning.content import Content, Layer, columns_as
+from orchestration.destinations.base import (
     CHANGE,
     CHANGED_FIELDS,
     ROW,
@@ -22,11 +26,7 @@ from orchestration.delivery.destinations.base import (
     DeliveryError,
     Mode,
 )
-from orchestration.delivery.planning.content import Content, Layer, columns_as
 from orchestration.state.records import ForgottenKey, RefusedKey
-from orchestration.warehouse.engine import literal, quoted
-from orchestration.warehouse.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
-from orchestration.warehouse.sql_types import UnknownType, parse_type
 
 if TYPE_CHECKING:
     import duckdb

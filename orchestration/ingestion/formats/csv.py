@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
+from orchestration.compute.sql import literal
 from orchestration.contracts.reading import ReadOptions
 from orchestration.ingestion.formats.base import (
     BrokenRow,
@@ -19,7 +20,6 @@ from orchestration.ingestion.formats.base import (
     ReaderContext,
     Unreadable,
 )
-from orchestration.warehouse.engine import literal
 
 # A line longer than this is no line; a file that has one has lost a quote. Bytes.
 MAX_LINE_BYTES = 8 * 1024 * 1024

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestration.compute.sql import literal
 from orchestration.ingestion.formats.base import (
     BrokenRow,
     FoundColumn,
@@ -22,7 +23,6 @@ from orchestration.ingestion.formats.base import (
 )
 from orchestration.ingestion.formats.scratch import file_list, files_relation, in_order
 from orchestration.ingestion.formats.unpack import damaged, raw_chunks
-from orchestration.warehouse.engine import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,6 +8,7 @@ written to intermediate Parquet.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from orchestration.compute.sql import literal, quoted
 from orchestration.ingestion.formats.base import (
     TEXT,
     FoundColumn,
@@ -17,7 +18,6 @@ from orchestration.ingestion.formats.base import (
     Unreadable,
 )
 from orchestration.ingestion.formats.unpack import damaged
-from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestration.compute.sql import literal
 from orchestration.ingestion.formats.base import PlainFile
-from orchestration.warehouse.engine import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration.partitions import SNAPSHOT_PARTITION
+from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import CHECK_NAME
 

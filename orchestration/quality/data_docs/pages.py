@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestration.core.settings import quiet_environment
 from orchestration.quality.data_docs.kept import Judgement, KeptRule
 from orchestration.quality.rule_results import Outcome
-from orchestration.settings import quiet_environment
 
 os.environ.update(quiet_environment())
 with warnings.catch_warnings():

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from orchestration.compute.sql import literal
 from orchestration.quality.pushdown.arguments import Arguments, Bounds
 from orchestration.quality.pushdown.literals import compared, in_set, of_the_kind
 from orchestration.quality.pushdown.mapped import map_scan
 from orchestration.quality.pushdown.steps import Compiled, NotCompiled, RuleProblem
 from orchestration.quality.pushdown.table import DAYS, NUMBERS, Column, Kind, Table
 from orchestration.quality.pushdown.wording import at_least, number, some_of
-from orchestration.warehouse.engine import literal
 
 Compiler = Callable[[Table, Arguments], Compiled]
 

@@ -6,9 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from orchestration.compute.sql import literal
 from orchestration.quality.pushdown.steps import NotCompiled, RuleProblem
 from orchestration.quality.pushdown.table import DAYS, NUMBERS, Column, Kind
-from orchestration.warehouse.engine import literal
 
 _WIDEST = 2**127  # the largest integer that the engine compares exactly
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from orchestration.compute.sql import quoted
 from orchestration.quality.pushdown.arguments import Arguments
 from orchestration.quality.pushdown.literals import of_the_kind, plain_number
 from orchestration.quality.pushdown.mapped import map_scan
 from orchestration.quality.pushdown.steps import Compiled, NotCompiled, RuleProblem
 from orchestration.quality.pushdown.table import DAYS, NUMBERS, Column, Kind, Table
 from orchestration.quality.pushdown.wording import at_least, number, some_of
-from orchestration.warehouse.engine import quoted
 
 PAIR_RULES = ("both_values_are_missing", "either_value_is_missing", "neither")
 LIST_RULES = ("all_values_are_missing", "any_value_is_missing", "never")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestration.compute.sql import literal
 from orchestration.quality.pushdown.arguments import Arguments
 from orchestration.quality.pushdown.column_values import (
     Compiler,
@@ -23,7 +24,6 @@ from orchestration.quality.pushdown.regular_expressions import Readers, readers
 from orchestration.quality.pushdown.steps import Compiled, Sample, Scan, Step, Stream, Verdict
 from orchestration.quality.pushdown.table import Column, Table
 from orchestration.quality.pushdown.wording import at_least
-from orchestration.warehouse.engine import literal
 
 _NOT_PLAIN = "[^ -~]"
 _SHOWN_VALUES = 20

@@ -13,9 +13,10 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import literal
 from orchestration.quality.pushdown.steps import RuleProblem
 from orchestration.quality.pushdown.table import first_line
-from orchestration.warehouse.engine import literal
 
 _POSIX_CLASS = re.compile(
     r"(?<!\\)\[[^]]*\[:\^?(alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\]"
@@ -136,7 +137,7 @@ def _refused_by_re2(pattern: str) -> str | None:
     import duckdb
 
     # Not through the warehouse, whose transaction the error would end.
-    with duckdb.connect() as apart:
+    with open_engine() as apart:
         try:
             apart.execute(f"select regexp_matches('', {literal(pattern)})").fetchall()
         except duckdb.Error as error:

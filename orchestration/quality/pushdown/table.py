@@ -7,9 +7,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestration.problems import did_you_mean
+from orchestration.compute.sql import quoted
+from orchestration.core.problems import did_you_mean
 from orchestration.quality.pushdown.steps import NotCompiled, RuleProblem
-from orchestration.warehouse.engine import quoted
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.sql import literal, quoted
 from orchestration.quality.trials.shapes import Shape
-from orchestration.warehouse.engine import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

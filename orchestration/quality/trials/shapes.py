@@ -2,14 +2,14 @@
 
 A rule judges one partition of a table that is cut, so that the column by which it is cut has values of that
 partition alone. Belongs here: columns, and a partition's values as text. Does not belong here: which tables a
-project has (`orchestration.guard_tables`), what is made of it (`made_up`).
+project has (`orchestration.project.guard_tables`), what is made of it (`made_up`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from orchestration.partitions import STAND_IN_DROP, Grain, Partitioning
+from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 _EARLIER_DAYS = (1, 7, 27)

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from orchestration.compute.select_only import NotASelect, scans
+from orchestration.compute.sql import quoted
 from orchestration.quality.trials.shapes import Shape
-from orchestration.warehouse.engine import quoted
-from orchestration.warehouse.select_only import NotASelect, scans
 
 if TYPE_CHECKING:
     import duckdb

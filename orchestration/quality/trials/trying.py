@@ -4,14 +4,14 @@ Belongs here: what follows from where a rule fails. Does not belong here: the ta
 was found (`found`).
 """
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from orchestration.partitions import Grain
+from orchestration.compute.engine import open_engine
+from orchestration.core.partitions import Grain
 from orchestration.quality.expectation_types import columns_read, reads_by_sql
 from orchestration.quality.judging import judge
 from orchestration.quality.parameters import (
@@ -40,7 +40,6 @@ from orchestration.quality.trials.made_up import (
 )
 from orchestration.quality.trials.shapes import Shape
 from orchestration.quality.trials.statements import Statement
-from orchestration.warehouse.engine import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,23 +74,12 @@ class About(StrEnum):
 NOTHING: frozenset[About] = frozenset()
 
 
-@contextmanager
-def laboratory(name: str = "") -> Generator["duckdb.DuckDBPyConnection"]:
+def laboratory(name: str = "") -> "duckdb.DuckDBPyConnection":
     """Open a database in memory that reaches nothing, to try rules in; it has the warehouse's `name`.
 
     Else SQL could find out where it is, and find rows there alone.
     """
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute(
-            "set autoinstall_known_extensions = false; set autoload_known_extensions = false;"
-            " set python_enable_replacements = false; set threads = 1; set TimeZone = 'UTC'"
-        )
-        if name and name != "memory":  # which is what it is called already
-            connection.execute(f"attach ':memory:' as {quoted(name)}; use {quoted(name)}")
-        connection.execute("set enable_external_access = false")
-        yield connection
+    return open_engine(name=name, threads=1, reaches_files=False)
 
 
 def tried(

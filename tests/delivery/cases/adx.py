@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from orchestration.delivery.destinations.adx import AdxDestination
-from orchestration.delivery.destinations.base import Destination
+from orchestration.destinations.adx import AdxDestination
+from orchestration.destinations.base import Destination
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_storage import StorageAccount, running_storage
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from orchestration.areas import Area
-from orchestration.delivery.destinations.blob import BlobDestination
+from orchestration.destinations.blob import BlobDestination
 from tests.storage import fixtures
 from tests.storage.fixtures import Storage
 from tests.storage.s3 import CREDENTIALS

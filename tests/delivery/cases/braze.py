@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from orchestration.delivery.destinations.base import Destination
-from orchestration.delivery.destinations.braze import BrazeDestination
-from orchestration.delivery.destinations.braze.events import BrazeEventsDestination
+from orchestration.destinations.base import Destination
+from orchestration.destinations.braze import BrazeDestination
+from orchestration.destinations.braze.events import BrazeEventsDestination
 from tests.doubles.braze import API_KEY, BrazeDouble
 from tests.doubles.serving import serve
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from orchestration.delivery.destinations.base import Destination
-from orchestration.delivery.destinations.hubspot import HubSpotDestination
+from orchestration.destinations.base import Destination
+from orchestration.destinations.hubspot import HubSpotDestination
 from tests.doubles.hubspot import TOKEN, HubSpotDouble, Property
 from tests.doubles.serving import serve
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from orchestration.delivery.destinations.base import Destination
-from orchestration.delivery.destinations.postgres import PostgresDestination
+from orchestration.destinations.base import Destination
+from orchestration.destinations.postgres import PostgresDestination
 
 from .base import Case
 

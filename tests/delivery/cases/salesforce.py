@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from orchestration.delivery.destinations.base import Destination
-from orchestration.delivery.destinations.salesforce import SalesforceDestination
+from orchestration.destinations.base import Destination
+from orchestration.destinations.salesforce import SalesforceDestination
 from tests.doubles.salesforce import CLIENT_ID, CLIENT_SECRET, SalesforceDouble
 from tests.doubles.salesforce_records import Field
 from tests.doubles.serving import serve

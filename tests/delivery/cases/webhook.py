@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.destinations.webhook import WebhookDestination
+from orchestration.destinations.webhook import WebhookDestination
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 

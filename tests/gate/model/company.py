@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestration.headless import Finished, judge, rerun, run_everything
+from orchestration.core.settings import Settings
+from orchestration.graph.deciding import NotDecidable, approve
+from orchestration.graph.headless import Finished, judge, rerun, run_everything
+from orchestration.graph.instance import open_instance
+from orchestration.graph.releasing import NotReleasable, Request, release
 from orchestration.operations.asking import target_of
-from orchestration.operations.deciding import NotDecidable, approve
-from orchestration.operations.instance import open_instance
-from orchestration.operations.releasing import NotReleasable, Request, release
-from orchestration.settings import Settings
 from orchestration.state.records import DeliveryStatus
 from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle

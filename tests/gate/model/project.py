@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestration.settings import Settings
+from orchestration.core.settings import Settings
 from tests.gate.model.facts import DBT_TEST, EXPORTS, LOOSE, MODELS, SUITE, ExportFile, Files
 
 KIOSK = Path(__file__).parents[2] / "companies" / "kiosk"

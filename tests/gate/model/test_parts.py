@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from orchestration.delivery.identity import MadeBy
-from orchestration.quality.findings import Finding, Verdict
-from orchestration.quality.walk import Walk
+from orchestration.gate.findings import Finding, Verdict
+from orchestration.gate.walk import Walk
 from tests.gate.model.conftest import Kiosks
 from tests.gate.model.interpreter import run
 from tests.gate.model.sequences import SEQUENCES

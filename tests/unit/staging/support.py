@@ -15,8 +15,8 @@ from orchestration.areas import Area
 from orchestration.contracts.drops import CompleteOn, Completion, DropTemplate, default_completion
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.ingestion.staging import Scan
-from orchestration.partitions import Grain, Partitioning
 from tests.company import BAKERY
 
 CONTRACTS = load_contracts(BAKERY)[0]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.areas import Area
+from orchestration.core.partitions import Grain
 from orchestration.ingestion.changes import Changes, Listing
 from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.partitions import Grain
 from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED
 from tests.unit.staging.support import NOON, ORDERS, CountingArea, announce, clock, cut_by, write

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.areas import Area
+from orchestration.core.partitions import Grain
 from orchestration.ingestion.staging import Scan, register_landed
-from orchestration.partitions import Grain
 from orchestration.state.records import DropFile
 from orchestration.state.store import StateStore
 from tests.company import MON

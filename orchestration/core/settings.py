@@ -1,0 +1,213 @@
+"""Where this deployment keeps its things: directories, URLs, connections.
+
+Belongs here: everything read from the environment. Does not belong here: anything about a company's data,
+which lives in the project directory. A variable that is misspelt raises; nothing falls back in silence
+(a fallback is how production gets written from a laptop).
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from orchestration.areas import StorageAccess
+from orchestration.areas.access import check_connection_string, check_endpoint, place_of
+from orchestration.core.problems import did_you_mean
+
+_CONNECTION_PREFIX = "SLUICE_CONNECTION_"
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / "dbt_macros"
+
+_MASKING_KEY_LENGTH = 16
+
+# What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
+_VARIABLES = {
+    "SLUICE_PROJECT_DIR": "project_dir",
+    "SLUICE_DATA_DIR": "data_dir",
+    "SLUICE_STAGING_URL": "staging_url",
+    "SLUICE_ORIGINALS_URL": "originals_url",
+    "SLUICE_COLD_URL": "cold_url",
+    "SLUICE_PROCESSING_URL": "processing_url",
+    "SLUICE_AZURE_CONNECTION_STRING": "azure_connection_string",
+    "SLUICE_AZURE_ACCOUNT": "azure_account",
+    "SLUICE_S3_ENDPOINT_URL": "s3_endpoint_url",
+    "SLUICE_MASKING_KEY": "masking_key",
+    "SLUICE_WAREHOUSE": "warehouse_path",
+    "SLUICE_STATE_URL": "state_url",
+    "SLUICE_DELIVERIES_DIR": "deliveries_dir",
+    "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
+    "SLUICE_CHECK_RETRY": "check_retry_seconds",
+}
+_AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
+# What a deployment may do without.
+_OPTIONAL = ("cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key")
+# Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
+_OTHERS = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
+
+
+class SettingsError(Exception):
+    """The environment says something that Sluice does not understand."""
+
+
+class Settings(BaseModel):
+    """One deployment. Paths are absolute; areas are URLs without credentials (see `areas`).
+
+    `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
+    `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
+    `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
+    use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    project_dir: Path
+    data_dir: Path
+    staging_url: str
+    originals_url: str
+    cold_url: str | None = None
+    processing_url: str
+    azure_connection_string: SecretStr | None = None
+    azure_account: str | None = None
+    s3_endpoint_url: str | None = None
+    masking_key: SecretStr | None = None
+    warehouse_path: Path
+    state_url: SecretStr
+    deliveries_dir: Path
+    sensor_interval_seconds: int = 1
+    check_retry_seconds: float = 2
+    connections: Mapping[str, SecretStr] = {}
+
+    @property
+    def dbt_dir(self) -> Path:
+        """The company's dbt project."""
+        return self.project_dir / "dbt_project"
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        """Where dbt writes its manifest and artifacts: beside the data, never in the project."""
+        return self.data_dir / "dbt" / "target"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance directory."""
+        return self.data_dir / "dagster"
+
+    @property
+    def storage_access(self) -> StorageAccess:
+        """With what object storage is reached."""
+        return StorageAccess(self.azure_connection_string, self.azure_account, self.s3_endpoint_url)
+
+    def connection(self, name: str) -> str | None:
+        """Return the secret URL of a connection, or None where this deployment has none."""
+        secret = self.connections.get(name)
+        return secret.get_secret_value() if secret else None
+
+    @staticmethod
+    def connection_variable(name: str) -> str:
+        """Return the variable that holds the secret URL of a connection."""
+        return _CONNECTION_PREFIX + name.upper()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make another process see the same deployment."""
+        said = {name: getattr(self, field) for name, field in _VARIABLES.items()}
+        variables = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in said.items()
+            if value is not None
+        }
+        variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
+        for name, secret in self.connections.items():
+            variables[_CONNECTION_PREFIX + name.upper()] = secret.get_secret_value()
+        return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read the environment (`os.environ` by default); `overrides` are fields that win over it.
+
+        Raises:
+            SettingsError: for a `SLUICE_…` variable that means nothing, or a value that does not fit.
+        """
+        environ = os.environ if environ is None else environ
+        fields: dict[str, Any] = {}
+        connections: dict[str, SecretStr] = {}
+        for variable in sorted(name for name in environ if name.startswith("SLUICE_")):
+            if variable.startswith(_CONNECTION_PREFIX):
+                name = variable.removeprefix(_CONNECTION_PREFIX).lower()
+                if environ[variable]:
+                    connections[name] = SecretStr(environ[variable])
+            elif field := _VARIABLES.get(variable):
+                # An empty variable says nothing of what may be left out.
+                if environ[variable] or field not in _OPTIONAL:
+                    fields[field] = environ[variable]
+            elif variable not in _OTHERS:
+                hint = did_you_mean(variable, [*_VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
+                raise SettingsError(f"environment variable {variable} means nothing here; {hint}")
+        fields |= {name: value for name, value in overrides.items() if value is not None}
+        project_dir = Path(fields.get("project_dir", REPOSITORY)).expanduser().resolve()
+        if not project_dir.is_dir():
+            raise SettingsError(f"project directory {project_dir} does not exist; name one that does")
+        data_dir = Path(fields.get("data_dir", project_dir / ".sluice")).expanduser().resolve()
+        defaults = {
+            "staging_url": str(data_dir / "staging"),
+            "originals_url": str(data_dir / "originals"),
+            "processing_url": str(data_dir / "processing"),
+            "warehouse_path": data_dir / "warehouse.duckdb",
+            "state_url": f"sqlite:///{data_dir / 'state.db'}",
+            "deliveries_dir": data_dir / "deliveries",
+            "connections": connections,
+        }
+        values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}
+        _check_storage(values)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            names = {field: variable for variable, field in _VARIABLES.items()}
+            told = (f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']}" for e in error.errors())
+            raise SettingsError("; ".join(told)) from None
+
+
+def _check_storage(values: Mapping[str, Any]) -> None:
+    """Raise SettingsError for what is no area's URL, holds a credential, or is no credential."""
+    checks: list[tuple[str, Callable[[str], object]]] = [
+        *((variable, place_of) for variable in _AREA_VARIABLES),
+        ("SLUICE_S3_ENDPOINT_URL", check_endpoint),
+        ("SLUICE_AZURE_CONNECTION_STRING", check_connection_string),
+        ("SLUICE_MASKING_KEY", _check_masking_key),
+    ]
+    for variable, check in checks:
+        value = values.get(_VARIABLES[variable])
+        if value is None:
+            continue
+        try:
+            check(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        except ValueError as error:
+            raise SettingsError(f"{variable} is {error}") from None
+    said = [(variable, values.get(_VARIABLES[variable])) for variable in _AREA_VARIABLES]
+    places = [(variable, place_of(url)) for variable, url in said if url is not None]
+    for (inner, place), (outer, other) in itertools.permutations(places, 2):
+        if place.lies_in(other):
+            raise SettingsError(
+                f"{inner} is {place}, which lies in {outer}, {other}; expected areas of their own, as one is"
+                " emptied where another is kept; name another place"
+            )
+
+
+def _check_masking_key(key: str) -> None:
+    if len(key) < _MASKING_KEY_LENGTH:
+        raise ValueError(
+            f"{len(key)} characters long; expected {_MASKING_KEY_LENGTH} or more, as a key that can be"
+            " guessed unmasks what it masked; make one with `openssl rand -hex 32`"
+        )
+
+
+def quiet_environment() -> dict[str, str]:
+    """Return the variables that switch off every library's telemetry."""
+    return {
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }

@@ -1,0 +1,183 @@
+"""YAML files with line numbers.
+
+Belongs here: reading a YAML file strictly (no duplicate keys, a mapping at the top) and finding the line
+of a field again. Does not belong here: what the fields mean.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import ryaml
+import yaml
+from pydantic import ValidationError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from orchestration.core.problems import Problem, did_you_mean, shown_path
+
+Location = tuple[str | int, ...]
+
+
+class YamlFile:
+    """One file: `data` as plain Python, `line(location)` for a field's line (counted from 1)."""
+
+    def __init__(self, path: Path, project_dir: Path, data: Mapping[str, Any]) -> None:
+        self.path = path
+        self.data = data
+        self._project_dir = project_dir
+
+    @cached_property
+    def name(self) -> str:
+        """The file as a reader of the project knows it: relative to the project directory."""
+        return shown_path(self.path, self._project_dir)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @cached_property
+    def _root(self) -> Node:
+        root = yaml.compose(self.path.read_text(encoding="utf-8"))
+        assert root is not None
+        return root
+
+    def line(self, *location: str | int) -> int:
+        """Return the line of the deepest part of `location` that the file has."""
+        node, line = self._root, self._root.start_mark.line + 1
+        for step in location:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line
+
+    def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
+        """Return a problem at the field `at` of this file."""
+        return Problem(self.name, self.line(*at), what, expected, mend)
+
+    def model_problems(
+        self, error: ValidationError, known_fields: Callable[[Location], Sequence[str]]
+    ) -> list[Problem]:
+        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold."""
+        problems: list[Problem] = []
+        for detail in error.errors(include_url=False):
+            location = detail["loc"]
+            field = ".".join(str(step) for step in location)
+            if detail["type"] == "extra_forbidden":
+                known = known_fields(location[:-1])
+                what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
+                mend = did_you_mean(str(location[-1]), known)
+            elif detail["type"] == "missing":
+                what, expected = f"`{field}` is missing", "a value"
+                mend = f"add `{location[-1]}:`"
+            else:
+                what = f"`{field}` is {detail['input']!r}"
+                expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+                mend = "correct the value"
+            problems.append(self.problem(what, expected=expected, mend=mend, at=location))
+        return problems
+
+
+def _child(node: Node, step: str | int) -> tuple[int, Node] | None:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and str(key.value) == str(step):
+                return key.start_mark.line + 1, value
+    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        child = node.value[step]
+        return child.start_mark.line + 1, child
+    return None
+
+
+def _duplicate_key(node: Node) -> tuple[str, int] | None:
+    """Return the first key that stands twice in a mapping, with its line."""
+    if isinstance(node, MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                return name, key.start_mark.line + 1
+            seen.add(name)
+            if found := _duplicate_key(value):
+                return found
+    elif isinstance(node, SequenceNode):
+        for child in node.value:
+            if found := _duplicate_key(child):
+                return found
+    return None
+
+
+def read_yaml(path: Path, project_dir: Path) -> YamlFile | Problem:
+    """Read one file; a file that is not a YAML mapping without duplicate keys is a problem.
+
+    ryaml reads it, ten times as fast as PyYAML; PyYAML reads it again where somebody asks for a line.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        data: Any = ryaml.loads(text)  # pyright: ignore[reportPrivateImportUsage]
+    except ryaml.InvalidYamlError as error:  # pyright: ignore[reportPrivateImportUsage]
+        return _located(path, project_dir, text, str(error))
+    if not isinstance(data, dict):
+        what, mend = "no mapping at the top", "write `field: value` lines"
+        return Problem(shown_path(path, project_dir), 1, what, "a YAML mapping", mend)
+    return YamlFile(path, project_dir, cast("dict[str, Any]", data))
+
+
+def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
+    """Find the line of what is wrong with a file that does not read."""
+    name = shown_path(path, project_dir)
+    try:
+        root = yaml.compose(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        return Problem(name, line, f"not YAML: {error.problem}", "a YAML mapping", "correct the syntax")
+    except yaml.YAMLError as error:
+        return Problem(name, 1, f"not YAML: {error}", "a YAML mapping", "correct the syntax")
+    if root is None:
+        what, mend = "no mapping at the top", "write `field: value` lines"
+        return Problem(name, 1, what, "a YAML mapping", mend)
+    if duplicate := _duplicate_key(root):
+        key, line = duplicate
+        return Problem(name, line, f"`{key}` stands twice", "each key once", "remove one of them")
+    return Problem(name, 1, f"not YAML: {said}", "a YAML mapping", "correct the syntax")
+
+
+def yaml_folder(
+    folder: Path, project_dir: Path, suffixes: tuple[str, ...], beside: tuple[str, ...] = ()
+) -> tuple[list[YamlFile], list[Problem]]:
+    """Read every file of a folder; those named in `beside` are another reader's.
+
+    A file that nothing reads is a problem: it only looks as if it held.
+    """
+    files: list[YamlFile] = []
+    problems: list[Problem] = []
+    names: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or path.name.upper().startswith("README") or path.name in beside:
+            continue
+        if not path.is_file() or not path.name.endswith(suffixes):
+            problems.append(
+                Problem(
+                    shown_path(path, project_dir), 1, "a file that nothing reads",
+                    f"a name that ends in {' or '.join(suffixes)}", "rename it or move it away",
+                )
+            )  # fmt: skip
+            continue
+        stem = next(path.name.removesuffix(end) for end in suffixes if path.name.endswith(end))
+        other = names.setdefault(stem, path)
+        if other is not path:
+            problems.append(
+                Problem(
+                    shown_path(path, project_dir), 1, f"a second file named `{stem}`",
+                    f"one of it; {shown_path(other, project_dir)} is there", "take one of them away",
+                )
+            )  # fmt: skip
+        read = read_yaml(path, project_dir)
+        if isinstance(read, Problem):
+            problems.append(read)
+        else:
+            files.append(read)
+    return files, problems

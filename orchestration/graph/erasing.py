@@ -1,0 +1,103 @@
+"""`sluice forget`: an erasure request, export by export, with a record of each.
+
+Belongs here: which exports it concerns, and telling Dagster. Does not belong here: what is done to one
+(`delivery.erasure`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.compute.engine import open_engine
+from orchestration.delivery.deliver import NotConfigured, Target, destination_of, order_of
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent, key_names
+from orchestration.delivery.order import Order
+from orchestration.delivery.preview import shard_fields
+from orchestration.destinations.base import DeliveryError
+from orchestration.graph.deciding import show_on_asset
+from orchestration.operations.asking import target_of
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
+
+_RUN_ID = "sluice forget"
+
+
+def forget_everywhere(
+    deployment: Deployment,
+    project: Project,
+    instance: dg.DagsterInstance,
+    values: Mapping[str, str],
+    *,
+    by: str,
+    reason: str,
+    log: Callable[[str], None],
+) -> Iterator[Erased]:
+    """Forget rows by values of model columns, in every export that has them; yield what was done, one by one.
+
+    An export whose key is named whole never sends it again, whether or not it ever did; in the others the
+    keys are found in what was sent. What fails for one export does not keep the others from it.
+
+    Raises:
+        ProjectChanged: files of the project are others than those that the exports are made of.
+    """
+    project.identity.require_unchanged()
+    for name in project.exports:
+        target = target_of(project, name)
+        request = Request({target.export.field(c): text for c, text in values.items()}, reason, by)
+        erased = _erase(deployment, target, request, log)
+        if erased is None:
+            continue
+        if erased.keys and not erased.problem:
+            said = f"an erasure, asked by {by}: {erased.said}"
+            show_on_asset(instance, target, "", said, {"asked by": by, "reason": reason, "done": erased.said})
+        yield erased
+
+
+def _erase(
+    deployment: Deployment, target: Target, request: Request, log: Callable[[str], None]
+) -> Erased | None:
+    store, export = deployment.store, target.export
+    known = store.deliveries.of_export(export.name)
+    if not known:
+        # The plan's own columns are not known yet, but its key's are.
+        if key_names(request, export.key_fields):
+            return forget_unsent(store, export.name, export.key_fields, request)
+        return None
+    if not _concerned(deployment, target, request):
+        return None
+    try:
+        destination = destination_of(deployment, export, target.near)
+        folder = deployment.settings.deliveries_dir
+        engine = DeliveryEngine(store, folder, destination, _RUN_ID, log)
+        orders = _orders(target, [item.scope for item in known])
+        if not orders:
+            raise DeliveryError(
+                f"what `{export.name}` has sent was cut otherwise than its model is now",
+                "partitions of the model's grain",
+                "take it out by hand over there, and remove the old shards",
+            )
+        return erase(engine, orders, request)
+    except (NotConfigured, DeliveryError) as problem:
+        return Erased(export.name, problem=f"{problem}; then ask for the same again")
+
+
+def _concerned(deployment: Deployment, target: Target, request: Request) -> bool:
+    """Whether an export has the key that is named, or has sent all the fields that are."""
+    if key_names(request, target.export.key_fields):
+        return True
+    fields: set[str] = set()
+    known = deployment.store.deliveries.of_export(target.export.name)
+    of_shapes = {item.shape: item.shard for item in known if Path(item.shard).exists()}
+    with open_engine() as connection:
+        for shard in of_shapes.values():
+            fields |= shard_fields(connection, shard).keys()
+    return set(request.values) <= fields
+
+
+def _orders(target: Target, scopes: list[str]) -> list[Order]:
+    if target.export.spec.partitions == "latest":
+        return [order_of(target, "")]
+    holds = target.table.partitioning.holds
+    return [order_of(target, scope) for scope in sorted(set(scopes)) if holds(scope)]

@@ -1,0 +1,209 @@
+"""Judging what is there by today's rules, without building: a tightened rule over 60 days is no 60 rebuilds.
+
+Belongs here: which partitions, all checks of them, and the Dagster job that does it. Does not belong here:
+what a check says (`quality`, `transformation.data_tests`, `ingestion.judging`).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import dagster as dg
+from pydantic import Field
+
+from orchestration.compute.row_hash import content_digest, fields_of
+from orchestration.compute.sql import quoted
+from orchestration.compute.sql_types import UnknownType
+from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.core.lineage import Table
+from orchestration.core.problems import ProjectChanged
+from orchestration.core.shown_text import showing_errors
+from orchestration.gate.gate import Gate
+from orchestration.graph.check_events import check_evaluation
+from orchestration.graph.raw_tables import held_build, judge_raw_table
+from orchestration.graph.table_checks import Said, TableChecks
+from orchestration.operations.asking import keys_between, table_of
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
+from orchestration.state.records import Build, Inputs
+from orchestration.transformation.runner import DbtError
+from orchestration.transformation.slices import partition_variables
+from orchestration.warehouse.engine import POOL
+from orchestration.warehouse.slices import partition_rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+JUDGE_JOB = "judge"
+# Dagster wants the names of jobs and of ops to differ.
+JUDGE_OP = "judge_partitions"
+_Place = tuple[str, str]
+
+
+class JudgeConfig(dg.Config):
+    """What to judge: a table (`schema.name`) and its partitions from a key to a key, both included.
+
+    Both are left empty for a table that is not partitioned. `with_parents`: also all that it is made of, days
+    of trailing windows and snapshots among them.
+    """
+
+    table: str = Field(description="The table, as staging.stg_sales.")
+    from_partition: str = Field(
+        "", description="The first partition, as 2022-10-03; empty if there are none."
+    )
+    to_partition: str = Field("", description="The last partition; empty for the first one alone.")
+    with_parents: bool = Field(
+        False, description="Also all that the table is made of, days of windows and snapshots too."
+    )
+
+
+def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> dg.JobDefinition:
+    """Return the job that judges a range of partitions by today's rules."""
+
+    @dg.op(name=JUDGE_OP, pool=POOL)
+    def op(context: dg.OpExecutionContext, config: JudgeConfig) -> Iterator[Any]:
+        judge_ = _Judge(deployment, project, checks, context.run_id)
+        places = places_to_judge(deployment, project, config)
+        if not places:
+            context.log.warning(f"nothing of {config.table} is built there: there is nothing to judge")
+        left: list[str] = []
+        failure = ""
+        for number, (relation, key) in enumerate(places, start=1):
+            table = project.lineage.tables[relation]
+            where = f"{relation} [{key}]" if key else relation
+            context.log.info(f"{number} of {len(places)}: {where}")
+            try:
+                with showing_errors(checks.tests.near_tests(table)):
+                    said = judge_.partition(table, key)
+                for result in said.results:
+                    evaluation = check_evaluation(
+                        context.instance,
+                        result,
+                        dg.AssetKey(table.asset_key),
+                        key,
+                        blocking=str(result.check_name) in table.rules,
+                    )
+                    # Dagster takes it, though its types do not say so; a test notices a change.
+                    context.log_event(cast("Any", evaluation))
+                if said.errors:
+                    raise dg.Failure(said.complaint)
+            except ProjectChanged as changed:
+                failure = str(changed)
+                break
+            except (DbtError, dg.Failure) as error:
+                left.append(f"{where}: {getattr(error, 'description', None) or error}")
+                context.log.error(left[-1])
+                failure = "not judged:\n" + "\n".join(left)
+        # What was logged is kept once something is yielded; it would go with a step that fails before.
+        yield dg.Output(None)
+        if failure:
+            raise dg.Failure(description=failure, allow_retries=False)
+
+    @dg.job(
+        name=JUDGE_JOB,
+        executor_def=dg.in_process_executor,
+        description="Judges what tables hold by today's rules, without building them: launch it with the"
+        " table and its partitions, or type `sluice judge TABLE --from KEY --to KEY`.",
+    )
+    def job() -> None:
+        op()
+
+    return job
+
+
+def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfig) -> list[_Place]:
+    """Return what is built of what is asked for, ancestors first.
+
+    Raises:
+        ValueError: there is no such table, or it has no such partitions.
+    """
+    lineage = project.lineage
+    table = table_of(project, config.table)
+    keys = keys_between(
+        deployment, table, config.from_partition, config.to_partition, built=not config.with_parents
+    )
+    wanted = {(config.table, key): None for key in keys}
+    if config.with_parents:
+        wanted = {
+            (item.relation, item.partition_key): None
+            for key in keys
+            for item in lineage.chain(config.table, key)
+        }
+    order = {relation: number for number, relation in enumerate(lineage.tables)}
+    built = {relation: deployment.store.latest_builds(relation) for relation, _ in wanted}
+    places = [(relation, key) for relation, key in wanted if key in built[relation]]
+    return sorted(places, key=lambda place: (order[place[0]], place[1]))
+
+
+class _Judge:
+    """All checks of a partition of a table, as it stands."""
+
+    def __init__(self, deployment: Deployment, project: Project, checks: TableChecks, run_id: str) -> None:
+        self._deployment = deployment
+        self._project = project
+        self._checks = checks
+        self._run_id = run_id
+        self._contracts = {item.relation: item for item in project.contracts.values()}
+        self._selectors = {node.relation: node.selector for node in project.manifest.nodes.values()}
+
+    def partition(self, table: Table, key: str) -> Said:
+        """Judge a partition, and record what its checks said as evidence; return it as Dagster shows it."""
+        self._project.identity.require_unchanged()
+        names = self._checks.names(table.relation)
+        contract = self._contracts.get(table.relation)
+        if contract is not None:
+            return judge_raw_table(
+                self._deployment, self._checks, contract, table, key, [CONTRACT_CHECK, *names], self._run_id
+            )
+        build = held_build(self._deployment, table, key)
+        if build.inputs is None and table.code:
+            self._complete(table, key, build)
+        with self._deployment.warehouse.connect() as connection:
+            return self._checks.judge(connection, table, key, names, self._run_id)
+
+    def _complete(self, table: Table, key: str, build: Build) -> None:
+        """Find out what a build was made from, of which older code kept no record.
+
+        Where today's SQL makes the very same rows of what its parents hold now, it is as if it had been built
+        from them. Where it makes others, nobody knows what it was built from.
+        """
+        gate = Gate(self._project.lineage, self._deployment.store, self._deployment.clock)
+        with self._deployment.warehouse.connect() as connection:
+            inputs = gate.inputs(connection, table.relation, key)
+            same = self._makes_the_same(connection, table, key)
+        proven: tuple[Inputs, str] = (inputs, table.code) if same else ({}, "")
+        self._deployment.store.complete_build(build, *proven, self._project.identity.digest)
+
+    def _makes_the_same(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
+        import duckdb
+
+        variables = partition_variables(table.partitioning, key)
+        compiled = (
+            self._checks.tests.dbt.compiled(
+                self._selectors[table.relation], variables, self._checks.tests.near(table.relation)
+            )
+            .strip()
+            .rstrip(";")
+        )
+        if not compiled:
+            return False
+        rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
+        held = fields_of(connection, rows)
+        try:
+            made = fields_of(connection, compiled)
+            if made.keys() != held.keys() or (made != held and not table.cut_by):
+                return False  # dbt would make another table of it
+            # It would insert into the table that is there: what that does not hold as it is, is another row.
+            kept = " and ".join(
+                f"{quoted(name)} is not distinct from"
+                f" cast(cast({quoted(name)} as {held[name]}) as {made[name]})"
+                for name in made
+                if made[name] != held[name]
+            )
+            (lost,) = connection.execute(
+                f"select count(*) from ({compiled}) where not ({kept or 'true'})"
+            ).fetchone() or (1,)
+            cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in held)
+            same = content_digest(connection, f"select {cast} from ({compiled})")
+        except (duckdb.Error, UnknownType):
+            return False
+        return not lost and same == content_digest(connection, rows)

@@ -1,0 +1,33 @@
+"""What every step of a run does first: make sure that the graph is still that of the project's files.
+
+Belongs here: that, in Dagster's terms. Does not belong here: what a step does.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from orchestration.core.problems import ProjectChanged
+from orchestration.transformation.identity import ProjectIdentity
+
+
+@contextmanager
+def of_one_project(project: ProjectIdentity) -> Generator[None]:
+    """Refuse to work on files that the graph was not made of, before the block and within it.
+
+    Raises:
+        dagster.Failure: a file of the project has changed since this process loaded it; it says "reload".
+    """
+    with told_of_changes():
+        project.require_unchanged()
+        yield
+
+
+@contextmanager
+def told_of_changes() -> Generator[None]:
+    """Do the same for a block that looks at the files itself."""
+    try:
+        yield
+    except ProjectChanged as changed:
+        raise dg.Failure(description=str(changed), allow_retries=False) from None

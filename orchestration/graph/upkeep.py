@@ -1,0 +1,134 @@
+"""What runs by the clock: upkeep of storage, deliveries whose time has come, and reading destinations back.
+
+Belongs here: when. Does not belong here: what is due (`deliveries_due`), what is done.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time
+
+import dagster as dg
+
+from orchestration.delivery.comparing import at_destination
+from orchestration.delivery.deliver import Target
+from orchestration.graph.reconciled import check_key, readable
+from orchestration.graph.sensors import run_exists, run_requests
+from orchestration.operations.asking import target_of
+from orchestration.operations.checks_due import checks_due
+from orchestration.operations.deliveries_due import deliveries_due
+from orchestration.operations.retention import move_to_cold
+from orchestration.project.loading import Project
+from orchestration.state.deployment import Deployment
+
+# UTC; at an hour at which no feed of ours lands.
+_CRON = "40 2 * * *"
+_RECONCILED_FROM = time(3, 10)
+_HOUR_SECONDS = 3_600
+
+
+def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.ScheduleDefinition]:
+    """Return the schedule that moves old originals to the cold tier; none where nothing is to be moved."""
+    aging = [contract for contract in project.contracts.values() if contract.cold_after_days is not None]
+    if not aging or deployment.settings.cold_url is None:
+        return []
+
+    @dg.op(name="move_originals_to_the_cold_tier")
+    def move(context: dg.OpExecutionContext) -> None:
+        for path in move_to_cold(deployment, aging, datetime.now(UTC)):
+            context.log.info(f"moved {path}")
+
+    @dg.job(
+        name="cold_tier",
+        executor_def=dg.in_process_executor,
+        description="Moves originals that are older than their contract's coldAfterDays to SLUICE_COLD_URL.",
+    )
+    def cold_tier() -> None:
+        move()
+
+    return [
+        dg.ScheduleDefinition(
+            name="cold_tier",
+            job=cold_tier,
+            cron_schedule=_CRON,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+    ]
+
+
+def deliveries_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
+    """Return the sensor of what is due without new data: approved plans, refused rows, checks."""
+
+    @dg.sensor(
+        name="deliveries",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=max(60, deployment.settings.sensor_interval_seconds),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tries refused rows, and checks that could not run, again once their time has come; sends"
+        " plans that a person approved.",
+    )
+    def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now = deployment.clock()
+
+        def exists(run_key: str) -> bool:
+            return run_exists(context.instance, run_key)
+
+        runs = [
+            *checks_due(deployment, project, now, exists), *deliveries_due(deployment, project, now, exists)
+        ]  # fmt: skip
+        if not runs:
+            return dg.SkipReason("no refused row and no check is due again, and no approved plan waits")
+        return dg.SensorResult(run_requests=run_requests(context, project, runs))
+
+    return deliveries
+
+
+def reconcile_sensor(
+    deployment: Deployment, project: Project, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> list[dg.SensorDefinition]:
+    """Return the sensor that once a day reads destinations back; none where none can be read.
+
+    `clock` tells the time, in UTC. A schedule would be one job, whose assets must all be cut alike.
+    """
+    wanted = [target for name in project.exports if readable(target := target_of(project, name))]
+    if not wanted:
+        return []
+
+    @dg.sensor(
+        name="reconcile",
+        asset_selection=dg.AssetSelection.checks(*(check_key(target) for target in wanted)),
+        minimum_interval_seconds=_HOUR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Once a day, after {_RECONCILED_FROM:%H:%M} UTC: compares what each destination that can"
+        " be read holds of its newest partition with what it acknowledged.",
+    )
+    def reconcile(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now = clock()
+        day = f"{now:%Y-%m-%d}"
+        if context.cursor == day or now.time() < _RECONCILED_FROM:
+            return dg.SkipReason(f"once a day, after {_RECONCILED_FROM:%H:%M} UTC")
+        requests = [
+            dg.RunRequest(
+                run_key=f"reconcile {target.export.name} {day}",
+                partition_key=partition or None,
+                asset_selection=[],
+                asset_check_keys=[check_key(target)],
+            )
+            for target, partition in to_reconcile(deployment, wanted)
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=day)
+
+    return [reconcile]
+
+
+def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tuple[Target, str]]:
+    """Yield the newest delivered partition of each export whose destination is configured."""
+    for target in targets:
+        if deployment.settings.connection(target.export.spec.destination.connection) is None:
+            continue
+        if target.export.spec.partitions == "latest":
+            standing = at_destination(deployment.store, target.export.name)
+            delivered = [standing.partition_key] if standing is not None else []
+        else:
+            delivered = list(deployment.store.deliveries.latest(target.export.name, acknowledged=True))
+        keys = [key for key in delivered if target.table.partitioning.holds(key)]
+        if keys:
+            yield target, max(keys)

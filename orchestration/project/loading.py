@@ -1,0 +1,308 @@
+"""The project directory, read whole: the four folders that users edit, and the map made of them.
+
+Belongs here: reading the folders together and the rules that look across them (`sluice check` and every
+start run the same). Does not belong here: what one file may say; its stage knows that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from orchestration.contracts.dbt_sources import sources_problems
+from orchestration.contracts.load import load_contracts
+from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
+from orchestration.core.lineage import Lineage, Table
+from orchestration.core.partitions import Partitioning, floor
+from orchestration.core.problems import Problem, ProjectChanged, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
+from orchestration.delivery.export_files.expiry import expired_problems
+from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.project.graph_rules import (
+    export_problems,
+    partition_problems,
+    place_problems,
+    suites_problems,
+)
+from orchestration.project.guards import Guards
+from orchestration.project.names import name_problems
+from orchestration.project.suite_sql import suite_sql_problems
+from orchestration.quality.suite_rules import rule_problems
+from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
+from orchestration.quality.trials.found import Trials
+from orchestration.transformation.binding import bound_sql
+from orchestration.transformation.code_lines import PROJECT_FILE
+from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
+from orchestration.transformation.grains import partitionings
+from orchestration.transformation.identity import ProjectIdentity
+from orchestration.transformation.manifest import (
+    DbtManifest,
+    DbtNode,
+    blocks,
+    load_manifest,
+)
+from orchestration.transformation.project_rules import dbt_problems
+from orchestration.transformation.shared_macros import macro_path_problems
+from orchestration.transformation.stored_failures import stored_failures_problems
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
+
+# How often the folders are read whose files change meanwhile.
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything the project directory says, checked."""
+
+    contracts: Mapping[str, SourceContract]
+    manifest: DbtManifest
+    suites: Mapping[str, Suite]
+    exports: Mapping[str, Export]
+    lineage: Lineage
+    identity: ProjectIdentity
+    test_places: DataTestPlaces
+
+    @cached_property
+    def partition_starts(self) -> dict[Partitioning, datetime]:
+        """{how tables are cut by time: when their first partition starts}, the earliest of their sources."""
+        starts: dict[Partitioning, datetime] = {}
+        for partitioning, relations in self.lineage.partitionings.items():
+            if not partitioning.grain.timed:
+                continue
+            sources = {name for relation in relations for name in self.lineage.sources(relation)}
+            known = [self.lineage.tables[name].start for name in sources]
+            # A contract that is cut by time says when it starts.
+            earliest = min(start for start in known if start is not None)
+            starts[partitioning] = floor(partitioning.grain, earliest)
+        return starts
+
+    def node_of(self, export: Export) -> DbtNode:
+        """Return the dbt model of an export."""
+        return next(node for node in self.manifest.nodes.values() if node.name == export.spec.model)
+
+    def suite_targets(self) -> list[SuiteTarget]:
+        """Return each suite with its table."""
+        return [*self._raw_targets(), *self._dbt_targets()]
+
+    @cached_property
+    def classified_columns(self) -> dict[str, frozenset[str]]:
+        """{relation: columns never shown}: classified ones, and their namesakes downstream."""
+        classified: dict[str, frozenset[str]] = {
+            contract.relation: contract.classified for contract in self.contracts.values()
+        }
+        for node in self.manifest.nodes.values():  # parents before children
+            inherited = frozenset[str]().union(
+                *(
+                    classified.get(parent, frozenset())
+                    for parent in self.lineage.tables[node.relation].parents
+                )
+            )
+            classified[node.relation] = inherited | node.classified
+        return classified
+
+    def near(self, relation: str) -> Near:
+        """Return what is near a text that may quote the rows of a table; the names are all of the project."""
+        return self._near_classified if self.classified_columns.get(relation) else NOTHING_CLASSIFIED
+
+    @cached_property
+    def _near_classified(self) -> Near:
+        """Columns, fields, tables, models and files, by the names that the project's files give them.
+
+        Names in the models' SQL are among them: of columns that no YAML describes, and of CTEs.
+        """
+        names = {*self.exports, *self.lineage.tables}
+        names.update(part for relation in self.lineage.tables for part in relation.split("."))
+        for contract in self.contracts.values():
+            names |= contract.near.names
+        for node in self.manifest.nodes.values():
+            code = self.manifest.content["nodes"][node.unique_id].get("raw_code")
+            # dbt tells a file without the folder of its project.
+            names |= {node.unique_id, node.name, node.file, node.file.partition("/")[2], *node.columns}
+            names |= names_in_code(str(code or ""))
+        for test in self.manifest.tests():
+            names |= {test["name"], test["original_file_path"]}
+        for export in self.exports.values():
+            columns = self.node_of(export).columns
+            names.update(export.field(column) for column in columns)
+            names |= {export.spec.model, export.spec.destination.object}
+        return Near(True, frozenset(names))
+
+    def _raw_targets(self) -> Iterator[SuiteTarget]:
+        for contract in self.contracts.values():
+            if suite := self.suites.get(contract.name):
+                yield SuiteTarget(
+                    suite,
+                    self.lineage.tables[contract.relation],
+                    RAW_PARTITION_COLUMN if contract.partitioning.partitioned else None,
+                    contract.key,
+                    self.classified_columns[contract.relation],
+                )
+
+    def _dbt_targets(self) -> Iterator[SuiteTarget]:
+        for node in self.manifest.nodes.values():
+            if suite := self.suites.get(node.name):
+                export = self.exports.get(node.name)
+                yield SuiteTarget(
+                    suite,
+                    self.lineage.tables[node.relation],
+                    node.partition_column,
+                    export.spec.key if export else suite.unique_columns,
+                    self.classified_columns[node.relation],
+                )
+
+
+def load_project(settings: Settings) -> Project:
+    """Read the four folders, all of them as they are at one moment; no clock is asked (see `expired_in`).
+
+    Raises:
+        ProjectError: with every problem found, each with file, line and mend.
+        ProjectChanged: files change all the while.
+    """
+    for _ in range(_TRIES):
+        # What dbt's parse depends on is known once it is parsed, so that comes first.
+        parsed = _manifest_or_problems(settings)
+        identity = ProjectIdentity.of(settings)
+        project = _read(settings, parsed, identity)
+        of_one_parse = isinstance(parsed, DbtManifest) and parsed.stamp == identity.dbt_stamp
+        if of_one_parse and ProjectIdentity.of(settings).contents == identity.contents:
+            return project
+    raise ProjectChanged(f"the project directory {settings.project_dir.name}")
+
+
+def _manifest_or_problems(settings: Settings) -> DbtManifest | ProjectError:
+    """What is wrong with the dbt project is told with what is wrong elsewhere."""
+    try:
+        return load_manifest(settings)
+    except ProjectError as error:
+        return error
+
+
+def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: ProjectIdentity) -> Project:
+    contracts, problems = load_contracts(settings.project_dir)
+    if not problems:
+        problems += sources_problems(settings.project_dir, contracts)
+    suites, found = load_suites(settings.project_dir)
+    problems += found
+    problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
+    exports, found = load_exports(settings.project_dir)
+    problems += found
+    if isinstance(parsed, ProjectError):
+        raise ProjectError([*problems, *parsed.problems]) from parsed
+    manifest = parsed
+    if problems:  # a file that does not load would be missed elsewhere, which is no second problem
+        raise ProjectError(problems)
+    cut = partitionings(manifest, contracts)
+    problems += macro_path_problems(settings, manifest.content)
+    problems += dbt_problems(settings, manifest, contracts)
+    problems += stored_failures_problems(settings, manifest)
+    problems += name_problems(manifest, contracts, exports)
+    problems += suites_problems(manifest, contracts, suites, cut)
+    if problems:
+        raise ProjectError([*problems, *_of_sql(manifest, problems)])
+    places = place_tests(manifest, cut)
+    lineage = _lineage(manifest, contracts, suites, exports, cut, places)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places)
+    problems += places.problems
+    problems += partition_problems(manifest, lineage)
+    problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
+    with Trials(settings.dbt_target_dir / "rule_trials.json", settings.warehouse_path.stem) as trials:
+        guards = Guards(manifest, contracts, suites, trials, bound_sql(settings, manifest.digests))
+        problems += export_problems(manifest, lineage, exports, guards)
+    problems += place_problems(exports, settings)
+    problems += _of_sql(manifest, problems)
+    if problems:
+        raise ProjectError(problems)
+    return project
+
+
+def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:
+    """Return what is wrong with SQL, of files of which nothing is `told` yet.
+
+    SQL is bound as if all else were right: what dbt could not compile at all may be due to what is told.
+    """
+    if told and any(problem.file == PROJECT_FILE for problem in manifest.problems):
+        return []
+    files = {problem.file for problem in told}
+    return [problem for problem in manifest.problems if problem.file not in files]
+
+
+def expired_in(project: Project, settings: Settings, today: date) -> list[Problem]:
+    """Return what the folders say for a time only and holds no more on a day (UTC), each at its line.
+
+    `load_project` does not ask: it would keep a whole company from its graph for one export's sake.
+    """
+    return [
+        problem
+        for export in project.exports.values()
+        for problem in expired_problems(export, settings.project_dir, today)
+    ]
+
+
+def _lineage(
+    manifest: DbtManifest,
+    contracts: Mapping[str, SourceContract],
+    suites: Mapping[str, Suite],
+    exports: Mapping[str, Export],
+    cut: Mapping[str, Partitioning],
+    places: DataTestPlaces,
+) -> Lineage:
+    tests: dict[str, dict[str, str]] = {}
+    reads_of: dict[str, dict[str, tuple[str, ...]]] = {}
+    for test in manifest.tests():
+        relation = places.tables.get(test["unique_id"])
+        if relation and blocks(test):
+            tests.setdefault(relation, {})[test["name"]] = manifest.digests.get(test["unique_id"], "")
+        if relation and (others := places.others[test["unique_id"]]):
+            reads_of.setdefault(relation, {})[test["name"]] = others
+
+    def rules(name: str, relation: str) -> dict[str, str]:
+        suite = suites.get(name)
+        of_suite = {CHECK_NAME: suite.rules_digest} if suite is not None and suite.blocking else {}
+        return of_suite | tests.get(relation, {})
+
+    def tested(relation: str) -> dict[str, Any]:
+        return {
+            "tested_beside": places.before.get(relation, frozenset()),
+            "reads_of": reads_of.get(relation, {}),
+            "awaits": places.awaited.get(relation, {}),
+        }
+
+    sent = {export.spec.model for export in exports.values()}
+    tables = [
+        Table(
+            relation=contract.relation,
+            asset_key=("raw", contract.name),
+            partitioning=contract.partitioning,
+            parents={},
+            rules={CONTRACT_CHECK: contract.rules_digest} | rules(contract.name, contract.relation),
+            start=contract.partition_start,
+            cut_by=RAW_PARTITION_COLUMN if contract.partitioning.partitioned else "",
+            gaps_allowed=contract.gaps_allowed,
+            **tested(contract.relation),
+            max_age=contract.max_age,
+        )
+        for contract in contracts.values()
+    ]
+    for node in manifest.nodes.values():
+        parents: dict[str, int] = {}
+        for unique_id in node.parents:
+            relation = manifest.relation(unique_id)
+            if relation is not None:
+                name = relation.rpartition(".")[2]
+                parents[relation] = node.trailing_days.get(name, 1)
+        tables.append(
+            Table(
+                relation=node.relation,
+                asset_key=node.asset_key,
+                partitioning=cut[node.relation],
+                parents=parents,
+                rules=rules(node.name, node.relation),
+                code=manifest.digests.get(node.unique_id, ""),
+                cut_by=node.partition_column or "",
+                sent=node.name in sent,
+                **tested(node.relation),
+            )
+        )
+    return Lineage(tables)

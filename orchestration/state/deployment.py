@@ -1,0 +1,91 @@
+"""What every stage is handed: one deployment's settings, records, engine and storage areas.
+
+Belongs here: things that are opened once a process. Does not belong here: what is read from the project
+directory (`project`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from orchestration.areas import Area, StorageUrlError
+from orchestration.contracts.connectors import STAGING
+from orchestration.contracts.model import SourceContract
+from orchestration.core.settings import Settings, SettingsError
+from orchestration.state.moments import now as utc_now
+from orchestration.state.store import StateStore
+from orchestration.warehouse.engine import Warehouse
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment; everything is opened on first use. `clock` tells the time that due moments meet."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def store(self) -> StateStore:
+        """The transactional records."""
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        url = self.settings.state_url.get_secret_value()
+        return StateStore(url, shards=self.settings.deliveries_dir, clock=self.clock)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The engine; its connections read what the areas hold."""
+        areas = [self.staging, self.originals, self.processing, *([self.cold] if self.cold else [])]
+        return Warehouse(self.settings.warehouse_path, areas=areas, access=self.settings.storage_access)
+
+    @cached_property
+    def staging(self) -> Area:
+        """Where providers land files, unless their contract names another connector."""
+        return self._area(self.settings.staging_url)
+
+    @cached_property
+    def originals(self) -> Area:
+        """The locked area of what came in, as it came."""
+        return self._area(self.settings.originals_url)
+
+    @cached_property
+    def cold(self) -> Area | None:
+        """Where originals go when they are old; None where this deployment has no cold tier."""
+        return self._area(self.settings.cold_url) if self.settings.cold_url else None
+
+    @cached_property
+    def processing(self) -> Area:
+        """Where converted files and their manifests are."""
+        return self._area(self.settings.processing_url)
+
+    def staging_of(self, contract: SourceContract) -> Area:
+        """Return where a source's files land: the area of its contract's connector.
+
+        Raises:
+            SettingsError: this deployment has no such connector, or its URL is no area's.
+        """
+        name = contract.connector
+        if name == STAGING:
+            return self.staging
+        if name in self._connectors:
+            return self._connectors[name]
+        variable = f"SLUICE_CONNECTION_{name.upper()}"
+        url = self.settings.connection(name)
+        if url is None:
+            raise SettingsError(
+                f"connector `{name}` of source `{contract.name}` is not configured; expected its URL in"
+                f" {variable}; set it, or correct `server` in {contract.file.name}"
+            )
+        try:
+            area = self._area(url)
+        except StorageUrlError as error:
+            raise SettingsError(f"{variable} is {error}") from None
+        self._connectors[name] = area
+        return area
+
+    @cached_property
+    def _connectors(self) -> dict[str, Area]:
+        return {}
+
+    def _area(self, url: str) -> Area:
+        return Area(url, self.settings.storage_access)

@@ -237,7 +237,7 @@ class DataTests:
             if len(names) > 1:
                 return [result for name in names for result in self._judge(connection, table, key, [name])]
             test = self.of(table.relation)[names[0]]
-            return [DbtResult(test.unique_id, "error", str(error), None, None, 0.0, "")]
+            return [DbtResult(test.unique_id, "error", str(error), None, 0.0, "")]
 
     def _read_by(
         self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, test: DataTest

@@ -48,7 +48,6 @@ class DbtResult:
     status: str
     message: str
     failures: int | None
-    rows_affected: int | None
     seconds: float
     compiled_code: str
 
@@ -328,13 +327,11 @@ def _items(outcome: Any) -> list[Any]:
 
 
 def _result(item: Any, near: Near, refused: Mapping[str, str]) -> DbtResult:
-    response = item.adapter_response or {}
     return DbtResult(
         unique_id=item.node.unique_id,
         status=str(item.status),
         message=refused.get(item.node.unique_id) or _told(item.message or "", near),
         failures=item.failures,
-        rows_affected=response.get("rows_affected"),
         seconds=float(item.execution_time),
         compiled_code=str(getattr(item.node, "compiled_code", "") or ""),
     )

@@ -8,7 +8,6 @@ still finds the file locked waits.
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,6 @@ _VERSIONS_DDL = """
 """
 POOL = "warehouse"
 _LONGEST_STEP_SECONDS = 3_600.0
-
-
-@dataclass(frozen=True)
-class TableVersion:
-    """What a table holds now: `version` is new whenever the table's partition was written."""
-
-    relation: str
-    partition_key: str
-    version: str
 
 
 class Warehouse:

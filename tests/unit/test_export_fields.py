@@ -13,7 +13,7 @@ from orchestration.core.problems import Problem
 from orchestration.core.settings import REPOSITORY
 from orchestration.delivery.export_files import exports, spec
 from orchestration.delivery.export_files.exports import Export, load_exports
-from orchestration.delivery.export_files.spec import ExportSpec, RefusalsSpec
+from orchestration.delivery.export_files.spec import ExportSpec
 from orchestration.destinations.base import Capabilities, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.registry import destination_types
 
@@ -133,15 +133,6 @@ def test_a_renamed_column_is_a_field_of_the_key(tmp_path: Path) -> None:
     assert export.field("shop") == "Shop__c"
     assert export.field("loaves") == "loaves"
     assert export.key_fields == ("business_date", "Shop__c")
-
-
-def test_a_refused_row_waits_twice_as_long_each_time_and_never_more_than_a_day() -> None:
-    refusals = RefusalsSpec(attempts=1000)
-    waits = [refusals.wait_after(attempts) for attempts in (1, 2, 3, 7, 8, 999)]
-    assert waits == [
-        timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1),
-        timedelta(hours=16), timedelta(days=1), timedelta(days=1),
-    ]  # fmt: skip
 
 
 WRONG: dict[str, tuple[dict[str, str], int, str, str]] = {

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
-from orchestration.core.freshness import DAY, UNITS, DurationError, duration
+from orchestration.core.freshness import UNITS, DurationError, duration
 from orchestration.delivery.export_files.last_mile import LastMileRule
 from orchestration.delivery.export_files.strict import Strict
 from orchestration.destinations.base import Mode, NoOptions
@@ -125,15 +125,6 @@ class RefusalsSpec(Strict):
     """How often a row is tried in all, before it is given up."""
     wait: DurationSpec = DurationSpec(latency=15, unit="min")
     """How long a row waits before its second try, then twice as long, and so on, a day at most."""
-
-    def wait_after(self, attempts: int) -> timedelta:
-        """Return how long a row waits that was refused `attempts` times (1 or more)."""
-        waited = self.wait.span
-        for _ in range(attempts - 1):
-            if waited >= DAY:
-                break
-            waited *= 2
-        return min(waited, DAY)
 
 
 class ExportSpec(Strict):

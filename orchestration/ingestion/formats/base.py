@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import duckdb
 
 TEXT = "VARCHAR"
-# Columns of a relation `placed_rows`, beside those asked for.
-PLACE_COLUMNS = ("_file", "_place")
 
 
 class Unreadable(Exception):

@@ -4,8 +4,10 @@ Belongs here: who says so, contracts, dbt's files and the SQL that was bound. Do
 tried (`quality.trials`), and which checks an export needs (`guards`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 from orchestration.contracts.model import SourceContract
@@ -15,6 +17,9 @@ from orchestration.transformation.binding import STAND_IN, BoundSql
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 from orchestration.transformation.slices import Cuts
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
+
+# What a table's name is in SQL: the platform takes no other names.
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,22 @@ class GuardTables:
 
     def named_in(self, sql: str, *, without: str = "") -> dict[str, Shape]:
         """Return the tables whose names are in a text, as they look to SQL of their stand-in partition."""
-        text = sql.lower()
+        named = [
+            relation for word in set(_WORD.findall(sql.lower())) for relation in self._named.get(word, ())
+        ]
         return {
             relation: replace(shape.of(shape.columns), moment=STAND_IN, with_earlier=True)
-            for relation, shape in self._found.items()
-            if shape.columns and relation != without and relation.rpartition(".")[2].lower() in text
+            for relation in sorted(named)
+            if (shape := self._found[relation]).columns and relation != without
         }
+
+    @cached_property
+    def _named(self) -> dict[str, list[str]]:
+        """{name of a table, in small letters: relations}."""
+        named: dict[str, list[str]] = {}
+        for relation in self._found:
+            named.setdefault(relation.rpartition(".")[2].lower(), []).append(relation)
+        return named
 
     def _columns(self, node: DbtNode) -> dict[str, str]:
         described = cast(

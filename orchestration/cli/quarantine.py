@@ -112,12 +112,10 @@ def _registered(key: str) -> None:
 
 
 def _show(deployment: "Deployment", contract: "SourceContract", partition: str, at_most: int) -> None:
+    from orchestration.warehouse.engine import has_table
+
     where = " where _partition_key = ?" if partition else ""
     with deployment.warehouse.connect() as connection:
-        made = connection.execute(
-            "select 1 from information_schema.tables where table_schema || '.' || table_name = ?",
-            [contract.quarantine],
-        ).fetchone()
         found = (
             connection.execute(
                 "select _partition_key, file, line, array_to_string(rules, '; '), raw, drop_refused,"
@@ -125,7 +123,7 @@ def _show(deployment: "Deployment", contract: "SourceContract", partition: str, 
                 f" order by _partition_key desc, file, line limit {at_most}",
                 [partition] if partition else [],
             ).fetchall()
-            if made
+            if has_table(connection, contract.quarantine)
             else []
         )
     if not found:

@@ -4,11 +4,11 @@ The binder puts a cast there, and no row passes it: the query runs on a table wi
 other. Belongs here: constants. Does not belong here: what a query reads (`select_only`).
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.select_only import in_characters, plan_of
 from orchestration.compute.sql import literal
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ class WrongConstant:
 
 def wrong_constants(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[WrongConstant]:
     """Return the texts of a query that can be planned which err as soon as there is a row; nothing is run."""
-    options = "skip_null := true, skip_empty := true, optimize := false"
-    asked = f"select json_serialize_plan({literal(sql)}, {options})"
-    [(answer,)] = connection.execute(asked).fetchall()
-    found = list(dict.fromkeys(_casts(json.loads(answer).get("plans"), sql)))
+    found = list(dict.fromkeys(_casts(plan_of(connection, sql), sql)))
     return [item for item in found if not _reads(connection, item)]
 
 
@@ -58,10 +55,9 @@ def _casts(plan: Any, sql: str) -> Iterator[WrongConstant]:
         value = child.get("value") or {}
         is_text = (value.get("type") or {}).get("id") == "VARCHAR" and isinstance(value.get("value"), str)
         if child.get("type") == "VALUE_CONSTANT" and is_text and type_ in _TYPES:
-            at, whole = int(child.get("query_location", -1)), sql.encode()
-            known = 0 <= at < len(whole)
-            position = len(whole[:at].decode(errors="ignore")) if known else None
-            yield WrongConstant(value["value"], type_, position)
+            at = int(child.get("query_location", -1))
+            known = 0 <= at < len(sql.encode())
+            yield WrongConstant(value["value"], type_, in_characters(sql, at) if known else None)
 
 
 def _reads(connection: "duckdb.DuckDBPyConnection", item: WrongConstant) -> bool:

@@ -93,7 +93,7 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
     numbered = _names_row_id(connection, sql)
     found: set[Scan] = set()
     conditions: dict[int, tuple[str, ...]] = {}
-    plan = _asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]
+    plan = plan_of(connection, sql)
     for item in _objects(plan):
         kind, name = str(item.get("type", "")), str(item.get("name", ""))
         if kind.startswith("LOGICAL_") and kind not in _OPERATORS:
@@ -267,11 +267,20 @@ def _asked(
         raise NotASelect(_first_line(error)) from None
     if answer.get("error"):
         said = str(answer.get("error_message", "it cannot be read")).split("\n")[0]
-        raise NotASelect(said, _characters(sql, answer.get("position")))
+        raise NotASelect(said, in_characters(sql, answer.get("position")))
     return answer
 
 
-def _characters(sql: str, position: Any) -> int | None:
+def plan_of(connection: "duckdb.DuckDBPyConnection", sql: str) -> Any:
+    """Return the plan of a query as it is bound, before anything in it is worked out; nothing is run.
+
+    Raises:
+        NotASelect: the engine cannot bind it.
+    """
+    return _asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]
+
+
+def in_characters(sql: str, position: Any) -> int | None:
     """Return a position that the engine tells, in bytes, in characters."""
     return None if position is None else len(sql.encode()[: int(position)].decode(errors="ignore"))
 

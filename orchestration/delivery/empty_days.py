@@ -5,10 +5,10 @@ Belongs here: that. Does not belong here: what an export file says of empty part
 
 from typing import TYPE_CHECKING
 
-from orchestration.compute.sql import literal
 from orchestration.contracts.model import quarantine_of
 from orchestration.core.lineage import Lineage, Table
-from orchestration.warehouse.slices import partition_rows
+from orchestration.warehouse.engine import has_table
+from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,18 +36,13 @@ def rightly_empty(
 
 
 def _nothing_came(connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
-    taken = partition_rows(table.relation, table.cut_by, table.partitioning, key)
-    if connection.execute(f"select 1 from ({taken}) limit 1").fetchone() is not None:
-        return False
-    schema, _, name = quarantine_of(table.relation).partition(".")
-    known = connection.execute(
-        f"select 1 from duckdb_tables()"
-        f" where schema_name = {literal(schema)} and table_name = {literal(name)}"
-    ).fetchone()
     # A source that was never loaded has no table of quarantined rows.
-    return known is None or (
-        connection.execute(
-            f"select 1 from {schema}.{name} where _partition_key = {literal(key)} limit 1"
-        ).fetchone()
-        is None
+    held = quarantine_of(table.relation)
+    return not _has_rows(connection, table.relation, table, key) and (
+        not has_table(connection, held) or not _has_rows(connection, held, table, key)
     )
+
+
+def _has_rows(connection: "duckdb.DuckDBPyConnection", relation: str, table: Table, key: str) -> bool:
+    rows = partition_rows(relation, RAW_PARTITION_COLUMN, table.partitioning, key)
+    return connection.execute(f"select 1 from ({rows}) limit 1").fetchone() is not None

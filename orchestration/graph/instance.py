@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._serdes import ConfigurableClassData
 
 from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.graph.event_log import ease_event_log
@@ -32,10 +33,11 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """
     prepare_home(settings)
     ease_event_log(settings.dagster_home)
-    home = str(settings.dagster_home)
-    stated = InstanceRef.from_dir(home)
+    stated = InstanceRef.from_dir(str(settings.dagster_home))
     if stated.compute_logs_data.class_name == LocalComputeLogManager.__name__:
-        nothing = {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
-        stated = InstanceRef.from_dir(home, overrides={"compute_logs": nothing})
+        nothing = ConfigurableClassData(
+            NoOpComputeLogManager.__module__, NoOpComputeLogManager.__name__, "{}\n"
+        )
+        stated = stated._replace(compute_logs_data=nothing)
     with dg.DagsterInstance.from_ref(stated) as instance:
         yield instance

@@ -5,9 +5,9 @@
 - For every behavior flag it walks the whole stack, and looks through all modules of the process, to find the
   name of a module, even where the flag states it; that name is shown in a message about flags that are off.
 - It looks through every folder of the Python path for plug-ins of its own.
-- It compiles no more once one text does not compile, and tells of that alone.
 - It makes a template of a comment to put before each statement: an embedded engine shows it to nobody.
-Belongs here: what of dbt's own work is not done. All of it is private to dbt; a test notices a change.
+And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
+Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
 
 from functools import cache

@@ -99,6 +99,15 @@ def record_version(
     )
 
 
+def has_table(connection: "duckdb.DuckDBPyConnection", relation: str) -> bool:
+    """Return whether the warehouse has a table or view, `schema.name`."""
+    found = connection.execute(
+        "select 1 from information_schema.tables"
+        f" where table_schema || '.' || table_name = {literal(relation)}"
+    )
+    return found.fetchone() is not None
+
+
 def table_versions(
     connection: "duckdb.DuckDBPyConnection", relations: Sequence[str]
 ) -> dict[tuple[str, str], str]:

@@ -192,6 +192,15 @@ def test_a_full_upsert_leaves_the_rest(case: Case, make: MakeShard, mode: Mode) 
     assert held(case) == as_meant(again + rows_of(DAY, 9, "first")[3:])
 
 
+@each(Mode.UPSERT, Mode.MIRROR)
+def test_rows_that_are_there_may_be_added_once_more(case: Case, make: MakeShard, mode: Mode) -> None:
+    """As when a person has everything sent anew, and what has gone from the model stays."""
+    deliver(case, make(mode, rows_of(DAY, 9, "first"), full=True))
+    again = rows_of(DAY, 3, "again")
+    deliver(case, make(mode, again))
+    assert held(case) == as_meant(again + rows_of(DAY, 9, "first")[3:])
+
+
 @each(*Mode)
 def test_the_same_delivery_again_changes_nothing(case: Case, make: MakeShard, mode: Mode) -> None:
     rows = rows_of(DAY, 9, "once")

@@ -13,7 +13,7 @@ from orchestration.cli.main import Project as ProjectDir
 from orchestration.cli.work import at_work
 
 if TYPE_CHECKING:
-    from orchestration.delivery.order import Outcome
+    from orchestration.delivery.ledger import Outcome
     from orchestration.state.records import Delivery
 
 Partition = Annotated[
@@ -128,7 +128,6 @@ def rejected(
     """Show the rows that a destination refuses, with the vendor's words; --retry tries them again now."""
     with at_work(project, data, demo_destinations) as work:
         from orchestration.cli.delivery_tables import rejected_table
-        from orchestration.delivery.comparing import at_destination
 
         target = work.target(export)
         latest = target.export.spec.partitions == "latest"
@@ -145,7 +144,7 @@ def rejected(
             out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
             return
         store.refused_keys.make_due(export, None if latest else scope)
-        standing = at_destination(store, export) if latest else None
+        standing = store.deliveries.at_destination(export) if latest else None
         keys = {standing.partition_key if standing else ""} if latest else {item.scope for item in found}
         healthy = [work.run(target, key) for key in sorted(keys)]
         left = len(store.refused_keys.of(export, None if latest else scope))
@@ -219,15 +218,16 @@ def content(
     """Tell what a destination held at a moment, by our records: rows by partition, and the rows to a file."""
     with at_work(project, data) as work:
         from orchestration.cli.delivery_tables import table
+        from orchestration.delivery.deliver import ledger_of
         from orchestration.delivery.travel import held_at, parse_moment, scopes_of, write_held
 
-        target, store = work.target(export), work.deployment.store
+        target, ledger = work.target(export), ledger_of(work.deployment)
         moment, key = parse_moment(on, work.now), target.export.key_fields
-        scopes = scopes_of(store, export)
+        scopes = scopes_of(ledger.store, export)
         wanted = None if partition is None else work.partition(target, partition)
         if wanted is not None and target.export.spec.partitions == "each":
             scopes = [wanted]
-        found = held_at(store, export, key, moment, scopes)
+        found = held_at(ledger, export, key, moment, scopes)
         shown = table(f"{export} at {moment:%Y-%m-%d %H:%M:%S} UTC", "partition", "#rows", "last delivery")
         for item in found:
             shown.add_row(
@@ -236,7 +236,7 @@ def content(
         out.print(shown)
         out.print(f"{sum(item.rows for item in found):,} rows")
         if to is not None:
-            written = write_held(store, export, key, moment, scopes, to)
+            written = write_held(ledger, export, key, moment, scopes, to)
             out.print(f"{written:,} rows in {to}", soft_wrap=True, markup=False)
 
 

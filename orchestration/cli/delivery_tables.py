@@ -35,8 +35,9 @@ def table(title: str, *headings: str) -> Table:
     return made
 
 
-def show_plan(plan: Preview, out: Console) -> None:
+def show_plan(preview: Preview, out: Console) -> None:
     """Print what a delivery would do, and what to type."""
+    plan, some = preview.plan, preview.plan.shown
     where = f"{plan.export} [{plan.partition_key}]" if plan.partition_key else plan.export
     counts = [f"{count:,} {name}" for name, count in plan.counts.items() if count]
     out.print(f"{where}, mode {plan.mode}: {plan.rows:,} rows; {', '.join(counts) or 'none'}", markup=False)
@@ -44,33 +45,33 @@ def show_plan(plan: Preview, out: Console) -> None:
         out.print(f"  the {plan.counts['removed']:,} removed stay there: mode {plan.mode} takes nothing out")
     if plan.whole:
         out.print("  every row is sent, and the destination's are replaced")
-    if plan.fields:
+    if some.fields:
         changes = table("changed fields", "field", "#rows")
-        for name, count in sorted(plan.fields.items(), key=lambda item: -item[1]):
+        for name, count in sorted(some.fields.items(), key=lambda item: -item[1]):
             changes.add_row(escape(name), f"{count:,}")
         out.print(changes)
-    for title, rows in (("added", plan.added), ("removed", plan.removed)):
+    for title, rows in (("added", some.added), ("removed", some.removed)):
         if rows:
             shown = table(f"{title}, for example", *rows[0])
             for row in rows:
                 shown.add_row(*(escape(value) for value in row.values()))
             out.print(shown)
-    if plan.changed:
+    if some.changed:
         shown = table("changed, for example", "row", "field", "was", "becomes")
-        for row in plan.changed:
+        for row in some.changed:
             key = ", ".join(f"{name}={new}" for name, (old, new) in row.items() if old == new != CLASSIFIED)
             for name, (old, new) in row.items():
-                if old != new or (old == CLASSIFIED and name in plan.fields):
+                if old != new or (old == CLASSIFIED and name in some.fields):
                     shown.add_row(escape(key or CLASSIFIED), escape(name), escape(old), escape(new))
         out.print(shown)
     for limit in plan.limits:
         out.print(f"past a limit: {limit}", style="red", markup=False)
-    if plan.gate is not None:
-        answer = "[green]open[/]" if plan.gate.open else "[red]closed[/]"
+    if preview.gate is not None:
+        answer = "[green]open[/]" if preview.gate.open else "[red]closed[/]"
         out.print(f"the gate is {answer}")
-        for finding in plan.gate.reasons[:3] if not plan.gate.open else ():
+        for finding in preview.gate.reasons[:3] if not preview.gate.open else ():
             out.print(f"  {finding} → {finding.fix}", style="red", markup=False)
-    for ended in plan.expired:
+    for ended in preview.expired:
         out.print(f"held, whatever the data are: {ended}", style="red", markup=False, soft_wrap=True)
     if plan.rejected is not None:
         out.print(

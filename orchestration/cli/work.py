@@ -94,8 +94,9 @@ def at_work(project: Path | None, data: Path | None, with_demo_destinations: boo
     """Yield what a command works with; what people can mend ends with a line and code 2, or 1 if held."""
     with settings_of(project, data) as settings, usage_errors():
         from orchestration.delivery.deliver import NotConfigured
-        from orchestration.delivery.order import DeliveryError, DeliveryHeld, DeliveryRejected
+        from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected
         from orchestration.demo.destinations import demo_destinations
+        from orchestration.destinations.base import DeliveryError
         from orchestration.state.deployment import Deployment
 
         destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)

@@ -11,7 +11,7 @@ the hash can be worked out anew from a file. Only what the file itself does not 
 of a HUGEINT past those of a DOUBLE, microseconds of an INTERVAL, the offset of a TIMETZ.
 
 Belongs here: the hash of values, rows and queries, and what it is called. Does not belong here: what is
-compared with what (`delivery.planning`); reading types (`sql_types`).
+compared with what (`delivery.ledger`); reading types (`sql_types`).
 """
 
 import hashlib

@@ -4,12 +4,13 @@ Read and judged in one transaction of the warehouse, so what is sent is the vers
 even if a rebuild starts in between.
 """
 
+import json
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.sql import quoted
 from orchestration.core.lineage import Table
@@ -18,14 +19,22 @@ from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
 from orchestration.delivery.empty_days import rightly_empty
-from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
-from orchestration.delivery.identity import MadeBy, place_of, stated
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Opened, Order, Outcome
-from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.delivery.ledger import (
+    Between,
+    DeliveryHeld,
+    DeliveryRejected,
+    Ledger,
+    Limits,
+    MadeBy,
+    Opened,
+    Order,
+    Outcome,
+)
 from orchestration.destinations.base import DeliveryError, Destination, Mode
-from orchestration.destinations.registry import build
+from orchestration.destinations.registry import build, destination_types
 from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, Hold
@@ -117,23 +126,13 @@ def deliver_partition(
             judged.report = report
             if not report.open:
                 raise GateClosed(report)
-            version = report.versions[(target.table.relation, target.table.partition(partition_key))]
-            _use_releases(deployment, export, report, partition_key, version, log)
+            _use_releases(deployment, target, report, partition_key, log)
             _require_lasting(deployment, export)
-            yield Opened(
-                connection,
-                source_of(connection, target, partition_key),
-                version,
-                report.content,
-                rightly_empty=lambda: rightly_empty(
-                    connection, gate.lineage, target.table.relation, partition_key
-                ),
-            )
+            yield opened_by(gate, connection, report, target, partition_key)
             connection.execute("rollback")
 
     try:
-        destination = destination_of(deployment, export, target.near)
-        engine = DeliveryEngine(store, deployment.settings.deliveries_dir, destination, run_id, log)
+        engine = engine_for(deployment, target, run_id, log)
         outcome = engine.deliver(order_of(target, partition_key, kind), opening)
     except GateClosed as closed:
         reasons = tuple(str(finding) for finding in closed.report.reasons)
@@ -148,6 +147,46 @@ def deliver_partition(
     assert judged.report is not None
     store.lift_hold(export.name, partition_key)
     return Delivered(outcome, judged.report)
+
+
+def opened_by(
+    gate: Gate,
+    connection: "duckdb.DuckDBPyConnection",
+    report: GateReport,
+    target: Target,
+    partition_key: str,
+) -> Opened:
+    """Return the rows of a partition as the gate judged them, within the transaction in which it did."""
+    return Opened(
+        connection,
+        source_of(connection, target, partition_key),
+        _version(report, target, partition_key),
+        report.content,
+        rightly_empty=lambda: rightly_empty(connection, gate.lineage, target.table.relation, partition_key),
+    )
+
+
+def _version(report: GateReport, target: Target, partition_key: str) -> str:
+    # What was never built has none: the gate is closed for it, and it can only be looked at.
+    return report.versions.get((target.table.relation, target.table.partition(partition_key)), "")
+
+
+def ledger_of(deployment: Deployment) -> Ledger:
+    """Return the ledger of a deployment, to be read."""
+    return Ledger(deployment.store, deployment.settings.deliveries_dir)
+
+
+def engine_for(
+    deployment: Deployment, target: Target, run_id: str, log: Callable[[str], None]
+) -> DeliveryEngine:
+    """Return what brings an export to its destination; nothing is opened yet.
+
+    Raises:
+        NotConfigured: the deployment has no connection of that name.
+        DeliveryError: the connection's URL is none of the destination's type.
+    """
+    destination = destination_of(deployment, target.export, target.near)
+    return DeliveryEngine(replace(ledger_of(deployment), run_id=run_id, log=log), destination)
 
 
 def destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
@@ -208,28 +247,56 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         kind=kind,
         stated=stated(target, kind),
         hidden=frozenset(map(export.field, target.classified)),
+        replaces=Mode.SNAPSHOT in destination_types[spec.destination.type].capabilities.modes,
     )
 
 
-def made_by(
+def stated(target: Target, kind: DeliveryKind) -> str:
+    """Return what an export says of its plans besides what an order has in fields of its own, as text.
+
+    A redelivery is made of no table: neither the model nor what is done to its rows on the way counts there.
+    """
+    spec, table = target.export.spec, target.table
+    type_, _, name = target.export.place
+    said: dict[str, Any] = {
+        "classes": sorted(spec.classes),
+        "destination": [type_, name],
+        "options": spec.destination.options.model_dump(mode="json", exclude_defaults=True),
+        "partitions": spec.partitions,
+    }
+    if kind is not DeliveryKind.REDELIVER:
+        said |= {
+            "table": [table.relation, target.partition_column, *asdict(table.partitioning).values()],
+            "names": dict(spec.names),
+            "last mile": [_rule(rule.filter, rule.map) for rule in spec.last_mile],
+        }
+    return json.dumps(said, sort_keys=True)
+
+
+def _rule(filter_: Any, mapping: Any) -> list[Any]:
+    """What a last-mile rule does, not who answers for it and until when."""
+    if filter_:
+        return ["filter", filter_.column, filter_.keep, filter_.drop]
+    # As pairs: a JSON object would make texts of numbers and of null.
+    return ["map", mapping.column, list(mapping.values.items())]
+
+
+def order_today(
     deployment: Deployment, target: Target, partition_key: str, kind: DeliveryKind = DeliveryKind.CHANGE
-) -> MadeBy:
-    """Return what would make a plan of a partition today, as far as is known without the warehouse."""
-    return MadeBy.of(replace(order_of(target, partition_key, kind), place=_place(deployment, target.export)))
+) -> Order:
+    """Return the same with the place to which it leads today, as far as is known without sending."""
+    try:
+        place = place_of(destination_of(deployment, target.export))
+    except (NotConfigured, DeliveryError):  # nobody can tell where it leads, and nothing is sent there
+        place = ""
+    return replace(order_of(target, partition_key, kind), place=place)
 
 
 def is_todays(deployment: Deployment, target: Target, plan: Delivery) -> bool:
     """Whether today's export file makes a plan on record, as far as is known without the warehouse."""
     if not target.table.partitioning.holds(plan.partition_key):
         return False  # its model was cut otherwise then
-    return made_by(deployment, target, plan.partition_key, plan.kind).made(plan)
-
-
-def _place(deployment: Deployment, export: Export) -> str:
-    try:
-        return place_of(destination_of(deployment, export))
-    except (NotConfigured, DeliveryError):  # nobody can tell where it leads, and nothing is sent there
-        return ""
+    return MadeBy.of(order_today(deployment, target, plan.partition_key, plan.kind)).made(plan)
 
 
 def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition_key: str) -> str:
@@ -270,16 +337,17 @@ def _require_lasting(deployment: Deployment, export: Export) -> None:
 
 def _use_releases(
     deployment: Deployment,
-    export: Export,
+    target: Target,
     report: GateReport,
     partition_key: str,
-    version: str,
     log: Callable[[str], None],
 ) -> None:
+    version = _version(report, target, partition_key)
     for release in report.releases:
         if not deployment.store.releases.use(release, version):
             raise DeliveryError(
-                f"the release of {place(export.name, partition_key)} was used for another version meanwhile",
+                f"the release of {place(target.export.name, partition_key)} was used for another version"
+                " meanwhile",
                 "a release that nothing has gone out under",
                 "look at what was sent, and release again if it must",
             )

@@ -1,6 +1,6 @@
 """Whether a partition of an export may be empty: nothing came, of sources whose contracts let nothing come.
 
-Belongs here: that. Does not belong here: what an export file says of empty partitions (`planning.limits`).
+Belongs here: that. Does not belong here: what an export file says of empty partitions (`ledger`).
 """
 
 from typing import TYPE_CHECKING

@@ -6,32 +6,18 @@ the originals and the quarantine; nothing here touches them.
 
 import hashlib
 import json
-import os
 import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import shard_fields
-from orchestration.delivery.planning.difference import key_text
-from orchestration.delivery.preview import PREVIEWS
-from orchestration.destinations.base import ROW
+from orchestration.delivery.ledger import Key, Order, Shards
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore
-
-if TYPE_CHECKING:
-    import duckdb
 
 # How far an erasure has come, as its records say; after these it is its outcome in words.
 _BEGUN = "begun: ask for the same again, it does the rest"
 _TAKEN_OUT = "done at the destination; our own shards are next: ask for the same again"
-Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -80,22 +66,22 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
         DeliveryError: the destination cannot be reached or refuses; what was done stays done.
         ValueError: a value is none of its field's type.
     """
-    export, key = orders[0].export, orders[0].key
-    store, folder = engine.store, engine.folder / export
+    export, key, store = orders[0].export, orders[0].key, engine.ledger.store
     with engine.alone() as lease:
         for order in orders:
             engine.end_under_way(order, lease)
-        with open_engine() as connection:
-            shards = list(_shards(store, export, folder))
-            keys = _keys(connection, shards, key, request.values)
+        with engine.ledger.shards(export, key) as shards:
+            keys = shards.keys(request.values)
             found: int | None = 0
             if keys:
                 _record(store, export, keys, request)
-                found = _take_out(engine, orders, connection, keys)
+                found = _take_out(engine, orders, shards, keys)
                 _advance(store, export, _BEGUN, _TAKEN_OUT, found or 0, keys)
-            rows = _rewrite(connection, store, export, key, shards)
+            # By the digests on record, not by the keys at hand: after a crash some shards do not tell those
+            # any more. The keys of an erasure that was interrupted are found in these very shards.
+            known = store.forgotten_keys.of(export)
+            rows = shards.take_out([item for item in known if item.outcome != _BEGUN])
         _forget_refusals(store, export)
-        shutil.rmtree(engine.folder / PREVIEWS, ignore_errors=True)
         erased = Erased(export, tuple(keys), found, rows)
         _advance(store, export, _TAKEN_OUT, erased.said)
         return erased
@@ -124,51 +110,6 @@ def digest_of(salt: str, key: Key) -> str:
     """Return the digest under which a key is remembered, as the plans work it out in SQL."""
     text = json.dumps(list(key), ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256((salt + text).encode()).hexdigest()
-
-
-def _shards(store: StateStore, export: str, folder: Path) -> Iterator[Path]:
-    """Yield every file that may hold rows of an export: old plans, bases, and what a crash left behind."""
-    known = {Path(item.shard) for item in store.deliveries.of_export(export)}
-    for path in folder.rglob("*.partial"):
-        path.unlink(missing_ok=True)  # nobody writes one now: the lease is ours
-    yield from sorted(path for path in known | set(folder.rglob("*.parquet")) if path.exists())
-
-
-def _keys(
-    connection: "duckdb.DuckDBPyConnection",
-    shards: Sequence[Path],
-    key: Sequence[str],
-    values: Mapping[str, str],
-) -> list[Key]:
-    """Return the keys of all rows that were ever planned with these values; a key that is named, as it is."""
-    if set(key) <= set(values):
-        return [tuple(_as_written(connection, shards, name, values[name]) for name in key)]
-    found: set[Key] = set()
-    listed = ", ".join(f"{quoted(name)}::varchar" for name in key)
-    for shard in shards:
-        fields = shard_fields(connection, str(shard))
-        if not {*key, *values} <= fields.keys():
-            continue
-        same = " and ".join(f"{quoted(name)}::varchar = {literal(text)}" for name, text in values.items())
-        found.update(
-            connection.execute(
-                f"select distinct {listed} from read_parquet({literal(str(shard))}) where {same}"
-            ).fetchall()
-        )
-    return sorted(found, key=lambda item: [text or "" for text in item])
-
-
-def _as_written(
-    connection: "duckdb.DuckDBPyConnection", shards: Sequence[Path], name: str, value: str
-) -> str:
-    """Return a value as the field's type writes it: `007` of a number is `7`."""
-    kinds = [fields[name] for shard in shards if name in (fields := shard_fields(connection, str(shard)))]
-    if not kinds:
-        return value
-    row = connection.execute(f"select try_cast({literal(value)} as {kinds[-1]})::varchar").fetchone()
-    if row is None or row[0] is None:
-        raise ValueError(f"{name}={value}: expected a value of the type {kinds[-1]}")
-    return str(row[0])
 
 
 def _record(store: StateStore, export: str, keys: Sequence[Key], request: Request) -> None:
@@ -210,98 +151,22 @@ def _advance(
 
 
 def _take_out(
-    engine: DeliveryEngine,
-    orders: Sequence[Order],
-    connection: "duckdb.DuckDBPyConnection",
-    keys: Sequence[Key],
+    engine: DeliveryEngine, orders: Sequence[Order], shards: Shards, keys: Sequence[Key]
 ) -> int | None:
     """Take keys out of every scope; return how many rows there were, None where none can be taken out."""
     if not engine.destination.capabilities.delete:
         return None
     total = 0
     for order in orders:
-        fields = _fields_there(connection, engine.store, order)
+        fields = shards.fields_in(order.scope)
         if not set(order.key) <= fields.keys():
             continue
         try:
-            total += engine.destination.forget(
-                order.scope_with(fields), _typed(connection, order.key, fields, keys)
-            )
+            total += engine.destination.forget(order.scope_with(fields), shards.typed(fields, keys))
         except NotImplementedError:
             return None
-        engine.log(f"keys are taken out of {order.export} [{order.scope or 'whole'}]")
+        engine.ledger.log(f"keys are taken out of {order.export} [{order.scope or 'whole'}]")
     return total
-
-
-def _fields_there(connection: "duckdb.DuckDBPyConnection", store: StateStore, order: Order) -> dict[str, str]:
-    """Return {field: SQL type} of what was last planned for a scope."""
-    for delivery in reversed(store.deliveries.of_export(order.export, order.scope)):
-        if Path(delivery.shard).exists():
-            return shard_fields(connection, delivery.shard)
-    return {}
-
-
-def _typed(
-    connection: "duckdb.DuckDBPyConnection",
-    key: Sequence[str],
-    fields: Mapping[str, str],
-    keys: Sequence[Key],
-) -> list[dict[str, Any]]:
-    """Return keys as values of their fields' types, as destinations get them in a shard."""
-    values = ", ".join(
-        "(" + ", ".join("null" if text is None else literal(text) for text in item) + ")" for item in keys
-    )
-    names = ", ".join(quoted(name) for name in key)
-    cast = ", ".join(f"cast({quoted(name)} as {fields[name]})" for name in key)
-    rows = connection.execute(f"select {cast} from (values {values}) as keys ({names})").fetchall()
-    return [dict(zip(key, row, strict=True)) for row in rows]
-
-
-def _rewrite(
-    connection: "duckdb.DuckDBPyConnection",
-    store: StateStore,
-    export: str,
-    key: Sequence[str],
-    shards: Sequence[Path],
-) -> int:
-    """Write shards anew without the rows of forgotten keys; the others keep their numbers.
-
-    By the digests on record, not by the keys at hand: after a crash some shards do not tell them any more.
-    """
-    condition = _forgotten(store, export, key)
-    if not condition:
-        return 0
-    deliveries = {item.shard: item.delivery_id for item in store.deliveries.of_export(export)}
-    total = 0
-    for shard in shards:
-        if not set(key) <= shard_fields(connection, str(shard)).keys():
-            continue
-        read = f"read_parquet({literal(str(shard))})"
-        gone = [
-            row[0] for row in connection.execute(f"select {ROW} from {read} where {condition}").fetchall()
-        ]
-        if not gone:
-            continue
-        if str(shard) in deliveries:
-            store.deliveries.forget_words(deliveries[str(shard)], gone)
-        partial = shard.with_suffix(f".{os.getpid()}.partial")
-        connection.execute(
-            f"copy (select * from {read} where not ({condition})) to {literal(str(partial))} (format parquet)"
-        )
-        partial.replace(shard)
-        total += len(gone)
-    return total
-
-
-def _forgotten(store: StateStore, export: str, key: Sequence[str]) -> str:
-    salts: dict[str, list[str]] = {}
-    for item in store.forgotten_keys.of(export):
-        if item.outcome != _BEGUN:  # its keys are found in these very shards, if it was interrupted
-            salts.setdefault(item.salt, []).append(literal(item.key_digest))
-    return " or ".join(
-        f"sha256({literal(salt)} || {key_text(key)}) in ({', '.join(digests)})"
-        for salt, digests in salts.items()
-    )
 
 
 def _forget_refusals(store: StateStore, export: str) -> None:

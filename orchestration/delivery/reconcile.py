@@ -7,17 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Content, columns_as, layers_of, shard_fields
-from orchestration.delivery.preview import PREVIEWS
+from orchestration.delivery.ledger import Held, Order
 from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 
@@ -91,28 +87,17 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
         DeliveryError: the destination cannot be read.
         NotImplementedError: this kind of destination cannot be read at all.
     """
-    store = engine.store
-    with engine.alone():
-        under_way = store.deliveries.open_in(order.export, order.scope)
-        known = store.deliveries.layers(order.export, order.scope)
-        layers = layers_of(store.deliveries, known)
-        if not known:
+    ledger, destination = engine.ledger, engine.destination
+    with engine.alone(), ledger.reading(memory_limit=_MEMORY_LIMIT) as reading:
+        held = reading.content(order.export, order.scope, order.key)
+        if held is None:
             return None
+        under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
             return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
-        folder = engine.folder / PREVIEWS
-        folder.mkdir(parents=True, exist_ok=True)
-        with open_engine() as connection, TemporaryDirectory(dir=folder) as temporary:
-            connection.execute(
-                f"set memory_limit = '{_MEMORY_LIMIT}'; set temp_directory = {literal(temporary)}"
-            )
-            fields = shard_fields(connection, known[-1].shard)
-            scope = order.scope_with(fields)
-            back = Path(temporary) / "read_back.parquet"
-            theirs = _kept(connection, engine.destination.read_back(scope), back)
-            content = Content(connection, layers, order.key, list(fields), known[-1].shape)
-            folds_text = engine.destination.capabilities.folds_text
-            return _compared(connection, order, fields, content, theirs, hidden, folds_text=folds_text)
+        back = destination.read_back(order.scope_with(held.fields))
+        theirs = _kept(reading.connection, back, reading.folder / "read_back.parquet")
+        return _compared(order, held, theirs, hidden, folds_text=destination.capabilities.folds_text)
 
 
 def _kept(
@@ -136,24 +121,21 @@ def _kept(
 
 
 def _compared(
-    connection: "duckdb.DuckDBPyConnection",
     order: Order,
-    fields: Mapping[str, str],
-    content: Content,
+    held: Held,
     theirs: tuple[str, Mapping[str, str]] | None,
     hidden: Collection[str],
     *,
     folds_text: bool,
 ) -> Reconciled:
+    connection, fields = held.connection, held.fields
     keys = ", ".join(quoted(name) for name in order.key)
     rows, kinds = theirs or (f"select {', '.join(f'null as {quoted(n)}' for n in fields)} where false", {})
     normal = {
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
-    old = content.values()
-    held = f"select {columns_as(connection, old, fields, 'cast')} from ({old})"
-    for table, source, side in (("_ours", held, 0), ("_theirs", rows, 1)):
+    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1)):
         listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
         connection.execute(f"create or replace temp table {table} as select {listed} from ({source})")
     (ours,), (their_rows,) = (

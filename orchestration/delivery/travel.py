@@ -8,24 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import literal
 from orchestration.core.shown_text import showing_errors
-from orchestration.delivery.deliver import Target, destination_of, order_of
+from orchestration.delivery.deliver import Target, engine_for, order_of
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Opened, Order, Outcome
-from orchestration.delivery.planning.content import Content, acknowledged_layers, columns_as, shard_fields
-from orchestration.delivery.preview import PREVIEWS
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind
 from orchestration.state.store import StateStore
-
-if TYPE_CHECKING:
-    import duckdb
 
 # The version of a redelivery says which moment it goes back to: whoever approves one finds it there.
 _VERSION = "content at "
@@ -36,7 +28,7 @@ class NothingHeld(ValueError):
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldThen:
     """What one scope held at a moment; `delivery` is the newest that it was made of."""
 
     scope: str
@@ -45,17 +37,12 @@ class Held:
 
 
 def held_at(
-    store: StateStore, export: str, key: tuple[str, ...], moment: datetime, scopes: Sequence[str]
-) -> list[Held]:
+    ledger: Ledger, export: str, key: tuple[str, ...], moment: datetime, scopes: Sequence[str]
+) -> list[HeldThen]:
     """Return what each scope held at a moment; scopes with nothing on record by then are left out."""
-    found: list[Held] = []
-    with open_engine() as connection:
-        for scope in scopes:
-            newest = _newest(store, export, scope, moment)
-            if newest is not None:
-                content = _content(connection, store, newest, key, moment)
-                found.append(Held(scope, content.rows() if content else 0, newest))
-    return found
+    with ledger.reading() as reading:
+        held = (reading.content(export, scope, key, until=moment) for scope in scopes)
+        return [HeldThen(item.newest.scope, item.count(), item.newest) for item in held if item is not None]
 
 
 def scopes_of(store: StateStore, export: str) -> list[str]:
@@ -64,7 +51,7 @@ def scopes_of(store: StateStore, export: str) -> list[str]:
 
 
 def write_held(
-    store: StateStore, export: str, key: tuple[str, ...], moment: datetime, scopes: Sequence[str], file: Path
+    ledger: Ledger, export: str, key: tuple[str, ...], moment: datetime, scopes: Sequence[str], file: Path
 ) -> int:
     """Write what the scopes held at a moment to a Parquet or CSV file; return the number of rows.
 
@@ -75,22 +62,20 @@ def write_held(
     form = {".parquet": "format parquet", ".csv": "format csv, header"}.get(file.suffix)
     if form is None:
         raise ValueError(f"--to {file}: expected a name that ends with .parquet or .csv")
-    with open_engine() as connection, TemporaryDirectory(dir=file.absolute().parent) as folder:
+    with ledger.reading() as reading:
         written = 0
-        for place, scope in enumerate(scopes):
-            newest = _newest(store, export, scope, moment)
-            content = _content(connection, store, newest, key, moment) if newest else None
-            if content is None or newest is None:
-                continue
-            part = Path(folder) / f"{place}.parquet"
-            rows = _values(connection, content, newest)
-            connection.execute(f"copy ({rows}) to {literal(str(part))} (format parquet)")
-            written += 1
+        for scope in scopes:
+            held = reading.content(export, scope, key, until=moment)
+            if held is not None and not held.empty:
+                part = literal(str(reading.folder / f"{written}.parquet"))
+                reading.connection.execute(f"copy ({held.rows}) to {part} (format parquet)")
+                written += 1
         if not written:
             raise NothingHeld(f"`{export}` had no row at the destination at {moment:%Y-%m-%d %H:%M} UTC")
         # Fields may have come and gone between the scopes.
-        parts = f"select * from read_parquet({literal(folder + '/*.parquet')}, union_by_name = true)"
-        counted = connection.execute(f"copy ({parts}) to {literal(str(file))} ({form})").fetchone()
+        every = literal(str(reading.folder / "*.parquet"))
+        parts = f"select * from read_parquet({every}, union_by_name = true)"
+        counted = reading.connection.execute(f"copy ({parts}) to {literal(str(file))} ({form})").fetchone()
     return int(counted[0]) if counted else 0
 
 
@@ -114,13 +99,7 @@ def redeliver(
         DeliveryRejected: a person rejected this very plan.
         DeliveryError: the mode takes nothing back, or the destination refused.
     """
-    engine = DeliveryEngine(
-        deployment.store,
-        deployment.settings.deliveries_dir,
-        destination_of(deployment, target.export, target.near),
-        run_id,
-        log,
-    )
+    engine = engine_for(deployment, target, run_id, log)
     order = order_of(target, partition_key, DeliveryKind.REDELIVER)
     order = replace(order, asked_by=asked_by, reason=reason)
     with showing_errors(target.near):
@@ -135,27 +114,26 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
             "a mode that changes or removes what is there: upsert, mirror or snapshot",
             f"`sluice content {order.export} --on … --to rows.parquet` gives the rows; mend it over there",
         )
-    newest = _newest(engine.store, order.export, order.scope, moment)
-    if newest is None:
+    then = engine.ledger.store.deliveries.layers(order.export, order.scope, until=moment)
+    if not then:
         where = f" [{order.scope}]" if order.scope else ""
         raise NothingHeld(
             f"nothing of `{order.export}`{where} had been delivered at {moment:%Y-%m-%d %H:%M:%S} UTC;"
             f" `sluice deliveries {order.export}` shows when that was"
         )
     if order.latest_only:  # the content is that of the partition that was the newest then
-        order = replace(order, partition_key=newest.partition_key)
+        order = replace(order, partition_key=then[-1].partition_key)
 
     @contextmanager
     def opening() -> Generator[Opened]:
-        folder = engine.folder / PREVIEWS
-        folder.mkdir(parents=True, exist_ok=True)
-        with open_engine() as connection, TemporaryDirectory(dir=folder) as temporary:
-            # In a file of its own: the engine makes tables of the same names for what is held now.
-            then = literal(str(Path(temporary) / "held.parquet"))
-            content = _content(connection, engine.store, newest, order.key, moment)
-            rows = _values(connection, content, newest) if content else _no_rows(connection, newest)
-            connection.execute(f"copy ({rows}) to {then} (format parquet)")
-            yield Opened(connection, f"select * from read_parquet({then})", f"{_VERSION}{moment.isoformat()}")
+        with engine.ledger.reading() as reading:
+            held = reading.content(order.export, order.scope, order.key, until=moment)
+            assert held is not None
+            # In a file of its own: the ledger makes tables of the same names for what is held now.
+            file = literal(str(reading.folder / "held.parquet"))
+            reading.connection.execute(f"copy ({held.rows}) to {file} (format parquet)")
+            rows = f"select * from read_parquet({file})"
+            yield Opened(reading.connection, rows, f"{_VERSION}{moment.isoformat()}")
 
     return engine.deliver(replace(order, kind=DeliveryKind.REDELIVER), opening)
 
@@ -185,33 +163,3 @@ def parse_moment(text: str, now: datetime) -> datetime:
     if moment > now:
         raise ValueError(f"--on {text} is to come; expected a time that was (UTC)")
     return moment.astimezone(UTC)
-
-
-def _newest(store: StateStore, export: str, scope: str, moment: datetime) -> Delivery | None:
-    found = store.deliveries.layers(export, scope, until=moment)
-    return found[-1] if found else None
-
-
-def _content(
-    connection: "duckdb.DuckDBPyConnection",
-    store: StateStore,
-    newest: Delivery,
-    key: tuple[str, ...],
-    moment: datetime,
-) -> Content | None:
-    """Return a scope's content at a moment, with the fields of then; None where it was empty."""
-    layers = acknowledged_layers(store.deliveries, newest.export, newest.scope, until=moment)
-    if not layers:
-        return None
-    return Content(connection, layers, key, list(shard_fields(connection, newest.shard)), newest.shape)
-
-
-def _values(connection: "duckdb.DuckDBPyConnection", content: Content, newest: Delivery) -> str:
-    held = content.values()
-    columns = columns_as(connection, held, shard_fields(connection, newest.shard), "cast")
-    return f"select {columns} from ({held})"
-
-
-def _no_rows(connection: "duckdb.DuckDBPyConnection", newest: Delivery) -> str:
-    fields = shard_fields(connection, newest.shard)
-    return f"select {', '.join(map(quoted, fields))} from read_parquet({literal(newest.shard)}) where false"

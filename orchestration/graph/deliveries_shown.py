@@ -12,7 +12,7 @@ import dagster as dg
 
 from orchestration.core.partitions import as_option
 from orchestration.delivery.export_files.exports import Export
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
+from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected, Outcome
 from orchestration.destinations.base import DeliveryError, Refused
 from orchestration.gate.gate import GateReport, Verdict
 from orchestration.graph.launchpad import check_address, job_link, release_link

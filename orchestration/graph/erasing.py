@@ -5,16 +5,12 @@ Belongs here: which exports it concerns, and telling Dagster. Does not belong he
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import dagster as dg
 
-from orchestration.compute.engine import open_engine
-from orchestration.delivery.deliver import NotConfigured, Target, destination_of, order_of
-from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.deliver import NotConfigured, Target, engine_for, ledger_of, order_of
 from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent, key_names
-from orchestration.delivery.order import Order
-from orchestration.delivery.preview import shard_fields
+from orchestration.delivery.ledger import Order
 from orchestration.destinations.base import DeliveryError
 from orchestration.graph.deciding import show_on_asset
 from orchestration.operations.asking import target_of
@@ -65,12 +61,12 @@ def _erase(
         if key_names(request, export.key_fields):
             return forget_unsent(store, export.name, export.key_fields, request)
         return None
-    if not _concerned(deployment, target, request):
+    # The key that is named, or all the fields that are.
+    named = key_names(request, export.key_fields)
+    if not named and not set(request.values) <= ledger_of(deployment).fields_sent(export.name):
         return None
     try:
-        destination = destination_of(deployment, export, target.near)
-        folder = deployment.settings.deliveries_dir
-        engine = DeliveryEngine(store, folder, destination, _RUN_ID, log)
+        engine = engine_for(deployment, target, _RUN_ID, log)
         orders = _orders(target, [item.scope for item in known])
         if not orders:
             raise DeliveryError(
@@ -81,19 +77,6 @@ def _erase(
         return erase(engine, orders, request)
     except (NotConfigured, DeliveryError) as problem:
         return Erased(export.name, problem=f"{problem}; then ask for the same again")
-
-
-def _concerned(deployment: Deployment, target: Target, request: Request) -> bool:
-    """Whether an export has the key that is named, or has sent all the fields that are."""
-    if key_names(request, target.export.key_fields):
-        return True
-    fields: set[str] = set()
-    known = deployment.store.deliveries.of_export(target.export.name)
-    of_shapes = {item.shape: item.shard for item in known if Path(item.shard).exists()}
-    with open_engine() as connection:
-        for shard in of_shapes.values():
-            fields |= shard_fields(connection, shard).keys()
-    return set(request.values) <= fields
 
 
 def _orders(target: Target, scopes: list[str]) -> list[Order]:

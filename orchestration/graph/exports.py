@@ -11,7 +11,6 @@ from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import Near, showing_errors
 from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.export_files.exports import Export
-from orchestration.delivery.order import KIND_TAG
 from orchestration.destinations.registry import destination_types
 from orchestration.gate.gate import Gate, GateClosed
 from orchestration.graph.deliveries_shown import (
@@ -24,6 +23,7 @@ from orchestration.graph.deliveries_shown import (
 )
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.steps import told_of_changes
+from orchestration.operations.due import KIND_TAG
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import DeliveryKind
 from orchestration.transformation.identity import ProjectIdentity

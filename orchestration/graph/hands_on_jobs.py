@@ -17,7 +17,8 @@ from pydantic import Field
 
 from orchestration.core.problems import ProjectChanged
 from orchestration.delivery.deliver import NotConfigured, Target
-from orchestration.delivery.order import DeliveryError, DeliveryHeld, DeliveryRejected
+from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected
+from orchestration.destinations.base import DeliveryError
 from orchestration.graph.deciding import reject
 from orchestration.graph.deliveries_shown import said_of
 from orchestration.graph.releasing import Request, moment_until, release

@@ -10,7 +10,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.core.lineage import Partition
 from orchestration.delivery.deliver import Target, record_connections
-from orchestration.delivery.order import Outcome
+from orchestration.delivery.ledger import Outcome
 from orchestration.graph.building import build_definitions
 from orchestration.graph.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
 from orchestration.graph.deciding import approve

@@ -11,8 +11,7 @@ import dagster as dg
 
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
-from orchestration.delivery.deliver import NotConfigured, Target, destination_of, order_of
-from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.deliver import NotConfigured, Target, engine_for, order_of
 from orchestration.delivery.reconcile import Reconciled, reconcile
 from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import destination_types
@@ -48,9 +47,7 @@ def reconcile_partition(
         NotConfigured: the deployment has no connection of that name.
         DeliveryError: the destination cannot be read.
     """
-    destination = destination_of(deployment, target.export, target.near)
-    folder = deployment.settings.deliveries_dir
-    engine = DeliveryEngine(deployment.store, folder, destination, run_id, log)
+    engine = engine_for(deployment, target, run_id, log)
     hidden = {target.export.field(column) for column in classified}
     with showing_errors(target.near):
         return reconcile(engine, order_of(target, partition_key), hidden)

@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 
 from orchestration.delivery.deliver import Target
-from orchestration.delivery.order import Outcome
+from orchestration.delivery.ledger import Outcome
 from orchestration.delivery.travel import moment_of, redeliver
 from orchestration.graph.deliveries_shown import delivery_metadata
 from orchestration.project.loading import Project

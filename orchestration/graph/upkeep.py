@@ -8,7 +8,6 @@ from datetime import UTC, datetime, time
 
 import dagster as dg
 
-from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target
 from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.sensors import run_exists, run_requests
@@ -125,7 +124,7 @@ def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tupl
         if deployment.settings.connection(target.export.spec.destination.connection) is None:
             continue
         if target.export.spec.partitions == "latest":
-            standing = at_destination(deployment.store, target.export.name)
+            standing = deployment.store.deliveries.at_destination(target.export.name)
             delivered = [standing.partition_key] if standing is not None else []
         else:
             delivered = list(deployment.store.deliveries.latest(target.export.name, acknowledged=True))

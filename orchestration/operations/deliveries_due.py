@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from orchestration.core.lineage import Partition
-from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target, is_todays
 from orchestration.operations.asking import target_of
 from orchestration.operations.due import DueRun
@@ -105,7 +104,7 @@ def _partition(deployment: Deployment, project: Project, export: str, scope: str
     if target.export.spec.partitions == "each":
         return scope or None
     # The destination holds the newest one alone: an older one would not be sent.
-    standing = at_destination(deployment.store, export)
+    standing = deployment.store.deliveries.at_destination(export)
     return standing.partition_key if standing is not None else None
 
 

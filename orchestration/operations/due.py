@@ -16,7 +16,6 @@ from functools import cached_property
 
 from orchestration.core.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
 from orchestration.core.partitions import Partitioning
-from orchestration.delivery.order import KIND_TAG
 from orchestration.gate.gate import GateReport, Verdict
 from orchestration.ingestion.staging import register_landed
 from orchestration.operations.records import Records
@@ -28,6 +27,8 @@ from orchestration.state.records import Hold, Release
 RUN_KEY_TAG = ".dagster/sluice_run_key"
 # What older code wrote; its runs count as ever.
 OLD_RUN_KEY_TAG = "sluice/run_key"
+# A run that a person asked for says by this tag which kind of delivery it makes (`sluice resync`).
+KIND_TAG = "sluice/delivery"
 
 
 def run_key_of(tags: Mapping[str, str]) -> str | None:

@@ -9,7 +9,6 @@ from functools import cached_property
 
 from orchestration.core.lineage import TablePartition
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
-from orchestration.delivery.comparing import at_destination
 from orchestration.gate.ages import due_moments
 from orchestration.gate.gate import Gate, GateReport
 from orchestration.gate.on_record import OnRecord
@@ -125,7 +124,7 @@ class Records:
     def at_destination(self, export: str) -> str:
         """Return the partition that a destination holds which holds one alone; "" before the first."""
         if export not in self._at_destination:
-            found = at_destination(self._store, export)
+            found = self._store.deliveries.at_destination(export)
             self._at_destination[export] = found.partition_key if found else ""
         return self._at_destination[export]
 

@@ -8,8 +8,7 @@ from enum import StrEnum
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.settings import Settings
-from orchestration.delivery.comparing import still_to_plan
-from orchestration.delivery.deliver import Target, is_todays, made_by
+from orchestration.delivery.deliver import Target, is_todays, ledger_of, order_today
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
 from orchestration.gate.gate import GateReport
@@ -17,7 +16,7 @@ from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, Drop
+from orchestration.state.records import Delivery, DeliveryStatus, Drop
 
 
 class Standing(StrEnum):
@@ -165,7 +164,9 @@ def _unsent(
     if plan and waits and not held_by and is_todays(deployment, target, plan):
         return _by_people(plan)
     for rejected in records.rejected(export.name).get(key, []):
-        if rejected.version == version and _still_rejected(deployment, target, rejected):
+        if rejected.version == version and ledger_of(deployment).still_rejected(
+            order_today(deployment, target, key), rejected
+        ):
             return _by_people(rejected)
     newest = records.at_destination(export.name) if export.spec.partitions == "latest" else ""
     if newest > key:
@@ -176,16 +177,6 @@ def _unsent(
     if plan and waits:
         since = f"delivery {plan.delivery_id[:12]} was held, and is planned anew by today's export file"
     return Standing.READY, f"{since}; `sluice run --retry`, or rerun the partition"
-
-
-def _still_rejected(deployment: Deployment, target: Target, plan: Delivery) -> bool:
-    """Whether the next delivery would come upon a rejected plan again, as it would make the very same."""
-    layers = deployment.store.deliveries.layers(plan.export, plan.scope)
-    newest = layers[-1].delivery_id if layers else ""
-    outlived = still_to_plan(deployment.store, plan)
-    if plan.kind is not DeliveryKind.CHANGE or (plan.supersedes != newest and not outlived):
-        return False
-    return made_by(deployment, target, plan.partition_key).keeps_rejected(plan)
 
 
 def _by_people(plan: Delivery) -> tuple[Standing, str]:

@@ -1,6 +1,6 @@
 """Deliveries on record: plans, what was acknowledged of them, which rows were refused.
 
-Belongs here: rows of the state store. Does not: what a plan holds (`delivery.planning`), when to send.
+Belongs here: rows of the state store. Does not: what a plan holds (`delivery.ledger`), when to send.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,9 +96,13 @@ class Deliveries:
         with self._engine.connect() as connection:
             return [self._delivery(row) for row in connection.execute(query).mappings()]
 
-    def acknowledged_in(self, export: str, scope: str) -> Delivery | None:
-        """Return the newest delivery of a scope that was settled whole."""
-        return self._newest_in(export, scope, (DeliveryStatus.ACKNOWLEDGED,))
+    def at_destination(self, export: str) -> Delivery | None:
+        """Return the delivery whose partition a destination holds that holds one alone; None if none was.
+
+        That is the one that was acknowledged last, not the newest that was planned: what is planned, held or
+        under way is not there, and may never be.
+        """
+        return self._newest_in(export, "", (DeliveryStatus.ACKNOWLEDGED,))
 
     def _newest_in(self, export: str, scope: str, statuses: Sequence[DeliveryStatus]) -> Delivery | None:
         table = schema.deliveries

@@ -142,7 +142,7 @@ class Delivery:
     scope holds once all is taken, `shard_rows` what is sent for it; `whole` tells that the shard has all of
     them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
     fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
-    `delivery.identity`; "" where an older version made it. `partition_column` and `bounds` are those of its
+    `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are those of its
     shard, see `Shard`.
     """
 

@@ -152,7 +152,7 @@ deliveries = Table(
     Column("decided_by", String(200), nullable=False, server_default=""),
     Column("decision", Text, nullable=False, server_default=""),
     Column("decided_at", DateTime(timezone=True), nullable=True),
-    # What made the plan besides the data (see delivery.identity); "" in a store that was made before.
+    # What made the plan besides the data (see delivery.ledger); "" in a store that was made before.
     Column("made_by", String(64), nullable=False, server_default=""),  # digest of the export file's rules
     Column("place", Text, nullable=False, server_default=""),  # the destination's object, without secrets
     Column("source", String(64), nullable=False, server_default=""),  # digest of the SQL and its fields

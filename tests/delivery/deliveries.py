@@ -10,11 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Opened, Order, Outcome
-from orchestration.delivery.planning.content import Content, acknowledged_layers
-from orchestration.delivery.planning.difference import shape_of
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
 from orchestration.destinations.base import Destination, Mode
 from orchestration.state.records import DeliveryKind
 from orchestration.state.store import StateStore
@@ -67,8 +64,12 @@ class Sender:
             attempts=1_000,
         )
 
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.store, self.shards, "run", self.said.append)
+
     def engine(self) -> DeliveryEngine:
-        return DeliveryEngine(self.store, self.shards, self.destination, "run", self.said.append)
+        return DeliveryEngine(self.ledger, self.destination)
 
     def deliver(
         self,
@@ -100,14 +101,13 @@ class Sender:
     def recorded(self, day: str = DAY) -> dict[int, str]:
         """What the destination holds of a day, by our records."""
         scope = "" if self.latest else day
-        with duckdb.connect() as connection:
-            source = self.source(connection, {}, day)
-            fields = fields_of(connection, source)
-            layers = acknowledged_layers(self.store.deliveries, "exp_items", scope)
-            content = Content(connection, layers, self.key, list(fields), shape_of(fields))
+        with self.ledger.reading() as reading:
+            held = reading.content("exp_items", scope, self.key)
+            if held is None:
+                return {}
             item, note = (f'"{self.name(name)}"' for name in ("item", "note"))
-            found = connection.execute(f"select {item}, {note} from ({content.values()})").fetchall()
-            assert content.rows() == len(found)
+            found = reading.connection.execute(f"select {item}, {note} from ({held.rows})").fetchall()
+            assert held.count() == len(found)
         return dict(found)
 
 

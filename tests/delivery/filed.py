@@ -19,7 +19,7 @@ from orchestration.core.partitions import Grain, Partitioning
 from orchestration.delivery.deliver import Target, order_of, source_of
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.export_files.exports import load_exports
-from orchestration.delivery.order import Opened, Outcome
+from orchestration.delivery.ledger import Ledger, Opened, Outcome
 from orchestration.delivery.travel import redeliver_order
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
@@ -84,7 +84,8 @@ class Filed:
         return Target(exports[EXPORT], table, "business_date")
 
     def engine(self) -> DeliveryEngine:
-        return DeliveryEngine(self.store, self.folder / "shards", self.shelf, "run", self.said.append)
+        ledger = Ledger(self.store, self.folder / "shards", "run", self.said.append)
+        return DeliveryEngine(ledger, self.shelf)
 
     def deliver(self, kind: DeliveryKind = DeliveryKind.CHANGE) -> Outcome:
         """Deliver the day, as its run would."""

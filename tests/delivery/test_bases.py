@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.planning.compaction import worth_compacting
+from orchestration.delivery.ledger.settling import worth_compacting
 from orchestration.destinations.base import Mode
 
 from .deliveries import DAY, Sender, changed

@@ -11,8 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Outcome
-from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits, Outcome
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.deliveries import LeaseLost
 from orchestration.state.records import DeliveryKind, DeliveryStatus

@@ -7,8 +7,9 @@ from typing import ClassVar
 import duckdb
 import pytest
 
-from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery import erasure
 from orchestration.delivery.erasure import Erased, Request, digest_of, erase, forget_unsent, unfinished
+from orchestration.delivery.ledger import Shards
 from orchestration.destinations.base import Capabilities, DeliveryError, Mode, Scope
 from orchestration.state.records import DeliveryKind, DeliveryStatus
 
@@ -31,11 +32,8 @@ def sender(tmp_path: Path) -> Iterator[Sender]:
 
 def forget(sender: Sender, **values: str) -> Erased:
     """Ask for an erasure, of both days."""
-    engine = DeliveryEngine(
-        sender.store, sender.folder / "shards", sender.destination, "run", sender.said.append
-    )
     request = Request(values, "request 7", "ada")
-    return erase(engine, [sender.order(DAY), sender.order(NEXT_DAY)], request)
+    return erase(sender.engine(), [sender.order(DAY), sender.order(NEXT_DAY)], request)
 
 
 def notes(sender: Sender) -> set[str]:
@@ -80,17 +78,17 @@ def test_the_same_again_finds_nothing_more_to_do(sender: Sender) -> None:
     assert sender.store.forgotten_keys.of("exp_items") == known
 
 
-@pytest.mark.parametrize("step", ["_take_out", "_rewrite", "_forget_refusals"])
+@pytest.mark.parametrize(
+    ("owner", "step"), [(erasure, "_take_out"), (Shards, "take_out"), (erasure, "_forget_refusals")]
+)
 def test_what_a_crash_leaves_the_same_request_ends(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch, step: str
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
 ) -> None:
-    from orchestration.delivery import erasure
-
     def die(*_: object) -> None:
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, step, die)
+        patch.setattr(owner, step, die)
         with pytest.raises(Crash):
             forget(sender, note="ada")
     assert unfinished(sender.store, "exp_items")

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from orchestration.compute.sql import literal
-from orchestration.delivery.order import DeliveryHeld, Order, Outcome
-from orchestration.delivery.planning.difference import Asked, find_difference
-from orchestration.delivery.planning.limits import Between, Limits
-from orchestration.delivery.preview import preview_recorded, preview_rows
-from orchestration.destinations.base import DeliveryError, Mode
+from orchestration.delivery.ledger import Between, DeliveryHeld, Limits, Opened, Order, Outcome
+from orchestration.destinations.base import DeliveryError
 from orchestration.state.records import DeliveryStatus
 
 from .deliveries import DAY, Sender
@@ -132,7 +128,7 @@ def test_a_plan_of_older_code_is_sent_as_it_was_approved(sender: Values) -> None
     hash_as_older_code(sender)
     known = sender.store.deliveries.of(held.value.delivery.delivery_id)
     assert known is not None
-    assert preview_recorded(sender.store, order, known).counts["added"] == 2
+    assert sender.ledger.look_at(order, known).counts["added"] == 2
     approved, waits = DeliveryStatus.APPROVED, DeliveryStatus.HELD
     assert sender.store.deliveries.move(known.delivery_id, approved, out_of=[waits])
     again = sender.deliver({1: "null", 2: "[1]"}, "1", order=held_back(sender))
@@ -176,24 +172,21 @@ def test_a_preview_shows_what_a_delivery_would_change(
     sender.deliver({1: one, 2: one}, "1")
     with duckdb.connect() as connection:
         source = sender.source(connection, {1: one, 2: other}, DAY)
-        found = preview_rows(sender.store, sender.order(), connection, source, sender.shards / "previews")
+        found = sender.ledger.compare(sender.order(), Opened(connection, source, "looked at"))
     assert found.counts["changed"] == 1
-    assert found.fields == {"note": 1}
-    assert [set(row) for row in found.changed] == [{"business_date", "item", "note"}]
+    assert found.shown.fields == {"note": 1}
+    assert [set(row) for row in found.shown.changed] == [{"business_date", "item", "note"}]
     with pytest.raises(DeliveryHeld) as held:
         sender.deliver({1: one, 2: other}, "2", order=held_back(sender))
-    assert preview_recorded(sender.store, sender.order(), held.value.delivery).fields == {"note": 1}
+    assert sender.ledger.look_at(sender.order(), held.value.delivery).shown.fields == {"note": 1}
 
 
-def test_a_type_that_cannot_be_compared_stops_the_plan(tmp_path: Path) -> None:
-    asked = Asked(
-        source="select 1 as item, get_type(1) as note", key=("item",), mode=Mode.MIRROR, named="exp_items",
-        mend="", now=datetime.now(UTC), first=True,
-    )  # fmt: skip
+def test_a_type_that_cannot_be_compared_stops_the_plan(sender: Values) -> None:
+    source = f"select 1 as item, date '{DAY}' as business_date, get_type(1) as note"
     said = "note is of the type TYPE, whose values cannot be compared"
     with duckdb.connect() as connection, pytest.raises(DeliveryError, match=said):
-        find_difference(connection, asked, [], tmp_path / "shard.parquet")
-    assert not list(tmp_path.iterdir())
+        sender.ledger.plan(sender.order(), Opened(connection, source, "1"))
+    assert not list(sender.shards.rglob("*.*"))
 
 
 def test_a_union_can_be_held_and_looked_at_the_first_time(sender: Values) -> None:
@@ -201,5 +194,5 @@ def test_a_union_can_be_held_and_looked_at_the_first_time(sender: Values) -> Non
     sender.kind = "UNION(a INTEGER, b VARCHAR)"
     with pytest.raises(DeliveryHeld) as held:
         sender.deliver({1: "1", 2: "null"}, "1", order=held_back(sender))
-    found = preview_recorded(sender.store, sender.order(), held.value.delivery)
-    assert (found.counts["added"], len(found.added)) == (2, 2)
+    found = sender.ledger.look_at(sender.order(), held.value.delivery)
+    assert (found.counts["added"], len(found.shown.added)) == (2, 2)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.order import NO_LIMITS, DeliveryHeld, DeliveryRejected
-from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 from tests.delivery.deliveries import Rows, Sender
@@ -15,6 +14,7 @@ from tests.delivery.shelf import Crash, Faults, ShelfDestination
 
 NEXT_DAY = "2024-01-02"
 OLD: Rows = {1: "wrong", 2: "b"}
+NO_LIMITS = Limits(empty=True)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected
-from orchestration.delivery.planning.limits import Between, Limits
+from orchestration.delivery.ledger import Between, DeliveryHeld, DeliveryRejected, Limits
 from orchestration.delivery.travel import redeliver_order
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import DeliveryKind, DeliveryStatus

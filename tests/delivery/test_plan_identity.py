@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.delivery.identity import MadeBy, place_of, stated
-from orchestration.delivery.order import DeliveryHeld, DeliveryRejected, Order
-from orchestration.delivery.planning.limits import Limits
+from orchestration.delivery.deliver import stated
+from orchestration.delivery.engine import place_of
+from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected, Limits, MadeBy, Order
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 

@@ -9,10 +9,7 @@ import duckdb
 import pytest
 
 from orchestration.core.shown_text import CLASSIFIED
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import DeliveryHeld
-from orchestration.delivery.planning.limits import Limits
-from orchestration.delivery.preview import Preview, preview_recorded, preview_rows
+from orchestration.delivery.ledger import DeliveryHeld, Limits, Look, Opened
 from orchestration.delivery.reconcile import Reconciled, normalised, reconcile
 from orchestration.delivery.travel import (
     NothingHeld,
@@ -46,29 +43,22 @@ def shelf(sender: Sender) -> ShelfDestination:
     return sender.destination
 
 
-def engine(sender: Sender) -> DeliveryEngine:
-    """Return the engine that the sender uses."""
-    return DeliveryEngine(
-        sender.store, sender.folder / "shards", sender.destination, "run", sender.said.append
-    )
-
-
 def held(sender: Sender) -> dict[int, str]:
     """Return what is on the shelf, by item."""
     return {int(row["item"]): row["note"] for row in shelf(sender).rows().values()}
 
 
-def look(sender: Sender, rows: Rows, **stated: object) -> Preview:
+def look(sender: Sender, rows: Rows, **stated: object) -> Look:
     """Return the plan for these rows."""
     with duckdb.connect() as connection:
         source = sender.source(connection, rows, DAY)
         order = replace(sender.order(), **stated)  # pyright: ignore[reportArgumentType]
-        return preview_rows(sender.store, order, connection, source, sender.folder / "shards" / "previews")
+        return sender.ledger.compare(order, Opened(connection, source, "looked at"))
 
 
 def compare(sender: Sender, *hidden: str) -> Reconciled:
     """Read the shelf back."""
-    found = reconcile(engine(sender), sender.order(), hidden)
+    found = reconcile(sender.engine(), sender.order(), hidden)
     assert found is not None
     return found
 
@@ -92,10 +82,10 @@ def test_a_plan_tells_what_would_be_sent_and_sends_nothing(sender: Sender) -> No
     assert {name: count for name, count in plan.counts.items() if count} == {
         "added": 1, "changed": 1, "removed": 1, "unchanged": 1,
     }  # fmt: skip
-    assert plan.fields == {"note": 1}
-    assert [row["item"] for row in plan.added] == ["4"]
-    assert [row["item"] for row in plan.removed] == ["3"]
-    assert plan.changed[0]["note"] == ("b", "x")
+    assert plan.shown.fields == {"note": 1}
+    assert [row["item"] for row in plan.shown.added] == ["4"]
+    assert [row["item"] for row in plan.shown.removed] == ["3"]
+    assert plan.shown.changed[0]["note"] == ("b", "x")
     assert [limit for limit in plan.limits if "removed" in limit] == list(plan.limits)
     assert plan.limits
     assert (shelf(sender).rows(), sender.store.deliveries.of_export("exp_items")) == before
@@ -104,7 +94,7 @@ def test_a_plan_tells_what_would_be_sent_and_sends_nothing(sender: Sender) -> No
 
 def test_a_plan_shows_five_rows_of_each_sort(sender: Sender) -> None:
     plan = look(sender, dict.fromkeys(range(9), "a"))
-    assert (plan.counts["added"], len(plan.added), plan.whole) == (9, 5, True)
+    assert (plan.counts["added"], len(plan.shown.added), plan.whole) == (9, 5, True)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -114,16 +104,16 @@ def test_a_held_plan_is_shown_as_it_was_planned(tmp_path: Path, mode: Mode) -> N
     order = replace(sender.order(), limits=Limits(changed_share=0.0, removed_share=0.0))
     with pytest.raises(DeliveryHeld) as caught:
         sender.deliver({1: "other", 3: "c", 4: "d"}, "2", order=order)
-    plan = preview_recorded(sender.store, order, caught.value.delivery, ["note"])
+    plan = sender.ledger.look_at(order, caught.value.delivery, ["note"])
     assert plan.delivery is not None
     assert plan.delivery.status is DeliveryStatus.HELD
-    assert [row["item"] for row in plan.added] == ["4"]
+    assert [row["item"] for row in plan.shown.added] == ["4"]
     assert "secret" not in str(plan)
     if mode is not Mode.APPEND:
-        assert plan.fields == {"note": 1}
-        assert plan.changed[0]["note"] == (CLASSIFIED, CLASSIFIED)
+        assert plan.shown.fields == {"note": 1}
+        assert plan.shown.changed[0]["note"] == (CLASSIFIED, CLASSIFIED)
     if mode in (Mode.MIRROR, Mode.SNAPSHOT):
-        assert [row["item"] for row in plan.removed] == ["2"]
+        assert [row["item"] for row in plan.shown.removed] == ["2"]
     sender.store.close()
 
 
@@ -148,7 +138,7 @@ def test_a_destination_holds_again_what_it_held(tmp_path: Path, latest: bool) ->
     sender.deliver({2: "x", 3: "c"}, "2", day=NEXT_DAY if latest else DAY)
     sender.deliver({}, "3", day=NEXT_DAY if latest else DAY)
     order = replace(sender.order(NEXT_DAY if latest else DAY), asked_by="ada", reason="a wrong feed")
-    outcome = redeliver_order(engine(sender), order, then)
+    outcome = redeliver_order(sender.engine(), order, then)
     assert held(sender) == {1: "a", 2: "b"} == sender.recorded()
     recorded = outcome.delivery
     assert (recorded.kind, recorded.decided_by, recorded.decision) == (
@@ -166,7 +156,7 @@ def test_it_holds_nothing_again_where_it_held_nothing_then(sender: Sender) -> No
     sender.deliver({}, "1")
     then = datetime.now(UTC)
     sender.deliver({1: "a"}, "2")
-    redeliver_order(engine(sender), sender.order(), then)
+    redeliver_order(sender.engine(), sender.order(), then)
     assert held(sender) == {}
 
 
@@ -176,9 +166,9 @@ def test_a_redelivery_that_died_is_taken_up_and_ends_the_same(sender: Sender) ->
     sender.deliver({3: "c"}, "2")
     shelf(sender).faults.crash_after_rows = 1
     with pytest.raises(Crash):
-        redeliver_order(engine(sender), sender.order(), then)
+        redeliver_order(sender.engine(), sender.order(), then)
     shelf(sender).faults.crash_after_rows = None
-    redeliver_order(engine(sender), sender.order(), then)
+    redeliver_order(sender.engine(), sender.order(), then)
     assert held(sender) == {1: "a", 2: "b"} == sender.recorded()
 
 
@@ -186,10 +176,10 @@ def test_what_cannot_be_redelivered(tmp_path: Path) -> None:
     sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"), Mode.APPEND)
     sender.deliver({1: "a"}, "1")
     with pytest.raises(DeliveryError, match="append"):
-        redeliver_order(engine(sender), sender.order(), datetime.now(UTC))
+        redeliver_order(sender.engine(), sender.order(), datetime.now(UTC))
     order = replace(sender.order(), mode=Mode.MIRROR)
     with pytest.raises(NothingHeld, match="had been delivered"):
-        redeliver_order(engine(sender), order, datetime.now(UTC) - timedelta(days=1))
+        redeliver_order(sender.engine(), order, datetime.now(UTC) - timedelta(days=1))
     sender.store.close()
 
 
@@ -199,14 +189,14 @@ def test_a_redelivery_past_a_limit_is_held_and_goes_once_it_is_approved(sender: 
     sender.deliver({3: "c"}, "2")
     order = replace(sender.order(), limits=Limits(removed_share=0.5))
     with pytest.raises(DeliveryHeld) as caught:
-        redeliver_order(engine(sender), order, then)
+        redeliver_order(sender.engine(), order, then)
     assert held(sender) == {3: "c"}
     waiting = caught.value.delivery
     sender.store.deliveries.move(
         waiting.delivery_id, DeliveryStatus.APPROVED, out_of=[DeliveryStatus.HELD], decided_by="ada",
         decision="so",
     )  # fmt: skip
-    outcome = redeliver_order(engine(sender), order, moment_of(waiting))
+    outcome = redeliver_order(sender.engine(), order, moment_of(waiting))
     assert outcome.delivery.delivery_id == waiting.delivery_id
     assert held(sender) == {1: "a", 2: "b"}
 
@@ -218,13 +208,13 @@ def test_what_was_held_then_is_told_and_written(sender: Sender) -> None:
     sender.deliver({1: "x"}, "2")
     scopes = scopes_of(sender.store, "exp_items")
     assert scopes == [DAY, NEXT_DAY]
-    found = held_at(sender.store, "exp_items", sender.key, then, scopes)
+    found = held_at(sender.ledger, "exp_items", sender.key, then, scopes)
     assert [(item.scope, item.rows) for item in found] == [(DAY, 2), (NEXT_DAY, 1)]
     file = sender.folder / "then.csv"
-    assert write_held(sender.store, "exp_items", sender.key, then, scopes, file) == 3
+    assert write_held(sender.ledger, "exp_items", sender.key, then, scopes, file) == 3
     assert sorted(file.read_text().splitlines()[1:]) == [f"1,{DAY},a", f"2,{DAY},b", f"7,{NEXT_DAY},g"]
     with pytest.raises(ValueError, match=r"\.parquet or \.csv"):
-        write_held(sender.store, "exp_items", sender.key, then, scopes, sender.folder / "then.xlsx")
+        write_held(sender.ledger, "exp_items", sender.key, then, scopes, sender.folder / "then.xlsx")
 
 
 def test_a_day_is_its_end_and_nothing_to_come_is_told() -> None:
@@ -343,7 +333,7 @@ def test_rows_of_others_are_no_difference_where_the_mode_leaves_them(tmp_path: P
 
 
 def test_a_delivery_under_way_is_no_difference(sender: Sender) -> None:
-    assert reconcile(engine(sender), sender.order()) is None
+    assert reconcile(sender.engine(), sender.order()) is None
     sender.deliver({1: "a"}, "1")
     shelf(sender).faults.crash_after_rows = 1
     with pytest.raises(Crash):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestration.delivery.identity import MadeBy
+from orchestration.delivery.ledger import MadeBy
 from orchestration.gate.findings import Finding, Verdict
 from orchestration.gate.walk import Walk
 from tests.gate.model.conftest import Kiosks

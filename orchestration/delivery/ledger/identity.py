@@ -1,7 +1,7 @@
 """What made a plan: the one place that tells whether a plan on record is still the one to be sent.
 
-Belongs here: what counts, and comparing it. Does not belong here: making and ending plans (`engine`), what
-an export file may say (`export_files`).
+Belongs here: what counts, and comparing it. Does not belong here: making and ending plans (`ledger`), what
+an export file says of them (`deliver.stated`).
 
 It has three parts, since they are known in different places. The rules are what the export file says of
 which rows are sent, how, and whether they may: no clock, no owner, no purpose. The place is the object that
@@ -14,17 +14,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from orchestration.delivery.order import Opened, Order
-from orchestration.delivery.planning.difference import fields_of
-from orchestration.delivery.planning.limits import Limits
-from orchestration.destinations.base import Destination
+from orchestration.compute.row_hash import fields_of
+from orchestration.delivery.ledger.limits import Limits
+from orchestration.delivery.ledger.order import Opened, Order
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
-
-if TYPE_CHECKING:
-    from orchestration.delivery.deliver import Target
 
 
 @dataclass(frozen=True)
@@ -79,45 +75,6 @@ def _untaken(deliveries: Deliveries, parts: tuple[str, ...]) -> tuple[str, Deliv
         if known is None or known.status is DeliveryStatus.REJECTED:
             return delivery_id, known
         attempt += 1
-
-
-def stated(target: "Target", kind: DeliveryKind) -> str:
-    """Return what an export says of its plans besides what an order has in fields of its own, as text.
-
-    A redelivery is made of no table: neither the model nor what is done to its rows on the way counts there.
-    """
-    spec, table = target.export.spec, target.table
-    type_, _, name = target.export.place
-    said: dict[str, Any] = {
-        "classes": sorted(spec.classes),
-        "destination": [type_, name],
-        "options": spec.destination.options.model_dump(mode="json", exclude_defaults=True),
-        "partitions": spec.partitions,
-    }
-    if kind is not DeliveryKind.REDELIVER:
-        said |= {
-            "table": [table.relation, target.partition_column, *asdict(table.partitioning).values()],
-            "names": dict(spec.names),
-            "last mile": [_rule(rule.filter, rule.map) for rule in spec.last_mile],
-        }
-    return json.dumps(said, sort_keys=True)
-
-
-def place_of(destination: Destination) -> str:
-    """Return one spelling for the object that a destination writes to; it holds no secret.
-
-    Raises:
-        DeliveryError: the connection's URL is none of this kind.
-    """
-    return f"{destination.type_name} {destination.canonical_object()}"
-
-
-def _rule(filter_: Any, mapping: Any) -> list[Any]:
-    """What a last-mile rule does, not who answers for it and until when."""
-    if filter_:
-        return ["filter", filter_.column, filter_.keep, filter_.drop]
-    # As pairs: a JSON object would make texts of numbers and of null.
-    return ["map", mapping.column, list(mapping.values.items())]
 
 
 def _rules_of(order: Order) -> str:

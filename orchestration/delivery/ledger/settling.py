@@ -1,15 +1,19 @@
-"""What is written down once a destination has settled a delivery: refused keys, and a base now and then."""
+"""What is written down once a destination has settled a delivery: refused keys, and a base now and then.
 
+Layers become one base, once reading them all costs more than writing what they make together.
+"""
+
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
-from orchestration.delivery.planning.compaction import worth_compacting, write_base
-from orchestration.delivery.planning.content import layers_of
-from orchestration.delivery.planning.difference import key_text
-from orchestration.destinations.base import ROW, ROW_HASH, TECHNICAL_COLUMNS, Refused
+from orchestration.delivery.ledger.content import Content, key_text, layers_of, shard_fields
+from orchestration.delivery.ledger.order import Order, key_of
+from orchestration.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change, Refused
 from orchestration.state.records import Base, Delivery, RefusedKey
 from orchestration.state.store import StateStore
 
@@ -17,11 +21,17 @@ _LONGEST_WAIT = timedelta(days=1)
 _MEMORY_LIMIT = "1GB"
 # No plan, preview or reconciliation reads for so long.
 _OLD_BASE_SECONDS = 86_400.0
+# Rows of the layers as a share of the base: a base is written anew after so much has changed, so that in the
+# long run writing bases costs a few times what was changed.
+_LARGEST_SHARE = 0.5
+# Every plan opens every layer, for some 3 ms each; a million rows of a base are written in a second. So n
+# layers have cost as much as writing so many rows times n squared, and few layers are never worth it. A small
+# scope gets its base early, and one of ten million rows after eighty small deliveries.
+_ROWS_A_LAYER_SQUARED = 1_500
+_FEW_LAYERS = 12
 
 
-def settle_refusals(
-    store: StateStore, delivery: Delivery, key: tuple[str, ...], attempts: int, wait_seconds: float
-) -> tuple[list[Refused], int]:
+def settle_refusals(store: StateStore, order: Order, delivery: Delivery) -> tuple[list[Refused], int]:
     """Record which keys of a delivery were refused, when they are tried again, and which are taken now.
 
     Returns:
@@ -33,7 +43,7 @@ def settle_refusals(
     known = {item.key: item for item in store.refused_keys.of(delivery.export, delivery.scope)}
     if not refused and not known:
         return [], 0
-    rows = _keys_of(delivery, key, [item.row for item in refused], set(known))
+    rows = _keys_of(delivery, key_of(order, delivery), [item.row for item in refused], set(known))
     now = datetime.now(UTC)
     recorded: list[RefusedKey] = []
     for item in refused:
@@ -44,7 +54,7 @@ def settle_refusals(
             continue
         again = before is not None and before.row_hash == row_hash
         count = before.attempts + 1 if before and again else 1
-        wait = min(timedelta(seconds=wait_seconds * 2 ** (count - 1)), _LONGEST_WAIT)
+        wait = min(timedelta(seconds=order.wait_seconds * 2 ** (count - 1)), _LONGEST_WAIT)
         recorded.append(
             RefusedKey(
                 export=delivery.export,
@@ -56,7 +66,7 @@ def settle_refusals(
                 said=item.said,
                 attempts=count,
                 first_refused_at=before.first_refused_at if before else now,
-                next_try_at=now + wait if count < attempts else None,
+                next_try_at=now + wait if count < order.attempts else None,
             )
         )
     still = {item.key for item in recorded}
@@ -71,7 +81,6 @@ def _keys_of(
     """Return {row: (key, hash)} of the refused rows, and of rows whose keys were refused before."""
     if not delivery.shard_rows:
         return {}
-
     wanted = ", ".join(map(str, rows)) or "-1"
     keys = ", ".join(literal(text) for text in known) or "''"
     with open_engine() as connection:
@@ -94,26 +103,45 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
         sizes = [item.shard_rows for item in found]
     if not worth_compacting(sizes):
         return
-    if _has_every_row(newest):
-        base = Base(
-            newest.export,
-            newest.scope,
-            newest.id,
-            newest.shard,
-            newest.shard_rows,
-            newest.shape,
-            newest.hashed_by,
-        )
-        store.deliveries.set_base(base)
-        return
+    shard, rows, by = newest.shard, newest.shard_rows, newest.hashed_by
+    if not _has_every_row(newest):
+        shard, rows, by = _write_base(store, found, newest, key, folder)
+    store.deliveries.set_base(Base(newest.export, newest.scope, newest.id, shard, rows, newest.shape, by))
+    if shard != newest.shard:
+        _drop_old_bases(store, newest, folder)
+
+
+def worth_compacting(layer_rows: list[int]) -> bool:
+    """Return whether a base should be written; the rows of each layer, oldest first."""
+    base, *others = layer_rows or [0]
+    if not others:
+        return False
+    if sum(others) > max(base * _LARGEST_SHARE, 10_000):
+        return True
+    return len(layer_rows) > _FEW_LAYERS and len(layer_rows) ** 2 * _ROWS_A_LAYER_SQUARED > base
+
+
+def _write_base(
+    store: StateStore, layers: list[Delivery], newest: Delivery, key: tuple[str, ...], folder: Path
+) -> tuple[str, int, str]:
+    """Write what the layers make together as one shard; return it, its rows, and what hashed them."""
+    shard = folder / f"base-{newest.delivery_id}.parquet"
+    partial = shard.with_suffix(f".{os.getpid()}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
-        described = connection.execute(
-            f"describe select * from read_parquet({literal(newest.shard)})"
-        ).fetchall()
-        fields = {row[0]: row[1] for row in described if row[0] not in TECHNICAL_COLUMNS}
-        layers = layers_of(store.deliveries, found)
-        store.deliveries.set_base(write_base(connection, layers, key, fields, newest, folder))
-    _drop_old_bases(store, newest, folder)
+        fields = shard_fields(connection, newest.shard)
+        content = Content(connection, layers_of(store.deliveries, layers), key, fields, newest.shape)
+        # What is known is kept: a HUGEINT may have had digits that its shard has not.
+        connection.execute(
+            f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+            f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
+            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)}))"
+            f" to {literal(str(partial))} (format parquet)"
+        )
+        (rows,) = connection.execute(
+            f"select count(*) from read_parquet({literal(str(partial))})"
+        ).fetchone() or (0,)
+        partial.replace(shard)
+        return str(shard), int(rows), hashed_by(connection)
 
 
 def _has_every_row(delivery: Delivery) -> bool:

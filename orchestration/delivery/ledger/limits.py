@@ -1,9 +1,40 @@
-"""Limits of an export: a plan that goes past one is held, and a person decides."""
+"""A difference in numbers, and the limits of an export: past one a plan is held, and a person decides."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from orchestration.delivery.planning.difference import Difference
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs, counted; `rows` are those of the source, `held` those that the scope holds now.
+
+    `waiting` and `given_up` are refused keys that are left out this time; `forgotten` keys that were erased.
+    `outdated` are refused keys that no longer differ or exist. `removes`: what is removed from the source is
+    taken out of the destination, too.
+    """
+
+    rows: int
+    held: int
+    added: int
+    changed: int
+    removed: int
+    waiting: int
+    given_up: int
+    forgotten: int
+    whole: bool
+    shard_rows: int
+    digest: str
+    shape: str
+    hashed_by: str
+    removes: bool = True
+    sums: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    outdated: tuple[str, ...] = ()
+
+    @property
+    def unchanged(self) -> int:
+        """How many rows the destination holds as they are."""
+        return self.rows - self.added - self.changed - self.waiting - self.given_up - self.forgotten
 
 
 @dataclass(frozen=True)

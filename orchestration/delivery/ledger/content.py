@@ -7,6 +7,7 @@ that knows a key decides. Nothing here is told by the destination itself; `recon
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,17 +52,6 @@ class Layer:
     hashed_by: str
 
 
-def acknowledged_layers(
-    deliveries: Deliveries, export: str, scope: str, *, until: datetime | None = None
-) -> list[Layer]:
-    """Return what a scope's content is made of, oldest first; with `until`, as it was at that moment.
-
-    Raises:
-        ShardGone: a file that belongs to it is not there.
-    """
-    return layers_of(deliveries, deliveries.layers(export, scope, until=until), past=until is not None)
-
-
 def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False) -> list[Layer]:
     """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
 
@@ -100,8 +90,8 @@ def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
 class Content:
     """The content of a scope as SQL, within one connection; it makes a temporary table there.
 
-    `fields` are those to compare, as they are now; `shape` is the digest of them and their types. A layer of
-    another shape counts as different in every row.
+    `fields` are those to compare, with the types that they are to have; `shape` is the digest of them and of
+    the types that they had where they came from. A layer of another shape counts as different in every row.
     """
 
     def __init__(
@@ -109,14 +99,14 @@ class Content:
         connection: "duckdb.DuckDBPyConnection",
         layers: Sequence[Layer],
         key: Sequence[str],
-        fields: Sequence[str],
+        fields: Mapping[str, str],
         shape: str,
     ) -> None:
         self._connection = connection
         self._layers = list(layers)
         self._key = [quoted(name) for name in key]
-        self._fields = list(fields)
-        self._shape = shape
+        self._fields = fields
+        self.shape = shape
         if len(self._layers) > 1:
             self._make_overlay()
 
@@ -125,7 +115,7 @@ class Content:
         """Whether nothing was ever acknowledged."""
         return not self._layers
 
-    def rows(self) -> int:
+    def count(self) -> int:
         """Return how many keys the scope holds."""
         found = self._connection.execute(f"select count(*) from ({self.hashes()})").fetchone()
         return int(found[0]) if found else 0
@@ -156,7 +146,7 @@ class Content:
         for number, layer in enumerate(self._layers):
             columns = self._columns(layer)
             if hashed:
-                known = self._hash(layer) if layer.shape == self._shape else "null::ubigint"
+                known = self._hash(layer) if layer.shape == self.shape else "null::ubigint"
                 columns = f"{known} as {ROW_HASH}, {columns}"
             rows = f"select * from ({self._read(layer, columns, Change.REMOVED)}) layer{wanted}"
             if len(self._layers) > 1:
@@ -172,6 +162,19 @@ class Content:
             return f"select {nothing} where false"
         return " union all ".join(parts)
 
+    def typed(self, keys: str = "", *, hashed: bool = False, strict: bool = False) -> str:
+        """Return the same as `values`, as the types of the fields: they may have had others when sent.
+
+        `strict`: what is none of its type's is an error, and not null.
+        """
+        rows, cast = self.values(keys, hashed=hashed), "cast" if strict else "try_cast"
+        held = fields_of(self._connection, rows)
+        columns = [
+            f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}"
+            for name, kind in self._fields.items()
+        ]
+        return f"select {', '.join([ROW_HASH, *columns] if hashed else columns)} from ({rows})"
+
     def _make_overlay(self) -> None:
         keys = ", ".join(self._key)
         rows = " union all ".join(
@@ -186,7 +189,7 @@ class Content:
         )
 
     def _hash(self, layer: Layer) -> str:
-        if layer.shape != self._shape:
+        if layer.shape != self.shape:
             return "0::ubigint"
         return hash_in(self._connection, layer.shard, layer.hashed_by)
 
@@ -196,10 +199,72 @@ class Content:
 
     def _columns(self, layer: Layer) -> str:
         """The fields of a layer: where its shape was another, those it lacks are null."""
-        if layer.shape == self._shape:
+        if layer.shape == self.shape:
             return ", ".join(quoted(name) for name in self._fields)
         held = fields_of(self._connection, f"select * from read_parquet({literal(layer.shard)})")
         return ", ".join(quoted(name) if name in held else f"null as {quoted(name)}" for name in self._fields)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one scope holds, or held at a moment; `newest` is the last delivery that it is made of.
+
+    It is read within the connection that it was opened in, and before another is opened there.
+    """
+
+    newest: Delivery
+    connection: "duckdb.DuckDBPyConnection"
+    key: tuple[str, ...]
+    layers: Sequence[Layer]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row was left of what was sent."""
+        return not self.layers
+
+    @cached_property
+    def fields(self) -> Mapping[str, str]:
+        """{field: SQL type}, as the newest delivery has them."""
+        return shard_fields(self.connection, self.newest.shard)
+
+    @property
+    def rows(self) -> str:
+        """SQL of the rows; the columns are the fields."""
+        if self.empty:
+            listed = ", ".join(map(quoted, self.fields))
+            return f"select {listed} from read_parquet({literal(self.newest.shard)}) where false"
+        return self._content.typed(strict=True)
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return 0 if self.empty else self._content.count()
+
+    @cached_property
+    def _content(self) -> Content:
+        return Content(self.connection, self.layers, self.key, self.fields, self.newest.shape)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The local engine, opened to read what scopes hold; `folder` is for files, and goes with it."""
+
+    deliveries: Deliveries
+    connection: "duckdb.DuckDBPyConnection"
+    folder: Path
+
+    def content(
+        self, export: str, scope: str, key: tuple[str, ...], *, until: datetime | None = None
+    ) -> Held | None:
+        """Return what a scope holds; with `until`, at that moment. None where nothing had been delivered.
+
+        Raises:
+            ShardGone: a file that belongs to it is not there.
+        """
+        found = self.deliveries.layers(export, scope, until=until)
+        if not found:
+            return None
+        layers = layers_of(self.deliveries, found, past=until is not None)
+        return Held(found[-1], self.connection, key, layers)
 
 
 def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
@@ -208,14 +273,9 @@ def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[st
     return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
 
 
-def columns_as(
-    connection: "duckdb.DuckDBPyConnection", rows: str, fields: Mapping[str, str], cast: str = "try_cast"
-) -> str:
-    """Return SQL of the columns of `rows` as the types of `fields`: they may have had others when sent."""
-    held = fields_of(connection, rows)
-    return ", ".join(
-        f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}" for name, kind in fields.items()
-    )
+def key_text(key: Sequence[str]) -> str:
+    """Return SQL for a key as the records write it: the JSON list of its values as text."""
+    return f"to_json([{', '.join(f'cast({quoted(name)} as varchar)' for name in key)}])::varchar"
 
 
 def as_type(value: str, held: str, kind: str, cast: str = "try_cast") -> str:

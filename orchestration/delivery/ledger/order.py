@@ -1,4 +1,4 @@
-"""What the engine is asked to deliver, and what it answers: free of Dagster, dbt and export files."""
+"""What the ledger is asked for, and what it answers: free of Dagster, dbt and export files."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.core.partitions import as_option, place
-from orchestration.delivery.planning.difference import Difference
-from orchestration.delivery.planning.limits import Limits
-from orchestration.destinations.base import DeliveryError, Mode, Receipt, Refused, Scope, Shard
-from orchestration.state.records import Delivery, DeliveryKind
+from orchestration.delivery.ledger.limits import Difference, Limits
+from orchestration.destinations.base import Mode, Receipt, Refused, Scope, Shard
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 if TYPE_CHECKING:
     import duckdb
 
-# A run that a person asked for says by this tag which kind of delivery it makes (`sluice resync`).
-KIND_TAG = "sluice/delivery"
 # Exports ask for other numbers in their file.
-NO_LIMITS = Limits(empty=True)
-DEFAULT_ATTEMPTS = 5
-DEFAULT_WAIT_SECONDS = 900.0
-DEFAULT_BUDGET_SECONDS = 1_800.0
+_NO_LIMITS = Limits(empty=True)
+_ATTEMPTS = 5
+_WAIT_SECONDS = 900.0
+_BUDGET_SECONDS = 1_800.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Order:
     are on record with the plan, where a person asked for it. `stated` is what else the export says of which
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
-    fields of whose values nothing is shown.
+    fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole.
     """
 
     export: str
@@ -44,11 +41,11 @@ class Order:
     mode: Mode
     partition_column: str | None
     bounds: tuple[str, str] | None = None
-    limits: Limits = NO_LIMITS
+    limits: Limits = _NO_LIMITS
     tolerated_share: float = 0.0
-    attempts: int = DEFAULT_ATTEMPTS
-    wait_seconds: float = DEFAULT_WAIT_SECONDS
-    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+    attempts: int = _ATTEMPTS
+    wait_seconds: float = _WAIT_SECONDS
+    budget_seconds: float = _BUDGET_SECONDS
     mend: str = "mend the model, or the export's key"
     kind: DeliveryKind = DeliveryKind.CHANGE
     asked_by: str = ""
@@ -56,6 +53,7 @@ class Order:
     stated: str = ""
     place: str = ""
     hidden: frozenset[str] = frozenset()
+    replaces: bool = True
 
     @property
     def key_text(self) -> str:
@@ -97,6 +95,31 @@ class Opened:
     version: str
     content: str = ""
     rightly_empty: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan on record; `difference` is None where it was planned before, or nothing is to be compared.
+
+    `in_the_way`: it is another order's, and has to be brought to its end before this one is planned.
+    """
+
+    delivery: Delivery
+    difference: Difference | None = None
+    in_the_way: bool = False
+
+    def to_be_sent(self) -> bool:
+        """Return whether it goes to the destination; not if that holds a newer partition alone.
+
+        Raises:
+            DeliveryHeld: it went past a limit, and no person let it go yet.
+            DeliveryRejected: a person rejected it.
+        """
+        if self.delivery.status is DeliveryStatus.HELD:
+            raise DeliveryHeld(self.delivery)
+        if self.delivery.status is DeliveryStatus.REJECTED:
+            raise DeliveryRejected(self.delivery)
+        return self.delivery.status is not DeliveryStatus.OVERTAKEN
 
 
 @dataclass(frozen=True)
@@ -180,15 +203,3 @@ def shard_of(order: Order, delivery: Delivery) -> Shard:
         supersedes=delivery.supersedes,
         bounds=delivery.bounds if recorded else order.bounds,
     )
-
-
-__all__ = [
-    "DeliveryError",
-    "DeliveryHeld",
-    "DeliveryRejected",
-    "Opened",
-    "Order",
-    "Outcome",
-    "key_of",
-    "shard_of",
-]

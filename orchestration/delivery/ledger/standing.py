@@ -1,74 +1,57 @@
-"""What an order is compared with: the same for a delivery, and for a look at what one would do.
+"""What a scope holds when an order comes to it, and whether that order is still to be planned.
 
-Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`planning`).
+Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`difference`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from orchestration.delivery.identity import MadeBy
-from orchestration.delivery.order import Order
-from orchestration.delivery.planning.content import Layer, ShardGone, layers_of
-from orchestration.delivery.planning.difference import Asked
+from orchestration.delivery.ledger.content import Layer, ShardGone, layers_of
+from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.order import Order
 from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryKind
+from orchestration.state.records import Delivery, DeliveryKind, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What is asked of the engine, what the scope holds, and the delivery that it held last ("" for none)."""
+class Known:
+    """What an order is compared with; `supersedes` is the delivery that its scope held last, "" for none.
 
-    asked: Asked
-    layers: list[Layer]
+    `first`: nothing that is of use was ever sent there. `refused` are the keys of this scope that were
+    refused before, `forgotten` those of the export never to be sent again.
+    """
+
+    layers: Sequence[Layer]
+    first: bool
     supersedes: str
+    refused: Sequence[RefusedKey]
+    forgotten: Sequence[ForgottenKey]
 
+    @classmethod
+    def of(cls, store: StateStore, order: Order, log: Callable[[str], None]) -> "Known":
+        """Return what the records say.
 
-def comparison(
-    store: StateStore, order: Order, source: str, *, replaces: bool, log: Callable[[str], None]
-) -> Comparison:
-    """Return with what the rows of `source`, SQL whose columns are the fields, are compared.
-
-    `replaces`: the destination can replace a scope whole.
-
-    Raises:
-        DeliveryError: the key of what was appended is another now.
-        ShardGone: a shard that tells what the scope holds is gone, and not everything is sent anew.
-    """
-    deliveries = store.deliveries.layers(order.export, order.scope)
-    layers = _known_layers(store, order, deliveries, log)
-    asked = Asked(
-        source=source,
-        key=order.key,
-        mode=order.mode,
-        named=order.export,
-        mend=order.mend,
-        now=datetime.now(UTC),
-        first=not deliveries or layers is None,
-        everything=order.kind is DeliveryKind.RESYNC,
-        replaces=replaces,
-        refused=store.refused_keys.of(order.export, order.scope),
-        forgotten=store.forgotten_keys.of(order.export),
-        sums=tuple(order.limits.sums),
-    )
-    return Comparison(asked, layers or [], deliveries[-1].delivery_id if deliveries else "")
-
-
-def at_destination(store: StateStore, export: str) -> Delivery | None:
-    """Return the delivery whose partition a destination holds that holds one alone; None before the first.
-
-    That is the one that was acknowledged last, not the newest that was planned: what is planned, held or
-    under way is not there, and may never be.
-    """
-    return store.deliveries.acknowledged_in(export, "")
+        Raises:
+            DeliveryError: the key of what was appended is another now.
+            ShardGone: a shard that tells what the scope holds is gone, and not everything is sent anew.
+        """
+        deliveries = store.deliveries.layers(order.export, order.scope)
+        layers = _layers(store, order, deliveries, log)
+        return cls(
+            layers=layers or [],
+            first=not deliveries or layers is None,
+            supersedes=deliveries[-1].delivery_id if deliveries else "",
+            refused=store.refused_keys.of(order.export, order.scope),
+            forgotten=store.forgotten_keys.of(order.export),
+        )
 
 
 def newer_partition(store: StateStore, order: Order) -> Delivery | None:
     """Return the delivery of a newer partition that the destination holds: an older one is not sent then."""
     if not order.latest_only or order.kind is DeliveryKind.REDELIVER:
         return None
-    standing = at_destination(store, order.export)
+    standing = store.deliveries.at_destination(order.export)
     return standing if standing is not None and standing.partition_key > order.partition_key else None
 
 
@@ -78,7 +61,7 @@ def still_to_plan(store: StateStore, plan: Delivery) -> bool:
     Its own data are the same, and newer than what the destination holds: a person's no to them still counts,
     and what was never refused is to be planned again.
     """
-    standing = at_destination(store, plan.export) if not plan.scope else None
+    standing = store.deliveries.at_destination(plan.export) if not plan.scope else None
     return standing is not None and standing.partition_key < plan.partition_key and standing.id > plan.id
 
 
@@ -93,7 +76,7 @@ def rejected_already(store: StateStore, order: Order, version: str, made_by: Mad
     return None
 
 
-def _known_layers(
+def _layers(
     store: StateStore, order: Order, deliveries: list[Delivery], log: Callable[[str], None]
 ) -> list[Layer] | None:
     """Return what the scope holds; None where that is of no use, so that everything is sent anew.

@@ -1,0 +1,38 @@
+"""What each scope of a destination holds by our records, what a delivery to it changes, and how that ends.
+
+All of it is behind `Ledger`; the rest of these names are what it is asked and what it answers. The modules
+are the package's own: nothing outside imports one. Does not belong here: export files, the gate, the
+warehouse, talking to a destination.
+"""
+
+from orchestration.delivery.ledger.content import Held
+from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.ledger import Ledger
+from orchestration.delivery.ledger.limits import Between, Limits
+from orchestration.delivery.ledger.look import Look
+from orchestration.delivery.ledger.order import (
+    DeliveryHeld,
+    DeliveryRejected,
+    Opened,
+    Order,
+    Outcome,
+    Plan,
+)
+from orchestration.delivery.ledger.shards import Key, Shards
+
+__all__ = [
+    "Between",
+    "DeliveryHeld",
+    "DeliveryRejected",
+    "Held",
+    "Key",
+    "Ledger",
+    "Limits",
+    "Look",
+    "MadeBy",
+    "Opened",
+    "Order",
+    "Outcome",
+    "Plan",
+    "Shards",
+]

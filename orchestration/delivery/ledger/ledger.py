@@ -1,0 +1,340 @@
+"""The ledger itself: plans an order, tells how a plan ends, and reads what was sent.
+
+Belongs here: the order of the steps, and the records. Does not belong here: what each step works out.
+"""
+
+import shutil
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orchestration.compute.engine import open_engine
+from orchestration.compute.row_hash import fields_of
+from orchestration.compute.sql import literal, quoted
+from orchestration.delivery.ledger.content import (
+    Content,
+    Reading,
+    ShardGone,
+    hash_in,
+    layers_of,
+    shard_fields,
+)
+from orchestration.delivery.ledger.difference import compare, find_difference
+from orchestration.delivery.ledger.identity import MadeBy, free_id
+from orchestration.delivery.ledger.journal import StoreJournal
+from orchestration.delivery.ledger.limits import Difference
+from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
+from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
+from orchestration.delivery.ledger.settling import compact, settle_refusals
+from orchestration.delivery.ledger.shards import Shards
+from orchestration.delivery.ledger.standing import Known, newer_partition, rejected_already, still_to_plan
+from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, Mode, Receipt, Shard
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.store import StateStore
+
+# Below the folder of the shards: files of who looks; an erasure empties it.
+_SCRATCH = "previews"
+_OPEN = (
+    DeliveryStatus.PLANNED,
+    DeliveryStatus.HELD,
+    DeliveryStatus.APPROVED,
+    DeliveryStatus.SENDING,
+)
+
+Log = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The records of deliveries in `store`, and the shards in `folder`.
+
+    Whoever plans or ends a delivery says its run's id, and holds the lease of the destination's object.
+    Whoever only reads needs neither.
+    """
+
+    store: StateStore
+    folder: Path
+    run_id: str = ""
+    log: Log = _silent
+
+    # -- plans
+
+    def plan(self, order: Order, opened: Opened, *, guard: bool = True) -> Plan:
+        """Put on record what an order would change, or find the plan of just that; without `guard` unlimited.
+
+        A plan that is in the way has to be ended first: then plan again.
+
+        Raises:
+            DeliveryError: the key does not hold, a field cannot be compared, or a shard is gone.
+        """
+        deliveries = self.store.deliveries
+        # One of when `partitions` said otherwise: nobody would ever ask for its scope.
+        for plan in deliveries.open_of(order.export):
+            if bool(plan.scope) is order.latest_only:
+                return Plan(plan, in_the_way=True)
+        made_by = MadeBy.of(order, opened)
+        newer = newer_partition(self.store, order)
+        if newer is not None:
+            self.log(f"the destination holds {newer.partition_key}: an older partition is not sent")
+            draft = self._draft(order, opened, made_by, newer.delivery_id)
+            return Plan(deliveries.plan(replace(draft, status=DeliveryStatus.OVERTAKEN)))
+        under_way = self.open_in(order)
+        if under_way is not None:
+            return Plan(under_way, in_the_way=not made_by.makes(under_way, order, opened.version))
+        rejected = rejected_already(self.store, order, opened.version, made_by)
+        if rejected is not None:
+            return Plan(rejected)
+        known = Known.of(self.store, order, self.log)
+        draft = self._draft(order, opened, made_by, known.supersedes)
+        difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
+        if difference.outdated:
+            self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
+        broken = _broken(order, opened, known, difference) if guard else ()
+        plan = replace(
+            draft,
+            status=DeliveryStatus.HELD if broken else DeliveryStatus.PLANNED,
+            reasons=broken,
+            digest=difference.digest,
+            rows=difference.rows,
+            whole=difference.whole,
+            shape=difference.shape,
+            hashed_by=difference.hashed_by,
+            added=difference.added,
+            changed=difference.changed,
+            removed=difference.removed,
+            unchanged=difference.unchanged,
+            shard_rows=difference.shard_rows,
+        )
+        return Plan(deliveries.plan(plan), difference)
+
+    def open_in(self, order: Order) -> Delivery | None:
+        """Return the delivery of an order's scope that is not settled."""
+        return self.store.deliveries.open_in(order.export, order.scope)
+
+    def still_rejected(self, order: Order, plan: Delivery) -> bool:
+        """Whether an order of today would come upon a rejected plan again, as it would make the very same."""
+        layers = self.store.deliveries.layers(plan.export, plan.scope)
+        newest = layers[-1].delivery_id if layers else ""
+        outlived = still_to_plan(self.store, plan)
+        if plan.kind is not DeliveryKind.CHANGE or (plan.supersedes != newest and not outlived):
+            return False
+        return MadeBy.of(order).keeps_rejected(plan)
+
+    def _draft(self, order: Order, opened: Opened, made_by: MadeBy, supersedes: str) -> Delivery:
+        delivery_id = free_id(self.store.deliveries, order, opened.version, made_by, supersedes)
+        return Delivery(
+            delivery_id=delivery_id,
+            export=order.export,
+            partition_key=order.partition_key,
+            version=opened.version,
+            digest="",
+            rows=0,
+            shard=str(self._folder_of(order) / f"{delivery_id}.parquet"),
+            run_id=self.run_id,
+            status=DeliveryStatus.PLANNED,
+            scope=order.scope,
+            kind=order.kind,
+            mode=order.mode,
+            supersedes=supersedes,
+            key=order.key_text,
+            decided_by=order.asked_by,
+            decision=order.reason,
+            made_by=made_by.rules,
+            place=made_by.place,
+            source=made_by.source,
+            partition_column=order.partition_column or "",
+            bounds=order.bounds,
+        )
+
+    def _folder_of(self, order: Order) -> Path:
+        return self.folder / order.export / order.partition_key
+
+    # -- looks: nothing is written
+
+    def compare(self, order: Order, opened: Opened, hidden: Collection[str] = ()) -> Look:
+        """Return what a delivery would do now, or what the plan does that it would take up.
+
+        Of the fields in `hidden` no value is shown. The destination is not asked.
+
+        Raises:
+            DeliveryError: as of `plan`.
+        """
+        under_way = self.open_in(order)
+        if under_way is not None:
+            # A resync that waits is taken up by whoever approves it.
+            asked = replace(order, kind=under_way.kind)
+            if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
+                return self.look_at(order, under_way, hidden)
+        known, connection = Known.of(self.store, order, self.log), opened.connection
+        with self._scratch() as folder:
+            difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
+        fields = fields_of(connection, opened.source)
+        content = Content(connection, known.layers, order.key, fields, difference.shape)
+        newer, made_by = newer_partition(self.store, order), MadeBy.of(order, opened)
+        deliveries = self.store.deliveries
+        return Look(
+            export=order.export,
+            partition_key=order.partition_key,
+            mode=order.mode,
+            rows=difference.rows,
+            counts={
+                **counts_of(difference),
+                "waiting": difference.waiting,
+                "given up": difference.given_up,
+                "forgotten": difference.forgotten,
+            },
+            limits=_broken(order, opened, known, difference),
+            whole=difference.whole,
+            shown=some_rows(connection, order.key, fields, opened.source, content, hidden),
+            superseded=under_way,
+            overtaken_by=newer.partition_key if newer else "",
+            rejected=rejected_already(self.store, order, opened.version, made_by)
+            or deliveries.of(free_id(deliveries, order, opened.version, made_by, known.supersedes)),
+        )
+
+    def look_at(self, order: Order, plan: Delivery, hidden: Collection[str] = ()) -> Look:
+        """Return what a plan on record does, beside what the destination holds without it."""
+        shown = Shown({})
+        if plan.shard_rows or plan.whole:
+            with open_engine() as connection:
+                fields = shard_fields(connection, plan.shard)
+                found = self.store.deliveries.layers(plan.export, plan.scope)
+                layers = layers_of(self.store.deliveries, found)
+                content = Content(connection, layers, order.key, fields, plan.shape)
+                keys = ", ".join(quoted(name) for name in order.key)
+                shard = f"read_parquet({literal(plan.shard)})"
+                there = f"from {shard} where {CHANGE} <> '{Change.REMOVED}'"
+                new = (
+                    f"select {keys}, {hash_in(connection, plan.shard, plan.hashed_by)} as {ROW_HASH} {there}"
+                )
+                # A whole shard tells by what it lacks what has to go; any other names it.
+                gone = "true" if plan.whole else f"({keys}) in (select ({keys}) from {shard})"
+                old = f"select * from ({content.hashes()}) where {gone}"
+                compare(connection, order.key, new, "" if content.empty else old)
+                rows = f"select {', '.join(map(quoted, fields))} {there}"
+                shown = some_rows(connection, order.key, fields, rows, content, hidden)
+        return Look(
+            export=plan.export,
+            partition_key=plan.partition_key,
+            mode=Mode(plan.mode),
+            rows=plan.rows,
+            counts=counts_of(plan),
+            limits=plan.reasons,
+            whole=plan.whole,
+            shown=shown,
+            delivery=plan,
+        )
+
+    # -- a plan on its way
+
+    def begin(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal]:
+        """Return what the destination is given of a plan, and the journal of it, under the lease's token."""
+        return shard_of(order, plan), StoreJournal(self.store.deliveries, plan, token, self.log)
+
+    def sending(self, plan: Delivery) -> None:
+        """Put on record that rows of a plan may leave from now on."""
+        self.store.deliveries.move(plan.delivery_id, DeliveryStatus.SENDING, out_of=_OPEN)
+
+    def under_way(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal] | None:
+        """Return the same of a plan whose rows may have left, as far as they may; None if none has.
+
+        The order is the newer one that ends it, and may be another export file's.
+
+        Raises:
+            ShardGone: nobody can tell any more what has left, and not everything is sent anew.
+        """
+        if plan.status is not DeliveryStatus.SENDING:
+            return None
+        if Path(plan.shard).exists():
+            journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
+            return shard_of(order, plan), journal
+        if order.kind is not DeliveryKind.RESYNC:
+            raise ShardGone(plan.export, plan.scope, plan.shard)
+        self.log(f"{plan.shard} is gone: what it had under way is not ended, but sent anew")
+        return None
+
+    def settle(self, order: Order, plan: Plan, receipt: Receipt | None, location: str) -> Outcome:
+        """Acknowledge a plan of which every row is settled; `receipt` is None if nothing had to be sent."""
+        delivery, difference = plan.delivery, plan.difference
+        refused, given_up = settle_refusals(self.store, order, delivery)
+        self._end(delivery, DeliveryStatus.ACKNOWLEDGED, len(refused), location)
+        settled = self.store.deliveries.of(delivery.delivery_id)
+        assert settled is not None
+        compact(self.store, settled, order.key, self._folder_of(order))
+        return Outcome(
+            delivery=settled,
+            difference=difference,
+            receipt=receipt,
+            refused=tuple(refused),
+            given_up=given_up + (difference.given_up if difference else 0),
+            waiting=difference.waiting if difference else 0,
+            tolerated_share=order.tolerated_share,
+        )
+
+    def supersede(self, order: Order, plan: Delivery, location: str, *, arrived: bool) -> None:
+        """End a plan for a newer one; one that has arrived to its last row is acknowledged all the same.
+
+        It was sent then, and only its process did not come to recording that.
+        """
+        if plan.status is DeliveryStatus.SENDING and Path(plan.shard).exists():
+            settle_refusals(self.store, order, plan)
+        there = arrived and plan.sent_to >= plan.shard_rows
+        status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
+        self._end(plan, status, len(self.store.deliveries.refusals(plan.delivery_id)), location)
+        ended = "has arrived whole" if there else "is superseded by another plan"
+        self.log(f"delivery {plan.delivery_id} {ended}")
+
+    def _end(self, plan: Delivery, status: DeliveryStatus, refused: int, location: str) -> None:
+        self.store.deliveries.move(plan.delivery_id, status, out_of=_OPEN, refused=refused, location=location)
+
+    # -- what was sent
+
+    @contextmanager
+    def reading(self, *, memory_limit: str = "") -> Generator[Reading]:
+        """Open the local engine to read what scopes hold, with a folder for files that goes with it."""
+        with (
+            self._scratch() as folder,
+            open_engine(memory_limit=memory_limit, spill_into=folder) as connection,
+        ):
+            yield Reading(self.store.deliveries, connection, folder)
+
+    @contextmanager
+    def shards(self, export: str, key: Sequence[str]) -> Generator[Shards]:
+        """Open every file that may hold rows of an export, under the lease of its destination's object.
+
+        What somebody who looked has left behind is gone at the end.
+        """
+        folder, plans = self.folder / export, self.store.deliveries.of_export(export)
+        for path in folder.rglob("*.partial"):
+            path.unlink(missing_ok=True)  # nobody writes one now: the lease is ours
+        known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
+        files = sorted(path for path in known if path.exists())
+        with open_engine() as connection:
+            yield Shards(self.store.deliveries, export, tuple(key), files, connection)
+        shutil.rmtree(self.folder / _SCRATCH, ignore_errors=True)
+
+    def fields_sent(self, export: str) -> set[str]:
+        """Return every field that an export's shards have, of whatever time."""
+        plans = self.store.deliveries.of_export(export)
+        of_shapes = {item.shape: item.shard for item in plans if Path(item.shard).exists()}
+        with open_engine() as connection:
+            return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
+
+    @contextmanager
+    def _scratch(self) -> Generator[Path]:
+        folder = self.folder / _SCRATCH
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder) as temporary:
+            yield Path(temporary)
+
+
+def _broken(order: Order, opened: Opened, known: Known, difference: Difference) -> tuple[str, ...]:
+    return order.limits.broken_by(
+        difference, first=known.first, rightly_empty=opened.rightly_empty, hidden=order.hidden
+    )

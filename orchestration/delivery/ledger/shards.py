@@ -1,0 +1,108 @@
+"""Every file of ours that may hold rows of an export: old plans, bases, and what a crash left behind.
+
+Belongs here: finding keys in them, and taking rows out of them. Does not belong here: the records of an
+erasure, the destination (`delivery.erasure`).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.compute.sql import literal, quoted
+from orchestration.delivery.ledger.content import shard_fields
+from orchestration.delivery.ledger.difference import is_forgotten
+from orchestration.destinations.base import ROW
+from orchestration.state.deliveries import Deliveries
+from orchestration.state.records import ForgottenKey
+
+if TYPE_CHECKING:
+    import duckdb
+
+Key = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The files of one export whose rows are told apart by `key`, within an open engine."""
+
+    deliveries: Deliveries
+    export: str
+    key: tuple[str, ...]
+    files: Sequence[Path]
+    connection: "duckdb.DuckDBPyConnection"
+
+    def keys(self, values: Mapping[str, str]) -> list[Key]:
+        """Return the keys of all rows that were ever planned with these values as text.
+
+        A key that is named whole is returned as its fields' types write it: `007` of a number is `7`.
+
+        Raises:
+            ValueError: a value is none of its field's type.
+        """
+        if set(self.key) <= set(values):
+            return [tuple(self._as_written(name, values[name]) for name in self.key)]
+        found: set[Key] = set()
+        listed = ", ".join(f"{quoted(name)}::varchar" for name in self.key)
+        same = " and ".join(f"{quoted(name)}::varchar = {literal(text)}" for name, text in values.items())
+        for file in self.files:
+            if {*self.key, *values} <= self._fields(file).keys():
+                selected = f"select distinct {listed} from read_parquet({literal(str(file))}) where {same}"
+                found.update(self.connection.execute(selected).fetchall())
+        return sorted(found, key=lambda item: [text or "" for text in item])
+
+    def fields_in(self, scope: str) -> dict[str, str]:
+        """Return {field: SQL type} of what was last planned for a scope."""
+        for delivery in reversed(self.deliveries.of_export(self.export, scope)):
+            if Path(delivery.shard).exists():
+                return shard_fields(self.connection, delivery.shard)
+        return {}
+
+    def typed(self, fields: Mapping[str, str], keys: Sequence[Key]) -> list[dict[str, Any]]:
+        """Return keys as values of their fields' types, as destinations get them in a shard."""
+        values = ", ".join(
+            "(" + ", ".join("null" if text is None else literal(text) for text in item) + ")" for item in keys
+        )
+        names = ", ".join(quoted(name) for name in self.key)
+        cast = ", ".join(f"cast({quoted(name)} as {fields[name]})" for name in self.key)
+        rows = self.connection.execute(f"select {cast} from (values {values}) as keys ({names})").fetchall()
+        return [dict(zip(self.key, row, strict=True)) for row in rows]
+
+    def take_out(self, forgotten: Sequence[ForgottenKey]) -> int:
+        """Write the files anew without the rows of these keys, and return how many those were.
+
+        The other rows keep their numbers. What the destination said of a row goes with it.
+        """
+        condition = is_forgotten(self.key, forgotten)
+        if not condition:
+            return 0
+        plans = {item.shard: item.delivery_id for item in self.deliveries.of_export(self.export)}
+        total = 0
+        for file in self.files:
+            if not set(self.key) <= self._fields(file).keys():
+                continue
+            read = f"read_parquet({literal(str(file))})"
+            found = self.connection.execute(f"select {ROW} from {read} where {condition}").fetchall()
+            if not found:
+                continue
+            if str(file) in plans:
+                self.deliveries.forget_words(plans[str(file)], [row[0] for row in found])
+            partial = file.with_suffix(f".{os.getpid()}.partial")
+            kept = f"select * from {read} where not ({condition})"
+            self.connection.execute(f"copy ({kept}) to {literal(str(partial))} (format parquet)")
+            partial.replace(file)
+            total += len(found)
+        return total
+
+    def _as_written(self, name: str, value: str) -> str:
+        kinds = [fields[name] for file in self.files if name in (fields := self._fields(file))]
+        if not kinds:
+            return value
+        row = self.connection.execute(f"select try_cast({literal(value)} as {kinds[-1]})::varchar").fetchone()
+        if row is None or row[0] is None:
+            raise ValueError(f"{name}={value}: expected a value of the type {kinds[-1]}")
+        return str(row[0])
+
+    def _fields(self, file: Path) -> dict[str, str]:
+        return shard_fields(self.connection, str(file))

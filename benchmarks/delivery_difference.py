@@ -38,13 +38,10 @@ MEASURED = """
 import json, resource, sys, time
 import duckdb, pyarrow
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from orchestration.destinations.base import Capabilities, Destination, Mode, Receipt
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Opened, Order
-from orchestration.delivery.planning.content import acknowledged_layers
-from orchestration.delivery.planning.difference import Asked, find_difference
+from orchestration.delivery.ledger import Ledger, Opened, Order
 from orchestration.state.store import StateStore
 folder, keys, every = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 def peak_mb():
@@ -76,8 +73,11 @@ order = Order(export="exp_items", partition_key="2024-01-01", key=("id",), mode=
 store = StateStore(f"sqlite:///{folder}/state.db")
 taker = Taker("", "items")
 shards = folder / "shards"
+ledger = Ledger(store, shards, "run")
 def layers():
-    return acknowledged_layers(store.deliveries, order.export, order.scope)
+    base = store.deliveries.base(order.export, order.scope)
+    found = store.deliveries.layers(order.export, order.scope)
+    return found if base is None else [base, *(item for item in found if item.id > base.after_id)]
 def deliver(version):
     @contextmanager
     def opening():
@@ -85,7 +85,7 @@ def deliver(version):
             connection.execute("begin")
             yield Opened(connection, "select * from items", version)
     began = time.perf_counter()
-    outcome = DeliveryEngine(store, shards, taker, "run", lambda text: None).deliver(order, opening)
+    outcome = DeliveryEngine(ledger, taker).deliver(order, opening)
     settled = time.perf_counter()
     return outcome.delivery, taker.planned - began, settled - taker.planned
 def written():
@@ -113,17 +113,16 @@ print(json.dumps({"seconds": time.perf_counter() - began, "cpu": time.process_ti
                   "peak_mb": peak_mb()}))
 """
 OURS = """
-held = layers()
-store.close()
 began, cpu = time.perf_counter(), time.process_time()
-asked = Asked(source="select * from items", key=order.key, mode=order.mode, named=order.export, mend="",
-              now=datetime.now(UTC), first=False)
 with open_warehouse() as connection:
     connection.execute("begin")
-    found = find_difference(connection, asked, held, folder / "found.parquet")
+    plan = ledger.plan(order, Opened(connection, "select * from items", "compared"))
+taken = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak_mb": peak_mb()}
+found = plan.difference
+ledger.supersede(order, plan.delivery, "taker", arrived=False)
+store.close()
 assert (found.added, found.changed, found.removed, found.shard_rows) == (0, keys // every, 0, keys // every)
-print(json.dumps({"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu,
-                  "peak_mb": peak_mb()}))
+print(json.dumps(taken))
 """
 NEXT = """
 number = int(sys.argv[4])

@@ -84,7 +84,7 @@ import adbc_driver_postgresql.dbapi, duckdb, pyarrow.parquet, sqlalchemy
 from orchestration.destinations.base import Mode
 from orchestration.destinations.postgres import PostgresDestination
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Opened, Order
+from orchestration.delivery.ledger import Ledger, Opened, Order
 from orchestration.state.store import StateStore
 at = {}
 class Watched(PostgresDestination):
@@ -108,7 +108,7 @@ order = Order(export="exp_items", partition_key="2022-10-03", key=("id",), mode=
               partition_column=None)
 cpu_before, began = time.process_time(), time.perf_counter()
 store = StateStore(f"sqlite:///{folder}/state.db")
-engine = DeliveryEngine(store, Path(folder) / "shards", Watched(url, table), "run", said)
+engine = DeliveryEngine(Ledger(store, Path(folder) / "shards", "run", said), Watched(url, table))
 outcome = engine.deliver(order, opening)
 store.close()
 ended = time.perf_counter()

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import duckdb
 
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.order import Opened, Order
+from orchestration.delivery.ledger import Ledger, Opened, Order
 from orchestration.destinations.base import Mode
 from orchestration.destinations.batches import Rate
 from orchestration.destinations.braze import BrazeDestination
@@ -181,9 +181,8 @@ def deliver(vendor: Vendor, address: str, rows: int, folder: Path) -> int:
 
     store = StateStore(f"sqlite:///{folder / 'state.db'}")
     order = Order("exp_items", "2024-01-01", vendor.columns[:1], vendor.mode, None)
-    outcome = DeliveryEngine(store, folder / "shards", destination, "run", lambda _text: None).deliver(
-        order, opening
-    )
+    ledger = Ledger(store, folder / "shards", "run")
+    outcome = DeliveryEngine(ledger, destination).deliver(order, opening)
     store.close()
     assert outcome.receipt is not None
     assert not outcome.refused

@@ -185,19 +185,12 @@ def engine_for(
         NotConfigured: the deployment has no connection of that name.
         DeliveryError: the connection's URL is none of the destination's type.
     """
-    destination = destination_of(deployment, target.export, target.near)
+    destination = _destination_of(deployment, target.export, target.near)
     return DeliveryEngine(replace(ledger_of(deployment), run_id=run_id, log=log), destination)
 
 
-def destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
-    """Return an export's destination; nothing is opened yet.
-
-    `near` is what it may quote of the rows that are sent: it says what may be shown of them.
-
-    Raises:
-        NotConfigured: the deployment has no connection of that name.
-        DeliveryError: the connection's URL is none of the destination's type.
-    """
+def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
+    """`near` is what it may quote of the rows that are sent: it says what may be shown of them."""
     stated = export.spec.destination
     url = deployment.settings.connection(stated.connection)
     if url is None:
@@ -286,7 +279,7 @@ def order_today(
 ) -> Order:
     """Return the same with the place to which it leads today, as far as is known without sending."""
     try:
-        place = place_of(destination_of(deployment, target.export))
+        place = place_of(_destination_of(deployment, target.export))
     except (NotConfigured, DeliveryError):  # nobody can tell where it leads, and nothing is sent there
         place = ""
     return replace(order_of(target, partition_key, kind), place=place)

@@ -14,7 +14,7 @@ from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.lineage import Lineage, Table
-from orchestration.core.partitions import Partitioning, floor
+from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
@@ -75,7 +75,7 @@ class Project:
             known = [self.lineage.tables[name].start for name in sources]
             # A contract that is cut by time says when it starts.
             earliest = min(start for start in known if start is not None)
-            starts[partitioning] = floor(partitioning.grain, earliest)
+            starts[partitioning] = partitioning.grain.span.floor(earliest)
         return starts
 
     def node_of(self, export: Export) -> DbtNode:

@@ -36,11 +36,11 @@ STAND_IN = datetime(2024, 1, 31, 13, tzinfo=UTC)
 
 # The types of the column that cuts a table, by its grain: a row's partition is told by it.
 _MOMENTS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
-_BY_DAYS = ("a date or a timestamp", ("DATE", *_MOMENTS), "date")
 _CUTS = {
-    Grain.HOURLY: ("a timestamp", _MOMENTS, "timestamp"),
-    Grain.DROP: ("the drop's id, as text", ("VARCHAR",), "varchar"),
-}  # fmt: skip
+    "timestamp": ("a timestamp", _MOMENTS),
+    "date": ("a date or a timestamp", ("DATE", *_MOMENTS)),
+    "varchar": ("the drop's id, as text", ("VARCHAR",)),
+}
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,8 @@ class _Binding:
         cut = self._reads.cuts.of(unique_id)
         if cut is None or not columns:
             return
-        words, kinds, usual = _CUTS.get(cut.grain, _BY_DAYS)
+        usual = cut.grain.column_type
+        words, kinds = _CUTS[usual]
         file, line = self._lines.of_config(node, "partition_by")
         type_ = next((type_ for name, type_ in columns if name.lower() == cut.column.lower()), None)
         if type_ is None:

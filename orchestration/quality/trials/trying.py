@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.engine import open_engine
-from orchestration.core.partitions import Grain
 from orchestration.quality.expectation_types import columns_read, reads_by_sql
 from orchestration.quality.judging import judge
 from orchestration.quality.parameters import (
@@ -135,9 +134,7 @@ def _with_histories(rule: Rule, shape: Shape) -> Iterator[tuple[Rule, Shape]]:
         return
     for number, moment in _HISTORIES:
         then = replace(shape, moment=moment)
-        start, end = then.interval()
-        if then.grain is not Grain.HOURLY:
-            start, end = start.date(), end.date()
+        start, end = then.partitioning.bounds(then.partitioning.key_at(moment))
         past: dict[str, Value] = {"partition.start": start, "partition.end": end}
 
         def work_out(expression: str, number: float = number, past: dict[str, Value] = past) -> Value:

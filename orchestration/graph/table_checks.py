@@ -21,7 +21,7 @@ from orchestration.quality.suite_verdict import judge_suite, record_verdict
 from orchestration.quality.suites import CHECK_NAME, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import CheckError
-from orchestration.transformation.runner import DbtResult
+from orchestration.transformation.runner import DbtResult, DbtStatus
 
 if TYPE_CHECKING:
     import duckdb
@@ -157,11 +157,11 @@ def test_result(table: Table, test: DataTest, result: DbtResult, tested: Tested)
 
     How grave it is, dbt's result says: a test with `warn_if` and `error_if` may warn, whatever its severity.
     """
-    grave = test.blocking and result.status != "warn"
+    grave = test.blocking and result.status is not DbtStatus.WARN
     return dg.AssetCheckResult(
         check_name=test.name,
         asset_key=dg.AssetKey(table.asset_key),
-        passed=result.status == "pass",
+        passed=result.status is DbtStatus.PASSED,
         severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
         description=said_of(test, result),
         metadata={

@@ -146,7 +146,7 @@ self._missing(relation, above) or frozenset({About.VALUES}),
     def _of_suite(self, relation: str) -> Iterator[frozenset[About]]:
         suite = self._suites.get(relation)
         for rule in suite.rules if suite else ():
-            if rule.severity == "critical":
+            if rule.severity.blocks:
                 query = str(rule.kwargs.get("unexpected_rows_query") or "")
                 others = self.tables.named_in(query, without=relation)
                 yield self.trials.about(rule, self.tables.of(relation), others)

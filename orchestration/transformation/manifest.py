@@ -12,6 +12,7 @@ from filelock import FileLock
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
+from orchestration.core.severity import DbtSeverity
 from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import file_of, said_by_dbt
@@ -124,8 +125,8 @@ def full_name(node: Mapping[str, Any]) -> str:
 
 
 def blocks(test: Mapping[str, Any]) -> bool:
-    """Return whether a dbt test holds what comes after it: dbt's severity `error`."""
-    return str(test["config"].get("severity") or "error").lower() == "error"
+    """Return whether a dbt test holds what comes after it."""
+    return DbtSeverity.of(test["config"]).blocks
 
 
 def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:

@@ -97,7 +97,7 @@ def _concerned(deployment: Deployment, target: Target, request: Request) -> bool
 
 
 def _orders(target: Target, scopes: list[str]) -> list[Order]:
-    if target.export.spec.partitions == "latest":
+    if target.export.spec.latest_only:
         return [order_of(target, "")]
     holds = target.table.partitioning.holds
     return [order_of(target, scope) for scope in sorted(set(scopes)) if holds(scope)]

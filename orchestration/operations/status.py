@@ -167,7 +167,7 @@ def _unsent(
     for rejected in records.rejected(export.name).get(key, []):
         if rejected.version == version and _still_rejected(deployment, target, rejected):
             return _by_people(rejected)
-    newest = records.at_destination(export.name) if export.spec.partitions == "latest" else ""
+    newest = records.at_destination(export.name) if export.spec.latest_only else ""
     if newest > key:
         return Standing.OVERTAKEN, f"the destination holds {newest}"
     if held_by:

@@ -161,7 +161,7 @@ def export_problems(
 def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
     """Return what an export asks of its partitions that the model's have not."""
     problems: list[Problem] = []
-    if export.spec.partitions == "each" and grain is Grain.SNAPSHOT:
+    if not export.spec.latest_only and grain is Grain.SNAPSHOT:
         problems.append(
             export.file.problem(
                 f"model `{node.name}` is not partitioned",
@@ -171,7 +171,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
                 at=("partitions",),
             )
         )
-    if export.spec.partitions == "latest" and grain is Grain.DROP:
+    if export.spec.latest_only and grain is Grain.DROP:
         problems.append(
             export.file.problem(
                 f"`partitions: latest`, but model `{node.name}` is cut by drop",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.problems import Problem
+from orchestration.core.relations import QUARANTINE, RAW
 from orchestration.delivery.export_files.exports import Export
 from orchestration.quality.suites import CHECK_NAME
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
@@ -18,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHECK = re.compile(r"[A-Za-z0-9_]+")
 # Schemas that are ours or DuckDB's, and `delivered`, where the assets of exports are.
 _TAKEN_SCHEMAS = frozenset(
-    {"raw", "quarantine", "sluice", "delivered", "information_schema", "pg_catalog", "system", "temp"}
+    {RAW, QUARANTINE, "sluice", "delivered", "information_schema", "pg_catalog", "system", "temp"}
 )
 # Dagster's names of the checks that an export has.
 GATE_CHECK = "gate"

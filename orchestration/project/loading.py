@@ -294,7 +294,7 @@ def _lineage(
         tables.append(
             Table(
                 relation=node.relation,
-                asset_key=node.asset_key,
+                asset_key=node.relation.parts,
                 partitioning=cut[node.relation],
                 parents=parents,
                 rules=rules(node.name, node.relation),

@@ -44,7 +44,7 @@ def name_problems(
 def _relation_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> Iterator[Problem]:
     taken = {contract.relation.casefold(): contract.file.name for contract in contracts.values()}
     for node in manifest.nodes.values():
-        schema, alias = node.asset_key
+        schema, alias = node.relation.parts
         for what, said in (("schema", schema), ("alias", alias)):
             if _NAME.fullmatch(said) is None:
                 yield _problem(
@@ -110,7 +110,7 @@ def _step_problems(
     taken |= {f"test__raw__{name}": contracts[name].file.name for name in contracts}
     taken |= {f"deliver__{name}": exports[name].file.name for name in exports}
     for node in manifest.nodes.values():
-        step = "__".join(node.asset_key)
+        step = "__".join(node.relation.parts)
         other = taken.setdefault(step, node.file)
         if other is not node.file:
             yield _problem(

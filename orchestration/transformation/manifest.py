@@ -13,7 +13,7 @@ from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
-from orchestration.core.severity import DbtSeverity
+from orchestration.core.severity import Severity
 from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import file_of, said_by_dbt
@@ -52,11 +52,6 @@ class DbtNode:
     selector: str = ""
     classified: frozenset[str] = frozenset()
     partition_grain: str = ""
-
-    @property
-    def asset_key(self) -> tuple[str, str]:
-        """`(schema, name)`, as in the warehouse."""
-        return self.relation.parts
 
 
 class DbtManifest:
@@ -123,7 +118,7 @@ def full_name(node: Mapping[str, Any]) -> str:
 
 def blocks(test: Mapping[str, Any]) -> bool:
     """Return whether a dbt test holds what comes after it."""
-    return DbtSeverity.of(test["config"]).blocks
+    return Severity.of_dbt(test["config"]).blocks
 
 
 def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:

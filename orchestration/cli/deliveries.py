@@ -130,7 +130,7 @@ def rejected(
         from orchestration.cli.delivery_tables import rejected_table
 
         target = work.target(export)
-        latest = target.export.spec.partitions == "latest"
+        latest = target.export.spec.latest_only
         wanted = None if partition is None else work.partition(target, partition)
         scope = "" if latest else wanted
         store = work.deployment.store
@@ -225,7 +225,7 @@ def content(
         moment, key = parse_moment(on, work.now), target.export.key_fields
         scopes = scopes_of(ledger.store, export)
         wanted = None if partition is None else work.partition(target, partition)
-        if wanted is not None and target.export.spec.partitions == "each":
+        if wanted is not None and not target.export.spec.latest_only:
             scopes = [wanted]
         found = held_at(ledger, export, key, moment, scopes)
         shown = table(f"{export} at {moment:%Y-%m-%d %H:%M:%S} UTC", "partition", "#rows", "last delivery")

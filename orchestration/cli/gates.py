@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestration.cli.running import partition_option
-from orchestration.core.partitions import UNPARTITIONED, Grain, place
+from orchestration.core.partitions import UNPARTITIONED, place
 from orchestration.core.problems import did_you_mean
 from orchestration.gate.gate import Finding, GateReport, Verdict
 from orchestration.graph.releasing import moment_until
@@ -110,9 +110,9 @@ def export_and_day(project: Project, export: str, named: str | None) -> str:
             raise ValueError(f"`{export}` expects {partition_option(partitioning)}")
         if not partitioning.partitioned:
             raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
-        noun = {Grain.DAILY: "day", Grain.DROP: "id of a drop"}.get(partitioning.grain, "partition key")
         raise ValueError(
-            f"--partition {key!r} is no {noun}; `{export}` expects {partition_option(partitioning)}"
+            f"--partition {key!r} is no {partitioning.grain.key_noun};"
+            f" `{export}` expects {partition_option(partitioning)}"
         )
     return key
 

@@ -9,11 +9,6 @@ from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain
 from orchestration.core.problems import did_you_mean
 from orchestration.ingestion.landing import place_files
 
-_PARTS = {
-    Grain.HOURLY: "hour", Grain.DAILY: "day", Grain.WEEKLY: "week", Grain.MONTHLY: "month",
-    Grain.DROP: "dataset", Grain.SNAPSHOT: "source",
-}  # fmt: skip
-
 
 def files_to_land(
     contracts: Mapping[str, SourceContract],
@@ -37,7 +32,7 @@ def files_to_land(
         key = _key(contract, ending, file, partition)
         if key is None or _too_early(contract, key):
             return {}, (
-                f"{file}: its name does not tell the {_PARTS[contract.grain]}; expected"
+                f"{file}: its name does not tell the {contract.grain.unit}; expected"
                 f" {ending.text}{_first(contract)}; rename it, or land it alone with --partition"
             )
         try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
-from orchestration.core.partitions import Grain, Partitioning, floor
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
@@ -125,7 +125,7 @@ class CustomProperties:
                 found[str(key)] = str(item)
         return found
 
-    def moment(self, name: str, form: str, partitioning: Partitioning) -> datetime | None:
+    def moment(self, name: str, partitioning: Partitioning) -> datetime | None:
         """Return the start of a partition: its key, or the day that it starts on, as 2022-08-01."""
         value = self._values.get(name)
         grain = partitioning.grain
@@ -134,10 +134,10 @@ class CustomProperties:
                 moment = datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
             else:
                 moment = partitioning.interval(str(value))[0]
-            if floor(grain, moment) != moment:
+            if grain.span.floor(moment) != moment:
                 raise ValueError
         except ValueError:
-            example = datetime(2022, 8, 1, tzinfo=UTC).strftime(form)
+            example = partitioning.key_at(datetime(2022, 8, 1, tzinfo=UTC))
             said = {Grain.DAILY: "the first day of the feed"}.get(grain, f"the first {grain} partition")
             self.problem(
                 name, f"custom property `{name}` is `{value}`", f"{said}, as {example}",

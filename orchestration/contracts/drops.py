@@ -11,7 +11,7 @@ from datetime import MAXYEAR, UTC, date, datetime, time
 from enum import StrEnum
 from functools import cached_property
 
-from orchestration.core.partitions import KEY_FORMATS, SNAPSHOT_PARTITION, Grain, Partitioning, floor
+from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain, Partitioning
 
 # {field}: (strftime format, pattern)
 _TIME_FIELDS = {
@@ -24,23 +24,14 @@ _TIME_FIELDS = {
 }
 _DROP_FIELD = "drop"
 _DROP_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}?"
-# The sets of fields that name a partition of a grain, one of which a template must hold.
-FIELDS_OF: Mapping[Grain, tuple[frozenset[str], ...]] = {
-    Grain.HOURLY: (frozenset({"date", "hour"}), frozenset({"year", "month", "day", "hour"})),
-    Grain.DAILY: (frozenset({"date"}), frozenset({"year", "month", "day"})),
-    Grain.WEEKLY: (frozenset({"week"}), frozenset({"date"})),
-    Grain.MONTHLY: (frozenset({"year", "month"}),),
-    Grain.DROP: (frozenset({_DROP_FIELD}),),
-    Grain.SNAPSHOT: (frozenset(),),
-}
-# How a path may name them, the simplest of each.
-_EXAMPLES: Mapping[Grain, str] = {
-    Grain.HOURLY: "{date}/{hour}", Grain.DAILY: "{date}", Grain.WEEKLY: "{week}",
-    Grain.MONTHLY: "{year}-{month}", Grain.DROP: "{drop}", Grain.SNAPSHOT: "latest",
-}  # fmt: skip
 _SUFFIXES = re.compile(r"(\.[A-Za-z]\w*)+$")
 _ANY, _ONE = "[^/]*", "[^/]"
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+def fields_of(grain: Grain) -> list[frozenset[str]]:
+    """Return the sets of fields that name a partition of a grain, one of which a template must hold."""
+    return [frozenset(_FIELD.findall(path)) for path in grain.paths]
 
 
 class CompleteOn(StrEnum):
@@ -88,7 +79,7 @@ class DropTemplate:
     def problem(self) -> str:
         """Return what is wrong with the template, or nothing."""
         unknown = self.fields - _TIME_FIELDS.keys() - {_DROP_FIELD}
-        wanted = FIELDS_OF[self.partitioning.grain]
+        wanted = fields_of(self.partitioning.grain)
         if unknown:
             return f"unknown field {{{min(unknown)}}}"
         if self.fields not in wanted:
@@ -104,7 +95,7 @@ class DropTemplate:
     def example(self, source: str) -> str:
         """Return a path that names the partitions of a source, with the suffixes of this one."""
         suffixes = _SUFFIXES.search(self.text)
-        return f"{source}/{_EXAMPLES[self.partitioning.grain]}{suffixes[0] if suffixes else ''}"
+        return f"{source}/{self.partitioning.grain.paths[0]}{suffixes[0] if suffixes else ''}"
 
     def of(self, key: str) -> str:
         """Return the path (a pattern, if it may be several files) of a partition, by its key."""
@@ -134,7 +125,7 @@ class DropTemplate:
             return None
         if moment.year == MAXYEAR:  # its last partition would end beyond the calendar
             return None
-        return moment.strftime(KEY_FORMATS[grain]) if floor(grain, moment) == moment else None
+        return self.partitioning.key_at(moment) if grain.span.floor(moment) == moment else None
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
@@ -169,7 +160,7 @@ def _moment(found: Mapping[str, str]) -> datetime:
     if "date" in found:
         moment = datetime.fromisoformat(found["date"])
     else:
-        moment = datetime(int(found["year"]), int(found["month"]), int(found.get("day", 1)))
+        moment = datetime(int(found["year"]), int(found.get("month", 1)), int(found.get("day", 1)))
     return moment.replace(hour=int(found.get("hour", 0)), tzinfo=UTC)
 
 

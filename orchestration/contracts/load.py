@@ -8,7 +8,7 @@ from typing import Any, cast
 from orchestration.contracts.columns import Column, Masking
 from orchestration.contracts.connectors import load_connectors
 from orchestration.contracts.custom import CustomProperties
-from orchestration.contracts.drops import FIELDS_OF, DropTemplate
+from orchestration.contracts.drops import DropTemplate, fields_of
 from orchestration.contracts.model import QuarantineLimit, SourceContract
 from orchestration.contracts.properties import columns_of
 from orchestration.contracts.quality import row_count
@@ -16,8 +16,8 @@ from orchestration.contracts.servers import completion, read_options
 from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
 from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
-from orchestration.contracts.types import Kind, kind_of
-from orchestration.core.partitions import KEY_FORMATS, Grain, Partitioning
+from orchestration.contracts.types import kind_of, partition_kinds
+from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import YamlFile, yaml_folder
 
@@ -93,7 +93,7 @@ def read_contract(
     partitioning = Partitioning(grain, source if grain is Grain.DROP else "")
     template = DropTemplate(str(servers[0].get("path") or ""), partitioning)
     if wrong := template.problem():
-        fields = " or ".join("".join(f"{{{name}}}" for name in sorted(names)) for names in FIELDS_OF[grain])
+        fields = " or ".join("".join(f"{{{name}}}" for name in sorted(names)) for names in fields_of(grain))
         problems.append(
             file.problem(
                 f"path is `{template.text}`: {wrong}",
@@ -117,7 +117,7 @@ def read_contract(
             )
         )  # fmt: skip
     _check_partition_column(file, grain, partitions, columns, properties, problems)
-    start = custom.moment("partitionStart", KEY_FORMATS[grain], partitioning) if grain.timed else None
+    start = custom.moment("partitionStart", partitioning) if grain.timed else None
     complete = completion(custom, template)
     gaps = custom.choice("daysWithoutDrop", ["allowed", "refused"], "refused")
     if not custom.text("provider"):
@@ -198,8 +198,8 @@ def _check_partition_column(
     properties: Sequence[Mapping[str, Any]],
     problems: list[Problem],
 ) -> None:
-    """A value that must lie in a span of time is a date, or a moment where the span is shorter than a day."""
-    kinds = (Kind.MOMENT,) if grain is Grain.HOURLY else (Kind.DATE, Kind.MOMENT)
+    """A value must lie in the partition that its row landed in."""
+    kinds = partition_kinds(grain)
     for column in columns:
         if grain.timed and [column.name] == partitions and kind_of(column.type) not in kinds:
             index = next(at for at, item in enumerate(properties) if item.get("name") == column.name)

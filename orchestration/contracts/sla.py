@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from orchestration.core.freshness import USUAL_FREQUENCY, DurationError, duration
+from orchestration.core.freshness import DurationError, duration
 from orchestration.core.partitions import Grain
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import YamlFile
@@ -70,5 +70,5 @@ def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) ->
             )
         )
     if "latency" in found and "frequency" not in found and grain.timed:
-        found["frequency"] = USUAL_FREQUENCY[grain]
+        found["frequency"] = grain.span.longest
     return found

@@ -9,6 +9,8 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 
+from orchestration.core.partitions import Grain
+
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "INT": 32, "BIGINT": 64, "HUGEINT": 128}
 _UNSIGNED = {"UTINYINT": 8, "USMALLINT": 16, "UINTEGER": 32, "UBIGINT": 64, "UHUGEINT": 128}
 RANGES = {
@@ -49,6 +51,11 @@ def kind_of(type_: str) -> Kind:
     if base in _TEXTS:
         return Kind.TEXT
     return Kind.MOMENT if base in _MOMENTS else kinds.get(base, Kind.OTHER)
+
+
+def partition_kinds(grain: Grain) -> tuple[Kind, ...]:
+    """Return the kinds of values that tell a span of time: of one finer than a day, moments alone."""
+    return (Kind.MOMENT,) if grain.column_type == "timestamp" else (Kind.DATE, Kind.MOMENT)
 
 
 def base_of(type_: str) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from orchestration.core.partitions import Grain
-
 DAY = timedelta(days=1)
 # Dagster's freshness policies know nothing shorter.
 SHORTEST = timedelta(minutes=1)
@@ -20,15 +18,6 @@ UNITS: Mapping[str, timedelta] = {
     **dict.fromkeys(("h", "hour", "hours"), timedelta(hours=1)),
     **dict.fromkeys(("d", "day", "days"), DAY),
     **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
-}
-
-
-# How often a partition comes, where nothing else is said.
-USUAL_FREQUENCY = {
-    Grain.HOURLY: timedelta(hours=1),
-    Grain.DAILY: timedelta(days=1),
-    Grain.WEEKLY: timedelta(weeks=1),
-    Grain.MONTHLY: timedelta(days=31),
 }
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning, floor, following
+from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning
+from orchestration.core.relations import Relation
 
 # One look asks for the same few again and again; a month of hours is some hundred kilobytes.
 _CHAINS_KEPT = 256
@@ -33,7 +34,7 @@ class Table:
     judge something above this one, too: it waits for their word.
     """
 
-    relation: str
+    relation: Relation
     asset_key: tuple[str, ...]
     partitioning: Partitioning
     parents: Mapping[str, int]
@@ -350,7 +351,7 @@ class Lineage:
             known = [table.start, *(starts[parent] for parent in table.needs)]
             latest = max((start for start in known if start is not None), default=None)
             timed = table.partitioning.grain.timed
-            starts[table.relation] = floor(table.partitioning.grain, latest) if timed and latest else None
+            starts[table.relation] = table.partitioning.grain.span.floor(latest) if timed and latest else None
         return starts
 
     def _ancestry(self, relation: str) -> tuple[str, ...]:
@@ -394,14 +395,8 @@ def _in_order(tables: Mapping[str, Table]) -> dict[str, Table]:
 
 def _whole(grain: Grain, reach: Reach, window_start: datetime, window_end: datetime) -> Reach:
     """Return the whole partitions of a grain that a reach and its window share time with."""
-
-    def ceiling(moment: datetime) -> datetime:
-        start = floor(grain, moment)
-        return start if start == moment else following(grain, start)
-
-    return Reach(
-        floor(grain, reach.start), ceiling(reach.end), floor(grain, window_start), ceiling(window_end)
-    )
+    floor, ceiling = grain.span.floor, grain.span.ceiling
+    return Reach(floor(reach.start), ceiling(reach.end), floor(window_start), ceiling(window_end))
 
 
 def _from_start(reach: Reach, first: datetime | None) -> Reach:

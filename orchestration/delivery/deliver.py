@@ -211,7 +211,7 @@ def record_connections(deployment: Deployment, exports: Iterable[Export], *, ser
 def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKind.CHANGE) -> Order:
     """Return what the engine is asked for a partition of an export."""
     export, spec = target.export, target.export.spec
-    latest = spec.partitions == "latest"
+    latest = spec.latest_only
     limits = spec.limits
     return Order(
         export=export.name,
@@ -299,11 +299,10 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     all rows would differ each day by it alone.
     """
     export, table = target.export, target.table
-    schema, _, name = table.relation.partition(".")
-    relation = f"{quoted(schema)}.{quoted(name)}"
+    relation = table.relation.quoted
     described = connection.execute(f"describe {relation}").fetchall()
     columns: dict[str, str] = {row[0]: row[1] for row in described}
-    left_out = target.partition_column if export.spec.partitions == "latest" else ""
+    left_out = target.partition_column if export.spec.latest_only else ""
     conditions, expressions = export.last_mile_sql(columns, quoted)
     if table.partitioning.partitioned:
         cut = partition_condition(target.partition_column, table.partitioning, partition_key)

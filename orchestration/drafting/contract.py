@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from orchestration.compute.engine import open_engine
 from orchestration.contracts.columns import Column
 from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.contracts.types import Kind, base_of
-from orchestration.core.partitions import Grain
+from orchestration.contracts.types import Kind, base_of, partition_kinds
 from orchestration.drafting.files import all_alike
 from orchestration.drafting.paths import Placed, placed, portable
 from orchestration.drafting.values import Guess, guess
@@ -156,7 +155,7 @@ def _partition_column(
     partitioning = where.template.partitioning
     if not partitioning.grain.timed:
         return ""
-    kinds = (Kind.MOMENT,) if partitioning.grain is Grain.HOURLY else (Kind.DATE, Kind.MOMENT)
+    kinds = partition_kinds(partitioning.grain)
     spans = {key: partitioning.interval(key) for key in set(where.keys.values())}
     for place, one in enumerate(guesses):
         if one.kind not in kinds or not one.column.required:

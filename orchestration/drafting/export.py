@@ -60,9 +60,9 @@ def draft_export(
             f" {', '.join(sorted(destination_types))};"
             f" {did_you_mean(request.destination_type, destination_types)}"
         )
-    partitions = _partitions(kind, model)
+    latest_only = _latest_only(kind, model)
     key = request.key or model.key
-    if partitions == "latest":
+    if latest_only:
         key = tuple(column for column in key if column != model.partition_column)
     if not key:
         raise ValueError(
@@ -70,7 +70,7 @@ def draft_export(
             f" `unique_combination_of_columns` on it; write one in {model.described_in or model.file},"
             " or name the columns with --key"
         )
-    text = "\n".join([*_lines(request, kind, model, key, partitions, schema), ""])
+    text = "\n".join([*_lines(request, kind, model, key, latest_only, schema), ""])
     export, problems = _read(text, model.name)
     undecided: list[Problem] = []
     if export is not None:
@@ -103,10 +103,10 @@ def _read(text: str, name: str) -> tuple[Export | None, list[Problem]]:
         return read_export(file)
 
 
-def _partitions(kind: type[Destination], model: ExportedModel) -> str:
+def _latest_only(kind: type[Destination], model: ExportedModel) -> bool:
     capabilities = capabilities_of(kind)
     single = capabilities is not None and capabilities.single_key
-    return "latest" if single or model.partition_column is None else "each"
+    return single or model.partition_column is None
 
 
 def _lines(
@@ -114,7 +114,7 @@ def _lines(
     kind: type[Destination],
     model: ExportedModel,
     key: Sequence[str],
-    partitions: str,
+    latest_only: bool,
     schema: str,
 ) -> Iterator[str]:
     if schema:
@@ -126,10 +126,14 @@ def _lines(
     yield f"  connection: {_said(request.connection)}  # the name of a URL in the environment"
     yield f"  object: {_said(request.object_name)}"
     yield from _options(request, kind)
-    yield from _key(model, key, partitions)
+    yield from _key(model, key, latest_only)
     yield from _mode(capabilities_of(kind))
-    remark = _PARTITIONS[partitions] if model.partition_column else "the model whole: it has no partitions"
-    yield f"partitions: {partitions}  # {remark}"
+    if model.partition_column is None:
+        yield "partitions: latest  # the model whole: it has no partitions"
+    elif latest_only:
+        yield "partitions: latest  # the destination holds the newest, whose column is not sent"
+    else:
+        yield "partitions: each  # every partition is delivered, a corrected one again"
     yield "# names: {model_column: field}  # where the destination calls a column something else"
     yield from _classes(model)
     if model.owner:
@@ -148,12 +152,6 @@ def _lines(
     yield "#   first_load: 100000"
 
 
-_PARTITIONS = {
-    "each": "every partition is delivered, a corrected one again",
-    "latest": "the destination holds the newest, whose column is not sent",
-}
-
-
 def _options(request: DraftRequest, kind: type[Destination]) -> Iterator[str]:
     fields = kind.options_model.model_fields
     if request.options:
@@ -165,10 +163,10 @@ def _options(request: DraftRequest, kind: type[Destination]) -> Iterator[str]:
         yield f"  # options: {', '.join(others)}"
 
 
-def _key(model: ExportedModel, key: Sequence[str], partitions: str) -> Iterator[str]:
+def _key(model: ExportedModel, key: Sequence[str], latest_only: bool) -> Iterator[str]:
     column = model.partition_column
     remark = ""
-    if partitions == "each" and column and column not in key:
+    if not latest_only and column and column not in key:
         remark = f"  # TODO must tell rows of different partitions apart; else add {column}"
     yield f"key: {_said(list(key))}{remark}"
 

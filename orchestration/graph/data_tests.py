@@ -21,7 +21,7 @@ from orchestration.transformation.before_execution import Refuse
 from orchestration.transformation.data_test_places import DataTestPlaces
 from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.manifest import DbtManifest, blocks, full_name
-from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult
+from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult, DbtStatus
 from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.engine import table_versions
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import duckdb
 
 # dbt's words for what a test has come to; with any other it has come to nothing.
-_PASSED = ("pass", "warn")
-_VERDICTS = (*_PASSED, "fail")
+_PASSED = (DbtStatus.PASSED, DbtStatus.WARN)
+_VERDICTS = (*_PASSED, DbtStatus.FAIL)
 _COUNT = "count(*)"
 # Said in the place of a number that may be a classified value.
 NUMBER_HIDDEN = "its number is not shown: `fail_calc` may tell values of classified columns"
@@ -118,15 +118,15 @@ class DataTests:
 
     def specs(self, relation: str, partitions_of: PartitionsOf) -> list[dg.AssetCheckSpec]:
         """Return Dagster's check of each data test of a table."""
-        schema, _, name = relation.partition(".")
+        tables = self._lineage.tables
         return [
             dg.AssetCheckSpec(
                 test.name,
-                asset=dg.AssetKey([schema, name]),
+                asset=dg.AssetKey(tables[relation].asset_key),
                 description=test.description,
-                additional_deps=[dg.AssetKey(parent.split(".")) for parent in test.reads],
+                additional_deps=[dg.AssetKey(tables[parent].asset_key) for parent in test.reads],
                 blocking=test.blocking,
-                partitions_def=partitions_of(self._lineage.tables[relation].partitioning),
+                partitions_def=partitions_of(tables[relation].partitioning),
                 metadata={"dbt test": test.unique_id},
             )
             for test in self.of(relation).values()
@@ -237,7 +237,7 @@ class DataTests:
             if len(names) > 1:
                 return [result for name in names for result in self._judge(connection, table, key, [name])]
             test = self.of(table.relation)[names[0]]
-            return [DbtResult(test.unique_id, "error", str(error), None, 0.0, "")]
+            return [DbtResult(test.unique_id, DbtStatus.ERROR, str(error), None, 0.0, "")]
 
     def _read_by(
         self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, test: DataTest
@@ -263,7 +263,7 @@ class DataTests:
 
 def said_of(test: DataTest, result: DbtResult) -> str:
     """Return what a data test said, in words."""
-    if result.status == "pass":
+    if result.status is DbtStatus.PASSED:
         return "holds"
     if not test.tells_number:
         return f"{result.status}: {NUMBER_HIDDEN}"

@@ -80,7 +80,7 @@ def _erase(
 
 
 def _orders(target: Target, scopes: list[str]) -> list[Order]:
-    if target.export.spec.partitions == "latest":
+    if target.export.spec.latest_only:
         return [order_of(target, "")]
     holds = target.table.partitioning.holds
     return [order_of(target, scope) for scope in sorted(set(scopes)) if holds(scope)]

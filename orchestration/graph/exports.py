@@ -175,7 +175,7 @@ def _description(target: Target) -> str:
     export, table = target.export, target.table
     destination = export.spec.destination
     kind = destination_types[destination.type]
-    holds = "the newest validated partition alone" if export.spec.partitions == "latest" else "each partition"
+    holds = "the newest validated partition alone" if export.spec.latest_only else "each partition"
     text = (
         f"{export.spec.purpose}\n\nSends `{table.relation}`, whole, to `{destination.object}` of connection"
         f" `{destination.connection}` ({destination.type}), mode `{export.spec.mode}`: {holds}.\n\n"

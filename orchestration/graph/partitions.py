@@ -6,16 +6,16 @@ test compares the two.
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from typing import assert_never
 
 import dagster as dg
 
 from orchestration.core.lineage import Lineage, Table
-from orchestration.core.partitions import KEY_FORMATS, Grain, Partitioning
+from orchestration.core.partitions import Grain, Partitioning
 
 PartitionsOf = Callable[[Partitioning], dg.PartitionsDefinition[str] | None]
-# An upper bound of a child's partition in days, for a window that is stated in days.
-_DAYS = {Grain.HOURLY: 1 / 24, Grain.DAILY: 1, Grain.WEEKLY: 7, Grain.MONTHLY: 28}
 
 
 def partitions_definitions(starts: Mapping[Partitioning, datetime]) -> PartitionsOf:
@@ -24,16 +24,11 @@ def partitions_definitions(starts: Mapping[Partitioning, datetime]) -> Partition
     `starts` is when the first partition of a grain of time begins. A provider lands this hour's, or this
     day's, file before it is over: the partition that runs is there too.
     """
-    known: dict[Partitioning, dg.PartitionsDefinition[str]] = {}
+    known: dict[Partitioning, dg.PartitionsDefinition[str] | None] = {}
 
     def partitions_of(partitioning: Partitioning) -> dg.PartitionsDefinition[str] | None:
-        if not partitioning.partitioned:
-            return None
         if partitioning not in known:
-            if partitioning.grain is Grain.DROP:
-                known[partitioning] = dg.DynamicPartitionsDefinition(name=drops_name(partitioning))
-            else:
-                known[partitioning] = _time_definition(partitioning.grain, starts[partitioning])
+            known[partitioning] = _definition(partitioning, starts)
         return known[partitioning]
 
     return partitions_of
@@ -60,7 +55,7 @@ def partition_mapping(child: Partitioning, parent: Partitioning, days: int = 1) 
     if child == parent and days == 1:
         return None
     return dg.TimeWindowPartitionMapping(
-        start_offset=-math.ceil((days - 1) / _DAYS[child.grain]),
+        start_offset=-math.ceil(timedelta(days=days - 1) / child.grain.span.shortest),
         allow_nonexistent_upstream_partitions=True,
     )
 
@@ -69,7 +64,7 @@ def asset_deps(lineage: Lineage, table: Table) -> list[dg.AssetDep]:
     """Return what comes before a table, with what a partition of it reads of each."""
     return [
         dg.AssetDep(
-            earlier.split("."),
+            dg.AssetKey(lineage.tables[earlier].asset_key),
             partition_mapping=partition_mapping(
                 table.partitioning, lineage.tables[earlier].partitioning, days
             ),
@@ -78,14 +73,22 @@ def asset_deps(lineage: Lineage, table: Table) -> list[dg.AssetDep]:
     ]
 
 
-def _time_definition(grain: Grain, start: datetime) -> dg.PartitionsDefinition[str]:
-    form = KEY_FORMATS[grain]
-    match grain:
+def _definition(
+    partitioning: Partitioning, starts: Mapping[Partitioning, datetime]
+) -> dg.PartitionsDefinition[str] | None:
+    match partitioning.grain:
         case Grain.HOURLY:
-            return dg.HourlyPartitionsDefinition(start, fmt=form, end_offset=1)
+            made = dg.HourlyPartitionsDefinition
+        case Grain.DAILY:
+            made = dg.DailyPartitionsDefinition
         case Grain.WEEKLY:
-            return dg.WeeklyPartitionsDefinition(start, day_offset=1, fmt=form, end_offset=1)
+            made = partial(dg.WeeklyPartitionsDefinition, day_offset=1)
         case Grain.MONTHLY:
-            return dg.MonthlyPartitionsDefinition(start, fmt=form, end_offset=1)
+            made = dg.MonthlyPartitionsDefinition
+        case Grain.DROP:
+            return dg.DynamicPartitionsDefinition(name=drops_name(partitioning))
+        case Grain.SNAPSHOT:
+            return None
         case _:
-            return dg.DailyPartitionsDefinition(start, fmt=form, end_offset=1)
+            assert_never(partitioning.grain)
+    return made(starts[partitioning], fmt=partitioning.grain.span.key_format, end_offset=1)

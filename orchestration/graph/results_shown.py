@@ -36,7 +36,7 @@ def rules_table(results: Sequence[RuleResult]) -> dg.TableMetadataValue:
         dg.TableRecord(
             {
                 "rule": item.rule.subject,
-                "severity": item.rule.severity,
+                "severity": item.rule.severity.value,
                 "outcome": item.outcome.value.upper() if item.outcome in _BAD else item.outcome.value,
                 "observed": item.error or item.observed,
                 "expected": item.expected,

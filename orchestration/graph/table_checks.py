@@ -21,7 +21,7 @@ from orchestration.quality.suite_verdict import judge_suite, record_verdict
 from orchestration.quality.suites import CHECK_NAME, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import CheckError
-from orchestration.transformation.runner import DbtResult
+from orchestration.transformation.runner import DbtResult, DbtStatus
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,7 +75,7 @@ class TableChecks:
     def __init__(self, deployment: Deployment, tests: DataTests, targets: Sequence[SuiteTarget]) -> None:
         self.tests = tests
         self._deployment = deployment
-        self._suites = {target.table.relation: target for target in targets}
+        self._suites: dict[str, SuiteTarget] = {target.table.relation: target for target in targets}
 
     def specs(self, relation: str, partitions_of: PartitionsOf) -> list[dg.AssetCheckSpec]:
         """Return Dagster's checks of a table: one of its suite, and one of each data test."""
@@ -157,11 +157,11 @@ def test_result(table: Table, test: DataTest, result: DbtResult, tested: Tested)
 
     How grave it is, dbt's result says: a test with `warn_if` and `error_if` may warn, whatever its severity.
     """
-    grave = test.blocking and result.status != "warn"
+    grave = test.blocking and result.status is not DbtStatus.WARN
     return dg.AssetCheckResult(
         check_name=test.name,
         asset_key=dg.AssetKey(table.asset_key),
-        passed=result.status == "pass",
+        passed=result.status is DbtStatus.PASSED,
         severity=dg.AssetCheckSeverity.ERROR if grave else dg.AssetCheckSeverity.WARN,
         description=said_of(test, result),
         metadata={

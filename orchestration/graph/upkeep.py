@@ -123,7 +123,7 @@ def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tupl
     for target in targets:
         if deployment.settings.connection(target.export.spec.destination.connection) is None:
             continue
-        if target.export.spec.partitions == "latest":
+        if target.export.spec.latest_only:
             standing = deployment.store.deliveries.at_destination(target.export.name)
             delivered = [standing.partition_key] if standing is not None else []
         else:

@@ -10,12 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.contracts.model import SourceContract
-from orchestration.core.partitions import Grain
 
-# Feasts and weekends make a few days in a row; a fortnight is a provider that has fallen silent.
-_LONGEST_GAP = 14
-_LONGEST_GAP_OF = {Grain.HOURLY: 7 * 24}
-_UNITS = {Grain.HOURLY: "hours", Grain.DAILY: "days", Grain.WEEKLY: "weeks", Grain.MONTHLY: "months"}
 NO_DROP_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
@@ -44,7 +39,7 @@ def gaps_around(contract: SourceContract, known: Sequence[str], key: str) -> Gap
     neighbours = [*known[max(earlier - 1, 0) : earlier], key, *known[later : later + 1]]
     for before, after in itertools.pairwise(neighbours):
         between = _between(contract, before, after)
-        if len(between) > _longest(contract):
+        if len(between) > contract.grain.span.silence:
             complaints.append(_too_long(contract, before, after))
         else:
             silent += between
@@ -55,18 +50,14 @@ def _between(contract: SourceContract, before: str, after: str) -> list[str]:
     """Return the partitions between two, or the first of them where there are too many to close."""
     cut = contract.partitioning
     between = cut.overlapping(cut.interval(before)[1], cut.interval(after)[0])
-    return list(itertools.islice(between, _longest(contract) + 1))
+    return list(itertools.islice(between, contract.grain.span.silence + 1))
 
 
 def _too_long(contract: SourceContract, before: str, after: str) -> str:
     cut = contract.partitioning
     count = sum(1 for _ in cut.overlapping(cut.interval(before)[1], cut.interval(after)[0]))
-    units = _UNITS[contract.grain]
+    units = f"{contract.grain.unit}s"
     return (
         f"{contract.name}: {count:,} {units} without a drop before {after}; expected at most"
-        f" {_longest(contract)} in a row; land the missing {units}"
+        f" {contract.grain.span.silence} in a row; land the missing {units}"
     )
-
-
-def _longest(contract: SourceContract) -> int:
-    return _LONGEST_GAP_OF.get(contract.grain, _LONGEST_GAP)

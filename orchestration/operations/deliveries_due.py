@@ -79,7 +79,7 @@ def deliveries_ready(deployment: Deployment, project: Project) -> list[DueRun]:
     runs = [
         delivery_run(target_of(project, export), key, f"deliver {uuid.uuid4()}")
         for export, keys in ready.items()
-        for key in (keys[-1:] if project.exports[export].spec.partitions == "latest" else keys)
+        for key in (keys[-1:] if project.exports[export].spec.latest_only else keys)
     ]
     return sorted(runs, key=lambda run: run.partition.order)
 
@@ -101,7 +101,7 @@ def _partition(deployment: Deployment, project: Project, export: str, scope: str
     target = target_of(project, export)
     if not target.table.partitioning.partitioned:
         return ""
-    if target.export.spec.partitions == "each":
+    if not target.export.spec.latest_only:
         return scope or None
     # The destination holds the newest one alone: an older one would not be sent.
     standing = deployment.store.deliveries.at_destination(export)
@@ -115,7 +115,7 @@ def _ended_by_an_older(records: Records, target: Target) -> Delivery | None:
     """
     export, table = target.export, target.table
     plans = {key: plan for key, plan in records.plans(export.name).items() if table.partitioning.holds(key)}
-    if export.spec.partitions != "latest" or not plans:
+    if not export.spec.latest_only or not plans:
         return None
     key = max(plans)
     build, plan = records.builds(table.relation).get(table.partition(key)), plans[key]

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from orchestration.core.lineage import TablePartition
-from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
+from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Partitioning
 from orchestration.gate.ages import due_moments
 from orchestration.gate.gate import Gate, GateReport
 from orchestration.gate.on_record import OnRecord
@@ -16,8 +16,6 @@ from orchestration.operations.corrections import Corrections
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Delivery, Drop, Hold, Release
-
-_LENGTHS = {grain: place for place, grain in enumerate(Grain) if grain.timed}
 
 
 class Records:
@@ -75,9 +73,8 @@ class Records:
             return {key for name in alike for key in self.drops[name] if partitioning.holds(key)}
         cut = {name: lineage.tables[name].partitioning for name in sources}
         timed = {name: how for name, how in cut.items() if how.grain.timed}
-        finer = {
-            name: how for name, how in timed.items() if _LENGTHS[how.grain] <= _LENGTHS[partitioning.grain]
-        }
+        longest = partitioning.grain.span.longest
+        finer = {name: how for name, how in timed.items() if how.grain.span.longest <= longest}
         keys: set[str] = set()
         for name, how in (finer or timed).items():
             # A source that was cut in another way before has keys of that in its records.

@@ -168,7 +168,7 @@ def _unsent(
             order_today(deployment, target, key), rejected
         ):
             return _by_people(rejected)
-    newest = records.at_destination(export.name) if export.spec.partitions == "latest" else ""
+    newest = records.at_destination(export.name) if export.spec.latest_only else ""
     if newest > key:
         return Standing.OVERTAKEN, f"the destination holds {newest}"
     if held_by:

@@ -81,7 +81,7 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]
         parents = lineage.tables[node.relation].parents
         _, found = model_partitioning(node, {name: lineage.tables[name].partitioning for name in parents})
         problems += found
-        names = {parent.rpartition(".")[2] for parent in parents}
+        names = {lineage.tables[parent].relation.name for parent in parents}
         for name in node.trailing_days:
             if name not in names:
                 problems.append(
@@ -161,7 +161,7 @@ def export_problems(
 def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
     """Return what an export asks of its partitions that the model's have not."""
     problems: list[Problem] = []
-    if export.spec.partitions == "each" and grain is Grain.SNAPSHOT:
+    if not export.spec.latest_only and grain is Grain.SNAPSHOT:
         problems.append(
             export.file.problem(
                 f"model `{node.name}` is not partitioned",
@@ -171,7 +171,7 @@ def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
                 at=("partitions",),
             )
         )
-    if export.spec.partitions == "latest" and grain is Grain.DROP:
+    if export.spec.latest_only and grain is Grain.DROP:
         problems.append(
             export.file.problem(
                 f"`partitions: latest`, but model `{node.name}` is cut by drop",
@@ -198,7 +198,7 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Pro
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
     for parent in table.parents:
-        if parent.rpartition(".")[2].startswith(EXPORT_PREFIX):
+        if lineage.tables[parent].relation.name.startswith(EXPORT_PREFIX):
             problems.append(
                 export.file.problem(
                     f"`{node.name}` reads `{parent}`, which is another export's model",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.sql import literal, literals, quoted, value_literal
 from orchestration.core.lineage import Table
-from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.partitions import Partitioning
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.quality import results
 from orchestration.quality.parameters import (
@@ -141,9 +141,7 @@ def resolve(
     """
     values: dict[str, Value] = {}
     if past.partitioning.grain.timed:
-        start, end = past.partitioning.interval(partition_key)
-        if past.partitioning.grain is not Grain.HOURLY:
-            start, end = start.date(), end.date()
+        start, end = past.partitioning.bounds(partition_key)
         values |= {"partition.start": start, "partition.end": end}
     said: list[str] = []
     for reference in references(expression):

@@ -60,9 +60,9 @@ def keep(connection: "duckdb.DuckDBPyConnection", judged: Judged, results: Seque
     said = judged.columns
     rules = [
         (
-            *said, number, item.rule.type, json.dumps(item.rule.kwargs, default=str), item.rule.severity,
-            item.outcome.value, item.expected, item.observed, item.observed_value, item.rows,
-            item.failing_rows, item.failing_share, item.error,
+            *said, number, item.rule.type, json.dumps(item.rule.kwargs, default=str),
+            item.rule.severity.value, item.outcome.value, item.expected, item.observed, item.observed_value,
+            item.rows, item.failing_rows, item.failing_share, item.error,
         )
         for number, item in enumerate(results)
     ]  # fmt: skip

@@ -161,7 +161,7 @@ def _row_count_problems(suite: Suite, table: JudgedTable) -> Iterator[Problem]:
             at=at,
         )
         return
-    if suite.blocking and all(rule.severity != "critical" for _, rule in counting):
+    if suite.blocking and not any(rule.severity.blocks for _, rule in counting):
         yield suite.file.problem(
             "no critical rule looks at the row count",
             expected="severity: critical, since an empty table passes every other rule",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestration.core.severity import Severity
 from orchestration.core.shown_text import CLASSIFIED, Near, shown
 from orchestration.quality import history, results
 from orchestration.quality.expectation_types import columns_read
@@ -58,14 +59,14 @@ class SuiteVerdict:
 
         An error says nothing of the data: there is no verdict, and it has to be tried again.
         """
-        if self.of(Outcome.FAILED, "critical"):
+        if self.blocking(Outcome.FAILED):
             return False
-        return None if self.of(Outcome.ERROR, "critical") else True
+        return None if self.blocking(Outcome.ERROR) else True
 
     @property
     def errors(self) -> str:
         """Which critical rules could not run, and why; empty where all could."""
-        return "; ".join(_sentence(item) for item in self.of(Outcome.ERROR, "critical"))
+        return "; ".join(_sentence(item) for item in self.blocking(Outcome.ERROR))
 
     @property
     def shown(self) -> list[RuleResult]:
@@ -74,8 +75,8 @@ class SuiteVerdict:
         What is only for the record is none of them.
         """
         bad = [item for item in self.said if item.outcome in (Outcome.FAILED, Outcome.ERROR)]
-        critical = [item for item in bad if item.rule.severity == "critical"]
-        warned = [item for item in bad if item.rule.severity == "warning"]
+        critical = [item for item in bad if item.rule.severity.blocks]
+        warned = [item for item in bad if item.rule.severity is Severity.WARNING]
         return critical or [*warned, *self.of(Outcome.NO_HISTORY)]
 
     @property
@@ -97,11 +98,13 @@ class SuiteVerdict:
         ]
         return "; ".join(parts if bad else ["no rule fails", *parts])
 
-    def of(self, outcome: Outcome, severity: str | None = None) -> list[RuleResult]:
-        """Return the results of an outcome, and of a severity."""
-        return [
-            item for item in self.said if item.outcome is outcome and severity in (None, item.rule.severity)
-        ]
+    def of(self, outcome: Outcome) -> list[RuleResult]:
+        """Return the results of an outcome."""
+        return [item for item in self.said if item.outcome is outcome]
+
+    def blocking(self, outcome: Outcome) -> list[RuleResult]:
+        """Return the results of an outcome that hold what comes after."""
+        return [item for item in self.of(outcome) if item.rule.severity.blocks]
 
 
 def judge_suite(

@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.core.lineage import Table
 from orchestration.core.problems import Problem
+from orchestration.core.severity import Severity
 from orchestration.core.yaml_files import YamlFile, yaml_folder
 from orchestration.warehouse.slices import partition_condition
 
@@ -24,13 +25,13 @@ _SUBJECTS = ("column", "column_A", "column_B", "column_list", "column_set")
 
 
 class Rule(BaseModel):
-    """One expectation: GX's `type` and `kwargs`. `critical` blocks, `warning` shows, `info` records."""
+    """One expectation: GX's `type` and `kwargs`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: str
     kwargs: Mapping[str, Any] = {}
-    severity: Literal["critical", "warning", "info"] = "critical"
+    severity: Severity = Severity.CRITICAL
     meta: Mapping[str, Any] = {}
 
     @property
@@ -65,7 +66,7 @@ class Suite:
     @property
     def blocking(self) -> bool:
         """Whether a failure of this suite can hold anything."""
-        return any(rule.severity == "critical" for rule in self.rules)
+        return any(rule.severity.blocks for rule in self.rules)
 
     @property
     def rules_digest(self) -> str:
@@ -73,7 +74,7 @@ class Suite:
 
         What else it says shows, and holds nothing.
         """
-        critical = [[rule.type, rule.kwargs] for rule in self.rules if rule.severity == "critical"]
+        critical = [[rule.type, rule.kwargs] for rule in self.rules if rule.severity.blocks]
         told = sorted(json.dumps(rule, sort_keys=True, default=repr) for rule in critical)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 

@@ -20,8 +20,9 @@ from typing import Any, cast
 import yaml
 
 from orchestration.core.settings import SHARED_DBT_MACROS, Settings
+from orchestration.core.severity import Severity
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
-from orchestration.transformation.slices import Cuts
+from orchestration.transformation.slices import Cuts, relation_of
 
 # A digest of another form is another digest: raise it when what goes into one changes.
 _FORM = "1"
@@ -109,8 +110,8 @@ class CodeDigests:
     def _config(self, node: Mapping[str, Any]) -> dict[str, Any]:
         if node["resource_type"] == "test":
             # A test that only warns passes whatever it finds.
-            severity = str(node["config"].get("severity") or "error").lower()
-            return {name: node["config"].get(name) for name in _JUDGING} | {"severity": severity}
+            judging = {name: node["config"].get(name) for name in _JUDGING}
+            return judging | {"severity": Severity.of_dbt(node["config"])}
         config = {name: value for name, value in node["config"].items() if name not in _DESCRIPTIVE}
         meta = cast("Mapping[str, Any]", config.pop("meta", None) or {})
         return config | {"meta": {name: meta[name] for name in _READ_META if name in meta}}
@@ -135,8 +136,7 @@ class CodeDigests:
         node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id)
         if node is None:
             return unique_id
-        # Not the database: it is called as the warehouse's file, which a backup calls otherwise.
-        relation = f"{node.get('schema')}.{node.get('alias') or node.get('identifier') or node['name']}"
+        relation = relation_of(node)
         cut = self._cuts.of(unique_id)  # decides which of its rows `ref()` gives
         return f"{relation} {cut.column} {cut.grain}" if cut else relation
 

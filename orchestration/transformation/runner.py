@@ -10,6 +10,7 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,26 @@ class DbtError(Exception):
     """dbt failed; carries its messages."""
 
 
+class DbtStatus(StrEnum):
+    """dbt's words for what a node has come to."""
+
+    SUCCESS = "success"
+    PASSED = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    NO_OP = "no-op"
+    PARTIAL_SUCCESS = "partial success"
+    RUNTIME_ERROR = "runtime error"
+
+
 @dataclass(frozen=True)
 class DbtResult:
-    """What dbt says of one node: `status` is dbt's word (success, pass, warn, fail, error)."""
+    """What dbt says of one node."""
 
     unique_id: str
-    status: str
+    status: DbtStatus
     message: str
     failures: int | None
     seconds: float
@@ -94,7 +109,7 @@ class DbtProcess:
         tables = [result for result in results if result.unique_id.split(".")[0] in TABLE_RESOURCES]
         if len(tables) != 1:
             raise DbtError(f"dbt built {len(tables)} tables for `{name}`; expected one")
-        if tables[0].status != "success":
+        if tables[0].status is not DbtStatus.SUCCESS:
             raise DbtError(tables[0].message)
         return tables[0], [result for result in results if result.unique_id.startswith("test.")]
 
@@ -132,8 +147,8 @@ class DbtProcess:
                 may_fail=True,
             )
         return (
-            {result.unique_id: result.compiled_code for result in results if result.status == "success"},
-            {result.unique_id: result.message for result in results if result.status == "error"},
+            {item.unique_id: item.compiled_code for item in results if item.status is DbtStatus.SUCCESS},
+            {item.unique_id: item.message for item in results if item.status is DbtStatus.ERROR},
         )
 
     def test(
@@ -317,7 +332,7 @@ def _collect(event: Any, messages: list[str]) -> None:
 
 
 def _message(outcome: Any, messages: Sequence[str], results: Sequence[DbtResult]) -> str:
-    failed = [f"{item.unique_id}: {item.message}" for item in results if item.status == "error"]
+    failed = [f"{item.unique_id}: {item.message}" for item in results if item.status is DbtStatus.ERROR]
     said = failed or list(messages) or [str(outcome.exception or "dbt failed without a message")]
     return "\n".join(dict.fromkeys(text.strip() for text in said))
 
@@ -329,7 +344,7 @@ def _items(outcome: Any) -> list[Any]:
 def _result(item: Any, near: Near, refused: Mapping[str, str]) -> DbtResult:
     return DbtResult(
         unique_id=item.node.unique_id,
-        status=str(item.status),
+        status=DbtStatus(item.status),
         message=refused.get(item.node.unique_id) or _told(item.message or "", near),
         failures=item.failures,
         seconds=float(item.execution_time),

@@ -1,16 +1,17 @@
 """Which rows `ref()` and `source()` give in the run of a partition: how nodes are cut, and the slice.
 
 The same as the macros in `dbt_macros/slices.sql`, by which SQL is compiled, from the other side: what it has
-to read then. Belongs here: a node of the manifest and a partition. Does not belong here: which partitions
-must be in order before another is built (`lineage`).
+to read then. Belongs here: a node of the manifest, its table and a partition. Does not belong here: which
+partitions must be in order before another is built (`lineage`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from orchestration.core.partitions import Grain, Partitioning, floor, following
+from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_bounds
 
 PARTITION_STRATEGY = "partition"
@@ -23,6 +24,12 @@ class Cut:
     column: str
     grain: Grain
     of_source: bool = False
+
+
+def relation_of(node: Mapping[str, Any]) -> Relation:
+    """Return the table of a node or source, without its database, which a backup calls otherwise."""
+    name = node.get("alias") or node.get("identifier") or node.get("name")
+    return Relation(str(node.get("schema")), str(name))
 
 
 def partition_column(config: Mapping[str, Any]) -> str | None:
@@ -100,18 +107,14 @@ def slice_condition(cut: Cut, partitioning: Partitioning, key: str, days: int = 
     if cut.grain is Grain.DROP:
         return f"{cut.column} = '{key}'"
     start, end = partitioning.interval(key)
-    first = floor(cut.grain, start - timedelta(days=days - 1))
-    after = floor(cut.grain, end)
-    if after != end:
-        after = following(cut.grain, after)
+    first = cut.grain.span.floor(start - timedelta(days=days - 1))
+    after = cut.grain.span.ceiling(end)
     return " and ".join(
         f"{cut.column} {sign} {_bound(cut, moment)}" for sign, moment in ((">=", first), ("<", after))
     )
 
 
-def _bound(cut: Cut, moment: Any) -> str:
+def _bound(cut: Cut, moment: datetime) -> str:
     if cut.of_source:
         return f"'{Partitioning(cut.grain).key_at(moment)}'"
-    if cut.grain is Grain.HOURLY:
-        return f"cast('{moment:%Y-%m-%dT%H:%M:%S}' as timestamp)"
-    return f"cast('{moment:%Y-%m-%d}' as date)"
+    return f"cast('{cut.grain.span.written(moment)}' as {cut.grain.column_type})"

@@ -3,15 +3,12 @@
 dbt's models have the same in their macros (`transformation/dbt_macros/partitions.sql`).
 """
 
-from datetime import datetime
-
 from orchestration.compute.sql import literal, quoted
-from orchestration.core.partitions import KEY_FORMATS, Grain, Partitioning
+from orchestration.core.partitions import Partitioning
+from orchestration.core.relations import Relation
 
 # The column of a raw table that holds the key of the partition, as text.
 RAW_PARTITION_COLUMN = "_partition_key"
-# What a moment is cut off to before it is written as a key.
-_TRUNCATED_TO = {Grain.HOURLY: "hour", Grain.DAILY: "day", Grain.WEEKLY: "week", Grain.MONTHLY: "month"}
 
 
 def partition_condition(column: str, partitioning: Partitioning, key: str) -> str:
@@ -26,20 +23,18 @@ def partition_condition(column: str, partitioning: Partitioning, key: str) -> st
     bounds = partition_bounds(partitioning, key)
     if bounds is None or column == RAW_PARTITION_COLUMN:
         return f"{quoted(column)} = {literal(key)}"
-    kind = "timestamp" if partitioning.grain is Grain.HOURLY else "date"
-    lower, upper = (f"{kind} {literal(bound)}" for bound in bounds)
+    lower, upper = (f"{partitioning.grain.column_type} {literal(bound)}" for bound in bounds)
     return f"({quoted(column)} >= {lower} and {quoted(column)} < {upper})"
 
 
-def partition_rows(relation: str, column: str, partitioning: Partitioning, key: str) -> str:
-    """Return SQL for the rows of a partition of a table, `schema.name`; of one that is not cut for all rows.
+def partition_rows(relation: Relation, column: str, partitioning: Partitioning, key: str) -> str:
+    """Return SQL for the rows of a partition of a table; of one that is not cut for all rows.
 
     Raises:
         ValueError: the key is none of this partitioning.
     """
-    schema, _, name = relation.partition(".")
     where = f" where {partition_condition(column, partitioning, key)}" if column else ""
-    return f"select * from {quoted(schema)}.{quoted(name)}{where}"
+    return f"select * from {relation.quoted}{where}"
 
 
 def partition_bounds(partitioning: Partitioning, key: str) -> tuple[str, str] | None:
@@ -53,17 +48,12 @@ def partition_bounds(partitioning: Partitioning, key: str) -> tuple[str, str] | 
     if not partitioning.grain.timed:
         return None
     start, end = partitioning.interval(key)
-    return _written(partitioning.grain, start), _written(partitioning.grain, end)
+    return partitioning.grain.span.written(start), partitioning.grain.span.written(end)
 
 
 def key_expression(column: str, partitioning: Partitioning) -> str:
     """Return SQL for the key of the partition that a row lies in."""
     if not partitioning.grain.timed or column == RAW_PARTITION_COLUMN:
         return f"cast({quoted(column)} as varchar)"
-    unit = _TRUNCATED_TO[partitioning.grain]
-    form = literal(KEY_FORMATS[partitioning.grain])
-    return f"strftime(date_trunc({literal(unit)}, {quoted(column)}), {form})"
-
-
-def _written(grain: Grain, moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S" if grain is Grain.HOURLY else "%Y-%m-%d")
+    unit, form = literal(partitioning.grain.unit), literal(partitioning.grain.span.key_format)
+    return f"strftime(date_trunc({unit}, {quoted(column)}), {form})"

@@ -44,6 +44,7 @@ class Warehouse:
 
     project: Path
     directory: Path
+    macros: Path = MACROS
 
     @property
     def path(self) -> Path:
@@ -81,6 +82,7 @@ class Warehouse:
             for folder in ("models", "seeds", "snapshots", "tests", "macros")
             for path in sorted((self.project / folder).rglob("*.*"))
         ]
+        files += sorted(self.macros.iterdir())
         digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
         if digest not in _manifests:
             args = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
@@ -94,7 +96,7 @@ class Warehouse:
     def _environment(self) -> Generator[None]:
         ours = {
             "SLUICE_WAREHOUSE": str(self.path),
-            "SLUICE_DBT_MACROS": str(MACROS),
+            "SLUICE_DBT_MACROS": str(self.macros),
             "DBT_TARGET_PATH": str(self.directory / "target"),
             "DBT_LOG_PATH": str(self.directory / "logs"),
         }

@@ -14,6 +14,7 @@ import pytest
 
 from orchestration.cli.docs import DataDocsServer, site_dir
 from orchestration.core.settings import Settings
+from orchestration.core.severity import Severity
 from orchestration.quality import results
 from orchestration.quality.data_docs.site import build_data_docs, shows_newest
 from orchestration.quality.rule_results import Outcome, RuleResult
@@ -30,7 +31,7 @@ LOAVES = Rule(type="expect_column_values_to_be_between", kwargs={"column": "loav
 MEDIAN = Rule(
     type="expect_column_quantile_values_to_be_between",
     kwargs={"column": "loaves", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[1, 2]]}},
-    severity="warning",
+    severity=Severity.WARNING,
 )
 MEAN = Rule(
     type="expect_column_mean_to_be_between",

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pytest
 
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
+from orchestration.core.severity import Severity
 from orchestration.core.yaml_files import YamlFile
 from orchestration.graph.suite_checks import suite_result
 from orchestration.quality.held_rows import HeldRows, NotJudged
@@ -32,7 +34,7 @@ TABLES = f"""
         (date '{MONDAY}', 2, 'Pella', '{SECRET}')) as t (day, number, town, guest);
     create view {RELATION} as select *, cast(guest as integer) as broken from marts.rows;
 """
-Severity = Literal["critical", "warning", "info"]
+CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 QUERY = "unexpected_rows_query"
 
 
@@ -116,8 +118,8 @@ class Shop:
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
     ) -> SuiteTarget:
         table = Table(
-            "marts.rows" if sent else RELATION, ("marts", "sales"), Partitioning(Grain.DAILY), parents={},
-            rules={CHECK_NAME: ""}, cut_by="day", sent=sent,
+            Relation.parse("marts.rows" if sent else RELATION), ("marts", "sales"),
+            Partitioning(Grain.DAILY), parents={}, rules={CHECK_NAME: ""}, cut_by="day", sent=sent,
         )  # fmt: skip
         file = YamlFile(Path("expectations/sales.yml"), Path(), {})
         return SuiteTarget(Suite("sales", "", rules, file), table, "day", ("number",), classified)
@@ -191,13 +193,13 @@ BAD = NEIGHBOURS[1][0]
 @pytest.mark.parametrize(
     ("severity", "failing", "passed", "shown", "evidence"),
     [
-        ("critical", None, None, "ERROR", []),
-        ("critical", "critical", False, "ERROR", [False]),
-        ("critical", "warning", None, "ERROR", []),
-        ("warning", None, True, "WARN", [True]),
-        ("warning", "critical", False, "ERROR", [False]),
-        ("info", None, True, "passed", [True]),
-        ("info", "warning", True, "WARN", [True]),
+        (CRITICAL, None, None, "ERROR", []),
+        (CRITICAL, CRITICAL, False, "ERROR", [False]),
+        (CRITICAL, WARNING, None, "ERROR", []),
+        (WARNING, None, True, "WARN", [True]),
+        (WARNING, CRITICAL, False, "ERROR", [False]),
+        (INFO, None, True, "passed", [True]),
+        (INFO, WARNING, True, "WARN", [True]),
     ],
 )
 def test_an_error_is_no_failure(
@@ -213,10 +215,10 @@ def test_an_error_is_no_failure(
     rules = [GOOD, erring, *([BAD.model_copy(update={"severity": failing})] if failing else [])]
     verdict = shop.judge(*rules)
     assert verdict.passed is passed
-    assert bool(verdict.errors) == (severity == "critical")
+    assert bool(verdict.errors) == severity.blocks
     result = suite_result(verdict)
     assert ("passed" if result.passed else result.severity.name) == shown
-    if severity == "warning" and not failing:
+    if severity is WARNING and not failing:
         assert "1 of 2 rules could not run: " in (result.description or "")
         assert erring.type in (result.description or "")
     record_verdict(shop.deployment, verdict)

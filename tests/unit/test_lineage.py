@@ -4,13 +4,16 @@ import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import dagster as dg
 import pytest
 
 from orchestration.core.lineage import Lineage, Partition, Table, TablePartition
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.graph.partitions import partition_mapping, partitions_definitions
+from tests.partition_keys import shifted
 
 HOURLY, DAILY, WEEKLY, MONTHLY = (
     Partitioning(grain) for grain in (Grain.HOURLY, Grain.DAILY, Grain.WEEKLY, Grain.MONTHLY)
@@ -20,7 +23,8 @@ TIMED = (HOURLY, DAILY, WEEKLY, MONTHLY)
 
 
 def table(name: str, cut: Partitioning = DAILY, start: datetime | None = None, **parents: int) -> Table:
-    return Table(name, (name,), cut, parents, {}, start)
+    # A lineage takes relations as they are, and looks into none.
+    return Table(cast("Relation", name), (name,), cut, parents, {}, start)
 
 
 @pytest.fixture
@@ -194,7 +198,7 @@ def test_what_is_affected_is_what_is_made_of_it() -> None:
             cut = lineage.tables[name].partitioning
             required = list(cut.overlapping(reach.start, reach.end))
             window = list(cut.overlapping(reach.window_start, reach.window_end))
-            around = [cut.shifted(required[0], -1), *window, cut.shifted(window[-1], 1)]
+            around = [shifted(cut, required[0], -1), *window, shifted(cut, window[-1], 1)]
             for other in around:
                 found = {
                     item.partition_key: item.required
@@ -275,7 +279,7 @@ def test_dagsters_mapping_is_the_lineages_chain(
             assert theirs == ours
         else:  # Dagster counts in whole weeks and months: what it draws reaches back as far, or farther
             assert theirs[-len(ours) :] == ours
-            back = lineage.chain("child", child.shifted(key, -1 if days <= 8 else -2))
+            back = lineage.chain("child", shifted(child, key, -1 if days <= 8 else -2))
             assert theirs[0] >= keys(back, "parent", required=True)[0]
 
 

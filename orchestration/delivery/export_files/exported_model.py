@@ -66,7 +66,7 @@ def class_problems(export: Export, model: ExportedModel) -> list[Problem]:
 
 def sent_columns(export: Export, model: ExportedModel) -> list[str]:
     """Return the model's columns that the destination gets, in the model's order."""
-    unsent = model.partition_column if export.spec.partitions == "latest" else None
+    unsent = model.partition_column if export.spec.latest_only else None
     return [column for column in model.types if column != unsent]
 
 
@@ -92,7 +92,7 @@ def _unknown(export: Export, model: ExportedModel) -> Iterator[Problem]:
 def _unsent(export: Export, model: ExportedModel) -> Iterator[Problem]:
     """With `partitions: latest` the partition's column stays behind: it would be one value in every row."""
     spec, column = export.spec, model.partition_column
-    if spec.partitions != "latest" or column is None:
+    if not spec.latest_only or column is None:
         return
     named: list[Location] = [("key",)] if column in spec.key else []
     named += [("names", column)] if column in spec.names else []

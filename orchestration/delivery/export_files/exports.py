@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from orchestration.core.freshness import USUAL_FREQUENCY, overdue_after
+from orchestration.core.freshness import overdue_after
 from orchestration.core.partitions import Grain
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import Location, YamlFile, yaml_folder
@@ -46,9 +46,9 @@ class Export:
     def overdue_after(self, grain: Grain) -> timedelta | None:
         """Return how long nothing may be delivered of partitions of a grain; None without a deadline."""
         deadline = self.spec.deadline
-        if deadline is None or grain not in USUAL_FREQUENCY:
+        if deadline is None or not grain.timed:
             return None
-        return overdue_after(USUAL_FREQUENCY[grain], deadline.span)
+        return overdue_after(grain.span.longest, deadline.span)
 
     @property
     def place(self) -> tuple[str, str, str]:

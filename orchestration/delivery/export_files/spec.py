@@ -163,6 +163,11 @@ class ExportSpec(Strict):
     last_mile: tuple[LastMileRule, ...] = ()
     """Filters and fixed mappings, for a time; what lasts belongs in the dbt model."""
 
+    @property
+    def latest_only(self) -> bool:
+        """Whether the destination holds the newest partition alone."""
+        return self.partitions == "latest"
+
     @field_validator("key", "classes")
     @classmethod
     def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.core.partitions import SNAPSHOT_PARTITION
+from orchestration.core.severity import Severity
 from orchestration.quality.rule_results import Outcome
 from orchestration.quality.suites import CHECK_NAME
 
@@ -50,7 +51,7 @@ class KeptRule:
     number: int
     type: str
     kwargs: Mapping[str, Any]
-    severity: str
+    severity: Severity
     outcome: Outcome
     expected: str
     observed: str
@@ -88,7 +89,7 @@ def read_judgements(connection: "duckdb.DuckDBPyConnection", newest_per_table: i
             judged_at=judged_at.replace(tzinfo=UTC),
             rules=tuple(
                 KeptRule(
-                    number=row[6], type=row[7], kwargs=json.loads(row[8]), severity=row[9],
+                    number=row[6], type=row[7], kwargs=json.loads(row[8]), severity=Severity(row[9]),
                     outcome=Outcome(row[10]), expected=row[11] or "", observed=row[12] or "", rows=row[13],
                     failing_rows=row[14], failing_share=row[15], error=row[16], sample=tuple(row[17] or ()),
                 )

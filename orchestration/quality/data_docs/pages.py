@@ -103,7 +103,7 @@ def _suite_result(item: Judgement) -> ExpectationSuiteValidationResult:
     failed = [rule for rule in item.rules if rule.outcome in (Outcome.FAILED, Outcome.ERROR)]
     return ExpectationSuiteValidationResult(
         # As the check has it: a warning shows, and fails nothing.
-        success=not any(rule.severity == "critical" for rule in failed),
+        success=not any(rule.severity.blocks for rule in failed),
         results=[_rule_result(rule) for rule in item.rules],
         suite_name=item.suite,
         statistics={

@@ -13,8 +13,6 @@ from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
 _EARLIER_DAYS = (1, 7, 27)
-# Of a column that cuts a table, where nobody has written its type down.
-_TYPES = {Grain.HOURLY: "timestamp", Grain.DROP: "varchar"}
 
 
 @dataclass(frozen=True)
@@ -34,21 +32,22 @@ class Shape:
 
     def of(self, columns: Mapping[str, str]) -> "Shape":
         """Return the same table with some of its columns, or other types."""
-        stated = _TYPES.get(self.grain, "date")
-        return replace(
-            self,
-            columns={name: kind or (stated if name == self.cut_by else "") for name, kind in columns.items()},
-        )
+        stated = {self.cut_by: self.grain.column_type}  # where nobody has written its type down
+        return replace(self, columns={name: kind or stated.get(name, "") for name, kind in columns.items()})
 
     @property
     def only_cut(self) -> bool:
         """Whether it has no column but the one that cuts it."""
         return bool(self.cut_by) and set(self.columns) == {self.cut_by}
 
+    @property
+    def partitioning(self) -> Partitioning:
+        """How the partition that is judged is cut out of time; as a day, where it is no time."""
+        return Partitioning(self.grain if self.grain.timed else Grain.DAILY)
+
     def interval(self) -> tuple[datetime, datetime]:
-        """Return the partition's time, half-open; the day, where it is no time."""
-        partitioning = Partitioning(self.grain if self.grain.timed else Grain.DAILY)
-        return partitioning.interval(partitioning.key_at(self.moment))
+        """Return the partition's time, half-open."""
+        return self.partitioning.interval(self.partitioning.key_at(self.moment))
 
     def held(self, column: str) -> tuple[str, ...]:
         """Return what a column may hold in the partition, as text; () for what cuts nothing."""

@@ -54,7 +54,7 @@
 
 {#- A bound as a literal: hours need a TIMESTAMP, everything longer a DATE. -#}
 {% macro partition_literal(bound) -%}
-    {%- do return(to_type("'" ~ bound ~ "'", 'timestamp' if partition_grain() == 'hourly' else 'date')) -%}
+    {%- do return(to_type("'" ~ bound ~ "'", facts_of(partition_grain()).type)) -%}
 {%- endmacro %}
 
 {#- The day on which the partition starts, as a DATE; a drop has none. -#}
@@ -96,26 +96,22 @@
 {% macro in_partitions_of(grain, column) -%}
     {%- do require_time('in_partitions_of()') -%}
     {%- if not execute or not var('partition_start', none) -%}{%- do return('1 = 0') -%}{%- endif -%}
-    {%- if grain not in ('daily', 'weekly', 'monthly') -%}
+    {%- set taken = [] -%}
+    {%- for name, facts in grains_of_time().items() if facts.type == 'date' -%}
+        {%- do taken.append(name) -%}
+    {%- endfor -%}
+    {%- if grain not in taken -%}
         {%- do exceptions.raise_compiler_error(
             "in_partitions_of('" ~ grain ~ "', …) in '" ~ model.name
-            ~ "': expected daily, weekly or monthly; in_partition() takes the rest."
+            ~ "': expected " ~ taken[:-1] | join(', ') ~ ' or ' ~ taken[-1]
+            ~ '; in_partition() takes the rest.'
         ) -%}
     {%- endif -%}
-    {%- set day = modules.datetime.timedelta(days=1) -%}
-    {%- set start = partition_moment('partition_start') -%}
-    {%- set last = partition_moment('partition_end') - modules.datetime.timedelta(seconds=1) -%}
-    {%- if grain == 'weekly' -%}
-        {%- set first, after = start - start.weekday() * day, last + (7 - last.weekday()) * day -%}
-    {%- elif grain == 'monthly' -%}
-        {%- set first = start.replace(day=1) -%}
-        {%- set after = (last.replace(day=28) + 4 * day).replace(day=1) -%}
-    {%- else -%}
-        {%- set first, after = start, last + day -%}
-    {%- endif -%}
+    {%- set first = bound_of(grain, floor_to(grain, partition_moment('partition_start'))) -%}
+    {%- set after = bound_of(grain, ceiling_to(grain, partition_moment('partition_end'))) -%}
     {%- do return(
-        '(' ~ column ~ ' >= ' ~ to_type("'" ~ first.strftime('%Y-%m-%d') ~ "'", 'date')
-        ~ ' and ' ~ column ~ ' < ' ~ to_type("'" ~ after.strftime('%Y-%m-%d') ~ "'", 'date') ~ ')'
+        '(' ~ column ~ ' >= ' ~ to_type("'" ~ first ~ "'", 'date')
+        ~ ' and ' ~ column ~ ' < ' ~ to_type("'" ~ after ~ "'", 'date') ~ ')'
     ) -%}
 {%- endmacro %}
 
@@ -146,9 +142,8 @@
     {%- set own = partition_moment('partition_start') -%}
     {%- if own.year == 1 -%}{%- do return('1 = 0') -%}{%- endif -%}
     {%- set start = own - modules.datetime.timedelta(days=days - 1) -%}
-    {%- set form = '%Y-%m-%dT%H:%M:%S' if partition_grain() == 'hourly' else '%Y-%m-%d' -%}
     {%- do return(
-        '(' ~ column ~ ' >= ' ~ partition_literal(start.strftime(form))
+        '(' ~ column ~ ' >= ' ~ partition_literal(bound_of(partition_grain(), start))
         ~ ' and ' ~ column ~ ' < ' ~ partition_literal(partition_bound('partition_end')) ~ ')'
     ) -%}
 {%- endmacro %}

@@ -68,39 +68,21 @@
         {%- do return(column ~ ' = ' ~ partition_key()) -%}
     {%- endif -%}
     {%- do require_time("a ref() of '" ~ node.name ~ "'") -%}
-    {%- set day = modules.datetime.timedelta(days=1) -%}
-    {%- set first = floor_to(grain, partition_moment('partition_start') - (days - 1) * day) -%}
-    {%- set end = partition_moment('partition_end') -%}
-    {%- set after = floor_to(grain, end) -%}
-    {%- if after != end -%}
-        {%- set after = floor_to(grain, after + {'daily': 1, 'weekly': 7, 'monthly': 31}[grain] * day) -%}
-    {%- endif -%}
+    {%- set earlier = modules.datetime.timedelta(days=days - 1) -%}
+    {%- set first = floor_to(grain, partition_moment('partition_start') - earlier) -%}
+    {%- set after = ceiling_to(grain, partition_moment('partition_end')) -%}
     {%- do return(
         column ~ ' >= ' ~ slice_bound(node, grain, first) ~ ' and ' ~ column ~ ' < '
         ~ slice_bound(node, grain, after)
     ) -%}
 {%- endmacro %}
 
-{#- The start of the partition of a grain that holds a moment. -#}
-{% macro floor_to(grain, moment) -%}
-    {%- if grain == 'hourly' -%}{%- do return(moment.replace(minute=0, second=0)) -%}{%- endif -%}
-    {%- set start = moment.replace(hour=0, minute=0, second=0) -%}
-    {%- if grain == 'weekly' -%}
-        {%- do return(start - modules.datetime.timedelta(days=start.weekday())) -%}
-    {%- endif -%}
-    {%- do return(start.replace(day=1) if grain == 'monthly' else start) -%}
-{%- endmacro %}
-
 {#- A bound as a literal: of a source its partition's key, whose order as text is that of time. -#}
 {% macro slice_bound(node, grain, moment) -%}
     {%- if node.resource_type == 'source' -%}
-        {%- set forms = {
-            'hourly': '%Y-%m-%d-%H:%M', 'daily': '%Y-%m-%d', 'weekly': '%G-W%V-%u', 'monthly': '%Y-%m'
-        } -%}
-        {%- do return("'" ~ moment.strftime(forms[grain]) ~ "'") -%}
+        {%- do return("'" ~ moment.strftime(facts_of(grain).key) ~ "'") -%}
     {%- endif -%}
-    {%- set form = '%Y-%m-%dT%H:%M:%S' if grain == 'hourly' else '%Y-%m-%d' -%}
-    {%- do return(to_type("'" ~ moment.strftime(form) ~ "'", 'timestamp' if grain == 'hourly' else 'date')) -%}
+    {%- do return(to_type("'" ~ bound_of(grain, moment) ~ "'", facts_of(grain).type)) -%}
 {%- endmacro %}
 
 {#- A relation of which a condition's rows are read; for dbt's macros it stays the relation. -#}

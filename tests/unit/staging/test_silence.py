@@ -7,6 +7,7 @@ from orchestration.core.partitions import Grain
 from orchestration.ingestion.staging import NO_DROP_DIGEST, Scan, register_landed
 from orchestration.state.store import StateStore
 from tests.company import MON, THU, TUE, WED
+from tests.partition_keys import shifted
 from tests.unit.staging.support import ORDERS, WEATHER, announce, cut_by
 
 
@@ -52,7 +53,7 @@ def test_a_long_silence_is_not_closed(
     staging: Area, records: StateStore, grain: Grain, path: str, first: str, longest: int, units: str
 ) -> None:
     contract = cut_by(grain, path, WEATHER)
-    last = contract.partitioning.shifted(first, longest + 2)
+    last = shifted(contract.partitioning, first, longest + 2)
     for key in (first, last):
         announce(staging, contract, key)
     scan = register_landed(contract, staging, records)
@@ -62,7 +63,7 @@ def test_a_long_silence_is_not_closed(
         f" land the missing {units}",
     )
     # A drop in the middle closes what is left on both sides, once.
-    middle = contract.partitioning.shifted(first, 2)
+    middle = shifted(contract.partitioning, first, 2)
     announce(staging, contract, middle)
     scan = register_landed(contract, staging, records)
     assert (len(scan.drops), scan.complaints) == (longest + 1, ())

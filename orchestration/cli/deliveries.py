@@ -14,7 +14,6 @@ from orchestration.cli.opened import (
     DataDir,
     DemoDestinations,
     Export,
-    Opened,
     ProjectDir,
     account,
     opened,
@@ -109,11 +108,15 @@ def deliveries(
     """List deliveries: those of all exports that are held, under way or had rows refused, or one export's."""
     with opened(project, data) as here:
         from orchestration.cli.delivery_tables import deliveries_table
+        from orchestration.state.records import DeliveryStatus
 
         if export is not None:
             here.site.target(export)
         found = here.deployment.store.deliveries.newest(export)
-        outdated = {item.delivery_id for item in found if _outdated(here, item)}
+        unsent = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)
+        outdated = {
+            item.delivery_id for item in found if item.status in unsent and not here.site.is_todays(item)
+        }
     if not found:
         out.print("no delivery" if export else "no delivery is held, under way, or had rows refused")
         return
@@ -134,11 +137,10 @@ def rejected(
         from orchestration.cli.delivery_tables import rejected_table
 
         target = here.site.target(export)
-        latest = target.export.spec.partitions == "latest"
         wanted = None if partition is None else here.partition(target, partition)
-        scope = "" if latest else wanted
-        store = here.deployment.store
-        found = store.refused_keys.of(export, None if latest else scope)
+        scope = None if target.export.spec.partitions == "latest" else wanted
+        refused = here.deployment.store.refused_keys
+        found = refused.of(export, scope)
         if not found:
             out.print("no row is refused")
             return
@@ -148,14 +150,10 @@ def rejected(
             out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
             return
         from orchestration.cli.running import show_finished
-        from orchestration.delivery.comparing import at_destination
-        from orchestration.graph.headless import deliver_alone
+        from orchestration.graph.headless import retry_refused
 
-        store.refused_keys.make_due(export, None if latest else scope)
-        standing = at_destination(store, export) if latest else None
-        keys = {standing.partition_key if standing else ""} if latest else {item.scope for item in found}
-        healthy = [show_finished(deliver_alone(here.desk, target, key), out) for key in sorted(keys)]
-        left = len(store.refused_keys.of(export, None if latest else scope))
+        healthy = [show_finished(run, out) for run in retry_refused(here.desk, target, scope)]
+        left = len(refused.of(export, scope))
         out.print(f"{len(found) - left:,} of {len(found):,} were taken")
     raise typer.Exit(0 if all(healthy) and not left else 1)
 
@@ -334,17 +332,6 @@ def _show_outcome(outcome: "Outcome") -> None:
 
 def _named(delivery: "Delivery") -> str:
     return place(f"delivery {delivery.delivery_id[:12]} of {delivery.export}", delivery.partition_key)
-
-
-def _outdated(here: Opened, delivery: "Delivery") -> bool:
-    """Whether a plan that nobody has sent was made by another export file than today's."""
-    from orchestration.delivery.deliver import is_todays
-    from orchestration.state.records import DeliveryStatus
-
-    unsent = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)
-    if delivery.status not in unsent or delivery.export not in here.project.exports:
-        return False
-    return not is_todays(here.deployment, here.site.target(delivery.export), delivery)
 
 
 def _say(text: str) -> None:

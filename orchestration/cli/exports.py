@@ -2,18 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from orchestration.cli.main import app as main_app
 from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out, table
-from orchestration.core.problems import ProjectError, did_you_mean
-
-if TYPE_CHECKING:
-    from orchestration.core.settings import Settings
-    from orchestration.delivery.export_files.exported_model import ExportedModel
+from orchestration.core.problems import ProjectError
 
 app = typer.Typer(help="Draft an export file; print the JSON Schema of export files.")
 
@@ -41,6 +37,8 @@ def new(
     with opened(project, data) as here:
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
         from orchestration.drafting.export import DraftRequest, draft_export
+        from orchestration.project.export_models import export_model
+        from orchestration.transformation.manifest import load_manifest
 
         folder = here.settings.project_dir / FOLDER
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
@@ -48,7 +46,9 @@ def new(
             raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
         request = DraftRequest(type_, connection, object_, tuple(key or ()), _options(option or []))
         others, _ = load_exports(here.settings.project_dir)
-        drafted = draft_export(request, _model(here.settings, model), others, _schema_from(folder))
+        drafted = draft_export(
+            request, export_model(load_manifest(here.settings), model), others, _schema_from(folder)
+        )
         path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(drafted.text, encoding="utf-8")
@@ -72,21 +72,6 @@ def _options(said: list[str]) -> dict[str, Any]:
         except ryaml.InvalidYamlError:  # pyright: ignore[reportPrivateImportUsage]
             raise ValueError(f"--option {name} is `{value}`; expected a YAML value; quote it") from None
     return options
-
-
-def _model(settings: "Settings", name: str) -> "ExportedModel":
-    from orchestration.project.export_models import ExportModels
-    from orchestration.project.graph_rules import EXPORT_PREFIX
-    from orchestration.transformation.manifest import load_manifest
-
-    manifest = load_manifest(settings)
-    nodes = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
-    if name not in nodes:
-        raise ValueError(
-            f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
-            f" {did_you_mean(name, nodes)}"
-        )
-    return ExportModels(manifest).model(nodes[name])
 
 
 def _schema_from(folder: Path) -> str:

@@ -35,18 +35,18 @@ def quarantine(
 ) -> None:
     """Show the rows of a source that break its contract: file, line, column, rule and text."""
     with opened(project, data) as here:
-        from orchestration.ingestion.raw_table import bad_rows
-        from orchestration.operations.asking import key_of_source
-        from orchestration.operations.mending import export_quarantined
-
         contract = here.source(source)
         if export is not None:
-            key = key_of_source(contract, partition)
-            written = export_quarantined(here.deployment, contract, key, export)
+            from orchestration.operations import mending
+
+            key = mending.key_of(contract, partition)
+            written = mending.export_quarantined(here.deployment, contract, key, export)
             out.print(f"{written.rows} rows in {written.file}; mend the values, and then", soft_wrap=True)
             again = f"  sluice replay {source} {written.file}{as_option(partition)}"
             out.print(again, soft_wrap=True, markup=False)
             return
+        from orchestration.ingestion.raw_table import bad_rows
+
         with here.deployment.warehouse.connect() as connection:
             found, total = bad_rows(connection, contract, partition, rows)
         _show(found, total, contract.quarantine)
@@ -64,11 +64,10 @@ def replay(
 ) -> None:
     """Put mended rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
     with opened(project, data) as here:
-        from orchestration.operations import asking, mending
+        from orchestration.operations import mending
 
         contract = here.source(source)
-        key = asking.key_of_source(contract, partition)
-        _registered(mending.replay(here.deployment, contract, key, file))
+        _registered(mending.replay(here.deployment, contract, mending.key_of(contract, partition), file))
 
 
 @app.command()
@@ -81,11 +80,10 @@ def restore(
 ) -> None:
     """Take a partition back to an earlier drop of it, from the originals."""
     with opened(project, data) as here:
-        from orchestration.operations import asking, mending
+        from orchestration.operations import mending
 
         contract = here.source(source)
-        key = asking.key_of_source(contract, partition)
-        _registered(mending.restore(here.deployment, contract, key, drop))
+        _registered(mending.restore(here.deployment, contract, mending.key_of(contract, partition), drop))
 
 
 def _registered(drop: "Drop") -> None:

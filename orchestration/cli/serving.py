@@ -17,8 +17,9 @@ def serve(here: Opened, port: int) -> int:
     """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
     from orchestration.graph.crashes import bury_dead_runs
     from orchestration.graph.instance import open_instance
+    from orchestration.project.loading import load_project
 
-    assert here.project  # a broken one is told here, not in a web page
+    load_project(here.settings)  # a broken project is told here, not in a web page
     with open_instance(here.settings) as instance:  # closed before anything is forked
         bury_dead_runs(instance, ask_again=False)
     out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.core.lineage import Partition
+from orchestration.delivery.comparing import at_destination
 from orchestration.delivery.deliver import Target, record_connections
 from orchestration.delivery.order import Outcome
 from orchestration.graph.asset_graph import asset_graph
@@ -264,6 +265,18 @@ def approve_and_send(
         return Sent(decided, outcome=take_up(desk, target, decided, log))
     kind = "" if decided.kind is DeliveryKind.CHANGE else decided.kind.value
     return Sent(decided, deliver_alone(desk, target, decided.partition_key, kind))
+
+
+def retry_refused(desk: Desk, target: Target, scope: str | None) -> Iterator[Finished]:
+    """Try the refused rows of a scope again now, or of all, those given up too."""
+    store, export = desk.deployment.store, target.export.name
+    keys = {item.scope for item in store.refused_keys.of(export, scope)}
+    store.refused_keys.make_due(export, scope)
+    if target.export.spec.partitions == "latest":
+        standing = at_destination(store, export)
+        keys = {standing.partition_key if standing else ""}
+    for key in sorted(keys):
+        yield deliver_alone(desk, target, key)
 
 
 def resync(

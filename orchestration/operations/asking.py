@@ -5,9 +5,8 @@ Belongs here: names and their errors. Does not belong here: what is done with th
 
 from datetime import UTC, datetime
 
-from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Table
-from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Grain, Partitioning
+from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning
 from orchestration.core.problems import did_you_mean
 from orchestration.delivery.deliver import NotConfigured, Target
 from orchestration.delivery.order import DeliveryError, DeliveryHeld, DeliveryRejected
@@ -115,21 +114,6 @@ def key_to_send(target: Target, key: str | None) -> str:
         raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
     noun = {Grain.DAILY: "day", Grain.DROP: "id of a drop"}.get(cut.grain, "partition key")
     raise ValueError(f"--partition {key!r} is no {noun}; `{export}` expects {expected}")
-
-
-def key_of_source(contract: SourceContract, key: str) -> str:
-    """Return the partition that a person names of a source; of a snapshot none is.
-
-    Raises:
-        ValueError: the source has no such partition.
-    """
-    if not contract.partitioning.partitioned:
-        if key not in ("", SNAPSHOT_PARTITION):
-            raise ValueError(f"--partition {key!r}: `{contract.name}` has no partitions; expected none")
-        return SNAPSHOT_PARTITION
-    if not contract.partitioning.holds(key):
-        raise ValueError(f"--partition {key!r} is no {contract.grain} partition of `{contract.name}`")
-    return key
 
 
 def delivery_of(deployment: Deployment, name: str) -> Delivery:

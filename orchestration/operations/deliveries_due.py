@@ -11,7 +11,7 @@ from datetime import datetime
 
 from orchestration.core.lineage import Partition
 from orchestration.delivery.comparing import at_destination
-from orchestration.delivery.deliver import Target, is_todays
+from orchestration.delivery.deliver import Target
 from orchestration.operations.due import DueRun
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
@@ -36,7 +36,7 @@ def deliveries_due(site: Site, now: datetime, run_exists: Callable[[str], bool])
         if delivery.export not in project.exports or delivery.kind is DeliveryKind.REDELIVER:
             continue
         # Approved was what another export file made: nobody has said a word on what is made today.
-        if is_todays(site.deployment, site.target(delivery.export), delivery):
+        if site.is_todays(delivery):
             kind = "" if delivery.kind is DeliveryKind.CHANGE else delivery.kind.value
             wanted[(delivery.export, delivery.partition_key)] = (kind, f"approved {delivery.delivery_id}")
     for export in project.exports:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from orchestration.core.problems import did_you_mean
-from orchestration.delivery.deliver import Target
+from orchestration.delivery.deliver import Target, is_todays
 from orchestration.gate.gate import Gate, GateReport
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
+from orchestration.state.records import Delivery
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,9 @@ class Site:
             project.near(node.relation),
             project.classified_columns[node.relation],
         )
+
+    def is_todays(self, plan: Delivery) -> bool:
+        """Return whether no other export file made a plan than today's; one that is gone is no other."""
+        if plan.export not in self.project.exports:
+            return True
+        return is_todays(self.deployment, self.target(plan.export), plan)

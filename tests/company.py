@@ -27,10 +27,13 @@ from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.settings import Settings
 from orchestration.graph.building import build_definitions
 from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
-from orchestration.graph.headless import Event, Finished, run_everything
+from orchestration.graph.desk import Desk
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import Event, run_everything
 from orchestration.graph.instance import open_instance
 from orchestration.ingestion.landing import land
 from orchestration.operations.due import Held
+from orchestration.operations.site import Site
 from orchestration.operations.status import Row, status
 from orchestration.project.loading import Project, load_project
 from orchestration.state.deployment import Deployment
@@ -63,6 +66,15 @@ class Company:
     def deployment(self) -> Deployment:
         """The records and the engine of this deployment."""
         return Deployment(self.settings, self.clock)
+
+    @cached_property
+    def site(self) -> Site:
+        """The two of them."""
+        return Site(self.deployment, self.project)
+
+    def desk(self, instance: dg.DagsterInstance) -> Desk:
+        """Return what people's commands work with, on an instance that is open."""
+        return Desk.of(self.site, instance)
 
     @cached_property
     def definitions(self) -> dg.Definitions:
@@ -131,7 +143,7 @@ class Company:
     def run(self, *, retry: bool = False) -> list[Event]:
         """Take everything that is due through the graph, and with `retry` what has failed."""
         with open_instance(self.settings) as instance:
-            return list(run_everything(self.deployment, self.project, instance, retry=retry))
+            return list(run_everything(self.desk(instance), retry=retry))
 
     def materialize(
         self, day: str, *keys: str, checks: bool = True, tags: Mapping[str, str] | None = None
@@ -164,7 +176,7 @@ class Company:
 
     def status(self) -> dict[tuple[str, str], Row]:
         """Return what `sluice status` knows, by (name, partition key)."""
-        return {(row.name, row.partition_key): row for row in status(self.deployment, self.project)}
+        return {(row.name, row.partition_key): row for row in status(self.site)}
 
     def environment(self) -> dict[str, str]:
         """Return the variables for a process of this deployment."""

@@ -3,7 +3,6 @@
 Belongs here: arguments, output and exit codes. Does not belong here: the work (`orchestration.contracts`).
 """
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.main import Project, err, out, settings_of, usage_errors
-from orchestration.core.problems import ProjectError
+from orchestration.cli.opened import ProjectDir, err, opened, out, print_json
 
 app = typer.Typer(help="Draft a contract, compare it with another version, generate what comes from it.")
 
@@ -25,16 +23,12 @@ class Form(StrEnum):
 
 
 @app.command()
-def sources(project: Project = None) -> None:
+def sources(project: ProjectDir = None) -> None:
     """Write dbt's sources, generated from the contracts."""
-    with settings_of(project, None) as settings:
+    with opened(project, None, typed=False) as here:
         from orchestration.contracts.dbt_sources import SOURCES_FILE, write_sources
-        from orchestration.contracts.load import load_contracts
 
-        contracts, problems = load_contracts(settings.project_dir)
-        if problems:
-            raise ProjectError(problems)
-        written = write_sources(settings.project_dir, contracts)
+        written = write_sources(here.settings.project_dir, here.contracts)
     out.print(f"{'wrote' if written else 'unchanged:'} {SOURCES_FILE}", soft_wrap=True)
 
 
@@ -48,15 +42,15 @@ def new(
         Path | None, typer.Option(help="The file to write (default: contracts/SOURCE.odcs.yaml).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    project: Project = None,
+    project: ProjectDir = None,
 ) -> None:
     """Draft a contract from sample files."""
-    with settings_of(project, None) as settings, usage_errors():
+    with opened(project, None) as here:
         from orchestration.drafting.contract import draft
         from orchestration.drafting.text import contract_text
 
         made = draft(files, source)
-        path = output or settings.project_dir / "contracts" / f"{made.placed.source}.odcs.yaml"
+        path = output or here.settings.project_dir / "contracts" / f"{made.placed.source}.odcs.yaml"
         if path.exists() and not force:
             raise ValueError(
                 f"{path}: there is a file; expected none; name another with --output, or --force"
@@ -83,17 +77,17 @@ def diff(
         typer.Option(help="A git ref, a contract file, or a directory (default: origin/main, main or HEAD)."),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="text for people, json for CI.")] = Form.TEXT,
-    project: Project = None,
+    project: ProjectDir = None,
 ) -> None:
     """List what has changed in the contracts, and for whom it breaks.
 
     Ends with code 1 if a contract's version does not say so: breaking is a new major version, compatible a
     new minor, a note a new patch.
     """
-    with settings_of(project, None) as settings, usage_errors():
+    with opened(project, None) as here:
         from orchestration.contracts.diff import difference
 
-        found = difference(settings.project_dir, against)
+        found = difference(here.settings.project_dir, against)
     if form is Form.JSON:
         said = {
             "against": found.against,
@@ -103,7 +97,7 @@ def diff(
                 for problem in found.problems
             ],
         }
-        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
     else:
         for change in found.changes:
             affects = f" for {change.affects}" if change.affects else ""

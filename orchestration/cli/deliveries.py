@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import DataDir, DemoDestinations, Export, app, out
-from orchestration.cli.main import Project as ProjectDir
-from orchestration.cli.work import at_work
+from orchestration.cli.main import app
+from orchestration.cli.opened import (
+    By,
+    DataDir,
+    DemoDestinations,
+    Export,
+    ProjectDir,
+    account,
+    opened,
+    out,
+    table,
+)
+from orchestration.core.partitions import place
 
 if TYPE_CHECKING:
     from orchestration.delivery.ledger import Outcome
@@ -22,7 +32,6 @@ Partition = Annotated[
 OneOrAll = Annotated[str | None, typer.Option("--partition", help="One partition alone, as 2022-10-05.")]
 Named = Annotated[str, typer.Argument(help="The delivery's id, or a beginning of it that is unique.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
-By = Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")]
 On = Annotated[
     str, typer.Option("--on", help="A day (its end) or a moment, as 2026-05-01 or 2026-05-01T06:00 (UTC).")
 ]
@@ -33,15 +42,13 @@ def plan(
     export: Export, partition: Partition = None, project: ProjectDir = None, data: DataDir = None
 ) -> None:
     """Show what a delivery would add, change and remove now, and what would hold it; sends nothing."""
-    with at_work(project, data) as work:
+    with opened(project, data) as here:
         from orchestration.cli.delivery_tables import show_plan
         from orchestration.delivery.preview import preview
-        from orchestration.gate.gate import Gate
 
-        target = work.target(export)
-        key = work.partition(target, partition)
-        gate = Gate(work.project.lineage, work.deployment.store, work.deployment.clock)
-        show_plan(preview(work.deployment, gate, target, key, work.classified(target)), out)
+        target = here.site.target(export)
+        key = here.partition(target, partition)
+        show_plan(preview(here.deployment, here.site.gate, target, key, target.classified), out)
 
 
 @app.command()
@@ -58,16 +65,13 @@ def approve(
 
     Ends with code 1 if it did not go through.
     """
-    with at_work(project, data, demo_destinations) as work:
-        from orchestration.cli.gates import whoever_asks
+    with opened(project, data, demo_destinations) as here:
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import approve_and_send
+        from orchestration.operations.asking import delivery_of
 
-        found, _ = work.delivery(delivery)
-        sent = approve_and_send(
-            work.deployment, work.project, work.instance, found, by or whoever_asks(), reason,
-            log=_say, send=not no_run,
-        )  # fmt: skip
+        found = delivery_of(here.deployment, delivery)
+        sent = approve_and_send(here.desk, found, account(by), reason, log=_say, send=not no_run)
         if sent.outcome is not None:
             _show_outcome(sent.outcome)
         elif sent.run is not None:
@@ -86,12 +90,11 @@ def reject(
     delivery: Named, reason: Reason, by: By = None, project: ProjectDir = None, data: DataDir = None
 ) -> None:
     """Let a held delivery never go: nothing of its partition is sent until the data are others."""
-    with at_work(project, data) as work:
-        from orchestration.cli.gates import whoever_asks
+    with opened(project, data) as here:
         from orchestration.graph.deciding import reject as decide
+        from orchestration.operations.asking import delivery_of
 
-        found, target = work.delivery(delivery)
-        decided = decide(work.deployment, work.instance, target, found, by or whoever_asks(), reason)
+        decided = decide(here.desk, delivery_of(here.deployment, delivery), account(by), reason)
     said = f"{_named(decided)} is rejected; it is planned anew once the data are others"
     out.print(said, soft_wrap=True, markup=False)
 
@@ -103,13 +106,17 @@ def deliveries(
     data: DataDir = None,
 ) -> None:
     """List deliveries: those of all exports that are held, under way or had rows refused, or one export's."""
-    with at_work(project, data) as work:
+    with opened(project, data) as here:
         from orchestration.cli.delivery_tables import deliveries_table
+        from orchestration.state.records import DeliveryStatus
 
         if export is not None:
-            work.target(export)
-        found = work.deployment.store.deliveries.newest(export)
-        outdated = {item.delivery_id for item in found if work.outdated(item)}
+            here.site.target(export)
+        found = here.deployment.store.deliveries.newest(export)
+        unsent = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED)
+        outdated = {
+            item.delivery_id for item in found if item.status in unsent and not here.site.is_todays(item)
+        }
     if not found:
         out.print("no delivery" if export else "no delivery is held, under way, or had rows refused")
         return
@@ -126,28 +133,27 @@ def rejected(
     data: DataDir = None,
 ) -> None:
     """Show the rows that a destination refuses, with the vendor's words; --retry tries them again now."""
-    with at_work(project, data, demo_destinations) as work:
+    with opened(project, data, demo_destinations) as here:
         from orchestration.cli.delivery_tables import rejected_table
 
-        target = work.target(export)
-        latest = target.export.spec.latest_only
-        wanted = None if partition is None else work.partition(target, partition)
-        scope = "" if latest else wanted
-        store = work.deployment.store
-        found = store.refused_keys.of(export, None if latest else scope)
+        target = here.site.target(export)
+        wanted = None if partition is None else here.partition(target, partition)
+        scope = None if target.export.spec.latest_only else wanted
+        refused = here.deployment.store.refused_keys
+        found = refused.of(export, scope)
         if not found:
             out.print("no row is refused")
             return
-        hidden = {target.export.field(column) for column in work.classified(target)}
+        hidden = {target.export.field(column) for column in target.classified}
         out.print(rejected_table(export, found, target.export.key_fields, hidden))
         if not retry:
             out.print(f"to try them now: sluice rejected {export} --retry; or mend them in the model")
             return
-        store.refused_keys.make_due(export, None if latest else scope)
-        standing = store.deliveries.at_destination(export) if latest else None
-        keys = {standing.partition_key if standing else ""} if latest else {item.scope for item in found}
-        healthy = [work.run(target, key) for key in sorted(keys)]
-        left = len(store.refused_keys.of(export, None if latest else scope))
+        from orchestration.cli.running import show_finished
+        from orchestration.graph.headless import retry_refused
+
+        healthy = [show_finished(run, out) for run in retry_refused(here.desk, target, scope)]
+        left = len(refused.of(export, scope))
         out.print(f"{len(found) - left:,} of {len(found):,} were taken")
     raise typer.Exit(0 if all(healthy) and not left else 1)
 
@@ -164,13 +170,13 @@ def resync(
 
     Ends with code 1 if it did not go through.
     """
-    with at_work(project, data, demo_destinations) as work:
+    with opened(project, data, demo_destinations) as here:
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import resync as send_again
 
-        target = work.target(export)
-        key = work.partition(target, partition)
-        done = send_again(work.deployment, work.project, work.instance, target, key)
+        target = here.site.target(export)
+        key = here.partition(target, partition)
+        done = send_again(here.desk, target, key)
         show_finished(done, out)
     raise typer.Exit(0 if done.success else 1)
 
@@ -190,16 +196,15 @@ def redeliver(
 
     The next delivery of new data goes on from there.
     """
-    with at_work(project, data, demo_destinations) as work:
-        from orchestration.cli.gates import whoever_asks
+    with opened(project, data, demo_destinations) as here:
         from orchestration.delivery.travel import parse_moment
         from orchestration.graph.redelivering import redeliver_and_show
 
-        target = work.target(export)
-        key = work.partition(target, partition)
+        target = here.site.target(export)
+        key = here.partition(target, partition)
         outcome = redeliver_and_show(
-            work.deployment, work.project, work.instance, target, key, parse_moment(on, work.now),
-            log=_say, by=by or whoever_asks(), reason=reason,
+            here.desk, target, key, parse_moment(on, here.now),
+            log=_say, by=account(by), reason=reason,
         )  # fmt: skip
         _show_outcome(outcome)
 
@@ -216,15 +221,14 @@ def content(
     data: DataDir = None,
 ) -> None:
     """Tell what a destination held at a moment, by our records: rows by partition, and the rows to a file."""
-    with at_work(project, data) as work:
-        from orchestration.cli.delivery_tables import table
+    with opened(project, data) as here:
         from orchestration.delivery.deliver import ledger_of
         from orchestration.delivery.travel import held_at, parse_moment, scopes_of, write_held
 
-        target, ledger = work.target(export), ledger_of(work.deployment)
-        moment, key = parse_moment(on, work.now), target.export.key_fields
+        target, ledger = here.site.target(export), ledger_of(here.deployment)
+        moment, key = parse_moment(on, here.now), target.export.key_fields
         scopes = scopes_of(ledger.store, export)
-        wanted = None if partition is None else work.partition(target, partition)
+        wanted = None if partition is None else here.partition(target, partition)
         if wanted is not None and not target.export.spec.latest_only:
             scopes = [wanted]
         found = held_at(ledger, export, key, moment, scopes)
@@ -255,20 +259,17 @@ def forget(
 
     Ends with code 1 if something is left to do; ask for the same again.
     """
-    with at_work(project, data, demo_destinations) as work:
-        from orchestration.cli.delivery_tables import pairs, table
-        from orchestration.cli.gates import whoever_asks
+    with opened(project, data, demo_destinations) as here:
+        from orchestration.cli.delivery_tables import pairs
         from orchestration.graph.erasing import forget_everywhere
 
         if not reason.strip():
             raise ValueError("an erasure needs a reason: --reason says which request it answers")
         done = list(
             forget_everywhere(
-                work.deployment,
-                work.project,
-                work.instance,
+                here.desk,
                 pairs(values),
-                by=by or whoever_asks(),
+                by=account(by),
                 reason=reason.strip(),
                 log=_say,
             )
@@ -303,17 +304,17 @@ def reconcile(
 
     Ends with code 1 if they differ.
     """
-    with at_work(project, data, demo_destinations) as work:
+    with opened(project, data, demo_destinations) as here:
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import reconcile_alone
         from orchestration.graph.reconciled import readable
 
-        target = work.target(export)
+        target = here.site.target(export)
         if not readable(target):
             kind = target.export.spec.destination.type
             raise ValueError(f"`{export}`: a destination of type {kind} cannot be read back")
-        key = work.partition(target, partition)
-        done = reconcile_alone(work.deployment, work.project, work.instance, target, key)
+        key = here.partition(target, partition)
+        done = reconcile_alone(here.desk, target, key)
         show_finished(done, out)
         for said in done.said:
             out.print(f"    {said}", markup=False, soft_wrap=True)
@@ -331,8 +332,7 @@ def _show_outcome(outcome: "Outcome") -> None:
 
 
 def _named(delivery: "Delivery") -> str:
-    where = f" [{delivery.partition_key}]" if delivery.partition_key else ""
-    return f"delivery {delivery.delivery_id[:12]} of {delivery.export}{where}"
+    return place(f"delivery {delivery.delivery_id[:12]} of {delivery.export}", delivery.partition_key)
 
 
 def _say(text: str) -> None:

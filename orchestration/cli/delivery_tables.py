@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestration.cli.opened import table
+from orchestration.core.partitions import as_option, place
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.preview import Preview
 from orchestration.state.records import Delivery, DeliveryStatus, RefusedKey
@@ -22,23 +24,10 @@ _STYLES = {
 }
 
 
-def table(title: str, *headings: str) -> Table:
-    """Return an empty table; headings that begin with `#` are of numbers."""
-    made = Table(title=title, title_justify="left", caption_justify="left")
-    for heading in headings:
-        made.add_column(
-            heading.removeprefix("#"),
-            justify="right" if heading.startswith("#") else "left",
-            overflow="fold",
-            no_wrap=heading in ("delivery", "status"),
-        )
-    return made
-
-
 def show_plan(preview: Preview, out: Console) -> None:
     """Print what a delivery would do, and what to type."""
     plan, some = preview.plan, preview.plan.shown
-    where = f"{plan.export} [{plan.partition_key}]" if plan.partition_key else plan.export
+    where = place(plan.export, plan.partition_key)
     counts = [f"{count:,} {name}" for name, count in plan.counts.items() if count]
     out.print(f"{where}, mode {plan.mode}: {plan.rows:,} rows; {', '.join(counts) or 'none'}", markup=False)
     if plan.kept and plan.counts["removed"]:
@@ -124,7 +113,7 @@ def deliveries_table(deliveries: Sequence[Delivery], outdated: Collection[str] =
 
 def to_type(delivery: Delivery) -> str:
     """Return the command that a delivery waits for, if any."""
-    option = f" --partition {delivery.partition_key}" if delivery.partition_key else ""
+    option = as_option(delivery.partition_key)
     match delivery.status:
         case DeliveryStatus.HELD:
             short = delivery.delivery_id[:12]

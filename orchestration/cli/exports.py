@@ -1,21 +1,15 @@
 """`sluice export` and `sluice last-mile`: how an export is begun, and what of it holds for a time only."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from orchestration.cli.main import DataDir, Project, err, out, settings_of, usage_errors
 from orchestration.cli.main import app as main_app
-from orchestration.core.problems import ProjectError, did_you_mean
-from orchestration.core.settings import REPOSITORY, Settings
-
-if TYPE_CHECKING:
-    from orchestration.delivery.export_files.exported_model import ExportedModel
+from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out, table
+from orchestration.core.problems import ProjectError
 
 app = typer.Typer(help="Draft an export file; print the JSON Schema of export files.")
 
@@ -36,21 +30,25 @@ def new(
         list[str] | None, typer.Option(help="NAME=VALUE, of what only this type of destination can be told.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Draft exports/MODEL.yml from the dbt model."""
-    with settings_of(project, data) as settings, usage_errors():
+    with opened(project, data) as here:
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
         from orchestration.drafting.export import DraftRequest, draft_export
+        from orchestration.project.export_models import export_model
+        from orchestration.transformation.manifest import load_manifest
 
-        folder = settings.project_dir / FOLDER
+        folder = here.settings.project_dir / FOLDER
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
         if there and not force:
             raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
         request = DraftRequest(type_, connection, object_, tuple(key or ()), _options(option or []))
-        others, _ = load_exports(settings.project_dir)
-        drafted = draft_export(request, _model(settings, model), others, _schema_from(folder))
+        others, _ = load_exports(here.settings.project_dir)
+        drafted = draft_export(
+            request, export_model(load_manifest(here.settings), model), others, _schema_from(folder)
+        )
         path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(drafted.text, encoding="utf-8")
@@ -76,23 +74,9 @@ def _options(said: list[str]) -> dict[str, Any]:
     return options
 
 
-def _model(settings: Settings, name: str) -> "ExportedModel":
-    from orchestration.project.export_models import ExportModels
-    from orchestration.project.graph_rules import EXPORT_PREFIX
-    from orchestration.transformation.manifest import load_manifest
-
-    manifest = load_manifest(settings)
-    nodes = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
-    if name not in nodes:
-        raise ValueError(
-            f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
-            f" {did_you_mean(name, nodes)}"
-        )
-    return ExportModels(manifest).model(nodes[name])
-
-
 def _schema_from(folder: Path) -> str:
     """Return the path from a folder of exports to the JSON Schema; "" where the repository is elsewhere."""
+    from orchestration.core.settings import REPOSITORY
     from orchestration.delivery.export_files.schema import FILE
 
     schema = REPOSITORY / FILE
@@ -108,17 +92,17 @@ def schema() -> None:
 
 
 @main_app.command("last-mile")
-def last_mile(project: Project = None) -> None:
+def last_mile(project: ProjectDir = None) -> None:
     """List every filter and mapping in an export file, who answers for it and how long it still holds.
 
     Ends with code 1 if one has expired: its export is held.
     """
-    with settings_of(project, None) as settings:
+    with opened(project, None, typed=False) as here:
         from orchestration.delivery.export_files.expiry import expired_problems
         from orchestration.delivery.export_files.exports import load_exports
 
-        today = datetime.now(UTC).date()
-        exports, problems = load_exports(settings.project_dir)
+        today = here.now.date()
+        exports, problems = load_exports(here.settings.project_dir)
         if problems:
             raise ProjectError(problems)
         rules = sorted(
@@ -129,19 +113,17 @@ def last_mile(project: Project = None) -> None:
         ended = [
             problem
             for export in exports.values()
-            for problem in expired_problems(export, settings.project_dir, today)
+            for problem in expired_problems(export, here.settings.project_dir, today)
         ]
     if not rules:
         out.print("no export has a last-mile rule")
         return
-    table = Table(title="last-mile rules", title_justify="left")
-    for heading in ("export", "rule", "owner", "reason", "issue", "expires", "days left"):
-        table.add_column(heading, justify="right" if heading == "days left" else "left", overflow="fold")
+    made = table("last-mile rules", "export", "rule", "owner", "reason", "issue", "expires", "#days left")
     for left, name, rule in rules:
         shown = f"[red]expired {-left} days ago[/]" if left < 0 else str(left)
         texts = (name, str(rule), rule.owner, rule.reason, rule.issue, str(rule.expires))
-        table.add_row(*(escape(text) for text in texts), shown)
-    out.print(table)
+        made.add_row(*(escape(text) for text in texts), shown)
+    out.print(made)
     for problem in ended:
         err.print(str(problem), style="red", markup=False)
     raise typer.Exit(1 if ended else 0)

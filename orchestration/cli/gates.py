@@ -1,18 +1,14 @@
 """`sluice gate` and `sluice release`: what holds a partition of an export, and letting it pass."""
 
-import getpass
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 
-from orchestration.cli.running import partition_option
-from orchestration.core.partitions import UNPARTITIONED, place
-from orchestration.core.problems import did_you_mean
+from orchestration.core.partitions import as_option, place
 from orchestration.gate.gate import Finding, GateReport, Verdict
-from orchestration.graph.releasing import moment_until
-from orchestration.project.loading import Project
+from orchestration.operations.asking import moment_until
 from orchestration.state.records import Release
 
 _STYLES = {Verdict.PASSED: "green", Verdict.RELEASED: "yellow"}
@@ -23,7 +19,7 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
 
     With `everything` a line a check follows, those that passed too.
     """
-    where = export + (f" [{report.partition_key}]" if report.partition_key else "")
+    where = place(export, report.partition_key)
     passed = sum(item.verdict is Verdict.PASSED for item in report.findings)
     if report.open:
         out.print(f"open: {where} may go out, by today's rules", markup=False, style="green", soft_wrap=True)
@@ -36,7 +32,7 @@ def show_gate(report: GateReport, export: str, out: Console, *, everything: bool
             out.print(f"- {reason}", markup=False, soft_wrap=True)
         out.print(f"  → {step.fix}", markup=False, soft_wrap=True)
     if report.releasable:
-        option = f" --partition {report.partition_key}" if report.partition_key else ""
+        option = as_option(report.partition_key)
         let_pass = f"`sluice release {export}{option} --reason WHY --until WHEN`"
         out.print(f"to let it pass as it is, once: {let_pass}", markup=False, style="dim", soft_wrap=True)
     if left := len(report.closed_by) - len(report.reasons):
@@ -94,29 +90,6 @@ def show_release(release: Release, out: Console) -> None:
     out.print("`sluice run`, or the daemon's sensor, sends it now; once, and on this very data alone.")
 
 
-def export_and_day(project: Project, export: str, named: str | None) -> str:
-    """Return the partition of an export that is named; of a model without partitions none is, and it is "".
-
-    Raises:
-        ValueError: there is no such export, or its model has no such partition.
-    """
-    if export not in project.exports:
-        raise ValueError(f"no export `{export}`; {did_you_mean(export, project.exports)}")
-    relation = project.node_of(project.exports[export]).relation
-    partitioning = project.lineage.tables[relation].partitioning
-    key = named or UNPARTITIONED
-    if not partitioning.holds(key):
-        if not key:
-            raise ValueError(f"`{export}` expects {partition_option(partitioning)}")
-        if not partitioning.partitioned:
-            raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
-        raise ValueError(
-            f"--partition {key!r} is no {partitioning.grain.key_noun};"
-            f" `{export}` expects {partition_option(partitioning)}"
-        )
-    return key
-
-
 def parse_until(text: str) -> datetime:
     """Return a moment in UTC; `2026-05-01` is its midnight, a time without a zone is UTC.
 
@@ -129,8 +102,3 @@ def parse_until(text: str) -> datetime:
         raise ValueError(
             f"--until {text!r} is no time; expected ISO 8601, as 2026-05-01T06:00 (UTC)"
         ) from None
-
-
-def whoever_asks() -> str:
-    """Return the account that runs the command."""
-    return getpass.getuser()

@@ -1,19 +1,30 @@
-"""The commands, and what they share: finding the deployment, and showing its errors."""
+"""The commands of every day: check, land, run, look, release, serve.
 
-import json
+Belongs here: arguments, tables, exit codes. Does not belong here: work, and how a command opens its
+deployment (`opened`).
+"""
+
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from orchestration.core.problems import ProjectChanged, ProjectError
-from orchestration.core.settings import Settings, SettingsError
-from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
+from orchestration.cli.opened import (
+    By,
+    DataDir,
+    DemoDestinations,
+    Export,
+    Json,
+    ProjectDir,
+    account,
+    errors_told,
+    opened,
+    out,
+    print_json,
+)
+from orchestration.core.problems import ProjectError
 
 app = typer.Typer(
     name="sluice",
@@ -23,69 +34,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A pipe has no width; a log file's reader has more than rich's 80 columns.
-_WIDTH = None if sys.stdout.isatty() else 140
-out = Console(width=_WIDTH, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-Project = Annotated[
-    Path | None,
-    typer.Option("--project", help="Project directory (SLUICE_PROJECT_DIR; default: this repository)."),
-]
-DataDir = Annotated[
-    Path | None, typer.Option("--data", help="Data directory (SLUICE_DATA_DIR; default: PROJECT/.sluice).")
-]
-DemoDestinations = Annotated[
-    bool,
-    typer.Option(
-        "--demo-destinations",
-        help="Start a Postgres and use a directory for connections that are not configured.",
-    ),
-]
-
-
-Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, all of it, with keys that stay.")]
-
-
-@contextmanager
-def settings_of(project: Path | None, data: Path | None) -> Generator[Settings]:
-    """Yield the deployment's settings; a project or environment that does not hold ends with code 2."""
-    try:
-        yield Settings.load(project_dir=project, data_dir=data)
-    except ProjectError as error:
-        for told in error.told:
-            err.print(told, style="red", markup=False)
-        raise typer.Exit(2) from None
-    except (SettingsError, ProjectChanged, RecordsTooNew, StateStoreUnavailable) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from None
-
-
-@contextmanager
-def usage_errors() -> Generator[None]:
-    """Show what is wrong with a command's arguments, and end with code 2."""
-    try:
-        yield
-    except ValueError as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from None
-
-
-def _print_json(data: object) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 @app.command()
-def check(project: Project = None, data: DataDir = None) -> None:
+def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check all four folders, the rules of the graph, and what holds for a time only."""
-    with settings_of(project, data) as settings:
+    with opened(project, data, typed=False) as here:
         from orchestration.graph.building import build_definitions
-        from orchestration.project.loading import expired_in, load_project
+        from orchestration.project.loading import expired_in
 
-        loaded = load_project(settings)
-        build_definitions(settings, loaded).get_repository_def()
+        loaded = here.project
+        build_definitions(here.settings, loaded).get_repository_def()
         # It keeps no graph from loading, but no pull request should go through with it.
-        if found := expired_in(loaded, settings, datetime.now(UTC).date()):
+        if found := expired_in(loaded, here.settings, datetime.now(UTC).date()):
             raise ProjectError(found)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
@@ -100,24 +61,19 @@ def land(
     partition: Annotated[
         str | None, typer.Option(help="The partition of files whose names do not tell it, by its key.")
     ] = None,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Put files into staging as a provider would, marker last."""
-    with settings_of(project, data) as settings:
-        from orchestration.cli.landing import files_to_land
-        from orchestration.contracts.load import load_contracts
+    with opened(project, data) as here:
         from orchestration.ingestion.landing import land as land_files
-        from orchestration.state.deployment import Deployment
+        from orchestration.ingestion.local_files import files_to_land
 
-        contracts, problems = load_contracts(settings.project_dir)
-        if problems:
-            raise ProjectError(problems)
-        files, complaint = files_to_land(contracts, source, paths, partition)
+        files, complaint = files_to_land(here.contracts, source, paths, partition)
         if complaint:
-            err.print(complaint, style="red", markup=False)
-            raise typer.Exit(2)
-        for key in land_files(contracts[source], Deployment(settings).staging_of(contracts[source]), files):
+            raise ValueError(complaint)
+        contract = here.contracts[source]
+        for key in land_files(contract, here.deployment.staging_of(contract), files):
             out.print(f"landed {source} {key}")
 
 
@@ -125,17 +81,17 @@ def land(
 def run(
     retry: Annotated[bool, typer.Option("--retry", help="Also run again what has failed.")] = False,
     demo_destinations: DemoDestinations = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Take everything that has landed through the graph, without a daemon; what failed is told at the end.
 
     Ends with code 1 if anything failed, was refused, is held, or is ready and was not sent.
     """
-    with settings_of(project, data) as settings:
+    with opened(project, data, demo_destinations, typed=False) as here:
         from orchestration.cli.running import run_and_show
 
-        healthy = run_and_show(settings, demo_destinations, out, retry=retry)
+        healthy = run_and_show(here.desk, out, retry=retry)
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -145,23 +101,21 @@ def status(
         bool, typer.Option("--all", help="Every partition, not only the newest and the troubled.")
     ] = False,
     as_json: Json = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
 
     Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
     """
-    with settings_of(project, data) as settings:
+    with opened(project, data, typed=False) as here:
         from orchestration.cli.story import show_trouble, skipped_lines
         from orchestration.cli.tables import status_as_data, status_tables
         from orchestration.operations.status import status as status_of
-        from orchestration.project.loading import load_project
-        from orchestration.state.deployment import Deployment
 
-        rows = status_of(Deployment(settings), load_project(settings))
+        rows = status_of(here.site)
     if as_json:
-        _print_json(status_as_data(rows))
+        print_json(status_as_data(rows))
         return
     show_trouble(rows, (), out, partitions_follow=True)
     for table in status_tables(rows, everything):
@@ -170,7 +124,6 @@ def status(
         out.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
-Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")]
 Day = Annotated[
     str | None,
     typer.Option("--partition", help="The day, as 2022-10-05; none of a model that is not partitioned."),
@@ -185,24 +138,21 @@ def gate(
         bool, typer.Option("--all", help="Also each check that was asked for, a line each.")
     ] = False,
     as_json: Json = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Tell whether a partition of an export may go out: each reason why not, and below it what opens it.
 
     Ends with code 1 if the gate is closed.
     """
-    with settings_of(project, data) as settings, usage_errors():
-        from orchestration.cli.gates import export_and_day, gate_as_data, show_gate
-        from orchestration.graph.releasing import gate_report
-        from orchestration.project.loading import load_project
-        from orchestration.state.deployment import Deployment
+    with opened(project, data) as here:
+        from orchestration.cli.gates import gate_as_data, show_gate
+        from orchestration.operations.asking import key_to_send
 
-        loaded = load_project(settings)
-        key = export_and_day(loaded, export, partition)
-        report = gate_report(Deployment(settings), loaded, export, key)
+        key = key_to_send(here.site.target(export), partition)
+        report = here.site.gate_report(export, key)
     if as_json:
-        _print_json(gate_as_data(report, export))
+        print_json(gate_as_data(report, export))
     else:
         show_gate(report, export, out, everything=everything)
     raise typer.Exit(0 if report.open else 1)
@@ -222,26 +172,20 @@ def release(
         bool,
         typer.Option("--through", help="Also on what fails further down, on what is made of these data."),
     ] = False,
-    by: Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")] = None,
-    project: Project = None,
+    by: By = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Break the glass: let one partition of one export pass on failed checks, once, on the record."""
-    with settings_of(project, data) as settings, usage_errors():
-        from orchestration.cli.gates import export_and_day, parse_until, show_release, whoever_asks
-        from orchestration.graph.instance import open_instance
+    with opened(project, data) as here:
+        from orchestration.cli.gates import parse_until, show_release
         from orchestration.graph.releasing import Request
         from orchestration.graph.releasing import release as record_release
-        from orchestration.project.loading import load_project
-        from orchestration.state.deployment import Deployment
+        from orchestration.operations.asking import key_to_send
 
-        loaded = load_project(settings)
-        key = export_and_day(loaded, export, partition)
-        request = Request(
-            export, key, reason, by or whoever_asks(), parse_until(until), tuple(check or ()), through
-        )
-        with open_instance(settings) as instance:
-            recorded = record_release(Deployment(settings), loaded, instance, request)
+        key = key_to_send(here.site.target(export), partition)
+        request = Request(export, key, reason, account(by), parse_until(until), tuple(check or ()), through)
+        recorded = record_release(here.desk, request)
     show_release(recorded, out)
 
 
@@ -258,9 +202,9 @@ def generate(
     ] = None,
 ) -> None:
     """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
-    from orchestration.demo.generate import Fault, generate_feed
+    with errors_told():
+        from orchestration.demo.generate import Fault, generate_feed
 
-    try:
         files = generate_feed(
             directory,
             start=date.fromisoformat(start),
@@ -270,42 +214,39 @@ def generate(
             seed=seed,
             faults=[Fault.parse(text) for text in fault or []],
         )
-    except ValueError as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from None
     out.print(f"{len(files)} files in {directory}")
 
 
 @app.command()
-def docs(project: Project = None, data: DataDir = None) -> None:
+def docs(project: ProjectDir = None, data: DataDir = None) -> None:
     """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin."""
-    with settings_of(project, data) as settings:
+    with opened(project, data, typed=False) as here:
         from orchestration.cli.docs import build
 
-        out.print(str(build(settings)), soft_wrap=True)
+        out.print(str(build(here.settings)), soft_wrap=True)
 
 
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3000,
     demo_destinations: DemoDestinations = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Start the UI and the daemon with its sensor; stops on Ctrl-C and on SIGTERM."""
-    with settings_of(project, data) as settings:
+    with opened(project, data, demo_destinations, typed=False) as here:
         from orchestration.cli.serving import serve
 
-        code = serve(settings, port, demo_destinations, out)
+        code = serve(here, port)
     sys.exit(code)
 
 
 @app.command()
 def demo(data: DataDir = None) -> None:
     """Show the whole: four generated days, one of them broken, and its correction."""
-    with settings_of(None, data) as settings:
-        from orchestration.cli.running import run_equipped
+    with opened(None, data, typed=False) as here:
+        from orchestration.cli.running import run_site
         from orchestration.demo.story import tell
 
-        healthy = tell(settings, out, run_equipped)
+        healthy = tell(here.settings, out, run_site)
     raise typer.Exit(0 if healthy else 1)

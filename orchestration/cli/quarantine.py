@@ -1,21 +1,19 @@
 """`sluice quarantine`, `sluice replay` and `sluice restore`: rows that were not taken, and earlier drops."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from orchestration.cli.main import DataDir, Project, app, out, settings_of, usage_errors
-from orchestration.core.problems import ProjectError, did_you_mean
-from orchestration.core.settings import Settings
+from orchestration.cli.main import app
+from orchestration.cli.opened import DataDir, ProjectDir, opened, out, table
+from orchestration.core.partitions import as_option
 
 if TYPE_CHECKING:
-    from orchestration.contracts.model import SourceContract
-    from orchestration.state.deployment import Deployment
+    from orchestration.ingestion.raw_table import BadRow
+    from orchestration.state.records import Drop
 
 Source = Annotated[str, typer.Argument(help="The source's name, as its contract says.")]
 Partition = Annotated[
@@ -32,20 +30,26 @@ def quarantine(
         typer.Option(help="Write the rows as they came in, unmasked, to this CSV file, to be mended."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Show the rows of a source that break its contract: file, line, column, rule and text."""
-    with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
-        from orchestration.operations.mending import export_quarantined
-
+    with opened(project, data) as here:
+        contract = here.source(source)
         if export is not None:
-            written = export_quarantined(deployment, contract, _key(contract, partition), export)
+            from orchestration.operations import mending
+
+            key = mending.key_of(contract, partition)
+            written = mending.export_quarantined(here.deployment, contract, key, export)
             out.print(f"{written.rows} rows in {written.file}; mend the values, and then", soft_wrap=True)
-            option = f" --partition {partition}" if partition else ""
-            out.print(f"  sluice replay {source} {written.file}{option}", soft_wrap=True, markup=False)
+            again = f"  sluice replay {source} {written.file}{as_option(partition)}"
+            out.print(again, soft_wrap=True, markup=False)
             return
-        _show(deployment, contract, partition, rows)
+        from orchestration.ingestion.raw_table import bad_rows
+
+        with here.deployment.warehouse.connect() as connection:
+            found, total = bad_rows(connection, contract, partition, rows)
+        _show(found, total, contract.quarantine)
 
 
 @app.command()
@@ -55,15 +59,15 @@ def replay(
         Path, typer.Argument(help="What `sluice quarantine --export` wrote, mended.", exists=True)
     ],
     partition: Partition = "",
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Put mended rows in the place of quarantined ones: a new drop of the partition, judged as any is."""
-    with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
+    with opened(project, data) as here:
         from orchestration.operations import mending
 
-        drop = mending.replay(deployment, contract, _key(contract, partition), file)
-        _registered(drop.key)
+        contract = here.source(source)
+        _registered(mending.replay(here.deployment, contract, mending.key_of(contract, partition), file))
 
 
 @app.command()
@@ -71,71 +75,28 @@ def restore(
     source: Source,
     drop: Annotated[int, typer.Option(help="Which drop of the partition to take back to, from 1.")],
     partition: Partition = "",
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Take a partition back to an earlier drop of it, from the originals."""
-    with settings_of(project, data) as settings, _source(settings, source) as (deployment, contract):
+    with opened(project, data) as here:
         from orchestration.operations import mending
 
-        _registered(mending.restore(deployment, contract, _key(contract, partition), drop).key)
+        contract = here.source(source)
+        _registered(mending.restore(here.deployment, contract, mending.key_of(contract, partition), drop))
 
 
-@contextmanager
-def _source(settings: Settings, source: str) -> Generator[tuple["Deployment", "SourceContract"]]:
-    from orchestration.contracts.load import load_contracts
-    from orchestration.state.deployment import Deployment
-
-    contracts, problems = load_contracts(settings.project_dir)
-    if problems:
-        raise ProjectError(problems)
-    with usage_errors():
-        if source not in contracts:
-            raise ValueError(f"no contract for source `{source}`; {did_you_mean(source, contracts)}")
-        yield Deployment(settings), contracts[source]
+def _registered(drop: "Drop") -> None:
+    out.print(f"registered as {drop.key}; the sensor starts its run, or `sluice run`")
 
 
-def _key(contract: "SourceContract", partition: str) -> str:
-    from orchestration.core.partitions import SNAPSHOT_PARTITION
-
-    if not contract.partitioning.partitioned:
-        if partition not in ("", SNAPSHOT_PARTITION):
-            raise ValueError(f"--partition {partition!r}: `{contract.name}` has no partitions; expected none")
-        return SNAPSHOT_PARTITION
-    if not contract.partitioning.holds(partition):
-        raise ValueError(f"--partition {partition!r} is no {contract.grain} partition of `{contract.name}`")
-    return partition
-
-
-def _registered(key: str) -> None:
-    out.print(f"registered as {key}; the sensor starts its run, or `sluice run`")
-
-
-def _show(deployment: "Deployment", contract: "SourceContract", partition: str, at_most: int) -> None:
-    from orchestration.warehouse.engine import has_table
-
-    where = " where _partition_key = ?" if partition else ""
-    with deployment.warehouse.connect() as connection:
-        found = (
-            connection.execute(
-                "select _partition_key, file, line, array_to_string(rules, '; '), raw, drop_refused,"
-                f" count(*) over () from {contract.quarantine}{where}"
-                f" order by _partition_key desc, file, line limit {at_most}",
-                [partition] if partition else [],
-            ).fetchall()
-            if has_table(connection, contract.quarantine)
-            else []
-        )
-    if not found:
+def _show(rows: "Sequence[BadRow]", total: int, title: str) -> None:
+    if not rows:
         out.print("no row is in quarantine")
         return
-    total = found[0][-1]
-    caption = f"{total - len(found)} more rows: --rows shows them" if total > len(found) else None
-    table = Table(title=contract.quarantine, title_justify="left", caption=caption, caption_justify="left")
-    for heading in ("partition", "file", "line", "rules", "row, masked", "drop"):
-        table.add_column(heading, justify="right" if heading == "line" else "left", overflow="fold")
-    for key, file, line, rules, raw, refused, _ in found:
-        table.add_row(
-            key, file, str(line), escape(rules), escape(raw), "[red]refused[/]" if refused else "taken"
-        )
-    out.print(table)
+    shown = table(title, "partition", "file", "#line", "rules", "row, masked", "drop")
+    shown.caption = f"{total - len(rows)} more rows: --rows shows them" if total > len(rows) else None
+    for row in rows:
+        drop = "[red]refused[/]" if row.drop_refused else "taken"
+        shown.add_row(row.partition_key, row.file, str(row.line), escape(row.rules), escape(row.raw), drop)
+    out.print(shown)

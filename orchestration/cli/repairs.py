@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.main import DataDir, DemoDestinations, Project, app, out, settings_of, usage_errors
+from orchestration.cli.main import app
+from orchestration.cli.opened import DataDir, DemoDestinations, ProjectDir, opened, out
 from orchestration.core.partitions import place
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def rerun(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and stop.")] = False,
     demo_destinations: DemoDestinations = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Build partitions of a table anew, with their checks, all that is made of them, and the exports below.
 
     Says what that is first. Ends with code 1 if anything failed or is held.
     """
-    with settings_of(project, data) as settings, usage_errors():
+    with opened(project, data, demo_destinations) as here:
         from orchestration.cli.running import rerun_and_show
         from orchestration.operations.rebuilding import Wanted
 
@@ -50,7 +51,7 @@ def rerun(
             raise ValueError("--to without --from; expected both, or --partition")
 
         wanted = Wanted(table, partition, first, last, outdated)
-        healthy = rerun_and_show(settings, wanted, out, demo_destinations, only_say=dry_run)
+        healthy = rerun_and_show(here.desk, wanted, out, only_say=dry_run)
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -62,31 +63,22 @@ def judge(
     with_parents: Annotated[
         bool, typer.Option("--with-parents", help="Also all that it is made of, days of windows too.")
     ] = False,
-    project: Project = None,
+    project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Judge what a table holds by today's rules, without building it.
 
     Ends with code 1 if a check that blocks says no, or something could not be judged.
     """
-    with settings_of(project, data) as settings, usage_errors():
+    with opened(project, data) as here:
         from orchestration.graph.headless import judge as judge_now
-        from orchestration.graph.instance import open_instance
         from orchestration.operations.status import Standing, status
-        from orchestration.project.loading import load_project
-        from orchestration.state.deployment import Deployment
 
-        loaded, deployment = load_project(settings), Deployment(settings)
-        with open_instance(settings) as instance:
-            judged = judge_now(deployment, loaded, instance, table, first, last, with_parents=with_parents)
-        ready = [
-            row
-            for row in status(deployment, loaded)
-            if row.kind == "export" and row.standing is Standing.READY
-        ]
+        judged = judge_now(here.desk, table, first, last, with_parents=with_parents)
+        ready = [row for row in status(here.site) if row.kind == "export" and row.standing is Standing.READY]
     failed = [item for item in judged.checks if not item.passed]
     for item in failed:
-        where = f"{item.relation} [{item.partition_key}]" if item.partition_key else item.relation
+        where = place(item.relation, item.partition_key)
         style = "red" if item.blocking else "yellow"
         out.print(f"{where} check `{item.check}`: {item.summary}", style=style, markup=False, soft_wrap=True)
     for text in judged.failures:
@@ -110,20 +102,17 @@ def _counted(checks: "Sequence[JudgedCheck]") -> str:
 
 
 @app.command()
-def outdated(project: Project = None, data: DataDir = None) -> None:
+def outdated(project: ProjectDir = None, data: DataDir = None) -> None:
     """List what was built by older SQL than today's, or without a day that has come since.
 
     Ends with code 1 if there is any.
     """
-    with settings_of(project, data) as settings:
+    with opened(project, data, typed=False) as here:
         from orchestration.operations.rebuilding import NOTHING_OUTDATED, built_without, span_of
         from orchestration.operations.rebuilding import outdated as outdated_of
-        from orchestration.project.loading import load_project
-        from orchestration.state.deployment import Deployment
 
-        loaded, deployment = load_project(settings), Deployment(settings)
-        found = outdated_of(deployment, loaded)
-        lacking = built_without(deployment, loaded)
+        found = outdated_of(here.site)
+        lacking = built_without(here.site)
     for item in found:
         out.print(f"{item.relation} {span_of(item.partition_keys)}: built by older SQL", markup=False)
     for lack in lacking:

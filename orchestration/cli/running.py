@@ -1,62 +1,54 @@
 """`sluice run`: everything due, with a line a run and its troubles below it."""
 
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from orchestration.cli.story import show_trouble, skipped_lines
-from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.graph.headless import Finished
+    from orchestration.graph.desk import Desk
+    from orchestration.graph.finished import Finished
     from orchestration.operations.rebuilding import Wanted
+    from orchestration.operations.site import Site
 
 
-def run_and_show(
-    settings: Settings, with_demo_destinations: bool, out: Console, *, retry: bool = False
-) -> bool:
-    """Run everything that is due; return whether nothing failed and nothing is held."""
-    from orchestration.demo.destinations import demo_destinations
-
-    destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
-    with destinations as equipped:
-        return run_equipped(equipped, out, retry=retry)
-
-
-def run_equipped(settings: Settings, out: Console, *, retry: bool = False) -> bool:
-    """Run everything that is due in a deployment whose destinations stand."""
-    from orchestration.graph.headless import Complaint, Finished, Note, Started, run_everything
+def run_site(site: "Site", out: Console) -> bool:
+    """Run everything that is due on a site; return whether nothing failed and nothing is held."""
+    from orchestration.graph.desk import Desk
     from orchestration.graph.instance import open_instance
-    from orchestration.operations.status import status
-    from orchestration.project.loading import load_project
-    from orchestration.state.deployment import Deployment
 
-    project = load_project(settings)
-    deployment = Deployment(settings)
+    with open_instance(site.deployment.settings) as instance:
+        return run_and_show(Desk.of(site, instance), out)
+
+
+def run_and_show(desk: "Desk", out: Console, *, retry: bool = False) -> bool:
+    """Run everything that is due; return whether nothing failed and nothing is held."""
+    from orchestration.graph.finished import Finished
+    from orchestration.graph.headless import Complaint, Note, Started, run_everything
+    from orchestration.operations.status import status
+
     began, complained = time.monotonic(), False
     ended: list[Finished] = []
-    with open_instance(settings) as instance:
-        for event in run_everything(deployment, project, instance, retry=retry):
-            match event:
-                case Started():
-                    began = time.monotonic()
-                    waiting = f", {event.waiting} waiting" if event.waiting else ""
-                    if out.is_terminal:  # the finished run's line takes its place
-                        out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
-                case Finished():
-                    ended.append(event)
-                    show_line(event, out, f", {time.monotonic() - began:.1f} s")
-                case Complaint():
-                    complained = True
-                    out.print(event.text, style="yellow", markup=False)
-                case Note():
-                    out.print(event.text, style="dim", markup=False)
-                case _:  # what is held, its partition's row tells
-                    pass
-    rows = status(deployment, project)
+    for event in run_everything(desk, retry=retry):
+        match event:
+            case Started():
+                began = time.monotonic()
+                waiting = f", {event.waiting} waiting" if event.waiting else ""
+                if out.is_terminal:  # the finished run's line takes its place
+                    out.print(f"… {_title(event.run.partition_key)}{waiting}", end="\r", style="dim")
+            case Finished():
+                ended.append(event)
+                show_line(event, out, f", {time.monotonic() - began:.1f} s")
+            case Complaint():
+                complained = True
+                out.print(event.text, style="yellow", markup=False)
+            case Note():
+                out.print(event.text, style="dim", markup=False)
+            case _:  # what is held, its partition's row tells
+                pass
+    rows = status(desk)
     troubled = show_trouble(rows, [failure for run in ended for failure in _failures(run)], out)
     for warning in dict.fromkeys(warning for run in ended for warning in run.warnings):
         out.print(warning, style="yellow", markup=False, soft_wrap=True)
@@ -72,9 +64,9 @@ def _failures(run: "Finished") -> tuple[str, ...]:
     return (f"{_title(run.run.partition_key)}: run {run.run_id} failed and did not say why: its log may",)
 
 
-def show_finished(event: "Finished", out: Console, took: str = "") -> None:
-    """Print a line for a run that has ended, and below it what its steps and exports say."""
-    show_line(event, out, took)
+def show_finished(event: "Finished", out: Console) -> bool:
+    """Print a line for a run that has ended, below it what it says; return whether it went well."""
+    show_line(event, out)
     for failure in event.failures:
         out.print(f"    {failure}", style="red", markup=False, soft_wrap=True)
     for warning in event.warnings:
@@ -83,6 +75,7 @@ def show_finished(event: "Finished", out: Console, took: str = "") -> None:
         out.print(f"    built: {', '.join(event.built)}", markup=False, soft_wrap=True)
     for sent in event.sent:
         out.print(f"    {sent}", markup=False, soft_wrap=True)
+    return event.success
 
 
 def show_line(event: "Finished", out: Console, took: str = "") -> None:
@@ -93,59 +86,35 @@ def show_line(event: "Finished", out: Console, took: str = "") -> None:
     out.print(f"{mark} {_title(event.run.partition_key)}: {tables}{took}")
 
 
-def rerun_and_show(
-    settings: Settings,
-    wanted: "Wanted",
-    out: Console,
-    with_demo_destinations: bool,
-    *,
-    only_say: bool = False,
-) -> bool:
+def rerun_and_show(desk: "Desk", wanted: "Wanted", out: Console, *, only_say: bool = False) -> bool:
     """Say what a rebuild does, then do it; return whether all of it went through.
 
     Raises:
         ValueError: what is to be built anew is not there.
     """
-    from orchestration.demo.destinations import demo_destinations
     from orchestration.graph.headless import carry_out
-    from orchestration.graph.instance import open_instance
     from orchestration.operations.rebuilding import (
         NOTHING_OUTDATED,
         left_out,
         rebuild_wanted,
         said_beforehand,
     )
-    from orchestration.project.loading import load_project
-    from orchestration.state.deployment import Deployment
 
-    project = load_project(settings)
-    destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
-    with destinations as equipped, open_instance(equipped) as instance:
-        deployment = Deployment(equipped)
-        rebuilds = rebuild_wanted(deployment, project, wanted)
-        if not rebuilds:
-            out.print(NOTHING_OUTDATED)
-        for line in said_beforehand(rebuilds):
-            out.print(line, markup=False, soft_wrap=True)
-        if only_say:
-            return True
-        healthy, done = True, 0
-        for finished in carry_out(deployment, project, instance, rebuilds):
-            show_finished(finished, out)
-            healthy &= finished.success
-            done += 1
-        if done < len(rebuilds):
-            out.print(left_out(len(rebuilds) - done), style="red")
+    rebuilds = rebuild_wanted(desk, wanted)
+    if not rebuilds:
+        out.print(NOTHING_OUTDATED)
+    for line in said_beforehand(rebuilds):
+        out.print(line, markup=False, soft_wrap=True)
+    if only_say:
+        return True
+    healthy, done = True, 0
+    for finished in carry_out(desk, rebuilds):
+        show_finished(finished, out)
+        healthy &= finished.success
+        done += 1
+    if done < len(rebuilds):
+        out.print(left_out(len(rebuilds) - done), style="red")
     return healthy
-
-
-def partition_option(partitioning: Partitioning) -> str:
-    """Return how to name a partition on the command line, with an example."""
-    from orchestration.operations.asking import key_expected
-
-    if partitioning.grain is Grain.SNAPSHOT:
-        return "no --partition: it is not partitioned"
-    return f"--partition with {key_expected(partitioning)}"
 
 
 def _title(partition_key: str) -> str:

@@ -7,30 +7,26 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
-from rich.console import Console
-
+from orchestration.cli.opened import Opened, out
 from orchestration.core.settings import REPOSITORY, Settings
 
 _GRACE_SECONDS = 30
 
 
-def serve(settings: Settings, port: int, with_demo_destinations: bool, out: Console) -> int:
+def serve(here: Opened, port: int) -> int:
     """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
-    from orchestration.demo.destinations import demo_destinations
     from orchestration.graph.crashes import bury_dead_runs
     from orchestration.graph.instance import open_instance
     from orchestration.project.loading import load_project
 
-    load_project(settings)  # a broken project is told here, not in a web page
-    with open_instance(settings) as instance:
+    load_project(here.settings)  # a broken project is told here, not in a web page
+    with open_instance(here.settings) as instance:  # closed before anything is forked
         bury_dead_runs(instance, ask_again=False)
-    destinations = demo_destinations(settings) if with_demo_destinations else nullcontext(settings)
-    with destinations as equipped:
-        out.print(f"UI: http://127.0.0.1:{port}  staging: {settings.staging_url}  stop: Ctrl-C")
-        return _supervise(equipped, port, _data_docs(equipped, port + 1, out))
+    out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")
+    return _supervise(here.settings, port, _data_docs(here.settings, port + 1))
 
 
-def _data_docs(settings: Settings, port: int, out: Console) -> AbstractContextManager[None]:
+def _data_docs(settings: Settings, port: int) -> AbstractContextManager[None]:
     """Take the port of Data Docs and say where they are; what is returned serves them."""
     from orchestration.cli.docs import DataDocsServer
 

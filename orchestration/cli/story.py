@@ -1,51 +1,13 @@
-"""What needs somebody, as a person reads it: each cause once, what to do right below it, then what it holds.
-
-Belongs here: putting partitions together by their cause. Does not belong here: what needs somebody
-(`operations.status`), why a gate is closed (`quality.findings`).
-"""
+"""What needs somebody, as a person reads it: each cause once, what to do below it, then what it holds."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from orchestration.operations.causes import Cause, causes_of
 from orchestration.operations.status import Row, Standing, needs_attention
 
 _NAMED = 3
-
-
-@dataclass
-class Cause:
-    """Something that went wrong, what mends it, and the partitions that wait for that."""
-
-    said: str
-    fix: str
-    failed: bool
-    holds: list[Row] = field(default_factory=list[Row])
-
-
-def causes_of(rows: Sequence[Row]) -> list[Cause]:
-    """Return why partitions need somebody: what failed first, each cause once."""
-    found: dict[str, Cause] = {}
-
-    def tell(key: str, said: str, fix: str, row: Row, *, failed: bool) -> None:
-        found.setdefault(key, Cause(said, fix, failed)).holds.append(row)
-
-    for row in needs_attention(rows):
-        if row.standing is Standing.REFUSED:
-            # Exports that lack it tell the same of their table, in other words.
-            said = f"{row.name} [{row.partition_key}] is refused: {row.why}"
-            tell(f"{row.partition_key} {row.why}", said, _LAND_AGAIN, row, failed=True)
-        elif row.report is not None:
-            for step in row.report.story:
-                for finding, reason in zip(step.findings, step.reasons, strict=True):
-                    refused = f"{finding.partition_key} {finding.summary}"
-                    key = refused if finding.summary and refused in found else reason
-                    tell(key, reason, step.fix, row, failed=True)
-        else:
-            said = f"{row.standing.value}: {row.why}"
-            tell(said, said, "", row, failed=row.standing is not Standing.READY)
-    return sorted(found.values(), key=lambda cause: not cause.failed)
 
 
 def show_trouble(
@@ -109,6 +71,3 @@ def _summaries(row: Row) -> list[str]:
     return [item.summary for item in row.report.reasons if item.summary] + (
         [row.why] if row.standing is Standing.REFUSED else []
     )
-
-
-_LAND_AGAIN = "have the provider land a corrected drop"

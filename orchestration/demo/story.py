@@ -20,11 +20,12 @@ from orchestration.core.settings import Settings
 from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
 from orchestration.demo.generate import Fault, generate_feed
 from orchestration.ingestion.landing import land
+from orchestration.operations.site import Site
 from orchestration.operations.status import Standing, status
-from orchestration.project.loading import Project, load_project
+from orchestration.project.loading import load_project
 from orchestration.state.deployment import Deployment
 
-Run = Callable[[Settings, Console], bool]
+Run = Callable[[Site, Console], bool]
 _STAMP = ".made-by-the-demo"
 _DAYS, _STORES, _PRODUCTS, _SEED = 4, 60, 300, 1
 
@@ -54,7 +55,7 @@ def _clear(settings: Settings, out: Console) -> bool:
 
 
 def _tell(settings: Settings, out: Console, run: Run) -> bool:
-    project, deployment = load_project(settings), Deployment(settings)
+    site = Site(Deployment(settings), load_project(settings))
     start = _last_day(datetime.now(UTC).date()) - timedelta(days=_DAYS - 1)
     days = [start + timedelta(days=offset) for offset in range(_DAYS)]
     broken = days[2]
@@ -64,19 +65,19 @@ def _tell(settings: Settings, out: Console, run: Run) -> bool:
     feeds = settings.data_dir / "generated"
     faults = [Fault.parse(f"inventory:{broken}:{name}") for name in ("negative-quantities", "missing-stores")]
     _generate(feeds / "broken", start, faults)
-    _land(project, deployment, feeds / "broken", days)
-    run(settings, out)
-    _show(settings, project, deployment, days, out)
-    held_first = _standing(deployment, project, broken)
+    _land(site, feeds / "broken", days)
+    run(site, out)
+    _show(site, days, out)
+    held_first = _standing(site, broken)
 
     _act(out, f"2. The provider corrects {broken} and lands it again; only that day runs.")
     _generate(feeds / "corrected", start, [])
     path = feeds / "corrected" / "inventory" / f"{broken}.csv.gz"
-    inventory = project.contracts["inventory"]
-    list(land(inventory, deployment.staging_of(inventory), {broken.isoformat(): path}))
-    healthy = run(settings, out)
-    _show(settings, project, deployment, days, out)
-    delivered_then = _standing(deployment, project, broken)
+    inventory = site.project.contracts["inventory"]
+    list(land(inventory, site.deployment.staging_of(inventory), {broken.isoformat(): path}))
+    healthy = run(site, out)
+    _show(site, days, out)
+    delivered_then = _standing(site, broken)
 
     as_told = held_first == {Standing.HELD} and delivered_then == {Standing.DELIVERED}
     out.print(f"\n{time.monotonic() - began:.0f} s. To look at it in the UI:  [bold]make dev[/]")
@@ -106,42 +107,38 @@ def _generate(directory: Path, start: date, faults: list[Fault]) -> None:
     )
 
 
-def _land(project: Project, deployment: Deployment, feed: Path, days: list[date]) -> None:
-    for name, contract in project.contracts.items():
+def _land(site: Site, feed: Path, days: list[date]) -> None:
+    for name, contract in site.project.contracts.items():
         if contract.grain is Grain.DAILY:
             files = {day.isoformat(): feed / name / f"{day}.csv.gz" for day in days}
             files = {key: file for key, file in files.items() if file.exists()}
         else:
             files = {SNAPSHOT_PARTITION: feed / f"{name}.csv.gz"}
-        list(land(contract, deployment.staging_of(contract), files))
+        list(land(contract, site.deployment.staging_of(contract), files))
 
 
-def _standing(deployment: Deployment, project: Project, day: date) -> set[Standing]:
+def _standing(site: Site, day: date) -> set[Standing]:
     """Return how a day's exports stand, those aside that are not configured."""
-    rows = status(deployment, project)
+    rows = status(site)
     found = {row.standing for row in rows if row.kind == "export" and row.partition_key == day.isoformat()}
     return found - {Standing.NOT_CONFIGURED}
 
 
-def _show(
-    settings: Settings, project: Project, deployment: Deployment, days: list[date], out: Console
-) -> None:
+def _show(site: Site, days: list[date], out: Console) -> None:
     """Show what the destinations themselves say they hold, beside what our records say.
 
     Exports that are not configured are left out: the run has told of them.
     """
-    standing = {
-        (row.name, row.partition_key): row for row in status(deployment, project) if row.kind == "export"
-    }
+    standing = {(row.name, row.partition_key): row for row in status(site) if row.kind == "export"}
     table = Table(title="what arrived where", title_justify="left")
     for heading in ("day", "export", "rows at the destination", "standing"):
         table.add_column(heading, justify="right" if heading.startswith("rows") else "left")
     arrived = {
-        RETAILER_APP: _rows_in_postgres(settings, project),
-        PARTNER_DROP: _rows_in_container(settings),
+        RETAILER_APP: _rows_in_postgres(site),
+        PARTNER_DROP: _rows_in_container(site.deployment.settings),
     }
     for day in (day.isoformat() for day in days):
-        for name, export in project.exports.items():
+        for name, export in site.project.exports.items():
             row = standing[(name, day)]
             if row.standing is Standing.NOT_CONFIGURED:
                 continue
@@ -156,12 +153,12 @@ def _show(
     out.print(table)
 
 
-def _rows_in_postgres(settings: Settings, project: Project) -> dict[str, int]:
+def _rows_in_postgres(site: Site) -> dict[str, int]:
     import psycopg
 
-    url = settings.connection(RETAILER_APP)
+    url = site.deployment.settings.connection(RETAILER_APP)
     assert url is not None
-    exports = project.exports.values()
+    exports = site.project.exports.values()
     table = next(
         item.spec.destination.object for item in exports if item.spec.destination.connection == RETAILER_APP
     )

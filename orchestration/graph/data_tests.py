@@ -5,22 +5,21 @@ shows it (`assets`, `operations.judging`).
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from orchestration.core.lineage import Lineage, Table
+from orchestration.core.lineage import Table
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.gate.sent_rows import sent_content
 from orchestration.graph.partitions import PartitionsOf
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Evidence, Inputs
 from orchestration.transformation.before_execution import Refuse
-from orchestration.transformation.data_test_places import DataTestPlaces
 from orchestration.transformation.declared_reads import DeclaredReads
-from orchestration.transformation.manifest import DbtManifest, blocks, full_name
+from orchestration.transformation.manifest import blocks, full_name
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult, DbtStatus
 from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.engine import table_versions
@@ -74,21 +73,13 @@ class Tested:
 class DataTests:
     """The data tests of a project, and the dbt that runs them."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        dbt: DbtProcess,
-        manifest: DbtManifest,
-        lineage: Lineage,
-        places: DataTestPlaces,
-        near: Callable[[str], Near] = lambda _: NOTHING_CLASSIFIED,
-    ) -> None:
-        """`near` returns what is near the rows of a table."""
+    def __init__(self, site: Site, dbt: DbtProcess) -> None:
+        manifest, places, near = site.project.manifest, site.project.test_places, site.project.near
         self.dbt = dbt
         self.declared = DeclaredReads(manifest.content)
         self.near = near
-        self._deployment = deployment
-        self._lineage = lineage
+        self._deployment = site.deployment
+        self._lineage = site.project.lineage
         self._tests: dict[str, dict[str, DataTest]] = {}
         for test in manifest.tests():
             relation = places.tables.get(test["unique_id"])

@@ -4,15 +4,13 @@ Belongs here: what may be decided, and telling Dagster of what people did to del
 here: sending.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-
-import dagster as dg
 
 from orchestration.core.partitions import as_option, place
 from orchestration.delivery.deliver import Target, is_todays
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.travel import moment_of
+from orchestration.graph.desk import Desk
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
@@ -22,9 +20,7 @@ class NotDecidable(ValueError):
 
 
 def approve(
-    deployment: Deployment,
-    instance: dg.DagsterInstance,
-    target: Target,
+    desk: Desk,
     delivery: Delivery,
     by: str,
     reason: str,
@@ -35,27 +31,26 @@ def approve(
         NotDecidable: it is not held, its partition was built anew since, another export file made it than
             today's, or something in that has expired.
     """
-    _require_todays(deployment, target, delivery)
-    build = deployment.store.latest_builds(target.table.relation).get(delivery.partition_key)
+    target = desk.target(delivery.export)
+    _require_todays(desk, target, delivery)
+    build = desk.deployment.store.latest_builds(target.table.relation).get(delivery.partition_key)
     outdated = build is not None and build.version != delivery.version
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and outdated:
         raise NotDecidable(
             f"delivery {_short(delivery)} was planned of data that are built anew since: the next run makes"
             f" another plan; `sluice plan {delivery.export}{as_option(delivery.partition_key)}` shows it"
         )
-    ended = expired(target.export, deployment.settings.project_dir, datetime.now(UTC).date())
+    ended = expired(target.export, desk.deployment.settings.project_dir, datetime.now(UTC).date())
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and ended:
         raise NotDecidable(
             f"nothing of `{delivery.export}` is sent, whoever approves it: {in_one_line(ended)}; with a new"
             " `expires`, the plan can be approved"
         )
-    return _decide(deployment, instance, target, delivery, DeliveryStatus.APPROVED, by, reason)
+    return _decide(desk, delivery, DeliveryStatus.APPROVED, by, reason)
 
 
 def reject(
-    deployment: Deployment,
-    instance: dg.DagsterInstance,
-    target: Target,
+    desk: Desk,
     delivery: Delivery,
     by: str,
     reason: str,
@@ -66,32 +61,12 @@ def reject(
         NotDecidable: it is not held, or another export file made it than today's: what that one makes would
             go out all the same.
     """
-    _require_todays(deployment, target, delivery)
-    return _decide(deployment, instance, target, delivery, DeliveryStatus.REJECTED, by, reason)
-
-
-def show_on_asset(
-    instance: dg.DagsterInstance,
-    target: Target,
-    partition_key: str,
-    said: str,
-    metadata: Mapping[str, str],
-) -> None:
-    """Show on an export's asset what a person did."""
-    instance.report_runless_asset_event(
-        dg.AssetObservation(
-            dg.AssetKey(target.export.asset_key),
-            partition=partition_key or None,
-            description=said,
-            metadata=dict(metadata),
-        )
-    )
+    _require_todays(desk, desk.target(delivery.export), delivery)
+    return _decide(desk, delivery, DeliveryStatus.REJECTED, by, reason)
 
 
 def _decide(
-    deployment: Deployment,
-    instance: dg.DagsterInstance,
-    target: Target,
+    desk: Desk,
     delivery: Delivery,
     status: DeliveryStatus,
     by: str,
@@ -99,7 +74,7 @@ def _decide(
 ) -> Delivery:
     if not reason.strip():
         raise NotDecidable("a decision needs a reason: --reason says why")
-    deliveries = deployment.store.deliveries
+    deliveries = desk.deployment.store.deliveries
     moved = delivery.status is DeliveryStatus.HELD and deliveries.move(
         delivery.delivery_id,
         status,
@@ -110,7 +85,7 @@ def _decide(
     decided = deliveries.of(delivery.delivery_id)
     assert decided is not None
     if not moved:
-        raise NotDecidable(_why_not(deployment, decided))
+        raise NotDecidable(_why_not(desk.deployment, decided))
     said = f"delivery {_short(decided)} was {status} by {by}: {reason.strip()}"
     shown = {
         "delivery": decided.delivery_id,
@@ -119,13 +94,13 @@ def _decide(
         "reason": reason.strip(),
         "held by": "; ".join(decided.reasons),
     }
-    show_on_asset(instance, target, decided.partition_key, said, shown)
+    desk.show(decided.export, decided.partition_key, said, shown)
     return decided
 
 
-def _require_todays(deployment: Deployment, target: Target, delivery: Delivery) -> None:
+def _require_todays(desk: Desk, target: Target, delivery: Delivery) -> None:
     """Raise NotDecidable for a held plan that no delivery would send any more, whatever a person says."""
-    if delivery.status is not DeliveryStatus.HELD or is_todays(deployment, target, delivery):
+    if delivery.status is not DeliveryStatus.HELD or is_todays(desk.deployment, target, delivery):
         return
     option = f" --partition {delivery.partition_key}" if delivery.partition_key else ""
     made = (

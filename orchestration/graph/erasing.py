@@ -6,24 +6,18 @@ Belongs here: which exports it concerns, and telling Dagster. Does not belong he
 
 from collections.abc import Callable, Iterator, Mapping
 
-import dagster as dg
-
 from orchestration.delivery.deliver import NotConfigured, Target, engine_for, ledger_of, order_of
 from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent, key_names
 from orchestration.delivery.ledger import Order
 from orchestration.destinations.base import DeliveryError
-from orchestration.graph.deciding import show_on_asset
-from orchestration.operations.asking import target_of
-from orchestration.project.loading import Project
+from orchestration.graph.desk import Desk
 from orchestration.state.deployment import Deployment
 
 _RUN_ID = "sluice forget"
 
 
 def forget_everywhere(
-    deployment: Deployment,
-    project: Project,
-    instance: dg.DagsterInstance,
+    desk: Desk,
     values: Mapping[str, str],
     *,
     by: str,
@@ -38,16 +32,16 @@ def forget_everywhere(
     Raises:
         ProjectChanged: files of the project are others than those that the exports are made of.
     """
-    project.identity.require_unchanged()
-    for name in project.exports:
-        target = target_of(project, name)
+    desk.project.identity.require_unchanged()
+    for name in desk.project.exports:
+        target = desk.target(name)
         request = Request({target.export.field(c): text for c, text in values.items()}, reason, by)
-        erased = _erase(deployment, target, request, log)
+        erased = _erase(desk.deployment, target, request, log)
         if erased is None:
             continue
         if erased.keys and not erased.problem:
             said = f"an erasure, asked by {by}: {erased.said}"
-            show_on_asset(instance, target, "", said, {"asked by": by, "reason": reason, "done": erased.said})
+            desk.show(name, "", said, {"asked by": by, "reason": reason, "done": erased.said})
         yield erased
 
 

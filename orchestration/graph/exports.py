@@ -1,18 +1,17 @@
 """An export -> the asset that delivers it, with the gate and the delivery itself as its checks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from orchestration.core.lineage import Lineage
 from orchestration.core.partitions import UNPARTITIONED
-from orchestration.core.shown_text import Near, showing_errors
+from orchestration.core.shown_text import showing_errors
 from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.export_files.exports import Export
 from orchestration.destinations.registry import destination_types
-from orchestration.gate.gate import Gate, GateClosed
+from orchestration.gate.gate import GateClosed
 from orchestration.graph.deliveries_shown import (
     DELIVERY_CHECK,
     GATE_CHECK,
@@ -24,58 +23,20 @@ from orchestration.graph.deliveries_shown import (
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.steps import told_of_changes
 from orchestration.operations.due import KIND_TAG
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import DeliveryKind
-from orchestration.transformation.identity import ProjectIdentity
 
 GROUP = "deliveries"
 # The observation of an export that has no connection says so under this name.
 NOT_CONFIGURED = "not configured"
 
 
-def export_assets(
-    deployment: Deployment,
-    gate: Gate,
-    project: ProjectIdentity,
-    lineage: Lineage,
-    exports: Mapping[str, Export],
-    tables: Mapping[str, tuple[str, str]],
-    partitions_of: PartitionsOf,
-    near: Callable[[str], Near],
-    classified: Mapping[str, frozenset[str]],
-) -> list[dg.AssetsDefinition]:
-    """Return one asset an export; `tables` maps an export to its model's relation and partition column."""
-    return [
-        _export_asset(deployment, gate, project, target, partitions_of)
-        for target in targets(lineage, exports, tables, near, classified).values()
-    ]
+def export_assets(site: Site, partitions_of: PartitionsOf) -> list[dg.AssetsDefinition]:
+    """Return one asset an export."""
+    return [_export_asset(site, site.target(name), partitions_of) for name in site.project.exports]
 
 
-def targets(
-    lineage: Lineage,
-    exports: Mapping[str, Export],
-    tables: Mapping[str, tuple[str, str]],
-    near: Callable[[str], Near],
-    classified: Mapping[str, frozenset[str]],
-) -> dict[str, Target]:
-    """Return each export with the table that it sends.
-
-    `near` returns what is near the rows of a table; `classified` is {relation: columns never shown}.
-    """
-    return {
-        name: Target(export, lineage.tables[relation], column, near(relation), classified[relation])
-        for name, export in exports.items()
-        for relation, column in [tables[name]]
-    }
-
-
-def _export_asset(
-    deployment: Deployment,
-    gate: Gate,
-    project: ProjectIdentity,
-    target: Target,
-    partitions_of: PartitionsOf,
-) -> dg.AssetsDefinition:
+def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg.AssetsDefinition:
     export, table = target.export, target.table
     key = dg.AssetKey(export.asset_key)
     partitions = partitions_of(table.partitioning)
@@ -128,8 +89,9 @@ def _export_asset(
         try:
             with told_of_changes():
                 delivered = deliver_partition(
-                    deployment, gate, project, target, partition_key, context.run_id, context.log.info, kind
-                )
+                    site.deployment, site.gate, site.project.identity, target, partition_key,
+                    context.run_id, context.log.info, kind,
+                )  # fmt: skip
         except NotConfigured as missing:
             context.log.warning(str(missing))
             yield dg.AssetObservation(

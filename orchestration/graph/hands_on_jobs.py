@@ -10,19 +10,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from orchestration.core.problems import ProjectChanged
-from orchestration.delivery.deliver import NotConfigured, Target
-from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected
-from orchestration.destinations.base import DeliveryError
+from orchestration.delivery.deliver import Target
 from orchestration.graph.deciding import reject
 from orchestration.graph.deliveries_shown import said_of
-from orchestration.graph.releasing import Request, moment_until, release
-from orchestration.operations.asking import delivery_of, key_expected, partition_of, target_of
+from orchestration.graph.desk import Desk
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import approve_and_send, carry_out, resync
+from orchestration.graph.releasing import Request, release
+from orchestration.operations.asking import NOT_SENT, delivery_of, key_expected, moment_until, partition_of
 from orchestration.operations.rebuilding import (
     NOTHING_OUTDATED,
     Wanted,
@@ -30,12 +30,8 @@ from orchestration.operations.rebuilding import (
     rebuild_wanted,
     said_beforehand,
 )
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Delivery
-
-if TYPE_CHECKING:
-    from orchestration.graph.headless import Finished
 
 _TABLE = "The table, as staging.stg_sales."
 _EXPORT = "The export's name, as its file's."
@@ -97,36 +93,32 @@ class ResyncConfig(dg.Config):
     partition: str = Field("", description=f"{_PARTITION} Empty, too, for the newest that is built.")
 
 
-def hands_on_jobs(deployment: Deployment, project: Project) -> list[dg.JobDefinition]:
+def hands_on_jobs(site: Site) -> list[dg.JobDefinition]:
     """Return the jobs by which people act in the UI."""
 
     # Dagster wants the names of jobs and of ops to differ.
     @dg.op(name="rerun_partitions")
     def rerun_op(context: dg.OpExecutionContext, config: RerunConfig) -> None:
         with _told():
-            _rerun(context, deployment, project, config)
+            _rerun(context, site, config)
 
     @dg.op(name="release_partition")
     def release_op(context: dg.OpExecutionContext, config: ReleaseConfig) -> None:
         with _told():
-            target = _target(project, config.export)
+            target = _target(site, config.export)
             _require_partition(target, config.partition)
             request = Request(
                 config.export, config.partition, _filled("reason", config.reason), _filled("by", config.by),
                 _until(config.until), tuple(config.checks), config.through,
             )  # fmt: skip
-            recorded = release(deployment, project, context.instance, request)
+            recorded = release(Desk.of(site, context.instance), request)
             context.log.info(f"{recorded.export} [{recorded.partition_key}] is {recorded}: it is sent now")
 
     @dg.op(name="approve_delivery")
     def approve_op(context: dg.OpExecutionContext, config: DecideConfig) -> None:
-        from orchestration.graph.headless import approve_and_send
-
         with _told():
-            found, by, reason = _decision(deployment, project, config)
-            sent = approve_and_send(
-                deployment, project, context.instance, found, by, reason, log=context.log.info
-            )
+            decision = _decision(site, config)
+            sent = approve_and_send(Desk.of(site, context.instance), *decision, log=context.log.info)
             if sent.outcome is not None:
                 context.log.info(said_of(sent.outcome))
             if sent.run is not None:
@@ -135,21 +127,18 @@ def hands_on_jobs(deployment: Deployment, project: Project) -> list[dg.JobDefini
     @dg.op(name="reject_delivery")
     def reject_op(context: dg.OpExecutionContext, config: DecideConfig) -> None:
         with _told():
-            found, by, reason = _decision(deployment, project, config)
-            target = target_of(project, found.export)
-            decided = reject(deployment, context.instance, target, found, by, reason)
+            decision = _decision(site, config)
+            decided = reject(Desk.of(site, context.instance), *decision)
             context.log.info(f"delivery {decided.delivery_id} is {decided.status.value}")
 
     @dg.op(name="resync_partition")
     def resync_op(context: dg.OpExecutionContext, config: ResyncConfig) -> None:
-        from orchestration.graph.headless import resync
-
         with _told():
-            target = _target(project, config.export)
+            target = _target(site, config.export)
             if config.partition:
                 _require_partition(target, config.partition)
-            key = partition_of(deployment, target, config.partition or None)
-            _require_success(context, [resync(deployment, project, context.instance, target, key)])
+            key = partition_of(site.deployment, target, config.partition or None)
+            _require_success(context, [resync(Desk.of(site, context.instance), target, key)])
 
     return [
         _job("rerun", rerun_op, "Builds partitions of a table anew, with their checks and all that is made of"
@@ -173,11 +162,7 @@ def _job(name: str, op: Callable[..., object], description: str) -> dg.JobDefini
     return job
 
 
-def _rerun(
-    context: dg.OpExecutionContext, deployment: Deployment, project: Project, config: RerunConfig
-) -> None:
-    from orchestration.graph.headless import carry_out
-
+def _rerun(context: dg.OpExecutionContext, site: Site, config: RerunConfig) -> None:
     first, last = config.from_partition, config.to_partition
     outdated = config.which is Which.OUTDATED
     if not config.table and not outdated:
@@ -191,18 +176,18 @@ def _rerun(
         last=last,
         outdated=outdated,
     )
-    rebuilds = rebuild_wanted(deployment, project, wanted)
+    rebuilds = rebuild_wanted(site, wanted)
     for line in said_beforehand(rebuilds):
         context.log.info(line)
     if not rebuilds:
         context.log.info(NOTHING_OUTDATED)
     if config.dry_run:
         return
-    done = list(carry_out(deployment, project, context.instance, rebuilds, log=context.log.info))
+    done = list(carry_out(Desk.of(site, context.instance), rebuilds, log=context.log.info))
     _require_success(context, done, len(rebuilds) - len(done))
 
 
-def _require_success(context: dg.OpExecutionContext, runs: "list[Finished]", missing: int = 0) -> None:
+def _require_success(context: dg.OpExecutionContext, runs: list[Finished], missing: int = 0) -> None:
     """Say what became of the runs that a job has made.
 
     Raises:
@@ -222,9 +207,9 @@ def _require_success(context: dg.OpExecutionContext, runs: "list[Finished]", mis
         raise ValueError("\n".join(said))
 
 
-def _decision(deployment: Deployment, project: Project, config: DecideConfig) -> tuple[Delivery, str, str]:
-    found = delivery_of(deployment, _filled("delivery", config.delivery))
-    target_of(project, found.export)  # it may be of an export that is gone
+def _decision(site: Site, config: DecideConfig) -> tuple[Delivery, str, str]:
+    found = delivery_of(site.deployment, _filled("delivery", config.delivery))
+    site.target(found.export)  # it may be of an export that is gone
     return found, _filled("by", config.by), _filled("reason", config.reason)
 
 
@@ -234,8 +219,8 @@ def _filled(name: str, text: str) -> str:
     return text.strip()
 
 
-def _target(project: Project, export: str) -> Target:
-    return target_of(project, _filled("export", export))
+def _target(site: Site, export: str) -> Target:
+    return site.target(_filled("export", export))
 
 
 def _require_partition(target: Target, key: str) -> None:
@@ -268,12 +253,5 @@ def _told() -> Generator[None]:
     """Turn what people can mend into the step's failure, in its own words, without a stack of calls."""
     try:
         yield
-    except (
-        ValueError,
-        ProjectChanged,
-        NotConfigured,
-        DeliveryError,
-        DeliveryHeld,
-        DeliveryRejected,
-    ) as problem:
+    except (ValueError, ProjectChanged, *NOT_SENT) as problem:
         raise dg.Failure(description=str(problem), allow_retries=False) from None

@@ -14,26 +14,25 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from orchestration.gate.gate import Verdict
 from orchestration.graph.check_events import check_evaluation
 from orchestration.graph.deliveries_shown import gate_result
+from orchestration.graph.desk import Desk
 from orchestration.operations.due import Held
 from orchestration.project.loading import Project
 from orchestration.state.records import Hold
-from orchestration.state.store import StateStore
 
 _JOB_NAME = "gate"
 
 
-def publish_holds(
-    instance: dg.DagsterInstance, project: Project, store: StateStore, held: Iterable[Held]
-) -> list[Held]:
+def publish_holds(desk: Desk, held: Iterable[Held]) -> list[Held]:
     """Report newly held partitions to Dagster; return those that were not shown before."""
+    store = desk.deployment.store
     published: list[Held] = []
     for item in held:
         reasons = tuple(str(finding) for finding in item.report.reasons)
         known = store.holds(item.export).get(item.partition_key)
         if known is not None and known.reasons == reasons:
             continue
-        _report(instance, dg.AssetKey(project.exports[item.export].asset_key), item)
-        _mark_as_failed(instance, project, item)
+        _report(desk.instance, dg.AssetKey(desk.project.exports[item.export].asset_key), item)
+        _mark_as_failed(desk.instance, desk.project, item)
         store.hold(Hold(item.export, item.partition_key, reasons, "", item.report.waits_for))
         published.append(item)
     return published

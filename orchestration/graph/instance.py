@@ -13,8 +13,6 @@ from dagster._serdes import ConfigurableClassData
 from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.graph.event_log import ease_event_log
 
-Instance = dg.DagsterInstance
-
 
 def prepare_home(settings: Settings) -> None:
     """Make DAGSTER_HOME and put `dagster.yaml` there: the project's own, or else the repository's."""

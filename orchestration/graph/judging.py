@@ -17,13 +17,11 @@ from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.lineage import Table
 from orchestration.core.problems import ProjectChanged
 from orchestration.core.shown_text import showing_errors
-from orchestration.gate.gate import Gate
 from orchestration.graph.check_events import check_evaluation
 from orchestration.graph.raw_tables import held_build, judge_raw_table
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.asking import keys_between, table_of
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Build, Inputs
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
@@ -56,19 +54,19 @@ class JudgeConfig(dg.Config):
     )
 
 
-def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> dg.JobDefinition:
+def judge_job(site: Site, checks: TableChecks) -> dg.JobDefinition:
     """Return the job that judges a range of partitions by today's rules."""
 
     @dg.op(name=JUDGE_OP, pool=POOL)
     def op(context: dg.OpExecutionContext, config: JudgeConfig) -> Iterator[Any]:
-        judge_ = _Judge(deployment, project, checks, context.run_id)
-        places = places_to_judge(deployment, project, config)
+        judge_ = _Judge(site, checks, context.run_id)
+        places = places_to_judge(site, config)
         if not places:
             context.log.warning(f"nothing of {config.table} is built there: there is nothing to judge")
         left: list[str] = []
         failure = ""
         for number, (relation, key) in enumerate(places, start=1):
-            table = project.lineage.tables[relation]
+            table = site.project.lineage.tables[relation]
             where = f"{relation} [{key}]" if key else relation
             context.log.info(f"{number} of {len(places)}: {where}")
             try:
@@ -110,16 +108,16 @@ def judge_job(deployment: Deployment, project: Project, checks: TableChecks) -> 
     return job
 
 
-def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfig) -> list[_Place]:
+def places_to_judge(site: Site, config: JudgeConfig) -> list[_Place]:
     """Return what is built of what is asked for, ancestors first.
 
     Raises:
         ValueError: there is no such table, or it has no such partitions.
     """
-    lineage = project.lineage
-    table = table_of(project, config.table)
+    lineage = site.project.lineage
+    table = table_of(site.project, config.table)
     keys = keys_between(
-        deployment, table, config.from_partition, config.to_partition, built=not config.with_parents
+        site.deployment, table, config.from_partition, config.to_partition, built=not config.with_parents
     )
     wanted = {(config.table, key): None for key in keys}
     if config.with_parents:
@@ -129,7 +127,7 @@ def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfi
             for item in lineage.chain(config.table, key)
         }
     order = {relation: number for number, relation in enumerate(lineage.tables)}
-    built = {relation: deployment.store.latest_builds(relation) for relation, _ in wanted}
+    built = {relation: site.deployment.store.latest_builds(relation) for relation, _ in wanted}
     places = [(relation, key) for relation, key in wanted if key in built[relation]]
     return sorted(places, key=lambda place: (order[place[0]], place[1]))
 
@@ -137,13 +135,12 @@ def places_to_judge(deployment: Deployment, project: Project, config: JudgeConfi
 class _Judge:
     """All checks of a partition of a table, as it stands."""
 
-    def __init__(self, deployment: Deployment, project: Project, checks: TableChecks, run_id: str) -> None:
-        self._deployment = deployment
-        self._project = project
+    def __init__(self, site: Site, checks: TableChecks, run_id: str) -> None:
+        self._deployment, self._project, self._gate = site.deployment, site.project, site.gate
         self._checks = checks
         self._run_id = run_id
-        self._contracts = {item.relation: item for item in project.contracts.values()}
-        self._selectors = {node.relation: node.selector for node in project.manifest.nodes.values()}
+        self._contracts = {item.relation: item for item in site.project.contracts.values()}
+        self._selectors = {node.relation: node.selector for node in site.project.manifest.nodes.values()}
 
     def partition(self, table: Table, key: str) -> Said:
         """Judge a partition, and record what its checks said as evidence; return it as Dagster shows it."""
@@ -166,9 +163,8 @@ class _Judge:
         Where today's SQL makes the very same rows of what its parents hold now, it is as if it had been built
         from them. Where it makes others, nobody knows what it was built from.
         """
-        gate = Gate(self._project.lineage, self._deployment.store, self._deployment.clock)
         with self._deployment.warehouse.connect() as connection:
-            inputs = gate.inputs(connection, table.relation, key)
+            inputs = self._gate.inputs(connection, table.relation, key)
             same = self._makes_the_same(connection, table, key)
         proven: tuple[Inputs, str] = (inputs, table.code) if same else ({}, "")
         self._deployment.store.complete_build(build, *proven, self._project.identity.digest)

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from orchestration.core.lineage import Lineage, Table
+from orchestration.core.lineage import Table
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import Near, showing_errors
-from orchestration.gate.gate import Gate, GateClosed
+from orchestration.gate.gate import GateClosed
 from orchestration.graph.data_tests import Tested
 from orchestration.graph.model_specs import asset_specs
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.steps import of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Build
-from orchestration.transformation.identity import ProjectIdentity
-from orchestration.transformation.manifest import DbtManifest, DbtNode
+from orchestration.transformation.manifest import DbtNode
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.engine import POOL, table_versions
@@ -33,18 +32,11 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def dbt_assets(
-    deployment: Deployment,
-    gate: Gate,
-    checks: TableChecks,
-    project: ProjectIdentity,
-    manifest: DbtManifest,
-    lineage: Lineage,
-    partitions_of: PartitionsOf,
-) -> list[dg.AssetsDefinition]:
+def dbt_assets(site: Site, checks: TableChecks, partitions_of: PartitionsOf) -> list[dg.AssetsDefinition]:
     """Return an asset for each model, seed and snapshot, with the checks of its table."""
+    manifest, lineage = site.project.manifest, site.project.lineage
     specs = asset_specs(manifest, lineage, partitions_of)
-    builder = _Builder(deployment, gate, checks, project)
+    builder = _Builder(site, checks)
     return [
         _model_asset(
             builder,
@@ -68,13 +60,11 @@ class _Built:
 class _Builder:
     """Builds partitions of models, on what is validated, by the SQL of one parse."""
 
-    def __init__(
-        self, deployment: Deployment, gate: Gate, checks: TableChecks, project: ProjectIdentity
-    ) -> None:
-        self.deployment = deployment
-        self.project = project
+    def __init__(self, site: Site, checks: TableChecks) -> None:
+        self.deployment = site.deployment
+        self.project = site.project.identity
         self._checks = checks
-        self._gate = gate
+        self._gate = site.gate
 
     def build(
         self, node: DbtNode, table: Table, key: str, names: Sequence[str], run_id: str, *, again: bool

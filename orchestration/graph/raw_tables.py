@@ -1,6 +1,6 @@
 """A contract -> the asset that loads its raw table, with the contract itself as its check."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.masking import MaskingKeyMissing
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
+from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Drop, Evidence
-from orchestration.transformation.identity import ProjectIdentity
 from orchestration.warehouse.engine import POOL, table_versions
 
 if TYPE_CHECKING:
@@ -30,21 +30,17 @@ GROUP = "raw"
 
 
 def ingestion_assets(
-    deployment: Deployment,
-    checks: TableChecks,
-    project: ProjectIdentity,
-    contracts: Mapping[str, SourceContract],
-    lineage: Lineage,
-    partitions_of: PartitionsOf,
+    site: Site, checks: TableChecks, partitions_of: PartitionsOf
 ) -> list[dg.AssetsDefinition]:
     """Return one asset a contract, with the checks of its raw table."""
+    lineage = site.project.lineage
     return [
         _ingestion_asset(
-            _Loader(deployment, checks, project, contract, lineage.tables[contract.relation]),
+            _Loader(site, checks, contract, lineage.tables[contract.relation]),
             _spec(contract, lineage.tables[contract.relation], lineage, partitions_of),
             [_contract_check(contract, partitions_of), *checks.specs(contract.relation, partitions_of)],
         )
-        for contract in contracts.values()
+        for contract in site.project.contracts.values()
     ]
 
 
@@ -63,14 +59,13 @@ class _Loader:
 
     def __init__(
         self,
-        deployment: Deployment,
+        site: Site,
         checks: TableChecks,
-        project: ProjectIdentity,
         contract: SourceContract,
         table: Table,
     ) -> None:
-        self.deployment = deployment
-        self.project = project
+        self.deployment = site.deployment
+        self.project = site.project.identity
         self.contract = contract
         self.table = table
         self._checks = checks

@@ -4,7 +4,7 @@ It reads all that a scope holds over there, so no run of a delivery has it: the 
 sensor of its own start it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import destination_types
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.results_shown import text_table
+from orchestration.operations.site import Site
 from orchestration.project.names import RECONCILED_CHECK
 from orchestration.state.deployment import Deployment
 
@@ -37,39 +38,31 @@ def reconcile_partition(
     partition_key: str,
     run_id: str,
     log: Callable[[str], None],
-    classified: Collection[str],
 ) -> Reconciled | None:
     """Compare what the destination holds of a partition with what it acknowledged; None if it has nothing.
 
-    Where it holds the newest partition alone, all of it is compared. `classified` are model columns.
+    Where it holds the newest partition alone, all of it is compared.
 
     Raises:
         NotConfigured: the deployment has no connection of that name.
         DeliveryError: the destination cannot be read.
     """
     engine = engine_for(deployment, target, run_id, log)
-    hidden = {target.export.field(column) for column in classified}
+    hidden = {target.export.field(column) for column in target.classified}
     with showing_errors(target.near):
         return reconcile(engine, order_of(target, partition_key), hidden)
 
 
-def reconciled_checks(
-    deployment: Deployment,
-    targets: Mapping[str, Target],
-    classified: Mapping[str, Collection[str]],
-    partitions_of: PartitionsOf,
-) -> list[dg.AssetChecksDefinition]:
-    """Return one check an export whose destination can be read; `classified` is {relation: columns}."""
+def reconciled_checks(site: Site, partitions_of: PartitionsOf) -> list[dg.AssetChecksDefinition]:
+    """Return one check an export whose destination can be read."""
     return [
-        _check(deployment, target, classified.get(target.table.relation, ()), partitions_of)
-        for target in targets.values()
+        _check(site.deployment, target, partitions_of)
+        for target in map(site.target, site.project.exports)
         if readable(target)
     ]
 
 
-def _check(
-    deployment: Deployment, target: Target, classified: Collection[str], partitions_of: PartitionsOf
-) -> dg.AssetChecksDefinition:
+def _check(deployment: Deployment, target: Target, partitions_of: PartitionsOf) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=dg.AssetKey(target.export.asset_key),
         name=RECONCILED_CHECK,
@@ -81,9 +74,7 @@ def _check(
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         key = context.partition_key if target.table.partitioning.partitioned else UNPARTITIONED
         try:
-            found = reconcile_partition(
-                deployment, target, key, context.run.run_id, context.log.info, classified
-            )
+            found = reconcile_partition(deployment, target, key, context.run.run_id, context.log.info)
         except (NotConfigured, DeliveryError, NotImplementedError) as problem:
             said = str(problem) or "this destination cannot be read, as its options say"
             return dg.AssetCheckResult(

@@ -9,8 +9,7 @@ from orchestration.delivery.deliver import Target
 from orchestration.delivery.ledger import Outcome
 from orchestration.delivery.travel import moment_of, redeliver
 from orchestration.graph.deliveries_shown import delivery_metadata
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
+from orchestration.graph.desk import Desk
 from orchestration.state.records import Delivery
 
 # What stands in the place of a run's id.
@@ -18,9 +17,7 @@ _RUN_ID = "sluice redeliver"
 
 
 def redeliver_and_show(
-    deployment: Deployment,
-    project: Project,
-    instance: dg.DagsterInstance,
+    desk: Desk,
     target: Target,
     partition_key: str,
     moment: datetime,
@@ -38,34 +35,32 @@ def redeliver_and_show(
     """
     if not reason.strip():
         raise ValueError("a redelivery needs a reason: --reason says why")
-    project.identity.require_unchanged()
+    desk.project.identity.require_unchanged()
     outcome = redeliver(
-        deployment, target, partition_key, moment, run_id=_RUN_ID, log=log, asked_by=by, reason=reason.strip()
+        desk.deployment,
+        target,
+        partition_key,
+        moment,
+        run_id=_RUN_ID,
+        log=log,
+        asked_by=by,
+        reason=reason.strip(),
     )
     said = f"holds again what it held at {moment:%Y-%m-%d %H:%M:%S} UTC, asked by {by}: {reason.strip()}"
     metadata = {**delivery_metadata(outcome), "asked by": by, "reason": reason.strip()}
     event = dg.AssetObservation if outcome.too_many_refused else dg.AssetMaterialization
-    instance.report_runless_asset_event(
-        event(
-            dg.AssetKey(target.export.asset_key),
-            partition=outcome.delivery.partition_key or None,
-            description=said,
-            metadata=metadata,
-        )
-    )
+    desk.show(target.export.name, outcome.delivery.partition_key, said, metadata, event)
     return outcome
 
 
 def take_up(
-    deployment: Deployment,
-    project: Project,
-    instance: dg.DagsterInstance,
+    desk: Desk,
     target: Target,
     delivery: Delivery,
     log: Callable[[str], None],
 ) -> Outcome:
     """Send a redelivery that was held, now that a person approved it."""
     return redeliver_and_show(
-        deployment, project, instance, target, delivery.partition_key, moment_of(delivery),
+        desk, target, delivery.partition_key, moment_of(delivery),
         log=log, by=delivery.decided_by, reason=delivery.decision,
     )  # fmt: skip

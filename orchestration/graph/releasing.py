@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration.core.partitions import place
-from orchestration.gate.gate import Finding, Gate, GateReport
+from orchestration.gate.gate import Finding, GateReport
 from orchestration.gate.releasable import failed_checks, left_closed
+from orchestration.graph.desk import Desk
 from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
 from orchestration.state.records import FailedCheck, Release
 
 
@@ -38,28 +38,7 @@ class Request:
     through: bool = False
 
 
-def moment_until(text: str) -> datetime:
-    """Return a moment in UTC; `2026-05-01` is its midnight, a time without a zone is UTC.
-
-    Raises:
-        ValueError: it is no ISO 8601 date or time.
-    """
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def gate_report(deployment: Deployment, project: Project, export: str, partition_key: str) -> GateReport:
-    """Return the gate of an export's partition as the warehouse is now."""
-    relation = project.node_of(project.exports[export]).relation
-    with deployment.warehouse.connect() as connection:
-        connection.execute("begin")
-        gate = Gate(project.lineage, deployment.store, deployment.clock)
-        return gate.report(connection, relation, partition_key)
-
-
-def release(
-    deployment: Deployment, project: Project, instance: dg.DagsterInstance, request: Request
-) -> Release:
+def release(desk: Desk, request: Request) -> Release:
     """Record a release and show it on the export's asset.
 
     Raises:
@@ -70,12 +49,12 @@ def release(
         raise NotReleasable("a release needs a reason: --reason says why this partition may go out")
     if request.until <= datetime.now(UTC):
         raise NotReleasable(f"--until {request.until:%Y-%m-%d %H:%M} UTC is past; expected a time to come")
-    report = gate_report(deployment, project, request.export, request.partition_key)
+    report = desk.gate_report(request.export, request.partition_key)
     if report.open:
         raise NotReleasable(f"the gate of {place(request.export, request.partition_key)} is open already")
     chosen = _chosen(failed_checks(report), request.checks)
-    _require_releasable(project, report, chosen)
-    recorded = deployment.store.releases.record(
+    _require_releasable(desk.project, report, chosen)
+    recorded = desk.deployment.store.releases.record(
         Release(
             export=request.export,
             relation=report.relation,
@@ -89,7 +68,7 @@ def release(
             through=request.through,
         )
     )
-    _show(instance, project, recorded)
+    _show(desk, recorded)
     return recorded
 
 
@@ -110,21 +89,19 @@ def _require_releasable(project: Project, report: GateReport, chosen: Collection
         raise NotReleasable(f"only a check that has failed can be released; fix this first:\n{reasons}")
 
 
-def _show(instance: dg.DagsterInstance, project: Project, recorded: Release) -> None:
+def _show(desk: Desk, recorded: Release) -> None:
     checks = "\n".join(
         f"- {place(f'`{item.relation}`', item.partition_key)} check `{item.check}`"
         for item in sorted(recorded.checks, key=lambda item: (item.relation, item.partition_key, item.check))
     )
-    instance.report_runless_asset_event(
-        dg.AssetObservation(
-            dg.AssetKey(project.exports[recorded.export].asset_key),
-            partition=recorded.partition_key or None,
-            description=str(recorded),
-            metadata={
-                "released by": recorded.released_by,
-                "reason": recorded.reason,
-                "until (UTC)": f"{recorded.until:%Y-%m-%d %H:%M}",
-                "failed checks": dg.MetadataValue.md(checks),
-            },
-        )
+    desk.show(
+        recorded.export,
+        recorded.partition_key,
+        str(recorded),
+        {
+            "released by": recorded.released_by,
+            "reason": recorded.reason,
+            "until (UTC)": f"{recorded.until:%Y-%m-%d %H:%M}",
+            "failed checks": dg.MetadataValue.md(checks),
+        },
     )

@@ -12,6 +12,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.core.partitions import Grain, place
 from orchestration.graph.crashes import DIED_TAG, partitions_of_dead_runs
+from orchestration.graph.desk import Desk
 from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
 from orchestration.operations.due import (
@@ -23,9 +24,9 @@ from orchestration.operations.due import (
     find_due,
     run_key_of,
 )
+from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import RECONCILED_CHECK
-from orchestration.state.deployment import Deployment
 
 # What such a run will do is fixed already, but it costs nobody anything yet to wait for it.
 _WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -107,15 +108,13 @@ def run_requests(
     return requests
 
 
-def drops_sensor(
-    deployment: Deployment, project: Project, pause: Callable[[float], object] = time.sleep
-) -> dg.SensorDefinition:
+def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> dg.SensorDefinition:
     """Return the sensor; its cursor is four numbers, however many files have landed.
 
     A tick that finds nothing due looks again after each `sensor_interval_seconds`, until Dagster's next tick
     would come: five seconds are half of what a small day takes to arrive. The first tick looks once.
     """
-    interval = max(1, deployment.settings.sensor_interval_seconds)
+    interval = max(1, site.deployment.settings.sensor_interval_seconds)
 
     @dg.sensor(
         name="drops",
@@ -127,7 +126,7 @@ def drops_sensor(
     )
     def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = Cursor.parse(context.cursor)
-        due = _look(context, deployment, project, cursor)
+        due = _look(context, site, cursor)
         notes = list(due.notes)
         until = time.monotonic() + _BETWEEN_TICKS_SECONDS
         looks = 1 if context.last_tick_completion_time is None else ceil(_BETWEEN_TICKS_SECONDS / interval)
@@ -135,14 +134,14 @@ def drops_sensor(
             if due.runs or time.monotonic() + interval > until:
                 break
             pause(interval)
-            due = _look(context, deployment, project, due.cursor)
+            due = _look(context, site, due.cursor)
             notes += due.notes
         for complaint in due.complaints:
             context.log.warning(complaint)
         for note in dict.fromkeys(notes):
             context.log.info(note)
         return dg.SensorResult(
-            run_requests=run_requests(context, project, due.runs),
+            run_requests=run_requests(context, site.project, due.runs),
             dynamic_partitions_requests=_new_drops(due.runs),
             cursor=str(due.cursor),
             skip_reason=None if due.runs else dg.SkipReason(_nothing(due.complaints)),
@@ -151,29 +150,26 @@ def drops_sensor(
     return drops
 
 
-def _look(
-    context: dg.SensorEvaluationContext, deployment: Deployment, project: Project, cursor: Cursor
-) -> Due:
+def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Due:
     """Find what is due, show what is held, and record what will be asked for."""
     due = find_due(
-        deployment,
-        project,
+        site,
         cursor,
         lambda run_key: run_exists(context.instance, run_key),
         [
             partition
             for key in partitions_of_dead_runs(context.instance)
-            for partition in project.lineage.partitions_named(key)
+            for partition in site.project.lineage.partitions_named(key)
         ],
         busy=lambda key: run_under_way(context.instance, key),
         queued=lambda key: run_queued(context.instance, key),
     )
-    for item in publish_holds(context.instance, project, deployment.store, due.held):
+    for item in publish_holds(Desk.of(site, context.instance), due.held):
         context.log.warning(f"{place(item.export, item.partition_key)} is held")
     # Recorded before they start; a request counts only once Dagster has its run, so a daemon that
     # dies in between asks again.
     for run in due.runs:
-        deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
+        site.deployment.store.record_requests(run.run_key, run.partition_key, run.requests)
     return due
 
 

@@ -11,11 +11,10 @@ import dagster as dg
 from orchestration.delivery.deliver import Target
 from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.sensors import run_exists, run_requests
-from orchestration.operations.asking import target_of
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due
 from orchestration.operations.retention import move_to_cold
-from orchestration.project.loading import Project
+from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
 
 # UTC; at an hour at which no feed of ours lands.
@@ -24,15 +23,15 @@ _RECONCILED_FROM = time(3, 10)
 _HOUR_SECONDS = 3_600
 
 
-def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.ScheduleDefinition]:
+def upkeep_schedules(site: Site) -> list[dg.ScheduleDefinition]:
     """Return the schedule that moves old originals to the cold tier; none where nothing is to be moved."""
-    aging = [contract for contract in project.contracts.values() if contract.cold_after_days is not None]
-    if not aging or deployment.settings.cold_url is None:
+    aging = [contract for contract in site.project.contracts.values() if contract.cold_after_days is not None]
+    if not aging or site.deployment.settings.cold_url is None:
         return []
 
     @dg.op(name="move_originals_to_the_cold_tier")
     def move(context: dg.OpExecutionContext) -> None:
-        for path in move_to_cold(deployment, aging, datetime.now(UTC)):
+        for path in move_to_cold(site.deployment, aging, datetime.now(UTC)):
             context.log.info(f"moved {path}")
 
     @dg.job(
@@ -53,41 +52,41 @@ def upkeep_schedules(deployment: Deployment, project: Project) -> list[dg.Schedu
     ]
 
 
-def deliveries_sensor(deployment: Deployment, project: Project) -> dg.SensorDefinition:
+def deliveries_sensor(site: Site) -> dg.SensorDefinition:
     """Return the sensor of what is due without new data: approved plans, refused rows, checks."""
 
     @dg.sensor(
         name="deliveries",
         asset_selection=dg.AssetSelection.all(),
-        minimum_interval_seconds=max(60, deployment.settings.sensor_interval_seconds),
+        minimum_interval_seconds=max(60, site.deployment.settings.sensor_interval_seconds),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Tries refused rows, and checks that could not run, again once their time has come; sends"
         " plans that a person approved.",
     )
     def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = deployment.clock()
+        now = site.deployment.clock()
 
         def exists(run_key: str) -> bool:
             return run_exists(context.instance, run_key)
 
         runs = [
-            *checks_due(deployment, project, now, exists), *deliveries_due(deployment, project, now, exists)
+            *checks_due(site, now, exists), *deliveries_due(site, now, exists)
         ]  # fmt: skip
         if not runs:
             return dg.SkipReason("no refused row and no check is due again, and no approved plan waits")
-        return dg.SensorResult(run_requests=run_requests(context, project, runs))
+        return dg.SensorResult(run_requests=run_requests(context, site.project, runs))
 
     return deliveries
 
 
 def reconcile_sensor(
-    deployment: Deployment, project: Project, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    site: Site, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> list[dg.SensorDefinition]:
     """Return the sensor that once a day reads destinations back; none where none can be read.
 
     `clock` tells the time, in UTC. A schedule would be one job, whose assets must all be cut alike.
     """
-    wanted = [target for name in project.exports if readable(target := target_of(project, name))]
+    wanted = [target for target in map(site.target, site.project.exports) if readable(target)]
     if not wanted:
         return []
 
@@ -111,7 +110,7 @@ def reconcile_sensor(
                 asset_selection=[],
                 asset_check_keys=[check_key(target)],
             )
-            for target, partition in to_reconcile(deployment, wanted)
+            for target, partition in to_reconcile(site.deployment, wanted)
         ]
         return dg.SensorResult(run_requests=requests, cursor=day)
 

@@ -6,6 +6,7 @@ not belong here: how rows were made.
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from orchestration.core.partitions import UNPARTITIONED
 from orchestration.ingestion.convert import MEMORY_LIMIT, QuarantinedRow
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.state.records import Drop
-from orchestration.warehouse.engine import record_version
+from orchestration.warehouse.engine import has_table, record_version
 
 if TYPE_CHECKING:
     import duckdb
@@ -167,3 +168,30 @@ def _insert_quarantined(
         [drop.partition_key, drop.key, refused],
     )
     connection.unregister("quarantined_rows")
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row in quarantine; `raw` is masked, `rules` are in one text."""
+
+    partition_key: str
+    file: str
+    line: int
+    rules: str
+    raw: str
+    drop_refused: bool
+
+
+def bad_rows(
+    connection: "duckdb.DuckDBPyConnection", contract: SourceContract, partition_key: str, at_most: int
+) -> tuple[list[BadRow], int]:
+    """Return the first rows of a partition in quarantine, of all if it is "", and how many there are."""
+    if not has_table(connection, contract.quarantine):
+        return [], 0
+    where = " where _partition_key = ?" if partition_key else ""
+    found = connection.execute(
+        "select _partition_key, file, line, array_to_string(rules, '; '), raw, drop_refused, count(*) over ()"
+        f" from {contract.quarantine}{where} order by _partition_key desc, file, line limit {at_most}",
+        [partition_key] if partition_key else [],
+    ).fetchall()
+    return [BadRow(*row) for *row, _ in found], found[0][-1] if found else 0

@@ -1,4 +1,4 @@
-"""Finding what a person names: a table, an export with its table, a partition or a range, a delivery.
+"""Finding what a person names: a table, a partition or a range, a moment, a delivery.
 
 Belongs here: names and their errors. Does not belong here: what is done with them.
 """
@@ -8,29 +8,15 @@ from datetime import UTC, datetime
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning
 from orchestration.core.problems import did_you_mean
-from orchestration.delivery.deliver import Target
+from orchestration.delivery.deliver import NotConfigured, Target
+from orchestration.delivery.ledger import DeliveryHeld, DeliveryRejected
+from orchestration.destinations.base import DeliveryError
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery
 
-
-def target_of(project: Project, name: str) -> Target:
-    """Return an export and its table.
-
-    Raises:
-        ValueError: there is no such export.
-    """
-    if name not in project.exports:
-        raise ValueError(f"no export `{name}`; {did_you_mean(name, project.exports)}")
-    export = project.exports[name]
-    node = project.node_of(export)
-    return Target(
-        export,
-        project.lineage.tables[node.relation],
-        node.partition_column or "",
-        project.near(node.relation),
-        project.classified_columns[node.relation],
-    )
+# What a delivery ends with about which people can do something, as its message says.
+NOT_SENT = (NotConfigured, DeliveryError, DeliveryHeld, DeliveryRejected)
 
 
 def table_of(project: Project, relation: str) -> Table:
@@ -109,6 +95,28 @@ def partition_of(deployment: Deployment, target: Target, key: str | None) -> str
     return key
 
 
+def key_to_send(target: Target, key: str | None) -> str:
+    """Return the partition that a person names of an export; none is, of a model without any, and it is "".
+
+    Raises:
+        ValueError: its model has no such partition.
+    """
+    cut, export = target.table.partitioning, target.export.name
+    key = key or UNPARTITIONED
+    if cut.holds(key):
+        return key
+    if cut.grain is Grain.SNAPSHOT:
+        expected = "no --partition: it is not partitioned"
+    else:
+        expected = f"--partition with {key_expected(cut)}"
+    if not key:
+        raise ValueError(f"`{export}` expects {expected}")
+    if not cut.partitioned:
+        raise ValueError(f"--partition {key!r}: `{export}` has no partitions; expected none")
+    noun = {Grain.DAILY: "day", Grain.DROP: "id of a drop"}.get(cut.grain, "partition key")
+    raise ValueError(f"--partition {key!r} is no {noun}; `{export}` expects {expected}")
+
+
 def delivery_of(deployment: Deployment, name: str) -> Delivery:
     """Return a delivery by its id, or by the beginning of one that no other has.
 
@@ -122,6 +130,16 @@ def delivery_of(deployment: Deployment, name: str) -> Delivery:
             f" unique, {_SHORTEST_NAME} letters or more; `sluice deliveries` lists them"
         )
     return found
+
+
+def moment_until(text: str) -> datetime:
+    """Return a moment in UTC; `2026-05-01` is its midnight, a time without a zone is UTC.
+
+    Raises:
+        ValueError: it is no ISO 8601 date or time.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _SHORTEST_NAME = 4

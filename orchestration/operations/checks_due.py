@@ -10,19 +10,18 @@ from datetime import datetime
 
 from orchestration.core.lineage import Partition
 from orchestration.operations.due import DueRun
+from orchestration.operations.site import Site
 from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
 from orchestration.state.records import CheckError
 
 
-def checks_due(
-    deployment: Deployment, project: Project, now: datetime, run_exists: Callable[[str], bool]
-) -> list[DueRun]:
+def checks_due(site: Site, now: datetime, run_exists: Callable[[str], bool]) -> list[DueRun]:
     """Return runs of checks alone, one a partition, in the order of their partitions.
 
     Of a table that was rebuilt since, the build has asked the checks anew. A check that is another by now, as
     somebody has repaired it, has not been tried yet: that waits for nothing.
     """
+    deployment, project = site.deployment, site.project
     together: dict[Partition, list[tuple[CheckError, str]]] = {}
     for error in deployment.store.check_errors.all():
         relation = _where_it_runs(project, error)

@@ -10,28 +10,24 @@ from collections.abc import Callable
 from datetime import datetime
 
 from orchestration.core.lineage import Partition
-from orchestration.delivery.deliver import Target, is_todays
-from orchestration.operations.asking import target_of
+from orchestration.delivery.deliver import Target
 from orchestration.operations.due import DueRun
 from orchestration.operations.records import Records
+from orchestration.operations.site import Site
 from orchestration.operations.status import Standing, status
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 
-def deliveries_due(
-    deployment: Deployment, project: Project, now: datetime, run_exists: Callable[[str], bool]
-) -> list[DueRun]:
+def deliveries_due(site: Site, now: datetime, run_exists: Callable[[str], bool]) -> list[DueRun]:
     """Return runs of an export alone, one a partition, in the order of their partitions.
 
     A run that failed, as the vendor was down, is due again the next day. `run_exists` tells whether Dagster
     has a run of that run key.
     """
-    store, records = deployment.store, Records(deployment, project)
+    store, records, project = site.deployment.store, Records(site), site.project
     wanted: dict[tuple[str, str], tuple[str, str]] = {}
     for (export, scope), moment in store.refused_keys.due(now).items():
-        partition = _partition(deployment, project, export, scope) if export in project.exports else None
+        partition = _partition(site, export, scope) if export in project.exports else None
         if partition is not None:
             wanted[(export, partition)] = ("", f"refused {moment.isoformat()}")
     for delivery in store.deliveries.approved():
@@ -39,17 +35,17 @@ def deliveries_due(
         if delivery.export not in project.exports or delivery.kind is DeliveryKind.REDELIVER:
             continue
         # Approved was what another export file made: nobody has said a word on what is made today.
-        if is_todays(deployment, target_of(project, delivery.export), delivery):
+        if site.is_todays(delivery):
             kind = "" if delivery.kind is DeliveryKind.CHANGE else delivery.kind.value
             wanted[(delivery.export, delivery.partition_key)] = (kind, f"approved {delivery.delivery_id}")
     for export in project.exports:
-        plan = _ended_by_an_older(records, target_of(project, export))
+        plan = _ended_by_an_older(records, site.target(export))
         if plan is not None:
             wanted.setdefault((export, plan.partition_key), ("", f"ended {plan.delivery_id}"))
     runs: list[DueRun] = []
     for (export, partition), (kind, why) in wanted.items():
-        target = target_of(project, export)
-        if deployment.settings.connection(target.export.spec.destination.connection) is None:
+        target = site.target(export)
+        if site.deployment.settings.connection(target.export.spec.destination.connection) is None:
             continue
         if not target.table.partitioning.holds(partition):
             continue  # its model was cut otherwise then
@@ -62,24 +58,24 @@ def deliveries_due(
     return sorted(runs, key=lambda run: run.partition.order)
 
 
-def deliveries_ready(deployment: Deployment, project: Project) -> list[DueRun]:
+def deliveries_ready(site: Site) -> list[DueRun]:
     """Return runs of an export alone for what is validated and was not sent, though nobody holds it back.
 
     As its connection was not set, or its run failed. Of an export that holds the newest partition alone, that
     one.
     """
     ready: dict[str, list[str]] = {}
-    for row in status(deployment, project):
+    for row in status(site):
         if row.kind != "export" or row.standing not in (Standing.READY, Standing.NOT_CONFIGURED):
             continue
-        connection = project.exports[row.name].spec.destination.connection
+        connection = site.project.exports[row.name].spec.destination.connection
         # Who sends is this process, whatever connections others have.
-        if deployment.settings.connection(connection) is not None:
+        if site.deployment.settings.connection(connection) is not None:
             ready.setdefault(row.name, []).append(row.partition_key)
     runs = [
-        delivery_run(target_of(project, export), key, f"deliver {uuid.uuid4()}")
+        delivery_run(site.target(export), key, f"deliver {uuid.uuid4()}")
         for export, keys in ready.items()
-        for key in (keys[-1:] if project.exports[export].spec.latest_only else keys)
+        for key in (keys[-1:] if site.project.exports[export].spec.latest_only else keys)
     ]
     return sorted(runs, key=lambda run: run.partition.order)
 
@@ -96,15 +92,15 @@ def delivery_run(target: Target, partition_key: str, run_key: str, kind: str = "
     )
 
 
-def _partition(deployment: Deployment, project: Project, export: str, scope: str) -> str | None:
+def _partition(site: Site, export: str, scope: str) -> str | None:
     """Return the partition whose delivery tries the refused keys of a scope again."""
-    target = target_of(project, export)
+    target = site.target(export)
     if not target.table.partitioning.partitioned:
         return ""
     if not target.export.spec.latest_only:
         return scope or None
     # The destination holds the newest one alone: an older one would not be sent.
-    standing = deployment.store.deliveries.at_destination(export)
+    standing = site.deployment.store.deliveries.at_destination(export)
     return standing.partition_key if standing is not None else None
 
 

@@ -19,8 +19,7 @@ from orchestration.core.partitions import Partitioning
 from orchestration.gate.gate import GateReport, Verdict
 from orchestration.ingestion.staging import register_landed
 from orchestration.operations.records import Records
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Hold, Release
 
 # Dagster's list of runs does not show tags that begin so: 64 digits tell nobody anything.
@@ -105,8 +104,7 @@ class Due:
 
 
 def find_due(
-    deployment: Deployment,
-    project: Project,
+    site: Site,
     cursor: Cursor,
     run_exists: Callable[[str], bool],
     look_again_at: Iterable[Partition] = (),
@@ -118,8 +116,7 @@ def find_due(
     """Look into staging and the records for what has come since `cursor`.
 
     Args:
-        deployment: the deployment to look at.
-        project: its project directory.
+        site: the deployment to look at, and its project.
         cursor: how far the records were read before.
         run_exists: whether Dagster has a run of that run key: a request counts once its run exists.
         look_again_at: partitions to look at whether or not anything of theirs was recorded.
@@ -130,9 +127,10 @@ def find_due(
             what it was to build is due again, unless it is there and in order by now, or delivered.
         queued: whether a run of a partition of that key waits for its start: no other is asked for till then.
     """
+    deployment = site.deployment
     complaints: list[str] = []
     notes: list[str] = []
-    for contract in project.contracts.values():
+    for contract in site.project.contracts.values():
         scan = register_landed(
             contract, deployment.staging_of(contract), deployment.store, now=deployment.clock
         )
@@ -140,7 +138,7 @@ def find_due(
         notes += scan.notes
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
-    view = _View(deployment, project, run_exists, failed)
+    view = _View(site, run_exists, failed)
     # An error of a check records nothing that touches a partition, and holds it all the same.
     partitions = view.partitions_touched(touched | view.in_error()) | view.waiting_for_newer()
     partitions |= set(look_again_at)
@@ -195,9 +193,9 @@ class _MadeOf:
         return frozenset({self.drops, *(_digest([*self.own, *names]) for names in more if names)})
 
 
-def held_still(deployment: Deployment, project: Project, items: Iterable[Held]) -> list[Held]:
+def held_still(site: Site, items: Iterable[Held]) -> list[Held]:
     """Return those of held exports that are held at this moment, with why they are."""
-    view = _View(deployment, project, lambda _: False, lambda _: False)
+    view = _View(site, lambda _: False, lambda _: False)
     return [now for item in items if (now := view.held(item.export, item.partition_key)) is not None]
 
 
@@ -206,15 +204,14 @@ class _View:
 
     def __init__(
         self,
-        deployment: Deployment,
-        project: Project,
+        site: Site,
         run_exists: Callable[[str], bool],
         failed: Callable[[str], bool],
     ) -> None:
-        self._store = deployment.store
-        self._project = project
-        self._tables = project.lineage.tables
-        self._records = Records(deployment, project)
+        self._store = site.deployment.store
+        self._project = site.project
+        self._tables = site.project.lineage.tables
+        self._records = Records(site)
         self._run_exists = run_exists
         self._failed = failed
         self._unfinished: dict[Partitioning, list[str]] = {}

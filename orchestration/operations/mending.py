@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.contracts.model import SourceContract
+from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop
 from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
@@ -62,6 +63,21 @@ def export_quarantined(
             said = {"_file": row.file, "_line": row.line, RULE_HEADER: "; ".join(row.rules)}
             writer.writerow(said | _values(row))
     return Exported(target, len(rows))
+
+
+def key_of(contract: SourceContract, key: str) -> str:
+    """Return the partition that a person names of a source; of a snapshot none is.
+
+    Raises:
+        ValueError: the source has no such partition.
+    """
+    if not contract.partitioning.partitioned:
+        if key not in ("", SNAPSHOT_PARTITION):
+            raise ValueError(f"--partition {key!r}: `{contract.name}` has no partitions; expected none")
+        return SNAPSHOT_PARTITION
+    if not contract.partitioning.holds(key):
+        raise ValueError(f"--partition {key!r} is no {contract.grain} partition of `{contract.name}`")
+    return key
 
 
 def _values(row: QuarantinedRow) -> dict[str, str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from orchestration.core.lineage import Partition
 from orchestration.operations.asking import key_expected, keys_between, table_of
 from orchestration.operations.due import DueRun
+from orchestration.operations.site import Site
 from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
 
 NOTHING_OUTDATED = "nothing is built by older SQL, or without a day that has come since"
 
@@ -48,21 +48,24 @@ class Wanted:
     outdated: bool = False
 
 
-def rebuild_wanted(deployment: Deployment, project: Project, wanted: Wanted) -> list[Rebuild]:
+def rebuild_wanted(site: Site, wanted: Wanted) -> list[Rebuild]:
     """Return the runs that build what a person names; none where `outdated` finds nothing.
 
     Raises:
         ValueError: there is no such table, it has no such partitions, or nothing of a range is built.
     """
-    found = table_of(project, wanted.table) if wanted.table else None
+    found = table_of(site.project, wanted.table) if wanted.table else None
     if wanted.outdated:
-        keys = keys_between(deployment, found, wanted.first, wanted.last) if found and wanted.first else None
+        keys = (
+            keys_between(site.deployment, found, wanted.first, wanted.last)
+            if found and wanted.first
+            else None
+        )
         return rebuild_of(
-            deployment,
-            project,
+            site,
             [
                 (item.relation, key)
-                for item in (*outdated(deployment, project), *built_without(deployment, project))
+                for item in (*outdated(site), *built_without(site))
                 if found is None or item.relation == found.relation
                 for key in item.partition_keys
                 if keys is None or key in keys
@@ -71,7 +74,7 @@ def rebuild_wanted(deployment: Deployment, project: Project, wanted: Wanted) -> 
     if found is None:
         raise ValueError("no table is named; expected one, as staging.stg_sales")
     if wanted.first:
-        keys = keys_between(deployment, found, wanted.first, wanted.last)
+        keys = keys_between(site.deployment, found, wanted.first, wanted.last)
         if not keys:
             last = wanted.last or wanted.first
             raise ValueError(f"nothing of `{wanted.table}` is built from {wanted.first} to {last}")
@@ -82,10 +85,10 @@ def rebuild_wanted(deployment: Deployment, project: Project, wanted: Wanted) -> 
                 f" {key_expected(found.partitioning)}"
             )
         keys = [wanted.partition]
-    return rebuild_of(deployment, project, [(wanted.table, key) for key in keys])
+    return rebuild_of(site, [(wanted.table, key) for key in keys])
 
 
-def rebuild_of(deployment: Deployment, project: Project, places: Iterable[tuple[str, str]]) -> list[Rebuild]:
+def rebuild_of(site: Site, places: Iterable[tuple[str, str]]) -> list[Rebuild]:
     """Return the runs that build (relation, partition key) anew, and all that is made of them.
 
     One run a partition, earlier ones first, so that a trailing window reads days that are built anew already.
@@ -95,29 +98,29 @@ def rebuild_of(deployment: Deployment, project: Project, places: Iterable[tuple[
     """
     found: dict[tuple[int, Partition], set[str]] = {}
     for relation, key in places:
-        for level, partition, tables in _made_of(deployment, project, relation, key):
+        for level, partition, tables in _made_of(site, relation, key):
             found.setdefault((level, partition), set()).update(tables)
-    order = {relation: number for number, relation in enumerate(project.lineage.tables)}
+    order = {relation: number for number, relation in enumerate(site.project.lineage.tables)}
     return [
-        Rebuild(level, _run(project, partition, sorted(tables, key=order.__getitem__)))
+        Rebuild(level, _run(site.project, partition, sorted(tables, key=order.__getitem__)))
         for (level, partition), tables in sorted(
             found.items(), key=lambda item: (item[0][0], item[0][1].order)
         )
     ]
 
 
-def outdated(deployment: Deployment, project: Project) -> list[Outdated]:
+def outdated(site: Site) -> list[Outdated]:
     """Return what older SQL has built, as the newest builds on record say, parents first.
 
     Builds that older code recorded, without their SQL, are not among them: `sluice judge` finds out.
     """
     found: list[Outdated] = []
-    for table in project.lineage.tables.values():
+    for table in site.project.lineage.tables.values():
         if not table.code:
             continue
         keys = [
             key
-            for key, build in deployment.store.latest_builds(table.relation).items()
+            for key, build in site.deployment.store.latest_builds(table.relation).items()
             if build.project and build.code != table.code and table.partitioning.holds(key)
         ]
         if keys:
@@ -144,25 +147,25 @@ class BuiltWithout:
         )
 
 
-def built_without(
-    deployment: Deployment, project: Project, since: Collection[tuple[str, str]] | None = None
-) -> list[BuiltWithout]:
+def built_without(site: Site, since: Collection[tuple[str, str]] | None = None) -> list[BuiltWithout]:
     """Return what was built without days of trailing windows that are there now, parents first.
 
     `since` are the (relation, partition key) that may have come; every one, if it is not given.
     """
-    lineage = project.lineage
+    lineage = site.project.lineage
     found: dict[tuple[str, tuple[str, str]], list[str]] = {}
     for table in lineage.tables.values():
         windows = {parent for parent, days in table.parents.items() if days > 1}
         if not windows or (since is not None and not windows & {relation for relation, _ in since}):
             continue
-        there = {parent: deployment.store.latest_builds(parent) for parent in windows}
+        there = {parent: site.deployment.store.latest_builds(parent) for parent in windows}
         keys = [
-            key for key in deployment.store.latest_builds(table.relation) if table.partitioning.holds(key)
+            key
+            for key in site.deployment.store.latest_builds(table.relation)
+            if table.partitioning.holds(key)
         ]
         # Oldest first: the newest of each partition stays.
-        recorded = deployment.store.builds_of((table.relation, key) for key in keys)
+        recorded = site.deployment.store.builds_of((table.relation, key) for key in keys)
         builds = {build.partition_key: build for build in recorded}
         for key in sorted(builds, key=lambda key: Partition(table.partitioning, key).order):
             inputs = builds[key].inputs
@@ -222,11 +225,9 @@ def _run(project: Project, partition: Partition, tables: Sequence[str]) -> DueRu
     )
 
 
-def _made_of(
-    deployment: Deployment, project: Project, relation: str, partition_key: str
-) -> list[tuple[int, Partition, list[str]]]:
+def _made_of(site: Site, relation: str, partition_key: str) -> list[tuple[int, Partition, list[str]]]:
     """Return the partitions to build anew with their tables, and how many runs behind the first they are."""
-    lineage = project.lineage
+    lineage = site.project.lineage
     own = Partition(lineage.tables[relation].partitioning, partition_key)
     if not own.partitioning.grain.timed:
         wanted = {relation, *lineage.descendants(relation)}
@@ -244,7 +245,7 @@ def _made_of(
             if parent in behind
         ]
         behind[name] = max(changes, default=0)
-        built = deployment.store.latest_builds(name)
+        built = site.deployment.store.latest_builds(name)
         for key in table.partitioning.overlapping(reaches[name].start, reaches[name].end):
             partition = Partition(table.partitioning, key)
             if partition == own or key in built:

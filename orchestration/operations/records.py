@@ -10,23 +10,20 @@ from functools import cached_property
 from orchestration.core.lineage import TablePartition
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Partitioning
 from orchestration.gate.ages import due_moments
-from orchestration.gate.gate import Gate, GateReport
+from orchestration.gate.gate import GateReport
 from orchestration.gate.on_record import OnRecord
 from orchestration.operations.corrections import Corrections
-from orchestration.project.loading import Project
-from orchestration.state.deployment import Deployment
+from orchestration.operations.site import Site
 from orchestration.state.records import Build, Delivery, Drop, Hold, Release
 
 
 class Records:
     """The state store as it is at one look; make a new one for the next."""
 
-    def __init__(self, deployment: Deployment, project: Project) -> None:
-        self._store = deployment.store
-        self._project = project
-        self._settings = deployment.settings
-        self._gate = Gate(project.lineage, deployment.store, deployment.clock)
-        self._on_record = OnRecord(deployment.store)
+    def __init__(self, site: Site) -> None:
+        self._store, self._settings = site.deployment.store, site.deployment.settings
+        self._project, self._gate = site.project, site.gate
+        self._on_record = OnRecord(self._store)
         self._held = _Held(self.builds)
         self._builds: dict[str, dict[str, Build]] = {}
         self._releases: dict[str, list[Release]] = {}

@@ -12,8 +12,8 @@ from orchestration.delivery.deliver import Target, is_todays, ledger_of, order_t
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
 from orchestration.gate.gate import GateReport
-from orchestration.operations.asking import target_of
 from orchestration.operations.records import Records
+from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryStatus, Drop
@@ -52,13 +52,14 @@ class Row:
     report: GateReport | None = field(default=None, compare=False, repr=False)
 
 
-def status(deployment: Deployment, project: Project, today: date | None = None) -> list[Row]:
+def status(site: Site, today: date | None = None) -> list[Row]:
     """Return a row for each partition that has landed, sources first, in the order of their days.
 
     `today` (UTC, by default the clock's) tells what of an export file has expired.
     """
+    deployment, project = site.deployment, site.project
     today = today or deployment.clock().astimezone(UTC).date()
-    records = Records(deployment, project)
+    records = Records(site)
     cut = {contract.relation: contract.partitioning for contract in project.contracts.values()}
     sources = [
         _source_row(deployment, records, contract, drop)
@@ -69,10 +70,10 @@ def status(deployment: Deployment, project: Project, today: date | None = None) 
     ]
     exports: list[Row] = []
     for name in project.exports:
-        target = target_of(project, name)
+        target = site.target(name)
         held_by = in_one_line(expired(target.export, deployment.settings.project_dir, today))
         exports += [
-            _export_row(deployment, project, records, target, key, held_by)
+            _export_row(site, records, target, key, held_by)
             for key in sorted(records.landed(target.table.partitioning))
         ]
     return sources + exports
@@ -96,13 +97,11 @@ def _source_row(deployment: Deployment, records: Records, contract: SourceContra
     )
 
 
-def _export_row(
-    deployment: Deployment, project: Project, records: Records, target: Target, key: str, held_by: str
-) -> Row:
+def _export_row(site: Site, records: Records, target: Target, key: str, held_by: str) -> Row:
     """Return how a partition of an export stands; `held_by` is what of its file has expired."""
     export, relation = target.export, target.table.relation
     delivery = records.deliveries(export.name).get(key)
-    missing = _missing(project, records, relation, key)
+    missing = _missing(site.project, records, relation, key)
     report = records.report(relation, key)
     build = records.builds(relation).get(key)
     version = build.version if build else None
@@ -126,7 +125,7 @@ def _export_row(
         standing = Standing.HELD if bad else Standing.WAITING
         why = report.summary
     else:
-        standing, why = _unsent(deployment, records, target, key, version, held_by)
+        standing, why = _unsent(site.deployment, records, target, key, version, held_by)
         if standing is Standing.READY and (unset := _unset_variable(records, export)) is not None:
             standing, why = (
                 Standing.NOT_CONFIGURED,

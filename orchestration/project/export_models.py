@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
+from orchestration.core.problems import did_you_mean
 from orchestration.delivery.export_files.exported_model import ExportedModel
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
+EXPORT_PREFIX = "exp_"
 # dbt's own test, and the project's for several columns.
 _UNIQUE, _UNIQUE_TOGETHER = "unique", "unique_combination_of_columns"
 
@@ -64,6 +66,21 @@ class ExportModels:
         groups: Mapping[str, Any] = self._manifest.content.get("groups") or {}
         emails = {group["name"]: group["owner"].get("email") for group in groups.values()}
         return str(emails.get(config.get("group")) or "")
+
+
+def export_model(manifest: DbtManifest, name: str) -> ExportedModel:
+    """Return what exports need to know of a model that a person names.
+
+    Raises:
+        ValueError: there is no such export model.
+    """
+    nodes = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
+    if name not in nodes:
+        raise ValueError(
+            f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
+            f" {did_you_mean(name, nodes)}"
+        )
+    return ExportModels(manifest).model(nodes[name])
 
 
 def _classification(column: Mapping[str, Any]) -> str:

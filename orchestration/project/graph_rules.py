@@ -16,15 +16,13 @@ from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.places import Places
 from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import build
-from orchestration.project.export_models import ExportModels
+from orchestration.project.export_models import EXPORT_PREFIX, ExportModels
 from orchestration.project.guards import Guards
 from orchestration.quality.suite_rules import JudgedTable, table_problems
 from orchestration.quality.suites import Suite
 from orchestration.transformation.grains import model_partitioning
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
-
-EXPORT_PREFIX = "exp_"
 
 
 def suites_problems(

@@ -19,13 +19,13 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from typer.testing import CliRunner
 
 from orchestration.cli import app
-from orchestration.cli.landing import files_to_land
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import Grain
 from orchestration.core.settings import Settings
 from orchestration.ingestion.landing import land
 from orchestration.ingestion.load import load_drop
+from orchestration.ingestion.local_files import files_to_land
 from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
 

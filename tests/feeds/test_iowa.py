@@ -23,10 +23,10 @@ import pytest
 from psycopg import sql
 
 from orchestration.areas import Area
-from orchestration.cli.landing import files_to_land
 from orchestration.core.settings import Settings
 from orchestration.graph.headless import Event, run_everything
 from orchestration.ingestion.landing import land
+from orchestration.ingestion.local_files import files_to_land
 from orchestration.operations.status import Row, Standing
 from tests.company import Company, failures, runs
 
@@ -100,7 +100,7 @@ class Arrived:
 
     def run(self) -> list[Event]:
         """Take everything that is due through the graph."""
-        return list(run_everything(self.company.deployment, self.company.project, self.instance))
+        return list(run_everything(self.company.desk(self.instance)))
 
 
 def land_files(company: Company, source: str, path: Path) -> list[str]:
@@ -137,7 +137,7 @@ def arrived(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, feeds: 
         land_files(company, source, feeds / path)
     # In memory: Dagster's event log on disk is another test's, and would cost more than the runs.
     with dg.DagsterInstance.ephemeral() as instance:
-        events = list(run_everything(company.deployment, company.project, instance))
+        events = list(run_everything(company.desk(instance)))
         yield Arrived(
             company, instance, events, company.status(), *in_postgres(company), *in_container(company)
         )

@@ -51,7 +51,7 @@ def assert_closed(office: Office, case: Case) -> None:
         assert case.advice in said
     if case.outdated:
         _, listed = office.sluice("outdated")
-        found = outdated(office.company.deployment, office.company.project)
+        found = outdated(office.company.site)
         keys = {item.relation: item.partition_keys for item in found}
         for relation, partition in case.outdated:
             assert relation in listed

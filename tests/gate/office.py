@@ -18,7 +18,6 @@ from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from typer.testing import CliRunner
 
 from orchestration.cli import main
-from orchestration.graph.releasing import gate_report
 from tests.company import SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append
 from tests.gate.triggers import (
@@ -121,7 +120,7 @@ class Office:
 
     def opened(self, place: Place) -> bool:
         """Return whether the gate of an export's partition is open."""
-        return gate_report(self.company.deployment, self.company.project, *place).open
+        return self.company.site.gate_report(*place).open
 
     def on_call(self, partition: str, *tables: str) -> None:
         """Build these tables alone, in the run that the sensor asks for now: it asks for nothing after it."""

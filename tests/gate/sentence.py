@@ -254,7 +254,7 @@ def let_pass(office: Office, export: str, partition: str, failed: str) -> None:
         export, partition, "the shop has called", "ada", until=datetime.now(UTC) + timedelta(days=1)
     )
     with open_instance(office.company.settings) as instance:
-        release(office.company.deployment, office.company.project, instance, request)
+        release(office.company.desk(instance), request)
     office.sluice("run")
 
 

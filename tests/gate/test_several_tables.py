@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from orchestration.gate.gate import Verdict
-from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, Company, failures, held, runs
 from tests.gate.edits import append, replace, write
@@ -150,7 +149,7 @@ def test_a_newer_snapshot_takes_no_pass_away(bakery: Company) -> None:
     company.run()
     company.land_shops("a", "b")
     assert all(success for _, success in runs(company.run()))
-    assert gate_report(company.deployment, company.project, SHOP_ORDERS, MON).open
+    assert company.site.gate_report(SHOP_ORDERS, MON).open
 
 
 def test_evidence_names_the_versions_of_all_that_was_read(bakery: Company) -> None:
@@ -172,12 +171,12 @@ def test_a_pass_beside_another_version_is_none(bakery: Company) -> None:
     (host,) = {table.relation for table in company.project.lineage.tables.values() if table.reads_of}
     (other,) = {ORDERS, WEATHER} - {host}
     assert company.materialize(MON, other.replace(".", "/")) == (True, "")
-    report = gate_report(company.deployment, company.project, SHOP_ORDERS, MON)
+    report = company.site.gate_report(SHOP_ORDERS, MON)
     told = {(item.relation, item.verdict) for item in report.closed_by}
     assert (host, Verdict.OTHER_READ) in told
     code, said, complained = company.sluice("judge", host, "--from", MON, "--to", MON)
     assert code == 0, said + complained
-    report = gate_report(company.deployment, company.project, SHOP_ORDERS, MON)
+    report = company.site.gate_report(SHOP_ORDERS, MON)
     assert Verdict.OTHER_READ not in {item.verdict for item in report.closed_by}
 
 
@@ -230,7 +229,7 @@ def test_a_correction_goes_out_once_the_other_table_of_its_test_is_corrected(ope
     assert held(company.run()) == []
     assert _order_list(company, TUE) == [(f"{TUE}-0", "b")]
     assert runs(company.run()) == []
-    assert gate_report(company.deployment, company.project, "exp_order_list", TUE).open
+    assert company.site.gate_report("exp_order_list", TUE).open
 
 
 def test_what_run_ends_with_is_what_it_prints(open_bakery: Company) -> None:

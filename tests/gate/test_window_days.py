@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from orchestration.gate.gate import Verdict
-from orchestration.graph.releasing import gate_report
 from orchestration.operations.rebuilding import built_without
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
 from tests.gate.edits import replace
@@ -58,14 +57,14 @@ def test_a_refused_day_may_be_left_out_where_the_contract_allows_days_without_a_
     company.land_day(TUE, a=4)
     company.run()
     assert company.in_postgres() == [(TUE, "a", 4)]
-    report = gate_report(company.deployment, company.project, SHOP_ORDERS, TUE)
+    report = company.site.gate_report(SHOP_ORDERS, TUE)
     assert report.open
     assert [(item.relation, item.partition_key, item.verdict) for item in report.absent] == [
         ("staging.stg_orders", MON, Verdict.LEFT_OUT)
     ]
     company.land_day(MON, a=3)
     assert failures(company.run()) == ""
-    (lacking,) = built_without(company.deployment, company.project)
+    (lacking,) = built_without(company.site)
     assert (lacking.relation, lacking.partition_keys) == ("marts.shop_orders", (TUE,))
 
 
@@ -81,7 +80,7 @@ def test_what_was_built_without_a_day_that_came_late_is_listed_and_rebuilt(baker
     bakery.land_day(TUE, a=4)
     bakery.land_day(WED, a=5)
     assert failures(bakery.run()) == ""
-    report = gate_report(bakery.deployment, bakery.project, SHOP_ORDERS, WED)
+    report = bakery.site.gate_report(SHOP_ORDERS, WED)
     assert report.open
     assert [(item.relation, item.partition_key, item.verdict) for item in report.absent] == [
         ("staging.stg_orders", MON, Verdict.ABSENT)

@@ -15,8 +15,7 @@ from orchestration.gate.gate import Verdict
 from orchestration.graph.deliveries_shown import GATE_CHECK
 from orchestration.graph.headless import deliver_alone
 from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import NotReleasable, Request, gate_report, release
-from orchestration.operations.asking import target_of
+from orchestration.graph.releasing import NotReleasable, Request, release
 from orchestration.operations.due import Cursor, find_due
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, runs
@@ -121,13 +120,13 @@ def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: 
     case.lands(company)
     at, late = company.at(_moment(case.at)), company.at(_moment(case.late))
     with open_instance(at.settings) as instance:  # its daemon sees what has landed, and stands still then
-        find_due(at.deployment, at.project, Cursor(), lambda _: False)
+        find_due(at.site, Cursor(), lambda _: False)
 
         assert place in held(late.run())
         assert archived(late, name) == {}
         row = late.status()[place]
         assert (row.standing, STANDS in row.why, case.wanted in row.why) == (Standing.HELD, True, True)
-        report = gate_report(late.deployment, late.project, *place)
+        report = late.site.gate_report(*place)
         assert [item.verdict for item in report.reasons] == [Verdict.TOO_OLD]
         assert report.reasons[0].relation == f"raw.{case.source}"
         passed, said = late.check_results(f"delivered/{case.export}", GATE_CHECK)[case.partition]
@@ -135,9 +134,7 @@ def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: 
         # Nobody can vouch for it: the way out is a drop, or the contract.
         with pytest.raises(NotReleasable, match="only a check that has failed can be released"):
             release(
-                late.deployment,
-                late.project,
-                instance,
+                late.desk(instance),
                 Request(*place, "why not", "me", _moment("2099-01-01")),
             )
 
@@ -154,7 +151,7 @@ def test_until_its_due_moment_it_goes_out(observatory: Company, case: Case) -> N
     company = observatory.with_line(*_max_age(case.source, *case.max_age))
     case.lands(company)
     at = company.at(_moment(case.at))
-    find_due(at.deployment, at.project, Cursor(), lambda _: False)
+    find_due(at.site, Cursor(), lambda _: False)
     last = company.at(_moment(case.late) - timedelta(minutes=1))
     assert failures(last.run()) == ""
     assert case.partition in archived(last, case.export.removeprefix("exp_"))
@@ -169,7 +166,7 @@ def test_the_same_snapshot_landed_once_more_is_a_new_one(observatory: Company) -
     company, late = observatory.with_line(*_max_age("stations", 1, "w")), _moment("2024-02-09")
     _land_day(company)
     early = company.at(_moment("2024-02-01"))
-    find_due(early.deployment, early.project, Cursor(), lambda _: False)
+    find_due(early.site, Cursor(), lambda _: False)
     assert ("exp_day_sums", DAY) in held(company.at(late).run())
     land_stations(company, "a", "b")  # the very same rows
     # Which starts no load, as there is nothing to load; what has waited goes out.
@@ -215,7 +212,7 @@ def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_g
     company = observatory.with_line(*_max_age("stations", 1, "w"))
     _land_day(company)
     before = company.at(datetime.now(UTC) - timedelta(days=10))
-    find_due(before.deployment, before.project, Cursor(), lambda _: False)
+    find_due(before.site, Cursor(), lambda _: False)
     assert ("exp_day_sums", DAY) in held(company.run())
     company.land("stations", None, "station,hill\na,New hill\nb,B hill\n")
     # By hand, in another order than the sensor's: the snapshot alone, then the export.
@@ -223,7 +220,7 @@ def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_g
     pressed, said = company.materialize(DAY, "delivered/exp_day_sums")
     assert (pressed, Verdict.BUILT_FROM_TOO_OLD.value in said) == (False, True)
     assert archived(company, "day_sums") == {}
-    report = gate_report(company.deployment, company.project, "exp_day_sums", DAY)
+    report = company.site.gate_report("exp_day_sums", DAY)
     assert report.steps == (f"`sluice rerun marts.day_sums --partition {DAY}`",)
 
     assert (DAY, True) in runs(company.run())
@@ -253,8 +250,8 @@ def test_an_old_day_goes_by_the_newest_of_its_source_in_every_mode(bakery: Compa
     company.land_day(WED, a=3)
     assert held(much_later.run()) == [(SHOP_ORDERS, WED)]
     with open_instance(company.settings) as instance:
-        target = target_of(much_later.project, SHOP_ORDERS)
-        again = deliver_alone(much_later.deployment, much_later.project, instance, target, MON)
+        target = much_later.site.target(SHOP_ORDERS)
+        again = deliver_alone(much_later.desk(instance), target, MON)
     assert (again.success, STANDS in "".join(again.failures)) == (False, True)
 
 

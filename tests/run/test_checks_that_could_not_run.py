@@ -10,7 +10,6 @@ import pytest
 
 from orchestration.gate.gate import Verdict
 from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
 from orchestration.state.check_errors import TRIED_AGAIN_AFTER
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, held, runs
@@ -119,7 +118,7 @@ def test_it_is_given_up_in_the_end_and_a_person_can_judge(
     assert runs(company.at(moment + timedelta(days=30)).run()) == []
     (finding,) = [
         item
-        for item in gate_report(company.deployment, company.project, SHOP_ORDERS, MON).closed_by
+        for item in company.site.gate_report(SHOP_ORDERS, MON).closed_by
         if item.verdict is Verdict.COULD_NOT_RUN
     ]
     assert "(5 tries, given up)" in finding.summary

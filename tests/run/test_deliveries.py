@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app
 from orchestration.core.problems import ProjectChanged
+from orchestration.graph.desk import Desk
 from orchestration.graph.erasing import forget_everywhere
 from orchestration.graph.instance import open_instance
 from orchestration.graph.redelivering import redeliver_and_show
 from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, to_reconcile
-from orchestration.operations.asking import target_of
 from orchestration.operations.deliveries_due import deliveries_due
+from orchestration.operations.site import Site
 from orchestration.operations.status import Standing
 from orchestration.project.loading import load_project
 from orchestration.state.records import DeliveryStatus, RefusedKey
@@ -128,9 +129,7 @@ def test_a_rejected_delivery_never_goes_and_an_approved_one_waits_for_the_next_r
     assert sluice(company, "approve", name, "--reason", "a feast", "--no-run")[0] == 0
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     with open_instance(company.settings) as instance:
-        tick = deliveries_sensor(company.deployment, company.project).evaluate_tick(
-            sensor_context(company, instance)
-        )
+        tick = deliveries_sensor(company.site).evaluate_tick(sensor_context(company, instance))
         [asked] = tick.run_requests or []
         assert (asked.partition_key, asked.asset_selection) == (MON, [dg.AssetKey(SENT.split("/"))])
         assert {key.name for key in asked.asset_check_keys or ()} == {"gate", "delivery"}
@@ -171,21 +170,15 @@ def test_a_command_that_knows_older_files_sends_nothing_again_and_takes_nothing_
     assert then is not None
     company.land_orders(MON, a=30, b=4)
     company.run()
-    known = load_project(company.settings)
+    known = Site(company.deployment, load_project(company.settings))
     file = company.settings.project_dir / f"exports/{SHOP_ORDERS}.yml"
     file.write_text(f"{file.read_text()}# pulled\n", encoding="utf-8")
-    target = target_of(known, SHOP_ORDERS)
     with open_instance(company.settings) as instance:
+        desk, target = Desk.of(known, instance), known.target(SHOP_ORDERS)
         with pytest.raises(ProjectChanged, match=f"exports/{SHOP_ORDERS}.yml"):
-            redeliver_and_show(
-                company.deployment, known, instance, target, MON, then, log=print, by="ada", reason="wrong"
-            )
+            redeliver_and_show(desk, target, MON, then, log=print, by="ada", reason="wrong")
         with pytest.raises(ProjectChanged, match=f"exports/{SHOP_ORDERS}.yml"):
-            list(
-                forget_everywhere(
-                    company.deployment, known, instance, {"shop": "a"}, by="ada", reason="7", log=print
-                )
-            )
+            list(forget_everywhere(desk, {"shop": "a"}, by="ada", reason="7", log=print))
     assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 4)]
 
 
@@ -205,8 +198,8 @@ def test_refused_rows_are_shown_and_tried_again_when_their_time_has_come(open_ba
         next_try_at=now + timedelta(hours=1),
     )
     store.refused_keys.replace(SHOP_ORDERS, MON, [refused], [])
-    assert deliveries_due(company.deployment, company.project, now, nobody_asked) == []
-    [run] = deliveries_due(company.deployment, company.project, now + timedelta(hours=2), nobody_asked)
+    assert deliveries_due(company.site, now, nobody_asked) == []
+    [run] = deliveries_due(company.site, now + timedelta(hours=2), nobody_asked)
     assert (run.exports, run.partition_key, run.relations) == ((SHOP_ORDERS,), MON, ())
     code, said = sluice(company, "rejected", SHOP_ORDERS)
     assert code == 0
@@ -226,12 +219,12 @@ def test_refused_rows_are_shown_and_tried_again_when_their_time_has_come(open_ba
 
 def test_the_newest_partitions_are_compared_once_a_day(open_bakery: Company) -> None:
     company = open_bakery
-    wanted = [target_of(company.project, name) for name in company.project.exports]
+    wanted = [company.site.target(name) for name in company.project.exports]
     assert (SHOP_ORDERS, MON) in {
         (target.export.name, key) for target, key in to_reconcile(company.deployment, wanted)
     }
     night = datetime(2024, 1, 2, 3, 30, tzinfo=UTC)
-    [sensor] = reconcile_sensor(company.deployment, company.project, lambda: night)
+    [sensor] = reconcile_sensor(company.site, lambda: night)
     with open_instance(company.settings) as instance:
         tick = sensor.evaluate_tick(sensor_context(company, instance))
         requests = tick.run_requests or []

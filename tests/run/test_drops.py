@@ -74,7 +74,7 @@ def test_a_drop_for_a_partition_that_is_running_is_what_is_delivered_in_the_end(
     lenient.land_orders(MON, a=3)
     seen: list[str] = []
     with open_instance(lenient.settings) as instance:
-        for event in run_everything(lenient.deployment, lenient.project, instance):
+        for event in run_everything(lenient.desk(instance)):
             if isinstance(event, Started):
                 seen.append(event.run.partition_key)
                 if seen == ["", MON]:

@@ -58,10 +58,10 @@ def test_an_approval_is_for_that_very_plan(open_bakery: Company) -> None:
     company, name = hold(open_bakery)
     assert sluice(company, "approve", name, "--reason", "a feast", "--no-run")[0] == 0
     now = datetime.now(UTC)
-    assert deliveries_due(company.deployment, company.project, now, nobody_asked) != []
+    assert deliveries_due(company.site, now, nobody_asked) != []
     company = company.with_line(FILE, *rule(10))
     # Nobody has said a word on what would be sent now.
-    assert deliveries_due(company.deployment, company.project, now, nobody_asked) == []
+    assert deliveries_due(company.site, now, nobody_asked) == []
     said = sluice(company, "plan", SHOP_ORDERS)[1]
     assert ("1 removed" in said, "past a limit" in said) == (True, True), said
     assert runs(company.run()) == []

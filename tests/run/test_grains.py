@@ -8,7 +8,6 @@ import pytest
 
 from orchestration.graph.headless import judge, rerun
 from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import gate_report
 from orchestration.operations.status import Standing
 from tests.company import Company, held, runs
 from tests.gate.edits import replace
@@ -110,7 +109,7 @@ def test_a_hand_builds_an_hour_anew_and_the_day_that_it_is_in(observatory: Compa
     with open_instance(observatory.settings) as instance:
 
         def done(table: str, key: str) -> list[tuple[str, bool, set[str]]]:
-            found = rerun(observatory.deployment, observatory.project, instance, table, key)
+            found = rerun(observatory.desk(instance), table, key)
             return [(item.run.partition_key, item.success, set(item.run.relations)) for item in found]
 
         of_the_hour = {"staging.stg_readings", "exports.exp_hour_readings"}
@@ -140,7 +139,7 @@ def test_hours_and_drops_are_judged_by_tighter_rules_and_nothing_is_built(observ
 
     def judged(table: str, *keys: str) -> dict[str, bool]:
         with open_instance(company.settings) as instance:
-            found = judge(company.deployment, company.project, instance, table, *keys)
+            found = judge(company.desk(instance), table, *keys)
         assert not found.failures
         said = {item.partition_key: True for item in found.checks}
         return said | {item.partition_key: False for item in found.checks if not item.passed}
@@ -148,7 +147,7 @@ def test_hours_and_drops_are_judged_by_tighter_rules_and_nothing_is_built(observ
     assert judged("staging.stg_readings", HOURS[0], HOURS[-1]) == {hour: hour != HOURS[1] for hour in HOURS}
     assert judged("staging.stg_recordings", "quake-7") == {"quake-7": False}
     assert judged("staging.stg_recordings", "quake-8", "quake-8") == {"quake-8": True}
-    gate = gate_report(company.deployment, company.project, "exp_recording_peaks", "quake-7")
+    gate = company.site.gate_report("exp_recording_peaks", "quake-7")
     assert {(item.relation, item.check) for item in gate.closed_by} == {
         ("staging.stg_recordings", "expectations")
     }

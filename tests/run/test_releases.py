@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from orchestration.cli.main import app
 from orchestration.graph.deliveries_shown import gate_result
 from orchestration.graph.instance import open_instance
-from orchestration.graph.releasing import NotReleasable, Request, gate_report, release
+from orchestration.graph.releasing import NotReleasable, Request, release
 from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
@@ -159,7 +159,7 @@ def test_what_the_contract_refused_cannot_be_released(open_bakery: Company) -> N
     company.run()
     request = Request(WEATHER_REPORT, TUE, "we know", "ada", datetime.now(UTC) + timedelta(hours=1))
     with open_instance(company.settings) as instance, pytest.raises(NotReleasable, match="corrected drop"):
-        release(company.deployment, company.project, instance, request)
+        release(company.desk(instance), request)
 
 
 def test_a_rerun_builds_judges_and_sends_all_that_is_below(rainy_bakery: Company) -> None:
@@ -221,7 +221,7 @@ def test_without_through_each_table_below_is_released_by_itself(bakery: Company)
 def _offered(company: Company) -> tuple[bool, bool]:
     """Return whether `sluice gate`, and the gate's check in the UI, offer to release Tuesday's weather."""
     said = sluice(company, "gate", WEATHER_REPORT, "--partition", TUE)[1]
-    report = gate_report(company.deployment, company.project, WEATHER_REPORT, TUE)
+    report = company.site.gate_report(WEATHER_REPORT, TUE)
     shown = gate_result(dg.AssetKey(["delivered", WEATHER_REPORT]), report)
     return "`sluice release" in said, any(name.startswith("to let it pass") for name in shown.metadata)
 

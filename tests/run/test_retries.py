@@ -25,7 +25,7 @@ def _by_command(company: Company) -> None:
 
 def _by_daemon(company: Company) -> None:
     """As the sensor asks, and as the run that it asked for ends."""
-    due = find_due(company.deployment, company.project, Cursor(), lambda _: False)
+    due = find_due(company.site, Cursor(), lambda _: False)
     [run] = [run for run in due.runs if run.partition_key == TUE]
     company.deployment.store.record_requests(run.run_key, TUE, run.requests)
     tables = ("/".join(company.project.lineage.tables[name].asset_key) for name in run.relations)

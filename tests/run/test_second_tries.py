@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 from orchestration.graph.event_log import ease_event_log
-from orchestration.graph.headless import Complaint, Finished
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import Complaint
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 

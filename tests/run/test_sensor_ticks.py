@@ -12,6 +12,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from orchestration.graph.instance import open_instance
 from orchestration.graph.sensors import drops_sensor
+from orchestration.operations.site import Site
 from tests.company import MON, Company
 
 
@@ -20,7 +21,7 @@ def tick(
 ) -> SensorExecutionData:
     """Evaluate the sensor as Dagster's daemon does."""
     settings = company.settings.model_copy(update={"sensor_interval_seconds": interval})
-    sensor = drops_sensor(replace(company.deployment, settings=settings), company.project, pause)
+    sensor = drops_sensor(Site(replace(company.deployment, settings=settings), company.project), pause)
     with open_instance(company.settings) as instance:
         context = dg.SensorEvaluationContext(
             instance_ref=None,

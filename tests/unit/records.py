@@ -25,8 +25,7 @@ class Ledger:
     def look(self) -> Due:
         """Return what is due since the last look."""
         due = find_due(
-            self.company.deployment,
-            self.company.project,
+            self.company.site,
             self.cursor,
             lambda key: key in self.run_keys,
             busy=lambda key: key in self.busy_days,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.cli.landing import files_to_land
 from orchestration.contracts.drops import DropTemplate
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.ingestion.local_files import files_to_land
 from tests.company import BAKERY, MON, TUE
 
 ORDERS = load_contracts(BAKERY)[0]["orders"]

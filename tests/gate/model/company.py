@@ -15,10 +15,10 @@ from typing import Any
 
 from orchestration.core.settings import Settings
 from orchestration.graph.deciding import NotDecidable, approve
-from orchestration.graph.headless import Finished, judge, rerun, run_everything
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import judge, rerun, run_everything
 from orchestration.graph.instance import open_instance
 from orchestration.graph.releasing import NotReleasable, Request, release
-from orchestration.operations.asking import target_of
 from orchestration.state.records import DeliveryStatus
 from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle
@@ -107,7 +107,7 @@ class Kiosk:
         if not connected:
             company = replace(company, settings=company.settings.model_copy(update={"connections": {}}))
         with open_instance(company.settings) as instance:
-            for event in run_everything(company.deployment, company.project, instance, retry=retry):
+            for event in run_everything(company.desk(instance), retry=retry):
                 if isinstance(event, Finished):
                     yield event
 
@@ -116,14 +116,14 @@ class Kiosk:
         company = self._company
         with open_instance(company.settings) as instance:
             for key in keys:
-                yield from rerun(company.deployment, company.project, instance, TABLES[name].relation, key)
+                yield from rerun(company.desk(instance), TABLES[name].relation, key)
 
     def judge(self, name: str, keys: Sequence[str]) -> None:
         """Have the checks of a table run on what it holds for these keys."""
         company = self._company
         with open_instance(company.settings) as instance:
             for key in keys:
-                judge(company.deployment, company.project, instance, TABLES[name].relation, key, key)
+                judge(company.desk(instance), TABLES[name].relation, key, key)
 
     def release(self, export: str, day: str) -> list[tuple[Place, str, str]]:
         """Let a day pass on all that failed; return that, as (place, version, check)."""
@@ -132,7 +132,7 @@ class Kiosk:
         with open_instance(company.settings) as instance:
             try:
                 request = Request(export, day, "it is known", "me", tomorrow)
-                word = release(company.deployment, company.project, instance, request)
+                word = release(company.desk(instance), request)
             except NotReleasable:
                 return []
         return [
@@ -147,8 +147,7 @@ class Kiosk:
             return False
         with open_instance(company.settings) as instance:
             try:
-                target = target_of(company.project, export)
-                approve(company.deployment, instance, target, plan, "me", "it is known")
+                approve(company.desk(instance), plan, "me", "it is known")
             except NotDecidable:
                 return False
         return True

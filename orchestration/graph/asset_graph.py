@@ -1,0 +1,62 @@
+"""Every table, check and delivery of a site, with what starts their runs: all but the jobs of people.
+
+Belongs here: putting them together. Does not belong here: what any of them does, and what is built on this
+graph in its turn (`building`).
+"""
+
+import gc
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import dagster as dg
+
+from orchestration.graph.data_tests import DataTests
+from orchestration.graph.exports import export_assets
+from orchestration.graph.judging import judge_job
+from orchestration.graph.models import dbt_assets
+from orchestration.graph.partitions import partitions_definitions
+from orchestration.graph.raw_tables import ingestion_assets
+from orchestration.graph.reconciled import reconciled_checks
+from orchestration.graph.sensors import drops_sensor
+from orchestration.graph.table_checks import TableChecks
+from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
+from orchestration.operations.site import Site
+from orchestration.transformation.runner import DbtProcess
+
+
+def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definitions:
+    """Return the graph of a site; `jobs` are more than its own."""
+    with warnings.catch_warnings(), _without_collecting():
+        # Partitioned checks and windows with missing days are young in Dagster 1.13; tests pin them.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        project = site.project
+        partitions_of = partitions_definitions(project.partition_starts)
+        dbt = DbtProcess(site.deployment.settings, project.identity.dbt_stamp)
+        checks = TableChecks(site.deployment, DataTests(site, dbt), project.suite_targets())
+        return dg.Definitions(
+            assets=[
+                *ingestion_assets(site, checks, partitions_of),
+                *dbt_assets(site, checks, partitions_of),
+                *export_assets(site, partitions_of),
+            ],
+            asset_checks=reconciled_checks(site, partitions_of),
+            sensors=[drops_sensor(site), deliveries_sensor(site), *reconcile_sensor(site)],
+            schedules=upkeep_schedules(site),
+            jobs=[judge_job(site, checks), *jobs],
+            # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
+            executor=dg.in_process_executor,
+        )
+
+
+@contextmanager
+def _without_collecting() -> Generator[None]:
+    """A graph only grows while it is made: to look for garbage in it takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

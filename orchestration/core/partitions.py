@@ -85,15 +85,6 @@ class Partitioning:
             return False
         return True
 
-    def shifted(self, key: str, by: int) -> str:
-        """Return the key `by` partitions later (earlier, if negative); for grains of time."""
-        moment = self.interval(key)[0]
-        for _ in range(abs(by)):
-            moment = (
-                following(self.grain, moment) if by > 0 else floor(self.grain, moment - timedelta(hours=1))
-            )
-        return moment.strftime(KEY_FORMATS[self.grain])
-
     def overlapping(self, start: datetime, end: datetime) -> Iterator[str]:
         """Yield the keys of all partitions that share time with [start, end), earliest first."""
         moment = floor(self.grain, start)

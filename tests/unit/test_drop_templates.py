@@ -158,20 +158,6 @@ def test_no_text_is_a_key_that_breaks_the_calendar(key: str) -> None:
     assert grain_of(key) is None
 
 
-@pytest.mark.parametrize(
-    ("grain", "key", "by", "shifted"),
-    [
-        (Grain.HOURLY, "2024-01-01-00:00", -1, "2023-12-31-23:00"),
-        (Grain.DAILY, "2024-02-28", 2, "2024-03-01"),
-        (Grain.WEEKLY, "2020-W53-1", 1, "2021-W01-1"),
-        (Grain.MONTHLY, "2024-01", -2, "2023-11"),
-    ],
-)
-def test_partitions_before_and_after(grain: Grain, key: str, by: int, shifted: str) -> None:
-    assert Partitioning(grain).shifted(key, by) == shifted
-    assert Partitioning(grain).shifted(shifted, -by) == key
-
-
 @pytest.mark.parametrize("grain", Grain)
 @pytest.mark.parametrize("text", ["weather/{date}.csv", "{town}/part-*.json.gz", "../x", "recordings"])
 def test_the_path_that_is_proposed_names_the_partitions_of_its_grain(grain: Grain, text: str) -> None:

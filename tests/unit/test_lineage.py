@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -17,6 +17,11 @@ HOURLY, DAILY, WEEKLY, MONTHLY = (
 )
 SNAPSHOT, RECORDING = Partitioning(Grain.SNAPSHOT), Partitioning(Grain.DROP, "recordings")
 TIMED = (HOURLY, DAILY, WEEKLY, MONTHLY)
+
+
+def before(cut: Partitioning, key: str) -> str:
+    """The key of the partition before."""
+    return cut.key_at(cut.interval(key)[0] - timedelta(hours=1))
 
 
 def table(name: str, cut: Partitioning = DAILY, start: datetime | None = None, **parents: int) -> Table:
@@ -194,7 +199,7 @@ def test_what_is_affected_is_what_is_made_of_it() -> None:
             cut = lineage.tables[name].partitioning
             required = list(cut.overlapping(reach.start, reach.end))
             window = list(cut.overlapping(reach.window_start, reach.window_end))
-            around = [cut.shifted(required[0], -1), *window, cut.shifted(window[-1], 1)]
+            around = [before(cut, required[0]), *window, cut.key_at(cut.interval(window[-1])[1])]
             for other in around:
                 found = {
                     item.partition_key: item.required
@@ -275,7 +280,8 @@ def test_dagsters_mapping_is_the_lineages_chain(
             assert theirs == ours
         else:  # Dagster counts in whole weeks and months: what it draws reaches back as far, or farther
             assert theirs[-len(ours) :] == ours
-            back = lineage.chain("child", child.shifted(key, -1 if days <= 8 else -2))
+            earlier = before(child, key)
+            back = lineage.chain("child", earlier if days <= 8 else before(child, earlier))
             assert theirs[0] >= keys(back, "parent", required=True)[0]
 
 

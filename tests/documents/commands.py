@@ -17,7 +17,7 @@ PAGE = REPOSITORY / "docs" / "commands.md"
 SHARED = ("--project", "--data", "--demo-destinations")
 _HEAD = """# Commands
 
-Made by `python -m tests.documents.renew` of what each command says with `--help`. When to use which is told in the
+Made by `python -m tests.documents.renew` of what each command says with `--help`. When to use which: see the
 [README](../README.md) and the [runbook](runbook.md).
 """
 

@@ -16,6 +16,8 @@ README = Document("README.md")
 # Words in which a call is told: in backticks, or a line of a shell's block.
 _CALL = re.compile(r"(?:^|`)sluice +([a-z][^`\n]*)")
 _IN_A_BLOCK = re.compile(r"^ *(?:[A-Z_]+=\S+ +)*(?:\.venv/bin/)?(sluice +[a-z][^\n#]*)", re.MULTILINE)
+# Groups of commands, and names of locks.
+_NO_CALLS = ("contract", "export", "object …", "schema …")
 _OPTION = re.compile(r"(?<!\S)(--[a-z-]+)")
 
 
@@ -50,7 +52,7 @@ def test_a_call_that_a_message_tells_can_be_typed() -> None:
     told = [(file, call) for file in TRACKED if file.startswith("orchestration/") and file.endswith(".py")
             for text in _texts(file) for call in _CALL.findall(text)]  # fmt: skip
     assert len(told) > 20
-    assert [(file, call) for file, call in told if _wrong(call)] == []
+    assert [(file, call) for file, call in told if _wrong(call) and call not in _NO_CALLS] == []
 
 
 def test_the_exit_codes_are_those_of_the_help() -> None:

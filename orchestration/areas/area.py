@@ -52,7 +52,7 @@ class Area:
         return f"{self.url}/{_checked(relative)}"
 
     def engine_path(self, relative: str) -> str:
-        """Return what the warehouse opens to read a file of this area (see `warehouse.object_storage`)."""
+        """Return what the warehouse opens to read a file of this area (see `compute.object_storage`)."""
         place, relative = self.place, _checked(relative)
         if place.scheme is Scheme.LOCAL:
             return f"{place.root}/{relative}"

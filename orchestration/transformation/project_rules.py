@@ -27,43 +27,39 @@ _START_HOOK = "{{ prepare_table_versions() }}"
 
 def dbt_problems(
     settings: Settings, manifest: DbtManifest, contracts: Mapping[str, SourceContract]
-) -> list[Problem]:
-    """Return what is wrong between dbt's tables and the contracts, and with how they are stored."""
-    problems: list[Problem] = []
+) -> Iterator[Problem]:
+    """Yield what is wrong between dbt's tables and the contracts, and with how they are stored."""
     raw = {contract.relation for contract in contracts.values()}
     for unique_id, relation in manifest.source_names.items():
         if relation not in raw:
             source = manifest.content["sources"][unique_id]
-            problems.append(
-                Problem(
-                    file_of(manifest.content, source), 1,
-                    f"source `{relation}` has no contract", "a contract for every source",
-                    did_you_mean(relation.split(".")[-1], contracts),
-                )
+            yield Problem(
+                file_of(manifest.content, source), 1,
+                f"source `{relation}` has no contract", "a contract for every source",
+                did_you_mean(relation.split(".")[-1], contracts),
             )  # fmt: skip
-    problems += kind_problems(settings, manifest)
+    yield from kind_problems(settings, manifest)
     lines = CodeLines(settings.project_dir, manifest.content)
     for node in manifest.nodes.values():
         raw = manifest.content["nodes"][node.unique_id]
         config = raw["config"]
-        problems += _hook_problems(lines, node, raw)
+        yield from _hook_problems(lines, node, raw)
         if node.partition_column is not None and config.get("full_refresh") is not False:
-            problems.append(
-                Problem(
-                    *lines.of_config(raw, "full_refresh"),
-                    f"`{node.name}` may be refreshed in full, which drops its other partitions",
-                    "full_refresh: false on every partitioned model", "set +full_refresh: false",
-                    cause="full_refresh",
-                )
+            yield Problem(
+                *lines.of_config(raw, "full_refresh"),
+                f"`{node.name}` may be refreshed in full, which drops its other partitions",
+                "full_refresh: false on every partitioned model", "set +full_refresh: false",
+                cause="full_refresh",
             )  # fmt: skip
-    problems += project_file_problems(settings)
-    problems += config_problems(settings, manifest)
-    problems += macro_problems(settings, manifest)
-    problems += jinja_problems(settings, manifest)
-    problems += statement_problems(settings, manifest)
-    problems += name_in_sql_problems(settings, manifest.content)
-    problems += unit_test_problems(settings, manifest.content)
-    return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]
+    yield from project_file_problems(settings)
+    yield from config_problems(settings, manifest)
+    yield from macro_problems(settings, manifest)
+    yield from jinja_problems(settings, manifest)
+    yield from statement_problems(settings, manifest)
+    yield from name_in_sql_problems(settings, manifest.content)
+    yield from unit_test_problems(settings, manifest.content)
+    yield from _test_problems(manifest)
+    yield from _operation_problems(manifest)
 
 
 def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:

@@ -19,15 +19,9 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 # What the reader of the guides makes.
 _EXAMPLE = "promot"
 # What libraries and engines call so, and folders that are made.
-_OF_OTHERS = {
-    "target/",
-    "logs/",
-    ".partial/",
-    "DefaultAzureCredential",
-    "FlushImmediately",
-    "ingestIfNotExists",
-}
-_OF_OTHERS |= {"stats", "date_spine"}
+_OF_OTHERS = {"target/", "logs/", ".partial/", "DefaultAzureCredential", "FlushImmediately"} | {
+    "ingestIfNotExists", "stats", "date_spine",
+}  # fmt: skip
 # What was decided is told with the names of that time.
 NOW = [document for document in DOCUMENTS if not document.name.startswith("docs/decisions/0")]
 MODULES = [name for name in TRACKED if name.startswith("orchestration/") and name.endswith(".py")]

@@ -45,15 +45,6 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """One limit that a vendor publishes, and where it says so."""
-
-    what: str
-    value: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a kind of destination can do.
 
@@ -68,7 +59,6 @@ class Capabilities:
     delete: bool
     single_key: bool = False
     folds_text: bool = False
-    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +272,6 @@ __all__ = [
     "DeliveryError",
     "Destination",
     "Journal",
-    "Limit",
     "Mode",
     "NoOptions",
     "Receipt",

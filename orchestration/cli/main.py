@@ -258,7 +258,8 @@ def generate(
     ] = None,
 ) -> None:
     """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
-    from orchestration.demo.generate import Fault, generate_feed
+    from orchestration.demo.faults import Fault
+    from orchestration.demo.generate import generate_feed
 
     try:
         files = generate_feed(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from .errors import DeliveryError
+from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
 
 # The columns of a shard that are the engine's; everything after them is a field as the destination calls it.
 ROW, CHANGE, CHANGED_FIELDS, ROW_HASH = "_row", "_change", "_changed_fields", "_row_hash"
@@ -259,23 +259,3 @@ class Destination(ABC):
     def __repr__(self) -> str:
         # The default of a subclass would tempt somebody to show the URL, password and all.
         return f"{type(self).__name__}({self._object_name!r})"
-
-
-__all__ = [
-    "CHANGE",
-    "CHANGED_FIELDS",
-    "ROW",
-    "ROW_HASH",
-    "TECHNICAL_COLUMNS",
-    "Capabilities",
-    "Change",
-    "DeliveryError",
-    "Destination",
-    "Journal",
-    "Mode",
-    "NoOptions",
-    "Receipt",
-    "Refused",
-    "Scope",
-    "Shard",
-]

@@ -21,8 +21,6 @@ from orchestration.ingestion.gaps import NO_DROP_DIGEST, gaps_around
 from orchestration.state.records import Drop, DropFile
 from orchestration.state.store import StateStore
 
-__all__ = ["NO_DROP_DIGEST", "Scan", "register_landed"]
-
 _MOST_TOLD = 50
 
 

@@ -25,7 +25,8 @@ from ..base import (
     Scope,
     Shard,
 )
-from ..batches import Batch, BatchDestination, Rate, Row
+from ..batches import Batch, BatchDestination, Rate
+from ..cutting import Row
 from ..http import base_url
 from .client import (
     DELETED,

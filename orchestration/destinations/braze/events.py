@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from ..base import Capabilities, DeliveryError, Mode, Shard
-from ..batches import Row
+from ..cutting import Row
 from .client import TEXT_CHARACTERS, Unwritable, as_json
 from .destination import USER, BrazeTracking, fields_of
 

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base import Capabilities, Change, DeliveryError, Mode, Refused, Scope, Shard
-from ..batches import Batch, BatchDestination, BatchRefused, Rate, Row
+from ..batches import Batch, BatchDestination, BatchRefused, Rate
+from ..cutting import Row
 from ..http import base_url
 from .client import BATCH, HubSpotClient
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns

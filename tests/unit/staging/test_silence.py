@@ -6,7 +6,8 @@ import pytest
 
 from orchestration.areas import Area
 from orchestration.core.partitions import Grain
-from orchestration.ingestion.staging import NO_DROP_DIGEST, Scan, register_landed
+from orchestration.ingestion.gaps import NO_DROP_DIGEST
+from orchestration.ingestion.staging import Scan, register_landed
 from orchestration.state.store import StateStore
 from tests.company import MON, THU, TUE, WED
 from tests.unit.staging.support import ORDERS, WEATHER, announce, cut_by

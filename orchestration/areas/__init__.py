@@ -2,7 +2,7 @@
 
 Belongs here: reading, writing and listing files by a path relative to an area, the same on every storage.
 Does not belong here: what the files are (staging, originals and processing are the business of `ingestion`),
-and how the warehouse reads them (`warehouse.object_storage`).
+and how the warehouse reads them (`compute.object_storage`).
 """
 
 from orchestration.areas.access import StorageAccess, StorageUrlError

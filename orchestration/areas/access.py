@@ -25,12 +25,11 @@ class StorageUrlError(ValueError):
 
 
 class Scheme(StrEnum):
-    """The kinds of storage. `MEMORY` lives in this process alone, for tests."""
+    """The kinds of storage."""
 
     LOCAL = "local"
     AZURE = "azure"
     S3 = "s3"
-    MEMORY = "memory"
 
 
 _SCHEMES = {
@@ -42,7 +41,6 @@ _SCHEMES = {
     "az": Scheme.AZURE,
     "s3": Scheme.S3,
     "s3a": Scheme.S3,
-    "memory": Scheme.MEMORY,
 }
 
 

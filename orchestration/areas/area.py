@@ -52,7 +52,7 @@ class Area:
         return f"{self.url}/{_checked(relative)}"
 
     def engine_path(self, relative: str) -> str:
-        """Return what the warehouse opens to read a file of this area (see `warehouse.object_storage`)."""
+        """Return what the warehouse opens to read a file of this area (see `compute.object_storage`)."""
         place, relative = self.place, _checked(relative)
         if place.scheme is Scheme.LOCAL:
             return f"{place.root}/{relative}"
@@ -171,15 +171,9 @@ def _open(place: Place, access: StorageAccess) -> Files:
         from orchestration.areas.azure import azure_files
 
         return azure_files(place, access)
-    if place.scheme is Scheme.S3:
-        from orchestration.areas.s3 import s3_files
+    from orchestration.areas.s3 import s3_files
 
-        return s3_files(place, access)
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    from orchestration.areas.objects import MemoryFiles
-
-    return MemoryFiles(MemoryFileSystem(), place.container, place.root)
+    return s3_files(place, access)
 
 
 def _checked(relative: str) -> str:

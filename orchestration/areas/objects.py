@@ -1,6 +1,6 @@
 """Files of object storage, which shows an object only when it is whole.
 
-Belongs here: what Azure Blob, S3 and memory have in common, through fsspec. Does not belong here: what
+Belongs here: what Azure Blob and S3 have in common, through fsspec. Does not belong here: what
 differs (`azure`, `s3`).
 """
 
@@ -8,8 +8,6 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from threading import Lock
 from typing import Any, BinaryIO, cast
 
 from orchestration.areas.files import EVERYTHING, Entry, Files, literal_prefix, matcher
@@ -18,7 +16,6 @@ from orchestration.areas.files import EVERYTHING, Entry, Files, literal_prefix, 
 PART_BYTES = 16 << 20
 CONCURRENT_PARTS = 4
 _READ_AHEAD_BYTES = 8 << 20
-_MEMORY = Lock()
 
 
 class ObjectFiles(Files):
@@ -121,46 +118,6 @@ class ObjectFiles(Files):
             path = found.path[skipped:]
             if matches(path):
                 yield found._replace(path=path)
-
-
-class MemoryFiles(ObjectFiles):
-    """Objects of this process alone, for tests."""
-
-    def objects(self, prefix: str) -> Iterator[Entry]:
-        """Yield the objects whose name begins with `prefix`."""
-        store = cast("dict[str, Any]", self.filesystem.store)
-        skipped = len(f"/{self.container}/")
-        for at, file in list(store.items()):
-            if at.startswith(f"/{self.container}/{prefix}"):
-                modified = cast("datetime", file.modified).astimezone(UTC)
-                yield Entry(at[skipped:], int(file.size), modified, f"{modified.isoformat()}-{file.size}")
-
-    def remove_all(self, paths: Iterable[str]) -> None:
-        """Remove objects, those that are there."""
-        for path in paths:
-            self.remove(path)
-
-    def version(self, path: str) -> str | None:
-        """Return an object's time, None if there is no such object."""
-        file = cast("dict[str, Any]", self.filesystem.store).get(f"/{self._at(path)}")
-        return None if file is None else f"{file.modified.isoformat()}-{file.size}"
-
-    def swap(self, path: str, content: bytes, version: str | None) -> bool:
-        """Write an object if it is still of a version."""
-        with _MEMORY:
-            if self.version(path) != version:
-                return False
-            super().put(path, content, create=False)
-            return True
-
-    def put(self, path: str, content: bytes, *, create: bool) -> None:
-        """Write an object."""
-        with _MEMORY:  # it looks whether a file exists, and then puts it
-            super().put(path, content, create=create)
-
-    def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
-        """Write an object, all of it at once."""
-        self.put(path, b"".join(parts), create=create)
 
 
 def _parts(chunks: Iterator[bytes]) -> Iterator[bytes]:

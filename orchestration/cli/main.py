@@ -193,17 +193,18 @@ def release(
 def generate(
     directory: Annotated[Path, typer.Argument(help="Where to write the feed.")],
     start: Annotated[str, typer.Option(help="First day.")] = "2022-10-03",
-    days: Annotated[int, typer.Option(min=1)] = 4,
-    stores: Annotated[int, typer.Option(min=1)] = 60,
-    products: Annotated[int, typer.Option(min=1)] = 300,
-    seed: Annotated[int, typer.Option()] = 1,
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 4,
+    stores: Annotated[int, typer.Option(min=1, help="How many stores.")] = 60,
+    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 300,
+    seed: Annotated[int, typer.Option(help="Another number makes another feed.")] = 1,
     fault: Annotated[
         list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
     ] = None,
 ) -> None:
     """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
     with errors_told():
-        from orchestration.demo.generate import Fault, generate_feed
+        from orchestration.demo.faults import Fault
+        from orchestration.demo.generate import generate_feed
 
         files = generate_feed(
             directory,

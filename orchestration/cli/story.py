@@ -1,4 +1,8 @@
-"""What needs somebody, as a person reads it: each cause once, what to do below it, then what it holds."""
+"""What needs somebody, as a person reads it: each cause once, what to do right below it, then what it holds.
+
+Belongs here: putting partitions together by their cause. Does not belong here: what needs somebody
+(`operations.status`), why a gate is closed (`gate.findings`).
+"""
 
 from collections.abc import Iterable, Sequence
 

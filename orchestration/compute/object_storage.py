@@ -28,20 +28,6 @@ class ObjectStorageError(Exception):
     """The engine cannot reach object storage; the message holds no secret."""
 
 
-def engine_can_read(area: Area) -> bool:
-    """Whether the engine opens files of this area itself."""
-    return area.local or area.place.scheme in _EXTENSIONS
-
-
-def engine_can_write(area: Area) -> bool:
-    """Whether a file that the engine's `COPY … TO` writes here is shown only when it is whole.
-
-    Not on object storage: seen on DuckDB 1.5.5, a `COPY` to S3 that fails leaves the rows so far as an
-    object, and one to Azure has by then removed what was there. Write to a local file and `Area.upload` it.
-    """
-    return area.local
-
-
 @contextmanager
 def object_storage(
     connection: "duckdb.DuckDBPyConnection", areas: Sequence[Area], access: StorageAccess

@@ -8,19 +8,16 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from orchestration.core.partitions import Grain, Partitioning
-from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.problems import did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
 
 class CustomProperties:
     """One list of custom properties, at `at` in the file; only names in `known` may stand in it."""
 
-    def __init__(
-        self, file: YamlFile, at: tuple[str | int, ...], known: Sequence[str], problems: list[Problem]
-    ) -> None:
+    def __init__(self, file: YamlFile, at: tuple[str | int, ...], known: Sequence[str]) -> None:
         self._file = file
         self._at = (*at, "customProperties")
-        self._problems = problems
         self._places: dict[str, int] = {}
         self._values: dict[str, Any] = {}
         holder: Any = file.data
@@ -29,20 +26,16 @@ class CustomProperties:
         for index, item in enumerate(cast("list[dict[str, Any]]", holder.get("customProperties") or [])):
             name = str(item.get("property"))
             if name not in known:
-                problems.append(
-                    file.problem(
-                        f"unknown custom property `{name}`",
-                        expected=f"one of: {', '.join(sorted(known))}",
-                        mend=did_you_mean(name, known),
-                        at=(*self._at, index, "property"),
-                    )
+                file.complain(
+                    f"unknown custom property `{name}`",
+                    expected=f"one of: {', '.join(sorted(known))}",
+                    mend=did_you_mean(name, known),
+                    at=(*self._at, index, "property"),
                 )
             elif name in self._values:
-                problems.append(
-                    file.problem(
-                        f"custom property `{name}` stands twice", expected="one of each",
-                        mend="remove one of them", at=(*self._at, index, "property"),
-                    )
+                file.complain(
+                    f"custom property `{name}` stands twice", expected="one of each",
+                    mend="remove one of them", at=(*self._at, index, "property"),
                 )  # fmt: skip
             self._places[name] = index
             self._values[name] = item.get("value")
@@ -50,7 +43,7 @@ class CustomProperties:
     def problem(self, name: str, what: str, expected: str, mend: str) -> None:
         """Note what is wrong with a property."""
         at = (*self._at, self._places[name], "value") if name in self._places else self._at
-        self._problems.append(self._file.problem(what, expected=expected, mend=mend, at=at))
+        self._file.complain(what, expected=expected, mend=mend, at=at)
 
     def has(self, name: str) -> bool:
         """Whether the property is there."""

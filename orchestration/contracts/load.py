@@ -12,7 +12,7 @@ from orchestration.contracts.drops import DropTemplate, fields_of
 from orchestration.contracts.model import QuarantineLimit, SourceContract
 from orchestration.contracts.properties import columns_of
 from orchestration.contracts.quality import row_count
-from orchestration.contracts.servers import completion, read_options
+from orchestration.contracts.servers import completion, read_options, server_properties
 from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
 from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
@@ -39,54 +39,45 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
     contracts: dict[str, SourceContract] = {}
     names: dict[str, SourceContract] = {}  # as DuckDB tells them apart, without their case
     for file in files:
-        contract = read_contract(file, connectors, problems)
+        contract = read_contract(file, connectors)
         if contract is None:
             continue
         other = names.setdefault(contract.name.casefold(), contract)
         if other is not contract:
-            problems.append(
-                file.problem(
-                    f"a second contract for `{contract.name}`",
-                    expected=f"one contract a source ({other.file.name} is the other), whatever the case",
-                    mend="rename or merge them",
-                    at=("schema", 0, "name"),
-                )
+            file.complain(
+                f"a second contract for `{contract.name}`",
+                expected=f"one contract a source ({other.file.name} is the other), whatever the case",
+                mend="rename or merge them",
+                at=("schema", 0, "name"),
             )
         contracts[contract.name] = contract
-    return contracts, problems
+    return contracts, [*problems, *(problem for file in files for problem in file.problems)]
 
 
-def read_contract(
-    file: YamlFile, connectors: Mapping[str, frozenset[str]], problems: list[Problem]
-) -> SourceContract | None:
-    """Return the contract in a file, or None after adding what is wrong with it to `problems`."""
-    found = len(problems)
-    against_standard(file, problems)
-    if len(problems) > found:
+def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> SourceContract | None:
+    """Return the contract in a file, or None after complaining of what is wrong with it."""
+    against_standard(file)
+    if file.problems:
         return None
     tables = cast("list[dict[str, Any]]", file.data.get("schema") or [])
     servers = cast("list[dict[str, Any]]", file.data.get("servers") or [])
     if len(tables) != 1 or len(servers) != 1:
-        problems.append(
-            file.problem(
-                f"{len(tables)} schema objects and {len(servers)} servers",
-                expected="one of each: a contract is for one source",
-                mend="split the contract",
-                at=("schema",) if len(tables) != 1 else ("servers",),
-            )
+        file.complain(
+            f"{len(tables)} schema objects and {len(servers)} servers",
+            expected="one of each: a contract is for one source",
+            mend="split the contract",
+            at=("schema",) if len(tables) != 1 else ("servers",),
         )
         return None
-    custom = CustomProperties(file, (), CUSTOM_PROPERTIES, problems)
-    _check_connector(file, servers[0], connectors, problems)
+    custom = CustomProperties(file, (), CUSTOM_PROPERTIES)
+    _check_connector(file, servers[0], connectors)
     source = str(tables[0]["name"])
     if _TABLE.fullmatch(source) is None:
-        problems.append(
-            file.problem(
-                f"the source is called `{source}`",
-                expected="letters, digits and underscores, not a digit first: it is a table's name",
-                mend="rename it",
-                at=("schema", 0, "name"),
-            )
+        file.complain(
+            f"the source is called `{source}`",
+            expected="letters, digits and underscores, not a digit first: it is a table's name",
+            mend="rename it",
+            at=("schema", 0, "name"),
         )
         return None
     grain = Grain(custom.choice("partitionGrain", [grain.value for grain in Grain]) or Grain.SNAPSHOT)
@@ -94,29 +85,26 @@ def read_contract(
     template = DropTemplate(str(servers[0].get("path") or ""), partitioning)
     if wrong := template.problem():
         fields = " or ".join("".join(f"{{{name}}}" for name in sorted(names)) for names in fields_of(grain))
-        problems.append(
-            file.problem(
-                f"path is `{template.text}`: {wrong}",
-                expected=f"a path with {fields}" if fields else "a path without fields in braces",
-                mend=f"write it as in `{template.example(source)}`",
-                at=("servers", 0, "path"),
-            )
+        file.complain(
+            f"path is `{template.text}`: {wrong}",
+            expected=f"a path with {fields}" if fields else "a path without fields in braces",
+            mend=f"write it as in `{template.example(source)}`",
+            at=("servers", 0, "path"),
         )
         return None
     masking = custom.mapping("masking", keys=None, values=[str(item) for item in Masking])
-    columns = columns_of(file, tables[0], masking, problems)
-    options = read_options(file, servers[0], problems)
-    promised = promised_durations(file, grain, problems)
+    usual = server_properties(file)
+    columns = columns_of(file, tables[0], masking, usual)
+    options = read_options(file, servers[0], usual)
+    promised = promised_durations(file, grain)
     properties = cast("list[dict[str, Any]]", tables[0].get("properties") or [])
     partitions = [item["name"] for item in properties if item.get("partitioned")]
     if len(partitions) > 1:
-        problems.append(
-            file.problem(
-                f"{len(partitions)} partitioned properties", expected="at most one",
-                mend="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
-            )
+        file.complain(
+            f"{len(partitions)} partitioned properties", expected="at most one",
+            mend="leave `partitioned: true` on the date alone", at=("schema", 0, "properties"),
         )  # fmt: skip
-    _check_partition_column(file, grain, partitions, columns, properties, problems)
+    _check_partition_column(file, grain, partitions, columns, properties)
     start = custom.moment("partitionStart", partitioning) if grain.timed else None
     complete = completion(custom, template)
     gaps = custom.choice("daysWithoutDrop", ["allowed", "refused"], "refused")
@@ -128,8 +116,8 @@ def read_contract(
     staging = custom.choice("staging", ["keep", "remove"], "keep")
     shape = _shape(custom)
     limit = _limit(custom)
-    counts = row_count(file, tables[0], problems)
-    if len(problems) > found or options is None or complete is None:
+    counts = row_count(file, tables[0])
+    if file.problems or options is None or complete is None:
         return None
     keys = [item for item in properties if item.get("primaryKey")]
     keys.sort(key=lambda item: cast("int", item.get("primaryKeyPosition") or 0))
@@ -166,27 +154,22 @@ def _check_connector(
     file: YamlFile,
     server: Mapping[str, Any],
     connectors: Mapping[str, frozenset[str]],
-    problems: list[Problem],
 ) -> None:
     """Connectors are a list that platform engineers keep; a contract cannot make one up."""
     name, type_ = str(server.get("server")), str(server.get("type"))
     if name not in connectors:
-        problems.append(
-            file.problem(
-                f"no connector is named `{name}`",
-                expected=f"one of contracts/{CONNECTORS_FILE}: {', '.join(sorted(connectors))}",
-                mend=did_you_mean(name, connectors),
-                at=("servers", 0, "server"),
-            )
+        file.complain(
+            f"no connector is named `{name}`",
+            expected=f"one of contracts/{CONNECTORS_FILE}: {', '.join(sorted(connectors))}",
+            mend=did_you_mean(name, connectors),
+            at=("servers", 0, "server"),
         )
     elif type_ not in connectors[name]:
-        problems.append(
-            file.problem(
-                f"connector `{name}` is not of type `{type_}`",
-                expected=f"one of: {', '.join(sorted(connectors[name]))}",
-                mend="correct `type`, or ask the platform engineers for a connector",
-                at=("servers", 0, "type"),
-            )
+        file.complain(
+            f"connector `{name}` is not of type `{type_}`",
+            expected=f"one of: {', '.join(sorted(connectors[name]))}",
+            mend="correct `type`, or ask the platform engineers for a connector",
+            at=("servers", 0, "type"),
         )
 
 
@@ -196,20 +179,17 @@ def _check_partition_column(
     partitions: Sequence[Any],
     columns: Sequence[Column],
     properties: Sequence[Mapping[str, Any]],
-    problems: list[Problem],
 ) -> None:
     """A value must lie in the partition that its row landed in."""
     kinds = partition_kinds(grain)
     for column in columns:
         if grain.timed and [column.name] == partitions and kind_of(column.type) not in kinds:
             index = next(at for at, item in enumerate(properties) if item.get("name") == column.name)
-            problems.append(
-                file.problem(
-                    f"partitioned column `{column.name}` is {column.type}",
-                    expected=f"{' or '.join(kind.value for kind in kinds)} in a source cut by `{grain}`",
-                    mend="correct `physicalType`, or `partitioned`",
-                    at=("schema", 0, "properties", index, "physicalType"),
-                )
+            file.complain(
+                f"partitioned column `{column.name}` is {column.type}",
+                expected=f"{' or '.join(kind.value for kind in kinds)} in a source cut by `{grain}`",
+                mend="correct `physicalType`, or `partitioned`",
+                at=("schema", 0, "properties", index, "physicalType"),
             )
 
 

@@ -8,9 +8,8 @@ from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Maskin
 from orchestration.contracts.custom import CustomProperties
 from orchestration.contracts.dates import UnknownDateFormat, strptime_format
 from orchestration.contracts.rules import RulesOf
-from orchestration.contracts.servers import server_properties
 from orchestration.contracts.types import KNOWN, Kind, base_of, kind_of, type_problem
-from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.problems import did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
 COLUMN_PROPERTIES = (
@@ -27,25 +26,22 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def columns_of(
-    file: YamlFile, table: Mapping[str, Any], masking: Mapping[str, str], problems: list[Problem]
+    file: YamlFile, table: Mapping[str, Any], masking: Mapping[str, str], usual: CustomProperties
 ) -> tuple[Column, ...]:
-    """Return the columns; `masking` is {classification: treatment}. Adds what is wrong to `problems`."""
-    usual = server_properties(file, [])
+    """Return the columns; `masking` is {classification: treatment}, `usual` the server's properties."""
     columns: dict[int, Column] = {}
     items = cast("list[dict[str, Any]]", table.get("properties") or [])
     for index, item in enumerate(items):
-        column = _column(file, index, item, masking, usual, problems)
+        column = _column(file, index, item, masking, usual)
         if column is not None:
             columns[index] = column
-    _check_names(file, columns, problems)
+    _check_names(file, columns)
     used = {str(item.get("classification") or "") for item in items}
     for name in masking.keys() - used:
-        problems.append(
-            file.problem(
-                f"masking names the classification `{name}`, which no column has",
-                expected=f"one of: {', '.join(sorted(used - {''})) or 'none: no column is classified'}",
-                mend=did_you_mean(name, used - {""}), at=("customProperties",),
-            )
+        file.complain(
+            f"masking names the classification `{name}`, which no column has",
+            expected=f"one of: {', '.join(sorted(used - {''})) or 'none: no column is classified'}",
+            mend=did_you_mean(name, used - {""}), at=("customProperties",),
         )  # fmt: skip
     return tuple(columns.values())
 
@@ -56,38 +52,31 @@ def _column(
     item: Mapping[str, Any],
     masking: Mapping[str, str],
     usual: CustomProperties,
-    problems: list[Problem],
 ) -> Column | None:
     at = ("schema", 0, "properties", index)
     if not item.get("physicalType"):
-        problems.append(
-            file.problem(
-                f"column `{item.get('name')}` has no physicalType",
-                expected="the warehouse's type, as VARCHAR or DECIMAL(12,2)",
-                mend="add `physicalType:`", at=at,
-            )
+        file.complain(
+            f"column `{item.get('name')}` has no physicalType",
+            expected="the warehouse's type, as VARCHAR or DECIMAL(12,2)",
+            mend="add `physicalType:`", at=at,
         )  # fmt: skip
         return None
-    custom = CustomProperties(file, at, COLUMN_PROPERTIES, problems)
+    custom = CustomProperties(file, at, COLUMN_PROPERTIES)
     options = cast("dict[str, Any]", item.get("logicalTypeOptions") or {})
     for name in options.keys() - set(_OPTIONS):
-        problems.append(
-            file.problem(
-                f"unknown field `{name}`", expected="a logicalTypeOption of ODCS v3.1",
-                mend=did_you_mean(name, _OPTIONS), at=(*at, "logicalTypeOptions", name),
-            )
+        file.complain(
+            f"unknown field `{name}`", expected="a logicalTypeOption of ODCS v3.1",
+            mend=did_you_mean(name, _OPTIONS), at=(*at, "logicalTypeOptions", name),
         )  # fmt: skip
     classification = str(item.get("classification") or "")
     required = bool(item.get("required") or item.get("primaryKey"))
     type_ = str(item["physicalType"]).upper()
     if wrong := type_problem(type_):
-        problems.append(
-            file.problem(
-                f"physicalType is `{item['physicalType']}`: {wrong}",
-                expected="a type of the warehouse, as VARCHAR, BIGINT or DECIMAL(12,2)",
-                mend=did_you_mean(base_of(type_), KNOWN) if base_of(type_) not in KNOWN else "correct it",
-                at=(*at, "physicalType"),
-            )
+        file.complain(
+            f"physicalType is `{item['physicalType']}`: {wrong}",
+            expected="a type of the warehouse, as VARCHAR, BIGINT or DECIMAL(12,2)",
+            mend=did_you_mean(base_of(type_), KNOWN) if base_of(type_) not in KNOWN else "correct it",
+            at=(*at, "physicalType"),
         )
         return None
     column = Column(
@@ -98,12 +87,12 @@ def _column(
         description=str(item.get("description") or ""),
         classification=classification,
         unique=bool(item.get("unique")),
-        masking=_masking(file, at, classification, masking, custom, problems),
+        masking=_masking(file, at, classification, masking, custom),
         aliases=custom.texts("aliases"),
-        written=_written(file, at, type_, options, custom, usual, problems),
-        rules=RulesOf(file, at, item, type_, problems).read(),
+        written=_written(file, at, type_, options, custom, usual),
+        rules=RulesOf(file, at, item, type_).read(),
     )
-    _check_masking(file, at, item, column, problems)
+    _check_masking(file, at, item, column)
     return column
 
 
@@ -113,16 +102,13 @@ def _masking(
     classification: str,
     masking: Mapping[str, str],
     custom: CustomProperties,
-    problems: list[Problem],
 ) -> Masking:
     said = custom.choice("masking", [str(item) for item in Masking], masking.get(classification, "keep"))
     if classification not in (*OPEN_CLASSIFICATIONS, *masking) and not custom.has("masking"):
-        problems.append(
-            file.problem(
-                f"nothing says what becomes of values classified `{classification}`",
-                expected=f"`masking: {{{classification}: {' | '.join(Masking)}}}` in customProperties",
-                mend="add it, or `masking` to the column", at=(*at, "classification"),
-            )
+        file.complain(
+            f"nothing says what becomes of values classified `{classification}`",
+            expected=f"`masking: {{{classification}: {' | '.join(Masking)}}}` in customProperties",
+            mend="add it, or `masking` to the column", at=(*at, "classification"),
         )  # fmt: skip
     return Masking(said or "keep")
 
@@ -134,24 +120,22 @@ def _written(
     options: Mapping[str, Any],
     custom: CustomProperties,
     usual: CustomProperties,
-    problems: list[Problem],
 ) -> ValueFormat:
     dates = ""
     if options.get("format") and kind_of(type_) in (Kind.DATE, Kind.MOMENT, Kind.TIME):
         try:
             dates = strptime_format(str(options["format"]))
         except UnknownDateFormat as error:
-            problems.append(
-                file.problem(
-                    f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
-                    mend="write it as in `dd.MM.yyyy`", at=(*at, "logicalTypeOptions", "format"),
-                )
+            file.complain(
+                f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
+                mend="write it as in `dd.MM.yyyy`", at=(*at, "logicalTypeOptions", "format"),
             )  # fmt: skip
 
     def separator(name: str, default: str) -> str:
-        value = custom.text(name, usual.text(name, default))
+        holder = custom if custom.has(name) else usual
+        value = holder.text(name, default)
         if len(value) > 1:
-            custom.problem(name, f"`{name}` is `{value}`", "one character", "correct the value")
+            holder.problem(name, f"`{name}` is `{value}`", "one character", "correct the value")
         return value
 
     decimal, thousands = separator("decimalSeparator", ".") or ".", separator("thousandsSeparator", "")
@@ -178,7 +162,6 @@ def _check_masking(
     at: tuple[str | int, ...],
     item: Mapping[str, Any],
     column: Column,
-    problems: list[Problem],
 ) -> None:
     """What rows are told apart by, or cut by, must still be there to do so."""
     uses = {"partitioned": bool(item.get("partitioned")), "unique": column.unique,
@@ -191,42 +174,34 @@ def _check_masking(
     for use, used in uses.items():
         if used and column.masking in loses[use]:
             allowed = [str(masking) for masking in Masking if masking not in loses[use]]
-            problems.append(
-                file.problem(
-                    f"column `{column.name}` is {use}, and its masking is `{column.masking}`",
-                    expected=f"masking {' or '.join(allowed)} for it",
-                    mend=f"change its masking, or leave out `{use}`", at=(*at, use),
-                )
+            file.complain(
+                f"column `{column.name}` is {use}, and its masking is `{column.masking}`",
+                expected=f"masking {' or '.join(allowed)} for it",
+                mend=f"change its masking, or leave out `{use}`", at=(*at, use),
             )  # fmt: skip
 
 
-def _check_names(file: YamlFile, columns: Mapping[int, Column], problems: list[Problem]) -> None:
+def _check_names(file: YamlFile, columns: Mapping[int, Column]) -> None:
     """Names are SQL identifiers that need no quotes; a header or alias means one column alone."""
     meant: dict[str, str] = {}
     names: set[str] = set()
     for index, column in columns.items():
         at = ("schema", 0, "properties", index)
         if column.name in names:
-            problems.append(
-                file.problem(
-                    f"column `{column.name}` stands twice", expected="a name of its own for every column",
-                    mend="rename one of them", at=(*at, "name"),
-                )
+            file.complain(
+                f"column `{column.name}` stands twice", expected="a name of its own for every column",
+                mend="rename one of them", at=(*at, "name"),
             )  # fmt: skip
         names.add(column.name)
         if not _IDENTIFIER.fullmatch(column.name) or column.name.startswith("_"):
-            problems.append(
-                file.problem(
-                    f"column name `{column.name}`", mend="rename it; the file's own name is `physicalName`",
-                    expected="lower case letters, digits and underscores, a letter first", at=(*at, "name"),
-                )
+            file.complain(
+                f"column name `{column.name}`", mend="rename it; the file's own name is `physicalName`",
+                expected="lower case letters, digits and underscores, a letter first", at=(*at, "name"),
             )  # fmt: skip
         for header in (column.header, *column.aliases):
             other = meant.setdefault(header, column.name)
             if other != column.name:
-                problems.append(
-                    file.problem(
-                        f"header `{header}` means `{other}` and `{column.name}`",
-                        expected="a header of its own for every column", mend="rename one of them", at=at,
-                    )
+                file.complain(
+                    f"header `{header}` means `{other}` and `{column.name}`",
+                    expected="a header of its own for every column", mend="rename one of them", at=at,
                 )  # fmt: skip

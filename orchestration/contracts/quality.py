@@ -7,14 +7,13 @@ need SQL, history or another table; those are the suite's and dbt's.
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from orchestration.core.problems import Problem
 from orchestration.core.yaml_files import YamlFile
 
 Location = tuple[str | int, ...]
 
 
 def _rules(
-    file: YamlFile, holder: Mapping[str, Any], at: Location, metrics: tuple[str, ...], problems: list[Problem]
+    file: YamlFile, holder: Mapping[str, Any], at: Location, metrics: tuple[str, ...]
 ) -> Iterator[tuple[Location, dict[str, Any]]]:
     """Yield the library rules of a holder; what cannot be held at the door is a problem, text is not."""
     for index, rule in enumerate(cast("list[dict[str, Any]]", holder.get("quality") or [])):
@@ -26,23 +25,19 @@ def _rules(
         if type_ == "library" and metric in metrics:
             yield place, rule
             continue
-        problems.append(
-            file.problem(
-                f"quality rule `{metric or rule.get('name') or type_}` is not held at the door",
-                expected=f"type text, or library with metric {' or '.join(metrics)}",
-                mend="write it as an expectation of the source's suite",
-                at=place,
-            )
+        file.complain(
+            f"quality rule `{metric or rule.get('name') or type_}` is not held at the door",
+            expected=f"type text, or library with metric {' or '.join(metrics)}",
+            mend="write it as an expectation of the source's suite",
+            at=place,
         )
 
 
-def row_count(
-    file: YamlFile, table: Mapping[str, Any], problems: list[Problem]
-) -> tuple[int | None, int | None]:
+def row_count(file: YamlFile, table: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Return the least and the greatest number of rows that a drop may have."""
     least: int | None = None
     greatest: int | None = None
-    for place, rule in _rules(file, table, ("schema", 0), ("rowCount",), problems):
+    for place, rule in _rules(file, table, ("schema", 0), ("rowCount",)):
         bounds: dict[str, tuple[int, int]] = {
             "mustBe": (0, 0), "mustBeGreaterThan": (1, 1), "mustBeGreaterOrEqualTo": (0, 1),
             "mustBeLessThan": (-1, -1), "mustBeLessOrEqualTo": (0, -1),
@@ -51,11 +46,9 @@ def row_count(
         for name, value in said:
             ends = _whole_numbers(value if name == "mustBeBetween" else [value])
             if not ends:
-                problems.append(
-                    file.problem(
-                        f"`{name}` of rowCount is `{value}`", expected="whole numbers, 0 or more",
-                        mend="correct the value", at=(*place, name),
-                    )
+                file.complain(
+                    f"`{name}` of rowCount is `{value}`", expected="whole numbers, 0 or more",
+                    mend="correct the value", at=(*place, name),
                 )  # fmt: skip
             elif name == "mustBeBetween":
                 least, greatest = ends[0], ends[-1]
@@ -64,18 +57,14 @@ def row_count(
                 least = ends[0] + shift if side >= 0 else least
                 greatest = ends[0] + shift if side <= 0 else greatest
         if not said:
-            problems.append(
-                file.problem(
-                    "rowCount without a bound", expected=f"one of: {', '.join([*bounds, 'mustBeBetween'])}",
-                    mend="add one", at=place,
-                )
+            file.complain(
+                "rowCount without a bound", expected=f"one of: {', '.join([*bounds, 'mustBeBetween'])}",
+                mend="add one", at=place,
             )  # fmt: skip
     if least is not None and greatest is not None and least > greatest:
-        problems.append(
-            file.problem(
-                f"rowCount of at least {least} and at most {greatest}", expected="a number between them",
-                mend="correct the bounds", at=("schema", 0, "quality"),
-            )
+        file.complain(
+            f"rowCount of at least {least} and at most {greatest}", expected="a number between them",
+            mend="correct the bounds", at=("schema", 0, "quality"),
         )  # fmt: skip
     return least, greatest
 
@@ -87,30 +76,24 @@ def _whole_numbers(values: object) -> list[int]:
     return numbers if len(numbers) == len(listed) else []
 
 
-def valid_values(
-    file: YamlFile, item: Mapping[str, Any], at: Location, problems: list[Problem]
-) -> tuple[tuple[str, ...], str]:
+def valid_values(file: YamlFile, item: Mapping[str, Any], at: Location) -> tuple[tuple[str, ...], str]:
     """Return the values that a column may hold and the pattern they match; nothing where none is said."""
     values: tuple[str, ...] = ()
     pattern = ""
-    for place, rule in _rules(file, item, at, ("invalidValues",), problems):
+    for place, rule in _rules(file, item, at, ("invalidValues",)):
         arguments = cast("dict[str, Any]", rule.get("arguments") or {})
         if rule.get("mustBe") != 0 or not arguments.keys() & {"validValues", "pattern"}:
-            problems.append(
-                file.problem(
-                    "invalidValues that the door cannot hold row by row",
-                    expected="`mustBe: 0`, and `arguments` with `validValues` or `pattern`",
-                    mend="or write it as an expectation of the source's suite", at=place,
-                )
+            file.complain(
+                "invalidValues that the door cannot hold row by row",
+                expected="`mustBe: 0`, and `arguments` with `validValues` or `pattern`",
+                mend="or write it as an expectation of the source's suite", at=place,
             )  # fmt: skip
             continue
         listed: object = arguments.get("validValues") or []
         if not isinstance(listed, list):
-            problems.append(
-                file.problem(
-                    f"`validValues` is `{listed}`", expected="a list of values",
-                    mend="write it as in `[A, I]`", at=(*place, "arguments", "validValues"),
-                )
+            file.complain(
+                f"`validValues` is `{listed}`", expected="a list of values",
+                mend="write it as in `[A, I]`", at=(*place, "arguments", "validValues"),
             )  # fmt: skip
             continue
         values += tuple(_as_text(value) for value in cast("list[object]", listed))

@@ -12,7 +12,6 @@ from orchestration.contracts.columns import ValueRules
 from orchestration.contracts.patterns import pattern_problem
 from orchestration.contracts.quality import valid_values
 from orchestration.contracts.types import Kind, kind_of, value_of
-from orchestration.core.problems import Problem
 from orchestration.core.yaml_files import YamlFile
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -32,7 +31,6 @@ class RulesOf:
 
     def __init__(
         self, file: YamlFile, at: tuple[str | int, ...], item: Mapping[str, Any], type_: str,
-        problems: list[Problem],
     ) -> None:  # fmt: skip
         self._file = file
         self._at = at
@@ -40,11 +38,10 @@ class RulesOf:
         self._options: Mapping[str, Any] = item.get("logicalTypeOptions") or {}
         self._type = type_
         self._kind = kind_of(type_)
-        self._problems = problems
 
     def read(self) -> ValueRules:
-        """Return the rules, after adding what is wrong with them to the problems."""
-        values, pattern = valid_values(self._file, self._item, self._at, self._problems)
+        """Return the rules, after complaining of what is wrong with them."""
+        values, pattern = valid_values(self._file, self._item, self._at)
         pattern = self._pattern(pattern)
         for value in values:
             self._value("quality", value, "one of `validValues`")
@@ -65,7 +62,7 @@ class RulesOf:
 
     def _problem(self, name: str, what: str, expected: str, mend: str) -> None:
         at = (*self._at, "logicalTypeOptions", name) if name in self._options else (*self._at, name)
-        self._problems.append(self._file.problem(what, expected=expected, mend=mend, at=at))
+        self._file.complain(what, expected=expected, mend=mend, at=at)
 
     def _of_text(self, name: str) -> bool:
         if self._kind is Kind.TEXT:

@@ -7,7 +7,7 @@ from typing import Any
 from orchestration.contracts.custom import CustomProperties
 from orchestration.contracts.drops import CompleteOn, Completion, DropTemplate, default_completion
 from orchestration.contracts.reading import Compression, Format, ReadOptions, compression_of
-from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.problems import did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
 AT = ("servers", 0)
@@ -27,27 +27,24 @@ _ALIASES = {"json_lines": "jsonl", "ndjson": "jsonl", "excel": "xlsx", "bag": "r
 SERVER_PROPERTIES = ("compression", "sheet", "topic", *_DIALECT, *VALUE_PROPERTIES)
 
 
-def server_properties(file: YamlFile, problems: list[Problem]) -> CustomProperties:
+def server_properties(file: YamlFile) -> CustomProperties:
     """Return the server's own custom properties."""
-    return CustomProperties(file, AT, SERVER_PROPERTIES, problems)
+    return CustomProperties(file, AT, SERVER_PROPERTIES)
 
 
-def read_options(file: YamlFile, server: Mapping[str, Any], problems: list[Problem]) -> ReadOptions | None:
-    """Return how the files are read, or None after adding what is wrong to `problems`."""
-    found = len(problems)
+def read_options(file: YamlFile, server: Mapping[str, Any], custom: CustomProperties) -> ReadOptions | None:
+    """Return how the files are read, or None after complaining of what is wrong."""
+    found = len(file.problems)
     said = str(server.get("format"))
     try:
         format_ = Format(_ALIASES.get(said.lower(), said.lower()))
     except ValueError:
         formats = [str(item) for item in Format]
-        problems.append(
-            file.problem(
-                f"format is `{said}`", expected=f"one of: {', '.join(formats)}",
-                mend=did_you_mean(said, formats), at=(*AT, "format"),
-            )
+        file.complain(
+            f"format is `{said}`", expected=f"one of: {', '.join(formats)}",
+            mend=did_you_mean(said, formats), at=(*AT, "format"),
         )  # fmt: skip
         return None
-    custom = server_properties(file, problems)
     for name in (*_DIALECT, "sheet", "topic"):
         if custom.has(name) and name not in _OWN.get(format_, ()):
             custom.problem(
@@ -74,11 +71,9 @@ def read_options(file: YamlFile, server: Mapping[str, Any], problems: list[Probl
     if format_ is Format.CSV and len(delimiter) != 1 and custom.has("delimiter"):
         custom.problem("delimiter", f"delimiter is `{delimiter}`", "one character", "correct the value")
     elif format_ is Format.CSV and len(delimiter) != 1:
-        problems.append(
-            file.problem(
-                f"delimiter is `{delimiter}`", expected="one character", mend="correct the value",
-                at=(*AT, "delimiter"),
-            )
+        file.complain(
+            f"delimiter is `{delimiter}`", expected="one character", mend="correct the value",
+            at=(*AT, "delimiter"),
         )  # fmt: skip
     options = ReadOptions(
         format=format_,
@@ -94,7 +89,7 @@ def read_options(file: YamlFile, server: Mapping[str, Any], problems: list[Probl
     )
     if format_ is Format.ROSBAG and not options.topic:
         custom.problem("topic", "no `topic`", "the ROS topic that is the table", "add `- property: topic`")
-    return options if len(problems) == found else None
+    return options if len(file.problems) == found else None
 
 
 def completion(custom: CustomProperties, template: DropTemplate) -> Completion | None:

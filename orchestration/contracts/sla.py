@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from orchestration.core.freshness import DurationError, duration
 from orchestration.core.partitions import Grain
-from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.problems import did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
 # What freshness is made of; ODCS has a short and a long name for each, in whatever case. `maxAge` is ours:
@@ -23,8 +23,8 @@ _OTHERS = (
 _PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
 
 
-def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) -> dict[str, timedelta]:
-    """Return `latency`, `frequency` and `maxAge`, where the contract has them; add problems to `problems`.
+def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
+    """Return `latency`, `frequency` and `maxAge`, where the contract has them; complain of what is wrong.
 
     A source that is cut by time comes once a partition if nothing else is said.
     """
@@ -35,39 +35,31 @@ def promised_durations(file: YamlFile, grain: Grain, problems: list[Problem]) ->
         name = _DURATIONS.get(written.lower())
         if name is None:
             if written.lower() not in _PASSED_OVER:
-                problems.append(
-                    file.problem(
-                        f"unknown SLA property `{written}`",
-                        expected="latency, frequency, maxAge, or a property of ODCS v3.1 for people to read",
-                        mend=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
-                        at=(*at, "property"),
-                    )
+                file.complain(
+                    f"unknown SLA property `{written}`",
+                    expected="latency, frequency, maxAge, or a property of ODCS v3.1 for people to read",
+                    mend=did_you_mean(written, ["latency", "frequency", MAX_AGE, *_OTHERS[:11]]),
+                    at=(*at, "property"),
                 )
             continue
         if name in found:
-            problems.append(
-                file.problem(
-                    f"SLA property `{name}` stands twice", expected="one promise each",
-                    mend="remove one of them", at=(*at, "property"),
-                )
+            file.complain(
+                f"SLA property `{name}` stands twice", expected="one promise each",
+                mend="remove one of them", at=(*at, "property"),
             )  # fmt: skip
         try:
             found[name] = duration(item.get("value"), item.get("unit"))
         except DurationError as error:
-            problems.append(
-                file.problem(
-                    f"SLA property `{name}`: {error.what}", expected=error.expected,
-                    mend="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
-                )
+            file.complain(
+                f"SLA property `{name}`: {error.what}", expected=error.expected,
+                mend="write it as in `value: 30` and `unit: h`", at=(*at, error.field),
             )  # fmt: skip
     if "latency" in found and "frequency" not in found and not grain.timed:
-        problems.append(
-            file.problem(
-                "SLA property `latency`: nothing says how often a drop comes",
-                expected="`frequency` beside it",
-                mend="add `- property: frequency` with value and unit",
-                at=("slaProperties",),
-            )
+        file.complain(
+            "SLA property `latency`: nothing says how often a drop comes",
+            expected="`frequency` beside it",
+            mend="add `- property: frequency` with value and unit",
+            at=("slaProperties",),
         )
     if "latency" in found and "frequency" not in found and grain.timed:
         found["frequency"] = grain.span.longest

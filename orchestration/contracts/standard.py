@@ -11,7 +11,7 @@ from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import YamlFile
 
 
-def against_standard(file: YamlFile, problems: list[Problem]) -> None:
+def against_standard(file: YamlFile) -> None:
     """Let the standard's own model judge the file, so that every ODCS tool can read it."""
     from open_data_contract_standard.model import (
         OpenDataContractStandard,
@@ -24,25 +24,21 @@ def against_standard(file: YamlFile, problems: list[Problem]) -> None:
     try:
         OpenDataContractStandard.model_validate(file.data)
     except ValidationError as error:
-        problems += file.model_problems(error, lambda _: _fields(OpenDataContractStandard))
-    problems += _unknown_fields(file, "servers", Server)
-    problems += _unknown_fields(file, "schema", SchemaObject)
-    problems += _unknown_fields(file, "slaProperties", ServiceLevelAgreementProperty)
+        file.problems += file.model_problems(error, lambda _: _fields(OpenDataContractStandard))
+    file.problems += _unknown_fields(file, "servers", Server)
+    file.problems += _unknown_fields(file, "schema", SchemaObject)
+    file.problems += _unknown_fields(file, "slaProperties", ServiceLevelAgreementProperty)
     for index, table in enumerate(cast("list[dict[str, Any]]", file.data.get("schema") or [])):
         if isinstance(table.get("properties"), list):
-            problems += _unknown_fields(file, "properties", SchemaProperty, ("schema", index))
+            file.problems += _unknown_fields(file, "properties", SchemaProperty, ("schema", index))
     version = str(file.data.get("apiVersion"))
     if not version.startswith("v3.1"):
-        problems.append(
-            file.problem(
-                f"apiVersion is {version}", expected="v3.1.0",
-                mend="write the contract in ODCS v3.1", at=("apiVersion",),
-            )
+        file.complain(
+            f"apiVersion is {version}", expected="v3.1.0",
+            mend="write the contract in ODCS v3.1", at=("apiVersion",),
         )  # fmt: skip
     if not file.data.get("version"):
-        problems.append(
-            file.problem("`version` is missing", expected="the contract's version", mend="add `version:`")
-        )
+        file.complain("`version` is missing", expected="the contract's version", mend="add `version:`")
 
 
 def _fields(model: type[BaseModel]) -> list[str]:

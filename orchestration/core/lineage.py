@@ -59,11 +59,6 @@ class Table:
         """What it needs, with its days, and the tables whose tests it waits for."""
         return {**dict.fromkeys(sorted(self.awaits), 1), **self.needs}
 
-    @property
-    def blocking_checks(self) -> tuple[str, ...]:
-        """The checks that hold what comes after the table."""
-        return tuple(self.rules)
-
     def partition(self, partition_key: str) -> str:
         """Return the key under which this table holds what serves `partition_key` of its own grain."""
         return partition_key if self.partitioning.partitioned else UNPARTITIONED

@@ -52,9 +52,9 @@ class ProjectError(Exception):
 
 def _told(alike: list[Problem]) -> str:
     first, *others = alike
-    files = list(dict.fromkeys(other.file for other in others))
+    files = [file for file in dict.fromkeys(other.file for other in others) if file != first.file]
     if not files:
-        return str(first)
+        return f"{first}; the same for {len(others)} more" if others else str(first)
     more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
     return f"{first}; the same in {', '.join(files[:_FILES_NAMED])}{more}"
 

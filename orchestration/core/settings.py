@@ -24,7 +24,7 @@ SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / 
 _MASKING_KEY_LENGTH = 16
 
 # What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
-_VARIABLES = {
+VARIABLES = {
     "SLUICE_PROJECT_DIR": "project_dir",
     "SLUICE_DATA_DIR": "data_dir",
     "SLUICE_STAGING_URL": "staging_url",
@@ -45,7 +45,7 @@ _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_UR
 # What a deployment may do without.
 _OPTIONAL = ("cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key")
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
-_OTHERS = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
+OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
 
 
 class SettingsError(Exception):
@@ -112,7 +112,7 @@ class Settings(BaseModel):
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make another process see the same deployment."""
-        said = {name: getattr(self, field) for name, field in _VARIABLES.items()}
+        said = {name: getattr(self, field) for name, field in VARIABLES.items()}
         variables = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in said.items()
@@ -138,12 +138,12 @@ class Settings(BaseModel):
                 name = variable.removeprefix(_CONNECTION_PREFIX).lower()
                 if environ[variable]:
                     connections[name] = SecretStr(environ[variable])
-            elif field := _VARIABLES.get(variable):
+            elif field := VARIABLES.get(variable):
                 # An empty variable says nothing of what may be left out.
                 if environ[variable] or field not in _OPTIONAL:
                     fields[field] = environ[variable]
-            elif variable not in _OTHERS:
-                hint = did_you_mean(variable, [*_VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
+            elif variable not in OTHER_VARIABLES:
+                hint = did_you_mean(variable, [*VARIABLES, _CONNECTION_PREFIX + "<NAME>"])
                 raise SettingsError(f"environment variable {variable} means nothing here; {hint}")
         fields |= {name: value for name, value in overrides.items() if value is not None}
         project_dir = Path(fields.get("project_dir", REPOSITORY)).expanduser().resolve()
@@ -164,7 +164,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            names = {field: variable for variable, field in _VARIABLES.items()}
+            names = {field: variable for variable, field in VARIABLES.items()}
             told = (f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']}" for e in error.errors())
             raise SettingsError("; ".join(told)) from None
 
@@ -178,14 +178,14 @@ def _check_storage(values: Mapping[str, Any]) -> None:
         ("SLUICE_MASKING_KEY", _check_masking_key),
     ]
     for variable, check in checks:
-        value = values.get(_VARIABLES[variable])
+        value = values.get(VARIABLES[variable])
         if value is None:
             continue
         try:
             check(value.get_secret_value() if isinstance(value, SecretStr) else value)
         except ValueError as error:
             raise SettingsError(f"{variable} is {error}") from None
-    said = [(variable, values.get(_VARIABLES[variable])) for variable in _AREA_VARIABLES]
+    said = [(variable, values.get(VARIABLES[variable])) for variable in _AREA_VARIABLES]
     places = [(variable, place_of(url)) for variable, url in said if url is not None]
     for (inner, place), (outer, other) in itertools.permutations(places, 2):
         if place.lies_in(other):

@@ -7,7 +7,7 @@ the words that are known to be none of the data (technical words, codes made of 
 a status, a line's number), and `…` stands for all others.
 
 Belongs here: that decision, and the errors that hold such texts. Does not belong here: what is near
-(`project` knows what is classified), secrets of connections (`delivery.destinations.errors`).
+(`project` knows what is classified), secrets of connections (`destinations.errors`).
 """
 
 import re

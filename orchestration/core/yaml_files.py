@@ -27,6 +27,8 @@ class YamlFile:
         self.path = path
         self.data = data
         self._project_dir = project_dir
+        # What its reader has found wrong with it.
+        self.problems: list[Problem] = []
 
     @cached_property
     def name(self) -> str:
@@ -57,6 +59,12 @@ class YamlFile:
     def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
         """Return a problem at the field `at` of this file."""
         return Problem(self.name, self.line(*at), what, expected, mend)
+
+    def complain(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> None:
+        """Note a problem at the field `at` among `problems`, once."""
+        problem = self.problem(what, expected=expected, mend=mend, at=at)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def model_problems(
         self, error: ValidationError, known_fields: Callable[[Location], Sequence[str]]

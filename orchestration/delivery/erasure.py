@@ -87,11 +87,6 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
         return erased
 
 
-def unfinished(store: StateStore, export: str) -> list[ForgottenKey]:
-    """Return the erasures of an export that have not come to their end."""
-    return [item for item in store.forgotten_keys.of(export) if item.outcome in (_BEGUN, _TAKEN_OUT)]
-
-
 def forget_unsent(store: StateStore, export: str, key: Sequence[str], request: Request) -> Erased:
     """Write down that a key is never sent, of an export that has sent nothing yet."""
     keys = [tuple(request.values[name] for name in key)]

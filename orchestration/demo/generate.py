@@ -31,8 +31,6 @@ from orchestration.demo.faults import (
     with_faults,
 )
 
-__all__ = ["Fault", "generate_feed"]
-
 STORES_HEADER: Row = (
     "Store", "Report Date", "Name", "Store Status", "Address", "State", "Zip Code",
     "latitude", "longitude", "City",

@@ -18,7 +18,8 @@ from rich.table import Table
 from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain
 from orchestration.core.settings import Settings
 from orchestration.demo.destinations import PARTNER_DROP, RETAILER_APP, demo_destinations
-from orchestration.demo.generate import Fault, generate_feed
+from orchestration.demo.faults import Fault
+from orchestration.demo.generate import generate_feed
 from orchestration.ingestion.landing import land
 from orchestration.operations.site import Site
 from orchestration.operations.status import Standing, status

@@ -5,8 +5,3 @@ registry. Does not: when and whether to send (the gate, the plan and the guard d
 destination can be tested alone, nothing of the project is imported outside this package but
 `orchestration.areas` (storage behind URLs) and `orchestration.compute` (the local engine).
 """
-
-from .base import DeliveryError, Destination, Receipt, Shard
-from .registry import build, destination_types
-
-__all__ = ["DeliveryError", "Destination", "Receipt", "Shard", "build", "destination_types"]

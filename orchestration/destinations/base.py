@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from .errors import DeliveryError
+from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
 
 # The columns of a shard that are the engine's; everything after them is a field as the destination calls it.
 ROW, CHANGE, CHANGED_FIELDS, ROW_HASH = "_row", "_change", "_changed_fields", "_row_hash"
@@ -45,15 +45,6 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """One limit that a vendor publishes, and where it says so."""
-
-    what: str
-    value: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a kind of destination can do.
 
@@ -68,7 +59,6 @@ class Capabilities:
     delete: bool
     single_key: bool = False
     folds_text: bool = False
-    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,24 +259,3 @@ class Destination(ABC):
     def __repr__(self) -> str:
         # The default of a subclass would tempt somebody to show the URL, password and all.
         return f"{type(self).__name__}({self._object_name!r})"
-
-
-__all__ = [
-    "CHANGE",
-    "CHANGED_FIELDS",
-    "ROW",
-    "ROW_HASH",
-    "TECHNICAL_COLUMNS",
-    "Capabilities",
-    "Change",
-    "DeliveryError",
-    "Destination",
-    "Journal",
-    "Limit",
-    "Mode",
-    "NoOptions",
-    "Receipt",
-    "Refused",
-    "Scope",
-    "Shard",
-]

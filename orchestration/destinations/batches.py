@@ -14,7 +14,7 @@ from time import monotonic
 from typing import ClassVar, TypeVar
 
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
-from .cutting import Batch, PendingRows, Piece, Row, halves, pieces, runs
+from .cutting import Batch, PendingRows, Piece, halves, pieces, runs
 from .errors import DeliveryError, redact
 from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
 
@@ -377,14 +377,3 @@ class _Sending:
             already_delivered,
             {} if already_delivered else details,
         )
-
-
-__all__ = [
-    "SAID_CHARACTERS",
-    "Batch",
-    "BatchDestination",
-    "BatchRefused",
-    "Rate",
-    "Row",
-    "TryAgain",
-]

@@ -1,7 +1,7 @@
 """`sluice contract new`: sample files -> the draft of a contract that loads them.
 
-Belongs here: putting what the samples show together. Does not belong here: names (`draft_paths`), dialects
-(`draft_files`), values (`draft_values`), and the words of the file (`draft_text`).
+Belongs here: putting what the samples show together. Does not belong here: names (`paths`), dialects
+(`files`), values (`values`), and the words of the file (`text`).
 """
 
 import itertools

@@ -184,11 +184,6 @@ class GateReport:
         return tuple(item for item in self.findings if item.verdict not in _LETS_PASS)
 
     @property
-    def absent(self) -> tuple[Finding, ...]:
-        """The days of trailing windows that are not in it, and hold nothing."""
-        return tuple(item for item in self.findings if item.verdict in _NOT_THERE)
-
-    @property
     def open(self) -> bool:
         """Whether the partition may go on."""
         return not self.closed_by

@@ -1,7 +1,7 @@
 """What a release opens: failed checks, and what is built after them; nothing else that is closed.
 
 Belongs here: the one answer to whether a person may let a partition pass, for whoever releases it and for
-whoever is told that it can be released. Does not belong here: recording releases (`operations.releasing`).
+whoever is told that it can be released. Does not belong here: recording releases (`graph.releasing`).
 """
 
 from collections.abc import Collection

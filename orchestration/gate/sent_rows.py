@@ -1,6 +1,6 @@
 """The rows of a partition that an export sends, as one digest: what is sent is what was judged.
 
-Belongs here: which rows those are. Does not belong here: how rows are hashed (`warehouse.row_hash`).
+Belongs here: which rows those are. Does not belong here: how rows are hashed (`compute.row_hash`).
 """
 
 from typing import TYPE_CHECKING

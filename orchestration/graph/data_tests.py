@@ -1,7 +1,7 @@
 """dbt's data tests: run on a table as it stands, and what they said recorded as evidence.
 
 Belongs here: from a partition and names of tests to evidence. Does not belong here: who asks, and how Dagster
-shows it (`assets`, `operations.judging`).
+shows it (`models`, `judging`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Judging what is there by today's rules, without building: a tightened rule over 60 days is no 60 rebuilds.
 
 Belongs here: which partitions, all checks of them, and the Dagster job that does it. Does not belong here:
-what a check says (`quality`, `transformation.data_tests`, `ingestion.judging`).
+what a check says (`quality`, `graph.data_tests`, `ingestion.judging`).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Links into Dagster's UI for what is advised: a job with its fields filled in, a check's page.
 
-Belongs here: where the UI has what. Does not belong here: what is advised (`quality.findings`), what the jobs
+Belongs here: where the UI has what. Does not belong here: what is advised (`gate.findings`), what the jobs
 do (`operations`). The UI must stand at the root of its host; below a path, the jobs are found by hand.
 """
 

@@ -252,7 +252,7 @@ def _latest_drop(deployment: Deployment, contract: SourceContract, partition_key
         contract, deployment.staging_of(contract), deployment.store, partition_key=partition_key,
         now=deployment.clock,
     )  # fmt: skip
-    drop = deployment.store.latest_drops(contract.name, [partition_key]).get(partition_key)
+    drop = deployment.store.drops.latest(contract.name, [partition_key]).get(partition_key)
     if drop is None:
         said = "".join(f"\n- {complaint}" for complaint in scan.complaints)
         announced = contract.completion.template

@@ -41,7 +41,7 @@ def judge_by_contract(
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
     key = partition_key or SNAPSHOT_PARTITION
-    drops = deployment.store.drops_of(contract.name, key)
+    drops = deployment.store.drops.of(contract.name, key)
     drop = next((item for item in drops if item.ordinal == build.drop_ordinal), None)
     if drop is None:
         return ContractVerdict(False, "the drop that it was loaded from is not on record")

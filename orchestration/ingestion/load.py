@@ -112,7 +112,7 @@ def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scr
 
 def keep_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> list[LandedFile]:
     """Make sure that the originals hold a drop's files; see `keep_originals`."""
-    drops = deployment.store.drops_of(drop.source, drop.partition_key)
+    drops = deployment.store.drops.of(drop.source, drop.partition_key)
     earlier = [other for other in drops if other.ordinal < drop.ordinal]
     staging = deployment.staging_of(contract)
     return keep_originals(drop, staging, deployment.originals, deployment.cold, earlier)
@@ -168,7 +168,7 @@ def empty_staging(deployment: Deployment, contract: SourceContract, drop: Drop) 
     scan = register_landed(
         contract, staging, deployment.store, partition_key=drop.partition_key, now=deployment.clock
     )
-    newest = deployment.store.latest_drops(drop.source, [drop.partition_key]).get(drop.partition_key)
+    newest = deployment.store.drops.latest(drop.source, [drop.partition_key]).get(drop.partition_key)
     if scan.drops or newest is None or newest.key != drop.key:
         return
     announces = contract.completion.template

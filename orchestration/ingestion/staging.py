@@ -21,8 +21,6 @@ from orchestration.ingestion.gaps import NO_DROP_DIGEST, gaps_around
 from orchestration.state.records import Drop, DropFile
 from orchestration.state.store import StateStore
 
-__all__ = ["NO_DROP_DIGEST", "Scan", "register_landed"]
-
 _MOST_TOLD = 50
 
 
@@ -114,7 +112,7 @@ class _Look:
         memory, contract = self._memory, self._contract
         keys = memory.discovery.look()
         if keys:
-            self._known = self._store.latest_drops(contract.name)
+            self._known = self._store.drops.latest(contract.name)
         verdicts = {key: self._verdict(key) for key in keys}
         whole = {key: verdict for key, verdict in verdicts.items() if isinstance(verdict, Whole)}
         if whole and contract.gaps_allowed and contract.grain.timed:
@@ -182,7 +180,7 @@ class _Look:
         if self._in_time and latest is None:
             self._close_gaps_around(key)
         several = len(files) > 1
-        drop = self._store.register_drop(
+        drop = self._store.drops.register(
             contract.name,
             key,
             digest=digest_of_several(files) if several else files[0].digest,
@@ -204,7 +202,7 @@ class _Look:
         # Two new drops with a silence between them both tell of it.
         self._complaints += [text for text in gaps.complaints if text not in self._complaints]
         for silent in gaps.silent:
-            self._known[silent] = self._store.register_drop(
+            self._known[silent] = self._store.drops.register(
                 self._contract.name, silent, digest=NO_DROP_DIGEST, file=None, size_bytes=0, marker_stamp=""
             )
             self._drops.append(self._known[silent])
@@ -213,7 +211,7 @@ class _Look:
     def _note_what_came_back(self, drop: Drop) -> None:
         if drop.ordinal < 3:
             return
-        earlier = self._store.drops_of(drop.source, drop.partition_key)[:-1]
+        earlier = self._store.drops.of(drop.source, drop.partition_key)[:-1]
         again = [old.ordinal for old in earlier if old.digest == drop.digest and old.file is not None]
         if again:
             self._notes.append(

@@ -130,7 +130,7 @@ def restore(deployment: Deployment, contract: SourceContract, partition_key: str
     Raises:
         CannotMend: there is no such drop, or it is the newest.
     """
-    drops = {drop.ordinal: drop for drop in deployment.store.drops_of(contract.name, partition_key)}
+    drops = {drop.ordinal: drop for drop in deployment.store.drops.of(contract.name, partition_key)}
     if ordinal not in drops or ordinal == max(drops):
         earlier = ", ".join(str(number) for number in sorted(drops)[:-1]) or "none"
         raise CannotMend(
@@ -141,7 +141,7 @@ def restore(deployment: Deployment, contract: SourceContract, partition_key: str
 
 def _register(deployment: Deployment, newest: Drop, files: Sequence[DropFile], label: str | None) -> Drop:
     digest = files[0].digest if len(files) == 1 else digest_of_several(files)
-    return deployment.store.register_drop(
+    return deployment.store.drops.register(
         newest.source,
         newest.partition_key,
         digest=digest,
@@ -153,7 +153,7 @@ def _register(deployment: Deployment, newest: Drop, files: Sequence[DropFile], l
 
 
 def _newest(deployment: Deployment, contract: SourceContract, partition_key: str) -> Drop:
-    drop = deployment.store.latest_drops(contract.name, [partition_key]).get(partition_key)
+    drop = deployment.store.drops.latest(contract.name, [partition_key]).get(partition_key)
     if drop is None or drop.file is None:
         raise CannotMend(f"nothing has landed for {contract.name} [{partition_key}]")
     return drop

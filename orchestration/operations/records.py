@@ -38,7 +38,7 @@ class Records:
     def drops(self) -> dict[str, dict[str, Drop]]:
         """{raw table: {partition key: its newest drop}}."""
         return {
-            contract.relation: self._store.latest_drops(contract.name)
+            contract.relation: self._store.drops.latest(contract.name)
             for contract in self._project.contracts.values()
         }
 

@@ -67,11 +67,11 @@ def _warm_drops(deployment: Deployment, contract: SourceContract) -> Iterator[tu
     for entry in deployment.originals.listing(f"{contract.name}/**"):
         warm.setdefault("/".join(entry.path.split("/")[:2]), set()).add(entry.path)
     store = deployment.store
-    for key, latest in sorted(store.latest_drops(contract.name).items()):
+    for key, latest in sorted(store.drops.latest(contract.name).items()):
         paths = warm.get(drop_folder(latest).rpartition("/")[0])
         if not paths:
             continue
-        for drop in store.drops_of(contract.name, key):
+        for drop in store.drops.of(contract.name, key):
             held = {path for path in paths if path.startswith(f"{drop_folder(drop)}/")}
             if held:
                 yield drop, held

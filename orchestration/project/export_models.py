@@ -1,7 +1,7 @@
 """dbt's manifest -> what exports need to know of their models.
 
 Belongs here: columns, their types and their data classes, the key and the owner, as dbt's files say them.
-Does not belong here: what an export may do with them (`delivery.exported_model`).
+Does not belong here: what an export may do with them (`delivery.export_files`).
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ Belongs here: what no single file can know of itself. Does not belong here: what
 knows that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Lineage
@@ -30,23 +30,19 @@ def suites_problems(
     contracts: Mapping[str, SourceContract],
     suites: Mapping[str, Suite],
     cut: Mapping[str, Partitioning],
-) -> list[Problem]:
-    """Return what suites say that their tables do not know; `cut` is {relation: how it is cut}."""
+) -> Iterator[Problem]:
+    """Yield what suites say that their tables do not know; `cut` is {relation: how it is cut}."""
     tables = _judged_tables(manifest, contracts, cut)
-    problems: list[Problem] = []
     for suite in suites.values():
         table = tables.get(suite.table)
         if table is None:
-            problems.append(
-                suite.file.problem(
-                    f"no table is named `{suite.table}`",
-                    expected="a suite named after a source or a dbt model",
-                    mend=did_you_mean(suite.table, tables),
-                )
+            yield suite.file.problem(
+                f"no table is named `{suite.table}`",
+                expected="a suite named after a source or a dbt model",
+                mend=did_you_mean(suite.table, tables),
             )
         else:
-            problems += table_problems(suite, table)
-    return problems
+            yield from table_problems(suite, table)
 
 
 def _judged_tables(
@@ -72,28 +68,23 @@ def _judged_tables(
     return tables
 
 
-def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]:
-    """Return models that cannot be cut as they say, or as what they read is, and windows over nothing."""
-    problems: list[Problem] = []
+def partition_problems(manifest: DbtManifest, lineage: Lineage) -> Iterator[Problem]:
+    """Yield models that cannot be cut as they say, or as what they read is, and windows over nothing."""
     for node in manifest.nodes.values():
         parents = lineage.tables[node.relation].parents
         _, found = model_partitioning(node, {name: lineage.tables[name].partitioning for name in parents})
-        problems += found
+        yield from found
         names = {lineage.tables[parent].relation.name for parent in parents}
         for name in node.trailing_days:
             if name not in names:
-                problems.append(
-                    Problem(
-                        node.file, 1, f"meta trailing_days names `{name}`, which it does not read",
-                        f"one of: {', '.join(sorted(names))}", did_you_mean(name, names),
-                    )
+                yield Problem(
+                    node.file, 1, f"meta trailing_days names `{name}`, which it does not read",
+                    f"one of: {', '.join(sorted(names))}", did_you_mean(name, names),
                 )  # fmt: skip
-    return problems
 
 
-def place_problems(exports: Mapping[str, Export], settings: Settings) -> list[Problem]:
-    """Return exports whose connections lead to one place, under whatever names, as far as URLs are set."""
-    problems: list[Problem] = []
+def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterator[Problem]:
+    """Yield exports whose connections lead to one place, under whatever names, as far as URLs are set."""
     places = Places[Export]()
     for export in exports.values():
         destination = export.spec.destination
@@ -106,16 +97,13 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> list[Pr
             continue
         other = places.claim((destination.type, place), export)
         if other is not None:
-            problems.append(
-                export.file.problem(
-                    f"`{destination.object}` of connection `{destination.connection}` is written by two"
-                    " exports: the connections lead to one place",
-                    expected=f"an object outside that of {other.file.name}",
-                    mend="send to another object",
-                    at=("destination", "object"),
-                )
+            yield export.file.problem(
+                f"`{destination.object}` of connection `{destination.connection}` is written by two"
+                " exports: the connections lead to one place",
+                expected=f"an object outside that of {other.file.name}",
+                mend="send to another object",
+                at=("destination", "object"),
             )
-    return problems
 
 
 def export_problems(
@@ -123,95 +111,75 @@ def export_problems(
     lineage: Lineage,
     exports: Mapping[str, Export],
     guards: Guards,
-) -> list[Problem]:
-    """Return what is wrong between exports, their models and the checks above them."""
-    problems: list[Problem] = []
+) -> Iterator[Problem]:
+    """Yield what is wrong between exports, their models and the checks above them."""
     models = {node.name: node for node in manifest.nodes.values() if node.name.startswith(EXPORT_PREFIX)}
     exported_models = ExportModels(manifest)
     for export in exports.values():
         node = models.get(export.spec.model)
         if node is None:
-            problems.append(
-                export.file.problem(
-                    f"model `{export.spec.model}` is not an export model",
-                    expected=f"a dbt model named {EXPORT_PREFIX}…, which is this export's alone",
-                    mend=did_you_mean(export.spec.model, models),
-                    at=("model",),
-                )
+            yield export.file.problem(
+                f"model `{export.spec.model}` is not an export model",
+                expected=f"a dbt model named {EXPORT_PREFIX}…, which is this export's alone",
+                mend=did_you_mean(export.spec.model, models),
+                at=("model",),
             )
             continue
-        problems += _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
-        problems += guards.problems(lineage, export, node)
-        problems += _model_problems(lineage, export, node)
-        problems += column_problems(export, exported_models.model(node))
+        yield from _cut_problems(export, node, lineage.tables[node.relation].partitioning.grain)
+        yield from guards.problems(lineage, export, node)
+        yield from _model_problems(lineage, export, node)
+        yield from column_problems(export, exported_models.model(node))
     exported = {export.spec.model for export in exports.values()}
-    problems += [
-        Problem(
-            node.file, 1, f"no export sends `{node.name}`", f"a file exports/{node.name}.yml",
-            "write it, or take the model away",
-        )
-        for node in models.values()
-        if node.name not in exported
-    ]  # fmt: skip
-    return problems
+    for node in models.values():
+        if node.name not in exported:
+            yield Problem(
+                node.file, 1, f"no export sends `{node.name}`", f"a file exports/{node.name}.yml",
+                "write it, or take the model away",
+            )  # fmt: skip
 
 
-def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> list[Problem]:
-    """Return what an export asks of its partitions that the model's have not."""
-    problems: list[Problem] = []
+def _cut_problems(export: Export, node: DbtNode, grain: Grain) -> Iterator[Problem]:
+    """Yield what an export asks of its partitions that the model's have not."""
     if not export.spec.latest_only and grain is Grain.SNAPSHOT:
-        problems.append(
-            export.file.problem(
-                f"model `{node.name}` is not partitioned",
-                expected="a partitioned model: partitions: each delivers one at a time",
-                mend="give it incremental_strategy='partition' and partition_by, or deliver with"
-                " `partitions: latest`",
-                at=("partitions",),
-            )
+        yield export.file.problem(
+            f"model `{node.name}` is not partitioned",
+            expected="a partitioned model: partitions: each delivers one at a time",
+            mend="give it incremental_strategy='partition' and partition_by, or deliver with"
+            " `partitions: latest`",
+            at=("partitions",),
         )
     if export.spec.latest_only and grain is Grain.DROP:
-        problems.append(
-            export.file.problem(
-                f"`partitions: latest`, but model `{node.name}` is cut by drop",
-                expected="partitions: each: of drops none is the newest, as their keys tell no time",
-                mend="deliver with `partitions: each`",
-                at=("partitions",),
-            )
+        yield export.file.problem(
+            f"`partitions: latest`, but model `{node.name}` is cut by drop",
+            expected="partitions: each: of drops none is the newest, as their keys tell no time",
+            mend="deliver with `partitions: each`",
+            at=("partitions",),
         )
     if export.spec.deadline is not None and not grain.timed:
         cut = "cut by drop" if grain is Grain.DROP else "not cut by time"
         coming = "drop" if grain is Grain.DROP else "snapshot"
-        problems.append(
-            export.file.problem(
-                f"a deadline, but model `{node.name}` is {cut}",
-                expected=f"no deadline: nobody knows when the next {coming} comes",
-                mend="take it away",
-                at=("deadline",),
-            )
+        yield export.file.problem(
+            f"a deadline, but model `{node.name}` is {cut}",
+            expected=f"no deadline: nobody knows when the next {coming} comes",
+            mend="take it away",
+            at=("deadline",),
         )
-    return problems
 
 
-def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Problem]:
-    problems: list[Problem] = []
+def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> Iterator[Problem]:
     table = lineage.tables[node.relation]
     for parent in table.parents:
         if lineage.tables[parent].relation.name.startswith(EXPORT_PREFIX):
-            problems.append(
-                export.file.problem(
-                    f"`{node.name}` reads `{parent}`, which is another export's model",
-                    expected="a model that reads marts: each export has a model of its own",
-                    mend="move what both need into a mart",
-                    at=("model",),
-                )
-            )
-    if not node.contract_enforced:
-        problems.append(
-            export.file.problem(
-                f"model `{node.name}` has no enforced contract",
-                expected="contract: {enforced: true} and a data_type on every column",
-                mend="add both to the model's YAML",
+            yield export.file.problem(
+                f"`{node.name}` reads `{parent}`, which is another export's model",
+                expected="a model that reads marts: each export has a model of its own",
+                mend="move what both need into a mart",
                 at=("model",),
             )
+    if not node.contract_enforced:
+        yield export.file.problem(
+            f"model `{node.name}` has no enforced contract",
+            expected="contract: {enforced: true} and a data_type on every column",
+            mend="add both to the model's YAML",
+            at=("model",),
         )
-    return problems

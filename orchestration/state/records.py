@@ -131,7 +131,6 @@ class DeliveryKind(StrEnum):
     CHANGE = "change"
     RESYNC = "resync"
     REDELIVER = "redeliver"
-    FORGET = "forget"
 
 
 @dataclass(frozen=True)

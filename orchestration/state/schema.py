@@ -1,4 +1,8 @@
-"""The tables of the state store, in SQLAlchemy Core: SQLite by default, Postgres in production."""
+"""The tables of the state store, in SQLAlchemy Core, for SQLite and Postgres alike.
+
+Belongs here: what a row is. Does not belong here: reading and writing rows, and bringing a store that older
+code made up to date (`upgrade`).
+"""
 
 from sqlalchemy import (
     JSON,
@@ -163,7 +167,7 @@ deliveries = Table(
     Index("deliveries_by_scope", "export", "scope", "id"),
 )
 
-# Rows of a delivery that the destination has settled, half-open; the refused ones are in refused_rows.
+# Rows of a delivery that the destination has settled, half-open; the refused ones are in `refusals`.
 acknowledgements = Table(
     "acknowledgements",
     metadata,

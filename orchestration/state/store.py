@@ -19,7 +19,7 @@ from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.leases import Leases
 from orchestration.state.moments import now
-from orchestration.state.records import Build, Drop, DropFile, Evidence, Hold, Inputs
+from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
@@ -50,50 +50,12 @@ class StateStore:
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)
         self.check_errors = CheckErrors(self._engine, clock)
-        self._drops = Drops(self._engine, clock)
+        self.drops = Drops(self._engine, clock)
         self._clock = clock
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
-
-    # -- drops
-
-    def latest_drops(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
-        """Return the newest drop of each partition of a source."""
-        return self._drops.latest(source, partition_keys)
-
-    def drops_of(self, source: str, partition_key: str) -> list[Drop]:
-        """Return all drops of a partition, oldest first."""
-        return self._drops.of(source, partition_key)
-
-    def register_drop(
-        self,
-        source: str,
-        partition_key: str,
-        *,
-        digest: str,
-        file: str | None,
-        size_bytes: int,
-        marker_stamp: str,
-        files: Sequence[DropFile] = (),
-        announced: str = "",
-    ) -> Drop:
-        """Record a landed drop; see `Drops.register`."""
-        return self._drops.register(
-            source,
-            partition_key,
-            digest=digest,
-            file=file,
-            size_bytes=size_bytes,
-            marker_stamp=marker_stamp,
-            files=files,
-            announced=announced,
-        )
-
-    def landings(self, source: str) -> dict[tuple[str, int], datetime]:
-        """Return {(partition key, ordinal): as of when a drop of a source tells}; see `Drops.landings`."""
-        return self._drops.landings(source)
 
     # -- builds
 

@@ -213,8 +213,10 @@ class _Binding:
             return
         usual = cut.grain.column_type
         words, kinds = _CUTS[usual]
-        file, line = self._lines.of_config(node, "partition_by")
         type_ = next((type_ for name, type_ in columns if name.lower() == cut.column.lower()), None)
+        if type_ in kinds:
+            return
+        file, line = self._lines.of_config(node, "partition_by")
         if type_ is None:
             fitting = [name for name, type_ in columns if type_ in kinds and cut.grain is not Grain.DROP]
             instead = f", or set partition_by to `{fitting[0]}`" if fitting else ""
@@ -222,7 +224,7 @@ class _Binding:
                 file, line, f"`{node['name']}` is partitioned by `{cut.column}`, which it does not select",
                 f"a column `{cut.column}` among what it selects: {words}", f"select it{instead}",
             )  # fmt: skip
-        elif type_ not in kinds:
+        else:
             yield Problem(
                 file, line, f"`{node['name']}` is partitioned by `{cut.column}`, which is {type_}",
                 f"{words}, for a table that is cut {_cut(cut.grain)}",

@@ -55,7 +55,7 @@ class CodeLines:
         file = file_of(self._content, node)
         lines = self._lines(file)
         if not file.endswith(".sql"):
-            begin = YamlPlaces(self._project_dir / file, self._project_dir).test(node)
+            begin = self._places(file).test(node)
             entry = _entry(lines, begin) if begin else lines
             return file, (begin or 1) - 1 + _first(entry, _quoted(message))
         if position is None:
@@ -71,18 +71,38 @@ class CodeLines:
 
     def of_column(self, node: Mapping[str, Any], column: str) -> tuple[str, int]:
         """Return file and line of a column's description; the model's own file where it has none."""
-        patch = str(node.get("patch_path") or "").partition("://")[2]
-        if not patch:
+        file = self._description(node)
+        if not file:
             return file_of(self._content, node), 1
-        file = file_of(self._content, {**node, "original_file_path": patch})
-        places = YamlPlaces(self._project_dir / file, self._project_dir)
-        return file, places.column(str(node["name"]), column) or 1
+        return file, self._places(file).column(str(node["name"]), column) or 1
 
     def of_config(self, node: Mapping[str, Any], key: str) -> tuple[str, int]:
-        """Return the node's own file, and the line where it states a config's key; else the first."""
-        file = file_of(self._content, node)
-        word = re.compile(rf"(?<![\w-]){re.escape(key)}['\"]?\s*[:=]")
-        return file, next((at for at, line in enumerate(self._lines(file), 1) if word.search(line)), 1)
+        """Return file and line where a config of a node is stated, as `key` or as `key: value`.
+
+        As dbt has it: the node's own file counts, then its description, then the innermost folder of
+        dbt_project.yml. Where it is stated nowhere it is the first line of the node's own file.
+        """
+        own, described = file_of(self._content, node), self._description(node)
+        named, _, value = key.partition(": ")
+        word = re.escape(named.replace("-", "_")).replace("_", "[_-]")
+        stated = re.compile(rf"(?<![\w-])\+?['\"]?{word}['\"]?\s*[:=]\s*{re.escape(value)}")
+        begins = {own: 1, described: self._places(described).table(str(node["name"])) if described else None}
+        for file, begin in begins.items():
+            lines = self._lines(file)
+            inside = (lines if file == own else _entry(lines, begin)) if begin else []
+            for at, line in enumerate(inside, begin or 1):
+                if stated.search(line):
+                    return file, at
+        line = self._places(PROJECT_FILE).handed_down(node, named)
+        return (PROJECT_FILE, line) if line else (own, 1)
+
+    def _description(self, node: Mapping[str, Any]) -> str:
+        """Return the YAML file that describes a node; "" if there is none."""
+        patch = str(node.get("patch_path") or "").partition("://")[2]
+        return file_of(self._content, {**node, "original_file_path": patch}) if patch else ""
+
+    def _places(self, file: str) -> YamlPlaces:
+        return YamlPlaces(self._project_dir / file, self._project_dir)
 
     def of_message(self, message: str) -> tuple[str, int]:
         """Return the place that a message of dbt's names; the project's own file where it names none."""

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from orchestration.core.problems import Problem, nearest
 from orchestration.core.settings import Settings
-from orchestration.transformation.code_lines import PROJECT_FILE
-from orchestration.transformation.manifest import DbtManifest, file_of
+from orchestration.transformation.code_lines import CodeLines
+from orchestration.transformation.manifest import DbtManifest
 from orchestration.transformation.names_in_sql import is_type, outside_parentheses
 
 _TABLE = frozenset(
@@ -75,6 +75,7 @@ _KEPT = ("table", "view")
 def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem]:
     """Yield the configs of tables and data tests that are not known, or whose values run SQL."""
     content = manifest.content
+    lines = CodeLines(settings.project_dir, content)
     schemas = {"sluice", *(relation.schema for relation in manifest.source_names.values())}
     schemas |= {node.relation.schema for node in manifest.nodes.values()}
     for node in content["nodes"].values():
@@ -82,7 +83,7 @@ def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Probl
         if known is None:
             continue
         config = cast("Mapping[str, Any]", node["config"])
-        told = _Told(settings, manifest, node)
+        told = _Told(lines, node)
         # dbt takes hooks out of the config of a test, and keeps what was written.
         hooks = _HOOKS & {key.replace("_", "-") for key in node.get("unrendered_config") or {}}
         for key in sorted((config.keys() | hooks) - known):
@@ -231,29 +232,13 @@ def _test_problems(
 class _Told:
     """Problems of one node, each where its key stands; those of one key are told once."""
 
-    def __init__(self, settings: Settings, manifest: DbtManifest, node: Mapping[str, Any]) -> None:
-        self._settings = settings
+    def __init__(self, lines: CodeLines, node: Mapping[str, Any]) -> None:
+        self._lines = lines
         self._node = node
-        self._file = file_of(manifest.content, node)
-        patch = str(node.get("patch_path") or "").partition("://")[2]
-        self._files = [self._file, f"dbt_project/{patch}" if patch else "", PROJECT_FILE]
 
     def problem(self, key: str, what: str, expected: str, mend: str) -> Problem:
-        file, line = self._place(key)
+        file, line = self._lines.of_config(self._node, key)
         return Problem(
             file, line, f"`{self._node['name']}` {what}", expected, mend,
             cause=f"config {self._node['resource_type']} {what}",
         )  # fmt: skip
-
-    def _place(self, key: str) -> tuple[str, int]:
-        """Return the first file that states the key, or `key: value`, and its line."""
-        named, _, value = key.partition(": ")
-        word = re.escape(named.replace("-", "_")).replace("_", "[_-]")
-        word = re.compile(rf"(?<![\w-])\+?['\"]?{word}['\"]?\s*[:=]\s*{re.escape(value)}")
-        for file in self._files:
-            path = self._settings.project_dir / file
-            if file and path.is_file():
-                for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-                    if word.search(line):
-                        return file, at
-        return self._file, 1

@@ -42,7 +42,8 @@ def model_partitioning(
         problems.append(
             _problem(
                 node, f"`{node.name}` is partitioned, but nothing that it reads is",
-                "a partitioned source or model among what it reads", "make it a table",
+                "a partitioned source or model among what it reads",
+                "make it a table: begin it with {{ config(materialized='table') }}",
             )
         )  # fmt: skip
         return Partitioning(said or Grain.DAILY), problems

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
+from orchestration.transformation.code_lines import CodeLines
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of
 from orchestration.transformation.slices import PARTITION_STRATEGY
 
@@ -17,11 +19,12 @@ _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _READ_ELSEWHERE = ("external_location", "plugin")
 
 
-def kind_problems(manifest: DbtManifest) -> Iterator[Problem]:
+def kind_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem]:
     """Yield what would not be built, or not as it says; nothing that loads may fail at every run."""
+    lines = CodeLines(settings.project_dir, manifest.content)
     for node in manifest.nodes.values():
         raw = manifest.content["nodes"][node.unique_id]
-        yield from _table_problems(node, raw)
+        yield from _table_problems(lines, node, raw)
     for function in manifest.content.get("functions", {}).values():
         yield Problem(
             file_of(manifest.content, function), 1, f"`{function['name']}` is a function of the database",
@@ -33,7 +36,7 @@ def kind_problems(manifest: DbtManifest) -> Iterator[Problem]:
         yield from _source_problems(manifest, source)
 
 
-def _table_problems(node: DbtNode, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _table_problems(lines: CodeLines, node: DbtNode, raw: Mapping[str, Any]) -> Iterator[Problem]:
     config = raw["config"]
     materialized, strategy = str(config.get("materialized")), config.get("incremental_strategy")
     if raw.get("language") == "python":
@@ -47,28 +50,30 @@ def _table_problems(node: DbtNode, raw: Mapping[str, Any]) -> Iterator[Problem]:
     elif materialized == "incremental" and strategy != PARTITION_STRATEGY:
         said = f"the strategy `{strategy}`" if strategy else "dbt's own strategy"
         yield Problem(
-            node.file, 1, f"`{node.name}` is incremental with {said}",
+            *lines.of_config(raw, "incremental_strategy"), f"`{node.name}` is incremental with {said}",
             "incremental_strategy='partition' and partition_by, or materialized='table': rows of earlier runs"
             " stay otherwise, and nobody knows of which versions of its parents they were made",
             "set one of the two", cause=f"incremental {strategy}",
         )  # fmt: skip
     elif materialized == "incremental" and not _is_column(config.get("partition_by")):
         yield Problem(
-            node.file, 1, f"partition_by of `{node.name}` is {config.get('partition_by')!r}",
+            *lines.of_config(raw, "partition_by"),
+            f"partition_by of `{node.name}` is {config.get('partition_by')!r}",
             "the name of the one column that cuts it, as partition_by='business_date'",
             "set partition_by, or materialized to table",
             cause=f"partition_by {config.get('partition_by')!r}",
         )  # fmt: skip
     elif materialized not in ("table", "incremental"):
         yield Problem(
-            node.file, 1, f"`{node.name}` is {materialized}",
+            *lines.of_config(raw, "materialized"), f"`{node.name}` is {materialized}",
             "a table or an incremental model: only what is stored can be judged once and sent",
             "set materialized to table, or to incremental with the strategy `partition`",
             cause=f"materialized {materialized}",
         )  # fmt: skip
     if config.get("database"):
         yield Problem(
-            node.file, 1, f"`{node.name}` is built in the database `{config['database']}`",
+            *lines.of_config(raw, "database"),
+            f"`{node.name}` is built in the database `{config['database']}`",
             "the warehouse: nothing else is judged", "take `database` away from it",
             cause=f"database {config['database']}",
         )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from orchestration.contracts.model import SourceContract
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.settings import Settings
-from orchestration.transformation.code_lines import PROJECT_FILE
+from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 from orchestration.transformation.config_rules import config_problems
 from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
@@ -27,40 +27,39 @@ _START_HOOK = "{{ prepare_table_versions() }}"
 
 def dbt_problems(
     settings: Settings, manifest: DbtManifest, contracts: Mapping[str, SourceContract]
-) -> list[Problem]:
-    """Return what is wrong between dbt's tables and the contracts, and with how they are stored."""
-    problems: list[Problem] = []
+) -> Iterator[Problem]:
+    """Yield what is wrong between dbt's tables and the contracts, and with how they are stored."""
     raw = {contract.relation for contract in contracts.values()}
     for unique_id, relation in manifest.source_names.items():
         if relation not in raw:
             source = manifest.content["sources"][unique_id]
-            problems.append(
-                Problem(
-                    file_of(manifest.content, source), 1,
-                    f"source `{relation}` has no contract", "a contract for every source",
-                    did_you_mean(relation.name, contracts),
-                )
+            yield Problem(
+                file_of(manifest.content, source), 1,
+                f"source `{relation}` has no contract", "a contract for every source",
+                did_you_mean(relation.name, contracts),
             )  # fmt: skip
-    problems += kind_problems(manifest)
+    yield from kind_problems(settings, manifest)
+    lines = CodeLines(settings.project_dir, manifest.content)
     for node in manifest.nodes.values():
-        config = manifest.content["nodes"][node.unique_id]["config"]
-        problems += _hook_problems(node, config)
+        raw = manifest.content["nodes"][node.unique_id]
+        config = raw["config"]
+        yield from _hook_problems(lines, node, raw)
         if node.partition_column is not None and config.get("full_refresh") is not False:
-            problems.append(
-                Problem(
-                    node.file, 1, f"`{node.name}` may be refreshed in full, which drops its other partitions",
-                    "full_refresh: false on every partitioned model", "set +full_refresh: false",
-                    cause="full_refresh",
-                )
+            yield Problem(
+                *lines.of_config(raw, "full_refresh"),
+                f"`{node.name}` may be refreshed in full, which drops its other partitions",
+                "full_refresh: false on every partitioned model", "set +full_refresh: false",
+                cause="full_refresh",
             )  # fmt: skip
-    problems += project_file_problems(settings)
-    problems += config_problems(settings, manifest)
-    problems += macro_problems(settings, manifest)
-    problems += jinja_problems(settings, manifest)
-    problems += statement_problems(settings, manifest)
-    problems += name_in_sql_problems(settings, manifest.content)
-    problems += unit_test_problems(settings, manifest.content)
-    return [*problems, *_test_problems(manifest), *_operation_problems(manifest)]
+    yield from project_file_problems(settings)
+    yield from config_problems(settings, manifest)
+    yield from macro_problems(settings, manifest)
+    yield from jinja_problems(settings, manifest)
+    yield from statement_problems(settings, manifest)
+    yield from name_in_sql_problems(settings, manifest.content)
+    yield from unit_test_problems(settings, manifest.content)
+    yield from _test_problems(manifest)
+    yield from _operation_problems(manifest)
 
 
 def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:
@@ -74,18 +73,20 @@ def _test_problems(manifest: DbtManifest) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _hook_problems(node: DbtNode, config: Mapping[str, Any]) -> Iterator[Problem]:
-    hooks = [_sql(hook) for name in ("pre-hook", "post-hook") for hook in config.get(name) or []]
-    if _VERSION_HOOK not in hooks:
+def _hook_problems(lines: CodeLines, node: DbtNode, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    hooks = [
+        (name, _sql(hook)) for name in ("pre-hook", "post-hook") for hook in raw["config"].get(name) or []
+    ]
+    if _VERSION_HOOK not in (hook for _, hook in hooks):
         yield Problem(
             node.file, 1, f"`{node.name}` does not record the version of its data",
             f'the post-hook "{_VERSION_HOOK}"', "set +post-hook in dbt_project.yml and leave it in place",
             cause="post-hook",
         )  # fmt: skip
-    for hook in hooks:
+    for name, hook in hooks:
         if hook != _VERSION_HOOK:
             yield Problem(
-                node.file, 1, f"`{node.name}` has a hook of its own: {hook[:60]}",
+                *lines.of_config(raw, name), f"`{node.name}` has a hook of its own: {hook[:60]}",
                 "no hook but the one that records the version: another could change what is judged already",
                 "make it a model, or do it outside dbt",
             )  # fmt: skip

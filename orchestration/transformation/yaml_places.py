@@ -1,4 +1,4 @@
-"""Where in a YAML file of dbt's a column is described, and a generic test is asked for.
+"""Where in a YAML file of dbt's a table or column is described, a test asked for, a config handed down.
 
 Belongs here: the shape of those files. Does not belong here: places in SQL (`code_lines`).
 """
@@ -13,6 +13,8 @@ _SECTIONS = ("models", "seeds", "snapshots", "sources")
 _TESTS = ("data_tests", "tests")
 # Of a test's arguments what dbt adds.
 _ADDED = frozenset({"model", "column_name"})
+# Where dbt_project.yml hands configs down, by dbt's type of resource.
+_HANDED_DOWN = {"model": ("models",), "seed": ("seeds",), "snapshot": ("snapshots",), "test": _TESTS}
 _At = tuple[str | int, ...]
 
 
@@ -22,6 +24,25 @@ class YamlPlaces:
     def __init__(self, path: Path, project_dir: Path) -> None:
         read = read_yaml(path, project_dir) if path.is_file() else None
         self._file = read if isinstance(read, YamlFile) else None
+
+    def table(self, name: str) -> int | None:
+        """Return the line where the description of a model, seed, snapshot or source begins."""
+        return next((self._line(at) for at, _ in self._tables(name)), None)
+
+    def handed_down(self, node: Mapping[str, Any], key: str) -> int | None:
+        """Return the line of dbt_project.yml where the innermost folder of a node states a config's key."""
+        innermost: _At | None = None
+        for section in _HANDED_DOWN.get(str(node["resource_type"]), ()):
+            at: _At = ()
+            stated: Any = self._file.data if self._file else {}
+            for step in (section, *node["fqn"]):
+                at, stated = (*at, step), stated.get(step)
+                if not isinstance(stated, Mapping):
+                    break
+                for name in stated:
+                    if str(name).removeprefix("+").replace("-", "_") == key.replace("-", "_"):
+                        innermost = (*at, name)
+        return self._line(innermost) if innermost else None
 
     def column(self, node: str, column: str) -> int | None:
         """Return the line of a column's description."""

@@ -59,7 +59,7 @@ class Drafted:
         assert complaint == ""
         keys = list(land(contract, deployment.staging, files))
         register_landed(contract, deployment.staging, deployment.store)
-        drops = deployment.store.latest_drops(contract.name, keys)
+        drops = deployment.store.drops.latest(contract.name, keys)
         loaded = [load_drop(deployment, contract, drops[key]) for key in keys]
         assert [one.quarantined for one in loaded] == [0] * len(keys)
         assert [one.warnings for one in loaded] == [()] * len(keys)

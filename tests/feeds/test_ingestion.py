@@ -50,7 +50,7 @@ class Marketplace:
         staging.write(contract.template.of(key), [content])
         staging.write(marker.of(key), [])
         register_landed(contract, staging, self.deployment.store)
-        return load_drop(self.deployment, contract, self.deployment.store.latest_drops(source, [key])[key])
+        return load_drop(self.deployment, contract, self.deployment.store.drops.latest(source, [key])[key])
 
     def query(self, text: str) -> list[tuple[object, ...]]:
         with self.deployment.warehouse.connect() as connection:

@@ -22,7 +22,7 @@ def write(name: str, text: str) -> Edit:
     """Write a file, new or in the place of another."""
 
     def change(folder: Path) -> None:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
     return change

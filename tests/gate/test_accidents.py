@@ -17,7 +17,8 @@ import pytest
 from orchestration.areas import Area
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.settings import REPOSITORY
-from orchestration.demo.generate import Fault, generate_feed
+from orchestration.demo.faults import Fault
+from orchestration.demo.generate import generate_feed
 from orchestration.ingestion.landing import land
 from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed

@@ -87,7 +87,7 @@ def test_a_test_blocks_as_the_environment_says_now(monday_office: Office, where:
 def blocks(office: Office, name: str) -> bool:
     """Whether a check holds what comes after it, as the project is loaded."""
     tables = office.company.project.lineage.tables.values()
-    return any(name in table.blocking_checks for table in tables)
+    return any(name in table.rules for table in tables)
 
 
 @pytest.mark.parametrize("later", [pytest.param(later, id=later.name) for later in LATER])

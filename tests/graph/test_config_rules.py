@@ -1,5 +1,6 @@
 """Configs of tables and data tests, and keys of dbt_project.yml: what is known is taken, all else refused."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -303,3 +304,58 @@ def test_a_data_test_that_is_materialized_is_told_where_it_says_so(
     [problem] = problems(tmp_path, edit)
     assert (problem.file, problem.line) == (file, line)
     assert "A test must have a materialized value" in problem.what
+
+
+# {config: (value, what is said of a model `m` that has it)}.
+STATED: dict[str, tuple[object, str]] = {
+    "materialized": ("view", "`{m}` is view"),
+    "incremental_strategy": ("merge", "`{m}` is incremental with the strategy `merge`"),
+    "partition_by": ("a b", "partition_by of `{m}` is 'a b'"),
+    "full_refresh": (True, "`{m}` may be refreshed in full"),
+    "database": ("elsewhere", "`{m}` is built in the database"),
+    "sql_header": (UPDATE, "`{m}` is configured with `sql_header`"),
+    "pre-hook": (UPDATE, "`{m}` has a hook of its own"),
+}
+PLACES = ("its own file", "its description", "its folder", "the folder above")
+DESCRIBED = f"{MARTS}/_stated.yml"
+
+
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, ...]:
+    """What is wrong with a model for each config and each place to state it in."""
+    edits: list[Edit] = []
+    described, folders = ["models:"], ""
+    for key, (value, _) in STATED.items():
+        written, name = json.dumps(value), key.replace("-", "_")
+        own = f"{{{{ config(\n    {name}={value!r}\n) }}}}\n"
+        for at in range(len(PLACES)):
+            folder = f"{MARTS}/{name}/inner" if at >= 2 else MARTS
+            edits.append(write(f"{folder}/{name}_{at}.sql", (own if at == 0 else "") + "select 1 as x\n"))
+            described += [f"  - name: {name}_{at}", "    config:", "      tags: [a]"]
+            described += [f"      {key}: {written}"] if at == 1 else []
+        # The folder within says another thing, and the model in it is told there.
+        folders += f"      {name}:\n        +{key}: {written}\n        inner:\n"
+        folders += f"          {name}_2:\n            +{key}: {written}\n"
+    edits += [
+        write(DESCRIBED, "\n".join(described)),
+        replace(DBT, "    marts:\n", f"    marts:\n{folders}"),
+    ]
+    return tuple(problems(tmp_path_factory.mktemp("stated"), *edits))
+
+
+@pytest.mark.parametrize("at", range(len(PLACES)), ids=PLACES)
+@pytest.mark.parametrize("key", STATED)
+def test_a_config_is_told_where_it_is_stated(stated: tuple[Problem, ...], key: str, at: int) -> None:
+    name = key.replace("-", "_")
+    what = STATED[key][1].format(m=f"{name}_{at}")
+    [problem] = [problem for problem in stated if problem.what.startswith(what)]
+    number = list(STATED).index(key)
+    # Five lines for each config follow `marts:`, and thirteen for each follow `models:`.
+    begin = (BAKERY / DBT).read_text().splitlines().index("    marts:") + 1 + 5 * number
+    place = {
+        "its own file": (f"{MARTS}/{name}_0.sql", 2),
+        "its description": (DESCRIBED, 1 + 13 * number + 7),
+        "its folder": (DBT, begin + 5),
+        "the folder above": (DBT, begin + 2),
+    }[PLACES[at]]
+    assert (problem.file, problem.line) == place

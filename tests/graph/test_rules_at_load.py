@@ -182,7 +182,6 @@ def test_one_cause_in_many_files_is_one_line(tmp_path: Path) -> None:
     assert len(told) == 2, told
     assert [line for line in told if "view_000.sql:1: `view_000` is view; expected" in line] == []
     views, hooks = sorted(told, key=lambda line: "post-hook" in line)
-    assert "`shop_orders` is view; expected a table" in views
-    assert f"the same in {MODELS}/marts/view_000.sql, " in views
-    assert views.endswith("view_002.sql and 297 more")
-    assert hooks.endswith("and 301 more")
+    assert views.startswith("dbt_project/dbt_project.yml:24: `shop_orders` is view; expected a table")
+    assert views.endswith("; the same for 300 more")
+    assert f"{MODELS}/marts/view_000.sql and 301 more" in hooks

@@ -113,7 +113,7 @@ class Door:
         return register_landed(self.contract, self.deployment.staging, self.deployment.store)
 
     def drop(self, key: str = DAY) -> Drop:
-        return self.deployment.store.latest_drops("orders", [key])[key]
+        return self.deployment.store.drops.latest("orders", [key])[key]
 
     def load(self, content: str | bytes | Mapping[str, str | bytes] | None = None, key: str = DAY) -> Loaded:
         """Land and load; without content load again what has landed."""

@@ -220,7 +220,7 @@ def test_above_the_limit_the_drop_is_refused_and_the_days_earlier_data_stays(tmp
     assert door.rows() == [("1", "a", 3)]
     # The rows of both drops can be looked at, and told apart.
     assert door.quarantine("_drop_id, line, drop_refused") == [
-        (f"orders:{DAY}:1:{door.deployment.store.drops_of('orders', DAY)[0].digest[:16]}", 3, False),
+        (f"orders:{DAY}:1:{door.deployment.store.drops.of('orders', DAY)[0].digest[:16]}", 3, False),
         (door.drop().key, 3, True),
         (door.drop().key, 4, True),
     ]  # fmt: skip

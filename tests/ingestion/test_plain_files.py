@@ -19,6 +19,7 @@ from orchestration.ingestion.formats.base import PlainFile, Unreadable
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from orchestration.ingestion.formats.text import LineEnds, with_record_feeds
 from orchestration.ingestion.formats.unpack import CHUNK_BYTES
+from tests.storage.memory import MemoryArea
 
 CSV = ReadOptions(Format.CSV)
 ROWS = b"id,name\n1,a\n2,b\n"
@@ -85,7 +86,7 @@ def test_a_name_that_looks_like_a_pattern_opens_that_very_file(area: Area, tmp_p
 
 
 def test_text_in_object_storage_is_fetched_and_parquet_is_left_there(tmp_path: Path) -> None:
-    area = Area("memory://plain-files")
+    area = MemoryArea("s3://plain-files")
     (text,) = ready(area, tmp_path, ROWS, CSV, "a.csv")
     (parquet,) = ready(area, tmp_path, b"PAR1", ReadOptions(Format.PARQUET), "a.parquet")
     assert content_of(text) == ROWS

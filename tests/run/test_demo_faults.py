@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from orchestration.core.settings import REPOSITORY, Settings
-from orchestration.demo.generate import Fault, generate_feed
+from orchestration.demo.faults import Fault
+from orchestration.demo.generate import generate_feed
 from tests.company import NO_WAIT, Company
 from tests.run.test_repairs import sluice
 

@@ -62,10 +62,10 @@ def test_a_long_silence_is_told_and_a_day_to_come_is_not_taken(open_bakery: Comp
     complaints = [event.text for event in company.run() if isinstance(event, Complaint)]
     assert any("59 days without a drop before 2024-03-01" in text for text in complaints)
     assert any("lies in the future" in text for text in complaints)
-    assert TUE not in company.deployment.store.latest_drops("weather")
+    assert TUE not in company.deployment.store.drops.latest("weather")
     company.land_weather(WED)
     company.run()
-    assert TUE in company.deployment.store.latest_drops("weather")
+    assert TUE in company.deployment.store.drops.latest("weather")
 
 
 def test_the_event_log_is_whole_and_eased_in_its_own_directory_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from orchestration.areas import Area, StorageAccess
 from orchestration.core.settings import Settings
 from tests.storage.azurite import running_azurite
+from tests.storage.memory import MemoryArea
 from tests.storage.s3 import CREDENTIALS, running_s3
 
 _CONTAINER = "sluice"
@@ -39,7 +40,7 @@ class Storage:
 
     def area(self, url: str) -> Area:
         """Return the area behind a URL, opened anew."""
-        return Area(url, self.access)
+        return MemoryArea(url) if self.kind == "memory" else Area(url, self.access)
 
     @property
     def access(self) -> StorageAccess:
@@ -96,7 +97,7 @@ def directory(tmp_path: Path) -> Storage:
 @pytest.fixture
 def memory() -> Storage:
     """Memory of this process, which the engine cannot read."""
-    return Storage("memory", "memory://sluice", {})
+    return Storage("memory", "s3://sluice", {})
 
 
 @pytest.fixture(params=KINDS)

@@ -45,7 +45,7 @@ def taken_in(deployment: Deployment, key: str = DAY, *contents: bytes, several: 
             deployment.staging.write(path, [written])
             files.append(DropFile(path, hashlib.sha256(written).hexdigest(), len(written)))
         digest = hashlib.sha256("".join(file.digest for file in files).encode()).hexdigest()
-        drop = deployment.store.register_drop(
+        drop = deployment.store.drops.register(
             "sales", key, digest=files[0].digest if several == 1 else digest, file=files[0].path,
             size_bytes=sum(file.size for file in files), marker_stamp="", files=files if several > 1 else (),
         )  # fmt: skip
@@ -91,7 +91,7 @@ def test_what_was_fetched_back_for_a_rebuild_goes_again(
 
 def test_what_is_not_old_yet_stays(deployment: Deployment, contract: SourceContract) -> None:
     (drop,) = taken_in(deployment)
-    landed = deployment.store.drops_of("sales", DAY)[0].landed_at
+    landed = deployment.store.drops.of("sales", DAY)[0].landed_at
     assert landed is not None
     age = timedelta(days=AFTER_DAYS)
     assert move_to_cold(deployment, [contract], landed + age - timedelta(seconds=1)) == []
@@ -151,7 +151,7 @@ def test_a_drop_that_is_half_taken_in_stays(deployment: Deployment, contract: So
 def test_a_closed_day_and_another_source_are_left_alone(
     deployment: Deployment, contract: SourceContract
 ) -> None:
-    deployment.store.register_drop("sales", DAY, digest="0" * 64, file=None, size_bytes=0, marker_stamp="")
+    deployment.store.drops.register("sales", DAY, digest="0" * 64, file=None, size_bytes=0, marker_stamp="")
     deployment.originals.write("stores/snapshot/000001-0/stores.csv", [b"x"])
     assert move_to_cold(deployment, [contract], LATER) == []
     assert deployment.originals.exists("stores/snapshot/000001-0/stores.csv")

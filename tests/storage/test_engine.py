@@ -8,13 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from orchestration.areas import Area, StorageAccess, StorageUrlError
-from orchestration.areas.access import Scheme
-from orchestration.compute.object_storage import (
-    ObjectStorageError,
-    engine_can_read,
-    engine_can_write,
-    extension_path,
-)
+from orchestration.compute.object_storage import ObjectStorageError, extension_path
 from orchestration.warehouse.engine import Warehouse
 from tests.storage.fixtures import Storage
 
@@ -180,18 +174,8 @@ def test_an_extension_that_is_not_installed_is_named() -> None:
         extension_path("gpu")
 
 
-def test_what_the_engine_can_do_itself(storage: Storage, area: Area) -> None:
-    assert engine_can_read(area)
-    assert engine_can_write(area) == (storage.kind == "directory")
-    assert not engine_can_read(Area("memory://sluice"))
-    assert (
-        area.place.scheme
-        is {"directory": Scheme.LOCAL, "azurite": Scheme.AZURE, "s3": Scheme.S3}[storage.kind]
-    )
-
-
 def test_a_copy_to_object_storage_that_fails_leaves_something_wrong(s3: Storage, tmp_path: Path) -> None:
-    """Why `engine_can_write` says no. Once this fails, the engine has mended it: look again."""
+    """Why the engine writes to a disk and `Area.upload` does the rest. Once this fails, look again."""
     area = s3.fresh_area()
     with warehouse_of(tmp_path, s3, area).connect() as connection, pytest.raises(duckdb.Error, match="boom"):
         connection.execute(

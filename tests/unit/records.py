@@ -66,7 +66,7 @@ class Ledger:
         """Record that a partition of a table was written; return its new version."""
         self.builds += 1
         store, source = self.company.deployment.store, relation.removeprefix("raw.")
-        drop = store.latest_drops(source).get(day or "snapshot") if relation.startswith("raw.") else None
+        drop = store.drops.latest(source).get(day or "snapshot") if relation.startswith("raw.") else None
         version = f"v{self.builds}"
         lineage = self.company.project.lineage
         held = {

@@ -225,6 +225,8 @@ CASES: list[Case] = [
     (_options(DATE, format="\"yyyy'T\""), "logicalTypeOptions", "a quote is not closed"),
     (_column(LOAVES, "decimalSeparator", '",,"'), "decimalSeparator", "`decimalSeparator` is `,,`"),
     (_column(LOAVES, "thousandsSeparator", '"."'), "thousandsSeparator", "separates both"),
+    (_server("thousandsSeparator", '"."'), "thousandsSeparator", "`.` separates both"),
+    (_server("decimalSeparator", '",,"'), "decimalSeparator", "`decimalSeparator` is `,,`"),
     # rules
     (_options(SHOP, patern="x"), "patern", "unknown field `patern`"),
     (_options(SHOP, pattern="'(?=a)'"), "pattern", "pattern `(?=a)` looks ahead"),

@@ -111,7 +111,7 @@ def test_a_drop_is_due_by_itself(ledger: Ledger) -> None:
 
 
 def test_records_of_a_source_that_was_cut_in_another_way_before_are_passed_over(ledger: Ledger) -> None:
-    ledger.company.deployment.store.register_drop(
+    ledger.company.deployment.store.drops.register(
         "readings", "2023-12-31", digest="d", file="readings/2023-12-31.csv", size_bytes=1, marker_stamp="s"
     )
     due = ledger.look()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.demo.generate import Fault, generate_feed
+from orchestration.demo.faults import Fault
+from orchestration.demo.generate import generate_feed
 
 START = date(2022, 9, 30)  # A Friday, so that the days run over a Sunday.
 BROKEN = "2022-10-03"

@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import dagster as dg
@@ -13,13 +13,17 @@ from orchestration.core.lineage import Lineage, Partition, Table, TablePartition
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.relations import Relation
 from orchestration.graph.partitions import partition_mapping, partitions_definitions
-from tests.partition_keys import shifted
 
 HOURLY, DAILY, WEEKLY, MONTHLY = (
     Partitioning(grain) for grain in (Grain.HOURLY, Grain.DAILY, Grain.WEEKLY, Grain.MONTHLY)
 )
 SNAPSHOT, RECORDING = Partitioning(Grain.SNAPSHOT), Partitioning(Grain.DROP, "recordings")
 TIMED = (HOURLY, DAILY, WEEKLY, MONTHLY)
+
+
+def before(cut: Partitioning, key: str) -> str:
+    """The key of the partition before."""
+    return cut.key_at(cut.interval(key)[0] - timedelta(hours=1))
 
 
 def table(name: str, cut: Partitioning = DAILY, start: datetime | None = None, **parents: int) -> Table:
@@ -198,7 +202,7 @@ def test_what_is_affected_is_what_is_made_of_it() -> None:
             cut = lineage.tables[name].partitioning
             required = list(cut.overlapping(reach.start, reach.end))
             window = list(cut.overlapping(reach.window_start, reach.window_end))
-            around = [shifted(cut, required[0], -1), *window, shifted(cut, window[-1], 1)]
+            around = [before(cut, required[0]), *window, cut.key_at(cut.interval(window[-1])[1])]
             for other in around:
                 found = {
                     item.partition_key: item.required
@@ -244,7 +248,6 @@ def definition_of() -> Callable[[Partitioning], dg.PartitionsDefinition[str]]:
 def test_dagsters_keys_are_ours(
     cut: Partitioning, definition_of: Callable[[Partitioning], dg.PartitionsDefinition[str]]
 ) -> None:
-    known = definition_of(cut).get_partition_keys(current_time=datetime(2023, 6, 14, 12, 30, tzinfo=UTC))
     first, last = cut.interval(known[0])[0], cut.interval(known[-1])[1]
     assert known == list(cut.overlapping(first, last))
     assert known[-1] == cut.key_at(datetime(2023, 6, 14, 12, 30, tzinfo=UTC))  # this very hour, day, …
@@ -270,16 +273,14 @@ def test_dagsters_mapping_is_the_lineages_chain(
         datetime(2024, 3, 31, 13, tzinfo=UTC),
     ):
         key = child.key_at(moment)
-        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
-            downstream.subset_with_partition_keys([key]), downstream, upstream, current_time=now
-        )
-        theirs = list(mapped.partitions_subset.get_partition_keys())
+        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions()
         ours = keys(lineage.chain("child", key), "parent")
         if days == 1 or child in (HOURLY, DAILY):
             assert theirs == ours
         else:  # Dagster counts in whole weeks and months: what it draws reaches back as far, or farther
             assert theirs[-len(ours) :] == ours
-            back = lineage.chain("child", shifted(child, key, -1 if days <= 8 else -2))
+            earlier = before(child, key)
+            back = lineage.chain("child", earlier if days <= 8 else before(child, earlier))
             assert theirs[0] >= keys(back, "parent", required=True)[0]
 
 

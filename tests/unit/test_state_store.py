@@ -11,7 +11,7 @@ from orchestration.state.store import StateStore
 
 
 def drop(store: StateStore, content: str, *, stamp: str = "s", day: str = "2024-01-01") -> Drop:
-    return store.register_drop(
+    return store.drops.register(
         "orders", day, digest=content * 64, file=f"orders/{day}.csv", size_bytes=1, marker_stamp=stamp
     )
 
@@ -24,40 +24,40 @@ def test_the_same_content_again_is_the_same_drop(store: StateStore) -> None:
     first = drop(store, "a", stamp="one")
     again = drop(store, "a", stamp="two")
     assert (first.key, first.id, first.ordinal) == (again.key, again.id, 1)
-    assert store.latest_drops("orders")["2024-01-01"].marker_stamp == "two"
+    assert store.drops.latest("orders")["2024-01-01"].marker_stamp == "two"
     assert store.newest()[0] == first.id
 
 
 def test_content_that_comes_back_is_a_drop_of_its_own(store: StateStore) -> None:
     keys = [drop(store, content).key for content in "aba"]
     assert keys == [f"orders:2024-01-01:{n}:{content * 16}" for n, content in enumerate("aba", 1)]
-    assert store.latest_drops("orders")["2024-01-01"].ordinal == 3
+    assert store.drops.latest("orders")["2024-01-01"].ordinal == 3
 
 
 def test_drops_are_counted_by_source_and_partition(store: StateStore) -> None:
     drop(store, "a")
     assert drop(store, "a", day="2024-01-02").ordinal == 1
-    assert set(store.latest_drops("orders")) == {"2024-01-01", "2024-01-02"}
-    assert set(store.latest_drops("orders", ["2024-01-02", "2024-01-09"])) == {"2024-01-02"}
-    assert store.latest_drops("weather") == {}
+    assert set(store.drops.latest("orders")) == {"2024-01-01", "2024-01-02"}
+    assert set(store.drops.latest("orders", ["2024-01-02", "2024-01-09"])) == {"2024-01-02"}
+    assert store.drops.latest("weather") == {}
 
 
 def test_a_drop_knows_its_files(store: StateStore, another_process: StateStore) -> None:
     files = [DropFile(f"orders/part-{n}.csv", str(n) * 64, n) for n in (1, 2)]
     for content, own in (("a", files), ("b", [])):
-        registered = store.register_drop(
+        registered = store.drops.register(
             "orders", "2024-01-01", digest=content * 64, file="orders/part-*.csv" if own else "orders/1.csv",
             size_bytes=3, marker_stamp="s", files=own,
         )  # fmt: skip
-        found = another_process.latest_drops("orders")["2024-01-01"]
+        found = another_process.drops.latest("orders")["2024-01-01"]
         assert found == registered
         assert found.files == tuple(own or [DropFile("orders/1.csv", "b" * 64, 3)])
-    assert [drop.files for drop in store.drops_of("orders", "2024-01-01")] == [tuple(files), found.files]
-    closed = store.register_drop(
+    assert [drop.files for drop in store.drops.of("orders", "2024-01-01")] == [tuple(files), found.files]
+    closed = store.drops.register(
         "orders", "2024-01-02", digest="c" * 64, file=None, size_bytes=0, marker_stamp=""
     )
-    assert (closed.files, store.drops_of("orders", "2024-01-02")) == ((), [closed])
-    assert store.drops_of("orders", "2024-01-03") == []
+    assert (closed.files, store.drops.of("orders", "2024-01-02")) == ((), [closed])
+    assert store.drops.of("orders", "2024-01-03") == []
 
 
 def test_when_a_drop_landed_is_told_in_utc(store: StateStore, another_process: StateStore) -> None:
@@ -65,7 +65,7 @@ def test_when_a_drop_landed_is_told_in_utc(store: StateStore, another_process: S
     first = drop(store, "a")
     assert first.landed_at is not None
     assert before <= first.landed_at <= datetime.now(UTC)
-    assert another_process.latest_drops("orders")["2024-01-01"].landed_at == first.landed_at
+    assert another_process.drops.latest("orders")["2024-01-01"].landed_at == first.landed_at
     assert drop(store, "a", stamp="again").landed_at == first.landed_at
 
 
@@ -90,36 +90,36 @@ def test_content_tells_as_of_when_it_was_first_there_or_announced_anew(
         f"sqlite:///{tmp_path / 'state.db'}", clock=lambda: datetime(2024, 1, next(days), tzinfo=UTC)
     )
     drops = [
-        store.register_drop(
+        store.drops.register(
             "shops", "all", digest=content * 64, file="shops.csv", size_bytes=1, marker_stamp=str(number),
             announced=marker,
         )
         for number, (content, marker) in enumerate(landed)
     ]  # fmt: skip
-    assert store.landings("shops")["all", drops[-1].ordinal].day == as_of
+    assert store.drops.landings("shops")["all", drops[-1].ordinal].day == as_of
     store.close()
 
 
 def test_what_another_process_records_is_seen_at_the_next_look(
     store: StateStore, another_process: StateStore
 ) -> None:
-    assert another_process.latest_drops("orders") == {}
+    assert another_process.drops.latest("orders") == {}
     drop(store, "a")
     drop(store, "a", day="2024-01-02")
-    assert {key: found.ordinal for key, found in another_process.latest_drops("orders").items()} == {
+    assert {key: found.ordinal for key, found in another_process.drops.latest("orders").items()} == {
         "2024-01-01": 1,
         "2024-01-02": 1,
     }
     drop(another_process, "b")
     drop(store, "c")
     for process in (store, another_process):
-        assert process.latest_drops("orders")["2024-01-01"].ordinal == 3
-        assert process.latest_drops("orders", ["2024-01-02"])["2024-01-02"].ordinal == 1
+        assert process.drops.latest("orders")["2024-01-01"].ordinal == 3
+        assert process.drops.latest("orders", ["2024-01-02"])["2024-01-02"].ordinal == 1
 
 
 def test_what_one_look_was_given_does_not_change_after_it(store: StateStore) -> None:
     drop(store, "a")
-    look = store.latest_drops("orders")
+    look = store.drops.latest("orders")
     drop(store, "b")
     assert look["2024-01-01"].ordinal == 1
 
@@ -132,7 +132,7 @@ def test_many_who_see_the_same_marker_record_one_drop(store: StateStore, another
     assert {found.ordinal for found in same} == {1}
     assert sorted(found.ordinal for found in others) == list(range(2, 10))
     newest = max(others, key=lambda found: found.ordinal)
-    assert store.latest_drops("orders") == another_process.latest_drops("orders") == {"2024-01-01": newest}
+    assert store.drops.latest("orders") == another_process.drops.latest("orders") == {"2024-01-01": newest}
 
 
 def test_the_newest_build_of_each_partition(store: StateStore) -> None:

@@ -1,11 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='partition',
-    partition_by='business_date',
-    on_schema_change='append_new_columns',
-    full_refresh=false,
-    meta={'trailing_days': {'stg_sales': 28}}
-) }}
+{{ config(meta={'trailing_days': {'stg_sales': 28}}) }}
 
 -- Returns are negative lines, so the sum is net of them. What nets out to nothing was not sold.
 select

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with tidied as (
     select
         item_number,

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 select
     store_number,
     {{ tidy_text('store_name') }} as store_name,

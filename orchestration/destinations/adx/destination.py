@@ -27,11 +27,11 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Destination, Journal, Limit, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, Destination, Journal, Mode, Receipt, Scope, Shard
 from ..errors import DeliveryError
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
-from .ingestion import PART_BYTES, Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
+from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
 from .types import (
     Column,
     TableColumn,
@@ -43,8 +43,6 @@ from .types import (
     table_columns,
 )
 
-_DOCS = "https://learn.microsoft.com/kusto/"
-_BEST_PRACTICES = f"Best practices for the Kusto Ingest library, {_DOCS}api/netfx/kusto-ingest-best-practices"
 _STAGING = "_sluice_staging"
 # What a delivery that was given up may leave in the staging table goes with the next one of its partition,
 # or then.
@@ -83,35 +81,6 @@ class AdxDestination(Destination):
         read_back=True,
         delete=True,
         folds_text=True,
-        limits=(
-            Limit(
-                "uncompressed data of one file",
-                f"1 GB advised; Sluice cuts at {PART_BYTES:,} bytes",
-                _BEST_PRACTICES,
-            ),
-            Limit(
-                "size of one file",
-                "6 GB",
-                "Data ingestion overview, "
-                "https://learn.microsoft.com/azure/data-explorer/ingest-data-overview",
-            ),
-            Limit(
-                "null in text",
-                "stored as empty text",
-                f"The string data type, {_DOCS}query/scalar-data-types/string",
-            ),
-            Limit(
-                "digits of a decimal", "34", f"The decimal data type, {_DOCS}query/scalar-data-types/decimal"
-            ),
-            Limit(
-                "soft deletes on a table at once", "1", f"Data soft delete, {_DOCS}concepts/data-soft-delete"
-            ),
-            Limit(
-                "keeping failures of ingestion",
-                "14 days",
-                f"Ingestion failures, {_DOCS}management/ingestion-failures",
-            ),
-        ),
     )
 
     @classmethod

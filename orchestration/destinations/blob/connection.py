@@ -29,7 +29,6 @@ from ..errors import DeliveryError, redact
 
 _PARAMETERS: Mapping[Scheme, frozenset[str]] = {
     Scheme.LOCAL: frozenset(),
-    Scheme.MEMORY: frozenset(),
     Scheme.AZURE: frozenset({"connection_string", "sas"}),
     Scheme.S3: frozenset({"key", "secret", "region", "endpoint"}),
 }

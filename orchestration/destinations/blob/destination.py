@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.areas import Area
 
-from ..base import Capabilities, Destination, Journal, Limit, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, Destination, Journal, Mode, Receipt, Scope, Shard
 from ..errors import DeliveryError
 from ..shards import check_shard
 from . import manifests, parts, writing
@@ -65,20 +65,6 @@ class BlobDestination(Destination):
         modes=frozenset({Mode.SNAPSHOT, Mode.APPEND}),
         read_back=True,
         delete=True,
-        limits=(
-            Limit(
-                "size of a part on S3",
-                "160 GiB: 10,000 parts of an upload, 16 MiB each",
-                "Amazon S3 User Guide, multipart upload limits:"
-                " https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html",
-            ),
-            Limit(
-                "size of a part on Azure Blob",
-                "781 GiB: 50,000 blocks of a blob, 16 MiB each",
-                "Scalability and performance targets for Blob storage:"
-                " https://learn.microsoft.com/azure/storage/blobs/scalability-targets",
-            ),
-        ),
     )
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:

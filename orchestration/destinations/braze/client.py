@@ -15,15 +15,12 @@ from ..base import DeliveryError
 from ..batches import BatchRefused
 from ..http import VendorClient, json_object
 
-TRACK_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_track"
-DELETE_SOURCE = "https://www.braze.com/docs/api/endpoints/user_data/post_user_delete"
-LIMITS_SOURCE = "https://www.braze.com/docs/api/api_limits"
-TYPES_SOURCE = "https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types"
-# Attributes, events and purchases together (`TRACK_SOURCE`).
+# Attributes, events and purchases together: https://www.braze.com/docs/api/endpoints/user_data/post_user_track
 OBJECTS = 75
-# `DELETE_SOURCE`.
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_delete
 DELETED = 50
-# "String: text; 255 characters or fewer" (`TYPES_SOURCE`). Longer ones are refused here, lest one be cut off.
+# "String: text; 255 characters or fewer": longer ones are refused here, lest one be cut off
+# (https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types).
 TEXT_CHARACTERS = 255
 _JSON = {"content-type": "application/json"}
 

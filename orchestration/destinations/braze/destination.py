@@ -19,34 +19,25 @@ from ..base import (
     Capabilities,
     DeliveryError,
     Journal,
-    Limit,
     Mode,
     Receipt,
     Refused,
     Scope,
     Shard,
 )
-from ..batches import Batch, BatchDestination, Rate, Row
+from ..batches import Batch, BatchDestination, Rate
+from ..cutting import Row
 from ..http import base_url
 from .client import (
-    DELETE_SOURCE,
     DELETED,
-    LIMITS_SOURCE,
     OBJECTS,
     TEXT_CHARACTERS,
-    TRACK_SOURCE,
-    TYPES_SOURCE,
     BrazeClient,
     Unwritable,
     as_json,
 )
 
 USER = "external_id"
-LIMITS = (
-    Limit("requests to /users/track", "3,000 in 3 s", LIMITS_SOURCE),
-    Limit("attributes and events a request", str(OBJECTS), TRACK_SOURCE),
-    Limit("characters of a text", str(TEXT_CHARACTERS), TYPES_SOURCE),
-)
 # Not attributes but other identifiers, and switches of the request:
 # https://www.braze.com/docs/api/objects_filters/user_attributes_object
 _NO_ATTRIBUTES = frozenset(
@@ -134,11 +125,6 @@ class BrazeDestination(BrazeTracking):
         read_back=False,
         delete=True,
         single_key=True,
-        limits=(
-            *LIMITS,
-            Limit("requests to /users/delete", "20,000 a minute", LIMITS_SOURCE),
-            Limit("users deleted in a request", str(DELETED), DELETE_SOURCE),
-        ),
     )
     array: ClassVar[str] = "attributes"
 

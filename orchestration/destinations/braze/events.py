@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from ..base import Capabilities, DeliveryError, Mode, Shard
-from ..batches import Row
+from ..cutting import Row
 from .client import TEXT_CHARACTERS, Unwritable, as_json
-from .destination import LIMITS, USER, BrazeTracking, fields_of
+from .destination import USER, BrazeTracking, fields_of
 
 _TIME = "time"
 _PREFIX = "events/"
@@ -32,7 +32,7 @@ class BrazeEventsDestination(BrazeTracking):
         " those of the requests under way, up to 12 of 75 events, may arrive again"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
-        modes=frozenset({Mode.APPEND}), read_back=False, delete=False, limits=LIMITS
+        modes=frozenset({Mode.APPEND}), read_back=False, delete=False
     )
     array: ClassVar[str] = "events"
 

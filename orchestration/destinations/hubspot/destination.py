@@ -13,14 +13,13 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Change, DeliveryError, Limit, Mode, Refused, Scope, Shard
-from ..batches import Batch, BatchDestination, BatchRefused, Rate, Row
+from ..base import Capabilities, Change, DeliveryError, Mode, Refused, Scope, Shard
+from ..batches import Batch, BatchDestination, BatchRefused, Rate
+from ..cutting import Row
 from ..http import base_url
 from .client import BATCH, HubSpotClient
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns
 
-_USAGE = "https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines"
-_GUIDE = "https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide"
 _T = TypeVar("_T")
 _OBJECT = re.compile(r"[a-z0-9_-]+")
 # A custom object goes by its fully qualified name or its type id.
@@ -44,7 +43,7 @@ class HubSpotOptions(BaseModel):
     """What an export file may say about HubSpot.
 
     `requests_in_10_seconds`: what the account allows a private app: 190 in Professional and Enterprise
-    accounts, 100 in Free and Starter ones, 250 with the API limit increase (`_USAGE`).
+    accounts, 100 in Free and Starter ones, 250 with the API limit increase.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,11 +73,6 @@ class HubSpotDestination(BatchDestination):
         delete=True,
         folds_text=True,
         single_key=True,
-        limits=(
-            Limit("requests", "190 in 10 s (Free and Starter: 100)", _USAGE),
-            Limit("requests of the account", "650,000 a day (Enterprise: 1,000,000)", _USAGE),
-            Limit("records a request", str(BATCH), _GUIDE),
-        ),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"hubspot"})
     batch_rows: ClassVar[int] = BATCH

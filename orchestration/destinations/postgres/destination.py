@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
-from ..base import Capabilities, DeliveryError, Destination, Journal, Limit, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Scope, Shard
 from .apply import Application, delete_keys, read_batches
 from .catalogue import LEDGER, Catalogue
 from .errors import explain
@@ -20,8 +20,6 @@ from .shard import Contents, read_contents
 from .types import TableColumn, check_columns, parse_object, quote
 
 Result = TypeVar("Result")
-
-_LIMITS_PAGE = "PostgreSQL Limits, https://www.postgresql.org/docs/current/limits.html"
 
 
 class PostgresDestination(Destination):
@@ -33,11 +31,6 @@ class PostgresDestination(Destination):
         modes=frozenset(Mode),
         read_back=True,
         delete=True,
-        limits=(
-            Limit("length of a name", "63 bytes", _LIMITS_PAGE),
-            Limit("columns of a table", "1,600, fewer if they are wide", _LIMITS_PAGE),
-            Limit("size of a field", "1 GB", _LIMITS_PAGE),
-        ),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Change, Journal, Limit, Mode, Receipt, Refused, Scope, Shard
+from ..base import Capabilities, Change, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..batches import BatchDestination
 from ..cutting import Batch
 from ..errors import DeliveryError
@@ -34,18 +34,6 @@ from .fields import (
 )
 from .jobs import IngestJobs
 from .records import COLLECTION_ROWS, Error, Records
-
-_DOCS = "https://developer.salesforce.com/docs/atlas.en-us."
-_LIMITS = f"{_DOCS}salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/"
-_BULK_LIMITS = (
-    f"Bulk API and Bulk API 2.0 Limits and Allocations, {_LIMITS}salesforce_app_limits_platform_bulkapi.htm"
-)
-_API_LIMITS = f"API Request Limits and Allocations, {_LIMITS}salesforce_app_limits_platform_api.htm"
-_COLLECTIONS = (
-    "Upsert Records Using sObject Collections, "
-    f"{_DOCS}api_rest.meta/api_rest/resources_composite_sobjects_collections_upsert.htm"
-)
-_CSV = f"Prepare CSV Files, {_DOCS}api_asynch.meta/api_asynch/datafiles_prepare_csv.htm"
 
 _MANY_REQUESTS = 0.9
 
@@ -86,17 +74,6 @@ class SalesforceDestination(BatchDestination):
         delete=True,
         folds_text=True,
         single_key=True,
-        limits=(
-            Limit("rows in a collections request", "200", _COLLECTIONS),
-            Limit("data of one bulk job", "150 MB in base64, so 100 MB of CSV", _CSV),
-            Limit("rows through bulk jobs in 24 hours", "150,000,000", _BULK_LIMITS),
-            Limit("batches of 10,000 rows in 24 hours, of all users", "15,000", _BULK_LIMITS),
-            Limit("characters in a field; in a row", "32,000; 400,000", _BULK_LIMITS),
-            Limit(
-                "requests in 24 hours, of all users", "100,000, and 1,000 a licence (Enterprise)", _API_LIMITS
-            ),
-            Limit("requests of 20 seconds or longer at once", "25", _API_LIMITS),
-        ),
     )
 
     batch_rows = COLLECTION_ROWS

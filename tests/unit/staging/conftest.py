@@ -8,13 +8,14 @@ import pytest
 
 from orchestration.areas import Area
 from orchestration.state.store import StateStore
+from tests.storage.memory import MemoryArea
 
 
 @pytest.fixture(params=["directory", "memory"])
 def staging(request: pytest.FixtureRequest, tmp_path: Path) -> Area:
     """A local directory, and a store that is none."""
     if request.param == "memory":
-        return Area(f"memory://{uuid.uuid4().hex}/staging")
+        return MemoryArea(f"s3://{uuid.uuid4().hex}/staging")
     return Area(str(tmp_path / "staging"))
 
 

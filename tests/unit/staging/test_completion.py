@@ -24,7 +24,7 @@ def test_several_files_are_one_drop_named_by_all_of_them(staging: Area, records:
         (f"parts/{MON}/part-{part}.csv", 3) for part in "ab"
     ]
     assert (drop.file, drop.size_bytes) == (f"parts/{MON}/part-*.csv", 6)
-    assert records.drops_of("orders", MON) == [drop]
+    assert records.drops.of("orders", MON) == [drop]
     # Another name for one of them is another drop, the very same files are none.
     staging.remove(f"parts/{MON}/part-b.csv")
     write(staging, f"parts/{MON}/part-c.csv", "bbb")
@@ -182,7 +182,7 @@ def test_a_drop_is_whole_when_nothing_of_it_has_changed_for_its_time(
     assert (look(11), look(18), look(19), look(20)) == ([], [], [2], [])
     write(staging, f"parts/{MON}/part-2.csv", "bb", NOON + timedelta(minutes=30))
     assert (look(31), look(40), look(41)) == ([], [2], [])
-    assert [drop.ordinal for drop in records.drops_of("orders", MON)] == [1, 2]
+    assert [drop.ordinal for drop in records.drops.of("orders", MON)] == [1, 2]
 
 
 def test_a_file_of_no_partition_is_complained_about_where_no_marker_would_be(

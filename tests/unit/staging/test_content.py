@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from sqlalchemy import create_engine
 
 from orchestration.areas import Area, Entry
 from orchestration.ingestion.staging import Scan, register_landed
+from orchestration.state.drops import Drops
+from orchestration.state.moments import now
 from orchestration.state.records import Drop
 from orchestration.state.store import StateStore
 from tests.company import MON, TUE
@@ -28,7 +31,7 @@ def test_new_content_is_a_new_drop_and_the_same_content_is_none(staging: Area, r
         seen.append(([drop.ordinal for drop in scan.drops], scan.notes))
     again = f"orders/{MON}.csv.gz: drop 3 of {MON}: the content is that of drop 1 again"
     assert seen == [([1], ()), ([], ()), ([2], ()), ([3], (again,))]
-    assert [drop.ordinal for drop in records.drops_of("orders", MON)] == [1, 2, 3]
+    assert [drop.ordinal for drop in records.drops.of("orders", MON)] == [1, 2, 3]
 
 
 def test_a_file_that_is_written_over_needs_its_marker_again(
@@ -81,20 +84,22 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(tmp_path: Path, records: S
     assert [drop.partition_key for drop in register_landed(ORDERS, staging, records).drops] == [MON]
 
 
-class BrokenStore(StateStore):
+class BrokenDrops(Drops):
     """Records that are out of reach once."""
 
     broken = True
 
-    def latest_drops(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
+    def latest(self, source: str, partition_keys: Iterable[str] | None = None) -> dict[str, Drop]:
         if self.broken:
             self.broken = False
             raise ConnectionError("records are out of reach")
-        return super().latest_drops(source, partition_keys)
+        return super().latest(source, partition_keys)
 
 
 def test_a_look_that_fails_half_way_is_made_up_for_by_the_next(staging: Area, tmp_path: Path) -> None:
-    records = BrokenStore(f"sqlite:///{tmp_path / 'state.db'}")
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    records = StateStore(url)
+    records.drops = BrokenDrops(create_engine(url), now)
     announce(staging, ORDERS, MON)
     with pytest.raises(ConnectionError):
         register_landed(ORDERS, staging, records)

@@ -1,13 +1,15 @@
 """Partitions without a drop: closed by a later one, where the contract allows it."""
 
+from datetime import timedelta
+
 import pytest
 
 from orchestration.areas import Area
 from orchestration.core.partitions import Grain
-from orchestration.ingestion.staging import NO_DROP_DIGEST, Scan, register_landed
+from orchestration.ingestion.gaps import NO_DROP_DIGEST
+from orchestration.ingestion.staging import Scan, register_landed
 from orchestration.state.store import StateStore
 from tests.company import MON, THU, TUE, WED
-from tests.partition_keys import shifted
 from tests.unit.staging.support import ORDERS, WEATHER, announce, cut_by
 
 
@@ -26,9 +28,9 @@ def test_a_later_day_closes_those_before_it_where_the_contract_allows(
     }
     assert {drop.digest for drop in drops if drop.file is None} == {NO_DROP_DIGEST}
     assert {drop.files for drop in drops if drop.file is None} == {()}
-    assert set(records.latest_drops("weather")) == {MON, TUE, WED, THU}
+    assert set(records.drops.latest("weather")) == {MON, TUE, WED, THU}
     register_landed(ORDERS, staging, records)
-    assert set(records.latest_drops("orders")) == {MON, THU}
+    assert set(records.drops.latest("orders")) == {MON, THU}
 
 
 def test_a_late_drop_of_a_closed_day_is_a_correction_of_it(staging: Area, records: StateStore) -> None:
@@ -36,7 +38,7 @@ def test_a_late_drop_of_a_closed_day_is_a_correction_of_it(staging: Area, record
         announce(staging, WEATHER, day)
         found = register_landed(WEATHER, staging, records).drops
         assert found
-    late = records.latest_drops("weather")[TUE]
+    late = records.drops.latest("weather")[TUE]
     assert (late.ordinal, late.file) == (2, f"weather/{TUE}.csv")
 
 
@@ -53,7 +55,9 @@ def test_a_long_silence_is_not_closed(
     staging: Area, records: StateStore, grain: Grain, path: str, first: str, longest: int, units: str
 ) -> None:
     contract = cut_by(grain, path, WEATHER)
-    last = shifted(contract.partitioning, first, longest + 2)
+    begin = contract.partitioning.interval(first)[0]
+    keys = list(contract.partitioning.overlapping(begin, begin + timedelta(days=31 * (longest + 3))))
+    last = keys[longest + 2]
     for key in (first, last):
         announce(staging, contract, key)
     scan = register_landed(contract, staging, records)
@@ -63,9 +67,9 @@ def test_a_long_silence_is_not_closed(
         f" land the missing {units}",
     )
     # A drop in the middle closes what is left on both sides, once.
-    middle = shifted(contract.partitioning, first, 2)
+    middle = keys[2]
     announce(staging, contract, middle)
     scan = register_landed(contract, staging, records)
     assert (len(scan.drops), scan.complaints) == (longest + 1, ())
-    assert len(records.latest_drops("weather")) == longest + 3
+    assert len(records.drops.latest("weather")) == longest + 3
     assert register_landed(contract, staging, records) == Scan((), ())

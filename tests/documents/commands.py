@@ -1,0 +1,93 @@
+"""The commands, as the parser has them, and the page of them: `docs/commands.md`.
+
+Belongs here: what can be told of a command by itself. Does not: when to use it, which the runbook says.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from orchestration.cli import app
+from orchestration.core.settings import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "commands.md"
+# What is told once for all.
+SHARED = ("--project", "--data", "--demo-destinations")
+_HEAD = """# Commands
+
+Made by `python -m tests.documents.renew` of what each command says with `--help`. When to use which: see the
+[README](../README.md) and the [runbook](runbook.md).
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `path` is what is typed for it, after `sluice`."""
+
+    path: tuple[str, ...]
+    help: str
+    parameters: tuple[Any, ...]
+
+    @property
+    def options(self) -> frozenset[str]:
+        """How its options are written."""
+        return frozenset(["--help", *(one for item in self._options for one in item.opts)])
+
+    @property
+    def _options(self) -> list[Any]:
+        return [item for item in self.parameters if item.opts[0].startswith("-")]
+
+    def told(self) -> str:
+        """Return its part of the page."""
+        arguments = [item for item in self.parameters if item not in self._options]
+        own = [item for item in self._options if item.opts[0] not in SHARED]
+        required = [_option(item) for item in own if item.required]
+        usage = " ".join(["sluice", *self.path, *map(_argument, arguments), *required])
+        rows = [f"| `{_argument(item)}` | {_of(item)} |" for item in arguments]
+        rows += [f"| `{_option(item)}` | {_of(item)} |" for item in own]
+        shared = ", ".join(f"`{item.opts[0]}`" for item in self._options if item not in own)
+        lines = [f"## {' '.join(self.path)}", "", f"`{usage}`", "", self.help]
+        lines += ["", "| | |", "| --- | --- |", *rows] if rows else []
+        return "\n".join([*lines, "", f"Also {shared}."] if shared else lines)
+
+
+def commands() -> Mapping[tuple[str, ...], Command]:
+    """Return all commands by what is typed for them."""
+    return {command.path: command for command in _below(typer.main.get_command(app), ())}
+
+
+def page() -> str:
+    """Return the page of all commands, by name."""
+    every = [command for _, command in sorted(commands().items())]
+    shared = {
+        item.opts[0]: item for command in every for item in command.parameters if item.opts[0] in SHARED
+    }
+    rows = [f"| `{_option(shared[name])}` | {_of(shared[name])} |" for name in SHARED]
+    head = "\n".join([_HEAD, str(app.info.help), "", "| Of many commands | |", "| --- | --- |", *rows])
+    return "\n\n".join([head, *(command.told() for command in every)]) + "\n"
+
+
+def _below(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
+    if not hasattr(command, "commands"):
+        paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
+        yield Command(path, "\n\n".join(paragraphs), tuple(command.params))
+        return
+    for name, inner in command.commands.items():
+        yield from _below(inner, (*path, name))
+
+
+def _argument(item: Any) -> str:
+    name = str(item.metavar or item.name).upper() + ("…" if item.nargs == -1 else "")
+    return name if item.required else f"[{name}]"
+
+
+def _option(item: Any) -> str:
+    name = item.opts[0]
+    return name if item.is_flag else f"{name} {name.strip('-').upper()}"
+
+
+def _of(item: Any) -> str:
+    default = "" if isinstance(item.default, bool) or not item.default else f" Default: `{item.default}`."
+    return str(item.help).replace("<", "\\<") + default

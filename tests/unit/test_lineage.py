@@ -248,6 +248,7 @@ def definition_of() -> Callable[[Partitioning], dg.PartitionsDefinition[str]]:
 def test_dagsters_keys_are_ours(
     cut: Partitioning, definition_of: Callable[[Partitioning], dg.PartitionsDefinition[str]]
 ) -> None:
+    known = definition_of(cut).get_partition_keys(current_time=datetime(2023, 6, 14, 12, 30, tzinfo=UTC))
     first, last = cut.interval(known[0])[0], cut.interval(known[-1])[1]
     assert known == list(cut.overlapping(first, last))
     assert known[-1] == cut.key_at(datetime(2023, 6, 14, 12, 30, tzinfo=UTC))  # this very hour, day, …
@@ -273,7 +274,10 @@ def test_dagsters_mapping_is_the_lineages_chain(
         datetime(2024, 3, 31, 13, tzinfo=UTC),
     ):
         key = child.key_at(moment)
-        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions()
+        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
+            downstream.subset_with_partition_keys([key]), downstream, upstream, current_time=now
+        )
+        theirs = list(mapped.partitions_subset.get_partition_keys())
         ours = keys(lineage.chain("child", key), "parent")
         if days == 1 or child in (HOURLY, DAILY):
             assert theirs == ours

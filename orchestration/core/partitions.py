@@ -159,13 +159,9 @@ class Partitioning:
             raise ValueError(f"`{key}` is beyond the calendar") from None
 
     def bounds(self, key: str) -> tuple[date, date]:
-        """Return the interval of a key as values of the column that cuts the table; for grains of time.
-
-        Raises:
-            ValueError: the key is none of this grain.
-        """
-        start, end = self.interval(key)
-        return self.grain.span.bound(start), self.grain.span.bound(end)
+        """Return the interval of a key, as `interval` does, but as values of the column that it cuts by."""
+        start, end = map(self.grain.span.bound, self.interval(key))
+        return start, end
 
     def holds(self, key: str) -> bool:
         """Whether `key` is a key of this partitioning."""

@@ -21,23 +21,11 @@ class Severity(StrEnum):
         """Whether a failure holds what comes after."""
         return self is Severity.CRITICAL
 
-
-class DbtSeverity(StrEnum):
-    """dbt's words for its data tests."""
-
-    ERROR = "error"
-    WARN = "warn"
-
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "DbtSeverity":
-        """Return what the config of a test says, in whatever case; where it says nothing, dbt's own default.
+    def of_dbt(cls, config: Mapping[str, Any]) -> "Severity":
+        """Return what the config of a data test says in dbt's words; dbt's own default is `error`.
 
         Raises:
-            ValueError: dbt knows no such word.
+            KeyError: dbt knows no such word.
         """
-        return cls(str(config.get("severity") or cls.ERROR).lower())
-
-    @property
-    def blocks(self) -> bool:
-        """Whether a failure holds what comes after."""
-        return self is DbtSeverity.ERROR
+        return {"error": cls.CRITICAL, "warn": cls.WARNING}[str(config.get("severity") or "error").lower()]

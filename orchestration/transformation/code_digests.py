@@ -20,7 +20,7 @@ from typing import Any, cast
 import yaml
 
 from orchestration.core.settings import SHARED_DBT_MACROS, Settings
-from orchestration.core.severity import DbtSeverity
+from orchestration.core.severity import Severity
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
 from orchestration.transformation.slices import Cuts
 
@@ -111,7 +111,7 @@ class CodeDigests:
         if node["resource_type"] == "test":
             # A test that only warns passes whatever it finds.
             judging = {name: node["config"].get(name) for name in _JUDGING}
-            return judging | {"severity": DbtSeverity.of(node["config"])}
+            return judging | {"severity": Severity.of_dbt(node["config"])}
         config = {name: value for name, value in node["config"].items() if name not in _DESCRIPTIVE}
         meta = cast("Mapping[str, Any]", config.pop("meta", None) or {})
         return config | {"meta": {name: meta[name] for name in _READ_META if name in meta}}

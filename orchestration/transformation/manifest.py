@@ -12,7 +12,7 @@ from filelock import FileLock
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
-from orchestration.core.severity import DbtSeverity
+from orchestration.core.severity import Severity
 from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import file_of, said_by_dbt
@@ -126,7 +126,7 @@ def full_name(node: Mapping[str, Any]) -> str:
 
 def blocks(test: Mapping[str, Any]) -> bool:
     """Return whether a dbt test holds what comes after it."""
-    return DbtSeverity.of(test["config"]).blocks
+    return Severity.of_dbt(test["config"]).blocks
 
 
 def tested_relation(manifest: DbtManifest, test: Mapping[str, Any]) -> str | None:

@@ -147,12 +147,8 @@ class DbtProcess:
                 may_fail=True,
             )
         return (
-            {
-                result.unique_id: result.compiled_code
-                for result in results
-                if result.status is DbtStatus.SUCCESS
-            },
-            {result.unique_id: result.message for result in results if result.status is DbtStatus.ERROR},
+            {item.unique_id: item.compiled_code for item in results if item.status is DbtStatus.SUCCESS},
+            {item.unique_id: item.message for item in results if item.status is DbtStatus.ERROR},
         )
 
     def test(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.core.severity import DbtSeverity, Severity
+from orchestration.core.severity import Severity
 from orchestration.quality.suites import Rule
 from orchestration.transformation.runner import DbtStatus
 
@@ -22,13 +22,13 @@ def test_of_a_suites_words_one_holds() -> None:
     ],
 )  # fmt: skip
 def test_of_dbts_words_one_holds_in_whatever_case(config: dict[str, str | None], blocks: bool) -> None:
-    assert DbtSeverity.of(config).blocks is blocks
+    assert Severity.of_dbt(config).blocks is blocks
 
 
-@pytest.mark.parametrize("word", ["critical", "errors", "none"])
+@pytest.mark.parametrize("word", ["critical", "errors", "none", " error"])
 def test_a_word_that_dbt_does_not_have_is_refused(word: str) -> None:
-    with pytest.raises(ValueError, match=word):
-        DbtSeverity.of({"severity": word})
+    with pytest.raises(KeyError, match=word):
+        Severity.of_dbt({"severity": word})
 
 
 def test_dbt_has_these_words_and_no_others() -> None:

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.gate.gate import Gate
 from orchestration.gate.on_record import OnRecord
 from orchestration.gate.sent_rows import sent_content
@@ -47,9 +48,10 @@ def lineage_of(exports: int, days: int) -> Lineage:
                 (mart, {staging: days}),
                 (sent, {mart: 1}),
             ):
+                table = Relation.parse(relation)
                 yield Table(
-                    relation,
-                    tuple(relation.split(".")),
+                    table,
+                    table.parts,
                     DAILY,
                     parents,
                     {"expectations": "rules", "key": "rules"},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.known_functions import KNOWN_FUNCTIONS
 from orchestration.compute.sql import literal
+from orchestration.core.relations import Relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,9 +72,9 @@ class Scan:
     conditions: tuple[str, ...] = ()
 
     @property
-    def relation(self) -> str:
-        """`schema.name`."""
-        return f"{self.schema}.{self.name}"
+    def relation(self) -> Relation:
+        """The table, without its database."""
+        return Relation(self.schema, self.name)
 
 
 def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:

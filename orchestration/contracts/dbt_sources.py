@@ -12,12 +12,12 @@ from typing import Any, cast
 from orchestration.contracts.columns import Column, Masking
 from orchestration.contracts.model import SourceContract
 from orchestration.core.problems import Problem
+from orchestration.core.relations import RAW
 from orchestration.core.yaml_files import read_yaml
 
 SOURCES_FILE = "dbt_project/models/staging/_sources.yml"
 COMMAND = "sluice contract sources"
 _HEADER = f"# Generated from contracts/ by `{COMMAND}`; do not edit.\n"
-_SCHEMA = "raw"
 # What every row carries besides the contract's columns; how it is loaded knows the same.
 _TECHNICAL = (
     ("_partition_key", "VARCHAR", "The partition that the row landed with, by its key."),
@@ -54,8 +54,8 @@ def _content(contracts: Mapping[str, SourceContract]) -> dict[str, Any]:
     return {
         "sources": [
             {
-                "name": _SCHEMA,
-                "schema": _SCHEMA,
+                "name": RAW,
+                "schema": RAW,
                 "description": "Feeds as they were taken in, one table a data contract.",
                 "tables": [_table(contract) for contract in ordered],
             }

@@ -12,6 +12,7 @@ from orchestration.contracts.reading import ReadOptions
 from orchestration.contracts.shape import ShapePolicies
 from orchestration.core.freshness import DAY, overdue_after
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import QUARANTINE, RAW, Relation
 from orchestration.core.shown_text import Near
 from orchestration.core.yaml_files import YamlFile
 
@@ -85,13 +86,13 @@ class SourceContract:
     max_age: timedelta | None = None
 
     @property
-    def relation(self) -> str:
-        """The raw table, `schema.table`."""
-        return f"raw.{self.name}"
+    def relation(self) -> Relation:
+        """The raw table."""
+        return Relation(RAW, self.name)
 
     @property
-    def quarantine(self) -> str:
-        """The table of the rows that were not taken, `schema.table`."""
+    def quarantine(self) -> Relation:
+        """The table of the rows that were not taken."""
         return quarantine_of(self.relation)
 
     @property
@@ -150,6 +151,6 @@ class SourceContract:
         return overdue_after(self.frequency or DAY, self.latency or timedelta())
 
 
-def quarantine_of(relation: str) -> str:
-    """Return the table of the rows that a raw table did not take, `schema.table`."""
-    return f"quarantine.{relation.partition('.')[2]}"
+def quarantine_of(relation: Relation) -> Relation:
+    """Return the table of the rows that a raw table did not take."""
+    return Relation(QUARANTINE, relation.name)

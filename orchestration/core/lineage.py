@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from orchestration.core.partitions import UNPARTITIONED, Grain, Partitioning
+from orchestration.core.relations import Relation
 
 # One look asks for the same few again and again; a month of hours is some hundred kilobytes.
 _CHAINS_KEPT = 256
@@ -33,7 +34,7 @@ class Table:
     judge something above this one, too: it waits for their word.
     """
 
-    relation: str
+    relation: Relation
     asset_key: tuple[str, ...]
     partitioning: Partitioning
     parents: Mapping[str, int]

@@ -239,8 +239,7 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     all rows would differ each day by it alone.
     """
     export, table = target.export, target.table
-    schema, _, name = table.relation.partition(".")
-    relation = f"{quoted(schema)}.{quoted(name)}"
+    relation = table.relation.quoted
     described = connection.execute(f"describe {relation}").fetchall()
     columns: dict[str, str] = {row[0]: row[1] for row in described}
     left_out = target.partition_column if export.spec.latest_only else ""

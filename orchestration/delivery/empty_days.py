@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.contracts.model import quarantine_of
 from orchestration.core.lineage import Lineage, Table
+from orchestration.core.relations import Relation
 from orchestration.warehouse.engine import has_table
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_rows
 
@@ -43,6 +44,6 @@ def _nothing_came(connection: "duckdb.DuckDBPyConnection", table: Table, key: st
     )
 
 
-def _has_rows(connection: "duckdb.DuckDBPyConnection", relation: str, table: Table, key: str) -> bool:
+def _has_rows(connection: "duckdb.DuckDBPyConnection", relation: Relation, table: Table, key: str) -> bool:
     rows = partition_rows(relation, RAW_PARTITION_COLUMN, table.partitioning, key)
     return connection.execute(f"select 1 from ({rows}) limit 1").fetchone() is not None

@@ -113,7 +113,7 @@ def _snapshots_of(lineage: Lineage, build: Build) -> list[tuple[str, str]]:
 
 
 def _mend(table: Table, oldest: datetime) -> str:
-    source = table.relation.removeprefix("raw.")
+    source = table.relation.name
     which = f"a new drop of `{source}`"
     if table.partitioning.grain.timed:
         which = f"`{source}` of {table.partitioning.key_at(oldest)} or later"

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.core.relations import RAW, Relation
 from orchestration.state.records import Release
 
 
@@ -88,7 +89,7 @@ class Finding:
         """What opens the gate again, as far as this finding goes: one command, or what a person has to do."""
         if self.mend:
             return self.mend
-        raw = self.relation.startswith("raw.")
+        raw = Relation.parse(self.relation).schema == RAW
         verdict = self.verdict
         if verdict in _LETS_PASS:
             return ""

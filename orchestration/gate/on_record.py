@@ -77,7 +77,7 @@ class OnRecord:
         if table.partitioning.grain.timed:
             return table.partitioning.interval(build.partition_key)[1]
         if table.relation not in self._landings:
-            self._landings[table.relation] = self._store.landings(table.relation.removeprefix("raw."))
+            self._landings[table.relation] = self._store.landings(table.relation.name)
         key = build.partition_key if table.partitioning.partitioned else SNAPSHOT_PARTITION
         landed = self._landings[table.relation].get((key, build.drop_ordinal or 0))
         loaded = utc(build.built_at) if build.built_at is not None else datetime.min

@@ -118,15 +118,15 @@ class DataTests:
 
     def specs(self, relation: str, partitions_of: PartitionsOf) -> list[dg.AssetCheckSpec]:
         """Return Dagster's check of each data test of a table."""
-        schema, _, name = relation.partition(".")
+        tables = self._lineage.tables
         return [
             dg.AssetCheckSpec(
                 test.name,
-                asset=dg.AssetKey([schema, name]),
+                asset=dg.AssetKey(tables[relation].asset_key),
                 description=test.description,
-                additional_deps=[dg.AssetKey(parent.split(".")) for parent in test.reads],
+                additional_deps=[dg.AssetKey(tables[parent].asset_key) for parent in test.reads],
                 blocking=test.blocking,
-                partitions_def=partitions_of(self._lineage.tables[relation].partitioning),
+                partitions_def=partitions_of(tables[relation].partitioning),
                 metadata={"dbt test": test.unique_id},
             )
             for test in self.of(relation).values()

@@ -35,11 +35,11 @@ def asset_specs(
         table = lineage.tables[node.relation]
         email = emails.get(raw["config"].get("group"))
         specs[node.relation] = dg.AssetSpec(
-            key=list(node.asset_key),
+            key=list(node.relation.parts),
             deps=asset_deps(lineage, table),
             description=_description(raw),
             metadata=_metadata(raw, adapter),
-            group_name=node.asset_key[0],
+            group_name=node.relation.schema,
             code_version=_code_version(raw, table.code),
             owners=[email] if email else None,
             tags=dict.fromkeys(raw.get("tags", []), ""),

@@ -175,7 +175,7 @@ def _model_asset(
     patience = builder.deployment.settings.check_retry_seconds
 
     @dg.multi_asset(
-        name="__".join(node.asset_key), specs=[spec], check_specs=checks, can_subset=True, pool=POOL
+        name="__".join(node.relation.parts), specs=[spec], check_specs=checks, can_subset=True, pool=POOL
     )
     def build(
         context: dg.AssetExecutionContext,

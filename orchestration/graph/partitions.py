@@ -64,7 +64,7 @@ def asset_deps(lineage: Lineage, table: Table) -> list[dg.AssetDep]:
     """Return what comes before a table, with what a partition of it reads of each."""
     return [
         dg.AssetDep(
-            earlier.split("."),
+            dg.AssetKey(lineage.tables[earlier].asset_key),
             partition_mapping=partition_mapping(
                 table.partitioning, lineage.tables[earlier].partitioning, days
             ),

@@ -143,7 +143,7 @@ class _Loader:
 def _contract_check(contract: SourceContract, partitions_of: PartitionsOf) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         CONTRACT_CHECK,
-        asset=dg.AssetKey(["raw", contract.name]),
+        asset=dg.AssetKey(contract.relation.parts),
         description=(
             f"The drop is as {contract.file.name} says: at most {contract.limit} may break it; with more,"
             " the drop is refused whole."
@@ -331,7 +331,7 @@ def _judge_contract(
     record_contract(deployment, contract, key, build.version, said.summary, run_id, said.passed)
     return dg.AssetCheckResult(
         check_name=CONTRACT_CHECK,
-        asset_key=dg.AssetKey(["raw", contract.name]),
+        asset_key=dg.AssetKey(contract.relation.parts),
         passed=said.passed,
         description=said.summary,
         metadata={"version of the table": build.version},

@@ -75,7 +75,7 @@ class TableChecks:
     def __init__(self, deployment: Deployment, tests: DataTests, targets: Sequence[SuiteTarget]) -> None:
         self.tests = tests
         self._deployment = deployment
-        self._suites = {target.table.relation: target for target in targets}
+        self._suites: dict[str, SuiteTarget] = {target.table.relation: target for target in targets}
 
     def specs(self, relation: str, partitions_of: PartitionsOf) -> list[dg.AssetCheckSpec]:
         """Return Dagster's checks of a table: one of its suite, and one of each data test."""

@@ -134,8 +134,7 @@ def _follow_contract(
 
 
 def _create_quarantine(connection: "duckdb.DuckDBPyConnection", contract: SourceContract) -> None:
-    schema = contract.quarantine.partition(".")[0]
-    connection.execute(f"create schema if not exists {schema}")
+    connection.execute(f"create schema if not exists {contract.quarantine.schema}")
     connection.execute(f"create table if not exists {contract.quarantine} ({_QUARANTINE_COLUMNS})")
 
 

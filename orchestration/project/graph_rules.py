@@ -81,7 +81,7 @@ def partition_problems(manifest: DbtManifest, lineage: Lineage) -> list[Problem]
         parents = lineage.tables[node.relation].parents
         _, found = model_partitioning(node, {name: lineage.tables[name].partitioning for name in parents})
         problems += found
-        names = {parent.rpartition(".")[2] for parent in parents}
+        names = {lineage.tables[parent].relation.name for parent in parents}
         for name in node.trailing_days:
             if name not in names:
                 problems.append(
@@ -198,7 +198,7 @@ def _model_problems(lineage: Lineage, export: Export, node: DbtNode) -> list[Pro
     problems: list[Problem] = []
     table = lineage.tables[node.relation]
     for parent in table.parents:
-        if parent.rpartition(".")[2].startswith(EXPORT_PREFIX):
+        if lineage.tables[parent].relation.name.startswith(EXPORT_PREFIX):
             problems.append(
                 export.file.problem(
                     f"`{node.name}` reads `{parent}`, which is another export's model",

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import Grain
+from orchestration.core.relations import Relation
 from orchestration.quality.trials.shapes import Shape
 from orchestration.transformation.binding import STAND_IN, BoundSql
 from orchestration.transformation.manifest import DbtManifest, DbtNode
@@ -49,7 +50,7 @@ class GuardTables:
         """Return what a table looks like to its rules, of one partition."""
         return self._found.get(relation, Shape({}))
 
-    def named_in(self, sql: str, *, without: str = "") -> dict[str, Shape]:
+    def named_in(self, sql: str, *, without: str = "") -> dict[Relation, Shape]:
         """Return the tables whose names are in a text, as they look to SQL of their stand-in partition."""
         named = [
             relation for word in set(_WORD.findall(sql.lower())) for relation in self._named.get(word, ())
@@ -61,11 +62,11 @@ class GuardTables:
         }
 
     @cached_property
-    def _named(self) -> dict[str, list[str]]:
+    def _named(self) -> dict[str, list[Relation]]:
         """{name of a table, in small letters: relations}."""
-        named: dict[str, list[str]] = {}
-        for relation in self._found:
-            named.setdefault(relation.rpartition(".")[2].lower(), []).append(relation)
+        named: dict[str, list[Relation]] = {}
+        for table in (*self.manifest.nodes.values(), *self.contracts.values()):
+            named.setdefault(table.relation.name.lower(), []).append(table.relation)
         return named
 
     def _columns(self, node: DbtNode) -> dict[str, str]:

@@ -13,6 +13,7 @@ from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Lineage
 from orchestration.core.problems import Problem
+from orchestration.core.relations import RAW, Relation
 from orchestration.delivery.export_files.exports import Export
 from orchestration.ingestion.values import broken_rules
 from orchestration.project.guard_tables import GuardTables
@@ -37,7 +38,7 @@ _OF_ROWS = frozenset(
 # It reads past its partition, where no made-up row is.
 _UNTRIED = frozenset({"differs_from_previous_partition"})
 # The one table and column that a contract's rule on a column is tried on.
-_LANDED, _VALUE = "main.landed", "landed_value"
+_LANDED, _VALUE = Relation("main", "landed"), "landed_value"
 _WANTED = {
     About.ROWS: "a check of rows, which fails on a table that is empty or has a row twice",
     About.VALUES: "a check of values, which fails on rows with bad values",
@@ -66,7 +67,7 @@ class Guards:
         object.__setattr__(self, "tables", GuardTables(self.manifest, self.contracts, self.bound))
         self._contracts.update({contract.relation: contract for contract in self.contracts.values()})
         for suite in self.suites.values():
-            self._suites[relations.get(suite.table, f"raw.{suite.table}")] = suite
+            self._suites[relations.get(suite.table, Relation(RAW, suite.table))] = suite
         for test in self.manifest.tests():
             usual = all(test["config"].get(name) in known for name, known in _USUAL.items())
             relation = tested_relation(self.manifest, test)

@@ -113,7 +113,7 @@ class Project:
         Names in the models' SQL are among them: of columns that no YAML describes, and of CTEs.
         """
         names = {*self.exports, *self.lineage.tables}
-        names.update(part for relation in self.lineage.tables for part in relation.split("."))
+        names.update(part for table in self.lineage.tables.values() for part in table.relation.parts)
         for contract in self.contracts.values():
             names |= contract.near.names
         for node in self.manifest.nodes.values():
@@ -273,7 +273,7 @@ def _lineage(
     tables = [
         Table(
             relation=contract.relation,
-            asset_key=("raw", contract.name),
+            asset_key=contract.relation.parts,
             partitioning=contract.partitioning,
             parents={},
             rules={CONTRACT_CHECK: contract.rules_digest} | rules(contract.name, contract.relation),
@@ -290,12 +290,11 @@ def _lineage(
         for unique_id in node.parents:
             relation = manifest.relation(unique_id)
             if relation is not None:
-                name = relation.rpartition(".")[2]
-                parents[relation] = node.trailing_days.get(name, 1)
+                parents[relation] = node.trailing_days.get(relation.name, 1)
         tables.append(
             Table(
                 relation=node.relation,
-                asset_key=node.asset_key,
+                asset_key=node.relation.parts,
                 partitioning=cut[node.relation],
                 parents=parents,
                 rules=rules(node.name, node.relation),

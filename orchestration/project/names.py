@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.problems import Problem
+from orchestration.core.relations import QUARANTINE, RAW
 from orchestration.delivery.export_files.exports import Export
 from orchestration.quality.suites import CHECK_NAME
 from orchestration.transformation.manifest import DbtManifest, DbtNode, file_of, tested_relation
@@ -18,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHECK = re.compile(r"[A-Za-z0-9_]+")
 # Schemas that are ours or DuckDB's, and `delivered`, where the assets of exports are.
 _TAKEN_SCHEMAS = frozenset(
-    {"raw", "quarantine", "sluice", "delivered", "information_schema", "pg_catalog", "system", "temp"}
+    {RAW, QUARANTINE, "sluice", "delivered", "information_schema", "pg_catalog", "system", "temp"}
 )
 # Dagster's names of the checks that an export has.
 GATE_CHECK = "gate"
@@ -43,7 +44,7 @@ def name_problems(
 def _relation_problems(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> Iterator[Problem]:
     taken = {contract.relation.casefold(): contract.file.name for contract in contracts.values()}
     for node in manifest.nodes.values():
-        schema, alias = node.asset_key
+        schema, alias = node.relation.parts
         for what, said in (("schema", schema), ("alias", alias)):
             if _NAME.fullmatch(said) is None:
                 yield _problem(
@@ -109,7 +110,7 @@ def _step_problems(
     taken |= {f"test__raw__{name}": contracts[name].file.name for name in contracts}
     taken |= {f"deliver__{name}": exports[name].file.name for name in exports}
     for node in manifest.nodes.values():
-        step = "__".join(node.asset_key)
+        step = "__".join(node.relation.parts)
         other = taken.setdefault(step, node.file)
         if other is not node.file:
             yield _problem(

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
+from orchestration.core.relations import RAW
 from orchestration.state import schema
 from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
@@ -193,7 +194,7 @@ class StateStore:
         """
         drops, builds, evidence, releases = schema.drops, schema.builds, schema.evidence, schema.releases
         query = sa.union(
-            sa.select((sa.literal("raw.") + drops.c.source).label("relation"), drops.c.partition_key)
+            sa.select((sa.literal(f"{RAW}.") + drops.c.source).label("relation"), drops.c.partition_key)
             .where(drops.c.id > drop_id),
             sa.select(builds.c.relation, builds.c.partition_key).where(builds.c.id > build_id),
             sa.select(evidence.c.relation, evidence.c.partition_key).where(evidence.c.id > evidence_id),

@@ -23,7 +23,7 @@ from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, fil
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
 from orchestration.transformation.runner import DbtError, DbtProcess
-from orchestration.transformation.slices import partition_variables
+from orchestration.transformation.slices import partition_variables, relation_of
 
 # Raised when what is kept is of another form, or when something else is looked at.
 _FORM = 5
@@ -104,9 +104,9 @@ def bound_tables(settings: Settings, content: Mapping[str, Any]) -> EmptyTables:
     for unique_id, node in content["nodes"].items():
         if node["resource_type"] == "seed":
             with suppress(ValueError):
-                tables.make(node["schema"], _name(node), tables.seed_columns(node))
+                tables.make(relation_of(node), tables.seed_columns(node))
         elif node["resource_type"] != "test" and unique_id in kept:
-            tables.make(node["schema"], _name(node), kept[unique_id].columns)
+            tables.make(relation_of(node), kept[unique_id].columns)
     return tables
 
 
@@ -138,7 +138,7 @@ class _Binding:
                     found.append(self._not_read(node, error))
                     self._broken.add(unique_id)
                     continue
-                tables.make(node["schema"], _name(node), self._columns[unique_id])
+                tables.make(relation_of(node), self._columns[unique_id])
                 bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id])
                 found += self._ill_typed(tables, node)
                 continue
@@ -150,7 +150,7 @@ class _Binding:
             if before and unique_id not in compiled and before.parents == inputs:
                 item, problems = before, list[Problem]()
                 if node["resource_type"] != "test":
-                    tables.make(node["schema"], _name(node), item.columns)
+                    tables.make(relation_of(node), item.columns)
             else:
                 sql = compiled.get(unique_id) or (before.compiled if before else "")
                 columns, problems = self._bind(tables, unique_id, node, sql)
@@ -178,13 +178,13 @@ class _Binding:
             problems += self._wrong_constants(tables, node, whole)
         columns: Columns = []
         if not problems and node["resource_type"] != "test":
-            columns = tables.make_of(node["schema"], _name(node), sql)
+            columns = tables.make_of(relation_of(node), sql)
             problems += self._declared_types(tables, node, columns)
             problems += self._cut_problems(unique_id, node, columns)
             if node["resource_type"] == "snapshot":
-                tables.drop(node["schema"], _name(node))
+                tables.drop(relation_of(node))
                 columns = tables.snapshot_columns(node, columns)
-                tables.make(node["schema"], _name(node), columns)
+                tables.make(relation_of(node), columns)
         return columns, problems
 
     def _ill_typed(self, tables: EmptyTables, node: Mapping[str, Any]) -> Iterator[Problem]:
@@ -371,10 +371,6 @@ def _by(settings: Settings) -> list[Any]:
 
 def _cut(grain: Grain) -> str:
     return "by drop" if grain is Grain.DROP else grain.value
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    return str(node.get("alias") or node["name"])
 
 
 def stand_in(partitioning: Partitioning) -> str:

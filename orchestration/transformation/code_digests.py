@@ -22,7 +22,7 @@ import yaml
 from orchestration.core.settings import SHARED_DBT_MACROS, Settings
 from orchestration.core.severity import Severity
 from orchestration.transformation.project_files import CONTENTS, environment_digest, recorded_variables
-from orchestration.transformation.slices import Cuts
+from orchestration.transformation.slices import Cuts, relation_of
 
 # A digest of another form is another digest: raise it when what goes into one changes.
 _FORM = "1"
@@ -136,8 +136,7 @@ class CodeDigests:
         node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id)
         if node is None:
             return unique_id
-        # Not the database: it is called as the warehouse's file, which a backup calls otherwise.
-        relation = f"{node.get('schema')}.{node.get('alias') or node.get('identifier') or node['name']}"
+        relation = relation_of(node)
         cut = self._cuts.of(unique_id)  # decides which of its rows `ref()` gives
         return f"{relation} {cut.column} {cut.grain}" if cut else relation
 

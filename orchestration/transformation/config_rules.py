@@ -75,8 +75,8 @@ _KEPT = ("table", "view")
 def config_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem]:
     """Yield the configs of tables and data tests that are not known, or whose values run SQL."""
     content = manifest.content
-    schemas = {"sluice", *(relation.partition(".")[0] for relation in manifest.source_names.values())}
-    schemas |= {node.relation.partition(".")[0] for node in manifest.nodes.values()}
+    schemas = {"sluice", *(relation.schema for relation in manifest.source_names.values())}
+    schemas |= {node.relation.schema for node in manifest.nodes.values()}
     for node in content["nodes"].values():
         known = KEYS.get(node["resource_type"])
         if known is None:

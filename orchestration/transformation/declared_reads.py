@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.select_only import NotASelect, Scan, scans
-from orchestration.compute.sql import quoted
 from orchestration.core.partitions import Partitioning
+from orchestration.core.relations import Relation
 from orchestration.transformation.names_in_sql import NAME, is_plain, shown
 from orchestration.transformation.runner import TABLE_RESOURCES
-from orchestration.transformation.slices import Cuts, slice_condition
+from orchestration.transformation.slices import Cuts, relation_of, slice_condition
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,10 +124,10 @@ class DeclaredReads:
     def _absent(self, said: str) -> Scan | None:
         """Return the table of the project that the engine has not found, if one is called so."""
         absent = _ABSENT.match(said)
-        for relation in self._relations if absent else ():
-            schema, _, name = relation.partition(".")
-            if absent and name == absent[1].lower():
-                return Scan("", schema, name)
+        for unique_id in self._relations.values() if absent else ():
+            relation = self._relation(unique_id)
+            if absent and relation.name.lower() == absent[1].lower():
+                return Scan("", relation.schema.lower(), relation.name.lower())
         return None
 
     def _not_declared(self, node: Mapping[str, Any], scan: Scan) -> Undeclared:
@@ -181,9 +181,7 @@ class DeclaredReads:
         windows = ((node["config"].get("meta") or {}).get("trailing_days")) or {}
         days = int(windows.get(scan.name, 1))
         condition = slice_condition(cut, partitioning, key, days)
-        [expected] = scans(
-            connection, f"select * from {quoted(scan.schema)}.{quoted(scan.name)} where {condition}"
-        )
+        [expected] = scans(connection, f"select * from {scan.relation.quoted} where {condition}")
         return set(expected.conditions) <= set(scan.conditions)
 
     @cached_property
@@ -192,10 +190,10 @@ class DeclaredReads:
         tables = [name for name in self._content["nodes"] if name.partition(".")[0] in TABLE_RESOURCES]
         return {self._relation(name).lower(): name for name in [*tables, *self._content["sources"]]}
 
-    def _relation(self, unique_id: str) -> str:
-        node = self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}
-        name = node.get("alias") or node.get("identifier") or node.get("name")
-        return f"{node.get('schema')}.{name}"
+    def _relation(self, unique_id: str) -> Relation:
+        return relation_of(
+            self._content["nodes"].get(unique_id) or self._content["sources"].get(unique_id) or {}
+        )
 
     def _call(self, unique_id: str) -> str:
         source = self._content["sources"].get(unique_id)

@@ -10,8 +10,10 @@ from typing import Any
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import quoted
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.transformation.names_in_sql import is_type
+from orchestration.transformation.slices import relation_of
 
 # (name, type) of each column, in order; the type as the engine writes it.
 Columns = Sequence[tuple[str, str]]
@@ -40,13 +42,13 @@ class EmptyTables:
         self.connection = open_engine(name=name, reaches_files=False)
         for node in content["nodes"].values():
             with suppress(duckdb.Error):
-                self._place(str(node["schema"]), "")
+                self._place(relation_of(node))
         for source in content["sources"].values():
             stated = [(name, item.get("data_type")) for name, item in source["columns"].items()]
             known = [(name, str(type_)) for name, type_ in stated if type_]
-            self.make(str(source["schema"]), str(source["identifier"]), known)
+            self.make(relation_of(source), known)
 
-    def make(self, schema: str, name: str, columns: Columns) -> None:
+    def make(self, relation: Relation, columns: Columns) -> None:
         """Make a table of these columns; of none, where there is nothing to know of it, no table.
 
         Of two of one name, and of a name that the engine does not take, there is the first or none: another
@@ -60,25 +62,25 @@ class EmptyTables:
         known = [(column, self.type_of(type_) or "VARCHAR") for column, type_ in columns]
         listed = ", ".join(f"{quoted(column)} {type_}" for column, type_ in known)
         with suppress(duckdb.Error):
-            self.connection.execute(f"create table {self._place(schema, name)} ({listed})")
+            self.connection.execute(f"create table {self._place(relation)} ({listed})")
 
-    def make_of(self, schema: str, name: str, sql: str) -> Columns:
+    def make_of(self, relation: Relation, sql: str) -> Columns:
         """Make a table of what a query comes to, and return its columns; `sql` is one that can be planned."""
         import duckdb
 
         with suppress(duckdb.Error):
-            place = self._place(schema, name)
+            place = self._place(relation)
             self.connection.execute(f"create table {place} as ({sql.strip().rstrip(';')}\n) with no data")
-            return self.columns(schema, name)
+            return self.columns(relation)
         return []
 
-    def drop(self, schema: str, name: str) -> None:
+    def drop(self, relation: Relation) -> None:
         """Drop a table, if it is there."""
-        self.connection.execute(f"drop table if exists {quoted(schema)}.{quoted(name)}")
+        self.connection.execute(f"drop table if exists {relation.quoted}")
 
-    def columns(self, schema: str, name: str) -> Columns:
+    def columns(self, relation: Relation) -> Columns:
         """Return the columns of a table."""
-        described = self.connection.execute(f"describe {quoted(schema)}.{quoted(name)}").fetchall()
+        described = self.connection.execute(f"describe {relation.quoted}").fetchall()
         return [(str(row[0]), str(row[1])) for row in described]
 
     def type_of(self, stated: str) -> str | None:
@@ -124,8 +126,8 @@ class EmptyTables:
         added = [(names.get(name) or name, type_) for name, type_ in _OF_SNAPSHOTS.items()]
         return [*selected, *added]
 
-    def _place(self, schema: str, name: str) -> str:
-        if schema not in self._schemas:
-            self.connection.execute(f"create schema if not exists {quoted(schema)}")
-            self._schemas.add(schema)
-        return f"{quoted(schema)}.{quoted(name)}"
+    def _place(self, relation: Relation) -> str:
+        if relation.schema not in self._schemas:
+            self.connection.execute(f"create schema if not exists {quoted(relation.schema)}")
+            self._schemas.add(relation.schema)
+        return relation.quoted

@@ -16,7 +16,9 @@ _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 
 def partitionings(manifest: DbtManifest, contracts: Mapping[str, SourceContract]) -> dict[str, Partitioning]:
     """Return {relation: how it is cut} of all sources and models; what is wrong with them is another's."""
-    found = {contract.relation: contract.partitioning for contract in contracts.values()}
+    found: dict[str, Partitioning] = {
+        contract.relation: contract.partitioning for contract in contracts.values()
+    }
     for node in manifest.nodes.values():  # parents before children
         parents = [manifest.relation(unique_id) for unique_id in node.parents]
         found[node.relation], _ = model_partitioning(

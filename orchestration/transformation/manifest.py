@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.core.severity import Severity
 from orchestration.transformation.binding import bind_project, is_bound
@@ -21,7 +22,7 @@ from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 from orchestration.transformation.shared_macros import unread_problems
-from orchestration.transformation.slices import partition_column
+from orchestration.transformation.slices import partition_column, relation_of
 
 # How often a project is parsed whose files change while dbt reads them.
 _TRIES = 3
@@ -39,7 +40,7 @@ class DbtNode:
 
     unique_id: str
     name: str
-    relation: str
+    relation: Relation
     resource_type: str
     file: str
     partition_column: str | None
@@ -51,12 +52,6 @@ class DbtNode:
     selector: str = ""
     classified: frozenset[str] = frozenset()
     partition_grain: str = ""
-
-    @property
-    def asset_key(self) -> tuple[str, str]:
-        """`(schema, name)`, as in the warehouse."""
-        schema, _, name = self.relation.partition(".")
-        return schema, name
 
 
 class DbtManifest:
@@ -100,14 +95,11 @@ class DbtManifest:
         return ordered
 
     @cached_property
-    def source_names(self) -> dict[str, str]:
-        """{dbt's unique id of a source: `schema.table`}."""
-        return {
-            unique_id: f"{source['schema']}.{source['identifier']}"
-            for unique_id, source in self.content["sources"].items()
-        }
+    def source_names(self) -> dict[str, Relation]:
+        """{dbt's unique id of a source: its table}."""
+        return {unique_id: relation_of(source) for unique_id, source in self.content["sources"].items()}
 
-    def relation(self, unique_id: str) -> str | None:
+    def relation(self, unique_id: str) -> Relation | None:
         """Return the relation of a node or source, None for what is no table."""
         node = self.nodes.get(unique_id)
         return node.relation if node else self.source_names.get(unique_id)
@@ -227,7 +219,7 @@ def _node(node: Mapping[str, Any], file: str) -> DbtNode:
     return DbtNode(
         unique_id=node["unique_id"],
         name=node["name"],
-        relation=f"{node['schema']}.{node.get('alias') or node['name']}",
+        relation=relation_of(node),
         resource_type=node["resource_type"],
         file=file,
         partition_column=partition_column(config),

@@ -38,7 +38,7 @@ def dbt_problems(
                 Problem(
                     file_of(manifest.content, source), 1,
                     f"source `{relation}` has no contract", "a contract for every source",
-                    did_you_mean(relation.split(".")[-1], contracts),
+                    did_you_mean(relation.name, contracts),
                 )
             )  # fmt: skip
     problems += kind_problems(manifest)

@@ -1,8 +1,8 @@
 """Which rows `ref()` and `source()` give in the run of a partition: how nodes are cut, and the slice.
 
 The same as the macros in `dbt_macros/slices.sql`, by which SQL is compiled, from the other side: what it has
-to read then. Belongs here: a node of the manifest and a partition. Does not belong here: which partitions
-must be in order before another is built (`lineage`).
+to read then. Belongs here: a node of the manifest, its table and a partition. Does not belong here: which
+partitions must be in order before another is built (`lineage`).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_bounds
 
 PARTITION_STRATEGY = "partition"
@@ -23,6 +24,12 @@ class Cut:
     column: str
     grain: Grain
     of_source: bool = False
+
+
+def relation_of(node: Mapping[str, Any]) -> Relation:
+    """Return the table of a node or source, without its database, which a backup calls otherwise."""
+    name = node.get("alias") or node.get("identifier") or node.get("name")
+    return Relation(str(node.get("schema")), str(name))
 
 
 def partition_column(config: Mapping[str, Any]) -> str | None:

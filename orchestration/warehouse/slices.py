@@ -5,6 +5,7 @@ dbt's models have the same in their macros (`transformation/dbt_macros/partition
 
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.partitions import Partitioning
+from orchestration.core.relations import Relation
 
 # The column of a raw table that holds the key of the partition, as text.
 RAW_PARTITION_COLUMN = "_partition_key"
@@ -26,15 +27,14 @@ def partition_condition(column: str, partitioning: Partitioning, key: str) -> st
     return f"({quoted(column)} >= {lower} and {quoted(column)} < {upper})"
 
 
-def partition_rows(relation: str, column: str, partitioning: Partitioning, key: str) -> str:
-    """Return SQL for the rows of a partition of a table, `schema.name`; of one that is not cut for all rows.
+def partition_rows(relation: Relation, column: str, partitioning: Partitioning, key: str) -> str:
+    """Return SQL for the rows of a partition of a table; of one that is not cut for all rows.
 
     Raises:
         ValueError: the key is none of this partitioning.
     """
-    schema, _, name = relation.partition(".")
     where = f" where {partition_condition(column, partitioning, key)}" if column else ""
-    return f"select * from {quoted(schema)}.{quoted(name)}{where}"
+    return f"select * from {relation.quoted}{where}"
 
 
 def partition_bounds(partitioning: Partitioning, key: str) -> tuple[str, str] | None:

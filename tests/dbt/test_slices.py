@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.transformation.runner import DbtProcess
 from orchestration.transformation.slices import Cut, Cuts, partition_variables, slice_condition
 from tests.observatory import open_observatory
@@ -26,8 +27,10 @@ def test_a_slice_is_what_the_lineage_says_is_read(reader: Grain, read: Grain, da
     """Rows of the partitions on record and of no other, whether the column holds moments or keys."""
     child, parent = Partitioning(reader), Partitioning(read)
     start = datetime(2020, 1, 1, tzinfo=UTC)
-    above = Table("raw.parent", ("raw", "parent"), parent, parents={}, rules={}, start=start)
-    below = Table("marts.child", ("marts", "child"), child, parents={"raw.parent": days}, rules={})
+    above = Table(Relation("raw", "parent"), ("raw", "parent"), parent, parents={}, rules={}, start=start)
+    below = Table(
+        Relation("marts", "child"), ("marts", "child"), child, parents={"raw.parent": days}, rules={}
+    )
     lineage = Lineage([above, below])
     key = child.key_at(MOMENT)
     on_record = {item.partition_key for item in lineage.reads("marts.child", key)}

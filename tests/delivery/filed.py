@@ -16,6 +16,7 @@ import yaml
 
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.delivery.deliver import Target, order_of, source_of
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.export_files.exports import load_exports
@@ -80,7 +81,7 @@ class Filed:
         path.write_text(yaml.safe_dump(self.file, sort_keys=False))
         exports, problems = load_exports(self.folder)
         assert problems == []
-        table = Table("main.items", ("exports", EXPORT), Partitioning(Grain.DAILY), {}, {})
+        table = Table(Relation("main", "items"), ("exports", EXPORT), Partitioning(Grain.DAILY), {}, {})
         return Target(exports[EXPORT], table, "business_date")
 
     def engine(self) -> DeliveryEngine:

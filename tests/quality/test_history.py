@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.quality import history
 from orchestration.quality.history import NoHistory, Past
 from orchestration.quality.parameters import ParameterProblem, evaluate, references
@@ -19,7 +20,7 @@ from orchestration.warehouse.engine import Warehouse, record_version
 
 RELATION = "marts.numbers"
 DAILY = Partitioning(Grain.DAILY)
-NUMBERS = Table(RELATION, ("marts", "numbers"), DAILY, parents={}, rules={"expectations": ""})
+NUMBERS = Table(Relation.parse(RELATION), ("marts", "numbers"), DAILY, parents={}, rules={"expectations": ""})
 MONDAY = date(2024, 1, 1)
 
 
@@ -128,7 +129,7 @@ def test_without_a_day_to_look_at_there_is_no_history(
 
 def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:
     snapshot = Partitioning(Grain.SNAPSHOT)
-    table = Table("marts.shops", ("marts", "shops"), snapshot, parents={}, rules={})
+    table = Table(Relation("marts", "shops"), ("marts", "shops"), snapshot, parents={}, rules={})
     metrics = history.metrics_of(["row_count.previous"])
     for version, rows, passed in (("1", 10, True), ("2", 20, False), ("3", 30, True)):
         warehouse.execute(f"create or replace table marts.shops as select range as n from range({rows})")
@@ -169,7 +170,7 @@ def test_partitions_of_every_grain_have_a_past(
 ) -> None:
     """The rows of each are read from the table itself; drops are in the order in which they came."""
     cut = Partitioning(grain, "boxes" if grain is Grain.DROP else "")
-    table = Table("marts.boxes", ("marts", "boxes"), cut, parents={}, rules={})
+    table = Table(Relation("marts", "boxes"), ("marts", "boxes"), cut, parents={}, rules={})
     with Warehouse(tmp_path / "w.duckdb").connect() as connection:
         history.create_tables(connection)
         connection.execute("create schema if not exists marts")

@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.core.severity import Severity
 from orchestration.core.yaml_files import YamlFile
@@ -117,8 +118,8 @@ class Shop:
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
     ) -> SuiteTarget:
         table = Table(
-            "marts.rows" if sent else RELATION, ("marts", "sales"), Partitioning(Grain.DAILY), parents={},
-            rules={CHECK_NAME: ""}, cut_by="day", sent=sent,
+            Relation.parse("marts.rows" if sent else RELATION), ("marts", "sales"),
+            Partitioning(Grain.DAILY), parents={}, rules={CHECK_NAME: ""}, cut_by="day", sent=sent,
         )  # fmt: skip
         file = YamlFile(Path("expectations/sales.yml"), Path(), {})
         return SuiteTarget(Suite("sales", "", rules, file), table, "day", ("number",), classified)

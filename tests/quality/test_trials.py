@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from orchestration.core.partitions import Grain
+from orchestration.core.relations import Relation
 from orchestration.quality.suites import Rule
 from orchestration.quality.trials.found import Trials
 from orchestration.quality.trials.shapes import Shape
@@ -25,7 +26,7 @@ BETWEEN, NOT_NULL, UNIQUE = (
 )
 
 
-OTHERS = {"raw.others": Shape({"name": "VARCHAR", "count": "INTEGER"})}
+OTHERS = {Relation("raw", "others"): Shape({"name": "VARCHAR", "count": "INTEGER"})}
 
 
 def past(expression: str) -> dict[str, str]:

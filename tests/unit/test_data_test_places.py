@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.manifest import DbtManifest
 
@@ -41,7 +42,7 @@ def _manifest(
 def _lineage(parents: Mapping[str, tuple[str, ...]], places: DataTestPlaces) -> Lineage:
     return Lineage(
         Table(
-            relation=f"s.{name}", asset_key=("s", name), partitioning=DAILY, rules={},
+            relation=Relation("s", name), asset_key=("s", name), partitioning=DAILY, rules={},
             parents=dict.fromkeys((f"s.{one}" for one in read), 1),
             tested_beside=places.before.get(f"s.{name}", frozenset()),
             awaits=places.awaited.get(f"s.{name}", {}),

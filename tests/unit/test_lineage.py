@@ -4,12 +4,14 @@ import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import dagster as dg
 import pytest
 
 from orchestration.core.lineage import Lineage, Partition, Table, TablePartition
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.graph.partitions import partition_mapping, partitions_definitions
 from tests.partition_keys import shifted
 
@@ -21,7 +23,8 @@ TIMED = (HOURLY, DAILY, WEEKLY, MONTHLY)
 
 
 def table(name: str, cut: Partitioning = DAILY, start: datetime | None = None, **parents: int) -> Table:
-    return Table(name, (name,), cut, parents, {}, start)
+    # A lineage takes relations as they are, and looks into none.
+    return Table(cast("Relation", name), (name,), cut, parents, {}, start)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from orchestration.core.partitions import Grain, Partitioning
+from orchestration.core.relations import Relation
 from orchestration.transformation.grains import model_partitioning
 from orchestration.transformation.manifest import DbtNode
 
@@ -16,9 +17,9 @@ RECORDINGS, IMAGES = Partitioning(Grain.DROP, "recordings"), Partitioning(Grain.
 
 def node(*, column: str | None = "at", grain: str = "", trailing: Mapping[str, int] | None = None) -> DbtNode:
     return DbtNode(
-        unique_id="model.observatory.sums", name="sums", relation="marts.sums", resource_type="model",
-        file="dbt_project/models/sums.sql", partition_column=column, trailing_days=trailing or {},
-        parents=(), contract_enforced=False, columns=(), partition_grain=grain,
+        unique_id="model.observatory.sums", name="sums", relation=Relation("marts", "sums"),
+        resource_type="model", file="dbt_project/models/sums.sql", partition_column=column,
+        trailing_days=trailing or {}, parents=(), contract_enforced=False, columns=(), partition_grain=grain,
     )  # fmt: skip
 
 

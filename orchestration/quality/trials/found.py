@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from orchestration.core.relations import Relation
 from orchestration.quality.suites import Rule
 from orchestration.quality.trials.shapes import Shape
 from orchestration.quality.trials.trying import About, laboratory, looked_at, tried, tried_statement
@@ -58,13 +59,15 @@ class Trials:
         written.write_text(json.dumps(self._found | self._asked))
         written.replace(self._file)
 
-    def about(self, rule: Rule, shape: Shape, others: Mapping[str, Shape] | None = None) -> frozenset[About]:
+    def about(
+        self, rule: Rule, shape: Shape, others: Mapping[Relation, Shape] | None = None
+    ) -> frozenset[About]:
         """Return what a rule can fail by; nothing, where it cannot fail; the rest is as in `tried`."""
         said = [rule.type, rule.kwargs, _told(looked_at(rule, shape)), _told_of(others or {})]
         return self._word(said, lambda connection: tried(connection, rule, shape, others))
 
     def about_statement(
-        self, sql: str, shapes: Mapping[str, Shape], kind: frozenset[About]
+        self, sql: str, shapes: Mapping[Relation, Shape], kind: frozenset[About]
     ) -> frozenset[About]:
         """Return what a query can fail by, as `tried_statement` has it."""
         return self._word(
@@ -90,5 +93,5 @@ def _told(shape: Shape) -> list[Any]:
     return [shape.columns, shape.cut_by, shape.grain, str(shape.moment), shape.with_earlier]
 
 
-def _told_of(shapes: Mapping[str, Shape]) -> dict[str, list[Any]]:
+def _told_of(shapes: Mapping[Relation, Shape]) -> dict[str, list[Any]]:
     return {relation: _told(shape) for relation, shape in shapes.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.select_only import NotASelect, scans
 from orchestration.compute.sql import quoted
+from orchestration.core.relations import Relation
 from orchestration.quality.trials.shapes import Shape
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ class Statement:
     """A query, and a view in the place of each table, {relation: shape}, that it may name."""
 
     def __init__(
-        self, connection: "duckdb.DuckDBPyConnection", sql: str, shapes: Mapping[str, Shape]
+        self, connection: "duckdb.DuckDBPyConnection", sql: str, shapes: Mapping[Relation, Shape]
     ) -> None:
         self.sql = sql.strip().rstrip(";")
         self._connection = connection
         self._shapes = list(shapes.items())
 
-    def reads(self) -> list[str] | None:
+    def reads(self) -> list[Relation] | None:
         """Put an empty table in each place, and return what it reads; None if it cannot be bound."""
         import duckdb
 
@@ -46,12 +47,11 @@ class Statement:
         known = {f"{_EMPTY}_{number}": relation for number, (relation, _) in enumerate(self._shapes)}
         return sorted(known[name] for name in names) if names <= known.keys() else None
 
-    def put(self, relation: str, sql: str) -> None:
-        """Put the rows of a query in the place of a table, `schema.name`."""
-        schema, _, name = relation.partition(".")
+    def put(self, relation: Relation, sql: str) -> None:
+        """Put the rows of a query in the place of a table."""
         self._connection.execute(
-            f"create schema if not exists {quoted(schema)};"
-            f" create or replace view {quoted(schema)}.{quoted(name)} as {sql}"
+            f"create schema if not exists {quoted(relation.schema)};"
+            f" create or replace view {relation.quoted} as {sql}"
         )
 
     def holds(self) -> bool | None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.engine import open_engine
+from orchestration.core.relations import Relation
 from orchestration.quality.expectation_types import columns_read, reads_by_sql
 from orchestration.quality.judging import judge
 from orchestration.quality.parameters import (
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 _QUERY = "unexpected_rows_expectation"
 # The table of a query of a suite, as its SQL has it.
-_BATCH = "main.tried"
+_BATCH = Relation("main", "tried")
 _ROW_COUNTS = ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")
 # More rows than these are not made up; a bound beyond them counts as one that can be passed.
 _MOST_ROWS = 20_000_001
@@ -85,7 +86,7 @@ def tried(
     connection: "duckdb.DuckDBPyConnection",
     rule: Rule,
     shape: Shape,
-    others: Mapping[str, Shape] | None = None,
+    others: Mapping[Relation, Shape] | None = None,
 ) -> frozenset[About]:
     """Return what a rule can fail by; nothing, where it cannot fail, or leaves rows out.
 
@@ -101,7 +102,10 @@ def tried(
 
 
 def tried_statement(
-    connection: "duckdb.DuckDBPyConnection", sql: str, shapes: Mapping[str, Shape], kind: frozenset[About]
+    connection: "duckdb.DuckDBPyConnection",
+    sql: str,
+    shapes: Mapping[Relation, Shape],
+    kind: frozenset[About],
 ) -> frozenset[About]:
     """Return what a query that finds rows too many can fail by, as dbt's tests are.
 
@@ -147,7 +151,7 @@ def _with_histories(rule: Rule, shape: Shape) -> Iterator[tuple[Rule, Shape]]:
 
 
 def _tried(
-    connection: "duckdb.DuckDBPyConnection", rule: Rule, shape: Shape, others: Mapping[str, Shape]
+    connection: "duckdb.DuckDBPyConnection", rule: Rule, shape: Shape, others: Mapping[Relation, Shape]
 ) -> frozenset[About]:
     if rule.type in _ROW_COUNTS:
         return _tried_by_count(connection, rule)
@@ -183,7 +187,7 @@ def _tried_by_count(connection: "duckdb.DuckDBPyConnection", rule: Rule) -> froz
 
 
 def _tried_query(
-    connection: "duckdb.DuckDBPyConnection", rule: Rule, shape: Shape, others: Mapping[str, Shape]
+    connection: "duckdb.DuckDBPyConnection", rule: Rule, shape: Shape, others: Mapping[Relation, Shape]
 ) -> frozenset[About]:
     """As Great Expectations has it: a row is a row too many. Without importing it, which takes seconds."""
     try:
@@ -246,7 +250,7 @@ class _Query:
 
     by_sql = spread = many = True
 
-    def __init__(self, statement: Statement, table: str) -> None:
+    def __init__(self, statement: Statement, table: Relation) -> None:
         self._statement = statement
         self._table = table
         self.kwargs: Mapping[str, Any] = {"sql": statement.sql}

@@ -20,6 +20,7 @@ from orchestration.compute.engine import open_engine
 from orchestration.contracts.drops import DropTemplate, fields_of
 from orchestration.contracts.types import partition_kinds
 from orchestration.core.partitions import Grain, Partitioning, Span, grain_of
+from orchestration.drafting.paths import placed
 from orchestration.graph.partitions import partitions_definitions
 from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.slices import key_expression, partition_condition
@@ -182,6 +183,14 @@ def test_a_grain_has_every_fact(grain: Grain) -> None:
     if grain.timed:
         assert partition_kinds(grain)
         assert grain.span.silence > 0
+
+
+@pytest.mark.parametrize("grain", of_time())
+def test_a_draft_guesses_the_grain_of_the_simplest_path(grain: Grain) -> None:
+    template = DropTemplate(f"bills/{grain.paths[0]}.csv", Partitioning(grain))
+    assert (
+        placed([Path("/landed") / template.of(Partitioning(grain).key_at(MOMENTS[0]))], None).grain is grain
+    )
 
 
 def test_a_grain_more_is_one_entry(yearly: Grain) -> None:

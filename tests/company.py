@@ -7,7 +7,6 @@ Does not: any expectation.
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -32,9 +31,10 @@ from orchestration.graph.instance import open_instance
 from orchestration.ingestion.landing import land
 from orchestration.operations.due import Held
 from orchestration.operations.status import Row, status
-from orchestration.project.loading import Project, load_project
+from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.moments import now
+from tests.parses import loaded, own_copy
 
 BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
@@ -57,7 +57,7 @@ class Company:
     @cached_property
     def project(self) -> Project:
         """The project directory, loaded once."""
-        return load_project(self.settings)
+        return loaded(self.settings)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -71,10 +71,9 @@ class Company:
 
     def with_own_project(self) -> "Company":
         """Return the same deployment on a copy of the project directory, to be edited by a test."""
-        folder = self.settings.data_dir.parent / "project"
+        folder = own_copy(self.settings.project_dir)
         if folder == self.settings.project_dir:
             return self
-        shutil.copytree(self.settings.project_dir, folder)
         return self.__class__(
             self.settings.model_copy(update={"project_dir": folder}), self.postgres_url, self.container,
             self.clock,

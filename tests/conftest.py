@@ -20,9 +20,17 @@ from psycopg import sql
 from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, NO_WAIT, Company, runs
+from tests.parses import places_given_back
 
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
+
+
+@pytest.fixture(autouse=True)
+def own_projects() -> Iterator[None]:
+    """A test's copies of projects, whose places the next test may have."""
+    with places_given_back():
+        yield
 
 
 @pytest.fixture(scope="session")

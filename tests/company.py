@@ -19,7 +19,9 @@ from typing import Any
 import dagster as dg
 import psycopg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from typer.testing import CliRunner
 
+from orchestration.cli.main import app
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.contracts.reading import Compression
 from orchestration.core.partitions import SNAPSHOT_PARTITION
@@ -178,11 +180,21 @@ class Company:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        """Run `sluice`; return its exit code and what it wrote to stdout and stderr."""
+    def process(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+        """Run `sluice` in a process of its own; return its exit code and what it wrote to stdout and stderr.
+
+        It takes seconds to start: `sluice` does where nothing depends on a process.
+        """
         with self.start(*arguments, **variables) as process:
             written, complained = process.communicate(timeout=120)
             return process.returncode, written, complained
+
+    def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+        """Run `sluice` in this process; return as `process` does."""
+        unset = {name: None for name in os.environ if name.startswith("SLUICE_")}
+        told = CliRunner().invoke(app, arguments, env=unset | self.environment() | variables)
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        return told.exit_code, told.stdout, told.stderr
 
     # -- what Dagster knows
 

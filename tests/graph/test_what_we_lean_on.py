@@ -17,6 +17,7 @@ import pytest
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.compilation import Linker
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
@@ -184,7 +185,7 @@ def test_dbt_tells_what_is_info_or_worse_alone(open_bakery: Company) -> None:
     assert [event.info.level for event in heard] == ["info", "error"]
 
 
-def test_a_call_of_dbt_seeks_no_plugin_and_comments_on_no_statement(
+def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     open_bakery: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = DbtProcess(open_bakery.settings)
@@ -199,9 +200,11 @@ def test_a_call_of_dbt_seeks_no_plugin_and_comments_on_no_statement(
 
     monkeypatch.setattr(DuckDBCursorWrapper, "execute", executing)
     monkeypatch.setattr(pkgutil, "iter_modules", lambda *path: done.append("a walk") or walk(*path))
+    monkeypatch.setattr(Linker, "link_graph", lambda *_: done.append("a graph"))
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert any("stg_orders" in said for said in done)
-    assert not [said for said in done if said.startswith(("a walk", "/*"))]
+    # It seeks no plug-in, works out no graph, puts no comment before a statement, and lists no schemas.
+    assert not [said for said in done if said.startswith(("a walk", "a graph", "/*")) or "schemata" in said]
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:

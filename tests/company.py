@@ -7,7 +7,6 @@ Does not: any expectation.
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -20,7 +19,9 @@ from typing import Any
 import dagster as dg
 import psycopg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
+from typer.testing import CliRunner
 
+from orchestration.cli.main import app
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.contracts.reading import Compression
 from orchestration.core.partitions import SNAPSHOT_PARTITION
@@ -35,9 +36,10 @@ from orchestration.ingestion.landing import land
 from orchestration.operations.due import Held
 from orchestration.operations.site import Site
 from orchestration.operations.status import Row, status
-from orchestration.project.loading import Project, load_project
+from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.moments import now
+from tests.parses import loaded, own_copy
 
 BAKERY = Path(__file__).parent / "companies" / "bakery"
 SHOP_ORDERS, WEATHER_REPORT = "exp_shop_orders", "exp_weather_report"
@@ -60,7 +62,7 @@ class Company:
     @cached_property
     def project(self) -> Project:
         """The project directory, loaded once."""
-        return load_project(self.settings)
+        return loaded(self.settings)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -83,10 +85,9 @@ class Company:
 
     def with_own_project(self) -> "Company":
         """Return the same deployment on a copy of the project directory, to be edited by a test."""
-        folder = self.settings.data_dir.parent / "project"
+        folder = own_copy(self.settings.project_dir)
         if folder == self.settings.project_dir:
             return self
-        shutil.copytree(self.settings.project_dir, folder)
         return self.__class__(
             self.settings.model_copy(update={"project_dir": folder}), self.postgres_url, self.container,
             self.clock,
@@ -191,11 +192,21 @@ class Company:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        """Run `sluice`; return its exit code and what it wrote to stdout and stderr."""
+    def process(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+        """Run `sluice` in a process of its own; return its exit code and what it wrote to stdout and stderr.
+
+        It takes seconds to start: `sluice` does where nothing depends on a process.
+        """
         with self.start(*arguments, **variables) as process:
             written, complained = process.communicate(timeout=120)
             return process.returncode, written, complained
+
+    def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+        """Run `sluice` in this process; return as `process` does."""
+        unset = {name: None for name in os.environ if name.startswith("SLUICE_")}
+        told = CliRunner().invoke(app, arguments, env=unset | self.environment() | variables)
+        assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+        return told.exit_code, told.stdout, told.stderr
 
     # -- what Dagster knows
 

@@ -18,11 +18,20 @@ from dbt_common.tests import enable_test_caching
 from psycopg import sql
 
 from orchestration.core.settings import Settings
+from orchestration.graph.instance import open_instance
 from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, NO_WAIT, Company, runs
+from tests.parses import places_given_back
 
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
+
+
+@pytest.fixture(autouse=True)
+def own_projects() -> Iterator[None]:
+    """A test's copies of projects, whose places the next test may have."""
+    with places_given_back():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -61,17 +70,18 @@ def database_url(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def parsed_bakery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bakery's dbt target directory, parsed once a test process."""
+    """A bakery's data directory at which nothing has happened; dbt has parsed, and Dagster made its files."""
     settings = Settings.load({}, project_dir=BAKERY, data_dir=tmp_path_factory.mktemp("parsed"))
     load_project(settings)
-    return settings.dbt_target_dir
+    with open_instance(settings):
+        return settings.data_dir
 
 
 @pytest.fixture
 def bakery(tmp_path: Path, database_url: str, parsed_bakery: Path) -> Iterator[Company]:
     """A bakery at which nothing has landed yet."""
     company = _company(tmp_path, database_url)
-    shutil.copytree(parsed_bakery, company.settings.dbt_target_dir)
+    shutil.copytree(parsed_bakery, company.settings.data_dir)
     yield company
     company.deployment.store.close()
 
@@ -83,7 +93,7 @@ def monday_done(
     """A bakery whose Monday is delivered; not for tests, which get a copy."""
     with _database(postgres_url) as url:
         company = _company(tmp_path_factory.mktemp("monday"), url)
-        shutil.copytree(parsed_bakery, company.settings.dbt_target_dir)
+        shutil.copytree(parsed_bakery, company.settings.data_dir)
         company.land_shops("a", "b")
         company.land_day(MON, a=3, b=4)
         assert runs(company.run()) == [("", True), (MON, True)]

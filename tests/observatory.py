@@ -3,7 +3,6 @@
 Belongs here: landing and reading back. Does not: any expectation.
 """
 
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +10,12 @@ from pathlib import Path
 import duckdb
 
 from orchestration.core.settings import Settings
-from orchestration.project.loading import load_project
 from tests.company import BAKERY, NO_WAIT, Company
 
 OBSERVATORY = BAKERY.parent / "observatory"
 # The first day has the hours from 20:00 on.
 HOURS = [f"2024-01-01-{hour}:00" for hour in range(20, 24)]
 DAY, WEEK, JANUARY, FEBRUARY = "2024-01-01", "2024-W05-1", "2024-01", "2024-02"
-_parsed: list[Path] = []
 
 
 @contextmanager
@@ -30,11 +27,6 @@ def open_observatory(folder: Path) -> Generator[Company]:
         project_dir=OBSERVATORY,
         data_dir=folder / "data",
     )
-    if _parsed and _parsed[0].exists():  # dbt's parsing takes longer than most tests do
-        shutil.copytree(_parsed[0], settings.dbt_target_dir)
-    else:
-        load_project(settings)
-        _parsed[:] = [settings.dbt_target_dir]
     company = Company(settings, "", container)
     land_stations(company, "a", "b")
     land_plan(company, JANUARY)

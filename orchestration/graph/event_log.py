@@ -8,15 +8,19 @@ but may lack its last events. What must not be lost, the state store, is a file 
 
 It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
 and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
-are kept here: of what was left, a quarter.
+are kept here: of what was left, a quarter. And it makes each run's file table by table: here it is a copy of
+one that Dagster made in this process.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 
+import os
 import sqlite3
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +31,8 @@ from sqlalchemy.pool import NullPool
 _KEPT_OPEN = 16
 _ENGINES = 64
 _STORAGE = "dagster._core.storage"
-_SQLITE_STORAGES = ("event_log.sqlite.sqlite_event_log", "runs.sqlite.sqlite_run_storage")
+_EVENT_LOG = "event_log.sqlite.sqlite_event_log"
+_SQLITE_STORAGES = (_EVENT_LOG, "runs.sqlite.sqlite_run_storage")
 
 
 @cache
@@ -85,3 +90,26 @@ def _keep_engines() -> None:
     for storage in _SQLITE_STORAGES:
         vars(import_module(f"{_STORAGE}.{storage}"))["create_engine"] = _engine
     vars(import_module(f"{_STORAGE}.sql"))["ScriptDirectory"] = kept_migrations()
+    _copy_new_files(import_module(f"{_STORAGE}.{_EVENT_LOG}").SqliteEventLogStorage)
+
+
+def _copy_new_files(storage: Any) -> None:
+    makes = storage._initdb
+
+    @cache
+    def blank() -> bytes:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "blank.db"
+            makes(None, create_engine(f"sqlite:///{file}", poolclass=NullPool))
+            return file.read_bytes()
+
+    def copies(self: Any, engine: Engine, for_index_shard: bool = False) -> None:
+        file = Path(str(engine.url.database))
+        if not file.exists():
+            with TemporaryDirectory(dir=file.parent) as folder, suppress(FileExistsError):
+                whole = Path(folder) / file.name
+                whole.write_bytes(blank())
+                os.link(whole, file)  # at once, as another process may make it meanwhile
+        makes(self, engine, for_index_shard)  # which finds nothing left to do
+
+    storage._initdb = copies

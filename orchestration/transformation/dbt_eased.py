@@ -6,6 +6,9 @@
   name of a module, even where the flag states it; that name is shown in a message about flags that are off.
 - It looks through every folder of the Python path for plug-ins of its own.
 - It makes a template of a comment to put before each statement: an embedded engine shows it to nobody.
+- It works the graph of the whole project out anew, with a summary for a file, though it is the same manifest.
+- It lists all schemas, in threads of their own, before it creates one if it is not there: DuckDB's statement
+  for that needs no list, and dbt-duckdb's list is empty, as it looks for a name in quotes.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -13,13 +16,18 @@ Belongs here: what of dbt's own work is done otherwise. All of it is private to 
 from functools import cache
 from typing import Any, cast
 
+# Two of a manifest: to build, dbt has edges to tests as well.
+_GRAPHS = 4
+
 
 @cache
 def ease_dbt() -> None:
     """Ease dbt, for the life of the process; events of level info and above are as ever."""
     from dbt.adapters.base.query_headers import MacroQueryStringSetter
+    from dbt.compilation import Compiler
     from dbt.plugins.manager import PluginManager
     from dbt.task.compile import CompileTask
+    from dbt.task.runnable import GraphRunnableTask
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.events.base_types import EventLevel
     from dbt_common.events.event_manager import EventManager
@@ -38,8 +46,28 @@ def ease_dbt() -> None:
             if force_warn_or_error_handling or (level or e.level_tag()) not in unheard:
                 super().fire_event(e, level, node, force_warn_or_error_handling)
 
+    works_out = Compiler.compile
+    graphs: list[tuple[Any, bool, Any]] = []
+
+    def compile(self: Any, manifest: Any, write: bool = True, add_test_edges: bool = False) -> Any:
+        self.initialize()
+        for of, edges, graph in graphs:
+            if of is manifest and edges is add_test_edges:
+                return graph
+        graph = works_out(self, manifest, write, add_test_edges)
+        graphs.append((manifest, add_test_edges, graph))
+        del graphs[:-_GRAPHS]
+        return graph
+
+    def create_schemas(_: Any, adapter: Any, required: Any) -> None:
+        for relation in required:
+            if relation.schema:
+                adapter.create_schema(relation)
+
     ctx_set_event_manager(cast("Any", Eased()))
     setattr(PluginManager, "get_prefixed_modules", staticmethod(cache(PluginManager.get_prefixed_modules)))  # noqa: B010
+    setattr(Compiler, "compile", compile)  # noqa: B010
+    setattr(GraphRunnableTask, "create_schemas", create_schemas)  # noqa: B010
     setattr(CompileTask, "raise_on_first_error", lambda _: False)  # noqa: B010
     setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
     setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))  # noqa: B010 - it is private

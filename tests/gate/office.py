@@ -227,7 +227,7 @@ def commands(office: Office, closed: Collection[Place]) -> dict[str, Callable[[]
     export, day = next(iter(closed))
     return {
         "dagster asset materialize": lambda: by_command(office.company, day, [f"delivered/{export}"]),
-        "sluice run --retry": lambda: office.company.sluice("run", "--retry"),
+        "sluice run --retry": lambda: office.company.process("run", "--retry"),
     }
 
 

@@ -14,13 +14,17 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.compilation import Linker
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Engine
 
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.settings import Settings
@@ -181,7 +185,7 @@ def test_dbt_tells_what_is_info_or_worse_alone(open_bakery: Company) -> None:
     assert [event.info.level for event in heard] == ["info", "error"]
 
 
-def test_a_call_of_dbt_seeks_no_plugin_and_comments_on_no_statement(
+def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     open_bakery: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = DbtProcess(open_bakery.settings)
@@ -196,9 +200,11 @@ def test_a_call_of_dbt_seeks_no_plugin_and_comments_on_no_statement(
 
     monkeypatch.setattr(DuckDBCursorWrapper, "execute", executing)
     monkeypatch.setattr(pkgutil, "iter_modules", lambda *path: done.append("a walk") or walk(*path))
+    monkeypatch.setattr(Linker, "link_graph", lambda *_: done.append("a graph"))
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert any("stg_orders" in said for said in done)
-    assert not [said for said in done if said.startswith(("a walk", "/*"))]
+    # It seeks no plug-in, works out no graph, puts no comment before a statement, and lists no schemas.
+    assert not [said for said in done if said.startswith(("a walk", "a graph", "/*")) or "schemata" in said]
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:
@@ -215,6 +221,38 @@ def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: 
         read.append(kept_migrations().from_config.cache_info().misses)
     assert made[1] == made[0] + 1, "no engine but that of the run"
     assert read[1] == read[0]
+
+
+def test_a_runs_file_is_a_copy_of_one_that_dagster_made(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    ease_event_log(tmp_path)
+    own = create_engine(f"sqlite:///{tmp_path / 'own.db'}")
+    SqlEventLogStorageMetadata.create_all(own)
+    nothing = dg.Definitions(jobs=[dg.GraphDefinition("nothing").to_job()]).resolve_job_def("nothing")
+    said: list[str] = []
+
+    def hear(*told: Any) -> None:
+        said.append(str(told[2]).strip().lower())
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert nothing.execute_in_process(instance=instance).success
+        event.listen(Engine, "before_cursor_execute", hear)
+        run = nothing.execute_in_process(instance=instance)
+        event.remove(Engine, "before_cursor_execute", hear)
+        assert run.success
+        assert len(instance.all_logs(run.run_id)) > 2
+    assert not [statement for statement in said if statement.startswith("create")]
+    assert any(statement.startswith("insert into event_logs") for statement in said)
+    [file] = tmp_path.rglob(f"{run.run_id}.db")
+    schemas: list[set[tuple[Any, ...]]] = []
+    for engine in (own, create_engine(f"sqlite:///{file}")):
+        with engine.connect() as connection:
+            schemas.append(
+                {tuple(row) for row in connection.execute(text("select name, sql from sqlite_master"))}
+            )
+    assert schemas[0] <= schemas[1]
+    assert "alembic_version" in {name for name, _ in schemas[1] - schemas[0]}
+    assert {path.suffix for path in file.parent.iterdir()} <= {".db", ".db-wal", ".db-shm"}
 
 
 def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:

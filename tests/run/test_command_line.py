@@ -16,16 +16,16 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
     feed = tmp_path / "feed"
     feed.mkdir()
     (feed / f"{TUE}.csv").write_text(f"date,town,rain_mm\n{TUE},Ulm,-1\n")
-    assert company.sluice("land", "weather", str(feed)) == (0, f"landed weather {TUE}\n", "")
+    assert company.process("land", "weather", str(feed)) == (0, f"landed weather {TUE}\n", "")
 
-    code, said, complained = company.sluice("run")
+    code, said, complained = company.process("run")
     assert code == 1
     assert f"✗ {TUE}" in said
     assert "needs attention" in said, complained
     assert "rain_mm" in said
     assert "Traceback" not in said + complained
 
-    code, said, _ = company.sluice("status")
+    code, said, _ = company.process("status")
     assert code == 0
     held = [line for line in said.splitlines() if "exp_weather_report" in line and TUE in line]
     assert len(held) == 1
@@ -38,8 +38,8 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
 
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(f"date,town,rain_mm\n{TUE},Ulm,1\n")
-    assert company.sluice("land", "weather", str(corrected), "--partition", TUE)[0] == 0
-    code, said, _ = company.sluice("run")
+    assert company.process("land", "weather", str(corrected), "--partition", TUE)[0] == 0
+    code, said, _ = company.process("run")
     assert code == 0
     assert f"✓ {TUE}" in said
     assert company.in_container() == {MON: 1, TUE: 1}
@@ -58,7 +58,7 @@ def test_land_says_what_it_cannot_place(
 ) -> None:
     file = tmp_path / "today.csv"
     file.write_text(orders(MON, a=1))
-    code, said, complained = bakery.sluice(*(argument.format(file=file) for argument in arguments))
+    code, said, complained = bakery.process(*(argument.format(file=file) for argument in arguments))
     assert (code, said) == (2, "")
     assert complaint.format() in complained
     assert not Path(bakery.settings.staging_url).exists()
@@ -83,7 +83,7 @@ def test_check_names_file_and_line_of_every_problem(bakery: Company, tmp_path: P
 
 
 def test_check_of_a_sound_project(bakery: Company) -> None:
-    assert bakery.sluice("check") == (
+    assert bakery.process("check") == (
         0,
         "3 contracts, 5 dbt tables, 8 suites, 2 exports: no problem found\n",
         "",
@@ -91,7 +91,7 @@ def test_check_of_a_sound_project(bakery: Company) -> None:
 
 
 def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
-    code, said, complained = bakery.sluice("check", SLUICE_STAGING_ULR="somewhere")
+    code, said, complained = bakery.process("check", SLUICE_STAGING_ULR="somewhere")
     assert (code, said) == (2, "")
     assert complained == (
         "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?\n"

@@ -179,7 +179,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
             row = f"{day}-1,{day},zq{day}@example.org,{PHONES[kind]},{BORN[kind]},{kind}"
             company.land("guests", day, f"{HEADER}\n{row}\n")
         printed = {
-            " ".join(command): "\n".join(map(str, company.sluice(*command)))
+            " ".join(command): "\n".join(map(str, company.process(*command)))
             for command in (
                 ("run",), ("status",), ("docs",), ("deliveries",),
                 ("gate", "exp_guests", "--partition", DAYS["fail_calc"]),

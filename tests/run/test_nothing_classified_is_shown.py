@@ -227,7 +227,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
             told = {"day": DAYS[name], "value": VALUES[name]}
             company.land("guests", DAYS[name], "\n".join([way.header, *way.lines, ""]).format(**told))
         printed = {
-            " ".join(command): "\n".join(map(str, company.sluice(*command)))
+            " ".join(command): "\n".join(map(str, company.process(*command)))
             for command in (
                 ("run",), ("quarantine", "guests", "--rows", "100"),
                 ("judge", "staging.stg_guests", "--from", DAYS["a data test does not convert a value"]),

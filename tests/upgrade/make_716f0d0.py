@@ -108,7 +108,7 @@ def _tell(company: Company, folder: Path) -> None:
 
 
 def _by_ada(company: Company, *arguments: str) -> None:
-    code, _, complained = company.sluice(*arguments, "--by", "ada")
+    code, _, complained = company.process(*arguments, "--by", "ada")
     assert code == 0, complained
 
 

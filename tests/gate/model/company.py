@@ -90,9 +90,7 @@ class Kiosk:
         self._project.write(files)
         self._company.deployment.store.close()
         self._company = replace(self._company)
-        self._project.lend(self._company.settings)
         assert len(self._company.project.exports) == len(EXPORTS)
-        self._project.keep(self._company.settings)
 
     # -- what operators do
 

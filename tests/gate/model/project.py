@@ -2,18 +2,15 @@
 
 Belongs here: texts of files. Does not: what they mean (`facts`), what is run on them (`company`).
 
-All deployments of a test process have the same directory, one after the other: what dbt parses of it is kept
-by path, size and time of its files. So a file's time is made of its text.
+All deployments of a test process have the same directory, one after the other: a parse is of a place
+(`tests.parses`).
 """
 
-import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestration.core.settings import Settings
 from tests.gate.model.facts import DBT_TEST, EXPORTS, LOOSE, MODELS, SUITE, ExportFile, Files
 
 KIOSK = Path(__file__).parents[2] / "companies" / "kiosk"
@@ -21,7 +18,6 @@ _MODELS = "dbt_project/models"
 _FOLDERS = {"stg": "staging", "takings": "marts", "exp": "exports"}
 # A rule of the last mile holds for a time; it must hold today.
 _TODAY = datetime.now(UTC).date()
-_SOME_TIME = 1_600_000_000
 _LAST_MILE = """last_mile:
   - filter: {{column: stall, drop: [{stall}]}}
     owner: till@kiosk.example
@@ -37,11 +33,7 @@ class ProjectDirectory:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "kiosk"
-        self._parsed = folder / "parsed"
         shutil.copytree(KIOSK, self.path)
-        for path in self.path.rglob("*"):
-            if path.is_file():
-                _give_time(path)
 
     def write(self, files: Files) -> None:
         """Have the directory say what `files` says, and nothing else."""
@@ -49,32 +41,6 @@ class ProjectDirectory:
             path = self.path / name
             if path.read_text() != text:
                 path.write_text(text)
-                _give_time(path)
-
-    def lend(self, settings: Settings) -> None:
-        """Give a deployment what dbt made of these very files, if they were parsed before."""
-        known = self._parsed / self._dbt_files()
-        if known.exists():
-            shutil.rmtree(settings.dbt_target_dir, ignore_errors=True)
-            shutil.copytree(known, settings.dbt_target_dir)
-
-    def keep(self, settings: Settings) -> None:
-        """Keep what dbt has made of these very files for a deployment."""
-        known = self._parsed / self._dbt_files()
-        if not known.exists():
-            shutil.copytree(settings.dbt_target_dir, known)
-
-    def _dbt_files(self) -> str:
-        digest = hashlib.sha256()
-        for path in sorted((self.path / "dbt_project").rglob("*")):
-            if path.is_file():
-                digest.update(f"{path}:{path.stat().st_mtime_ns}\n".encode())
-        return digest.hexdigest()[:16]
-
-
-def _give_time(path: Path) -> None:
-    seconds = _SOME_TIME + int(hashlib.sha256(path.read_bytes()).hexdigest()[:6], 16)
-    os.utime(path, (seconds, seconds))
 
 
 def _texts(files: Files) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from typer.testing import CliRunner
 
-from orchestration.cli.main import app
 from orchestration.graph.deliveries_shown import gate_result
 from orchestration.graph.instance import open_instance
 from orchestration.graph.releasing import NotReleasable, Request, gate_report, release
@@ -15,6 +13,7 @@ from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
 from tests.gate.edits import append
 from tests.run.breaking import be_broken, be_there, breaks_until_there, without_waits
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -28,12 +27,6 @@ def rainy_bakery(open_bakery: Company) -> Company:
     open_bakery.land_weather(TUE, rain=-1)
     assert held(open_bakery.run()) == [(SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)]
     return open_bakery
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    return result.exit_code, result.output
 
 
 def let_pass(company: Company, export: str, day: str, *options: str) -> tuple[int, str]:

@@ -18,6 +18,8 @@ from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
 from tests.prepared import bakery_in, copy_of, database
 
+pytest_plugins = ["tests.pace"]
+
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
 

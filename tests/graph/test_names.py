@@ -14,6 +14,7 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
 MARTS = "dbt_project/models/marts"
 DBT = "dbt_project/dbt_project.yml"
 YAML = "dbt_project/models/staging/_staging.yml"

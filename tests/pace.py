@@ -9,6 +9,7 @@ Belongs here: the marker, and what keeps it true. Does not: any fixture.
 
 import sys
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Any:
-    """Know the test that is running, its fixtures' start and end included."""
-    _now.append(item)
-    try:
-        return (yield)
-    finally:
-        _now.pop()
+def pytest_runtest_setup(item: pytest.Item) -> Any:
+    """Know the test whose fixtures begin; at the end of the last, other tests' servers end."""
+    return (yield from _known(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Know the test that is running."""
+    return (yield from _known(item))
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,6 +60,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 WANTED = "mark it `pytest.mark.long` (tests/pace.py)"
+
+
+def _known(item: pytest.Item) -> Generator[None, Any, Any]:
+    _now.append(item)
+    try:
+        return (yield)
+    finally:
+        _now.pop()
 
 
 def _is_long(item: pytest.Item) -> bool:

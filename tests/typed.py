@@ -4,8 +4,7 @@ Belongs here: asking what a command answers. Does not: what a process of its own
 a whole or its end by a signal (`Company.sluice`, `Company.start`).
 """
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from orchestration.cli.main import app
 from tests.company import Company

@@ -86,62 +86,30 @@ def day_of(fault: str) -> date:
     return START + timedelta(days=1 + FAULTS.index(fault))
 
 
-@dataclass(frozen=True)
-class Way:
-    """What a person sees on the way of a fault: the gate's answers, and whether the day is in each place."""
-
-    before: tuple[bool, bool]
-    told: tuple[int, str]
-    typed: tuple[int, ...]
-    released: tuple[tuple[bool, bool], int]
-    mended: tuple[tuple[bool, bool], list[int]]
-
-
-@pytest.fixture(scope="module")
-def ways(demo: Demo) -> dict[str, Way]:
-    """Each fault's way, all gone together: what is printed is typed, then corrected drops land."""
-    before = {fault: demo.delivered(day_of(fault)) for fault in FAULTS}
-    told = {fault: demo.gate(APP, day_of(fault)) for fault in FAULTS}
-    soon = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%dT%H:%M}"
-    typed = {
-        fault: tuple(
-            sluice(demo.company, *shlex.split(command.replace("WHY", "'they did sell that much'")
-                                              .replace("WHEN", soon))[1:])[0]
-            for command in _COMMAND.findall(said)
-        )
-        for fault, (_, said) in told.items()
-    }  # fmt: skip
-    assert any(typed.values()), "no fault may be let pass"
-    assert sluice(demo.company, "run")[0] == 1, "the days that nobody let pass are as they were"
-    released = {fault: (demo.delivered(day_of(fault)), demo.gate(APP, day_of(fault))[0]) for fault in FAULTS}
-    for fault in FAULTS:
-        demo.land(demo.sound, day_of(fault))
-    sluice(demo.company, "run")
-    return {
-        fault: Way(
-            before[fault], told[fault], typed[fault], released[fault],
-            (demo.delivered(day_of(fault)), [demo.gate(name, day_of(fault))[0] for name in (APP, PARTNER)]),
-        )
-        for fault in FAULTS
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_gone_by_doing_what_is_printed(ways: dict[str, Way], fault: str) -> None:
-    way = ways[fault]
-    assert way.before == (False, False)
-    code, said = way.told
+def test_a_fault_is_gone_by_doing_what_is_printed(demo: Demo, fault: str) -> None:
+    day = day_of(fault)
+    assert demo.delivered(day) == (False, False)
+    code, said = demo.gate(APP, day)
     [todo] = [line for line in said.splitlines() if line.startswith("  → ")]
     assert (code, todo) == (1, "  → have the provider land a corrected drop"), said
-    if way.typed:
-        assert way.typed == (0,), said
-        assert way.released == ((True, False), 0), "the release is of one export"
-    else:
-        assert way.released == ((False, False), 1), "the releases are of other days"
-    assert way.mended == ((True, True), [0, 0])
+    if commands := _COMMAND.findall(said):
+        [let_pass] = commands
+        soon = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%dT%H:%M}"
+        typed = let_pass.replace("WHY", "'they did sell that much'").replace("WHEN", soon)
+        assert sluice(demo.company, *shlex.split(typed)[1:])[0] == 0
+        assert sluice(demo.company, "run")[0] == 1, "the other days are as they were"
+        assert demo.delivered(day) == (True, False), "the release is of one export"
+        assert demo.gate(APP, day)[0] == 0
+    demo.land(demo.sound, day)
+    sluice(demo.company, "run")
+    assert demo.delivered(day) == (True, True)
+    assert [demo.gate(export, day)[0] for export in (APP, PARTNER)] == [0, 0]
 
 
-def test_then_nothing_needs_attention(demo: Demo, ways: dict[str, Way]) -> None:
-    assert ways
+def test_then_nothing_needs_attention(demo: Demo) -> None:
+    for fault in FAULTS:
+        if demo.delivered(day_of(fault)) != (True, True):
+            pytest.skip("not every fault was gone through in this process")
     code, said = sluice(demo.company, "run")
     assert (code, "needs attention" in said) == (0, False), said

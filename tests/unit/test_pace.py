@@ -39,7 +39,9 @@ def test_a_file_that_parses_many_projects_is_noticed(
 ) -> None:
     monkeypatch.setattr(pace, "_parsed", Counter[str]())
     for number in range(pace.MOST_PARSED):
-        (tmp_path / f"{number}/data/dbt/target").mkdir(parents=True)
+        target = tmp_path / f"{number}/data/dbt/target"
+        target.mkdir(parents=True)
+        (target / "manifest.json").touch()
     pace.pytest_runtest_teardown(request.node)
     with pytest.raises(pytest.fail.Exception, match="has dbt parse 24 projects"):
         pace.pytest_runtest_teardown(request.node)

@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export DO_NOT_TRACK = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: demo dev test lint format bench lock clean
+.PHONY: demo dev test quick lint style imports types sql quick-tests format bench lock clean
 
 $(READY): requirements.txt pyproject.toml
 	@echo "setting up $(VENV) …"
@@ -28,11 +28,25 @@ WORKERS ?= 3
 test: $(READY)  ## everything, long tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)
+quick: $(READY)  ## lint, and every test that is not `long`: no server, no other process; under two minutes
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql
+
+quick-tests: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long" --durations=5 --durations-min=3
+
+lint: style imports types sql  ## with `make --jobs=2 lint` on both cores
+
+style: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+imports: $(READY)
 	$(BIN)/lint-imports
+
+types: $(READY)
 	$(BIN)/basedpyright
+
+sql: $(READY)
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
 
 format: $(READY)

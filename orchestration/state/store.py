@@ -18,7 +18,7 @@ from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.leases import Leases
-from orchestration.state.moments import now
+from orchestration.state.moments import now, utc
 from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
@@ -40,6 +40,8 @@ class StateStore:
         self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True)
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
+        else:
+            event.listen(self._engine, "connect", _configure_postgres)
         try:
             bring_up_to_date(self._engine)
         except DBAPIError as error:
@@ -212,7 +214,7 @@ class StateStore:
                 passed=row["passed"],
                 summary=row["summary"],
                 run_id=row["run_id"],
-                judged_at=row["judged_at"],
+                judged_at=utc(row["judged_at"]),
                 rules=row["rules"],
                 content=row["content"],
                 reads=row["reads"],
@@ -308,6 +310,12 @@ def _configure_sqlite(connection: Any, _: object) -> None:
         connection.execute("pragma journal_mode = wal")
 
 
+def _configure_postgres(connection: Any, _: object) -> None:
+    # Times are shown as what is read says them, and a server may stand in any zone.
+    connection.execute("set time zone 'UTC'")
+    connection.commit()
+
+
 def _among(table: sa.Table, places: Iterable[tuple[str, str]]) -> list[sa.ColumnElement[bool]]:
     """Return conditions for rows of these (relation, partition key); they may let a few more pass."""
     wanted = list(places)
@@ -336,7 +344,7 @@ def _build(row: Mapping[Any, Any]) -> Build:
         drop_ordinal=row["drop_ordinal"],
         rows=row["row_count"],
         run_id=row["run_id"],
-        built_at=row["built_at"],
+        built_at=utc(row["built_at"]),
         inputs=row.get("inputs"),
         code=row["code"],
         project=row["project"],

@@ -161,22 +161,47 @@ CHANGES: dict[str, Change] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Clever:
+    """A project that uses all there is, and a deployment that has parsed it, to begin each test from.
+
+    At one place for all tests: what dbt parsed is of a place.
+    """
+
+    kept: Path
+    settings: Settings
+
+    def begin(self) -> Settings:
+        """Return the deployment as it was after the parse."""
+        folder = self.settings.project_dir.parent
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.kept, folder)
+        return self.settings
+
+
 @pytest.fixture(scope="module")
-def clever(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that uses all there is; not for tests, which get a copy."""
-    folder = tmp_path_factory.mktemp("clever") / "bakery"
-    shutil.copytree(BAKERY, folder)
-    _clever(folder)
-    return folder
+def clever(tmp_path_factory: pytest.TempPathFactory) -> Clever:
+    """The project, parsed once."""
+    folder = tmp_path_factory.mktemp("clever")
+    shutil.copytree(BAKERY, folder / "now/bakery")
+    _clever(folder / "now/bakery")
+    settings = Settings.load({}, project_dir=folder / "now/bakery", data_dir=folder / "now/data")
+    with pytest.MonkeyPatch.context() as patch:
+        _without_variables(patch)
+        load_manifest(settings)
+    shutil.copytree(folder / "now", folder / "kept")
+    return Clever(folder / "kept", settings)
 
 
 @pytest.fixture
-def bakery(clever: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def bakery(clever: Clever, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    _without_variables(monkeypatch)
+    return clever.begin()
+
+
+def _without_variables(patch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("BAKERY_")]:
-        monkeypatch.delenv(name)
-    folder = tmp_path / "bakery"
-    shutil.copytree(clever, folder)
-    return Settings.load({}, project_dir=folder, data_dir=tmp_path / "data")
+        patch.delenv(name)
 
 
 def _digests(settings: Settings) -> dict[str, str]:
@@ -208,11 +233,9 @@ def test_a_change_is_told_of_what_it_changes_and_of_nothing_else(
     assert changed == change.changes
 
 
-def test_the_same_files_have_the_same_digests_wherever_and_whenever(
-    bakery: Settings, clever: Path, tmp_path: Path
-) -> None:
+def test_the_same_files_have_the_same_digests_wherever_and_whenever(bakery: Settings, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(clever, elsewhere)
+    shutil.copytree(bakery.project_dir, elsewhere)
     for path in elsewhere.rglob("*.sql"):
         os.utime(path, (1, 1))
     other = Settings.load({}, project_dir=elsewhere, data_dir=tmp_path / "other")

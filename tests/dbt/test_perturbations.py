@@ -33,7 +33,7 @@ from tests.observatory import (
     land_week,
     open_observatory,
 )
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 Rows = list[tuple[object, ...]]

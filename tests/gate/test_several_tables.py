@@ -11,7 +11,7 @@ from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, Company, failures, held, runs
 from tests.gate.edits import append, replace, write
 from tests.run.breaking import dbt_test
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 STAGING, MARTS = "dbt_project/models/staging/_staging.yml", "dbt_project/models/marts/_marts.yml"
 ORDERS, WEATHER = "staging.stg_orders", "staging.stg_weather"

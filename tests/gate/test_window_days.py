@@ -9,7 +9,7 @@ from orchestration.gate.gate import Verdict
 from orchestration.operations.rebuilding import built_without
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, orders, runs
 from tests.gate.edits import replace
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 NO_NUMBER = "Order No.,Date,Shop,Loaves (pcs)\n1,{day},a,many\n"
 

@@ -16,6 +16,7 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
 MARTS, SEEDS, SNAPSHOTS = "dbt_project/models/marts", "dbt_project/seeds", "dbt_project/snapshots"
 DBT = "dbt_project/dbt_project.yml"
 HOOK = "+post-hook: '{{ record_table_version() }}'"

@@ -8,7 +8,7 @@ from tests.company import TUE, Company
 from tests.gate.edits import Edit, both, write
 from tests.graph.test_rules_at_load import problems
 from tests.graph.test_suite_sql import load
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 MARTS = "dbt_project/models/marts"
 YAML = f"{MARTS}/_keyed.yml"

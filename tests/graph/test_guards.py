@@ -17,6 +17,7 @@ from orchestration.project.loading import load_project
 from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, remove, replace, write
 
+pytestmark = pytest.mark.long
 REPORT, SUITE = "exports/exp_weather_report.yml", "expectations/exp_weather_report.yml"
 DESCRIBED = "dbt_project/models/exports/_exports.yml"
 ITSELF = "`exp_weather_report` itself has no blocking check"

@@ -24,6 +24,7 @@ from tests.graph.test_guards import (
     problems,
 )
 
+pytestmark = pytest.mark.long
 ONE_ROW = COUNT.replace("0", "1")
 RAIN = '{name: rain_mm, data_type: "decimal(6,1)", description: Rain in millimetres.}'
 TOWN = "{name: town, data_type: varchar, description: The town.}"

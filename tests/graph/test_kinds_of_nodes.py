@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.core.problems import Problem
 from tests.company import MON, Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.graph.test_rules_at_load import problems
@@ -20,8 +21,8 @@ _SELECT = "select town, count(*) as shops from {{ source('raw', 'shops') }} grou
 _WHOLE = "{{ config(materialized='table') }}\n" + _SELECT
 
 
-def model(*words: str, text: str = _SELECT) -> Edit:
-    return write(TOWNS, f"{{{{ config({', '.join(words)}) }}}}\n{text}")
+def model(*words: str, name: str = "towns") -> Edit:
+    return write(f"{MARTS}/{name}.sql", f"{{{{ config({', '.join(words)}) }}}}\n{_SELECT}")
 
 
 def files(**texts: str) -> Edit:
@@ -82,42 +83,61 @@ exposures:
   - {name: screens, type: dashboard, owner: {email: a@b.example}, depends_on: [ref('shop_orders')]}
 """
 
-REFUSED: dict[str, tuple[Edit, str, str]] = {
-    "a view": (model("materialized='view'"), TOWNS, "`towns` is view"),
-    "an ephemeral model": (model("materialized='ephemeral'"), TOWNS, "`towns` is ephemeral"),
-    "a materialized view": (model("materialized='materialized_view'"), TOWNS, "`towns` is materialized_view"),
-    "an external file": (model("materialized='external'"), TOWNS, "`towns` is external"),
-    "a table function": (model("materialized='table_function'"), TOWNS, "`towns` is table_function"),
-    "what is misspelt": (model("materialized='Table'"), TOWNS, "`towns` is Table"),
-    "a materialization of the project": (
-        both(
-            model("materialized='mine'"),
-            replace(DBT, "macro-paths:\n", "macro-paths:\n  - macros\n"),
-            files(macros__mine="{% materialization mine, default %}{% endmaterialization %}"),
-        ),
-        TOWNS, "`towns` is mine",
-    ),
+# Models that are refused each for itself, {what it is: (its config, what is said of it)}.
+REFUSED_MODELS: dict[str, tuple[Sequence[str], str]] = {
+    "a view": (["materialized='view'"], "is view"),
+    "an ephemeral model": (["materialized='ephemeral'"], "is ephemeral"),
+    "a materialized view": (["materialized='materialized_view'"], "is materialized_view"),
+    "an external file": (["materialized='external'"], "is external"),
+    "a table function": (["materialized='table_function'"], "is table_function"),
+    "what is misspelt": (["materialized='Table'"], "is Table"),
+    "a materialization of the project": (["materialized='mine'"], "is mine"),
     **{
         f"the strategy {strategy}": (
-            model("materialized='incremental'", f"incremental_strategy='{strategy}'", "unique_key='town'",
-                  "event_time='day'", "begin='2024-01-01'", "batch_size='day'"),
-            TOWNS, f"`towns` is incremental with the strategy `{strategy}`",
+            ["materialized='incremental'", f"incremental_strategy='{strategy}'", "unique_key='town'",
+             "event_time='day'", "begin='2024-01-01'", "batch_size='day'"],
+            f"is incremental with the strategy `{strategy}`",
         )
         for strategy in ("append", "merge", "delete+insert", "microbatch", "insert_overwrite", "Partition")
     },
+    **{
+        f"partition_by={column}": (["materialized='incremental'", f"partition_by={column}"], "partition_by")
+        for column in ("none", "['business_date', 'town']", "'date_trunc(business_date)'", "{'field': 'day'}")
+    },
+    "another database": (["materialized='table'", "database='elsewhere'"],
+                         "is built in the database `elsewhere`"),
+}  # fmt: skip
+_NAMES = {kind: f"towns_{number}" for number, kind in enumerate(REFUSED_MODELS)}
+
+
+@pytest.fixture(scope="module")
+def found_of_models(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Problem]:
+    """What is said of a project that has all of these models."""
+    return problems(
+        tmp_path_factory.mktemp("models"),
+        replace(DBT, "macro-paths:\n", "macro-paths:\n  - macros\n"),
+        files(macros__mine="{% materialization mine, default %}{% endmaterialization %}"),
+        *(model(*words, name=_NAMES[kind]) for kind, (words, _) in REFUSED_MODELS.items()),
+    )
+
+
+@pytest.mark.parametrize("kind", REFUSED_MODELS)
+def test_a_model_that_would_not_be_built_as_it_says_is_refused(
+    found_of_models: Sequence[Problem], kind: str
+) -> None:
+    name, (_, what) = _NAMES[kind], REFUSED_MODELS[kind]
+    said = f"partition_by of `{name}` is" if what == "partition_by" else f"`{name}` {what}"
+    [problem] = [item for item in found_of_models if item.file == f"{MARTS}/{name}.sql"]
+    assert said in " ".join(problem.what.split())
+    assert problem.expected
+    assert problem.mend
+
+
+REFUSED: dict[str, tuple[Edit, str, str]] = {
     "dbt's own strategy": (
         replace(DBT, "    +incremental_strategy: partition\n", ""), f"{MARTS}/shop_orders.sql",
         "`shop_orders` is incremental with dbt's own strategy",
     ),
-    **{
-        f"partition_by={column}": (
-            model("materialized='incremental'", f"partition_by={column}"), TOWNS,
-            "partition_by of `towns` is",
-        )
-        for column in ("none", "['business_date', 'town']", "'date_trunc(business_date)'", "{'field': 'day'}")
-    },
-    "another database": (model("materialized='table'", "database='elsewhere'"), TOWNS,
-                         "`towns` is built in the database `elsewhere`"),
     "a Python model": (write(f"{MARTS}/towns.py", _PYTHON), f"{MARTS}/towns.py", "`towns` is a Python model"),
     "a function": (
         both(files(functions__twice="x * 2\n"), write("dbt_project/functions/_f.yml", _FUNCTION)),

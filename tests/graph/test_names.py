@@ -1,10 +1,12 @@
 """Names are had once: by tables, whatever their case and whoever makes them, by steps and by checks."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.graph.building import build_definitions
 from orchestration.project.loading import load_project
@@ -12,6 +14,7 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, append, both, copy, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
 MARTS = "dbt_project/models/marts"
 DBT = "dbt_project/dbt_project.yml"
 YAML = "dbt_project/models/staging/_staging.yml"
@@ -111,37 +114,6 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
         f"{MARTS}/shop_orders.sql",
         "is the name of two tables",
     ),
-    **{
-        f"the schema {schema}": (
-            model("towns", f"schema='{schema}'"),
-            f"{MARTS}/towns.sql",
-            f"`towns` lies in the schema `{schema}`, which is not the project's",
-        )
-        for schema in (
-            "raw",
-            "sluice",
-            "Sluice",
-            "quarantine",
-            "delivered",
-            "information_schema",
-            "pg_catalog",
-            "temp",
-            "system",
-        )
-    },
-    **{
-        f"the alias {alias!r}": (
-            model("towns", f"alias='{alias}'"),
-            f"{MARTS}/towns.sql",
-            "the alias of `towns` is",
-        )
-        for alias in ("my towns", "my-towns", "my.towns", "1towns", "t\u00f6wns")
-    },
-    "a schema that is no word": (
-        model("towns", "schema='my marts'"),
-        f"{MARTS}/towns.sql",
-        "the schema of `towns` is `my marts`",
-    ),
     "a model with the step of a raw table": (
         model("x", "schema='load'", "alias='orders'"),
         f"{MARTS}/x.sql",
@@ -157,14 +129,6 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
         f"{MARTS}/two.sql",
         "the step `a__b__c` that builds `two` has the name of another",
     ),
-    **{
-        f"a test called {name}": (
-            named_test(name),
-            YAML,
-            f"is called `{name}`, as a check of the platform is",
-        )
-        for name in ("expectations", "contract", "gate", "delivery", "reconciled", "Expectations")
-    },
     "a singular test of such a name": (
         own_test("contract"),
         f"{TESTS}/contract.sql",
@@ -208,6 +172,56 @@ def test_a_name_that_is_taken_is_told_with_its_file(tmp_path: Path, name: str) -
     found = problems(tmp_path, edit)
     assert file in {item.file for item in found if what in " ".join(item.what.split())}, found
     assert all(problem.expected and problem.mend for problem in found)
+
+
+_SCHEMAS = (
+    "raw", "sluice", "Sluice", "quarantine", "delivered", "information_schema", "pg_catalog", "temp",
+    "system", "my marts",
+)  # fmt: skip
+_ALIASES = ("my towns", "my-towns", "my.towns", "1towns", "t\u00f6wns")
+_TESTS = ("expectations", "contract", "gate", "delivery", "reconciled", "Expectations")
+# Names that are each refused for itself: {what it is: (file, what is said)}.
+REFUSED: dict[str, tuple[str, str]] = {
+    **{
+        f"the schema {schema}": (
+            f"{MARTS}/of_schema_{number}.sql",
+            f"the schema of `of_schema_{number}` is `{schema}`"
+            if " " in schema
+            else f"`of_schema_{number}` lies in the schema `{schema}`, which is not the project's",
+        )
+        for number, schema in enumerate(_SCHEMAS)
+    },
+    **{
+        f"the alias {alias!r}": (f"{MARTS}/of_alias_{number}.sql", f"the alias of `of_alias_{number}` is")
+        for number, alias in enumerate(_ALIASES)
+    },
+    **{
+        f"a test called {name}": (YAML, f"is called `{name}`, as a check of the platform is")
+        for name in _TESTS
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def found_of_names(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Problem]:
+    """What is said of a project that has all of these names."""
+    unique = "".join(f"          - unique: {{name: {name}}}\n" for name in _TESTS)
+    return problems(
+        tmp_path_factory.mktemp("names"),
+        *(model(f"of_schema_{number}", f"schema='{schema}'") for number, schema in enumerate(_SCHEMAS)),
+        *(model(f"of_alias_{number}", f"alias='{alias}'") for number, alias in enumerate(_ALIASES)),
+        replace(YAML, "          - unique\n", unique),
+    )
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_name_that_nothing_may_have_is_told_with_its_file(
+    found_of_names: Sequence[Problem], name: str
+) -> None:
+    file, what = REFUSED[name]
+    told = [item for item in found_of_names if what in " ".join(item.what.split())]
+    assert file in {item.file for item in told}, found_of_names
+    assert all(item.expected and item.mend for item in told)
 
 
 FREE: dict[str, Edit] = {

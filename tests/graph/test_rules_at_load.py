@@ -12,6 +12,7 @@ from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
+pytestmark = pytest.mark.long
 MODELS = "dbt_project/models"
 Break = Callable[[Path], None]
 

@@ -11,6 +11,7 @@ from tests.gate.edits import Edit, replace, write
 from tests.graph.test_rules_at_load import problems
 from tests.graph.test_suite_sql import load
 
+pytestmark = pytest.mark.long
 DBT, MARTS = "dbt_project/dbt_project.yml", "dbt_project/models/marts"
 MACROS = replace(DBT, "macro-paths:\n", "macro-paths:\n  - macros\n")
 ORDERS = "{{ ref('stg_orders') }}"

@@ -246,6 +246,7 @@ print({"great_expectations", "pandas", "sqlalchemy"} & set(sys.modules))
 """
 
 
+@pytest.mark.long
 def test_great_expectations_is_not_imported_for_compiled_rules() -> None:
     command = [sys.executable, "-c", COMPILED_ALONE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

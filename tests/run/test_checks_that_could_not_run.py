@@ -23,7 +23,7 @@ from tests.run.breaking import (
     dbt_test,
     without_waits,
 )
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 ORDERS = "staging.stg_orders"

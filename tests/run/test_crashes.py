@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from orchestration.operations.status import Standing
 from orchestration.state.store import StateStore
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
+from tests.typed import sluice
 
 _LOCK = 4711
 # All that a day is made of, as an operator who reruns its partition selects it.
@@ -76,7 +77,7 @@ def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Compan
     trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table)
     with waiting_child(company, f"select pg_advisory_xact_lock({_LOCK})", trigger):
         pass
-    assert company.process("run")[0] == 0
+    assert sluice(company, "run")[0] == 0
     assert company.in_postgres() == [(TUE, "a", 5), (TUE, "b", 6)]
     assert company.in_container() == {TUE: 1}
     standing = company.status()
@@ -93,6 +94,6 @@ def test_a_run_killed_while_rows_are_written_leaves_the_old_slice_then_one_copy(
     with waiting_child(company, "lock table bakery.shop_orders in access exclusive mode"):
         pass
     assert company.in_postgres() == before
-    assert company.process("run")[0] == 0
+    assert sluice(company, "run")[0] == 0
     assert company.in_postgres() == [(MON, "a", 7), (MON, "c", 8)]
     assert company.status()[(SHOP_ORDERS, MON)].standing is Standing.DELIVERED

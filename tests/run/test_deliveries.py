@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import psycopg
 import pytest
-from typer.testing import CliRunner
 
-from orchestration.cli import app
 from orchestration.core.problems import ProjectChanged
 from orchestration.graph.desk import Desk
 from orchestration.graph.erasing import forget_everywhere
@@ -21,18 +19,11 @@ from orchestration.operations.status import Standing
 from orchestration.project.loading import load_project
 from orchestration.state.records import DeliveryStatus, RefusedKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 SENT = "delivered/exp_shop_orders"
 FILE = "exports/exp_shop_orders.yml"
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.output
 
 
 def observed(company: Company, asset: str) -> list[str]:

@@ -17,7 +17,7 @@ from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.demo.faults import Fault
 from orchestration.demo.generate import generate_feed
 from tests.company import NO_WAIT, Company
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 START = date(2024, 3, 4)  # a Monday: a Sunday has no sales, and waits for the next drop

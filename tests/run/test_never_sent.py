@@ -16,6 +16,7 @@ from orchestration.project.loading import load_project
 from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace, write
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 SUITE = f"expectations/{SHOP_ORDERS}.yml"
@@ -29,13 +30,6 @@ def company(open_bakery: Company) -> Iterator[Company]:
     own = open_bakery.with_own_project()
     yield own
     own.deployment.store.close()
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
 
 
 def unsent(company: Company, day: str, **loaves: int) -> None:

@@ -20,6 +20,7 @@ from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 from tests.ingestion.door import column, contract
 from tests.run.test_nothing_classified_is_shown import DATA, EXPORT_FILE
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 HEADER = "No,Day,E-mail,Phone,Born,Kind"
@@ -178,10 +179,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
         for kind, day in DAYS.items():
             row = f"{day}-1,{day},zq{day}@example.org,{PHONES[kind]},{BORN[kind]},{kind}"
             company.land("guests", day, f"{HEADER}\n{row}\n")
-        printed = {
-            " ".join(command): "\n".join(map(str, company.process(*command)))
+        printed = {"run": "\n".join(map(str, company.process("run")))}
+        printed |= {
+            " ".join(command): "\n".join(map(str, sluice(company, *command)))
             for command in (
-                ("run",), ("status",), ("docs",), ("deliveries",),
+                ("status",), ("docs",), ("deliveries",),
                 ("gate", "exp_guests", "--partition", DAYS["fail_calc"]),
                 ("plan", "exp_guests", "--partition", DAYS["sums"]),
             )

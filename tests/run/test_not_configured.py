@@ -10,6 +10,7 @@ from orchestration.delivery.deliver import record_connections
 from orchestration.graph.instance import open_instance
 from orchestration.operations.status import Standing, needs_attention
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 VARIABLE = "SLUICE_CONNECTION_MILLER"
@@ -72,7 +73,7 @@ def test_the_command_ends_well_and_names_the_variable(unset: Company) -> None:
     assert "2 exports (1 skipped, not configured)" in written
     assert f"{WEATHER_REPORT} is not configured, and skipped ({TUE})" in written
     assert f"set {VARIABLE}" in written
-    code, written, _ = unset.sluice("status")
+    code, written = sluice(unset, "status")
     assert code == 0
     assert "not configured" in written
 
@@ -129,7 +130,7 @@ def test_every_shell_says_the_same(open_bakery: Company, unset: Company, rain: f
     for company in (open_bakery, unset, bare):
         assert company.status()[(WEATHER_REPORT, TUE)].standing is wanted
     said = [
-        [company.sluice(*command)[:2] for company in (open_bakery, unset, bare)]
+        [sluice(company, *command) for company in (open_bakery, unset, bare)]
         for command in (["status"], ["gate", WEATHER_REPORT, "--partition", TUE],
                         ["plan", WEATHER_REPORT, "--partition", TUE])
     ]  # fmt: skip

@@ -1,12 +1,12 @@
 """Break-glass: a person lets one partition of one export pass on failed checks, once, on the record."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
-from typer.testing import CliRunner
 
-from orchestration.cli.main import app
 from orchestration.graph.deliveries_shown import gate_result
 from orchestration.graph.instance import open_instance
 from orchestration.graph.releasing import NotReleasable, Request, release
@@ -14,26 +14,33 @@ from orchestration.operations.status import Standing
 from orchestration.state.records import FailedCheck, Release
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, held, runs
 from tests.gate.edits import append
+from tests.prepared import copy_of
 from tests.run.breaking import be_broken, be_there, breaks_until_there, without_waits
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 WEATHER_CHECK = "staging.stg_weather:expectations"
 
 
+@pytest.fixture(scope="module")
+def rained(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, monday_done: Company
+) -> Iterator[Company]:
+    """Monday is delivered, and Tuesday's weather has failed; not for tests, which get a copy."""
+    with copy_of(monday_done, tmp_path_factory.mktemp("rain"), postgres_url) as company:
+        company.land_orders(TUE, a=1)
+        company.land_weather(TUE, rain=-1)
+        assert held(company.run()) == [(SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)]
+        company.deployment.store.close()
+        yield company
+
+
 @pytest.fixture
-def rainy_bakery(open_bakery: Company) -> Company:
+def rainy_bakery(tmp_path: Path, postgres_url: str, rained: Company) -> Iterator[Company]:
     """Monday is delivered; Tuesday's weather has failed its critical rule, so nothing of Tuesday went out."""
-    open_bakery.land_orders(TUE, a=1)
-    open_bakery.land_weather(TUE, rain=-1)
-    assert held(open_bakery.run()) == [(SHOP_ORDERS, TUE), (WEATHER_REPORT, TUE)]
-    return open_bakery
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    return result.exit_code, result.output
+    with copy_of(rained, tmp_path, postgres_url) as company:
+        yield company
 
 
 def let_pass(company: Company, export: str, day: str, *options: str) -> tuple[int, str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from typer.testing import CliRunner
 
-from orchestration.cli.main import app
 from orchestration.graph.instance import open_instance
 from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP
 from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace
+from tests.prepared import copy_of
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 ORDERS_SUITE = "expectations/stg_orders.yml"
@@ -25,24 +25,26 @@ LARGE = """  - type: expect_column_values_to_be_between
 """
 
 
+@pytest.fixture(scope="module")
+def week_done(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, monday_done: Company
+) -> Iterator[Company]:
+    """A bakery delivered from Monday to Wednesday; not for tests, which get a copy."""
+    with copy_of(monday_done, tmp_path_factory.mktemp("week"), postgres_url) as company:
+        for day, loaves in ((TUE, 4), (WED, 5)):
+            company.land_day(day, a=loaves, b=1)
+        assert runs(company.run()) == [(TUE, True), (WED, True)]
+        company.deployment.store.close()
+        yield company
+
+
 @pytest.fixture
-def week(open_bakery: Company) -> Iterator[Company]:
+def week(tmp_path: Path, postgres_url: str, week_done: Company) -> Iterator[Company]:
     """Monday to Wednesday delivered, on a project directory of the test's own; a: 3, 4, 5 loaves."""
-    company = open_bakery.with_own_project()
-    for day, loaves in ((TUE, 4), (WED, 5)):
-        company.land_day(day, a=loaves, b=1)
-    assert runs(company.run()) == [(TUE, True), (WED, True)]
-    company.deployment.store.close()
-    fresh = company.read_anew()
-    yield fresh
-    fresh.deployment.store.close()
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
+    with copy_of(week_done, tmp_path, postgres_url) as company:
+        fresh = company.with_own_project()
+        yield fresh
+        fresh.deployment.store.close()
 
 
 def versions(company: Company) -> dict[tuple[str, str], str]:

@@ -12,7 +12,7 @@ from orchestration.graph.reconciled import RECONCILED_CHECK
 from orchestration.graph.sensors import run_exists
 from orchestration.operations.due import OLD_RUN_KEY_TAG, RUN_KEY_TAG, run_key_of
 from tests.company import MON, Company
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 OLD_RUNS = Path(__file__).parents[1] / "upgrade" / "716f0d0" / "runs.json"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.company import Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 DBT = "dbt_project/dbt_project.yml"
@@ -118,5 +119,5 @@ def test_a_large_seed_in_another_folder_is_the_same_seed(bakery: Company) -> Non
     (folder / "towns.csv").rename(folder / "geography/towns.csv")
     company = company.read_anew()
     assert company.run() == []
-    report = company.sluice("outdated")
+    report = sluice(company, "outdated")
     assert report[0] == 0, report

@@ -9,7 +9,7 @@ import pytest
 from orchestration.warehouse.engine import table_versions
 from tests.company import MON, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append, replace, write
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"

@@ -10,7 +10,7 @@ import pytest
 from orchestration.gate.findings import Finding, GateReport, Verdict
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
-from tests.run.test_repairs import sluice
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 BROKEN = f"date,town,rain_mm\n{TUE},Ulm,much\n"

@@ -2,18 +2,22 @@
 
 import json
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg
 import pytest
+from psycopg import sql
 
 from orchestration.operations.status import Standing
 from tests.company import MON, Company, failures, held, runs
 from tests.gate.edits import append, both, replace, write
-from tests.run.test_repairs import sluice
+from tests.prepared import bakery_in, copy_of, database
+from tests.typed import sluice
 
 pytestmark = pytest.mark.long
 EXPORT = "exp_shop_list"
@@ -26,23 +30,26 @@ WAYS = [
 ]  # fmt: skip
 
 
-def with_export(company: Company, kind: str = "blob", mode: str = "snapshot", more: str = "") -> Company:
+def with_export(
+    company: Company, more: str = "", way: tuple[str, str] = ("blob", "snapshot"), name: str = EXPORT
+) -> Company:
     """Add an export of the shops, which are a snapshot, below the folder that partitions all models."""
     own = company.with_own_project()
-    connection, place = {"postgres": ("shop_screens", "bakery.shops"), "blob": ("miller", "shops")}[kind]
+    kind, mode = way
+    connection, place = {"postgres": ("shop_screens", f"bakery.{name}"), "blob": ("miller", name)}[kind]
     both(
         write(
-            f"dbt_project/models/exports/{EXPORT}.sql",
+            f"dbt_project/models/exports/{name}.sql",
             "{{ config(materialized='table') }}\nselect shop, town from {{ source('raw', 'shops') }}\n",
         ),
         append(
             "dbt_project/models/exports/_exports.yml",
-            f"  - name: {EXPORT}\n    description: The shops.\n    columns:\n"
+            f"  - name: {name}\n    description: The shops.\n    columns:\n"
             "      - {name: shop, data_type: varchar, description: The shop.}\n"
             "      - {name: town, data_type: varchar, description: Its town.}\n",
         ),
         write(
-            f"expectations/{EXPORT}.yml",
+            f"expectations/{name}.yml",
             "expectations:\n  - type: expect_table_row_count_to_be_between\n"
             "    kwargs: {min_value: 1, max_value: 1000}\n    severity: critical\n"
             "    meta: {notes: There are shops.}\n  - type: expect_column_values_to_not_be_in_set\n"
@@ -50,8 +57,8 @@ def with_export(company: Company, kind: str = "blob", mode: str = "snapshot", mo
             "    meta: {notes: A town is a town.}\n",
         ),
         write(
-            f"exports/{EXPORT}.yml",
-            f"model: {EXPORT}\ndestination: {{type: {kind}, connection: {connection}, object: {place}}}\n"
+            f"exports/{name}.yml",
+            f"model: {name}\ndestination: {{type: {kind}, connection: {connection}, object: {place}}}\n"
             f"key: [shop]\nmode: {mode}\npartitions: latest\nowner: counter@bakery.example\n"
             f"purpose: The shops, for all.\n{more}",
         ),
@@ -59,11 +66,11 @@ def with_export(company: Company, kind: str = "blob", mode: str = "snapshot", mo
     return own.read_anew()
 
 
-def arrived(company: Company, kind: str) -> list[tuple[Any, ...]]:
+def arrived(company: Company, kind: str = "blob", name: str = EXPORT) -> list[tuple[Any, ...]]:
     """What the receiver sees: the table, or the parts that the manifests name."""
     if kind == "blob":
         rows: list[tuple[Any, ...]] = []
-        for path in (company.container / "shops").glob("*/manifest.json"):
+        for path in (company.container / name).glob("*/manifest.json"):
             shown = json.loads(path.read_text())
             for delivery in shown.get("deliveries", [shown]):
                 for part in delivery["files"]:
@@ -71,23 +78,53 @@ def arrived(company: Company, kind: str) -> list[tuple[Any, ...]]:
                     rows += duckdb.sql(f"select shop, town from '{file}'").fetchall()
         return sorted(rows)
     with psycopg.connect(company.postgres_url) as connection:
-        return connection.execute("select shop, town from bakery.shops order by 1").fetchall()
+        query = sql.SQL("select shop, town from bakery.{} order by 1").format(sql.Identifier(name))
+        return connection.execute(query).fetchall()
 
 
-@pytest.mark.parametrize(("kind", "mode"), WAYS)
-def test_it_is_delivered_and_delivered_anew(bakery: Company, kind: str, mode: str) -> None:
-    company = with_export(bakery, kind, mode)
-    assert (EXPORT, "") not in company.status()
-    company.land_shops("a", "b")
-    assert failures(company.run()) == ""
-    assert arrived(company, kind) == [("a", "Ulm"), ("b", "Ulm")]
-    row = company.status()[(EXPORT, "")]
-    assert (row.standing, row.rows) == (Standing.DELIVERED, 2)
-    company.land_shops("a", "b", "c")
-    assert runs(company.run()) == [("", True)]
-    assert arrived(company, kind) == [("a", "Ulm"), ("b", "Ulm"), ("c", "Ulm")]
-    assert company.run() == []
-    assert company.status()[(EXPORT, "")].standing is Standing.DELIVERED
+Told = tuple[list[tuple[Any, ...]], Standing, int | None]
+
+
+@pytest.fixture(scope="module")
+def each_way(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, parsed_bakery: Path
+) -> list[dict[tuple[str, str], Told]]:
+    """What has arrived of an export each way, and what is told of it: of two shops, of three, of no news."""
+    with database(postgres_url) as url:
+        company = bakery_in(tmp_path_factory.mktemp("ways"), url)
+        shutil.copytree(parsed_bakery, company.settings.dbt_target_dir)
+        names = {way: f"{EXPORT}_{'_'.join(way)}" for way in WAYS}
+        for way, name in names.items():
+            company = with_export(company, way=way, name=name)
+
+        def told() -> dict[tuple[str, str], Told]:
+            rows = {way: company.status()[name, ""] for way, name in names.items()}
+            return {
+                way: (arrived(company, way[0], names[way]), row.standing, row.rows)
+                for way, row in rows.items()
+            }
+
+        assert not {(name, "") for name in names.values()} & set(company.status())
+        company.land_shops("a", "b")
+        assert failures(company.run()) == ""
+        steps = [told()]
+        company.land_shops("a", "b", "c")
+        assert runs(company.run()) == [("", True)]
+        steps.append(told())
+        assert company.run() == []
+        steps.append(told())
+        company.deployment.store.close()
+    return steps
+
+
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+def test_it_is_delivered_and_delivered_anew(
+    each_way: list[dict[tuple[str, str], Told]], way: tuple[str, str]
+) -> None:
+    first, second, third = (step[way] for step in each_way)
+    assert first == ([("a", "Ulm"), ("b", "Ulm")], Standing.DELIVERED, 2)
+    assert second[:2] == ([("a", "Ulm"), ("b", "Ulm"), ("c", "Ulm")], Standing.DELIVERED)
+    assert third == second
 
 
 def test_one_on_seeds_alone_is_delivered_and_shown(bakery: Company) -> None:
@@ -104,16 +141,29 @@ def test_one_on_seeds_alone_is_delivered_and_shown(bakery: Company) -> None:
     write("dbt_project/seeds/places.csv", "shop,town\na,Bonn\n")(company.settings.project_dir)
     company = company.read_anew()
     assert runs(company.run()) == [("", True)]
-    assert arrived(company, "blob") == [("a", "Bonn")]
+    assert arrived(company) == [("a", "Bonn")]
+
+
+@pytest.fixture(scope="module")
+def once_sent(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, parsed_bakery: Path
+) -> Iterator[Company]:
+    """A bakery whose shops are delivered as files: a and b; not for tests, which get a copy."""
+    with database(postgres_url) as url:
+        bare = bakery_in(tmp_path_factory.mktemp("sent"), url)
+        shutil.copytree(parsed_bakery, bare.settings.dbt_target_dir)
+        company = with_export(bare)
+        company.land_shops("a", "b")
+        assert runs(company.run()) == [("", True)]
+        company.deployment.store.close()
+        yield company
 
 
 @pytest.fixture
-def sent(bakery: Company) -> Company:
+def sent(tmp_path: Path, postgres_url: str, once_sent: Company) -> Iterator[Company]:
     """The shops are delivered as files: a and b."""
-    company = with_export(bakery)
-    company.land_shops("a", "b")
-    assert runs(company.run()) == [("", True)]
-    return company
+    with copy_of(once_sent, tmp_path, postgres_url) as company:
+        yield company
 
 
 NOW = "now"
@@ -141,7 +191,7 @@ def test_commands_take_it_without_a_partition(sent: Company, command: str) -> No
     code, said = sluice(sent, *(now if word == NOW else word for word in COMMANDS[command]))
     assert code == 0, said
     assert "[]" not in said
-    assert arrived(sent, "blob") == [("a", "Ulm"), ("b", "Ulm")]
+    assert arrived(sent) == [("a", "Ulm"), ("b", "Ulm")]
     if command == "status":
         assert re.search(rf"{EXPORT} +│ +│ delivered", said), said
 
@@ -184,7 +234,7 @@ def test_it_is_held_named_and_released(sent: Company) -> None:
     assert f"{EXPORT} is released by ada" in said
     assert "[]" not in said
     assert [done for _, done in runs(sent.run())] == [True]
-    assert arrived(sent, "blob") == [("a", "Ulm"), ("b", "Nowhere")]
+    assert arrived(sent) == [("a", "Ulm"), ("b", "Nowhere")]
     code, said = sluice(sent, "release", EXPORT, "--reason", "again", "--until", TOMORROW)
     assert code == 2
     assert f"the gate of {EXPORT} is open already" in said
@@ -192,7 +242,7 @@ def test_it_is_held_named_and_released(sent: Company) -> None:
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
 def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str) -> None:
-    company = with_export(bakery, more="limits: {removed_share: 0.1}\n")
+    company = with_export(bakery, "limits: {removed_share: 0.1}\n")
     company.land_shops("a", "b")
     assert runs(company.run()) == [("", True)]
     company.land_shops("a")
@@ -208,4 +258,4 @@ def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str)
     assert code == 0, decided
     assert "[]" not in decided
     after = [("a", "Ulm")] if word == "approve" else [("a", "Ulm"), ("b", "Ulm")]
-    assert arrived(company, "blob") == after
+    assert arrived(company) == after

@@ -100,7 +100,9 @@ def memory() -> Storage:
     return Storage("memory", "s3://sluice", {})
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[pytest.param(kind, marks=[] if kind == "directory" else pytest.mark.long) for kind in KINDS]
+)
 def storage(request: pytest.FixtureRequest) -> Storage:
     """Each kind of storage in turn."""
     return request.getfixturevalue(request.param)

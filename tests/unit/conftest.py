@@ -33,7 +33,7 @@ def edit(folder: Path) -> Edit:
     return replace
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a state store may be made: an SQLite file, and a database of the real Postgres."""
     if request.param == "postgres":

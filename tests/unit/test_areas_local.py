@@ -25,6 +25,8 @@ def chunks():
 Area(sys.argv[1]).write("sales/a.csv", chunks())
 """
 
+pytestmark = pytest.mark.long  # it starts processes
+
 
 @pytest.fixture
 def area(tmp_path: Path) -> Area:

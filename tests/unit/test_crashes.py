@@ -14,6 +14,8 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from orchestration.graph.crashes import bury_dead_runs
 
+pytestmark = pytest.mark.long  # it starts processes
+
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:

@@ -106,6 +106,7 @@ def test_an_error_frees_it(store: StateStore) -> None:
         assert lease.name == NAME
 
 
+@pytest.mark.long
 def test_a_dead_processs_lease_is_taken_at_once(store: StateStore, state_url: str) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()

@@ -69,6 +69,20 @@ def test_when_a_drop_landed_is_told_in_utc(store: StateStore, another_process: S
     assert drop(store, "a", stamp="again").landed_at == first.landed_at
 
 
+def test_times_are_read_in_utc_in_whatever_zone_the_server_is(
+    store: StateStore, another_process: StateStore
+) -> None:
+    """What is printed of them says UTC; the tests' server is in India."""
+    drop(store, "a")
+    place = ("raw.orders", "2024-01-01")
+    store.record_build(Build(*place, "v1", "run"))
+    store.record_evidence([evidence("suite", "v1", passed=True)])
+    [build], [judged] = another_process.builds_of([place]), another_process.evidence_of([place])
+    landed = another_process.drops.latest("orders")["2024-01-01"].landed_at
+    moments = [landed, build.built_at, judged.judged_at, *another_process.landings("orders").values()]
+    assert [moment.utcoffset() if moment else None for moment in moments] == [timedelta()] * 4
+
+
 @pytest.mark.parametrize(
     ("landed", "as_of"),
     [

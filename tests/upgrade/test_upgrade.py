@@ -5,24 +5,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from typer.testing import CliRunner
 
-from orchestration.cli.main import app
 from orchestration.operations.status import Standing
 from orchestration.state.store import StateStore
 from orchestration.state.upgrade import FORM, RecordsTooNew
 from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, Company, runs
+from tests.typed import sluice
 from tests.upgrade.old_week import NEXT_MON, SAT, SUN
 
 pytestmark = pytest.mark.long
 UNSENT = {SHOP_ORDERS: (TUE, WED, THU), WEATHER_REPORT: (TUE, WED, THU, SUN)}
-
-
-def sluice(company: Company, *arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its exit code and all that it wrote."""
-    result = CliRunner().invoke(app, arguments, env=company.environment() | {"COLUMNS": "250"})
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
 
 
 def follow(company: Company, export: str, day: str, most: int = 4) -> list[str]:

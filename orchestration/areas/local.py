@@ -10,11 +10,11 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from orchestration.areas.files import EVERYTHING, Entry, Files, is_wild, matcher
 
@@ -53,7 +53,7 @@ class LocalFiles(Files):
         _make_folder(folder)
         if settled:
             _clear_abandoned(folder)
-        with _partial_file(folder) as (partial, stream):
+        with _held(lambda: os.path.join(folder, uuid.uuid4().hex), "xb") as (partial, stream):
             for chunk in chunks:
                 stream.write(chunk)
             stream.flush()
@@ -78,7 +78,8 @@ class LocalFiles(Files):
         """Write a file if it is still of a version; those who swap it take turns."""
         folder = os.path.join(self._root, _PARTIAL)
         _make_folder(folder)
-        with _turn(os.path.join(folder, f"{hashlib.sha256(path.encode()).hexdigest()}.turn")):
+        turn = os.path.join(folder, f"{hashlib.sha256(path.encode()).hexdigest()}.turn")
+        with _held(lambda: turn, "ab"):
             if self.version(path) != version:
                 return False
             try:
@@ -167,34 +168,18 @@ def _entry_of(path: str, status: os.stat_result) -> Entry:
 
 
 @contextmanager
-def _partial_file(folder: str) -> Generator[tuple[str, BinaryIO]]:
-    """A new file in a folder, locked while it is written; gone if it was not given another name."""
+def _held(path_of: Callable[[], str], mode: Literal["xb", "ab"]) -> Generator[tuple[str, BinaryIO]]:
+    """Open a file that nobody else holds meanwhile; gone afterwards if it was not given another name."""
     while True:
-        path = os.path.join(folder, uuid.uuid4().hex)
-        with open(path, "xb") as stream:
+        path = path_of()
+        with open(path, mode) as stream:
             _lock(stream.fileno(), wait=True)
             if not os.fstat(stream.fileno()).st_nlink:
-                continue  # another writer took it for abandoned before it was locked
+                continue  # another process has removed it since it was opened
             try:
                 yield path, stream
             finally:
                 # First the name, then the lock: nobody sees it abandoned in between.
-                with suppress(FileNotFoundError):
-                    os.unlink(path)
-            return
-
-
-@contextmanager
-def _turn(path: str) -> Generator[None]:
-    """Hold a lock file of this name alone; it is gone afterwards."""
-    while True:
-        with open(path, "ab") as stream:
-            _lock(stream.fileno(), wait=True)
-            if not os.fstat(stream.fileno()).st_nlink:
-                continue  # whoever held it has removed it since it was opened
-            try:
-                yield
-            finally:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
             return

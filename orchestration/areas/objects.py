@@ -6,7 +6,7 @@ differs (`azure`, `s3`).
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
@@ -82,14 +82,6 @@ class ObjectFiles(Files):
         self.filesystem.pipe_file(self._at(path), content, mode="create" if create else "overwrite")
 
     @abstractmethod
-    def version(self, path: str) -> str | None:
-        """Return an object's ETag, None if there is no such object."""
-
-    @abstractmethod
-    def swap(self, path: str, content: bytes, version: str | None) -> bool:
-        """Write an object in one request that carries the condition; return whether it held."""
-
-    @abstractmethod
     def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
         """Write an object in parts of `PART_BYTES`, the last one smaller; the last request has the condition.
 
@@ -100,10 +92,6 @@ class ObjectFiles(Files):
         """Remove an object if it is there."""
         with suppress(FileNotFoundError):
             self.filesystem.rm_file(self._at(path))
-
-    @abstractmethod
-    def remove_all(self, paths: Iterable[str]) -> None:
-        """Remove objects, those that are there, many at a time."""
 
     def remove_tree(self, path: str) -> None:
         """Remove all objects below a path."""

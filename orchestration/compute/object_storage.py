@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.areas.access import Scheme
+from orchestration.compute.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,8 +85,7 @@ def _load(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         "select 1 from duckdb_extensions() where extension_name = ? and loaded", [name]
     ).fetchone()
     if not loaded:
-        path = str(extension_path(name)).replace("'", "''")
-        connection.execute(f"load '{path}'")
+        connection.execute(f"load {literal(str(extension_path(name)))}")
 
 
 def _azure(account: str | None, access: StorageAccess) -> dict[str, Any]:

@@ -18,14 +18,14 @@ RANGES = {
     **{name: (0, 2**bits - 1) for name, bits in _UNSIGNED.items()},
 }
 _DECIMALS = ("DECIMAL", "NUMERIC")
-_FLOATS = ("DOUBLE", "FLOAT", "REAL")
+FLOATS = ("DOUBLE", "FLOAT", "REAL")
 _TEXTS = ("VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR")
 _MOMENTS = (
     "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATETIME", "TIMESTAMPTZ",
     "TIMESTAMP WITH TIME ZONE",
 )  # fmt: skip
 _OTHERS = ("UUID", "JSON", "BLOB", "BIT", "INTERVAL", "TIMETZ")
-KNOWN = (*RANGES, *_DECIMALS, *_FLOATS, *_TEXTS, *_MOMENTS, "DATE", "TIME", "BOOLEAN", "BOOL", *_OTHERS)
+KNOWN = (*RANGES, *_DECIMALS, *FLOATS, *_TEXTS, *_MOMENTS, "DATE", "TIME", "BOOLEAN", "BOOL", *_OTHERS)
 _NESTED = re.compile(r".*(\[\d*\]|\bSTRUCT\b|\bMAP\b|\bUNION\b|\bENUM\b)")
 _PARTS = re.compile(r"([A-Z_ ]+?) *(?:\( *(\d+) *(?:, *(\d+) *)?\))?")
 
@@ -45,7 +45,7 @@ class Kind(Enum):
 def kind_of(type_: str) -> Kind:
     """Return the kind of a type, in capitals."""
     base = base_of(type_)
-    if base in RANGES or base in _DECIMALS or base in _FLOATS:
+    if base in RANGES or base in _DECIMALS or base in FLOATS:
         return Kind.NUMBER
     kinds = {"DATE": Kind.DATE, "TIME": Kind.TIME, "BOOLEAN": Kind.BOOLEAN, "BOOL": Kind.BOOLEAN}
     if base in _TEXTS:

@@ -19,15 +19,9 @@ from .salesforce import SalesforceDestination
 from .webhook import WebhookDestination
 
 _KINDS: tuple[type[Destination], ...] = (
-    PostgresDestination,
-    BlobDestination,
-    SalesforceDestination,
-    HubSpotDestination,
-    BrazeDestination,
-    BrazeEventsDestination,
-    AdxDestination,
-    WebhookDestination,
-)
+    PostgresDestination, BlobDestination, SalesforceDestination, HubSpotDestination, BrazeDestination,
+    BrazeEventsDestination, AdxDestination, WebhookDestination,
+)  # fmt: skip
 destination_types: Mapping[str, type[Destination]] = MappingProxyType(
     {kind.type_name: kind for kind in _KINDS}
 )

@@ -19,22 +19,8 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 2000
 _NULL_WORDS = (
-    "NULL",
-    "null",
-    "Null",
-    "N/A",
-    "n/a",
-    "NA",
-    "#N/A",
-    "NaN",
-    "nan",
-    "None",
-    "none",
-    "-",
-    "--",
-    "?",
-    "\\N",
-)
+    "NULL", "null", "Null", "N/A", "n/a", "NA", "#N/A", "NaN", "nan", "None", "none", "-", "--", "?", "\\N",
+)  # fmt: skip
 # In text these are what they say: NA is Namibia, and `-` a dash.
 _NULL_WORDS_OF_TEXT = ("NULL", "null", "\\N")
 _BOOLEANS = (
@@ -49,26 +35,11 @@ _COMPACT = "yyyyMMdd"
 _DATE_NAME = re.compile(r"date|datum|day|tag|_on$|_at$")
 _CURRENCY = re.compile(r"[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b")
 _CODE = re.compile(r"[+-]?0[0-9]")
+# Of decimals, of thousands.
 _SEPARATORS = (
-    (".", ""),
-    (".", ","),
-    (",", ""),
-    (",", "."),
-    (".", " "),
-    (",", " "),
-    (".", "'"),
-    (",", "\u00a0"),
-)
-_COMMA_FIRST = (
-    (",", ""),
-    (",", "."),
-    (".", ""),
-    (".", ","),
-    (",", " "),
-    (".", " "),
-    (".", "'"),
-    (",", "\u00a0"),
-)
+    (".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "\u00a0"),
+)  # fmt: skip
+_COMMA_FIRST = tuple(sorted(_SEPARATORS, key=lambda pair: pair[0] != ","))
 _PERSONAL = re.compile(
     r"e_?mail|phone|mobile|telefon|iban|birth|geburt|surname|first_?name|last_?name|full_?name|given_?name"
     r"|customer_?name|contact|passport|ssn|tax_id|ip_address|^name$"

@@ -10,21 +10,8 @@ from dataclasses import dataclass
 
 from orchestration.compute.sql import literal
 from orchestration.contracts.columns import Column, ValueFormat
+from orchestration.contracts.types import FLOATS, RANGES, Kind, base_of, kind_of
 
-_INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "INT",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-)
-_FLOATS = ("DOUBLE", "FLOAT", "REAL")
-_TEXTS = ("VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR")
 _INTEGER_TEXT = r"[+-]?[0-9]+(\.0*)?"
 _FLOAT_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _TIME_TEXT = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?"
@@ -54,16 +41,12 @@ def typed_value(column: Column, found: str, found_type: str) -> TypedValue:
         found_type: the reader's type of it; `VARCHAR` for text.
     """
     type_ = column.type
-    if found_type.upper() not in _TEXTS:
+    if kind_of(found_type.upper()) is not Kind.TEXT:
         return _typed(column, found, found_type)
     text = _present(column, found)
-    if _base(type_) in _TEXTS:
+    if kind_of(type_) is Kind.TEXT:
         return TypedValue(text, text, "false", f"does not hold {type_}")
     return _from_text(column, text)
-
-
-def _base(type_: str) -> str:
-    return type_.partition("(")[0].strip()
 
 
 def _typed(column: Column, found: str, found_type: str) -> TypedValue:
@@ -86,15 +69,15 @@ def _present(column: Column, found: str) -> str:
 
 def _from_text(column: Column, text: str) -> TypedValue:
     type_, written = column.type, column.written
-    base = _base(type_)
-    if base == "BOOLEAN" or base == "BOOL":
+    base, kind = base_of(type_), kind_of(type_)
+    if kind is Kind.BOOLEAN:
         value = _boolean(written, text)
         misfit = f"({text} is not null and {value} is null)"
         words = [*(written.true_words or ("true",)), *(written.false_words or ("false",))]
         return TypedValue(text, value, misfit, f"is none of {', '.join(words)}")
     if written.dates:
         return _written_date(column, text)
-    if base in (*_INTEGERS, "DECIMAL", "NUMERIC", *_FLOATS):
+    if kind is Kind.NUMBER:
         return _number(column, text)
     value = f"try_cast({text} as {type_})"
     close: dict[str, str] = {
@@ -125,12 +108,12 @@ def _from_text(column: Column, text: str) -> TypedValue:
 
 
 def _number(column: Column, text: str) -> TypedValue:
-    base, written = _base(column.type), column.written
+    base, written = base_of(column.type), column.written
     plain = _plain_number(written, text)
     value = f"try_cast({plain} as {column.type})"
-    if base in _FLOATS:
+    if base in FLOATS:
         well_written, finite = _FLOAT_TEXT, f" or not isfinite({value})"
-    elif base in _INTEGERS:
+    elif base in RANGES:
         well_written, finite = _INTEGER_TEXT, ""
     else:
         scale = _scale(column.type)
@@ -187,9 +170,9 @@ def _written_date(column: Column, text: str) -> TypedValue:
     """A format of the contract's own; parts that the type would drop make a misfit."""
     parsed = f"try_strptime({text}, {literal(column.written.dates)})"
     value = f"cast({parsed} as {column.type})"
-    if "%z" in column.written.dates and _base(column.type) in ("TIMESTAMP", "DATETIME"):
+    if "%z" in column.written.dates and base_of(column.type) in ("TIMESTAMP", "DATETIME"):
         value = f"(cast({parsed} as timestamptz) at time zone 'UTC')"
-    dropped = f" or cast({value} as timestamp) <> {parsed}" if _base(column.type) == "DATE" else ""
+    dropped = f" or cast({value} as timestamp) <> {parsed}" if base_of(column.type) == "DATE" else ""
     misfit = f"({text} is not null and ({parsed} is null{dropped}))"
     return TypedValue(text, value, misfit, _expected(column))
 
@@ -238,5 +221,5 @@ def broken_rules(column: Column, value: str) -> Iterator[tuple[str, str]]:
 
 def _length_of(type_: str) -> int | None:
     """The length of a VARCHAR(n), which the engine does not hold."""
-    base, _, arguments = type_.partition("(")
-    return int(arguments.rstrip(") ")) if base.strip() in _TEXTS and arguments else None
+    _, _, arguments = type_.partition("(")
+    return int(arguments.rstrip(") ")) if kind_of(type_) is Kind.TEXT and arguments else None

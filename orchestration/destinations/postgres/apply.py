@@ -14,10 +14,12 @@ from datetime import date, time
 from importlib import import_module
 from typing import Any
 
+from orchestration.compute.sql import quoted
+
 from ..base import DeliveryError, Mode, Scope, Shard
 from .catalogue import Catalogue
 from .shard import REMOVED, Contents, replaces_scope, stream
-from .types import literal, quote
+from .types import literal
 
 _STAGING = "_sluice_staging"
 
@@ -29,7 +31,7 @@ def slice_of(part: Shard | Scope, types: Mapping[str, str]) -> str:
         return "true"
 
     def compared(operator: str, text: str) -> str:
-        return f"t.{quote(column)} {operator} cast({literal(text)} as {types[column]})"
+        return f"t.{quoted(column)} {operator} cast({literal(text)} as {types[column]})"
 
     if part.bounds:
         return f"{compared('>=', part.bounds[0])} and {compared('<', part.bounds[1])}"
@@ -72,7 +74,7 @@ class Application:
             self._refuse_present_keys()
         else:
             deleted = self._delete()
-        names = ", ".join(map(quote, self._staged))
+        names = ", ".join(map(quoted, self._staged))
         staged = ", ".join(f"s.{name}" for name, _ in self._staged.values())
         order = ", ".join(f"s.{self._staged[name][0]}" for name in self._shard.key)
         self._cursor.execute(
@@ -108,7 +110,7 @@ class Application:
 
     def _match(self) -> str:
         return " and ".join(
-            f"t.{quote(name)} = {_as_type('s.' + self._staged[name][0], *self._casts(name))}"
+            f"t.{quoted(name)} = {_as_type('s.' + self._staged[name][0], *self._casts(name))}"
             for name in self._shard.key
         )
 
@@ -117,7 +119,7 @@ class Application:
 
     def _refuse_present_keys(self) -> None:
         self._learn()
-        shown = ", ".join(f"t.{quote(name)}::text" for name in self._shard.key)
+        shown = ", ".join(f"t.{quoted(name)}::text" for name in self._shard.key)
         found = self._catalogue.rows(
             f"select count(*) over (), {shown} from {self._target} t, pg_temp.{_STAGING} s"
             f" where {self._match()} limit 1"
@@ -165,7 +167,7 @@ def delete_keys(
     table = arrow.table([arrow.array(column, arrow.string()) for column in texts], names=names)
     catalogue.cursor.adbc_ingest(_STAGING, table, mode="append", temporary=True)
     match = " and ".join(
-        f"t.{quote(field)} = cast(s.{name} as {types[field]})"
+        f"t.{quoted(field)} = cast(s.{name} as {types[field]})"
         for name, field in zip(names, scope.key, strict=True)
     )
     condition = f"{match} and {slice_of(scope, types)}"
@@ -174,7 +176,7 @@ def delete_keys(
 
 def read_batches(cursor: Any, catalogue: Catalogue, scope: Scope, types: Mapping[str, str]) -> Iterator[Any]:
     """Yield the rows of a scope as Arrow record batches, as the server sends them."""
-    names = ", ".join(f"t.{quote(name)}" for name in scope.fields)
+    names = ", ".join(f"t.{quoted(name)}" for name in scope.fields)
     cursor.execute(f"select {names} from {catalogue.target} t where {slice_of(scope, types)}")
     arrow = import_module("pyarrow")
     for batch in cursor.fetch_record_batch():

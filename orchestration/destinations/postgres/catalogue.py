@@ -7,8 +7,10 @@ change the table or the ledger (`apply`, `postgres`).
 from collections.abc import Sequence
 from typing import Any
 
+from orchestration.compute.sql import quoted
+
 from ..errors import DeliveryError
-from .types import TableColumn, literal, quote
+from .types import TableColumn, literal
 
 LEDGER = "_sluice_deliveries"
 
@@ -30,8 +32,8 @@ class Catalogue:
         self.cursor = cursor
         self.schema = schema
         self.table = table
-        self.target = f"{quote(schema)}.{quote(table)}"
-        self.ledger = f"{quote(schema)}.{quote(LEDGER)}"
+        self.target = f"{quoted(schema)}.{quoted(table)}"
+        self.ledger = f"{quoted(schema)}.{quoted(LEDGER)}"
 
     def rows(self, sql: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query; `values` stand for its $1, $2 and so on."""
@@ -127,7 +129,7 @@ class Catalogue:
     def require(self, kind: str, name: str, privileges: str) -> None:
         """Raise DeliveryError unless the role has every privilege on this database, schema or table."""
         # Tables are looked up by their quoted name, the other two by their plain one.
-        argument = quote(name) if kind != "table" else name
+        argument = quoted(name) if kind != "table" else name
         # One by one: these functions take a list as "any of".
         asked = f"select has_{kind}_privilege({literal(name)}, $1)"
         missing = [wanted for wanted in privileges.split(", ") if not self.rows(asked, (wanted,))[0][0]]
@@ -162,4 +164,4 @@ class Catalogue:
             )
 
     def _role(self) -> str:
-        return quote(self.rows("select current_user::text")[0][0])
+        return quoted(self.rows("select current_user::text")[0][0])

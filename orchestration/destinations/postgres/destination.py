@@ -11,13 +11,15 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
+from orchestration.compute.sql import quoted
+
 from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Scope, Shard
 from .apply import Application, delete_keys, read_batches
 from .catalogue import LEDGER, Catalogue
 from .errors import explain
 from .place import place
 from .shard import Contents, read_contents
-from .types import TableColumn, check_columns, parse_object, quote
+from .types import TableColumn, check_columns, parse_object
 
 Result = TypeVar("Result")
 
@@ -37,7 +39,7 @@ class PostgresDestination(Destination):
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         super().__init__(url, object_name, options)
         self._schema, self._table = parse_object(object_name)
-        self._target = f"{quote(self._schema)}.{quote(self._table)}"
+        self._target = f"{quoted(self._schema)}.{quoted(self._table)}"
         self._place = place(url)
 
     @classmethod
@@ -50,7 +52,7 @@ class PostgresDestination(Destination):
                 "a table of its own",
                 "correct destination.object in the export file",
             )
-        return f"{quote(schema)}.{quote(table)}"
+        return f"{quoted(schema)}.{quoted(table)}"
 
     def canonical_object(self) -> str:
         """One spelling for one object in one place, without secrets."""
@@ -215,7 +217,7 @@ class PostgresDestination(Destination):
             # lock does. It is taken only the first time, as it is held until the commit.
             catalogue.lock(f"sluice schema {self._schema}")
             if not catalogue.schema_exists():
-                cursor.execute(f"create schema {quote(self._schema)}")
+                cursor.execute(f"create schema {quoted(self._schema)}")
             cursor.execute(
                 f"create table if not exists {catalogue.ledger} ("
                 " object text not null, delivery_id text not null, export text not null,"
@@ -225,12 +227,12 @@ class PostgresDestination(Destination):
             )
         if table_exists:
             return
-        body = ", ".join(f"{quote(name)} {kind}" for name, kind in types.items())
-        key = ", ".join(quote(name) for name in shard.key)
+        body = ", ".join(f"{quoted(name)} {kind}" for name, kind in types.items())
+        key = ", ".join(quoted(name) for name in shard.key)
         cursor.execute(f"create table {self._target} ({body}, primary key ({key}))")
         if shard.partition_column not in (None, shard.key[0]):
             # A slice is deleted and read back by this column: without an index that would read all days.
-            cursor.execute(f"create index on {self._target} ({quote(shard.partition_column)})")
+            cursor.execute(f"create index on {self._target} ({quoted(shard.partition_column)})")
 
     def _types(self, columns: Sequence[TableColumn], scope: Scope) -> dict[str, str]:
         """The table's types by column; raises unless it has every field of a scope."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from orchestration.compute.sql import quoted
+
 from ..errors import DeliveryError
 
 _PART = r'"(?:[^"\0]|"")+"|[A-Za-z_][A-Za-z0-9_$]*'
@@ -46,11 +48,6 @@ class TableColumn:
     type: str
     must_be_given: bool
     generated: bool
-
-
-def quote(name: str) -> str:
-    """The name as a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: str) -> str:
@@ -107,7 +104,7 @@ def check_columns(columns: Sequence[Column], found: Sequence[TableColumn], table
     problems: list[tuple[str, str]] = []
     for column in columns:
         there = by_name.get(column.name)
-        add = f"alter table {table} add column {quote(column.name)} {column.postgres_type}"
+        add = f"alter table {table} add column {quoted(column.name)} {column.postgres_type}"
         if there is None:
             problems.append((f"{column.name}: expected {column.postgres_type}, found none", add))
         elif there.generated:
@@ -119,7 +116,7 @@ def check_columns(columns: Sequence[Column], found: Sequence[TableColumn], table
             )
         elif not column.fits(there.type):
             expected = " or ".join((column.postgres_type, *column.accepted))
-            alter = f"alter table {table} alter column {quote(column.name)} type"
+            alter = f"alter table {table} alter column {quoted(column.name)} type"
             problems.append(
                 (
                     f"{column.name}: expected {expected}, found {there.type}",

@@ -30,20 +30,9 @@ from ..errors import DeliveryError
 NULL_IN_CSV = "#N/A"
 
 _TEXT = frozenset(
-    {
-        "string",
-        "textarea",
-        "phone",
-        "url",
-        "email",
-        "picklist",
-        "multipicklist",
-        "combobox",
-        "id",
-        "reference",
-    }
-    | {"encryptedstring"}
-)
+    ("string", "textarea", "phone", "url", "email", "picklist", "multipicklist", "combobox", "id",
+     "reference", "encryptedstring")
+)  # fmt: skip
 _NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
 _UNQUOTED = _NUMBERS | {"date", "datetime", "boolean"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")

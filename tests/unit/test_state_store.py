@@ -79,7 +79,7 @@ def test_times_are_read_in_utc_in_whatever_zone_the_server_is(
     store.record_evidence([evidence("suite", "v1", passed=True)])
     [build], [judged] = another_process.builds_of([place]), another_process.evidence_of([place])
     landed = another_process.drops.latest("orders")["2024-01-01"].landed_at
-    moments = [landed, build.built_at, judged.judged_at, *another_process.landings("orders").values()]
+    moments = [landed, build.built_at, judged.judged_at, *another_process.drops.landings("orders").values()]
     assert [moment.utcoffset() if moment else None for moment in moments] == [timedelta()] * 4
 
 

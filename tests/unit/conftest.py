@@ -1,4 +1,4 @@
-"""A copy of the bakery's files to break one thing in, and a state store on either engine."""
+"""A copy of the bakery's files, a state store on either engine, and another zone than UTC."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,8 +8,16 @@ import pytest
 
 from orchestration.state.store import StateStore
 from tests.company import BAKERY
+from tests.zones import in_zone
 
 Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def far_east() -> Iterator[None]:
+    """The process's zone is not UTC, as on a laptop."""
+    with in_zone():
+        yield
 
 
 @pytest.fixture

@@ -52,34 +52,28 @@ class HeldRows:
         self.version = version
 
     @contextmanager
-    def writing(self) -> Generator[None]:
-        """One transaction in which the version is this one, to keep what is measured of it.
+    def still(self) -> Generator[None]:
+        """A transaction in which the version is this one, and nothing can be changed.
 
         Raises:
             NotJudged: the table was rebuilt meanwhile.
         """
-        self._connection.execute("begin")
         try:
-            self._require_unchanged()
+            self._begin_to_read()
             yield
-            self._connection.execute("commit")
-        except BaseException:
+        finally:
             self._end()
-            raise
 
     @contextmanager
     def reading(self) -> Generator[Callable[[], None]]:
-        """A transaction in which nothing can be changed; yield what begins it again after an error ended it.
+        """The same for rows that are sent, unchanged; yield what begins it again after an error ended it.
 
         Raises:
             NotJudged: the table was rebuilt meanwhile, or its rows changed.
         """
-        try:
-            self._begin_to_read()
+        with self.still():
             self.content = sent_content(self._connection, self._table, self._key)
             yield self._begin_again
-        finally:
-            self._end()
 
     def each(
         self,
@@ -87,17 +81,17 @@ class HeldRows:
         work: Callable[[_Item], _Answer],
         otherwise: Callable[[_Item, Exception], _Answer],
     ) -> list[_Answer]:
-        """Work each item off in a writing transaction: all in one; where the engine errs, one in each."""
+        """Work each item off in a transaction: all in one; where the engine errs, one in each."""
         import duckdb
 
         try:
-            with self.writing():
+            with self.still():
                 return [work(item) for item in items]
         except duckdb.Error:
             answers: list[_Answer] = []
             for item in items:
                 try:
-                    with self.writing():
+                    with self.still():
                         answers.append(work(item))
                 except duckdb.Error as error:
                     answers.append(otherwise(item, error))

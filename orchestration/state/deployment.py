@@ -36,7 +36,12 @@ class Deployment:
     def warehouse(self) -> Warehouse:
         """The engine; its connections read what the areas hold."""
         areas = [self.staging, self.originals, self.processing, *([self.cold] if self.cold else [])]
-        return Warehouse(self.settings.warehouse_path, areas=areas, access=self.settings.storage_access)
+        return Warehouse(
+            self.settings.warehouse_path,
+            areas=areas,
+            access=self.settings.storage_access,
+            bring_up_to_date=lambda connection: self.store.take_over(connection),
+        )
 
     @cached_property
     def staging(self) -> Area:

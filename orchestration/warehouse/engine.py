@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from orchestration.areas import Area, StorageAccess
@@ -41,11 +42,14 @@ class Warehouse:
         areas: Sequence[Area] = (),
         access: StorageAccess | None = None,
         lock_timeout_seconds: float = 60.0,
+        bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
     ) -> None:
+        """`bring_up_to_date` is called once, with the first connection."""
         self.path = path
         self._areas = tuple(areas)
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
+        self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
 
     @contextmanager
     def connect(
@@ -79,6 +83,10 @@ class Warehouse:
             # Not as a configuration: a process can have one alone for a file, and dbt's has none.
             connection.execute(SETTINGS)
             connection.execute(_VERSIONS_DDL)
+            with self._one_at_a_time:
+                if self._bring_up_to_date is not None:
+                    self._bring_up_to_date(connection)
+                    self._bring_up_to_date = None
             with object_storage(connection, self._areas, self._access):
                 yield connection
         finally:

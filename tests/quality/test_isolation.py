@@ -20,6 +20,7 @@ from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Evidence
 from orchestration.warehouse.engine import record_version
+from tests.company import recorded
 
 pytestmark = pytest.mark.long
 RELATION, SUNDAY, MONDAY = "marts.sales", "2024-01-07", "2024-01-08"
@@ -126,6 +127,9 @@ class Shop:
         with self.deployment.warehouse.connect() as connection:
             return connection.execute(sql).fetchall()
 
+    def recorded(self, sql: str) -> list[Any]:
+        return recorded(self.deployment.settings, sql)
+
     def evidence(self) -> list[bool]:
         found = self.deployment.store.evidence_of([(RELATION, MONDAY)])
         return [item.passed for item in found if item.check == CHECK_NAME]
@@ -162,9 +166,9 @@ def test_the_others_say_what_they_say_without_it(shop: Shop, kind: str) -> None:
         others = [*verdict.said[:number], *verdict.said[number + 1 :]]
         assert [item.outcome for item in others] == [outcome for _, outcome in NEIGHBOURS]
     assert shop.rows("select count(*) from marts.rows") == [(3,)]
-    kept = shop.rows("select count(*) from sluice.rule_results")
+    kept = shop.recorded("select count(*) from rule_results")
     assert kept == [(3 * (len(NEIGHBOURS) + 1),)]
-    measured = shop.rows(f"select metric, value from sluice.metrics where partition_key = '{MONDAY}'")
+    measured = shop.recorded(f"select metric, value from metrics where partition_key = '{MONDAY}'")
     assert {("row_count", 2.0), ("number.mean", 1.5)} <= set(measured)
 
 
@@ -228,7 +232,7 @@ def test_what_could_not_run_leaves_no_evidence_and_is_kept(shop: Shop) -> None:
     assert verdict.passed is None
     record_verdict(shop.deployment, verdict)
     assert shop.evidence() == []
-    assert shop.rows("select outcome from sluice.rule_results order by rule_number") == [
+    assert shop.recorded("select outcome from rule_results order by rule_number") == [
         ("passed",), ("did not run",)
     ]  # fmt: skip
 
@@ -259,7 +263,7 @@ def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
 def test_an_error_shows_no_value_of_a_classified_column(shop: Shop, erring: Rule) -> None:
     verdict = shop.judge(erring, classified=frozenset({"guest"}))
     result = suite_result(verdict)
-    kept = shop.rows("select * from sluice.rule_results")
+    kept = shop.recorded("select * from rule_results")
     assert verdict.passed is None
     assert SECRET not in f"{verdict.errors} {result.description} {result.metadata} {kept}"
 

@@ -28,10 +28,12 @@ DAY = (
 _STOP_AT = """
     create function wait_for_the_test() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock({lock}); return coalesce(new, old); end $$;
-    create trigger wait_for_the_test before {event} on {table} for each statement
+    create trigger wait_for_the_test before {event} on {table} for each {each}
     execute function wait_for_the_test()
 """
 POINTS = {
+    "judged, nothing on record": ("insert", "judgements"),
+    "results on record, no evidence": ("insert", "evidence", "row when (new.check_name = 'expectations')"),
     "planned, not sent": ("insert", "deliveries"),
     "sent, not acknowledged": ("update", "deliveries"),
     "acknowledged, not told to Dagster": ("delete", "holds"),
@@ -72,8 +74,8 @@ def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Compan
     company = with_postgres_state
     company.land_shops("a", "b")
     company.land_day(TUE, a=5, b=6)
-    event, table = POINTS[point]
-    trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table)
+    event, table, *each = POINTS[point]
+    trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table, each=(each or ["statement"])[0])
     with waiting_child(company, f"select pg_advisory_xact_lock({_LOCK})", trigger):
         pass
     assert company.sluice("run")[0] == 0

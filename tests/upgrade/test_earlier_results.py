@@ -51,7 +51,8 @@ def kept_then(company: Company) -> dict[str, list[Any]]:
         "results": sorted(map(str, in_warehouse(company, f"select {RESULTS} from sluice.rule_results"))),
         "rows": sorted(map(str, in_warehouse(
             company, f"select {JUDGED}, rule_number, row_number, row from sluice.failing_rows"))),
-        "metrics": sorted(map(str, in_warehouse(company, f"select {METRICS} from sluice.metrics where {FINITE}"))),
+        "metrics": sorted(map(str, in_warehouse(
+            company, f"select {METRICS} from sluice.metrics where {FINITE}"))),
     }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def build(settings: Settings) -> Path:
     """Make the site of the newest results; return the path of its index.html."""
     deployment = Deployment(settings)
     if not deployment.store.results.last():
-        with deployment.warehouse.connect():
+        with deployment.warehouse.session():
             pass  # which takes over what an earlier version kept in it
     return build_data_docs(deployment.store.results, site_dir(settings))
 

@@ -112,18 +112,17 @@ def _registered(key: str) -> None:
 
 
 def _show(deployment: "Deployment", contract: "SourceContract", partition: str, at_most: int) -> None:
-    from orchestration.warehouse.engine import has_table
+    from orchestration.compute.sql import literal
 
-    where = " where _partition_key = ?" if partition else ""
-    with deployment.warehouse.connect() as connection:
+    where = f" where _partition_key = {literal(partition)}" if partition else ""
+    with deployment.warehouse.session() as session:
         found = (
-            connection.execute(
+            session.query(
                 "select _partition_key, file, line, array_to_string(rules, '; '), raw, drop_refused,"
                 f" count(*) over () from {contract.quarantine}{where}"
-                f" order by _partition_key desc, file, line limit {at_most}",
-                [partition] if partition else [],
-            ).fetchall()
-            if has_table(connection, contract.quarantine)
+                f" order by _partition_key desc, file, line limit {at_most}"
+            )
+            if session.has_table(contract.quarantine)
             else []
         )
     if not found:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from orchestration.compute.sql import quoted
 from orchestration.core.lineage import Table
@@ -30,10 +29,8 @@ from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, Hold
 from orchestration.transformation.identity import ProjectIdentity
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_bounds, partition_condition
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 class NotConfigured(Exception):
@@ -110,10 +107,10 @@ def deliver_partition(
 
     @contextmanager
     def opening() -> Generator[Opened]:
-        with deployment.warehouse.connect(waiting=log) as connection:
+        with deployment.warehouse.session(waiting=log) as session:
             project.require_unchanged()
-            connection.execute("begin")
-            report = gate.report(connection, target.table.relation, partition_key)
+            session.native.execute("begin")
+            report = gate.report(session, target.table.relation, partition_key)
             judged.report = report
             if not report.open:
                 raise GateClosed(report)
@@ -121,15 +118,15 @@ def deliver_partition(
             _use_releases(deployment, export, report, partition_key, version, log)
             _require_lasting(deployment, export)
             yield Opened(
-                connection,
-                source_of(connection, target, partition_key),
+                session.native,
+                source_of(session, target, partition_key),
                 version,
                 report.content,
                 rightly_empty=lambda: rightly_empty(
-                    connection, gate.lineage, target.table.relation, partition_key
+                    session, gate.lineage, target.table.relation, partition_key
                 ),
             )
-            connection.execute("rollback")
+            session.native.execute("rollback")
 
     try:
         destination = destination_of(deployment, export, target.near)
@@ -232,7 +229,7 @@ def _place(deployment: Deployment, export: Export) -> str:
         return ""
 
 
-def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition_key: str) -> str:
+def source_of(session: Session, target: Target, partition_key: str) -> str:
     """Return SQL for what is sent of a partition: the whole model's slice, under the destination's names.
 
     Where the destination holds the newest partition alone, the column that tells the partition is no field:
@@ -241,8 +238,7 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     export, table = target.export, target.table
     schema, _, name = table.relation.partition(".")
     relation = f"{quoted(schema)}.{quoted(name)}"
-    described = connection.execute(f"describe {relation}").fetchall()
-    columns: dict[str, str] = {row[0]: row[1] for row in described}
+    columns = session.describe(f"select * from {relation}")
     left_out = target.partition_column if export.spec.partitions == "latest" else ""
     conditions, expressions = export.last_mile_sql(columns, quoted)
     if table.partitioning.partitioned:

@@ -113,11 +113,12 @@ def preview(
         and is_todays(deployment, target, under_way)
     ):
         return preview_recorded(store, order, under_way, hidden)
-    with deployment.warehouse.connect() as connection:
+    with deployment.warehouse.session() as session:
+        connection = session.native
         connection.execute("begin")
-        report = gate.report(connection, target.table.relation, partition_key)
+        report = gate.report(session, target.table.relation, partition_key)
         version = report.versions.get((target.table.relation, target.table.partition(partition_key)), "")
-        source = source_of(connection, target, partition_key)
+        source = source_of(session, target, partition_key)
         if under_way is not None:
             # A resync that waits is taken up by whoever approves it.
             asked = replace(order, kind=under_way.kind)
@@ -134,7 +135,7 @@ def preview(
             store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
             superseded=under_way,
             rightly_empty=lambda: rightly_empty(
-                connection, gate.lineage, target.table.relation, partition_key
+                session, gate.lineage, target.table.relation, partition_key
             ),
         )  # fmt: skip
         connection.execute("rollback")

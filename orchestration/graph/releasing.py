@@ -51,10 +51,9 @@ def moment_until(text: str) -> datetime:
 def gate_report(deployment: Deployment, project: Project, export: str, partition_key: str) -> GateReport:
     """Return the gate of an export's partition as the warehouse is now."""
     relation = project.node_of(project.exports[export]).relation
-    with deployment.warehouse.connect() as connection:
-        connection.execute("begin")
+    with deployment.warehouse.session() as session, session.snapshot():
         gate = Gate(project.lineage, deployment.store, deployment.clock)
-        return gate.report(connection, relation, partition_key)
+        return gate.report(session, relation, partition_key)
 
 
 def release(

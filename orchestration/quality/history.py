@@ -12,7 +12,6 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.lineage import Table
@@ -31,11 +30,8 @@ from orchestration.quality.parameters import (
 from orchestration.quality.suites import CHECK_NAME
 from orchestration.state.metrics import Metrics
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import table_versions
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import key_expression
-
-if TYPE_CHECKING:
-    import duckdb
 
 # Partitions; a window looks at 999 at most, of one weekday in seven.
 _LONGEST_LOOK_BACK = 7 * 999
@@ -72,7 +68,7 @@ class Past:
 
 
 def validated_past(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     store: StateStore,
     table: Table,
     partition_column: str | None,
@@ -81,15 +77,12 @@ def validated_past(
     """Return the partitions of a table that were judged as they are now, and of which no check said no."""
     relation = table.relation
     if partition_column is None:
-        current = table_versions(connection, [relation]).get((relation, partition_key))
+        current = session.versions([relation]).get((relation, partition_key))
         candidates = [("", version) for version in store.metrics.versions(relation) if version != current]
     else:
-        timed = table.partitioning.grain.timed
-        held = connection.execute(
-            f"select partition_key, version from sluice.table_versions where relation = {literal(relation)}"
-            f" and partition_key {'<' if timed else '<>'} {literal(partition_key)}"
-            f" order by {'partition_key' if timed else 'recorded_at, partition_key'}"
-        ).fetchall()
+        held = [item for item in session.written(relation) if item[0] != partition_key]
+        if table.partitioning.grain.timed:
+            held = sorted(item for item in held if item[0] < partition_key)
         candidates = held[-_LONGEST_LOOK_BACK:]
     said: dict[tuple[str, str], dict[str, bool]] = {}
     for item in store.evidence_of((relation, key) for key, _ in candidates):
@@ -106,7 +99,7 @@ def validated_past(
 
 
 def resolve(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     kept: Metrics,
     expression: str,
     past: Past,
@@ -129,7 +122,7 @@ def resolve(
         values |= {"partition.start": start, "partition.end": end}
     said: list[str] = []
     for reference in references(expression):
-        number, made_of = _number(connection, kept, reference, past, partition_key)
+        number, made_of = _number(session, kept, reference, past, partition_key)
         values[reference.text] = number
         told = CLASSIFIED if reference.metric.tells_of(classified) else f"{number:,.6g}"
         said.append(f"{reference.text} = {told} ({made_of})")
@@ -137,7 +130,7 @@ def resolve(
 
 
 def measure(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     kept: Metrics,
     relation: str,
     partition_key: str,
@@ -145,14 +138,13 @@ def measure(
     condition: str | None,
     metrics: Collection[Metric],
 ) -> None:
-    """Keep the metrics of the version that the table holds; call it in a transaction of that version."""
+    """Keep the metrics of the version that the table holds; call it in a snapshot of that version."""
     if not metrics:
         return
     chosen = list(metrics)
     where = f" where {condition}" if condition else ""
     aggregates = ", ".join(_aggregate(metric) for metric in chosen)
-    row = connection.execute(f"select {aggregates} from {relation}{where}").fetchone()
-    assert row is not None
+    [row] = session.query(f"select {aggregates} from {relation}{where}")
     kept.keep(
         relation, {(partition_key, version, str(m)): value for m, value in zip(chosen, row, strict=True)}
     )
@@ -164,7 +156,7 @@ def metrics_of(expressions: Iterable[str]) -> frozenset[Metric]:
 
 
 def _number(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     kept: Metrics,
     reference: Reference,
     past: Past,
@@ -174,7 +166,7 @@ def _number(
     known = kept.of(past.relation, str(reference.metric), chosen)
     unknown = [item for item in chosen if item not in known]
     if unknown and past.partition_column is not None:
-        known |= _measured(connection, past, reference.metric, unknown)
+        known |= _measured(session, past, reference.metric, unknown)
         kept.keep(
             past.relation,
             {(key, version, str(reference.metric)): known[key, version] for key, version in unknown},
@@ -208,7 +200,7 @@ def _combined(of: str, numbers: Sequence[float]) -> float:
 
 
 def _measured(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     past: Past,
     metric: Metric,
     partitions: Sequence[tuple[str, str]],
@@ -217,10 +209,10 @@ def _measured(
     assert past.partition_column is not None
     key_of_row = key_expression(past.partition_column, past.partitioning)
     keys = ", ".join(literal(key) for key, _ in partitions)
-    rows = connection.execute(
+    rows = session.query(
         f"select {key_of_row}, {_aggregate(metric)} from {past.relation}"
         f" where {key_of_row} in ({keys}) group by 1"
-    ).fetchall()
+    )
     numbers: dict[str, float | None] = dict(rows)
     empty = 0.0 if metric.name == ROW_COUNT else None
     return {(key, version): numbers.get(key, empty) for key, version in partitions}

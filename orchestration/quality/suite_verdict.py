@@ -7,7 +7,6 @@ shows it (`checks`), how a rule is judged (`judging`).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from orchestration.core.shown_text import CLASSIFIED, Near, shown
 from orchestration.quality import history, results
@@ -30,9 +29,7 @@ from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
 from orchestration.state.records import Evidence
 from orchestration.state.results import Judgement
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 _NAME = re.compile(r"[^\W\d]\w*")
 # A number, and what it counts: no text of a row.
@@ -112,19 +109,19 @@ def judge_suite(
     key: str,
     run_id: str,
     *,
-    connection: "duckdb.DuckDBPyConnection | None" = None,
+    session: Session | None = None,
 ) -> SuiteVerdict:
     """Judge a partition by its suite, and put on record what each rule said; that is no evidence yet.
 
-    A rule that cannot run takes no other along. `connection` is the warehouse where it is open already, with
-    no transaction begun.
+    A rule that cannot run takes no other along. `session` is the warehouse where it is open already, with
+    no snapshot begun.
 
     Raises:
         dagster.Failure: the table holds nothing for the partition, or was rebuilt meanwhile.
     """
-    if connection is not None:
-        return _judge_within(connection, deployment, target, key, run_id)
-    with deployment.warehouse.connect() as opened:
+    if session is not None:
+        return _judge_within(session, deployment, target, key, run_id)
+    with deployment.warehouse.session() as opened:
         return _judge_within(opened, deployment, target, key, run_id)
 
 
@@ -151,19 +148,19 @@ def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
 
 
 def _judge_within(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     deployment: Deployment,
     target: SuiteTarget,
     key: str,
     run_id: str,
 ) -> SuiteVerdict:
     relation, rules = target.table.relation, target.suite.rules
-    held = HeldRows(connection, target.table, key)
-    asked = _resolved(connection, deployment, target, key, held)
+    held = HeldRows(session, target.table, key)
+    asked = _resolved(session, deployment, target, key, held)
     with held.reading() as begin_again:
         answers = iter(
             judge(
-                connection,
+                session.native,
                 relation,
                 target.condition(key),
                 [item for item, _ in asked if isinstance(item, Rule)],
@@ -183,7 +180,7 @@ def _judge_within(
 
 
 def _resolved(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     deployment: Deployment,
     target: SuiteTarget,
     key: str,
@@ -197,18 +194,18 @@ def _resolved(
     metrics = sorted(history.metrics_of(text for rule in rules for text in _parameters(rule)), key=str)
     if not metrics:
         past = history.Past(table.relation, table.partitioning, target.partition_column, [])
-        return [_resolve(connection, kept, rule, past, key, {}, target.classified) for rule in rules]
-    unmeasured = _unmeasured(connection, kept, held, target, key, metrics)
-    past = history.validated_past(connection, deployment.store, table, target.partition_column, key)
+        return [_resolve(session, kept, rule, past, key, {}, target.classified) for rule in rules]
+    unmeasured = _unmeasured(session, kept, held, target, key, metrics)
+    past = history.validated_past(session, deployment.store, table, target.partition_column, key)
     return held.each(
         rules,
-        lambda rule: _resolve(connection, kept, rule, past, key, unmeasured, target.classified),
+        lambda rule: _resolve(session, kept, rule, past, key, unmeasured, target.classified),
         lambda rule, error: (RuleResult(rule, Outcome.ERROR, error=first_line(error)), ""),
     )
 
 
 def _unmeasured(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     kept: Metrics,
     held: HeldRows,
     target: SuiteTarget,
@@ -216,16 +213,15 @@ def _unmeasured(
     metrics: Sequence[Metric],
 ) -> dict[Metric, str]:
     """Keep the metrics of the version; return those that cannot be measured, and why."""
-    import duckdb
 
     def measure(chosen: Sequence[Metric]) -> None:
         version, condition = held.version, target.condition(key)
-        history.measure(connection, kept, target.table.relation, key, version, condition, chosen)
+        history.measure(session, kept, target.table.relation, key, version, condition, chosen)
 
     try:
         with held.still():
             measure(metrics)
-    except duckdb.Error:
+    except session.errors:
         problems = held.each(
             metrics,
             lambda metric: measure([metric]),
@@ -240,7 +236,7 @@ def _parameters(rule: Rule) -> list[str]:
 
 
 def _resolve(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     kept: Metrics,
     rule: Rule,
     past: history.Past,
@@ -258,7 +254,7 @@ def _resolve(
         for reference in found:
             if reference.metric in unmeasured:
                 raise ParameterProblem(f"`{reference.metric}`: {unmeasured[reference.metric]}")
-        value, made_of = history.resolve(connection, kept, expression, past, key, classified)
+        value, made_of = history.resolve(session, kept, expression, past, key, classified)
         if found:
             notes.append(made_of)
         return value

@@ -19,8 +19,9 @@ from orchestration.quality.suite_verdict import SuiteVerdict, judge_suite, recor
 from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Evidence
-from orchestration.warehouse.engine import record_version
+from orchestration.warehouse.duckdb_file import DuckDBSession, record_version
 from tests.company import recorded
+from tests.warehouse.bare import bare
 
 pytestmark = pytest.mark.long
 RELATION, SUNDAY, MONDAY = "marts.sales", "2024-01-07", "2024-01-08"
@@ -124,7 +125,7 @@ class Shop:
         return SuiteTarget(Suite("sales", "", rules, file), table, "day", ("number",), classified)
 
     def rows(self, sql: str) -> list[Any]:
-        with self.deployment.warehouse.connect() as connection:
+        with bare(self.deployment.warehouse) as connection:
             return connection.execute(sql).fetchall()
 
     def recorded(self, sql: str) -> list[Any]:
@@ -139,7 +140,7 @@ class Shop:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     settings = Settings.load({}, project_dir=tmp_path, data_dir=tmp_path / "data")
     deployment = Deployment(settings)
-    with deployment.warehouse.connect() as connection:
+    with bare(deployment.warehouse) as connection:
         connection.execute(TABLES)
         for day in (SUNDAY, MONDAY):
             record_version(connection, RELATION, day, f"of {day}")
@@ -241,7 +242,7 @@ def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
     """Though another check has found it good."""
     from_history = counted("row_count.previous")
     assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
-    with shop.deployment.warehouse.connect() as connection:
+    with bare(shop.deployment.warehouse) as connection:
         record_version(connection, RELATION, SUNDAY, "new")
     shop.deployment.store.record_evidence([Evidence(RELATION, SUNDAY, "unique", "new", True, "", "run")])
     assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
@@ -269,13 +270,13 @@ def test_an_error_shows_no_value_of_a_classified_column(shop: Shop, erring: Rule
 
 
 def test_it_judges_in_a_warehouse_that_is_open_already(shop: Shop) -> None:
-    with shop.deployment.warehouse.connect() as connection:
+    with bare(shop.deployment.warehouse) as connection:
         verdict = judge_suite(
             shop.deployment,
             shop.target(GOOD, ERRORS["a cast at run time"][0]),
             MONDAY,
             "r",
-            connection=connection,
+            session=DuckDBSession(connection),
         )
         connection.execute("begin")  # which it could not, were one open
         connection.execute("rollback")
@@ -297,8 +298,8 @@ def test_after_an_error_it_goes_on_with_the_same_rows_or_not_at_all(
 ) -> None:
     """Another connection of the process changes them between the transaction that has ended and the next."""
     table = shop.target(GOOD, sent=True).table
-    with shop.deployment.warehouse.connect() as connection, connection.cursor() as other:
-        held = HeldRows(connection, table, MONDAY)
+    with bare(shop.deployment.warehouse) as connection, connection.cursor() as other:
+        held = HeldRows(DuckDBSession(connection), table, MONDAY)
         with held.reading() as begin_again:
             other.execute(change)
             assert connection.execute(f"select version from sluice.table_versions where relation ="

@@ -13,6 +13,7 @@ import yaml
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
 from orchestration.core.settings import Settings
+from orchestration.state import schema
 from tests.canaries import found_below
 from tests.company import BAKERY, Company, recorded
 from tests.doubles.serving import serve
@@ -192,9 +193,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
 def _places(company: Company, printed: dict[str, str], value: str) -> list[str]:
     """Return where a value stands: files, tables of the records, and commands."""
     # The first eight characters of a number are its neighbours', too: the whole counts.
-    found = found_below(company.settings.data_dir, [value], leave_out=DATA)
+    # Of the records each table is looked at by itself.
+    found = found_below(company.settings.data_dir, [value], leave_out=(*DATA, "state.db"))
     places = [name for _, name, form in found if form != "its first characters"]
-    for table in ("metrics", "rule_results", "failing_rows"):
+    for table in schema.metadata.tables:
         if value in str(recorded(company.settings, f"select * from {table}")):
             places.append(table)
     places += [f"sluice {name}" for name, text in printed.items() if value in text]

@@ -9,6 +9,7 @@ import pytest
 from orchestration.state.deployment import Deployment
 from tests.company import FRI, MON, WED, Company, recorded
 from tests.upgrade.old_week import SAT
+from tests.warehouse.bare import bare
 
 pytestmark = pytest.mark.long
 ORDERS = "staging.stg_orders"
@@ -75,10 +76,10 @@ def tables_left(company: Company) -> set[str]:
 def test_all_that_was_kept_is_on_record_and_the_tables_are_gone(measured_week: Company) -> None:
     then = kept_then(measured_week)
     assert all(then.values()), "the week has none of something"
-    with measured_week.deployment.warehouse.connect():
+    with bare(measured_week.deployment.warehouse):
         pass
     assert (kept_now(measured_week), tables_left(measured_week)) == (then, set())
-    with Deployment(measured_week.settings).warehouse.connect():  # another process
+    with bare(Deployment(measured_week.settings).warehouse):  # another process
         pass
     assert kept_now(measured_week) == then
     moments = {item.judged_at for item in measured_week.deployment.store.results.newest(30)}
@@ -92,11 +93,11 @@ def test_a_process_that_died_before_the_tables_went_leaves_nothing_twice(
     before = (tmp_path / "before.duckdb", measured_week.settings.warehouse_path)
     before[0].write_bytes(before[1].read_bytes())
     then = kept_then(measured_week)
-    with measured_week.deployment.warehouse.connect():
+    with bare(measured_week.deployment.warehouse):
         pass
     before[1].write_bytes(before[0].read_bytes())
     assert tables_left(measured_week) == set(TABLES)
-    with Deployment(measured_week.settings).warehouse.connect():
+    with bare(Deployment(measured_week.settings).warehouse):
         pass
     assert (kept_now(measured_week), tables_left(measured_week)) == (then, set())
 
@@ -106,7 +107,7 @@ def test_history_is_what_it_was(measured_week: Company) -> None:
     judged = in_warehouse(
         measured_week, "select distinct relation, partition_key, version from sluice.rule_results"
     )
-    with measured_week.deployment.warehouse.connect():
+    with bare(measured_week.deployment.warehouse):
         pass
     store = measured_week.deployment.store
     assert store.metrics.of(ORDERS, "row_count", [(MON, "v1")]) == {(MON, "v1"): 7.0}

@@ -1,18 +1,21 @@
 """One partition of one export: the gate, then the engine.
 
-Read and judged in one transaction of the warehouse, so what is sent is the version that was validated,
-even if a rebuild starts in between.
+Read and judged in one snapshot of the warehouse, so what is sent is the version that was validated, even if
+a rebuild starts in between. The rows are fetched from it, and all else is done in the local engine: the
+warehouse is open until they are, and no longer.
 """
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import quoted
-from orchestration.core.lineage import Table
+from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
+from orchestration.core.scratch import scratch_directory
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
@@ -31,6 +34,9 @@ from orchestration.state.records import Delivery, DeliveryKind, Hold
 from orchestration.transformation.identity import ProjectIdentity
 from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_bounds, partition_condition
+
+# Below the folder of the shards: rows that are looked at, and no longer needed then. An erasure empties it.
+PREVIEWS = "previews"
 
 
 class NotConfigured(Exception):
@@ -107,26 +113,19 @@ def deliver_partition(
 
     @contextmanager
     def opening() -> Generator[Opened]:
-        with deployment.warehouse.session(waiting=log) as session:
-            project.require_unchanged()
-            session.native.execute("begin")
-            report = gate.report(session, target.table.relation, partition_key)
-            judged.report = report
-            if not report.open:
-                raise GateClosed(report)
-            version = report.versions[(target.table.relation, target.table.partition(partition_key))]
-            _use_releases(deployment, export, report, partition_key, version, log)
-            _require_lasting(deployment, export)
-            yield Opened(
-                session.native,
-                source_of(session, target, partition_key),
-                version,
-                report.content,
-                rightly_empty=lambda: rightly_empty(
-                    session, gate.lineage, target.table.relation, partition_key
-                ),
-            )
-            session.native.execute("rollback")
+        with scratch_directory(deployment.settings.deliveries_dir / PREVIEWS) as folder:
+            with deployment.warehouse.session(waiting=log) as session, session.snapshot():
+                project.require_unchanged()
+                report = gate.report(session, target.table.relation, partition_key)
+                judged.report = report
+                if not report.open:
+                    raise GateClosed(report)
+                version = report.versions[(target.table.relation, target.table.partition(partition_key))]
+                _use_releases(deployment, export, report, partition_key, version, log)
+                _require_lasting(deployment, export)
+                fetched = fetch(session, gate.lineage, target, partition_key, folder)
+            with fetched.opened(version, report.content) as opened:
+                yield opened
 
     try:
         destination = destination_of(deployment, export, target.near)
@@ -227,6 +226,33 @@ def _place(deployment: Deployment, export: Export) -> str:
         return place_of(destination_of(deployment, export))
     except (NotConfigured, DeliveryError):  # nobody can tell where it leads, and nothing is sent there
         return ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The rows of a partition of an export, in files of a folder; `made_of` is their SQL in the warehouse."""
+
+    folder: Path
+    source: str
+    made_of: str
+    rightly_empty: bool
+
+    @contextmanager
+    def opened(self, version: str, content: str) -> Generator[Opened]:
+        """Open the local engine on them."""
+        with open_engine(spill_into=self.folder / "spilled") as connection:
+            yield Opened(connection, self.source, version, content, lambda: self.rightly_empty, self.made_of)
+
+
+def fetch(session: Session, lineage: Lineage, target: Target, partition_key: str, folder: Path) -> Fetched:
+    """Fetch what is sent of a partition from the warehouse; call it in the snapshot of the gate."""
+    made_of = source_of(session, target, partition_key)
+    return Fetched(
+        folder,
+        session.fetch(made_of, folder),
+        made_of,
+        rightly_empty(session, lineage, target.table.relation, partition_key),
+    )
 
 
 def source_of(session: Session, target: Target, partition_key: str) -> str:

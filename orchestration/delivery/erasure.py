@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import literal, quoted
+from orchestration.delivery.deliver import PREVIEWS
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import shard_fields
 from orchestration.delivery.planning.difference import key_text
-from orchestration.delivery.preview import PREVIEWS
 from orchestration.destinations.base import ROW
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore

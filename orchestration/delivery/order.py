@@ -86,10 +86,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Opened:
-    """Validated rows within an open read transaction: `source` is SQL whose columns are the fields.
+    """Validated rows in the local engine: `source` is SQL whose columns are the fields.
 
     `content` is a digest of the rows that were judged, "" where nobody judged them. `rightly_empty` tells of
-    a partition without rows whether it may be so (`empty_days`); it reads in the same transaction.
+    a partition without rows whether it may be so (`empty_days`). `made_of` is the SQL of the rows where they
+    were validated; "" where that is `source`.
     """
 
     connection: "duckdb.DuckDBPyConnection"
@@ -97,6 +98,7 @@ class Opened:
     version: str
     content: str = ""
     rightly_empty: Callable[[], bool] = lambda: False
+    made_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import fields_of, value_hash
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.scratch import scratch_directory
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.comparing import comparison, newer_partition, rejected_already
-from orchestration.delivery.deliver import Target, is_todays, made_by, order_of, source_of
-from orchestration.delivery.empty_days import rightly_empty
+from orchestration.delivery.deliver import PREVIEWS, Target, fetch, is_todays, made_by, order_of
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.identity import MadeBy, free_id
-from orchestration.delivery.order import Opened, Order
+from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import (
     Content,
     acknowledged_layers,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SHOWN_ROWS = 5
-# Below the folder of the shards; an erasure empties it.
-PREVIEWS = "previews"
 # What `find_difference` leaves behind: the key of each row that differs, `_new` and `_old` hash.
 _DIFFERENCE = "_difference"
 
@@ -113,32 +111,25 @@ def preview(
         and is_todays(deployment, target, under_way)
     ):
         return preview_recorded(store, order, under_way, hidden)
-    with deployment.warehouse.session() as session:
-        connection = session.native
-        connection.execute("begin")
-        report = gate.report(session, target.table.relation, partition_key)
+    with scratch_directory(deployment.settings.deliveries_dir / PREVIEWS) as folder:
+        with deployment.warehouse.session() as session, session.snapshot():
+            report = gate.report(session, target.table.relation, partition_key)
+            fetched = fetch(session, gate.lineage, target, partition_key, folder)
         version = report.versions.get((target.table.relation, target.table.partition(partition_key)), "")
-        source = source_of(session, target, partition_key)
-        if under_way is not None:
-            # A resync that waits is taken up by whoever approves it.
-            asked = replace(order, kind=under_way.kind)
-            if MadeBy.of(asked, Opened(connection, source, version, report.content)).makes(
-                under_way, asked, version
-            ):
-                found = preview_recorded(store, order, under_way, hidden, report)
-                return replace(found, expired=ended)
-        capabilities = destination_types[target.export.spec.destination.type].capabilities
-        replaces = Mode.SNAPSHOT in capabilities.modes
-        folder = deployment.settings.deliveries_dir / PREVIEWS
-        made = MadeBy.of(order, Opened(connection, source, version, report.content))
-        found = preview_rows(
-            store, order, connection, source, folder, hidden=hidden, replaces=replaces, report=report,
-            superseded=under_way,
-            rightly_empty=lambda: rightly_empty(
-                session, gate.lineage, target.table.relation, partition_key
-            ),
-        )  # fmt: skip
-        connection.execute("rollback")
+        with fetched.opened(version, report.content) as opened:
+            if under_way is not None:
+                # A resync that waits is taken up by whoever approves it.
+                asked = replace(order, kind=under_way.kind)
+                if MadeBy.of(asked, opened).makes(under_way, asked, version):
+                    found = preview_recorded(store, order, under_way, hidden, report)
+                    return replace(found, expired=ended)
+            capabilities = destination_types[target.export.spec.destination.type].capabilities
+            made = MadeBy.of(order, opened)
+            found = preview_rows(
+                store, order, opened.connection, opened.source, folder, hidden=hidden,
+                replaces=Mode.SNAPSHOT in capabilities.modes, report=report, superseded=under_way,
+                rightly_empty=opened.rightly_empty,
+            )  # fmt: skip
     layers = store.deliveries.layers(order.export, order.scope)
     supersedes = layers[-1].delivery_id if layers else ""
     rejected = rejected_already(store, order, version, made) or store.deliveries.of(

@@ -14,10 +14,10 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.shown_text import CLASSIFIED
+from orchestration.delivery.deliver import PREVIEWS
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.order import Order
 from orchestration.delivery.planning.content import Content, columns_as, layers_of, shard_fields
-from orchestration.delivery.preview import PREVIEWS
 from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 

@@ -107,6 +107,14 @@ class Session(Protocol):
         """Return a digest of the rows of a query, as `compute.row_hash.content_digest` makes it."""
         ...
 
+    def fetch(self, query: str, folder: Path) -> str:
+        """Write the rows of a query to files in a folder, without holding them in memory.
+
+        Returns:
+            SQL of them for the local engine (`compute.engine`): their columns, types and values as they are.
+        """
+        ...
+
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
         """Put rows in the place of others in each of these tables and note the version, all or nothing.
 

@@ -5,8 +5,9 @@ it works and closes it. Between processes Dagster's `warehouse` pool keeps order
 still finds the file locked waits.
 """
 
+import re
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -31,6 +32,12 @@ _VERSIONS_DDL = """
     );
 """
 _LONGEST_STEP_SECONDS = 3_600.0
+# In the name of a type, also within others: DuckDB writes to Parquet a HUGEINT as a DOUBLE, an INTERVAL in
+# milliseconds, and a TIMETZ without its zone. What is quoted, or has a type behind it, is the name of a field
+# or a value of an ENUM.
+_NOT_IN_PARQUET = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\b(?P<type>U?HUGEINT|INTERVAL|TIME WITH TIME ZONE)(?=[\[,)]|$)"""
+)
 # What writing a partition may take besides the engine's own.
 _WRITES_WITHIN = "512MB"
 
@@ -149,10 +156,24 @@ class DuckDBSession:
         """Read the rows once, where they are."""
         return content_digest(self.native, query)
 
+    def fetch(self, query: str, folder: Path) -> str:
+        """Write one Parquet file; what that format does not keep as it is goes as text."""
+        types = self.describe(query)
+        carried = {name: _NOT_IN_PARQUET.sub(_as_text, type_) for name, type_ in types.items()}
+        file = literal(str(folder / "rows.parquet"))
+        self.native.execute("set preserve_insertion_order = false")
+        try:
+            rows = f"select {_cast(carried)} from ({query})"
+            self.native.execute(f"copy ({rows}) to {file} (format parquet)")
+        finally:
+            self.native.execute("reset preserve_insertion_order")
+        # In two steps, as a UNION is read as a STRUCT, which is cast to one of the same types alone.
+        return f"select {_cast(types)} from (select {_cast(carried)} from read_parquet({file}))"
+
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
         """Write in one transaction, with less memory than the engine would take."""
         connection = self.native
-        # Nobody reads a table in the order of its file: without it the engine uses every core, less memory too.
+        # Nobody reads a table in the order of its file: without it every core is used, and less memory.
         connection.execute(f"set preserve_insertion_order = false; set memory_limit = '{_WRITES_WITHIN}'")
         connection.execute("begin")
         try:
@@ -222,6 +243,14 @@ def record_version(
         f"insert into sluice.table_versions values ({literal(relation)}, {literal(partition_key)},"
         f" {literal(version)}, cast(now() as timestamp))"
     )
+
+
+def _cast(types: Mapping[str, str]) -> str:
+    return ", ".join(f"cast({quoted(name)} as {type_}) as {quoted(name)}" for name, type_ in types.items())
+
+
+def _as_text(found: re.Match[str]) -> str:
+    return "VARCHAR" if found["type"] else found[0]
 
 
 def _name(relation: str) -> str:

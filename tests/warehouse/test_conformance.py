@@ -234,7 +234,7 @@ TYPES = {
     ),
     "map(varchar, hugeint)": (f"map {{'a': {BIG}}}", "map {}"),
     "union(n integer, s varchar)": ("union_value(s := '1')", "union_value(n := 1)"),
-    "union(h hugeint, l interval[])": ("union_value(l := ['1 day 1 microsecond'::interval])",),
+    "union(h hugeint, l interval)": ("union_value(l := '1 day 1 microsecond'::interval)",),
     "struct(a time, b timestamp_ms)[]": ("[{'a': '24:00:00', 'b': '2024-01-01 00:00:01.123'}]",),
     "map(integer, timetz)": ("map {1: '24:00:00+01:00:00'}",), "enum('a', 'b')[]": ("['a', null]",),
     "json": ("'{\"a\": [1, null]}'", "'null'"),

@@ -111,7 +111,7 @@ class TableChecks:
         version = tested.version
         if suite is not None and CHECK_NAME in names:
             try:
-                verdict = judge_suite(self._deployment, suite, key, run_id, session=session)
+                verdict = judge_suite(session, self._deployment, suite, key, run_id)
             except NotJudged as error:
                 raise dg.Failure(description=str(error), allow_retries=error.again) from None
             version = verdict.version

@@ -104,56 +104,15 @@ class SuiteVerdict:
 
 
 def judge_suite(
-    deployment: Deployment,
-    target: SuiteTarget,
-    key: str,
-    run_id: str,
-    *,
-    session: Session | None = None,
+    session: Session, deployment: Deployment, target: SuiteTarget, key: str, run_id: str
 ) -> SuiteVerdict:
     """Judge a partition by its suite, and put on record what each rule said; that is no evidence yet.
 
-    A rule that cannot run takes no other along. `session` is the warehouse where it is open already, with
-    no snapshot begun.
+    A rule that cannot run takes no other along. The session has no snapshot begun.
 
     Raises:
-        dagster.Failure: the table holds nothing for the partition, or was rebuilt meanwhile.
+        NotJudged: the table holds nothing for the partition, or was rebuilt meanwhile.
     """
-    if session is not None:
-        return _judge_within(session, deployment, target, key, run_id)
-    with deployment.warehouse.session() as opened:
-        return _judge_within(opened, deployment, target, key, run_id)
-
-
-def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
-    """Record what a suite said as evidence; nothing, where a critical rule could not run and none failed."""
-    if verdict.passed is None:
-        return
-    target = verdict.target
-    deployment.store.record_evidence(
-        [
-            Evidence(
-                relation=target.table.relation,
-                partition_key=verdict.partition_key,
-                check=CHECK_NAME,
-                version=verdict.version,
-                passed=verdict.passed,
-                summary=verdict.summary,
-                run_id=verdict.run_id,
-                rules=target.suite.rules_digest,
-                content=verdict.content,
-            )
-        ]
-    )
-
-
-def _judge_within(
-    session: Session,
-    deployment: Deployment,
-    target: SuiteTarget,
-    key: str,
-    run_id: str,
-) -> SuiteVerdict:
     relation, rules = target.table.relation, target.suite.rules
     held = HeldRows(session, target.table, key)
     asked = _resolved(session, deployment, target, key, held)
@@ -177,6 +136,28 @@ def _judge_within(
         Judgement(relation, key, CHECK_NAME, held.version, run_id, now(), results.kept(said))
     )
     return SuiteVerdict(target, key, run_id, held.version, held.content, said)
+
+
+def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
+    """Record what a suite said as evidence; nothing, where a critical rule could not run and none failed."""
+    if verdict.passed is None:
+        return
+    target = verdict.target
+    deployment.store.record_evidence(
+        [
+            Evidence(
+                relation=target.table.relation,
+                partition_key=verdict.partition_key,
+                check=CHECK_NAME,
+                version=verdict.version,
+                passed=verdict.passed,
+                summary=verdict.summary,
+                run_id=verdict.run_id,
+                rules=target.suite.rules_digest,
+                content=verdict.content,
+            )
+        ]
+    )
 
 
 def _resolved(

@@ -110,9 +110,11 @@ class Shop:
     def judge(
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
     ) -> SuiteVerdict:
-        return judge_suite(
-            self.deployment, self.target(*rules, classified=classified, sent=sent), MONDAY, "r"
-        )
+        return self.judge_by(self.target(*rules, classified=classified, sent=sent))
+
+    def judge_by(self, target: SuiteTarget, day: str = MONDAY) -> SuiteVerdict:
+        with self.deployment.warehouse.session() as session:
+            return judge_suite(session, self.deployment, target, day, "r")
 
     def target(
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
@@ -229,7 +231,7 @@ def test_an_error_is_no_failure(
 
 
 def test_what_could_not_run_leaves_no_evidence_and_is_kept(shop: Shop) -> None:
-    verdict = judge_suite(shop.deployment, shop.target(GOOD, ERRORS["the binder"][0]), MONDAY, "r")
+    verdict = shop.judge_by(shop.target(GOOD, ERRORS["the binder"][0]))
     assert verdict.passed is None
     record_verdict(shop.deployment, verdict)
     assert shop.evidence() == []
@@ -247,7 +249,7 @@ def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
     shop.deployment.store.record_evidence([Evidence(RELATION, SUNDAY, "unique", "new", True, "", "run")])
     assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
     erring = shop.target(ERRORS["the binder"][0])
-    assert judge_suite(shop.deployment, erring, SUNDAY, "r").passed is None
+    assert shop.judge_by(erring, SUNDAY).passed is None
     assert shop.judge(from_history).said[0].outcome is Outcome.NO_HISTORY
 
 
@@ -269,15 +271,10 @@ def test_an_error_shows_no_value_of_a_classified_column(shop: Shop, erring: Rule
     assert SECRET not in f"{verdict.errors} {result.description} {result.metadata} {kept}"
 
 
-def test_it_judges_in_a_warehouse_that_is_open_already(shop: Shop) -> None:
+def test_it_leaves_no_transaction_open(shop: Shop) -> None:
     with bare(shop.deployment.warehouse) as connection:
-        verdict = judge_suite(
-            shop.deployment,
-            shop.target(GOOD, ERRORS["a cast at run time"][0]),
-            MONDAY,
-            "r",
-            session=DuckDBSession(connection),
-        )
+        target = shop.target(GOOD, ERRORS["a cast at run time"][0])
+        verdict = judge_suite(DuckDBSession(connection), shop.deployment, target, MONDAY, "r")
         connection.execute("begin")  # which it could not, were one open
         connection.execute("rollback")
     assert [item.outcome for item in verdict.said] == [Outcome.PASSED, Outcome.ERROR]

@@ -29,6 +29,7 @@ from orchestration.gate.on_record import OnRecord
 from orchestration.gate.sent_rows import sent_content
 from orchestration.state import schema
 from orchestration.state.store import StateStore
+from orchestration.warehouse.duckdb_file import DuckDBSession
 
 DAILY = Partitioning(Grain.DAILY)
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
@@ -80,7 +81,7 @@ def fill(lineage: Lineage, store_url: str, warehouse: duckdb.DuckDBPyConnection,
         content = ""
         if table.sent:
             warehouse.execute(f"create table {table.relation} as select date '{newest}' as day, 1 as x")
-            content = sent_content(warehouse, table, newest)
+            content = sent_content(DuckDBSession(warehouse), table, newest)
         for key in keys[-1:] if windowed else keys:
             inputs: dict[str, dict[str, str]] = {}
             for read in lineage.reads(table.relation, key):
@@ -154,7 +155,7 @@ def main() -> None:
             read_bare(path, warehouse, lineage, f"exports.e_{n}", newest)
             bare.append(time.perf_counter() - began)
             began = time.perf_counter()
-            report = gate.report(warehouse, f"exports.e_{n}", newest)
+            report = gate.report(DuckDBSession(warehouse), f"exports.e_{n}", newest)
             ours.append(time.perf_counter() - began)
             links = len(report.findings)
             if not report.open:

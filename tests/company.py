@@ -18,6 +18,7 @@ from typing import Any
 
 import dagster as dg
 import psycopg
+import sqlalchemy as sa
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from typer.testing import CliRunner
 
@@ -302,3 +303,13 @@ def held(events: list[Event]) -> list[tuple[str, str]]:
 def finished(events: list[Event]) -> list[Finished]:
     """Return the runs that have ended, in their order."""
     return [event for event in events if isinstance(event, Finished)]
+
+
+def recorded(settings: Settings, sql: str) -> list[Any]:
+    """Return the rows of a query on the state store."""
+    url = settings.state_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text(sql)).all()
+    engine.dispose()
+    return [tuple(row) for row in rows]

@@ -284,7 +284,8 @@ def forget(
             for key in item.keys:
                 out.print(f"  {', '.join(str(part) for part in key)}", markup=False)
     out.print(
-        "not touched: the warehouse, the originals, the quarantine, Dagster's event log and backups;"
+        "not touched: the warehouse, the originals, the quarantine, failing rows on record, Dagster's event"
+        " log and backups;"
         " take the rows out of the source, and rerun it",
         style="yellow",
         soft_wrap=True,

@@ -5,16 +5,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from orchestration.core.settings import Settings
 from orchestration.quality.data_docs.site import SITE_FOLDER, build_data_docs, shows_newest
-from orchestration.warehouse.engine import Warehouse
+from orchestration.state.deployment import Deployment
+from orchestration.state.upgrade import StateStoreUnavailable
 
 _LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = 10
@@ -27,7 +30,11 @@ def site_dir(settings: Settings) -> Path:
 
 def build(settings: Settings) -> Path:
     """Make the site of the newest results; return the path of its index.html."""
-    return build_data_docs(Warehouse(settings.warehouse_path), site_dir(settings))
+    deployment = Deployment(settings)
+    if not deployment.store.results.last():
+        with deployment.warehouse.session():
+            pass  # which takes over what an earlier version kept in it
+    return build_data_docs(deployment.store.results, site_dir(settings))
 
 
 class DataDocsServer(ThreadingHTTPServer):
@@ -45,7 +52,7 @@ class DataDocsServer(ThreadingHTTPServer):
     def __init__(self, settings: Settings, port: int) -> None:
         handler = partial(_Handler, refresh=self.refresh, directory=str(site_dir(settings)))
         super().__init__((_LOOPBACK, port), handler)
-        self._settings = settings
+        self._settings, self._deployment = settings, Deployment(settings)
         self._one_at_a_time, self._starting = threading.Lock(), threading.Lock()
         self._builder: subprocess.Popen[bytes] | None = None
         self._stopped = False
@@ -71,8 +78,9 @@ class DataDocsServer(ThreadingHTTPServer):
     def refresh(self) -> None:
         """Make the site if there is none or results are newer; where that fails, the old one stays."""
         with self._one_at_a_time:
-            if shows_newest(Warehouse(self._settings.warehouse_path), site_dir(self._settings)):
-                return
+            with suppress(StateStoreUnavailable, DBAPIError):  # `sluice docs` says why, on the terminal
+                if shows_newest(self._deployment.store.results, site_dir(self._settings)):
+                    return
             with self._starting:
                 if self._stopped:
                     return

@@ -47,8 +47,8 @@ def quarantine(
             return
         from orchestration.ingestion.raw_table import bad_rows
 
-        with here.deployment.warehouse.connect() as connection:
-            found, total = bad_rows(connection, contract, partition, rows)
+        with here.deployment.warehouse.session() as session:
+            found, total = bad_rows(session, contract, partition, rows)
         _show(found, total, contract.quarantine)
 
 

@@ -1,7 +1,8 @@
 """One partition of one export: the gate, then the engine.
 
-Read and judged in one transaction of the warehouse, so what is sent is the version that was validated,
-even if a rebuild starts in between.
+Read and judged in one snapshot of the warehouse, so what is sent is the version that was validated, even if
+a rebuild starts in between. The rows are fetched from it, and all else is done in the local engine: the
+warehouse is open until they are, and no longer.
 """
 
 import json
@@ -9,11 +10,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import quoted
-from orchestration.core.lineage import Table
+from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
@@ -39,10 +41,8 @@ from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryKind, Hold
 from orchestration.transformation.identity import ProjectIdentity
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_bounds, partition_condition
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 class NotConfigured(Exception):
@@ -119,17 +119,18 @@ def deliver_partition(
 
     @contextmanager
     def opening() -> Generator[Opened]:
-        with deployment.warehouse.connect(waiting=log) as connection:
-            project.require_unchanged()
-            connection.execute("begin")
-            report = gate.report(connection, target.table.relation, partition_key)
-            judged.report = report
-            if not report.open:
-                raise GateClosed(report)
-            _use_releases(deployment, target, report, partition_key, log)
-            _require_lasting(deployment, export)
-            yield opened_by(gate, connection, report, target, partition_key)
-            connection.execute("rollback")
+        with ledger_of(deployment).scratch(export.name) as folder:
+            with deployment.warehouse.session(waiting=log) as session, session.snapshot():
+                project.require_unchanged()
+                report = gate.report(session, target.table.relation, partition_key)
+                judged.report = report
+                if not report.open:
+                    raise GateClosed(report)
+                _use_releases(deployment, target, report, partition_key, log)
+                _require_lasting(deployment, export)
+                fetched = fetch(session, gate.lineage, report, target, partition_key, folder)
+            with fetched.opened() as opened:
+                yield opened
 
     try:
         engine = engine_for(deployment, target, run_id, log)
@@ -147,23 +148,6 @@ def deliver_partition(
     assert judged.report is not None
     store.lift_hold(export.name, partition_key)
     return Delivered(outcome, judged.report)
-
-
-def opened_by(
-    gate: Gate,
-    connection: "duckdb.DuckDBPyConnection",
-    report: GateReport,
-    target: Target,
-    partition_key: str,
-) -> Opened:
-    """Return the rows of a partition as the gate judged them, within the transaction in which it did."""
-    return Opened(
-        connection,
-        source_of(connection, target, partition_key),
-        _version(report, target, partition_key),
-        report.content,
-        rightly_empty=lambda: rightly_empty(connection, gate.lineage, target.table.relation, partition_key),
-    )
 
 
 def _version(report: GateReport, target: Target, partition_key: str) -> str:
@@ -292,7 +276,45 @@ def is_todays(deployment: Deployment, target: Target, plan: Delivery) -> bool:
     return MadeBy.of(order_today(deployment, target, plan.partition_key, plan.kind)).made(plan)
 
 
-def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition_key: str) -> str:
+@dataclass(frozen=True)
+class Fetched:
+    """The rows of a partition as the gate judged them, in files of a folder.
+
+    `made_of` is their SQL in the warehouse, `version` that of the model's data, "" where it was never built.
+    """
+
+    folder: Path
+    source: str
+    made_of: str
+    version: str
+    content: str
+    rightly_empty: bool
+
+    @contextmanager
+    def opened(self) -> Generator[Opened]:
+        """Open the local engine on them."""
+        with open_engine(spill_into=self.folder / "spilled") as connection:
+            yield Opened(
+                connection, self.source, self.version, self.content, self.rightly_empty, self.made_of
+            )
+
+
+def fetch(
+    session: Session, lineage: Lineage, report: GateReport, target: Target, partition_key: str, folder: Path
+) -> Fetched:
+    """Fetch what is sent of a partition from the warehouse; call it in the snapshot of the gate's report."""
+    made_of, relation = source_of(session, target, partition_key), target.table.relation
+    return Fetched(
+        folder,
+        session.fetch(made_of, folder),
+        made_of,
+        _version(report, target, partition_key),
+        report.content,
+        rightly_empty(session, lineage, relation, partition_key),
+    )
+
+
+def source_of(session: Session, target: Target, partition_key: str) -> str:
     """Return SQL for what is sent of a partition: the whole model's slice, under the destination's names.
 
     Where the destination holds the newest partition alone, the column that tells the partition is no field:
@@ -300,8 +322,7 @@ def source_of(connection: "duckdb.DuckDBPyConnection", target: Target, partition
     """
     export, table = target.export, target.table
     relation = table.relation.quoted
-    described = connection.execute(f"describe {relation}").fetchall()
-    columns: dict[str, str] = {row[0]: row[1] for row in described}
+    columns = session.describe(f"select * from {relation}")
     left_out = target.partition_column if export.spec.latest_only else ""
     conditions, expressions = export.last_mile_sql(columns, quoted)
     if table.partitioning.partitioned:

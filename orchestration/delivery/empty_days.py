@@ -3,20 +3,15 @@
 Belongs here: that. Does not belong here: what an export file says of empty partitions (`ledger`).
 """
 
-from typing import TYPE_CHECKING
-
 from orchestration.contracts.model import quarantine_of
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.relations import Relation
-from orchestration.warehouse.engine import has_table
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN, partition_rows
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 def rightly_empty(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     lineage: Lineage,
     relation: str,
     partition_key: str,
@@ -32,18 +27,18 @@ def rightly_empty(
         if not (table := lineage.tables[item.relation]).parents and table.partitioning.grain.timed
     ]
     return bool(made_of) and all(
-        table.gaps_allowed and _nothing_came(connection, table, key) for table, key in made_of
+        table.gaps_allowed and _nothing_came(session, table, key) for table, key in made_of
     )
 
 
-def _nothing_came(connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
+def _nothing_came(session: Session, table: Table, key: str) -> bool:
     # A source that was never loaded has no table of quarantined rows.
     held = quarantine_of(table.relation)
-    return not _has_rows(connection, table.relation, table, key) and (
-        not has_table(connection, held) or not _has_rows(connection, held, table, key)
+    return not _has_rows(session, table.relation, table, key) and (
+        not session.has_table(held) or not _has_rows(session, held, table, key)
     )
 
 
-def _has_rows(connection: "duckdb.DuckDBPyConnection", relation: Relation, table: Table, key: str) -> bool:
+def _has_rows(session: Session, relation: Relation, table: Table, key: str) -> bool:
     rows = partition_rows(relation, RAW_PARTITION_COLUMN, table.partitioning, key)
-    return connection.execute(f"select 1 from ({rows}) limit 1").fetchone() is not None
+    return bool(session.query(f"select 1 from ({rows}) limit 1"))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestration.delivery.deliver import Target, is_todays, ledger_of, opened_by, order_today
+from orchestration.delivery.deliver import Target, fetch, is_todays, ledger_of, order_today
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.ledger import Look
 from orchestration.gate.gate import Gate, GateReport
@@ -45,9 +45,9 @@ def preview(
     waits = ledger.open_in(order)
     if waits and waits.kind is DeliveryKind.REDELIVER and is_todays(deployment, target, waits):
         return Preview(ledger.look_at(order, waits, hidden))
-    with deployment.warehouse.connect() as connection:
-        connection.execute("begin")
-        report = gate.report(connection, target.table.relation, partition_key)
-        plan = ledger.compare(order, opened_by(gate, connection, report, target, partition_key), hidden)
-        connection.execute("rollback")
-    return Preview(plan, report, ended)
+    with ledger.scratch() as folder:
+        with deployment.warehouse.session() as session, session.snapshot():
+            report = gate.report(session, target.table.relation, partition_key)
+            fetched = fetch(session, gate.lineage, report, target, partition_key, folder)
+        with fetched.opened() as opened:
+            return Preview(ledger.compare(order, opened, hidden), report, ended)

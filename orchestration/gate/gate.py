@@ -11,7 +11,6 @@ not the run.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from orchestration.core.lineage import Lineage, TablePartition
 from orchestration.gate.ages import built_too_late, too_old
@@ -22,10 +21,7 @@ from orchestration.gate.walk import Held, Walk
 from orchestration.state.moments import now as utc_now
 from orchestration.state.records import FailedCheck, Inputs, Release
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import table_versions
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 __all__ = ["Finding", "Gate", "GateClosed", "GateReport", "Verdict"]
 
@@ -38,41 +34,37 @@ class Gate:
         self._store = store
         self._clock = clock
 
-    def report(
-        self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str
-    ) -> GateReport:
-        """Judge a partition of a table and all it is made of, as the warehouse is in this transaction.
+    def report(self, session: Session, relation: str, partition_key: str) -> GateReport:
+        """Judge a partition of a table and all it is made of, as the warehouse is in this snapshot.
 
         Of a table that an export sends the rows themselves are compared with those that were judged, and the
         age of what it is made of with what contracts allow.
         """
         on_record = OnRecord(self._store)
-        walk = self._walk(self._held(connection, relation), on_record)
+        walk = self._walk(self._held(session, relation), on_record)
         walk.own(relation, self.lineage.tables[relation].partition(partition_key))
         table = self.lineage.tables[relation]
         if table.sent:
-            walk.compare_rows(table, partition_key, connection)
+            walk.compare_rows(table, partition_key, session)
         return self._report(
             walk, relation, partition_key, self._ages(walk, on_record, relation, partition_key)
         )
 
-    def require_parents(
-        self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str
-    ) -> None:
+    def require_parents(self, session: Session, relation: str, partition_key: str) -> None:
         """Raise where something that a table is made of must not be built on.
 
         Raises:
             GateClosed: an ancestor of this partition is missing, unjudged or bad.
         """
-        walk = self._walk(self._held(connection, relation), OnRecord(self._store))
+        walk = self._walk(self._held(session, relation), OnRecord(self._store))
         walk.parents(relation, partition_key)
         report = self._report(walk, relation, partition_key)
         if not report.open:
             raise GateClosed(report)
 
-    def inputs(self, connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str) -> Inputs:
+    def inputs(self, session: Session, relation: str, partition_key: str) -> Inputs:
         """Return the versions of all that a partition of a table is made of, as the warehouse is now."""
-        held = table_versions(connection, list(self.lineage.tables[relation].parents))
+        held = session.versions(list(self.lineage.tables[relation].parents))
         found: dict[str, dict[str, str]] = {}
         for read in self.lineage.reads(relation, partition_key):
             if read.by_test:
@@ -112,8 +104,8 @@ class Gate:
         walk.parents(relation, partition_key, built)
         return self._report(walk, relation, partition_key)
 
-    def _held(self, connection: "duckdb.DuckDBPyConnection", relation: str) -> Held:
-        return table_versions(connection, sorted(self.lineage.looked_at(relation)))
+    def _held(self, session: Session, relation: str) -> Held:
+        return session.versions(sorted(self.lineage.looked_at(relation)))
 
     def _walk(self, held: Held, on_record: OnRecord) -> Walk:
         return Walk(self.lineage, held, on_record)

@@ -3,19 +3,14 @@
 Belongs here: which rows those are. Does not belong here: how rows are hashed (`compute.row_hash`).
 """
 
-from typing import TYPE_CHECKING
-
-from orchestration.compute.row_hash import content_digest
 from orchestration.core.lineage import Table
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_rows
 
-if TYPE_CHECKING:
-    import duckdb
 
-
-def sent_content(connection: "duckdb.DuckDBPyConnection", table: Table, partition_key: str) -> str:
+def sent_content(session: Session, table: Table, partition_key: str) -> str:
     """Return a digest of the rows of a partition of a table that an export sends; "" of any other table's."""
     if not table.sent:
         return ""
     rows = partition_rows(table.relation, table.cut_by, table.partitioning, partition_key)
-    return content_digest(connection, rows)
+    return session.digest(rows)

@@ -5,7 +5,6 @@ Belongs here: which links there are, and when one of them holds. Does not belong
 """
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.lineage import Lineage, Table
@@ -14,9 +13,7 @@ from orchestration.gate.links import absence, link, named, of_check, of_error, s
 from orchestration.gate.on_record import OnRecord, Place
 from orchestration.gate.sent_rows import sent_content
 from orchestration.state.records import Build, Evidence, Inputs
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 Held = Mapping[Place, str]
 """{(relation, partition key): version}: what the warehouse holds, or the records say that it does."""
@@ -87,7 +84,7 @@ class Walk:
                 else:
                     self._as_now(parent, required=self._required(read.relation))
 
-    def compare_rows(self, table: Table, partition_key: str, connection: "duckdb.DuckDBPyConnection") -> None:
+    def compare_rows(self, table: Table, partition_key: str, session: Session) -> None:
         """Compare the rows of a partition that is about to be sent with those that each check has judged."""
         place = (table.relation, table.partition(partition_key))
         version = self.held.get(place)
@@ -98,7 +95,7 @@ class Walk:
         ]
         if version is None or not judged:
             return  # which is found already: it is not there, or was not judged
-        self.content = content = sent_content(connection, table, partition_key)
+        self.content = content = sent_content(session, table, partition_key)
         for item in judged:
             if item.content != content:
                 said = "the rows were changed after the check, or judged by an engine that counts otherwise"

@@ -7,7 +7,7 @@ shows it (`models`, `judging`).
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -22,10 +22,7 @@ from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.manifest import blocks, full_name
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult, DbtStatus
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.engine import table_versions
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 # dbt's words for what a test has come to; with any other it has come to nothing.
 _PASSED = (DbtStatus.PASSED, DbtStatus.WARN)
@@ -125,7 +122,7 @@ class DataTests:
 
     def run(
         self,
-        connection: "duckdb.DuckDBPyConnection",
+        session: Session,
         table: Table,
         key: str,
         names: Sequence[str],
@@ -138,21 +135,21 @@ class DataTests:
             ProjectChanged: a file is another than in the parse that the graph was made of.
         """
         # Read before and after: evidence must not speak for rows that came in between, or by a test.
-        before = self._state(connection, table, key)
+        before = self._state(session, table, key)
         if not names:
             return Tested(before[0], {})
-        judged = self._judge(connection, table, key, names)
-        after = self._state(connection, table, key)
+        judged = self._judge(session, table, key, names)
+        after = self._state(session, table, key)
         if before != after:
             raise dg.Failure(
                 f"{table.relation} was rebuilt, or its rows changed, while its tests ran; rerun the checks of"
                 " this partition; if it happens again, a test changes rows: look into its SQL"
             )
-        return self.record(connection, table, key, names, judged, *after, run_id)
+        return self.record(session, table, key, names, judged, *after, run_id)
 
     def record(
         self,
-        connection: "duckdb.DuckDBPyConnection",
+        session: Session,
         table: Table,
         key: str,
         names: Sequence[str],
@@ -183,7 +180,7 @@ class DataTests:
                     run_id=run_id,
                     rules=tests[name].rules,
                     content=content,
-                    reads=self._read_by(connection, table, key, tests[name]),
+                    reads=self._read_by(session, table, key, tests[name]),
                 )
                 for name in names
                 if name not in errors
@@ -191,13 +188,13 @@ class DataTests:
         )
         return Tested(version, {name: results[name] for name in names if name not in errors}, errors)
 
-    def refusing(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> Refuse:
+    def refusing(self, session: Session, table: Table, key: str) -> Refuse:
         """Return what keeps SQL for a partition from being executed that does more than its node declares."""
 
         def refuse(unique_id: str, compiled: str) -> str:
             if unique_id.startswith("seed."):
                 return ""
-            found = self.declared.undeclared(connection, unique_id, compiled, table.partitioning, key)
+            found = self.declared.undeclared(session.native, unique_id, compiled, table.partitioning, key)
             return "; ".join(map(str, found))
 
         return refuse
@@ -214,29 +211,25 @@ class DataTests:
             tests[name].near for name in (tests if names is None else names)
         )
 
-    def _judge(
-        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, names: Sequence[str]
-    ) -> list[DbtResult]:
+    def _judge(self, session: Session, table: Table, key: str, names: Sequence[str]) -> list[DbtResult]:
         """Run data tests; where dbt comes to none of them, each alone, so that none takes others along."""
         try:
             variables = partition_variables(table.partitioning, key)
             return self.dbt.test(
                 self.selectors(table, names), variables, self.near_tests(table, names),
-                self.refusing(connection, table, key),
+                self.refusing(session, table, key),
             )  # fmt: skip
         except DbtError as error:
             if len(names) > 1:
-                return [result for name in names for result in self._judge(connection, table, key, [name])]
+                return [result for name in names for result in self._judge(session, table, key, [name])]
             test = self.of(table.relation)[names[0]]
             return [DbtResult(test.unique_id, DbtStatus.ERROR, str(error), None, 0.0, "")]
 
-    def _read_by(
-        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, test: DataTest
-    ) -> Inputs:
+    def _read_by(self, session: Session, table: Table, key: str, test: DataTest) -> Inputs:
         """Return the versions of other tables that a test reads, of the partitions that go with this one."""
         if not test.reads:
             return {}
-        held = table_versions(connection, test.reads)
+        held = session.versions(test.reads)
         return {
             other: {
                 alongside: held[(other, alongside)]
@@ -246,10 +239,10 @@ class DataTests:
             for other in test.reads
         }
 
-    def _state(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> tuple[str, str]:
+    def _state(self, session: Session, table: Table, key: str) -> tuple[str, str]:
         """Return the version of a partition, and of a table that is sent a digest of its rows."""
-        version = table_versions(connection, [table.relation]).get((table.relation, key), "")
-        return version, sent_content(connection, table, key) if version else ""
+        version = session.versions([table.relation]).get((table.relation, key), "")
+        return version, sent_content(session, table, key) if version else ""
 
 
 def said_of(test: DataTest, result: DbtResult) -> str:

@@ -5,12 +5,11 @@ what a check says (`quality`, `graph.data_tests`, `ingestion.judging`).
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import Field
 
-from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import quoted
 from orchestration.compute.sql_types import UnknownType
 from orchestration.contracts.model import CONTRACT_CHECK
@@ -25,11 +24,8 @@ from orchestration.operations.site import Site
 from orchestration.state.records import Build, Inputs
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.engine import POOL
+from orchestration.warehouse.base import POOL, Session
 from orchestration.warehouse.slices import partition_rows
-
-if TYPE_CHECKING:
-    import duckdb
 
 JUDGE_JOB = "judge"
 # Dagster wants the names of jobs and of ops to differ.
@@ -154,8 +150,8 @@ class _Judge:
         build = held_build(self._deployment, table, key)
         if build.inputs is None and table.code:
             self._complete(table, key, build)
-        with self._deployment.warehouse.connect() as connection:
-            return self._checks.judge(connection, table, key, names, self._run_id)
+        with self._deployment.warehouse.session() as session:
+            return self._checks.judge(session, table, key, names, self._run_id)
 
     def _complete(self, table: Table, key: str, build: Build) -> None:
         """Find out what a build was made from, of which older code kept no record.
@@ -163,15 +159,13 @@ class _Judge:
         Where today's SQL makes the very same rows of what its parents hold now, it is as if it had been built
         from them. Where it makes others, nobody knows what it was built from.
         """
-        with self._deployment.warehouse.connect() as connection:
-            inputs = self._gate.inputs(connection, table.relation, key)
-            same = self._makes_the_same(connection, table, key)
+        with self._deployment.warehouse.session() as session:
+            inputs = self._gate.inputs(session, table.relation, key)
+            same = self._makes_the_same(session, table, key)
         proven: tuple[Inputs, str] = (inputs, table.code) if same else ({}, "")
         self._deployment.store.complete_build(build, *proven, self._project.identity.digest)
 
-    def _makes_the_same(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> bool:
-        import duckdb
-
+    def _makes_the_same(self, session: Session, table: Table, key: str) -> bool:
         variables = partition_variables(table.partitioning, key)
         compiled = (
             self._checks.tests.dbt.compiled(
@@ -183,9 +177,9 @@ class _Judge:
         if not compiled:
             return False
         rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
-        held = fields_of(connection, rows)
+        held = session.describe(rows)
         try:
-            made = fields_of(connection, compiled)
+            made = session.describe(compiled)
             if made.keys() != held.keys() or (made != held and not table.cut_by):
                 return False  # dbt would make another table of it
             # It would insert into the table that is there: what that does not hold as it is, is another row.
@@ -195,11 +189,9 @@ class _Judge:
                 for name in made
                 if made[name] != held[name]
             )
-            (lost,) = connection.execute(
-                f"select count(*) from ({compiled}) where not ({kept or 'true'})"
-            ).fetchone() or (1,)
+            [(lost,)] = session.query(f"select count(*) from ({compiled}) where not ({kept or 'true'})")
             cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in held)
-            same = content_digest(connection, f"select {cast} from ({compiled})")
-        except (duckdb.Error, UnknownType):
+            same = session.digest(f"select {cast} from ({compiled})")
+        except (*session.errors, UnknownType):
             return False
-        return not lost and same == content_digest(connection, rows)
+        return not lost and same == session.digest(rows)

@@ -7,7 +7,7 @@ on a layer that is not validated, in whichever run that was.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -25,11 +25,8 @@ from orchestration.state.records import Build
 from orchestration.transformation.manifest import DbtNode
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.engine import POOL, table_versions
+from orchestration.warehouse.base import POOL, Session
 from orchestration.warehouse.slices import partition_rows
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 def dbt_assets(site: Site, checks: TableChecks, partitions_of: PartitionsOf) -> list[dg.AssetsDefinition]:
@@ -79,12 +76,12 @@ class _Builder:
         """
         # Open all the while: dbt shares the open file, and opening it costs more than many a model. And no
         # other process changes what is read between the gate's look at it and dbt's.
-        with self.deployment.warehouse.connect() as connection:
-            there = self._built_by(connection, table, key, run_id) if again else None
+        with self.deployment.warehouse.session() as session:
+            there = self._built_by(session, table, key, run_id) if again else None
             if there is not None:
-                return _Built(there, None), self._checks.judge(connection, table, key, names, run_id)
-            built, tested = self._build(connection, node, table, key, names, run_id)
-            return built, self._checks.judge(connection, table, key, names, run_id, tested)
+                return _Built(there, None), self._checks.judge(session, table, key, names, run_id)
+            built, tested = self._build(session, node, table, key, names, run_id)
+            return built, self._checks.judge(session, table, key, names, run_id, tested)
 
     def near(self, table: Table) -> Near:
         """Return what is near a table, and what any of its tests reads."""
@@ -92,12 +89,12 @@ class _Builder:
 
     def judge(self, table: Table, key: str, names: Sequence[str], run_id: str) -> Said:
         """Judge a partition as it stands."""
-        with self.deployment.warehouse.connect() as connection:
-            return self._checks.judge(connection, table, key, names, run_id)
+        with self.deployment.warehouse.session() as session:
+            return self._checks.judge(session, table, key, names, run_id)
 
     def _build(
         self,
-        connection: "duckdb.DuckDBPyConnection",
+        session: Session,
         node: DbtNode,
         table: Table,
         key: str,
@@ -105,13 +102,13 @@ class _Builder:
         run_id: str,
     ) -> tuple[_Built, Tested | None]:
         try:
-            self._gate.require_parents(connection, node.relation, key)
+            self._gate.require_parents(session, node.relation, key)
         except GateClosed as closed:
             raise dg.Failure(
                 description=f"{node.relation} is not built on what is not validated: {closed}",
                 allow_retries=False,
             ) from None
-        inputs = self._gate.inputs(connection, node.relation, key)
+        inputs = self._gate.inputs(session, node.relation, key)
         tests = self._checks.tests
         known = tests.of(table.relation)
         # Of a table that is sent the rows are counted before a test runs, as a test might change them.
@@ -122,19 +119,19 @@ class _Builder:
                 tests.selectors(table, at_once),
                 partition_variables(table.partitioning, key),
                 tests.near_tests(table, at_once),
-                tests.refusing(connection, table, key),
+                tests.refusing(session, table, key),
             )
         except DbtError as error:
             raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from None
-        version = table_versions(connection, [node.relation])[(node.relation, key)]
+        version = session.versions([node.relation])[(node.relation, key)]
         rows = partition_rows(node.relation, table.cut_by, table.partitioning, key)
-        counted = connection.execute(f"select count(*) from ({rows})").fetchone()
+        [(counted,)] = session.query(f"select count(*) from ({rows})")
         build = Build(
             node.relation,
             key,
             version,
             run_id,
-            rows=int(counted[0]) if counted else 0,
+            rows=int(counted),
             inputs=inputs,
             code=table.code,
             project=self.project.digest,
@@ -143,14 +140,12 @@ class _Builder:
         built = _Built(build, result.seconds)
         if table.sent:
             return built, None
-        return built, tests.record(connection, table, key, at_once, judged, version, "", run_id)
+        return built, tests.record(session, table, key, at_once, judged, version, "", run_id)
 
-    def _built_by(
-        self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str, run_id: str
-    ) -> Build | None:
+    def _built_by(self, session: Session, table: Table, key: str, run_id: str) -> Build | None:
         """Return the build of this run, if the warehouse holds it still."""
         place = (table.relation, key)
-        version = table_versions(connection, [table.relation]).get(place)
+        version = session.versions([table.relation]).get(place)
         builds = self.deployment.store.builds_of([place])
         return next((item for item in builds if (item.version, item.run_id) == (version, run_id)), None)
 

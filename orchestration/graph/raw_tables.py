@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -21,10 +21,7 @@ from orchestration.ingestion.staging import register_landed
 from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Drop, Evidence
-from orchestration.warehouse.engine import POOL, table_versions
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import POOL, Session
 
 GROUP = "raw"
 
@@ -83,13 +80,13 @@ class _Loader:
         """
         said: list[Said] = []
 
-        def judge(connection: "duckdb.DuckDBPyConnection", loaded: Loaded) -> None:
+        def judge(session: Session, loaded: Loaded) -> None:
             self._taken_in = {run_id: (drop, loaded, self._record(drop, loaded, key, run_id, warn))}
-            said.append(self._checks.judge(connection, self.table, key, names, run_id))
+            said.append(self._checks.judge(session, self.table, key, names, run_id))
 
         if run_id in self._taken_in:
-            with self.deployment.warehouse.connect() as connection:
-                said.append(self._checks.judge(connection, self.table, key, names, run_id))
+            with self.deployment.warehouse.session() as session:
+                said.append(self._checks.judge(session, self.table, key, names, run_id))
         else:
             load_drop(self.deployment, self.contract, drop, judge)
         return _TakenIn(*self._taken_in[run_id], said[0])
@@ -275,8 +272,8 @@ def held_build(deployment: Deployment, table: Table, key: str) -> Build:
         dagster.Failure: it holds none, or one that is not on record.
     """
     place = (table.relation, key)
-    with deployment.warehouse.connect() as connection:
-        version = table_versions(connection, [table.relation]).get(place)
+    with deployment.warehouse.session() as session:
+        version = session.versions([table.relation]).get(place)
     newest = [item for item in deployment.store.builds_of([place]) if item.version == version]
     if not newest:
         where = f" --partition {key}" if key else ""
@@ -308,8 +305,8 @@ def judge_raw_table(
             results.append(_judge_contract(deployment, contract, key, build, run_id))
         except (DropRefused, MaskingKeyMissing) as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-    with deployment.warehouse.connect() as connection:
-        said = checks.judge(connection, table, key, names, run_id)
+    with deployment.warehouse.session() as session:
+        said = checks.judge(session, table, key, names, run_id)
     return replace(said, results=(*results, *said.results))
 
 

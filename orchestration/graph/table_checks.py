@@ -8,7 +8,6 @@ how Dagster shows what was said. Does not belong here: what a check says (`quali
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -22,9 +21,7 @@ from orchestration.quality.suites import CHECK_NAME, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import CheckError
 from orchestration.transformation.runner import DbtResult, DbtStatus
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 # How often a step judges anew after checks that could not run, waiting longer each time.
 _TRIES_AGAIN = 2
@@ -89,7 +86,7 @@ class TableChecks:
 
     def judge(
         self,
-        connection: "duckdb.DuckDBPyConnection",
+        session: Session,
         table: Table,
         key: str,
         names: Collection[str],
@@ -107,14 +104,14 @@ class TableChecks:
         known = self.tests.of(table.relation)
         if tested is None:
             chosen = sorted(name for name in names if name in known)
-            tested = self.tests.run(connection, table, key, chosen, run_id)
+            tested = self.tests.run(session, table, key, chosen, run_id)
         results = [test_result(table, known[name], item, tested) for name, item in tested.results.items()]
         errors = {(name, known[name].rules): why for name, why in tested.errors.items()}
         suite = self._suites.get(table.relation)
         version = tested.version
         if suite is not None and CHECK_NAME in names:
             try:
-                verdict = judge_suite(self._deployment, suite, key, run_id, connection=connection)
+                verdict = judge_suite(session, self._deployment, suite, key, run_id)
             except NotJudged as error:
                 raise dg.Failure(description=str(error), allow_retries=error.again) from None
             version = verdict.version

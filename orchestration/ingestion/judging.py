@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.compute.row_hash import content_digest
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.engine import open_engine
+from orchestration.compute.row_hash import content_digest, fields_of
+from orchestration.compute.sql import literal, literals, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import convert_drop
-from orchestration.ingestion.convert import TooManyBadRows
+from orchestration.ingestion.convert import MEMORY_LIMIT, TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
 from orchestration.ingestion.load import keep_drop
 from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
@@ -74,23 +75,20 @@ def _same_rows(
     converted: Sequence[Path],
 ) -> bool:
     listed = ", ".join(quoted(name) for name in columns)
-    files = ", ".join(literal(str(path)) for path in converted)
-    with deployment.warehouse.connect() as connection:
-        described = connection.execute(f"describe {contract.relation}").fetchall()
-        held = {row[0]: row[1] for row in described if row[0] not in TECHNICAL_COLUMNS}
-        types = {column.name: column.loaded_type for column in contract.loaded_columns}
-        wanted = connection.execute(
-            "select " + ", ".join(f"null::{types.get(name, 'VARCHAR')} as {quoted(name)}" for name in columns)
-        ).description
+    types = {column.name: column.loaded_type for column in contract.loaded_columns}
+    nulls = ", ".join(f"null::{types.get(name, 'VARCHAR')} as {quoted(name)}" for name in columns)
+    with open_engine(memory_limit=MEMORY_LIMIT) as engine, deployment.warehouse.session() as session:
+        held = session.describe(f"select * exclude ({', '.join(TECHNICAL_COLUMNS)}) from {contract.relation}")
         # As a load does: a column that the contract types otherwise today is another.
-        if {column[0]: str(column[1]) for column in wanted or []}.items() - held.items():
+        if fields_of(engine, f"select {nulls}").items() - held.items():
             return False
         # Columns that other drops have brought along are empty in this one.
         others = [name for name in held if name not in columns]
         empty = " and ".join(f"{quoted(name)} is null" for name in others) or "true"
         own = f"from {contract.relation} where _partition_key = {literal(drop.partition_key)}"
         cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in columns)
-        (strays,) = connection.execute(f"select count(*) {own} and not ({empty})").fetchone() or (0,)
-        return not strays and content_digest(connection, f"select {listed} {own}") == content_digest(
-            connection, f"select {cast} from read_parquet([{files}])"
+        [(strays,)] = session.query(f"select count(*) {own} and not ({empty})")
+        files = literals(map(str, converted))
+        return not strays and session.digest(f"select {listed} {own}") == content_digest(
+            engine, f"select {cast} from read_parquet({files})"
         )

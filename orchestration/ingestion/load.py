@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from orchestration.areas import Area, digest_of
 from orchestration.contracts.model import SourceContract
@@ -28,9 +27,7 @@ from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 MANIFEST = "manifest.json"
 
@@ -50,7 +47,7 @@ def load_drop(
     deployment: Deployment,
     contract: SourceContract,
     drop: Drop,
-    then: Callable[["duckdb.DuckDBPyConnection", Loaded], None] = lambda _, __: None,
+    then: Callable[[Session, Loaded], None] = lambda _, __: None,
 ) -> Loaded:
     """Take a drop in: replace its partition of the raw table; readers see the old rows or the new ones.
 
@@ -62,29 +59,36 @@ def load_drop(
     """
     version = _version(deployment, contract, drop)
     if drop.file is None:
-        with deployment.warehouse.connect() as connection:
-            replace_partition(connection, contract, drop, version, [])
+        with deployment.warehouse.session() as session:
+            replace_partition(session, contract, drop, version, scratch=None)
             loaded = Loaded(version, 0, 0, 0)
-            then(connection, loaded)
+            then(session, loaded)
         return loaded
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
             converted = _converted(deployment, contract, drop, scratch)
         except TooManyBadRows as refused:
-            with deployment.warehouse.connect() as connection:
-                show_refused(connection, contract, drop, refused.quarantined)
+            with deployment.warehouse.session() as session:
+                show_refused(session, contract, drop, refused.quarantined, scratch)
             raise
         except Unreadable as error:
             raise DropRefused(error.file, [error.rule, f"ask {contract.asked} for it again"]) from error
         _keep_converted(deployment.processing, contract, drop, version, converted)
-        with deployment.warehouse.connect() as connection:
+        with deployment.warehouse.session() as session:
             replace_partition(
-                connection, contract, drop, version, converted.rows, converted.added, converted.quarantined
+                session,
+                contract,
+                drop,
+                version,
+                converted.rows,
+                converted.added,
+                converted.quarantined,
+                scratch,
             )
             loaded = Loaded(
                 version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings
             )
-            then(connection, loaded)
+            then(session, loaded)
     if contract.empties_staging:
         empty_staging(deployment, contract, drop)
     return loaded

@@ -30,9 +30,8 @@ class Site:
     def gate_report(self, export: str, partition_key: str) -> GateReport:
         """Return the gate of an export's partition as the warehouse is now."""
         relation = self.project.node_of(self.project.exports[export]).relation
-        with self.deployment.warehouse.connect() as connection:
-            connection.execute("begin")
-            return self.gate.report(connection, relation, partition_key)
+        with self.deployment.warehouse.session() as session, session.snapshot():
+            return self.gate.report(session, relation, partition_key)
 
     def target(self, name: str) -> Target:
         """Return an export and its table.

@@ -1,20 +1,17 @@
-"""The rows of a partition, held still while they are judged: transactions that no rule can change rows in.
+"""The rows of a partition, held still while they are judged: snapshots that no rule can change rows in.
 
-An error of the engine ends the transaction that it comes in. The next begins where it was: on the same
+An error of the engine ends the snapshot that it comes in. The next begins where it was: on the same
 version of the same rows, or not at all. Belongs here: beginning and ending. Does not belong here: what is
 read.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager
+from typing import TypeVar
 
 from orchestration.core.lineage import Table
 from orchestration.gate.sent_rows import sent_content
-from orchestration.warehouse.engine import table_versions
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.warehouse.base import Session
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -31,16 +28,16 @@ class NotJudged(Exception):
 class HeldRows:
     """A version of a partition of a table; `content` is a digest of its rows if they are sent.
 
-    The connection has no transaction open, before and after.
+    The session has no snapshot open, before and after.
     """
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection", table: Table, key: str) -> None:
+    def __init__(self, session: Session, table: Table, key: str) -> None:
         """Look up which version the table holds.
 
         Raises:
             NotJudged: it holds nothing for the partition.
         """
-        self._connection = connection
+        self._session = session
         self._table = table
         self._key = key
         self.content = ""
@@ -52,34 +49,33 @@ class HeldRows:
         self.version = version
 
     @contextmanager
-    def writing(self) -> Generator[None]:
-        """One transaction in which the version is this one, to keep what is measured of it.
+    def still(self) -> Generator[Callable[[], None]]:
+        """A snapshot of this version, in which nothing can be changed; yield what begins another.
 
         Raises:
             NotJudged: the table was rebuilt meanwhile.
         """
-        self._connection.execute("begin")
-        try:
+        with self._session.snapshot() as begin:
             self._require_unchanged()
-            yield
-            self._connection.execute("commit")
-        except BaseException:
-            self._end()
-            raise
+            yield begin
 
     @contextmanager
     def reading(self) -> Generator[Callable[[], None]]:
-        """A transaction in which nothing can be changed; yield what begins it again after an error ended it.
+        """The same for rows that are sent, unchanged; yield what begins it again after an error ended it.
 
         Raises:
             NotJudged: the table was rebuilt meanwhile, or its rows changed.
         """
-        try:
-            self._begin_to_read()
-            self.content = sent_content(self._connection, self._table, self._key)
-            yield self._begin_again
-        finally:
-            self._end()
+        with self.still() as begin:
+            self.content = sent_content(self._session, self._table, self._key)
+
+            def begin_again() -> None:
+                begin()
+                self._require_unchanged()
+                if sent_content(self._session, self._table, self._key) != self.content:
+                    raise self._changed()
+
+            yield begin_again
 
     def each(
         self,
@@ -87,31 +83,19 @@ class HeldRows:
         work: Callable[[_Item], _Answer],
         otherwise: Callable[[_Item, Exception], _Answer],
     ) -> list[_Answer]:
-        """Work each item off in a writing transaction: all in one; where the engine errs, one in each."""
-        import duckdb
-
+        """Work each item off in a snapshot: all in one; where the engine errs, one in each."""
         try:
-            with self.writing():
+            with self.still():
                 return [work(item) for item in items]
-        except duckdb.Error:
+        except self._session.errors:
             answers: list[_Answer] = []
             for item in items:
                 try:
-                    with self.writing():
+                    with self.still():
                         answers.append(work(item))
-                except duckdb.Error as error:
+                except self._session.errors as error:
                     answers.append(otherwise(item, error))
             return answers
-
-    def _begin_to_read(self) -> None:
-        self._connection.execute("begin transaction read only")
-        self._require_unchanged()
-
-    def _begin_again(self) -> None:
-        self._end()
-        self._begin_to_read()
-        if sent_content(self._connection, self._table, self._key) != self.content:
-            raise self._changed()
 
     def _require_unchanged(self) -> None:
         if self._held() != self.version:
@@ -126,11 +110,4 @@ class HeldRows:
 
     def _held(self) -> str | None:
         relation = self._table.relation
-        return table_versions(self._connection, [relation]).get((relation, self._key))
-
-    def _end(self) -> None:
-        import duckdb
-
-        # There is none where a commit failed: the engine has rolled it back.
-        with suppress(duckdb.TransactionException):
-            self._connection.execute("rollback")
+        return self._session.versions([relation]).get((relation, self._key))

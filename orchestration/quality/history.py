@@ -1,9 +1,9 @@
 """What earlier partitions looked like: the numbers behind suite parameters.
 
 Only partitions that may go on count as history, so that a bad day never becomes the measure of the next.
-Metrics are kept in the warehouse by version of the data, so a corrected day is measured anew; a table's
-past is read from the table itself where nothing is kept yet. Only finite numbers are history: NaN and
-infinities are left out when a metric is measured, as one of them would open or close a rule for ever.
+Metrics are on record by version of the data, so a corrected day is measured anew; a table's past is read from
+the table itself where nothing is kept yet. Only finite numbers are history: NaN and infinities are left out
+when a metric is measured, as one of them would open or close a rule for ever.
 Belongs here: measuring and remembering.
 """
 
@@ -12,13 +12,11 @@ import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
-from orchestration.compute.sql import literal, literals, quoted, value_literal
+from orchestration.compute.sql import literal, quoted
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Partitioning
 from orchestration.core.shown_text import CLASSIFIED
-from orchestration.quality import results
 from orchestration.quality.parameters import (
     COLUMN_METRICS,
     ROW_COUNT,
@@ -30,24 +28,15 @@ from orchestration.quality.parameters import (
     references,
 )
 from orchestration.quality.suites import CHECK_NAME
+from orchestration.state.metrics import Metrics
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import table_versions
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import key_expression
-
-if TYPE_CHECKING:
-    import duckdb
 
 # Partitions; a window looks at 999 at most, of one weekday in seven.
 _LONGEST_LOOK_BACK = 7 * 999
 # Metrics that tell of any value; the others are of finite numbers.
 _OF_ANY_VALUE = ("null_ratio", "distinct_count")
-_DDL = """
-    create schema if not exists sluice;
-    create table if not exists sluice.metrics (
-        relation varchar, partition_key varchar, version varchar, metric varchar, value double,
-        measured_at timestamp
-    );
-"""
 
 
 class NoHistory(Exception):
@@ -78,14 +67,8 @@ class Past:
         return chosen[-window.size :]
 
 
-def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Make the tables of metrics and of results where they are missing; not within a read transaction."""
-    connection.execute(_DDL)
-    results.create_tables(connection)
-
-
 def validated_past(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     store: StateStore,
     table: Table,
     partition_column: str | None,
@@ -94,19 +77,12 @@ def validated_past(
     """Return the partitions of a table that were judged as they are now, and of which no check said no."""
     relation = table.relation
     if partition_column is None:
-        held = connection.execute(
-            f"select '', version from sluice.metrics where relation = {literal(relation)} group by version"
-            " order by min(measured_at)"
-        ).fetchall()
-        current = table_versions(connection, [relation]).get((relation, partition_key))
-        candidates = [(key, version) for key, version in held if version != current]
+        current = session.versions([relation]).get((relation, partition_key))
+        candidates = [("", version) for version in store.metrics.versions(relation) if version != current]
     else:
-        timed = table.partitioning.grain.timed
-        held = connection.execute(
-            f"select partition_key, version from sluice.table_versions where relation = {literal(relation)}"
-            f" and partition_key {'<' if timed else '<>'} {literal(partition_key)}"
-            f" order by {'partition_key' if timed else 'recorded_at, partition_key'}"
-        ).fetchall()
+        held = [item for item in session.written(relation) if item[0] != partition_key]
+        if table.partitioning.grain.timed:
+            held = sorted(item for item in held if item[0] < partition_key)
         candidates = held[-_LONGEST_LOOK_BACK:]
     said: dict[tuple[str, str], dict[str, bool]] = {}
     for item in store.evidence_of((relation, key) for key, _ in candidates):
@@ -114,9 +90,7 @@ def validated_past(
         said.setdefault((item.partition_key, item.version), {})[item.check] = item.passed
     # Judged by the suite, which came to no verdict as a rule could not run: nobody knows what it would say.
     open_ends = {
-        place
-        for place in results.judged_versions(connection, relation)
-        if CHECK_NAME not in said.get(place, {})
+        place for place in store.results.judged_versions(relation) if CHECK_NAME not in said.get(place, {})
     }
     counting = [
         place for place in candidates if place not in open_ends and all(said.get(place, {"": False}).values())
@@ -125,7 +99,8 @@ def validated_past(
 
 
 def resolve(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
+    kept: Metrics,
     expression: str,
     past: Past,
     partition_key: str,
@@ -145,7 +120,7 @@ def resolve(
         values |= {"partition.start": start, "partition.end": end}
     said: list[str] = []
     for reference in references(expression):
-        number, made_of = _number(connection, reference, past, partition_key)
+        number, made_of = _number(session, kept, reference, past, partition_key)
         values[reference.text] = number
         told = CLASSIFIED if reference.metric.tells_of(classified) else f"{number:,.6g}"
         said.append(f"{reference.text} = {told} ({made_of})")
@@ -153,23 +128,23 @@ def resolve(
 
 
 def measure(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
+    kept: Metrics,
     relation: str,
     partition_key: str,
     version: str,
     condition: str | None,
     metrics: Collection[Metric],
 ) -> None:
-    """Keep the metrics of the version that the table holds now; call it in the transaction of the judging."""
+    """Keep the metrics of the version that the table holds; call it in a snapshot of that version."""
     if not metrics:
         return
     chosen = list(metrics)
     where = f" where {condition}" if condition else ""
     aggregates = ", ".join(_aggregate(metric) for metric in chosen)
-    row = connection.execute(f"select {aggregates} from {relation}{where}").fetchone()
-    assert row is not None
-    _keep(
-        connection, relation, [(partition_key, version, str(m), v) for m, v in zip(chosen, row, strict=True)]
+    [row] = session.query(f"select {aggregates} from {relation}{where}")
+    kept.keep(
+        relation, {(partition_key, version, str(m)): value for m, value in zip(chosen, row, strict=True)}
     )
 
 
@@ -179,13 +154,21 @@ def metrics_of(expressions: Iterable[str]) -> frozenset[Metric]:
 
 
 def _number(
-    connection: "duckdb.DuckDBPyConnection", reference: Reference, past: Past, partition_key: str
+    session: Session,
+    kept: Metrics,
+    reference: Reference,
+    past: Past,
+    partition_key: str,
 ) -> tuple[float, str]:
     chosen = past.select(reference.window, partition_key)
-    known = _kept(connection, past.relation, reference.metric, chosen)
+    known = kept.of(past.relation, str(reference.metric), chosen)
     unknown = [item for item in chosen if item not in known]
     if unknown and past.partition_column is not None:
-        known |= _measured(connection, past, reference.metric, unknown)
+        known |= _measured(session, past, reference.metric, unknown)
+        kept.keep(
+            past.relation,
+            {(key, version, str(reference.metric)): known[key, version] for key, version in unknown},
+        )
     numbers = [known[item] for item in chosen if item in known]
     found = [number for number in numbers if number is not None]
     if not found:
@@ -215,63 +198,22 @@ def _combined(of: str, numbers: Sequence[float]) -> float:
 
 
 def _measured(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     past: Past,
     metric: Metric,
     partitions: Sequence[tuple[str, str]],
 ) -> dict[tuple[str, str], float | None]:
-    """Measure past partitions from the table itself, in one scan of them, and keep what was found."""
+    """Measure past partitions from the table itself, in one scan of them."""
     assert past.partition_column is not None
     key_of_row = key_expression(past.partition_column, past.partitioning)
     keys = ", ".join(literal(key) for key, _ in partitions)
-    rows = connection.execute(
+    rows = session.query(
         f"select {key_of_row}, {_aggregate(metric)} from {past.relation}"
         f" where {key_of_row} in ({keys}) group by 1"
-    ).fetchall()
+    )
     numbers: dict[str, float | None] = dict(rows)
     empty = 0.0 if metric.name == ROW_COUNT else None
-    found = {(key, version): numbers.get(key, empty) for key, version in partitions}
-    _keep(connection, past.relation, [(key, v, str(metric), number) for (key, v), number in found.items()])
-    return found
-
-
-def _kept(
-    connection: "duckdb.DuckDBPyConnection",
-    relation: str,
-    metric: Metric,
-    partitions: Sequence[tuple[str, str]],
-) -> dict[tuple[str, str], float | None]:
-    rows = connection.execute(
-        "select partition_key, version, value from sluice.metrics"
-        f" where relation = {literal(relation)} and metric = {literal(str(metric))}"
-        f" and list_contains({literals(version for _, version in partitions)}, version)"
-    ).fetchall()
-    wanted = set(partitions)
-    return {
-        (key, version): value
-        for key, version, value in rows
-        # Older code kept what was not finite: it is measured again.
-        if (key, version) in wanted and (value is None or math.isfinite(value))
-    }
-
-
-def _keep(
-    connection: "duckdb.DuckDBPyConnection",
-    relation: str,
-    rows: Sequence[tuple[str, str, str, float | None]],
-) -> None:
-    if not rows:
-        return
-    places, values = list[str](), list[str]()
-    for key, version, metric, number in rows:
-        place = ", ".join(literal(text) for text in (relation, key, version, metric))
-        places.append(f"({place})")
-        values.append(f"({place}, {value_literal(number)}, cast(now() as timestamp))")
-    connection.execute(
-        "delete from sluice.metrics where (relation, partition_key, version, metric) in"
-        f" (values {', '.join(places)})"
-    )
-    connection.execute(f"insert into sluice.metrics values {', '.join(values)}")
+    return {(key, version): numbers.get(key, empty) for key, version in partitions}
 
 
 def _aggregate(metric: Metric) -> str:

@@ -7,8 +7,6 @@ shows it (`checks`), how a rule is judged (`judging`).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from orchestration.core.severity import Severity
 from orchestration.core.shown_text import CLASSIFIED, Near, shown
@@ -28,10 +26,11 @@ from orchestration.quality.pushdown.table import first_line
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule, SuiteTarget
 from orchestration.state.deployment import Deployment
+from orchestration.state.metrics import Metrics
+from orchestration.state.moments import now
 from orchestration.state.records import Evidence
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.state.results import Judgement
+from orchestration.warehouse.base import Session
 
 _NAME = re.compile(r"[^\W\d]\w*")
 # A number, and what it counts: no text of a row.
@@ -108,25 +107,38 @@ class SuiteVerdict:
 
 
 def judge_suite(
-    deployment: Deployment,
-    target: SuiteTarget,
-    key: str,
-    run_id: str,
-    *,
-    connection: "duckdb.DuckDBPyConnection | None" = None,
+    session: Session, deployment: Deployment, target: SuiteTarget, key: str, run_id: str
 ) -> SuiteVerdict:
-    """Judge a partition by its suite, and keep what each rule said in the warehouse; record no evidence.
+    """Judge a partition by its suite, and put on record what each rule said; that is no evidence yet.
 
-    A rule that cannot run takes no other along. `connection` is the warehouse where it is open already, with
-    no transaction begun.
+    A rule that cannot run takes no other along. The session has no snapshot begun.
 
     Raises:
-        dagster.Failure: the table holds nothing for the partition, or was rebuilt meanwhile.
+        NotJudged: the table holds nothing for the partition, or was rebuilt meanwhile.
     """
-    if connection is not None:
-        return _judge_within(connection, deployment, target, key, run_id)
-    with deployment.warehouse.connect() as opened:
-        return _judge_within(opened, deployment, target, key, run_id)
+    relation, rules = target.table.relation, target.suite.rules
+    held = HeldRows(session, target.table, key)
+    asked = _resolved(session, deployment, target, key, held)
+    with held.reading() as begin_again:
+        answers = iter(
+            judge(
+                session.native,
+                relation,
+                target.condition(key),
+                [item for item, _ in asked if isinstance(item, Rule)],
+                key_columns=target.key_columns,
+                begin_again=begin_again,
+            )
+        )
+    said = [
+        _with_note(next(answers), note, rule, target.classified) if isinstance(item, Rule) else item
+        for (item, note), rule in zip(asked, rules, strict=True)
+    ]
+    said = [_masked(item, rule, target.classified) for item, rule in zip(said, rules, strict=True)]
+    deployment.store.results.keep(
+        Judgement(relation, key, CHECK_NAME, held.version, run_id, now(), results.kept(said))
+    )
+    return SuiteVerdict(target, key, run_id, held.version, held.content, said)
 
 
 def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
@@ -151,44 +163,8 @@ def record_verdict(deployment: Deployment, verdict: SuiteVerdict) -> None:
     )
 
 
-def _judge_within(
-    connection: "duckdb.DuckDBPyConnection",
-    deployment: Deployment,
-    target: SuiteTarget,
-    key: str,
-    run_id: str,
-) -> SuiteVerdict:
-    relation, rules = target.table.relation, target.suite.rules
-    history.create_tables(connection)
-    held = HeldRows(connection, target.table, key)
-    asked = _resolved(connection, deployment, target, key, held)
-    with held.reading() as begin_again:
-        answers = iter(
-            judge(
-                connection,
-                relation,
-                target.condition(key),
-                [item for item, _ in asked if isinstance(item, Rule)],
-                key_columns=target.key_columns,
-                begin_again=begin_again,
-            )
-        )
-    said = [
-        _with_note(next(answers), note, rule, target.classified) if isinstance(item, Rule) else item
-        for (item, note), rule in zip(asked, rules, strict=True)
-    ]
-    said = [_masked(item, rule, target.classified) for item, rule in zip(said, rules, strict=True)]
-    judged = results.Judged(
-        relation, key, CHECK_NAME, held.version, run_id, datetime.now(UTC).replace(tzinfo=None)
-    )
-    connection.execute("begin")
-    results.keep(connection, judged, said)
-    connection.execute("commit")
-    return SuiteVerdict(target, key, run_id, held.version, held.content, said)
-
-
 def _resolved(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
     deployment: Deployment,
     target: SuiteTarget,
     key: str,
@@ -198,40 +174,41 @@ def _resolved(
 
     In the place of a rule comes what became of it where it need not be judged.
     """
-    table, rules = target.table, target.suite.rules
+    table, rules, kept = target.table, target.suite.rules, deployment.store.metrics
     metrics = sorted(history.metrics_of(text for rule in rules for text in _parameters(rule)), key=str)
     if not metrics:
         past = history.Past(table.relation, table.partitioning, target.partition_column, [])
-        return [_resolve(connection, rule, past, key, {}, target.classified) for rule in rules]
-    condition = target.condition(key)
-    unmeasured = _unmeasured(connection, held, target, key, condition, metrics)
-    past = history.validated_past(connection, deployment.store, table, target.partition_column, key)
+        return [_resolve(session, kept, rule, past, key, {}, target.classified) for rule in rules]
+    unmeasured = _unmeasured(session, kept, held, target, key, metrics)
+    past = history.validated_past(session, deployment.store, table, target.partition_column, key)
     return held.each(
         rules,
-        lambda rule: _resolve(connection, rule, past, key, unmeasured, target.classified),
+        lambda rule: _resolve(session, kept, rule, past, key, unmeasured, target.classified),
         lambda rule, error: (RuleResult(rule, Outcome.ERROR, error=first_line(error)), ""),
     )
 
 
 def _unmeasured(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
+    kept: Metrics,
     held: HeldRows,
     target: SuiteTarget,
     key: str,
-    condition: str | None,
     metrics: Sequence[Metric],
 ) -> dict[Metric, str]:
     """Keep the metrics of the version; return those that cannot be measured, and why."""
-    import duckdb
 
-    relation = target.table.relation
+    def measure(chosen: Sequence[Metric]) -> None:
+        version, condition = held.version, target.condition(key)
+        history.measure(session, kept, target.table.relation, key, version, condition, chosen)
+
     try:
-        with held.writing():
-            history.measure(connection, relation, key, held.version, condition, metrics)
-    except duckdb.Error:
+        with held.still():
+            measure(metrics)
+    except session.errors:
         problems = held.each(
             metrics,
-            lambda metric: history.measure(connection, relation, key, held.version, condition, [metric]),
+            lambda metric: measure([metric]),
             lambda metric, error: (metric, first_line(error)),
         )
         return dict(problem for problem in problems if problem is not None)
@@ -243,7 +220,8 @@ def _parameters(rule: Rule) -> list[str]:
 
 
 def _resolve(
-    connection: "duckdb.DuckDBPyConnection",
+    session: Session,
+    kept: Metrics,
     rule: Rule,
     past: history.Past,
     key: str,
@@ -260,7 +238,7 @@ def _resolve(
         for reference in found:
             if reference.metric in unmeasured:
                 raise ParameterProblem(f"`{reference.metric}`: {unmeasured[reference.metric]}")
-        value, made_of = history.resolve(connection, expression, past, key, classified)
+        value, made_of = history.resolve(session, kept, expression, past, key, classified)
         if found:
             notes.append(made_of)
         return value

@@ -15,7 +15,8 @@ from orchestration.contracts.model import SourceContract
 from orchestration.core.settings import Settings, SettingsError
 from orchestration.state.moments import now as utc_now
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import Warehouse
+from orchestration.warehouse.base import Warehouse
+from orchestration.warehouse.duckdb_file import DuckDBFile
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,14 @@ class Deployment:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The engine; its connections read what the areas hold."""
+        """The engine; it reads what the areas hold."""
         areas = [self.staging, self.originals, self.processing, *([self.cold] if self.cold else [])]
-        return Warehouse(self.settings.warehouse_path, areas=areas, access=self.settings.storage_access)
+        return DuckDBFile(
+            self.settings.warehouse_path,
+            areas=areas,
+            access=self.settings.storage_access,
+            bring_up_to_date=lambda connection: self.store.take_over(connection),
+        )
 
     @cached_property
     def staging(self) -> Area:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -115,6 +116,61 @@ check_errors = Table(
     Column("attempts", Integer, nullable=False),
     Column("failed_at", DateTime(timezone=True), nullable=False),
     Column("next_try_at", DateTime(timezone=True), nullable=True),  # null: given up
+)
+
+# Each time that a suite judged a partition, whatever came of it. The gate reads evidence, and none of these.
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("relation", String(300), nullable=False),
+    Column("partition_key", String(100), nullable=False),
+    Column("check_name", String(300), nullable=False),
+    Column("version", String(100), nullable=False),
+    Column("run_id", String(100), nullable=False),
+    Column("judged_at", DateTime(timezone=True), nullable=False),
+    Index("judgements_by_table", "relation", "partition_key", "version"),
+)
+
+# What each rule said in a judgement; values of classified columns are masked.
+rule_results = Table(
+    "rule_results",
+    metadata,
+    Column("judgement_id", BigInteger, ForeignKey("judgements.id"), primary_key=True, autoincrement=False),
+    Column("rule_number", Integer, primary_key=True, autoincrement=False),  # its place in the suite, from 0
+    Column("type", Text, nullable=False),
+    Column("kwargs", Text, nullable=False),  # JSON
+    Column("severity", String(20), nullable=False),
+    Column("outcome", String(40), nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("observed", Text, nullable=False),
+    Column("observed_value", Double, nullable=True),
+    Column("row_count", BigInteger, nullable=True),
+    Column("failing_rows", BigInteger, nullable=True),
+    Column("failing_share", Double, nullable=True),  # from 0 to 1, of row_count
+    Column("error", Text, nullable=True),
+)
+
+# A few of the rows that failed a rule.
+failing_rows = Table(
+    "failing_rows",
+    metadata,
+    Column("judgement_id", BigInteger, ForeignKey("judgements.id"), primary_key=True, autoincrement=False),
+    Column("rule_number", Integer, primary_key=True, autoincrement=False),
+    Column("row_number", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("row", Text, nullable=False),  # JSON, {column: value}
+)
+
+# What a version of a partition measures, for rules that compare with earlier ones.
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("relation", String(300), primary_key=True),
+    Column("partition_key", String(100), primary_key=True),
+    Column("version", String(100), primary_key=True),
+    Column("metric", String(300), primary_key=True),
+    Column("value", Double, nullable=True),  # null: there is no finite number
+    Column("measured_at", DateTime(timezone=True), nullable=False),
 )
 
 # Plans, and what became of them. A scope is a partition, or "" where the destination holds the newest one.

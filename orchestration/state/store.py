@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import OperationalError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -17,12 +17,18 @@ from orchestration.state import schema
 from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
+from orchestration.state.earlier_results import take_over
 from orchestration.state.leases import Leases
+from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now, utc
 from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
+from orchestration.state.results import Results
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class StateStore:
@@ -52,12 +58,18 @@ class StateStore:
         self.forgotten_keys = ForgottenKeys(self._engine)
         self.leases = Leases(self._engine)
         self.check_errors = CheckErrors(self._engine, clock)
+        self.results = Results(self._engine)
+        self.metrics = Metrics(self._engine)
         self.drops = Drops(self._engine, clock)
         self._clock = clock
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def take_over(self, warehouse: "duckdb.DuckDBPyConnection") -> None:
+        """Move here what earlier code kept in the warehouse; see `earlier_results`."""
+        take_over(warehouse, self._engine)
 
     # -- builds
 

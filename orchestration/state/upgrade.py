@@ -12,8 +12,9 @@ from sqlalchemy.schema import CreateColumn
 from orchestration.state import schema
 
 # The form of the records that this code writes. 1 had no version: builds did not tell what they were made
-# from, nor evidence by which rules. Raise it where older code would misread what newer code writes.
-FORM = 2
+# from, nor evidence by which rules. 2 had no judgements: older code looks for them in the warehouse. Raise it
+# where older code would misread what newer code writes.
+FORM = 3
 _BEFORE_FORMS = 1
 # Any number that nobody else locks in the state store's database.
 _LOCK = 5_851_042_733

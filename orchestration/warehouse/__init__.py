@@ -1,4 +1,5 @@
-"""The engine that holds the tables: DuckDB embedded, one file.
+"""The engine that holds the tables, and what stages ask of it, whichever it is.
 
-Belongs here: opening it, and what every stage asks of it. Does not belong here: what the tables mean.
+Belongs here: what is asked (`base`), the engines that answer (`duckdb_file`, the one there is), a partition
+as SQL (`slices`). Does not belong here: what the tables mean, and records of any kind.
 """

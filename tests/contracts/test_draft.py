@@ -28,6 +28,7 @@ from orchestration.ingestion.load import load_drop
 from orchestration.ingestion.local_files import files_to_land
 from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
+from tests.warehouse.bare import bare
 
 FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")
 HEADER = ["Order No.", "Day", "Customer E-Mail", "Amount", "Paid", "Note"]
@@ -64,7 +65,7 @@ class Drafted:
         assert [one.quarantined for one in loaded] == [0] * len(keys)
         assert [one.warnings for one in loaded] == [()] * len(keys)
         names = ", ".join(column.name for column in contract.columns)
-        with deployment.warehouse.connect() as connection:
+        with bare(deployment.warehouse) as connection:
             rows = connection.execute(f"select {names} from {contract.relation} order by all").fetchall()
         assert len(rows) == sum(one.rows for one in loaded)
         deployment.store.close()

@@ -24,6 +24,7 @@ from orchestration.delivery.ledger import Ledger, Opened, Outcome
 from orchestration.delivery.travel import redeliver_order
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
+from orchestration.warehouse.duckdb_file import DuckDBSession
 
 from .deliveries import DAY
 from .shelf import ShelfDestination
@@ -96,7 +97,7 @@ class Filed:
         def opening() -> Generator[Opened]:
             with duckdb.connect() as connection:
                 self.fill(connection)
-                yield Opened(connection, source_of(connection, target, DAY), self.version)
+                yield Opened(connection, source_of(DuckDBSession(connection), target, DAY), self.version)
 
         return self.engine().deliver(order_of(target, DAY, kind), opening)
 

@@ -21,6 +21,7 @@ from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
+from tests.warehouse.bare import bare
 
 FEEDS = Path(os.environ.get("SLUICE_TEST_FEEDS", "."))
 pytestmark = [
@@ -53,7 +54,7 @@ class Marketplace:
         return load_drop(self.deployment, contract, self.deployment.store.drops.latest(source, [key])[key])
 
     def query(self, text: str) -> list[tuple[object, ...]]:
-        with self.deployment.warehouse.connect() as connection:
+        with bare(self.deployment.warehouse) as connection:
             return connection.execute(text).fetchall()
 
 
@@ -94,7 +95,7 @@ def test_every_feed_is_taken_in_as_it_was_published(tmp_path: Path) -> None:
             str(FEEDS / source / "*.csv.gz") if (FEEDS / source).is_dir() else str(FEEDS / f"{source}.csv.gz")
         )
         contract = company.sources[source]
-        with company.deployment.warehouse.connect() as connection:
+        with bare(company.deployment.warehouse) as connection:
             columns = ", ".join(f'"{column.header}" as {column.name}' for column in contract.columns)
             read = f"read_csv('{files}', all_varchar = true, header = true, delim = ',', quote = '\"')"
             connection.execute(f"create temp table published as select {columns} from {read}")

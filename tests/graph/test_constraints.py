@@ -9,6 +9,7 @@ from tests.gate.edits import Edit, both, write
 from tests.graph.test_rules_at_load import problems
 from tests.graph.test_suite_sql import load
 from tests.typed import sluice
+from tests.warehouse.bare import bare
 
 MARTS = "dbt_project/models/marts"
 YAML = f"{MARTS}/_keyed.yml"
@@ -89,6 +90,6 @@ def test_other_constraints_are_kept_through_a_correction(open_bakery: Company, c
         company.land_day(TUE, a=loaves)
         code, said = sluice(company, "run")
         assert code == 0, said
-    with company.deployment.warehouse.connect() as connection:
+    with bare(company.deployment.warehouse) as connection:
         rows = connection.execute(f"select shop from marts.keyed where business_date = '{TUE}'").fetchall()
     assert rows

@@ -21,6 +21,7 @@ from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import Scan, register_landed
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
+from tests.warehouse.bare import bare
 
 DAY, NEXT = "2024-01-01", "2024-01-02"
 HEADER = "Order No.,Date,Shop,Loaves (pcs)"
@@ -128,7 +129,7 @@ class Door:
         return list(caught.value.rules)
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        with self.deployment.warehouse.connect() as connection:
+        with bare(self.deployment.warehouse) as connection:
             return connection.execute(text).fetchall()
 
     def rows(self, columns: str = "order_number, shop, loaves") -> list[tuple[Any, ...]]:

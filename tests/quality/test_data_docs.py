@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,12 +19,14 @@ from orchestration.quality import results
 from orchestration.quality.data_docs.site import build_data_docs, shows_newest
 from orchestration.quality.rule_results import Outcome, RuleResult
 from orchestration.quality.suites import CHECK_NAME, Rule
-from orchestration.warehouse.engine import Warehouse
+from orchestration.state.deployment import Deployment
+from orchestration.state.results import Judgement, Results
 from tests.company import BAKERY, MON, TUE, WED, Company
 from tests.quality.every_expectation import CASES
 
 pytestmark = pytest.mark.long
 ORDERS, SHOPS = "raw.orders", "raw.shops"
+EARLIER = "2023-12-31"
 FEW = "from 1 to 10 rows"
 COUNT = Rule(type="expect_table_row_count_to_be_between", kwargs={"min_value": 1, "max_value": 10})
 LOAVES = Rule(type="expect_column_values_to_be_between", kwargs={"column": "loaves", "min_value": 1})
@@ -52,15 +54,14 @@ def settings(tmp_path: Path) -> Settings:
 
 def keep(
     settings: Settings, relation: str, partition_key: str, *said: RuleResult, at: str = "2024-02-01 06:00"
-) -> Warehouse:
+) -> Results:
     """Keep what was said of a partition."""
-    warehouse = Warehouse(settings.warehouse_path)
-    moment = datetime.fromisoformat(at)
-    with warehouse.connect() as connection:
-        results.create_tables(connection)
-        judged = results.Judged(relation, partition_key, CHECK_NAME, "v1", f"run at {at}", moment)
-        results.keep(connection, judged, said)
-    return warehouse
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    on_record = Deployment(settings).store.results
+    on_record.keep(
+        Judgement(relation, partition_key, CHECK_NAME, "v1", f"run at {at}", moment, results.kept(said))
+    )
+    return on_record
 
 
 def text(page: Path) -> str:
@@ -79,9 +80,9 @@ def test_a_page_says_what_was_kept_of_a_table_and_a_day(settings: Settings) -> N
     broken = RuleResult(MEDIAN, Outcome.ERROR, expected="1 to 2", error="no such column")
     new = RuleResult(MEAN, Outcome.NO_HISTORY, expected="as yesterday", observed="3.5")
     keep(settings, ORDERS, MON, PASSED, FAILED, broken, new)
-    warehouse = keep(settings, SHOPS, "", PASSED)
+    on_record = keep(settings, SHOPS, "", PASSED)
 
-    index = build_data_docs(warehouse, site_dir(settings))
+    index = build_data_docs(on_record, site_dir(settings))
 
     shown = text(index)
     assert [part in shown for part in (ORDERS, MON, SHOPS, "snapshot")] == [True] * 4
@@ -100,8 +101,8 @@ def test_a_page_says_what_was_kept_of_a_table_and_a_day(settings: Settings) -> N
 
 def test_a_warning_fails_no_page(settings: Settings) -> None:
     warned = RuleResult(MEDIAN, Outcome.FAILED, expected="1 to 2", observed="7")
-    warehouse = keep(settings, ORDERS, MON, PASSED, warned)
-    index = build_data_docs(warehouse, site_dir(settings))
+    on_record = keep(settings, ORDERS, MON, PASSED, warned)
+    index = build_data_docs(on_record, site_dir(settings))
     assert "Status: Succeeded" in text(pages(index.parent, ORDERS)[MON])
 
 
@@ -118,15 +119,15 @@ def test_gx_words_every_core_expectation(
         replace(like, rule=Rule(type=name, kwargs=kwargs), expected=f"{name} holds")
         for name, (kwargs, _) in CASES.items()
     ]
-    warehouse = keep(settings, ORDERS, MON, *said)
-    page = text(pages(build_data_docs(warehouse, site_dir(settings)).parent, ORDERS)[MON])
+    on_record = keep(settings, ORDERS, MON, *said)
+    page = text(pages(build_data_docs(on_record, site_dir(settings)).parent, ORDERS)[MON])
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert [name for name in CASES if f"{name} holds seen {outcome.value} critical" not in page] == []
 
 
 def test_failing_rows_are_shown_as_they_were_kept_and_never_as_markup(settings: Settings) -> None:
-    warehouse = keep(settings, ORDERS, MON, FAILED)
-    index = build_data_docs(warehouse, site_dir(settings))
+    on_record = keep(settings, ORDERS, MON, FAILED)
+    index = build_data_docs(on_record, site_dir(settings))
     page = pages(index.parent, ORDERS)[MON]
     assert '{"shop": "***", "loaves": -1}' in text(page)
     assert '{"shop": null, "loaves": "<b>0</b>"}' in text(page)
@@ -134,8 +135,8 @@ def test_failing_rows_are_shown_as_they_were_kept_and_never_as_markup(settings: 
 
 
 def test_no_page_needs_another_server(settings: Settings) -> None:
-    warehouse = keep(settings, ORDERS, MON, PASSED, FAILED)
-    index = build_data_docs(warehouse, site_dir(settings))
+    on_record = keep(settings, ORDERS, MON, PASSED, FAILED)
+    index = build_data_docs(on_record, site_dir(settings))
     made = list(index.parent.rglob("*.html"))
     assert len(made) == 3
     for page in made:
@@ -151,8 +152,8 @@ def test_no_page_needs_another_server(settings: Settings) -> None:
 def test_the_newest_days_are_shown_each_as_it_was_judged_last(settings: Settings) -> None:
     for day in (MON, TUE, WED):
         keep(settings, ORDERS, day, FAILED)
-    warehouse = keep(settings, ORDERS, TUE, PASSED, at="2024-02-02 06:00")
-    index = build_data_docs(warehouse, site_dir(settings), newest_per_table=2)
+    on_record = keep(settings, ORDERS, TUE, PASSED, at="2024-02-02 06:00")
+    index = build_data_docs(on_record, site_dir(settings), newest_per_table=2)
     shown = pages(index.parent, ORDERS)
     assert set(shown) == {TUE, WED}
     assert "Status: Succeeded" in text(shown[TUE])
@@ -161,26 +162,25 @@ def test_the_newest_days_are_shown_each_as_it_was_judged_last(settings: Settings
 
 def test_a_site_is_made_anew_when_something_was_judged(settings: Settings) -> None:
     site = site_dir(settings)
-    warehouse = keep(settings, ORDERS, MON, FAILED)
-    assert not shows_newest(warehouse, site)
-    index = build_data_docs(warehouse, site)
-    assert shows_newest(warehouse, site)
+    on_record = keep(settings, ORDERS, MON, FAILED)
+    assert not shows_newest(on_record, site)
+    index = build_data_docs(on_record, site, newest_per_table=1)
+    assert shows_newest(on_record, site)
     first = index.stat()
 
-    with warehouse.connect() as connection:
-        connection.execute("create table raw.other as select 1 as one")
-    assert not shows_newest(warehouse, site)
-    build_data_docs(warehouse, site)
-    assert shows_newest(warehouse, site)
-    assert index.stat() == first, "nothing was judged: the site need not be made anew"
+    keep(settings, ORDERS, EARLIER, PASSED)
+    assert not shows_newest(on_record, site)
+    build_data_docs(on_record, site, newest_per_table=1)
+    assert shows_newest(on_record, site)
+    assert index.stat() == first, "nothing that is shown was judged: the site need not be made anew"
 
     keep(settings, ORDERS, MON, PASSED, at="2024-02-02 06:00")
-    assert not shows_newest(warehouse, site)
-    build_data_docs(warehouse, site)
+    assert not shows_newest(on_record, site)
+    build_data_docs(on_record, site, newest_per_table=1)
     assert "Status: Succeeded" in text(pages(site, ORDERS)[MON])
     assert len(pages(site, ORDERS)) == 1
     left = {path.name for path in settings.data_dir.iterdir()}
-    assert left == {"data_docs", "data_docs.lock", "warehouse.duckdb"}
+    assert left - {"state.db-shm", "state.db-wal"} == {"data_docs", "data_docs.lock", "state.db"}
 
 
 def test_the_command_says_where_the_site_begins(settings: Settings, tmp_path: Path) -> None:
@@ -228,16 +228,18 @@ def test_the_first_page_is_of_the_newest_results(server: DataDocsServer, setting
 def test_nothing_but_the_site_is_served_and_only_to_those_who_asked_for_this_machine(
     server: DataDocsServer, settings: Settings
 ) -> None:
-    build_data_docs(Warehouse(settings.warehouse_path), site_dir(settings))
-    assert get(server, "/../warehouse.duckdb")[0] == 404
-    assert get(server, "/%2e%2e/warehouse.duckdb")[0] == 404
+    build_data_docs(Deployment(settings).store.results, site_dir(settings))
+    assert get(server, "/../state.db")[0] == 404
+    assert get(server, "/%2e%2e/state.db")[0] == 404
     assert get(server, "/validations/")[0] == 404
     assert get(server, "/", host=f"evil.example:{server.server_port}")[0] == 421
     assert get(server, "/", host=f"localhost:{server.server_port}")[0] == 200
 
 
 def test_a_site_that_cannot_be_made_is_told(server: DataDocsServer, settings: Settings) -> None:
-    settings.warehouse_path.write_bytes(b"no database")
+    for name in ("state.db-wal", "state.db-shm"):
+        (settings.data_dir / name).unlink(missing_ok=True)
+    (settings.data_dir / "state.db").write_bytes(b"no database at all" * 999)
     assert get(server, "/")[0] == 503
 
 

@@ -13,10 +13,11 @@ from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.relations import Relation
 from orchestration.quality import history
 from orchestration.quality.history import NoHistory, Past
-from orchestration.quality.parameters import ParameterProblem, evaluate, references
+from orchestration.quality.parameters import ParameterProblem, Value, evaluate, references
 from orchestration.state.records import Evidence
 from orchestration.state.store import StateStore
-from orchestration.warehouse.engine import Warehouse, record_version
+from orchestration.warehouse.duckdb_file import DuckDBFile, DuckDBSession, record_version
+from tests.warehouse.bare import bare
 
 RELATION = "marts.numbers"
 DAILY = Partitioning(Grain.DAILY)
@@ -34,8 +35,7 @@ def store(tmp_path: Path) -> Iterator[StateStore]:
 @pytest.fixture
 def warehouse(tmp_path: Path, store: StateStore) -> Iterator[duckdb.DuckDBPyConnection]:
     """Three weeks from a Monday on; the n-th day, from 1, holds n rows with the values 1 to n."""
-    with Warehouse(tmp_path / "w.duckdb").connect() as connection:
-        history.create_tables(connection)
+    with bare(DuckDBFile(tmp_path / "w.duckdb")) as connection:
         connection.execute("create schema marts")
         connection.execute(f"create table {RELATION} (day date, value integer)")
         for number in range(1, 22):
@@ -61,10 +61,17 @@ def write(
 
 def resolve(connection: duckdb.DuckDBPyConnection, store: StateStore, expression: str, number: int) -> float:
     """Return what a parameter comes to on the n-th day."""
-    past = history.validated_past(connection, store, NUMBERS, "day", day(number))
-    found, _ = history.resolve(connection, expression, past, day(number))
+    past = history.validated_past(DuckDBSession(connection), store, NUMBERS, "day", day(number))
+    found, _ = history.resolve(DuckDBSession(connection), store.metrics, expression, past, day(number))
     assert isinstance(found, int | float)
     return float(found)
+
+
+def value_of(
+    connection: duckdb.DuckDBPyConnection, store: StateStore, expression: str, past: Past, key: str
+) -> Value:
+    """Return what a parameter comes to."""
+    return history.resolve(DuckDBSession(connection), store.metrics, expression, past, key)[0]
 
 
 @pytest.mark.parametrize(
@@ -134,19 +141,19 @@ def test_a_snapshot_has_its_earlier_versions(warehouse: duckdb.DuckDBPyConnectio
     for version, rows, passed in (("1", 10, True), ("2", 20, False), ("3", 30, True)):
         warehouse.execute(f"create or replace table marts.shops as select range as n from range({rows})")
         record_version(warehouse, "marts.shops", "", version)
-        past = history.validated_past(warehouse, store, table, None, "")
+        past = history.validated_past(DuckDBSession(warehouse), store, table, None, "")
         if version == "3":
-            assert history.resolve(warehouse, "row_count.previous", past, "")[0] == 10
+            assert value_of(warehouse, store, "row_count.previous", past, "") == 10
             break
-        history.measure(warehouse, "marts.shops", "", version, None, metrics)
+        history.measure(DuckDBSession(warehouse), store.metrics, "marts.shops", "", version, None, metrics)
         store.record_evidence([Evidence("marts.shops", "", "expectations", version, passed, "", "run")])
 
 
-def test_dates_of_the_partition() -> None:
+def test_dates_of_the_partition(store: StateStore) -> None:
     past = Past(RELATION, DAILY, "day", [])
     with duckdb.connect() as connection:
-        assert history.resolve(connection, "partition.start - 2", past, day(3))[0] == MONDAY
-        assert history.resolve(connection, "partition.end", past, day(1))[0] == MONDAY + timedelta(days=1)
+        assert value_of(connection, store, "partition.start - 2", past, day(3)) == MONDAY
+        assert value_of(connection, store, "partition.end", past, day(1)) == MONDAY + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +178,7 @@ def test_partitions_of_every_grain_have_a_past(
     """The rows of each are read from the table itself; drops are in the order in which they came."""
     cut = Partitioning(grain, "boxes" if grain is Grain.DROP else "")
     table = Table(Relation("marts", "boxes"), ("marts", "boxes"), cut, parents={}, rules={})
-    with Warehouse(tmp_path / "w.duckdb").connect() as connection:
-        history.create_tables(connection)
+    with bare(DuckDBFile(tmp_path / "w.duckdb")) as connection:
         connection.execute("create schema if not exists marts")
         union = " union all ".join(
             f"select {value} as at from range({n})" for n, value in enumerate(values, 1)
@@ -181,13 +187,13 @@ def test_partitions_of_every_grain_have_a_past(
         for key in keys:
             record_version(connection, "marts.boxes", key, f"v {key}")
             store.record_evidence([Evidence("marts.boxes", key, "expectations", f"v {key}", True, "", "run")])
-        past = history.validated_past(connection, store, table, "at", keys[-1])
+        past = history.validated_past(DuckDBSession(connection), store, table, "at", keys[-1])
         assert [key for key, _ in past.partitions] == keys[:2]
-        assert history.resolve(connection, "row_count.previous", past, keys[-1])[0] == 2
-        assert history.resolve(connection, "row_count.min_2", past, keys[-1])[0] == 1
+        assert value_of(connection, store, "row_count.previous", past, keys[-1]) == 2
+        assert value_of(connection, store, "row_count.min_2", past, keys[-1]) == 1
 
 
-def test_the_dates_of_a_partition_are_those_of_its_grain() -> None:
+def test_the_dates_of_a_partition_are_those_of_its_grain(store: StateStore) -> None:
     with duckdb.connect() as connection:
         for grain, key, start, end in (
             (Grain.HOURLY, "2024-01-01-23:00", datetime(2024, 1, 1, 23, tzinfo=UTC),
@@ -196,8 +202,8 @@ def test_the_dates_of_a_partition_are_those_of_its_grain() -> None:
             (Grain.MONTHLY, "2024-02", date(2024, 2, 1), date(2024, 3, 1)),
         ):  # fmt: skip
             past = Past("marts.boxes", Partitioning(grain), "at", [])
-            assert history.resolve(connection, "partition.start", past, key)[0] == start
-            assert history.resolve(connection, "partition.end", past, key)[0] == end
+            assert value_of(connection, store, "partition.start", past, key) == start
+            assert value_of(connection, store, "partition.end", past, key) == end
 
 
 def test_arithmetic_that_does_not_work_out_says_so() -> None:
@@ -232,24 +238,33 @@ def test_only_finite_numbers_are_history(
             warehouse.execute(f"insert into {RELATION} values (?, ?)", [day(number), value])
         metrics = history.metrics_of([f"value.{name}.previous" for name in STATISTICS])
         if kept == "remembered":
+            condition = f"day = '{day(number)}'"
             history.measure(
-                warehouse, RELATION, day(number), f"{number}-0", f"day = '{day(number)}'", metrics
+                DuckDBSession(warehouse),
+                store.metrics,
+                RELATION,
+                day(number),
+                f"{number}-0",
+                condition,
+                metrics,
             )
         if kept == "kept by older code":
+            warehouse.execute(
+                "create table if not exists sluice.metrics (relation varchar, partition_key varchar,"
+                " version varchar, metric varchar, value double, measured_at timestamp)"
+            )
             for metric in metrics:
                 warehouse.execute(
                     "insert into sluice.metrics values (?, ?, ?, ?, 'nan'::double, now())",
                     [RELATION, day(number), f"{number}-0", str(metric)],
                 )
+    store.take_over(warehouse)
     for name in STATISTICS:
         for window in WINDOWS:
             try:
                 assert math.isfinite(resolve(warehouse, store, f"value.{name}.{window}", 21))
             except NoHistory:
                 assert len(values) < 3 or name in OF_A_SUM
-    assert warehouse.execute("select count(*) from sluice.metrics where not isfinite(value)").fetchall() == [
-        (0,)
-    ]
 
 
 def test_arithmetic_that_leaves_the_numbers_is_told(
@@ -272,7 +287,11 @@ def test_a_metric_is_the_same_of_every_type_of_number(
     warehouse: duckdb.DuckDBPyConnection, store: StateStore, type_: str
 ) -> None:
     expected = {name: resolve(warehouse, store, f"value.{name}.median_3", 21) for name in STATISTICS}
-    warehouse.execute("delete from sluice.metrics")
+    for number in range(18, 21):  # versions of which nothing is kept
+        record_version(warehouse, RELATION, day(number), f"{number} of another type")
+        store.record_evidence(
+            [Evidence(RELATION, day(number), "expectations", f"{number} of another type", True, "", "run")]
+        )
     warehouse.execute(f"alter table {RELATION} alter value type {type_}")
     for name, number in expected.items():
         assert resolve(warehouse, store, f"value.{name}.median_3", 21) == pytest.approx(number), name

@@ -21,7 +21,9 @@ from orchestration.quality.suite_verdict import SuiteVerdict, judge_suite, recor
 from orchestration.quality.suites import CHECK_NAME, Rule, Suite, SuiteTarget
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Evidence
-from orchestration.warehouse.engine import record_version
+from orchestration.warehouse.duckdb_file import DuckDBSession, record_version
+from tests.company import recorded
+from tests.warehouse.bare import bare
 
 pytestmark = pytest.mark.long
 RELATION, SUNDAY, MONDAY = "marts.sales", "2024-01-07", "2024-01-08"
@@ -110,9 +112,11 @@ class Shop:
     def judge(
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
     ) -> SuiteVerdict:
-        return judge_suite(
-            self.deployment, self.target(*rules, classified=classified, sent=sent), MONDAY, "r"
-        )
+        return self.judge_by(self.target(*rules, classified=classified, sent=sent))
+
+    def judge_by(self, target: SuiteTarget, day: str = MONDAY) -> SuiteVerdict:
+        with self.deployment.warehouse.session() as session:
+            return judge_suite(session, self.deployment, target, day, "r")
 
     def target(
         self, *rules: Rule, classified: frozenset[str] = frozenset(), sent: bool = False
@@ -125,8 +129,11 @@ class Shop:
         return SuiteTarget(Suite("sales", "", rules, file), table, "day", ("number",), classified)
 
     def rows(self, sql: str) -> list[Any]:
-        with self.deployment.warehouse.connect() as connection:
+        with bare(self.deployment.warehouse) as connection:
             return connection.execute(sql).fetchall()
+
+    def recorded(self, sql: str) -> list[Any]:
+        return recorded(self.deployment.settings, sql)
 
     def evidence(self) -> list[bool]:
         found = self.deployment.store.evidence_of([(RELATION, MONDAY)])
@@ -137,7 +144,7 @@ class Shop:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     settings = Settings.load({}, project_dir=tmp_path, data_dir=tmp_path / "data")
     deployment = Deployment(settings)
-    with deployment.warehouse.connect() as connection:
+    with bare(deployment.warehouse) as connection:
         connection.execute(TABLES)
         for day in (SUNDAY, MONDAY):
             record_version(connection, RELATION, day, f"of {day}")
@@ -164,9 +171,9 @@ def test_the_others_say_what_they_say_without_it(shop: Shop, kind: str) -> None:
         others = [*verdict.said[:number], *verdict.said[number + 1 :]]
         assert [item.outcome for item in others] == [outcome for _, outcome in NEIGHBOURS]
     assert shop.rows("select count(*) from marts.rows") == [(3,)]
-    kept = shop.rows("select count(*) from sluice.rule_results")
+    kept = shop.recorded("select count(*) from rule_results")
     assert kept == [(3 * (len(NEIGHBOURS) + 1),)]
-    measured = shop.rows(f"select metric, value from sluice.metrics where partition_key = '{MONDAY}'")
+    measured = shop.recorded(f"select metric, value from metrics where partition_key = '{MONDAY}'")
     assert {("row_count", 2.0), ("number.mean", 1.5)} <= set(measured)
 
 
@@ -226,11 +233,11 @@ def test_an_error_is_no_failure(
 
 
 def test_what_could_not_run_leaves_no_evidence_and_is_kept(shop: Shop) -> None:
-    verdict = judge_suite(shop.deployment, shop.target(GOOD, ERRORS["the binder"][0]), MONDAY, "r")
+    verdict = shop.judge_by(shop.target(GOOD, ERRORS["the binder"][0]))
     assert verdict.passed is None
     record_verdict(shop.deployment, verdict)
     assert shop.evidence() == []
-    assert shop.rows("select outcome from sluice.rule_results order by rule_number") == [
+    assert shop.recorded("select outcome from rule_results order by rule_number") == [
         ("passed",), ("did not run",)
     ]  # fmt: skip
 
@@ -239,12 +246,12 @@ def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
     """Though another check has found it good."""
     from_history = counted("row_count.previous")
     assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
-    with shop.deployment.warehouse.connect() as connection:
+    with bare(shop.deployment.warehouse) as connection:
         record_version(connection, RELATION, SUNDAY, "new")
     shop.deployment.store.record_evidence([Evidence(RELATION, SUNDAY, "unique", "new", True, "", "run")])
     assert shop.judge(from_history).said[0].outcome is Outcome.PASSED
     erring = shop.target(ERRORS["the binder"][0])
-    assert judge_suite(shop.deployment, erring, SUNDAY, "r").passed is None
+    assert shop.judge_by(erring, SUNDAY).passed is None
     assert shop.judge(from_history).said[0].outcome is Outcome.NO_HISTORY
 
 
@@ -261,20 +268,15 @@ def test_a_version_without_a_verdict_is_no_history(shop: Shop) -> None:
 def test_an_error_shows_no_value_of_a_classified_column(shop: Shop, erring: Rule) -> None:
     verdict = shop.judge(erring, classified=frozenset({"guest"}))
     result = suite_result(verdict)
-    kept = shop.rows("select * from sluice.rule_results")
+    kept = shop.recorded("select * from rule_results")
     assert verdict.passed is None
     assert SECRET not in f"{verdict.errors} {result.description} {result.metadata} {kept}"
 
 
-def test_it_judges_in_a_warehouse_that_is_open_already(shop: Shop) -> None:
-    with shop.deployment.warehouse.connect() as connection:
-        verdict = judge_suite(
-            shop.deployment,
-            shop.target(GOOD, ERRORS["a cast at run time"][0]),
-            MONDAY,
-            "r",
-            connection=connection,
-        )
+def test_it_leaves_no_transaction_open(shop: Shop) -> None:
+    with bare(shop.deployment.warehouse) as connection:
+        target = shop.target(GOOD, ERRORS["a cast at run time"][0])
+        verdict = judge_suite(DuckDBSession(connection), shop.deployment, target, MONDAY, "r")
         connection.execute("begin")  # which it could not, were one open
         connection.execute("rollback")
     assert [item.outcome for item in verdict.said] == [Outcome.PASSED, Outcome.ERROR]
@@ -295,8 +297,8 @@ def test_after_an_error_it_goes_on_with_the_same_rows_or_not_at_all(
 ) -> None:
     """Another connection of the process changes them between the transaction that has ended and the next."""
     table = shop.target(GOOD, sent=True).table
-    with shop.deployment.warehouse.connect() as connection, connection.cursor() as other:
-        held = HeldRows(connection, table, MONDAY)
+    with bare(shop.deployment.warehouse) as connection, connection.cursor() as other:
+        held = HeldRows(DuckDBSession(connection), table, MONDAY)
         with held.reading() as begin_again:
             other.execute(change)
             assert connection.execute(f"select version from sluice.table_versions where relation ="

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.company import Company
 from tests.gate.edits import both, write
 from tests.gate.edits import replace as replaced
+from tests.warehouse.bare import bare
 
 # A shop on the list by which tests that read it break.
 BREAKING = "breaking"
@@ -33,14 +34,14 @@ def breaks_until_there(severity: str = "critical") -> str:
 
 def be_broken(company: Company) -> Company:
     """Let the rules break: the warehouse has a macro in the place of a function of the engine."""
-    with company.deployment.warehouse.connect() as connection:
+    with bare(company.deployment.warehouse) as connection:
         connection.execute("create macro main.bit_length(x) as error('the rule broke')::integer")
     return company
 
 
 def be_there(company: Company) -> None:
     """Give the function back for which rules wait."""
-    with company.deployment.warehouse.connect() as connection:
+    with bare(company.deployment.warehouse) as connection:
         connection.execute("drop macro main.bit_length")
 
 

@@ -6,7 +6,7 @@ code under test knows of them. The state store is in Postgres too, where a trigg
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from orchestration.operations.status import Standing
 from orchestration.state.store import StateStore
+from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.typed import sluice
 
@@ -29,10 +30,12 @@ DAY = (
 _STOP_AT = """
     create function wait_for_the_test() returns trigger language plpgsql as $$
     begin perform pg_advisory_xact_lock({lock}); return coalesce(new, old); end $$;
-    create trigger wait_for_the_test before {event} on {table} for each statement
+    create trigger wait_for_the_test before {event} on {table} for each {each}
     execute function wait_for_the_test()
 """
 POINTS = {
+    "judged, nothing on record": ("insert", "judgements"),
+    "results on record, no evidence": ("insert", "evidence", "row when (new.check_name = 'expectations')"),
     "planned, not sent": ("insert", "deliveries"),
     "sent, not acknowledged": ("update", "deliveries"),
     "acknowledged, not told to Dagster": ("delete", "holds"),
@@ -48,7 +51,9 @@ def with_postgres_state(bakery: Company, postgres_url: str) -> Company:
 
 
 @contextmanager
-def waiting_child(company: Company, lock: str, *trigger: str) -> Generator["None"]:
+def waiting_child(
+    company: Company, lock: str, *trigger: str, meanwhile: Callable[[], None] = lambda: None
+) -> Generator["None"]:
     """A `sluice run` that waits for a lock which we hold; killed before the lock is given up."""
     with psycopg.connect(company.postgres_url, autocommit=True) as ours:
         for statement in trigger:
@@ -61,6 +66,7 @@ def waiting_child(company: Company, lock: str, *trigger: str) -> Generator["None
                     assert child.poll() is None, child.communicate()
                     assert time.monotonic() < deadline
                     pause.wait(0.02)
+                meanwhile()
                 child.kill()
             yield
         if trigger:
@@ -73,8 +79,8 @@ def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Compan
     company = with_postgres_state
     company.land_shops("a", "b")
     company.land_day(TUE, a=5, b=6)
-    event, table = POINTS[point]
-    trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table)
+    event, table, *each = POINTS[point]
+    trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table, each=(each or ["statement"])[0])
     with waiting_child(company, f"select pg_advisory_xact_lock({_LOCK})", trigger):
         pass
     assert sluice(company, "run")[0] == 0
@@ -83,6 +89,26 @@ def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Compan
     standing = company.status()
     assert standing[(SHOP_ORDERS, TUE)].standing is Standing.DELIVERED
     assert standing[(WEATHER_REPORT, TUE)].standing is Standing.DELIVERED
+
+
+@pytest.mark.long
+def test_a_plan_is_made_beside_the_warehouse_and_leaves_no_rows_behind(with_postgres_state: Company) -> None:
+    company = with_postgres_state
+    company.land_shops("a", "b")
+    company.land_day(TUE, a=5, b=6)
+    previews = company.settings.deliveries_dir / "previews"
+
+    def open_the_warehouse() -> None:
+        with DuckDBFile(company.settings.warehouse_path, lock_timeout_seconds=20).session() as session:
+            assert session.versions(["exports.exp_shop_orders"])
+
+    trigger = _STOP_AT.format(lock=_LOCK, event="insert", table="deliveries", each="statement")
+    lock = f"select pg_advisory_xact_lock({_LOCK})"
+    with waiting_child(company, lock, trigger, meanwhile=open_the_warehouse):
+        assert list(previews.rglob("*.parquet")), "the rows of a plan that was killed"
+    assert company.sluice("run")[0] == 0
+    assert company.in_postgres() == [(TUE, "a", 5), (TUE, "b", 6)]
+    assert not list(previews.rglob("*.parquet"))
 
 
 @pytest.mark.long

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 import yaml
 
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
 from orchestration.core.settings import Settings
+from orchestration.state import schema
 from tests.canaries import found_below
-from tests.company import BAKERY, Company
+from tests.company import BAKERY, Company, recorded
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 from tests.ingestion.door import column, contract
@@ -193,14 +193,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, d
 
 
 def _places(company: Company, printed: dict[str, str], value: str) -> list[str]:
-    """Return where a value stands: files, tables of the warehouse, and commands."""
+    """Return where a value stands: files, tables of the records, and commands."""
     # The first eight characters of a number are its neighbours', too: the whole counts.
-    found = found_below(company.settings.data_dir, [value], leave_out=DATA)
+    # Of the records each table is looked at by itself.
+    found = found_below(company.settings.data_dir, [value], leave_out=(*DATA, "state.db"))
     places = [name for _, name, form in found if form != "its first characters"]
-    with duckdb.connect(str(company.settings.warehouse_path), read_only=True) as connection:
-        for table in ("metrics", "rule_results", "failing_rows"):
-            if value in str(connection.sql(f"from sluice.{table}").fetchall()):
-                places.append(f"sluice.{table}")
+    for table in schema.metadata.tables:
+        if value in str(recorded(company.settings, f"select * from {table}")):
+            places.append(table)
     places += [f"sluice {name}" for name, text in printed.items() if value in text]
     return list(dict.fromkeys(places))
 
@@ -211,8 +211,8 @@ def test_a_classified_number_or_date_is_shown_nowhere(
 ) -> None:
     values = (str(PHONES[kind]), f"{PHONES[kind]:,}", BORN[kind])
     places = {value: _places(*shown, value) for value in values}
-    # What later days are compared with is kept, in the warehouse alone.
-    places = {value: [at for at in found if at != "sluice.metrics"] for value, found in places.items()}
+    # What later days are compared with is kept, in the records alone.
+    places = {value: [at for at in found if at != "metrics"] for value, found in places.items()}
 
     assert places == {value: [] for value in values}
 
@@ -221,14 +221,13 @@ def test_it_is_told_that_there_is_something_and_what_is_not_shown(
     shown: tuple[Company, dict[str, str]],
 ) -> None:
     company, printed = shown
-    with duckdb.connect(str(company.settings.warehouse_path), read_only=True) as connection:
-        rules = connection.execute(
-            "select type, outcome, observed, expected, kwargs from sluice.rule_results"
-            " where relation = 'staging.stg_guests' and partition_key = ? and kwargs like '%PARAMETER%'"
-            " order by rule_number",
-            [DAYS["judged"]],
-        ).fetchall()
-        kept = connection.execute("select count(*) from sluice.metrics where value > 491510000000").fetchone()
+    rules = recorded(
+        company.settings,
+        "select type, outcome, observed, expected, kwargs from rule_results"
+        " join judgements on judgements.id = judgement_id where relation = 'staging.stg_guests'"
+        f" and partition_key = '{DAYS['judged']}' and kwargs like '%PARAMETER%' order by rule_number",
+    )
+    kept = recorded(company.settings, "select count(*) from metrics where value > 491510000000")
     assert [item[:3] for item in rules] == [
         ("expect_column_max_to_be_between", "failed", "(classified)"),
         ("expect_column_quantile_values_to_be_between", "failed", "(classified)"),
@@ -239,8 +238,7 @@ def test_it_is_told_that_there_is_something_and_what_is_not_shown(
     assert rules[0][3] == f"max_value: (classified); phone.max.previous = (classified) ({before})"
     assert f"phone.null_ratio.previous = 0 ({before})" in rules[3][3]
     assert "1 * phone.max.previous" in rules[0][4]
-    assert kept is not None
-    assert kept[0] > 0
+    assert kept[0][0] > 0
     assert printed["docs"].startswith("0\n")
     sums = "the sum of `phone` is outside its limits (limits.sums)"
     assert sums in printed["run"]

@@ -6,10 +6,11 @@ found when a project is loaded (tests/graph/test_bound_sql.py).
 
 import pytest
 
-from orchestration.warehouse.engine import table_versions
+from orchestration.warehouse.duckdb_file import DuckDBSession
 from tests.company import MON, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append, replace, write
 from tests.typed import sluice
+from tests.warehouse.bare import bare
 
 pytestmark = pytest.mark.long
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"
@@ -26,8 +27,8 @@ def test_a_table_is_not_made_of_what_is_not_declared(open_bakery: Company) -> No
     code, said = sluice(company, "run")
     assert code == 1
     assert "dbt could not build exp_weather_report: it reads `staging.stg_weather` past its" in said
-    with company.deployment.warehouse.connect() as connection:
-        assert (WEATHER_REPORT, TUE) not in table_versions(connection, [WEATHER_REPORT])
+    with bare(company.deployment.warehouse) as connection:
+        assert (WEATHER_REPORT, TUE) not in DuckDBSession(connection).versions([WEATHER_REPORT])
     assert company.status()[(WEATHER_REPORT, TUE)].why
     company.materialize(TUE, f"delivered/{WEATHER_REPORT}")
     assert not (company.container / "weather" / TUE).exists()
@@ -72,7 +73,7 @@ def test_a_second_statement_of_a_test_is_never_executed(open_bakery: Company, ki
     code, said = sluice(company, "run")
     assert code == 1
     assert "it is 2 statements, not one query" in said
-    with company.deployment.warehouse.connect() as connection:
+    with bare(company.deployment.warehouse) as connection:
         monday = f"select * from raw.weather where _partition_key = '{MON}'"
         assert connection.execute(monday).fetchall()
     company.materialize(TUE, f"delivered/{WEATHER_REPORT}")

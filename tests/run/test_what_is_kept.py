@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from orchestration.contracts.dbt_sources import write_sources
 from orchestration.contracts.load import load_contracts
 from orchestration.graph.instance import open_instance
-from tests.company import BAKERY, MON, TUE, WED, Company, failures, runs
+from tests.company import BAKERY, MON, TUE, WED, Company, failures, recorded, runs
 
 pytestmark = pytest.mark.long
 SECRET = "Elisabeth"
@@ -54,13 +53,12 @@ def discreet_bakery(bakery: Company, tmp_path: Path) -> Company:
 
 
 def outcomes(company: Company, day: str) -> list[tuple[str, str]]:
-    """Return (outcome, what was observed) of each rule of the orders for a day, as kept in the warehouse."""
-    with duckdb.connect(str(company.settings.warehouse_path), read_only=True) as connection:
-        rows = connection.execute(
-            "select outcome, observed from sluice.rule_results"
-            " where relation = 'staging.stg_orders' and partition_key = ? order by judged_at, rule_number",
-            [day],
-        ).fetchall()
+    """Return (outcome, what was observed) of each rule of the orders for a day, as is on record."""
+    rows = recorded(
+        company.settings,
+        "select outcome, observed from rule_results join judgements on judgements.id = judgement_id"
+        f" where relation = 'staging.stg_orders' and partition_key = '{day}' order by judged_at, rule_number",
+    )
     return [(str(outcome), str(observed)) for outcome, observed in rows]
 
 
@@ -71,11 +69,12 @@ def test_failing_rows_are_kept_and_shown_without_what_is_classified(discreet_bak
     assert (MON, False) in runs(events)
     assert "expect_column_value_lengths_to_be_between(shop): 1 of 2 rows" in failures(events)
 
-    with duckdb.connect(str(company.settings.warehouse_path), read_only=True) as connection:
-        rows = connection.execute(
-            "select rule_number, row from sluice.failing_rows where relation = 'staging.stg_orders'"
-        ).fetchall()
-        kept = connection.execute("select * from sluice.rule_results").fetchall()
+    rows = recorded(
+        company.settings,
+        "select rule_number, row from failing_rows join judgements on judgements.id = judgement_id"
+        " where relation = 'staging.stg_orders' order by rule_number",
+    )
+    kept = recorded(company.settings, "select * from rule_results")
     assert [(number, json.loads(row)["shop"]) for number, row in rows] == [(3, "***"), (4, "***")]
     assert outcomes(company, MON)[3] == ("failed", "1 of 2 rows (50 %)")
     assert outcomes(company, MON)[4] == ("failed", "(classified)")

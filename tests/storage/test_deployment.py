@@ -11,6 +11,7 @@ from orchestration.contracts.model import SourceContract
 from orchestration.core.settings import REPOSITORY, Settings, SettingsError
 from orchestration.state.deployment import Deployment
 from tests.storage.fixtures import Storage
+from tests.warehouse.bare import bare
 
 
 def deployment_on(storage: Storage, tmp_path: Path, **environ: str) -> Deployment:
@@ -33,7 +34,7 @@ def test_the_warehouse_reads_every_area(storage: Storage, tmp_path: Path) -> Non
     assert len({area.url for area in areas}) == len(areas)
     for area in areas:
         area.write("a.csv", [b"a\n1\n"])
-    with deployment.warehouse.connect() as connection:
+    with bare(deployment.warehouse) as connection:
         paths = [area.engine_path("a.csv") for area in areas]
         assert connection.execute("from read_csv(?)", [paths]).fetchall() == [(1,)] * 4
 

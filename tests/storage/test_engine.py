@@ -9,14 +9,15 @@ from pydantic import SecretStr
 
 from orchestration.areas import Area, StorageAccess, StorageUrlError
 from orchestration.compute.object_storage import ObjectStorageError, extension_path
-from orchestration.warehouse.engine import Warehouse
+from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.storage.fixtures import Storage
+from tests.warehouse.bare import bare
 
 ROWS = [(1, "x"), (2, "y")]
 
 
-def warehouse_of(tmp_path: Path, storage: Storage, *areas: Area) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb", areas=areas, access=storage.access)
+def warehouse_of(tmp_path: Path, storage: Storage, *areas: Area) -> DuckDBFile:
+    return DuckDBFile(tmp_path / "warehouse.duckdb", areas=areas, access=storage.access)
 
 
 def loaded_extensions(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -27,19 +28,19 @@ def loaded_extensions(connection: duckdb.DuckDBPyConnection) -> set[str]:
 @pytest.mark.parametrize("name", ["a.csv", "2022-10-03/a b.csv", "ü+50%#.csv", "it's.csv"])
 def test_the_engine_reads_csv(storage: Storage, area: Area, tmp_path: Path, name: str) -> None:
     area.write(name, [b"a,b\n1,x\n2,y\n"])
-    with warehouse_of(tmp_path, storage, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, storage, area)) as connection:
         assert connection.execute("from read_csv(?)", [area.engine_path(name)]).fetchall() == ROWS
 
 
 def test_the_engine_reads_compressed_csv(storage: Storage, area: Area, tmp_path: Path) -> None:
     area.write("a.csv.gz", [gzip.compress(b"a,b\n1,x\n2,y\n")])
-    with warehouse_of(tmp_path, storage, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, storage, area)) as connection:
         assert connection.execute("from read_csv(?)", [area.engine_path("a.csv.gz")]).fetchall() == ROWS
 
 
 def test_the_engine_reads_parquet_that_was_uploaded(storage: Storage, area: Area, tmp_path: Path) -> None:
     made = tmp_path / "a.parquet"
-    with warehouse_of(tmp_path, storage, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, storage, area)) as connection:
         connection.execute(f"copy (select range as number from range(1000000)) to '{made}'")
         area.upload("raw/a.parquet", made, create=True)
         several = [area.engine_path("raw/a.parquet")] * 2
@@ -57,19 +58,19 @@ def test_the_engine_reads_all_areas_of_a_connection(
     areas = [Area(storage.fresh_url(), access) for storage in (azurite, s3, directory)]
     for area in areas:
         area.write("a.csv", [b"a\n1\n"])
-    with Warehouse(tmp_path / "warehouse.duckdb", areas=areas, access=access).connect() as connection:
+    with bare(DuckDBFile(tmp_path / "warehouse.duckdb", areas=areas, access=access)) as connection:
         paths = [area.engine_path("a.csv") for area in areas]
         assert connection.execute("from read_csv(?)", [paths]).fetchall() == [(1,)] * 3
 
 
 def test_local_areas_load_nothing(directory: Storage, tmp_path: Path) -> None:
     area = directory.fresh_area()
-    with warehouse_of(tmp_path, directory, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, directory, area)) as connection:
         assert not {"azure", "httpfs"} & loaded_extensions(connection)
 
 
 def test_nothing_is_fetched_from_the_net_or_kept(storage: Storage, area: Area, tmp_path: Path) -> None:
-    with warehouse_of(tmp_path, storage, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, storage, area)) as connection:
         settings = connection.execute(
             "select current_setting('autoinstall_known_extensions'),"
             " current_setting('autoload_known_extensions')"
@@ -82,7 +83,7 @@ def test_nothing_is_fetched_from_the_net_or_kept(storage: Storage, area: Area, t
 def test_secrets_go_with_the_connection(storage: Storage, area: Area, tmp_path: Path) -> None:
     expected = 0 if area.local else 1
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as other:  # keeps the engine of this process open
-        with warehouse_of(tmp_path, storage, area).connect() as connection:
+        with bare(warehouse_of(tmp_path, storage, area)) as connection:
             assert len(connection.execute("from duckdb_secrets()").fetchall()) == expected
         assert other.execute("from duckdb_secrets()").fetchall() == []
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as new:
@@ -94,8 +95,8 @@ def test_two_connections_do_not_take_each_others_secrets(
 ) -> None:
     area.write("a.csv", [b"a,b\n1,x\n2,y\n"])
     warehouse = warehouse_of(tmp_path, storage, area)
-    with warehouse.connect() as outer:
-        with warehouse.connect() as inner:
+    with bare(warehouse) as outer:
+        with bare(warehouse) as inner:
             assert inner.execute("from read_csv(?)", [area.engine_path("a.csv")]).fetchall() == ROWS
         assert outer.execute("from read_csv(?)", [area.engine_path("a.csv")]).fetchall() == ROWS
 
@@ -114,7 +115,7 @@ def test_no_secret_is_shown(storage: Storage, area: Area, tmp_path: Path) -> Non
         area.engine_path("a.csv"),
         repr(storage.access),
     ]
-    with warehouse_of(tmp_path, storage, area).connect() as connection:
+    with bare(warehouse_of(tmp_path, storage, area)) as connection:
         shown += [str(row) for row in connection.execute("from duckdb_secrets()").fetchall()]
         with pytest.raises(duckdb.Error) as missing:
             connection.execute("from read_csv(?)", [area.engine_path("none.csv")])
@@ -135,7 +136,7 @@ def test_a_wrong_key_is_not_repeated(azurite: Storage, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="[Aa]uth") as refused:
         area.write("a.csv", [b"a"])
     assert wrong not in str(refused.value)
-    with Warehouse(tmp_path / "warehouse.duckdb", areas=[area], access=access).connect() as connection:
+    with bare(DuckDBFile(tmp_path / "warehouse.duckdb", areas=[area], access=access)) as connection:
         with pytest.raises(duckdb.Error) as refused:
             connection.execute("from read_csv(?)", [area.engine_path("a.csv")])
         assert wrong not in str(refused.value)
@@ -144,11 +145,11 @@ def test_a_wrong_key_is_not_repeated(azurite: Storage, tmp_path: Path) -> None:
 def test_what_is_no_connection_string_is_not_repeated(tmp_path: Path) -> None:
     access = StorageAccess(azure_connection_string=SecretStr("AccountKey=hush'hush"))
     area = Area("abfs://sluice/sales", access)
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", areas=[area], access=access)
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", areas=[area], access=access)
     with pytest.raises(StorageUrlError, match="no connection string") as refused:
         area.write("a.csv", [b"a"])
     assert "hush" not in str(refused.value)
-    with pytest.raises(StorageUrlError, match="no connection string"), warehouse.connect():
+    with pytest.raises(StorageUrlError, match="no connection string"), bare(warehouse):
         pass
 
 
@@ -158,10 +159,10 @@ def test_without_aws_credentials_the_engine_says_so(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb", areas=[Area("s3://sluice/sales")])
+    warehouse = DuckDBFile(tmp_path / "warehouse.duckdb", areas=[Area("s3://sluice/sales")])
     with (
         pytest.raises(ObjectStorageError, match="no S3 credentials; expected AWS_ACCESS_KEY_ID"),
-        warehouse.connect(),
+        bare(warehouse),
     ):
         pass
 
@@ -177,7 +178,7 @@ def test_an_extension_that_is_not_installed_is_named() -> None:
 def test_a_copy_to_object_storage_that_fails_leaves_something_wrong(s3: Storage, tmp_path: Path) -> None:
     """Why the engine writes to a disk and `Area.upload` does the rest. Once this fails, look again."""
     area = s3.fresh_area()
-    with warehouse_of(tmp_path, s3, area).connect() as connection, pytest.raises(duckdb.Error, match="boom"):
+    with bare(warehouse_of(tmp_path, s3, area)) as connection, pytest.raises(duckdb.Error, match="boom"):
         connection.execute(
             "copy (select case when range < 2000000 then random() else error('boom')::int end"
             " from range(3000000))"

@@ -11,9 +11,10 @@ from orchestration.gate.gate import Finding, Gate, GateClosed, GateReport, Verdi
 from orchestration.gate.sent_rows import sent_content
 from orchestration.graph.deliveries_shown import gate_result
 from orchestration.state.records import Evidence, FailedCheck, Release
-from orchestration.warehouse.engine import record_version, table_versions
+from orchestration.warehouse.duckdb_file import DuckDBSession, record_version
 from tests.company import MON, THU, TUE, WED, Company
 from tests.unit.records import whole_build
+from tests.warehouse.bare import bare
 
 EXPORT = "exports.exp_shop_orders"
 
@@ -28,17 +29,17 @@ class Judged:
 
     def build(self, relation: str, day: str, version: str = "v1") -> None:
         """Build a partition of what its parents hold, by today's SQL; an export's table has no rows."""
-        with self.company.deployment.warehouse.connect() as connection:
+        with bare(self.company.deployment.warehouse) as connection:
             record_version(connection, relation, day, version)
-            held = table_versions(connection, list(self.lineage.tables))
+            held = DuckDBSession(connection).versions(list(self.lineage.tables))
             if self.lineage.tables[relation].sent:
                 connection.execute("create schema if not exists exports")
                 connection.execute(f"create table if not exists {relation} (business_date date)")
         self.company.deployment.store.record_build(whole_build(self.lineage, relation, day, version, held))
 
     def say(self, relation: str, day: str, version: str = "v1", *, passed: bool = True) -> None:
-        with self.company.deployment.warehouse.connect() as connection:
-            content = sent_content(connection, self.lineage.tables[relation], day)
+        with bare(self.company.deployment.warehouse) as connection:
+            content = sent_content(DuckDBSession(connection), self.lineage.tables[relation], day)
         rules = self.lineage.tables[relation].rules
         self.company.deployment.store.record_evidence(
             [
@@ -56,8 +57,8 @@ class Judged:
                     self.say(item.relation, item.partition_key)
 
     def report(self, day: str, relation: str = EXPORT) -> GateReport:
-        with self.company.deployment.warehouse.connect() as connection:
-            return self.gate.report(connection, relation, day)
+        with bare(self.company.deployment.warehouse) as connection:
+            return self.gate.report(DuckDBSession(connection), relation, day)
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_a_version_older_than_the_newest_on_record_closes_it(judged: Judged) -> 
     for relation in ("marts.shop_orders", EXPORT):
         judged.build(relation, MON, "v2")
         judged.say(relation, MON, "v2")
-    with judged.company.deployment.warehouse.connect() as connection:
+    with bare(judged.company.deployment.warehouse) as connection:
         for relation in ("marts.shop_orders", EXPORT):
             record_version(connection, relation, MON, "v1")
     report = judged.report(MON)
@@ -178,7 +179,7 @@ def test_a_version_older_than_the_newest_on_record_closes_it(judged: Judged) -> 
 
 def test_a_version_that_is_not_on_record_closes_it(judged: Judged) -> None:
     judged.day(MON)
-    with judged.company.deployment.warehouse.connect() as connection:
+    with bare(judged.company.deployment.warehouse) as connection:
         record_version(connection, "marts.shop_orders", MON, "a killed run's")
     found = verdicts(judged.report(MON).closed_by)
     assert Verdict.UNRECORDED in found[("marts.shop_orders", MON)]
@@ -225,7 +226,7 @@ def test_what_a_day_of_the_window_was_made_of_counts_too(judged: Judged) -> None
 
 def test_rows_that_changed_after_the_check_close_it(judged: Judged) -> None:
     judged.day(MON)
-    with judged.company.deployment.warehouse.connect() as connection:
+    with bare(judged.company.deployment.warehouse) as connection:
         connection.execute(f"insert into {EXPORT} values (date '{MON}')")
     report = judged.report(MON)
     assert verdicts(report.closed_by) == {(EXPORT, MON): {Verdict.OTHER_ROWS}}
@@ -281,20 +282,20 @@ def test_a_day_of_the_window_that_does_not_exist_does_not_hold(judged: Judged) -
 
 
 def test_parents_are_asked_before_a_table_is_built(judged: Judged) -> None:
-    with judged.company.deployment.warehouse.connect() as connection:
+    with bare(judged.company.deployment.warehouse) as connection:
         with pytest.raises(GateClosed, match=r"raw\.orders \[2024-01-01\].*never built") as closed:
-            judged.gate.require_parents(connection, "staging.stg_orders", MON)
+            judged.gate.require_parents(DuckDBSession(connection), "staging.stg_orders", MON)
         assert closed.value.report.relation == "staging.stg_orders"
     judged.build("raw.orders", MON)
     judged.say("raw.orders", MON)
-    with judged.company.deployment.warehouse.connect() as connection:
-        judged.gate.require_parents(connection, "staging.stg_orders", MON)
-        inputs = judged.gate.inputs(connection, "staging.stg_orders", MON)
+    with bare(judged.company.deployment.warehouse) as connection:
+        judged.gate.require_parents(DuckDBSession(connection), "staging.stg_orders", MON)
+        inputs = judged.gate.inputs(DuckDBSession(connection), "staging.stg_orders", MON)
     assert inputs == {"raw.orders": {MON: "v1"}}
     judged.build("staging.stg_orders", MON)
     judged.say("staging.stg_orders", MON, passed=False)
-    with judged.company.deployment.warehouse.connect() as connection:
-        judged.gate.require_parents(connection, "staging.stg_orders", MON)
+    with bare(judged.company.deployment.warehouse) as connection:
+        judged.gate.require_parents(DuckDBSession(connection), "staging.stg_orders", MON)
     assert not judged.report(MON, "staging.stg_orders").open
 
 

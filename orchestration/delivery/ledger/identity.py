@@ -102,7 +102,7 @@ def _stated_limits(limits: Limits) -> Mapping[str, Any]:
 def _source_of(order: Order, opened: Opened) -> str:
     fields = list(fields_of(opened.connection, opened.source).items())
     # What is delivered again lies in a file of some name.
-    text = "" if order.kind is DeliveryKind.REDELIVER else opened.source
+    text = "" if order.kind is DeliveryKind.REDELIVER else opened.made_of or opened.source
     return _digest([text, fields, opened.content])
 
 

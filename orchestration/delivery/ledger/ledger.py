@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
     Reading,
@@ -34,8 +34,8 @@ from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, M
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
 
-# Below the folder of the shards: files of who looks; an erasure empties it.
-_SCRATCH = "previews"
+# Below the folder of the shards: files of who looks, and apart from them, by export, of who plans.
+_SCRATCH, _PLANNED = "previews", "planned"
 _OPEN = (
     DeliveryStatus.PLANNED,
     DeliveryStatus.HELD,
@@ -172,7 +172,7 @@ class Ledger:
             if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
                 return self.look_at(order, under_way, hidden)
         known, connection = Known.of(self.store, order, self.log), opened.connection
-        with self._scratch() as folder:
+        with self.scratch() as folder:
             difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
         fields = fields_of(connection, opened.source)
         content = Content(connection, known.layers, order.key, fields, difference.shape)
@@ -299,7 +299,7 @@ class Ledger:
     def reading(self, *, memory_limit: str = "") -> Generator[Reading]:
         """Open the local engine to read what scopes hold, with a folder for files that goes with it."""
         with (
-            self._scratch() as folder,
+            self.scratch() as folder,
             open_engine(memory_limit=memory_limit, spill_into=folder) as connection,
         ):
             yield Reading(self.store.deliveries, connection, folder)
@@ -317,7 +317,7 @@ class Ledger:
         files = sorted(path for path in known if path.exists())
         with open_engine() as connection:
             yield Shards(self.store.deliveries, export, tuple(key), files, connection)
-        shutil.rmtree(self.folder / _SCRATCH, ignore_errors=True)
+        self._clear_scratch(export)
 
     def fields_sent(self, export: str) -> set[str]:
         """Return every field that an export's shards have, of whatever time."""
@@ -327,11 +327,20 @@ class Ledger:
             return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
 
     @contextmanager
-    def _scratch(self) -> Generator[Path]:
-        folder = self.folder / _SCRATCH
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder) as temporary:
-            yield Path(temporary)
+    def scratch(self, export: str = "") -> Generator[Path]:
+        """Make a folder for rows of an export that are compared, or that are only looked at, with "".
+
+        It goes at the end; where its process was killed, with the next one, or with an erasure.
+        """
+        with scratch_directory(self.folder / _SCRATCH / (Path(_PLANNED, export) if export else "")) as folder:
+            yield folder
+
+    def _clear_scratch(self, export: str) -> None:
+        """Take away all that may hold rows of an export; what others plan stays with them."""
+        shutil.rmtree(self.folder / _SCRATCH / _PLANNED / export, ignore_errors=True)
+        for path in (self.folder / _SCRATCH).glob("*"):
+            if path.name != _PLANNED:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _broken(order: Order, opened: Opened, known: Known, difference: Difference) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A difference in numbers, and the limits of an export: past one a plan is held, and a person decides."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,21 +74,21 @@ class Limits:
         plan: Difference,
         *,
         first: bool,
-        rightly_empty: Callable[[], bool] = lambda: False,
+        rightly_empty: bool = False,
         hidden: Collection[str] = (),
     ) -> tuple[str, ...]:
         """Return every limit that a plan goes past, in words.
 
         A plan that sends nothing is past none: the destination has these rows, by somebody's word if need be.
-        An empty partition is judged all the same. `rightly_empty` is asked of one alone: whether nothing came
-        of all that it is made of, as may be. Of the fields in `hidden` no sum is told.
+        An empty partition is judged all the same. `rightly_empty`: nothing came of all that it is
+        made of, as may be. Of the fields in `hidden` no sum is told.
         """
         if plan.rows and not plan.shard_rows and not plan.whole:
             return ()
         found: list[str] = []
         if said := self.rows.broken_by(plan.rows):
             found.append(f"{plan.rows:,} rows; {said} (limits.rows)")
-        if not self.empty and not plan.rows and not rightly_empty():
+        if not self.empty and not plan.rows and not rightly_empty:
             found.append("the partition is empty (limits.empty: hold)")
         if first and self.first_load is not None and plan.shard_rows > self.first_load:
             found.append(

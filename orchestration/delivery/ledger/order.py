@@ -1,7 +1,7 @@
 """What the ledger is asked for, and what it answers: free of Dagster, dbt and export files."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,17 +84,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Opened:
-    """Validated rows within an open read transaction: `source` is SQL whose columns are the fields.
+    """Validated rows in the local engine: `source` is SQL whose columns are the fields.
 
-    `content` is a digest of the rows that were judged, "" where nobody judged them. `rightly_empty` tells of
-    a partition without rows whether it may be so (`empty_days`); it reads in the same transaction.
+    `content` is a digest of the rows that were judged, "" where nobody judged them. `rightly_empty`: a
+    partition without rows may be so (`empty_days`). `made_of` is the SQL of the rows where they
+    were validated; "" where that is `source`.
     """
 
     connection: "duckdb.DuckDBPyConnection"
     source: str
     version: str
     content: str = ""
-    rightly_empty: Callable[[], bool] = lambda: False
+    rightly_empty: bool = False
+    made_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.settings import quiet_environment
-from orchestration.quality.data_docs.kept import Judgement, KeptRule
 from orchestration.quality.rule_results import Outcome
+from orchestration.quality.suites import CHECK_NAME
+from orchestration.state.results import Judgement, KeptRule
 
 os.environ.update(quiet_environment())
 with warnings.catch_warnings():
@@ -70,14 +72,14 @@ def render(judgements: Sequence[Judgement], site_dir: Path) -> None:
         analytics_enabled=False,
     )
     context: Any = gx.get_context(mode="ephemeral", project_config=config)
-    for suite, of_suite in itertools.groupby(judgements, key=lambda item: item.suite):
+    for suite, of_suite in itertools.groupby(judgements, key=_suite):
         items = list(of_suite)
         rules = [_configuration(rule).to_json_dict() for rule in items[0].rules]
         context.suites.add(gx.ExpectationSuite(name=suite, expectations=rules))
         for item in items:
-            result = _suite_result(item)
+            result = _suite_result(item, suite)
             key = ValidationResultIdentifier(
-                ExpectationSuiteIdentifier(suite), result.meta["run_id"], batch_identifier=item.partition_key
+                ExpectationSuiteIdentifier(suite), result.meta["run_id"], batch_identifier=_partition(item)
             )
             context.validation_results_store.set(key, result)
     context.add_data_docs_site(_SITE, _site_config(site_dir))
@@ -91,21 +93,29 @@ def _configuration(rule: KeptRule) -> ExpectationConfiguration:
     shown = {
         "expected": rule.expected,
         "observed": rule.error or rule.observed,
-        "outcome": rule.outcome.value,
+        "outcome": rule.outcome,
     }
     return ExpectationConfiguration(
         type=rule.type, kwargs=dict(rule.kwargs), severity=FailureSeverity(rule.severity), meta={_KEPT: shown}
     )
 
 
-def _suite_result(item: Judgement) -> ExpectationSuiteValidationResult:
-    passed = sum(rule.outcome is Outcome.PASSED for rule in item.rules)
+def _suite(item: Judgement) -> str:
+    return item.relation if item.check == CHECK_NAME else f"{item.relation}.{item.check}"
+
+
+def _partition(item: Judgement) -> str:
+    return item.partition_key or SNAPSHOT_PARTITION
+
+
+def _suite_result(item: Judgement, suite: str) -> ExpectationSuiteValidationResult:
+    passed = sum(rule.outcome == Outcome.PASSED for rule in item.rules)
     failed = [rule for rule in item.rules if rule.outcome in (Outcome.FAILED, Outcome.ERROR)]
     return ExpectationSuiteValidationResult(
         # As the check has it: a warning shows, and fails nothing.
         success=not any(rule.severity.blocks for rule in failed),
         results=[_rule_result(rule) for rule in item.rules],
-        suite_name=item.suite,
+        suite_name=suite,
         statistics={
             "evaluated_expectations": len(item.rules),
             "successful_expectations": passed,
@@ -114,10 +124,10 @@ def _suite_result(item: Judgement) -> ExpectationSuiteValidationResult:
         },
         meta={
             "great_expectations_version": gx.__version__,
-            "run_id": RunIdentifier(run_name=item.partition_key, run_time=item.judged_at),
+            "run_id": RunIdentifier(run_name=_partition(item), run_time=item.judged_at),
             "batch_spec": {
                 "data_asset_name": item.relation,
-                "partition": item.partition_key,
+                "partition": _partition(item),
                 "version of the table": item.version,
                 "run": item.run_id,
             },
@@ -141,7 +151,7 @@ def _rule_result(rule: KeptRule) -> ExpectationValidationResult:
         result.setdefault("unexpected_count", 0)
         result["partial_unexpected_list"] = [html.escape(row) for row in rule.sample]
     return ExpectationValidationResult(
-        success=rule.outcome is Outcome.PASSED,
+        success=rule.outcome == Outcome.PASSED,
         expectation_config=_configuration(rule),
         result=result,
     )

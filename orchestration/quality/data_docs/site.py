@@ -10,48 +10,41 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from orchestration.quality.data_docs.kept import Judgement, read_judgements
-from orchestration.quality.results import create_tables
-from orchestration.warehouse.engine import Warehouse
+from orchestration.state.results import Judgement, Results
 
 SITE_FOLDER = "data_docs"
 _STAMP = "built_from.json"
 
 
-def build_data_docs(warehouse: Warehouse, site_dir: Path, newest_per_table: int = 30) -> Path:
+def build_data_docs(results: Results, site_dir: Path, newest_per_table: int = 30) -> Path:
     """Make the site of the newest days of each table; return the path of its index.html.
 
-    Does nothing where the site is of these very results. The warehouse is open only while they are read. The
-    site is replaced as a whole, so whoever reads the old one meanwhile reads a whole one.
+    Does nothing where the site is of these very results. It is replaced as a whole, so whoever reads the old
+    one meanwhile reads a whole one.
 
     Raises:
         RuntimeError: GX made no page for something that was judged.
     """
     site_dir.parent.mkdir(parents=True, exist_ok=True)
-    with warehouse.connect() as connection:
-        create_tables(connection)
-        judgements = list(read_judgements(connection, newest_per_table))
-        written = _last_write(warehouse)  # nobody else writes while it is open
+    last = results.last()  # asked first: what comes meanwhile makes the site anew
+    judgements = list(results.newest(newest_per_table))
     index, digest = site_dir / "index.html", _digest(judgements)
     with FileLock(site_dir.with_name(f"{site_dir.name}.lock")):
         if not (index.exists() and _read_stamp(site_dir).get("results") == digest):
             _replace(site_dir, judgements)
         stamp = site_dir / f"{_STAMP}.new"
-        stamp.write_text(json.dumps({"results": digest, "warehouse": written}), encoding="utf-8")
+        stamp.write_text(json.dumps({"results": digest, "last": last}), encoding="utf-8")
         stamp.replace(site_dir / _STAMP)
     return index
 
 
-def shows_newest(warehouse: Warehouse, site_dir: Path) -> bool:
-    """Tell whether a site is there, and nothing was written to the warehouse since it was made.
-
-    Neither opens the warehouse nor waits for it.
-    """
-    made_of = _read_stamp(site_dir).get("warehouse")
-    return made_of == _last_write(warehouse) and (site_dir / "index.html").exists()
+def shows_newest(results: Results, site_dir: Path) -> bool:
+    """Tell whether a site is there, and nothing was judged since it was made."""
+    return _read_stamp(site_dir).get("last") == results.last() and (site_dir / "index.html").exists()
 
 
 def _replace(site_dir: Path, judgements: Sequence[Judgement]) -> None:
@@ -67,13 +60,7 @@ def _replace(site_dir: Path, judgements: Sequence[Judgement]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _last_write(warehouse: Warehouse) -> str:
-    """Return what changes whenever the warehouse's file, or its log beside it, is written."""
-    files = (warehouse.path, warehouse.path.with_name(f"{warehouse.path.name}.wal"))
-    return " ".join(str(file.stat().st_mtime_ns) for file in files if file.exists())
-
-
-def _read_stamp(site_dir: Path) -> Mapping[str, str]:
+def _read_stamp(site_dir: Path) -> Mapping[str, Any]:
     stamp = site_dir / _STAMP
     return json.loads(stamp.read_text(encoding="utf-8")) if stamp.exists() else {}
 
@@ -85,5 +72,7 @@ def _digest(judgements: Sequence[Judgement]) -> str:
     for path in [*sorted(ours.glob("*.py")), *sorted(ours.glob("templates/*"))]:
         digest.update(path.read_bytes())
     for item in judgements:
-        digest.update(repr((item.suite, item.partition_key, item.run_id, item.judged_at)).encode())
+        digest.update(
+            repr((item.relation, item.check, item.partition_key, item.run_id, item.judged_at)).encode()
+        )
     return digest.hexdigest()

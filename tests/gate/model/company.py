@@ -24,6 +24,7 @@ from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle
 from tests.gate.model.facts import BY_RELATION, EXPORTS, TABLES, Files, Place, Rows
 from tests.gate.model.project import ProjectDirectory
+from tests.warehouse.bare import bare
 
 _STALLS = "abc"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -179,7 +180,7 @@ class Kiosk:
 
     def warehouse(self) -> dict[Place, str]:
         """Return the version of each partition of each table."""
-        with self._company.deployment.warehouse.connect() as connection:
+        with bare(self._company.deployment.warehouse) as connection:
             rows = connection.execute(
                 "select relation, partition_key, version from sluice.table_versions"
             ).fetchall()

@@ -1,0 +1,258 @@
+"""The embedded warehouse: one DuckDB file, opened briefly.
+
+A process that holds the file locks all others out, readers too; so every stage opens it for as long as
+it works and closes it. Between processes Dagster's `warehouse` pool keeps order, and a connection that
+still finds the file locked waits.
+"""
+
+import re
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from orchestration.areas import Area, StorageAccess
+from orchestration.compute.engine import SETTINGS
+from orchestration.compute.object_storage import object_storage
+from orchestration.compute.row_hash import content_digest, fields_of
+from orchestration.compute.sql import literal, literals, quoted, value_literal
+from orchestration.warehouse.base import Capabilities, OtherType, Rows, Version
+
+if TYPE_CHECKING:
+    import duckdb
+
+# dbt's own tables versions are written by the macro `record_table_version` in transformation/dbt_macros.
+_VERSIONS_DDL = """
+    create schema if not exists sluice;
+    create schema if not exists raw;
+    create table if not exists sluice.table_versions (
+        relation varchar, partition_key varchar, version varchar, recorded_at timestamp
+    );
+"""
+_LONGEST_STEP_SECONDS = 3_600.0
+# In the name of a type, also within others: DuckDB writes to Parquet a HUGEINT as a DOUBLE, an INTERVAL in
+# milliseconds, and a TIMETZ without its zone. What is quoted, or has a type behind it, is the name of a field
+# or a value of an ENUM.
+_NOT_IN_PARQUET = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\b(?P<type>U?HUGEINT|INTERVAL|TIME WITH TIME ZONE)(?=[\[,)]|$)"""
+)
+# What writing a partition may take besides the engine's own.
+_WRITES_WITHIN = "512MB"
+
+
+class DuckDBFile:
+    """The DuckDB file at `path`, whose connections read the files of `areas`."""
+
+    dialect = "duckdb"
+    capabilities = Capabilities(several_processes=False, several_tables=True)
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        areas: Sequence[Area] = (),
+        access: StorageAccess | None = None,
+        lock_timeout_seconds: float = 60.0,
+        bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+    ) -> None:
+        """`bring_up_to_date` is called once, with the first connection."""
+        self.path = path
+        self._areas = tuple(areas)
+        self._access = access or StorageAccess()
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
+
+    @contextmanager
+    def session(self, *, waiting: Callable[[str], None] | None = None) -> Generator["DuckDBSession"]:
+        """Open the file.
+
+        Raises:
+            duckdb.IOException: it is still locked after the lock timeout.
+        """
+        import duckdb
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        patience = _LONGEST_STEP_SECONDS if waiting else self._lock_timeout_seconds
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                connection = duckdb.connect(str(self.path))
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower() or time.monotonic() > deadline:
+                    raise
+                if waiting:
+                    waiting("waiting for another process to close the warehouse")
+                    waiting = None
+                time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
+        try:
+            # Not as a configuration: a process can have one alone for a file, and dbt's has none.
+            connection.execute(SETTINGS)
+            connection.execute(_VERSIONS_DDL)
+            with self._one_at_a_time:
+                if self._bring_up_to_date is not None:
+                    self._bring_up_to_date(connection)
+                    self._bring_up_to_date = None
+            with object_storage(connection, self._areas, self._access):
+                yield DuckDBSession(connection)
+        finally:
+            connection.close()
+
+
+class DuckDBSession:
+    """The file while it is open; see `base.Session`."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        import duckdb
+
+        self.native = connection
+        self.errors: tuple[type[Exception], ...] = (duckdb.Error,)
+
+    @contextmanager
+    def snapshot(self) -> Generator[Callable[[], None]]:
+        """Begin a transaction that only reads."""
+        try:
+            self._begin_to_read()
+            yield self._begin_to_read
+        finally:
+            self._end()
+
+    def versions(self, relations: Sequence[str]) -> dict[tuple[str, str], str]:
+        """Return what the macro `record_table_version` and `replace` have noted."""
+        rows = self.query(
+            "select relation, partition_key, version from sluice.table_versions"
+            f" where list_contains({literals(relations)}, relation)"
+        )
+        return {(relation, key): version for relation, key, version in rows}
+
+    def written(self, relation: str) -> list[tuple[str, str]]:
+        """Return it in the order of the clock; where that is the same, of the keys."""
+        rows = self.query(
+            f"select partition_key, version from sluice.table_versions where relation = {literal(relation)}"
+            " order by recorded_at, partition_key"
+        )
+        return [(key, version) for key, version in rows]
+
+    def has_table(self, relation: str) -> bool:
+        """Look it up in the catalogue."""
+        return bool(
+            self.query(
+                "select 1 from information_schema.tables"
+                f" where table_schema || '.' || table_name = {literal(relation)}"
+            )
+        )
+
+    def describe(self, query: str) -> dict[str, str]:
+        """Plan the query."""
+        return fields_of(self.native, query)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run it."""
+        return self.native.execute(sql).fetchall()
+
+    def digest(self, query: str) -> str:
+        """Read the rows once, where they are."""
+        return content_digest(self.native, query)
+
+    def fetch(self, query: str, folder: Path) -> str:
+        """Write one Parquet file; what that format does not keep as it is goes as text."""
+        types = self.describe(query)
+        carried = {name: _NOT_IN_PARQUET.sub(_as_text, type_) for name, type_ in types.items()}
+        file = literal(str(folder / "rows.parquet"))
+        self.native.execute("set preserve_insertion_order = false")
+        try:
+            rows = f"select {_cast(carried)} from ({query})"
+            self.native.execute(f"copy ({rows}) to {file} (format parquet)")
+        finally:
+            self.native.execute("reset preserve_insertion_order")
+        # In two steps, as a UNION is read as a STRUCT, which is cast to one of the same types alone.
+        return f"select {_cast(types)} from (select {_cast(carried)} from read_parquet({file}))"
+
+    def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
+        """Write in one transaction, with less memory than the engine would take."""
+        connection = self.native
+        # Nobody reads a table in the order of its file: without it every core is used, and less memory.
+        connection.execute(f"set preserve_insertion_order = false; set memory_limit = '{_WRITES_WITHIN}'")
+        connection.execute("begin")
+        try:
+            for rows in tables:
+                self._ensure(rows)
+                self._replace(rows)
+            if version is not None:
+                record_version(connection, *version)
+            connection.execute("commit")
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        finally:
+            connection.execute("reset preserve_insertion_order; reset memory_limit")
+
+    def _ensure(self, rows: Rows) -> None:
+        """Make a table, or add the columns that it lacks."""
+        relation, typed = _name(rows.relation), rows.columns.items()
+        listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in typed)
+        self.native.execute(
+            f"create schema if not exists {quoted(rows.relation.partition('.')[0])};"
+            f" create table if not exists {relation} ({listed})"
+        )
+        nulls = ", ".join(f"cast(null as {type_}) as {quoted(name)}" for name, type_ in typed)
+        held, wanted = self.describe(f"select * from {relation}"), self.describe(f"select {nulls}")
+        for name, type_ in wanted.items():
+            if name not in held:
+                self.native.execute(f"alter table {relation} add column {quoted(name)} {type_}")
+            elif held[name] != type_:
+                raise OtherType(rows.relation, name, held[name], rows.columns[name])
+
+    def _replace(self, rows: Rows) -> None:
+        relation, (column, value) = _name(rows.relation), rows.where
+        self.native.execute(f"delete from {relation} where {quoted(column)} = {literal(value)}")
+        if rows.files:
+            names = ", ".join(map(quoted, rows.columns))
+            selected = ", ".join(
+                value_literal(rows.fixed[name]) if name in rows.fixed else quoted(name)
+                for name in rows.columns
+            )
+            files = literals(map(str, rows.files))
+            self.native.execute(
+                f"insert into {relation} ({names}) select {selected} from read_parquet({files})"
+            )
+
+    def _begin_to_read(self) -> None:
+        self._end()
+        self.native.execute("begin transaction read only")
+
+    def _end(self) -> None:
+        import duckdb
+
+        # There is none where a commit failed: the engine has rolled it back.
+        with suppress(duckdb.TransactionException):
+            self.native.execute("rollback")
+
+
+def record_version(
+    connection: "duckdb.DuckDBPyConnection", relation: str, partition_key: str, version: str
+) -> None:
+    """Note what the table holds now; call it in the transaction that wrote the table."""
+    connection.execute(
+        f"delete from sluice.table_versions where relation = {literal(relation)}"
+        f" and partition_key = {literal(partition_key)}"
+    )
+    connection.execute(
+        f"insert into sluice.table_versions values ({literal(relation)}, {literal(partition_key)},"
+        f" {literal(version)}, cast(now() as timestamp))"
+    )
+
+
+def _cast(types: Mapping[str, str]) -> str:
+    return ", ".join(f"cast({quoted(name)} as {type_}) as {quoted(name)}" for name, type_ in types.items())
+
+
+def _as_text(found: re.Match[str]) -> str:
+    return "VARCHAR" if found["type"] else found[0]
+
+
+def _name(relation: str) -> str:
+    schema, _, name = relation.partition(".")
+    return f"{quoted(schema)}.{quoted(name)}"

@@ -18,7 +18,9 @@ from tests.unit.test_state_leases import engine_of
 ORDERS, SHOPS = "staging.stg_orders", "raw.shops"
 AT = datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 RULES = (
-    KeptRule("expect_a", {"column": "shop", "bounds": [1, None]}, Severity.CRITICAL, "passed", "1 to 2", "1.5", 1.5),
+    KeptRule(
+        "expect_a", {"column": "shop", "bounds": [1, None]}, Severity.CRITICAL, "passed", "1 to 2", "1.5", 1.5
+    ),
     KeptRule(
         "expect_b", {}, Severity.WARNING, "failed", "none\0", "2 of 9 rows", None, 9, 2, 2 / 9, None,
         ('{"shop": "***"}', '{"shop": null, "text": "\\u0000"}'),

@@ -52,7 +52,7 @@ def test_the_defaults_that_are_no_fields_are_told() -> None:
     assert ROWS[CONNECTION][1] == "none"
 
 
-@pytest.mark.parametrize("variable", OF_THE_TABLE - {"SLUICE_DBT_MACROS"})
+@pytest.mark.parametrize("variable", sorted(OF_THE_TABLE - {"SLUICE_DBT_MACROS"}))
 def test_what_is_a_secret_is_told(variable: str) -> None:
     field = VARIABLES.get(variable)
     secret = field is None or "SecretStr" in str(Settings.model_fields[field].annotation)

@@ -164,7 +164,7 @@ class DuckDBSession:
         self.native.execute("set preserve_insertion_order = false")
         try:
             rows = f"select {_cast(carried)} from ({query})"
-            self.native.execute(f"copy ({rows}) to {file} (format parquet)")
+            self.native.execute(f"copy ({rows}) to {file} (format parquet, compression lz4_raw)")
         finally:
             self.native.execute("reset preserve_insertion_order")
         # In two steps, as a UNION is read as a STRUCT, which is cast to one of the same types alone.

@@ -18,13 +18,14 @@ from orchestration.core.problems import ProjectChanged
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.check_events import check_evaluation
 from orchestration.graph.raw_tables import held_build, judge_raw_table
+from orchestration.graph.steps import POOL
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.asking import keys_between, table_of
 from orchestration.operations.site import Site
 from orchestration.state.records import Build, Inputs
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.base import POOL, Session
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_rows
 
 JUDGE_JOB = "judge"

@@ -18,14 +18,14 @@ from orchestration.gate.gate import GateClosed
 from orchestration.graph.data_tests import Tested
 from orchestration.graph.model_specs import asset_specs
 from orchestration.graph.partitions import PartitionsOf
-from orchestration.graph.steps import of_one_project
+from orchestration.graph.steps import POOL, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.site import Site
 from orchestration.state.records import Build
 from orchestration.transformation.manifest import DbtNode
 from orchestration.transformation.runner import DbtError
 from orchestration.transformation.slices import partition_variables
-from orchestration.warehouse.base import POOL, Session
+from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_rows
 
 

@@ -11,7 +11,7 @@ from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.partitions import PartitionsOf, asset_deps
-from orchestration.graph.steps import of_one_project
+from orchestration.graph.steps import POOL, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.ingestion.judging import judge_by_contract
 from orchestration.ingestion.load import Loaded, load_drop
@@ -21,7 +21,7 @@ from orchestration.ingestion.staging import register_landed
 from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Drop, Evidence
-from orchestration.warehouse.base import POOL, Session
+from orchestration.warehouse.base import Session
 
 GROUP = "raw"
 

@@ -1,6 +1,6 @@
 """What every step of a run does first: make sure that the graph is still that of the project's files.
 
-Belongs here: that, in Dagster's terms. Does not belong here: what a step does.
+Belongs here: that, in Dagster's terms, and the place that a step takes in the warehouse. Does not belong here: what a step does.
 """
 
 from collections.abc import Generator
@@ -10,6 +10,9 @@ import dagster as dg
 
 from orchestration.core.problems import ProjectChanged
 from orchestration.transformation.identity import ProjectIdentity
+
+# Steps that work in the warehouse take a place in Dagster's pool of this name.
+POOL = "warehouse"
 
 
 @contextmanager

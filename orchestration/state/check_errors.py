@@ -5,14 +5,13 @@ An error is not a failure: it says nothing about the data, so it is no evidence.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.moments import utc
 from orchestration.state.records import CheckError
+from orchestration.state.rows import record_of, values_of
 
 # How long after each try comes the next, in a run of its own; after the last one a person has to look.
 TRIED_AGAIN_AFTER = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8))
@@ -41,14 +40,9 @@ class CheckErrors:
                 moment = self._clock()
                 waits = TRIED_AGAIN_AFTER[attempts - 1 : attempts]
                 connection.execute(sa.delete(table).where(*of_check))
-                connection.execute(
-                    sa.insert(table).values(
-                        relation=error.relation, partition_key=error.partition_key, check_name=error.check,
-                        version=error.version, rules=error.rules, said=error.said, run_id=error.run_id,
-                        attempts=attempts, failed_at=moment,
-                        next_try_at=moment + waits[0] if waits else None,
-                    )
-                )  # fmt: skip
+                next_try = moment + waits[0] if waits else None
+                values = values_of(error, table, attempts=attempts, failed_at=moment, next_try_at=next_try)
+                connection.execute(sa.insert(table).values(values))
 
     def forget(self, relation: str, partition_key: str, ran: Collection[str]) -> None:
         """Forget the errors of checks of a partition that have run since."""
@@ -68,7 +62,7 @@ class CheckErrors:
             schema.check_errors.c.relation, schema.check_errors.c.partition_key
         )
         with self._engine.connect() as connection:
-            return [_error(row) for row in connection.execute(query).mappings()]
+            return [record_of(CheckError, row) for row in connection.execute(query).mappings()]
 
 
 def _of(relation: str, partition_key: str, check: str) -> list[sa.ColumnElement[bool]]:
@@ -78,11 +72,3 @@ def _of(relation: str, partition_key: str, check: str) -> list[sa.ColumnElement[
         table.c.partition_key == partition_key,
         table.c.check_name == check,
     ]
-
-
-def _error(row: sa.RowMapping) -> CheckError:
-    values: dict[str, Any] = dict(row)
-    values["check"] = values.pop("check_name")
-    values["failed_at"] = utc(values["failed_at"])
-    values["next_try_at"] = utc(values["next_try_at"]) if values["next_try_at"] else None
-    return CheckError(**values)

@@ -4,7 +4,6 @@ Belongs here: rows of the state store. Does not: what a plan holds (`delivery.le
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.moments import now, utc
+from orchestration.state.moments import now
 from orchestration.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.rows import record_of, values_of
 from orchestration.state.upgrade import require_form
 
-_RENAMED = {"rows": "row_count"}
 _OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED, DeliveryStatus.SENDING)
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
@@ -37,21 +36,16 @@ class Deliveries:
     def plan(self, delivery: Delivery) -> Delivery:
         """Record a plan before anything is sent; return it as recorded. The same again changes nothing."""
         table = schema.deliveries
-        values = {_RENAMED.get(name, name): value for name, value in asdict(delivery).items()}
-        for name in ("id", "planned_at", "acknowledged_at"):
-            values.pop(name)
-        values |= {
-            "planned_at": now(),
-            "reasons": list(delivery.reasons),
-            "shard": self._recorded(delivery.shard),
-        }
+        values = values_of(
+            delivery, table, planned_at=now(), acknowledged_at=None, shard=self._recorded(delivery.shard)
+        )
         with self._engine.begin() as connection:
             require_form(connection)
             known = connection.execute(
                 sa.select(table.c.id).where(table.c.delivery_id == delivery.delivery_id)
             ).first()
             if known is None:
-                connection.execute(sa.insert(table).values(**values))
+                connection.execute(sa.insert(table).values(values))
             row = connection.execute(sa.select(table).where(table.c.delivery_id == delivery.delivery_id))
             return self._delivery(row.mappings().one())
 
@@ -59,8 +53,7 @@ class Deliveries:
         """Return a delivery by its id, or by the beginning of one that no other has."""
         table = schema.deliveries
         query = sa.select(table).where(table.c.delivery_id.startswith(delivery_id, autoescape=True)).limit(2)
-        with self._engine.connect() as connection:
-            found = [self._delivery(row) for row in connection.execute(query).mappings()]
+        found = self._found(query)
         return found[0] if len(found) == 1 else None
 
     def of_export(self, export: str, scope: str | None = None) -> list[Delivery]:
@@ -69,8 +62,7 @@ class Deliveries:
         query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
         if scope is not None:
             query = query.where(table.c.scope == scope)
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
@@ -82,8 +74,7 @@ class Deliveries:
         query = (
             sa.select(table).where(table.c.export == export, table.c.status.in_(_OPEN)).order_by(table.c.id)
         )
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def rejected(self, export: str) -> list[Delivery]:
         """Return the plans of an export that a person rejected, newest first."""
@@ -93,8 +84,7 @@ class Deliveries:
             .where(table.c.export == export, table.c.status == DeliveryStatus.REJECTED)
             .order_by(table.c.id.desc())
         )
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def at_destination(self, export: str) -> Delivery | None:
         """Return the delivery whose partition a destination holds that holds one alone; None if none was.
@@ -112,9 +102,11 @@ class Deliveries:
             .order_by(table.c.id.desc())
             .limit(1)
         )
+        return next(iter(self._found(query)), None)
+
+    def _found(self, query: sa.Select[Any]) -> list[Delivery]:
         with self._engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
-        return self._delivery(row) if row is not None else None
+            return [self._delivery(row) for row in connection.execute(query).mappings()]
 
     def layers(self, export: str, scope: str, *, until: datetime | None = None) -> list[Delivery]:
         """Return the deliveries that the scope's content is made of, oldest first.
@@ -133,10 +125,8 @@ class Deliveries:
             .where(sa.or_(settled, emptied))
             .order_by(table.c.id)
         )
-        with self._engine.connect() as connection:
-            items = [self._delivery(row) for row in connection.execute(query).mappings()]
         found: list[Delivery] = []
-        for item in items:
+        for item in self._found(query):
             if until is not None and (item.acknowledged_at is None or item.acknowledged_at > until):
                 continue
             complete = item.whole and item.status is DeliveryStatus.ACKNOWLEDGED
@@ -154,16 +144,13 @@ class Deliveries:
             settled = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.OVERTAKEN)
             newest = newest.where(table.c.status.in_(settled))
         query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
-        with self._engine.connect() as connection:
-            found = [self._delivery(row) for row in connection.execute(query).mappings()]
-        return {item.partition_key: item for item in found}
+        return {item.partition_key: item for item in self._found(query)}
 
     def held(self) -> list[Delivery]:
         """Return the deliveries that wait for a person, oldest first."""
         table = schema.deliveries
         query = sa.select(table).where(table.c.status == DeliveryStatus.HELD).order_by(table.c.id)
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def newest(self, export: str | None = None, at_most: int = 20) -> list[Delivery]:
         """Return the newest deliveries, newest first: of an export, or those of all that may need somebody.
@@ -176,15 +163,13 @@ class Deliveries:
             query = query.where(table.c.export == export)
         else:
             query = query.where(sa.or_(table.c.status.in_(_OPEN), table.c.refused > 0))
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def approved(self) -> list[Delivery]:
         """Return the plans that a person approved and that nobody has sent yet, oldest first."""
         table = schema.deliveries
         query = sa.select(table).where(table.c.status == DeliveryStatus.APPROVED).order_by(table.c.id)
-        with self._engine.connect() as connection:
-            return [self._delivery(row) for row in connection.execute(query).mappings()]
+        return self._found(query)
 
     def forget_words(self, delivery_id: str, rows: Sequence[int]) -> None:
         """Take out what the vendor said of rows that were erased: it may quote them."""
@@ -308,17 +293,12 @@ class Deliveries:
         query = sa.select(table).where(table.c.export == export, table.c.scope == scope)
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
-        base = Base(**values)
-        return replace(base, shard=self._located(base.shard))
+        return record_of(Base, row, shard=self._located(row["shard"])) if row is not None else None
 
     def set_base(self, base: Base) -> None:
         """Record a base over the earlier one of its scope."""
         table = schema.bases
-        values = {_RENAMED.get(name, name): value for name, value in asdict(base).items()}
-        values["shard"] = self._recorded(base.shard)
+        values = values_of(base, table, shard=self._recorded(base.shard))
         with self._engine.begin() as connection:
             same = (table.c.export == base.export, table.c.scope == base.scope)
             connection.execute(sa.delete(table).where(*same))
@@ -336,16 +316,15 @@ class Deliveries:
         return shard if self._shards is None or not shard else str(self._shards / shard)
 
     def _delivery(self, row: Mapping[Any, Any]) -> Delivery:
-        values = {("rows" if name == "row_count" else name): value for name, value in row.items()}
-        values.pop("decided_at")
-        values["shard"] = self._located(values["shard"])
-        values["status"] = DeliveryStatus(values["status"])
-        values["kind"] = DeliveryKind(values["kind"] or DeliveryKind.CHANGE)
-        values["reasons"] = tuple(values["reasons"] or ())
-        values["bounds"] = tuple(values["bounds"]) if values["bounds"] else None
-        for name in ("planned_at", "acknowledged_at"):
-            values[name] = utc(values[name]) if values[name] else None
-        return Delivery(**values)
+        return record_of(
+            Delivery,
+            row,
+            shard=self._located(row["shard"]),
+            status=DeliveryStatus(row["status"]),
+            kind=DeliveryKind(row["kind"] or DeliveryKind.CHANGE),
+            reasons=tuple(row["reasons"] or ()),
+            bounds=tuple(row["bounds"]) if row["bounds"] else None,
+        )
 
 
 def _require_lease(connection: sa.Connection, token: str) -> None:

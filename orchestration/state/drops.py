@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from orchestration.state import schema
 from orchestration.state.moments import utc
 from orchestration.state.records import Drop, DropFile
+from orchestration.state.rows import record_of
 
 # Any number that no other advisory lock of this database uses.
 _REGISTERING = 0x51D20
@@ -204,15 +205,4 @@ def _drop(row: Mapping[Any, Any], files: _Files) -> Drop:
     own = tuple(files.get(row["id"], ()))
     if not own and row["file"] is not None:
         own = (DropFile(row["file"], row["digest"], row["size_bytes"]),)
-    return Drop(
-        id=row["id"],
-        source=row["source"],
-        partition_key=row["partition_key"],
-        ordinal=row["ordinal"],
-        digest=row["digest"],
-        file=row["file"],
-        size_bytes=row["size_bytes"],
-        marker_stamp=row["marker_stamp"],
-        files=own,
-        landed_at=utc(row["landed_at"]),
-    )
+    return record_of(Drop, row, files=own)

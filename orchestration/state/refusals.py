@@ -1,16 +1,15 @@
 """Keys that destinations refuse, on record; and keys that must never be sent again."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.moments import utc
+from orchestration.state.moments import now, utc
 from orchestration.state.records import ForgottenKey, RefusedKey
+from orchestration.state.rows import record_of, values_of
 
 
 class RefusedKeys:
@@ -28,7 +27,7 @@ class RefusedKeys:
         if scope is not None:
             query = query.where(table.c.scope == scope)
         with self._engine.connect() as connection:
-            return [_refused_key(dict(row)) for row in connection.execute(query).mappings()]
+            return [record_of(RefusedKey, row) for row in connection.execute(query).mappings()]
 
     def replace(self, export: str, scope: str, refused: Sequence[RefusedKey], taken: Iterable[str]) -> None:
         """Record refused keys over what was known of them, and forget those that were taken or are gone."""
@@ -41,12 +40,12 @@ class RefusedKeys:
                     )
                 )
             if refused:
-                connection.execute(sa.insert(table), [asdict(item) for item in refused])
+                connection.execute(sa.insert(table), [values_of(item, table) for item in refused])
 
     def make_due(self, export: str, scope: str | None = None) -> int:
         """Let refused keys, those given up too, be tried with the next delivery; return how many."""
         table = schema.refused_keys
-        due = sa.update(table).where(table.c.export == export).values(next_try_at=datetime.now(UTC))
+        due = sa.update(table).where(table.c.export == export).values(next_try_at=now())
         with self._engine.begin() as connection:
             return connection.execute(due if scope is None else due.where(table.c.scope == scope)).rowcount
 
@@ -70,9 +69,9 @@ class ForgottenKeys:
 
     def record(self, forgotten: ForgottenKey) -> None:
         """Record an erasure."""
-        values = asdict(forgotten) | {"forgotten_at": datetime.now(UTC)}
+        values = values_of(forgotten, schema.forgotten_keys, forgotten_at=now())
         with self._engine.begin() as connection:
-            connection.execute(sa.insert(schema.forgotten_keys).values(**values))
+            connection.execute(sa.insert(schema.forgotten_keys).values(values))
 
     def conclude(self, export: str, salt: str, found: int, outcome: str) -> None:
         """Record what became of the erasure whose keys have this salt."""
@@ -89,16 +88,4 @@ class ForgottenKeys:
         table = schema.forgotten_keys
         query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
         with self._engine.connect() as connection:
-            return [_forgotten_key(dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _refused_key(row: dict[Any, Any]) -> RefusedKey:
-    row["first_refused_at"] = utc(row["first_refused_at"])
-    row["next_try_at"] = utc(row["next_try_at"]) if row["next_try_at"] else None
-    return RefusedKey(**row)
-
-
-def _forgotten_key(row: dict[Any, Any]) -> ForgottenKey:
-    row.pop("id")
-    row["forgotten_at"] = utc(row["forgotten_at"])
-    return ForgottenKey(**row)
+            return [record_of(ForgottenKey, row) for row in connection.execute(query).mappings()]

@@ -1,15 +1,17 @@
 """Releases on record: who let which partition of which export pass, on which failed checks, until when."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import astuple
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
-from orchestration.state.moments import utc
+from orchestration.state.moments import now
 from orchestration.state.records import FailedCheck, Release
+from orchestration.state.rows import record_of, values_of
 
 
 class Releases:
@@ -20,22 +22,18 @@ class Releases:
 
     def record(self, release: Release) -> Release:
         """Record a release; return it with its id and time."""
-        values: dict[str, Any] = {
-            "export": release.export,
-            "relation": release.relation,
-            "partition_key": release.partition_key,
-            "checks": [[c.relation, c.partition_key, c.check, c.version, c.rules] for c in release.checks],
-            "reason": release.reason,
-            "released_by": release.released_by,
-            "released_at": datetime.now(UTC),
-            "until": release.until.astimezone(UTC),
-            "through": release.through,
-        }
+        values = values_of(
+            release,
+            schema.releases,
+            checks=[astuple(check) for check in release.checks],
+            released_at=now(),
+            until=release.until.astimezone(UTC),
+        )
         with self._engine.begin() as connection:
-            inserted = connection.execute(sa.insert(schema.releases).values(**values))
+            inserted = connection.execute(sa.insert(schema.releases).values(values))
             primary_key = inserted.inserted_primary_key
             assert primary_key is not None
-        return _release({**values, "id": primary_key[0], "used_for_version": None, "used_at": None})
+        return _release({**values, "id": primary_key[0]})
 
     def of_partition(self, partition_key: str) -> list[Release]:
         """Return all releases of a partition, used and expired ones too, oldest first."""
@@ -55,24 +53,10 @@ class Releases:
             changed = connection.execute(
                 sa.update(table)
                 .where(table.c.id == release.id, free)
-                .values(
-                    used_for_version=version, used_at=sa.func.coalesce(table.c.used_at, datetime.now(UTC))
-                )
+                .values(used_for_version=version, used_at=sa.func.coalesce(table.c.used_at, now()))
             )
             return changed.rowcount == 1
 
 
 def _release(row: Mapping[Any, Any]) -> Release:
-    return Release(
-        id=row["id"],
-        export=row["export"],
-        relation=row["relation"],
-        partition_key=row["partition_key"],
-        checks=frozenset(FailedCheck(*item) for item in row["checks"]),
-        reason=row["reason"],
-        released_by=row["released_by"],
-        released_at=utc(row["released_at"]),
-        until=utc(row["until"]),
-        used_for_version=row["used_for_version"],
-        through=row["through"],
-    )
+    return record_of(Release, row, checks=frozenset(FailedCheck(*item) for item in row["checks"]))

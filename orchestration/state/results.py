@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 
 from orchestration.core.severity import Severity
 from orchestration.state import schema
-from orchestration.state.moments import utc
+from orchestration.state.rows import record_of, values_of
 from orchestration.state.upgrade import require_form
 
 
@@ -95,35 +95,30 @@ def insert(connection: sa.Connection, judgements: Sequence[Judgement]) -> None:
     if not judgements:
         return
     table = schema.judgements
-    made = [
-        {
-            "relation": item.relation, "partition_key": item.partition_key, "check_name": item.check,
-            "version": item.version, "run_id": item.run_id, "judged_at": item.judged_at,
-        }
-        for item in judgements
-    ]  # fmt: skip
+    made = [values_of(item, table) for item in judgements]
     numbered = sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
     ids = connection.execute(numbered, made).scalars().all()
     placed = [
-        (id_, number, rule)
+        ({"judgement_id": id_, "rule_number": number}, rule)
         for id_, item in zip(ids, judgements, strict=True)
         for number, rule in enumerate(item.rules)
     ]
     rules = [
-        {
-            "judgement_id": id_, "rule_number": number, "type": rule.type,
-            "kwargs": json.dumps(rule.kwargs, default=str), "severity": rule.severity.value,
-            "outcome": rule.outcome, "expected": _text(rule.expected), "observed": _text(rule.observed),
-            "observed_value": rule.observed_value, "row_count": rule.rows,
-            "failing_rows": rule.failing_rows, "failing_share": rule.failing_share,
-            "error": None if rule.error is None else _text(rule.error),
-        }
-        for id_, number, rule in placed
-    ]  # fmt: skip
+        place
+        | values_of(
+            rule,
+            schema.rule_results,
+            kwargs=json.dumps(rule.kwargs, default=str),
+            expected=_text(rule.expected),
+            observed=_text(rule.observed),
+            error=None if rule.error is None else _text(rule.error),
+        )
+        for place, rule in placed
+    ]
     rows = [
-        {"judgement_id": id_, "rule_number": number, "row_number": place, "row": row}
-        for id_, number, rule in placed
-        for place, row in enumerate(rule.sample)
+        place | {"row_number": number, "row": row}
+        for place, rule in placed
+        for number, row in enumerate(rule.sample)
     ]
     for into, values in ((schema.rule_results, rules), (schema.failing_rows, rows)):
         if values:
@@ -149,22 +144,9 @@ def _read(connection: sa.Connection, ids: Sequence[int]) -> list[Judgement]:
         rows.setdefault((item["judgement_id"], item["rule_number"]), []).append(item["row"])
     kept: dict[int, list[KeptRule]] = {id_: [] for id_ in ids}
     for item in rules:
-        values: dict[str, Any] = dict(item)
-        place = (values.pop("judgement_id"), values.pop("rule_number"))
-        values["kwargs"] = json.loads(values["kwargs"])
-        values["severity"] = Severity(values["severity"])
-        values["rows"] = values.pop("row_count")
-        kept[place[0]].append(KeptRule(**values, sample=tuple(rows.get(place, ()))))
+        sample = tuple(rows.get((item["judgement_id"], item["rule_number"]), ()))
+        kwargs, severity = json.loads(item["kwargs"]), Severity(item["severity"])
+        rule = record_of(KeptRule, item, kwargs=kwargs, severity=severity, sample=sample)
+        kept[item["judgement_id"]].append(rule)
     found = {item["id"]: item for item in heads}
-    return [
-        Judgement(
-            relation=found[id_]["relation"],
-            partition_key=found[id_]["partition_key"],
-            check=found[id_]["check_name"],
-            version=found[id_]["version"],
-            run_id=found[id_]["run_id"],
-            judged_at=utc(found[id_]["judged_at"]),
-            rules=tuple(kept[id_]),
-        )
-        for id_ in ids
-    ]
+    return [record_of(Judgement, found[id_], rules=tuple(kept[id_])) for id_ in ids]

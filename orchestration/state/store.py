@@ -1,6 +1,6 @@
 """Reading and writing the state store, one transaction a call."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,11 +20,12 @@ from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
 from orchestration.state.leases import Leases
 from orchestration.state.metrics import Metrics
-from orchestration.state.moments import now, utc
+from orchestration.state.moments import now
 from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
 from orchestration.state.results import Results
+from orchestration.state.rows import Record, record_of, values_of
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
 
 if TYPE_CHECKING:
@@ -75,19 +76,11 @@ class StateStore:
 
     def record_build(self, build: Build) -> None:
         """Record that a partition of a table was written."""
-        self._insert(
-            schema.builds,
-            relation=build.relation,
-            partition_key=build.partition_key,
-            version=build.version,
-            drop_ordinal=build.drop_ordinal,
-            row_count=build.rows,
-            run_id=build.run_id,
-            built_at=self._clock(),
-            inputs=build.inputs,
-            code=build.code,
-            project=build.project,
-        )
+        with self._engine.begin() as connection:
+            require_form(connection)
+            connection.execute(
+                sa.insert(schema.builds).values(values_of(build, schema.builds, built_at=self._clock()))
+            )
 
     def complete_build(self, build: Build, inputs: Inputs, code: str, project: str) -> None:
         """Record what a build was made from, of which older code did not keep it."""
@@ -110,7 +103,7 @@ class StateStore:
         # Thousands of days, and the windows that each has read, are more than anybody asks for.
         columns = [column for column in table.c if column.name != "inputs"]
         query = sa.select(*columns).where(table.c.id.in_(newest))
-        return {row["partition_key"]: _build(row) for row in self._rows(query)}
+        return {row["partition_key"]: record_of(Build, row) for row in self._rows(query)}
 
     def builds_of(self, tables: Iterable[tuple[str, str]]) -> list[Build]:
         """Return, for the named partitions, the newest build of each version; oldest first."""
@@ -122,7 +115,7 @@ class StateStore:
             .group_by(table.c.relation, table.c.partition_key, table.c.version)
         )
         query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
-        return [_build(row) for row in self._rows(query) if (row["relation"], row["partition_key"]) in wanted]
+        return self._of_places(Build, query, wanted)
 
     # -- requests
 
@@ -134,11 +127,7 @@ class StateStore:
         with self._engine.begin() as connection:
             for relation, digests in requests.items():
                 for digest in digests:
-                    values = {
-                        "relation": relation,
-                        "partition_key": partition_key,
-                        "made_of": digest,
-                    }
+                    values = {"relation": relation, "partition_key": partition_key, "made_of": digest}
                     same = (table.c[name] == value for name, value in values.items())
                     connection.execute(sa.delete(table).where(*same))
                     connection.execute(sa.insert(table).values(**values, run_key=run_key))
@@ -181,22 +170,7 @@ class StateStore:
 
     def record_evidence(self, evidence: Sequence[Evidence]) -> None:
         """Record what checks said."""
-        rows = [
-            {
-                "relation": item.relation,
-                "partition_key": item.partition_key,
-                "check_name": item.check,
-                "version": item.version,
-                "passed": item.passed,
-                "summary": item.summary,
-                "run_id": item.run_id,
-                "judged_at": now(),
-                "rules": item.rules,
-                "content": item.content,
-                "reads": item.reads,
-            }
-            for item in evidence
-        ]
+        rows = [values_of(item, schema.evidence, judged_at=now()) for item in evidence]
         if rows:
             with self._engine.begin() as connection:
                 require_form(connection)
@@ -217,23 +191,7 @@ class StateStore:
             )
         )
         query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
-        return [
-            Evidence(
-                relation=row["relation"],
-                partition_key=row["partition_key"],
-                check=row["check_name"],
-                version=row["version"],
-                passed=row["passed"],
-                summary=row["summary"],
-                run_id=row["run_id"],
-                judged_at=utc(row["judged_at"]),
-                rules=row["rules"],
-                content=row["content"],
-                reads=row["reads"],
-            )
-            for row in self._rows(query)
-            if (row["relation"], row["partition_key"]) in wanted
-        ]
+        return self._of_places(Evidence, query, wanted)
 
     # -- connections
 
@@ -270,16 +228,7 @@ class StateStore:
         table = schema.holds
         with self._engine.begin() as connection:
             self._delete_hold(connection, hold.export, hold.partition_key)
-            connection.execute(
-                sa.insert(table).values(
-                    export=hold.export,
-                    partition_key=hold.partition_key,
-                    reasons=list(hold.reasons),
-                    run_id=hold.run_id,
-                    held_at=now(),
-                    waits_for=list(hold.waits_for),
-                )
-            )
+            connection.execute(sa.insert(table).values(values_of(hold, table, held_at=now())))
 
     def lift_hold(self, export: str, partition_key: str) -> None:
         """Forget that a partition of an export was held."""
@@ -306,10 +255,11 @@ class StateStore:
         with self._engine.connect() as connection:
             return connection.execute(query).mappings().all()
 
-    def _insert(self, table: sa.Table, **values: Any) -> None:
-        with self._engine.begin() as connection:
-            require_form(connection)
-            connection.execute(sa.insert(table).values(**values))
+    def _of_places(
+        self, kind: type[Record], query: sa.Select[Any], wanted: Container[tuple[str, str]]
+    ) -> list[Record]:
+        found = (row for row in self._rows(query) if (row["relation"], row["partition_key"]) in wanted)
+        return [record_of(kind, row) for row in found]
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:
@@ -338,26 +288,4 @@ def _among(table: sa.Table, places: Iterable[tuple[str, str]]) -> list[sa.Column
 
 
 def _hold(row: Mapping[Any, Any]) -> Hold:
-    return Hold(
-        row["export"],
-        row["partition_key"],
-        tuple(row["reasons"]),
-        row["run_id"],
-        tuple(row["waits_for"] or ()),
-    )
-
-
-def _build(row: Mapping[Any, Any]) -> Build:
-    return Build(
-        id=row["id"],
-        relation=row["relation"],
-        partition_key=row["partition_key"],
-        version=row["version"],
-        drop_ordinal=row["drop_ordinal"],
-        rows=row["row_count"],
-        run_id=row["run_id"],
-        built_at=utc(row["built_at"]),
-        inputs=row.get("inputs"),
-        code=row["code"],
-        project=row["project"],
-    )
+    return record_of(Hold, row, reasons=tuple(row["reasons"]), waits_for=tuple(row["waits_for"] or ()))

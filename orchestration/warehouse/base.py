@@ -19,9 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-# Steps that work in the warehouse take a place in Dagster's pool of this name.
-POOL = "warehouse"
-
 
 @dataclass(frozen=True)
 class Capabilities:

@@ -1,0 +1,43 @@
+"""Records as rows of the state store, and back: by the names of their fields, and times in UTC.
+
+Belongs here: that. Does not belong here: what only one kind of record keeps otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+
+from orchestration.state.moments import utc
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+# Names of fields that SQL has a use for, or that a table cannot have of two kinds.
+_COLUMNS = {"rows": "row_count", "check": "check_name"}
+Record = TypeVar("Record", bound="DataclassInstance")
+
+
+def values_of(record: "DataclassInstance", table: sa.Table, /, **others: Any) -> dict[str, Any]:
+    """Return {column: value} of a record for a table, which gives it an id; `others` go before its own."""
+    found = {column: getattr(record, name) for name, column in _named(type(record)) if column in table.c}
+    found.pop("id", None)
+    return found | others
+
+
+def record_of(type_: type[Record], row: Mapping[Any, Any], /, **others: Any) -> Record:
+    """Return a record of what a row has of it; `others` go before the row's own."""
+    values: dict[str, Any] = {}
+    for name, column in _named(type_):
+        if column in row and name not in others:
+            value = row[column]
+            values[name] = utc(value) if isinstance(value, datetime) else value
+    return type_(**values, **others)
+
+
+@cache
+def _named(type_: type[Any]) -> list[tuple[str, str]]:
+    return [(field.name, _COLUMNS.get(field.name, field.name)) for field in fields(type_)]

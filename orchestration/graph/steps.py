@@ -1,6 +1,7 @@
 """What every step of a run does first: make sure that the graph is still that of the project's files.
 
-Belongs here: that, in Dagster's terms, and the place that a step takes in the warehouse. Does not belong here: what a step does.
+Belongs here: that, in Dagster's terms, and the place that a step takes in the warehouse. Does not belong
+here: what a step does.
 """
 
 from collections.abc import Generator

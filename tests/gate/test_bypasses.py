@@ -188,7 +188,7 @@ BYPASSES = {
         append(DBT, '\non-run-end: "delete from exports.exp_weather_report"\n'), DBT,
     ),
     "a day's run rebuilds all days": Bypass(
-        replace(DBT, "+full_refresh: false", "+full_refresh: true"), MODEL,
+        replace(DBT, "+full_refresh: false", "+full_refresh: true"), DBT,
     ),
     "another connection with the same URL": Bypass(
         to_postgres("a.b", "a.b", connection="shop_screens_too"), REPORT, TWICE,

@@ -3,14 +3,16 @@
 Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`difference`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from orchestration.delivery.ledger.content import Layer, ShardGone, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.order import Order
 from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryKind, ForgottenKey, RefusedKey
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 
 
@@ -19,7 +21,8 @@ class Known:
     """What an order is compared with; `supersedes` is the delivery that its scope held last, "" for none.
 
     `first`: nothing that is of use was ever sent there. `refused` are the keys of this scope that were
-    refused before, `forgotten` those of the export never to be sent again.
+    refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
+    scopes of the object hold, where a removal could hit it.
     """
 
     layers: Sequence[Layer]
@@ -27,6 +30,7 @@ class Known:
     supersedes: str
     refused: Sequence[RefusedKey]
     forgotten: Sequence[ForgottenKey]
+    elsewhere: Callable[[], Iterator[Sequence[Layer]]] = field(default=lambda: iter(()))
 
     @classmethod
     def of(cls, store: StateStore, order: Order, log: Callable[[str], None]) -> "Known":
@@ -44,7 +48,36 @@ class Known:
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
             forgotten=store.forgotten_keys.of(order.export),
+            elsewhere=partial(_elsewhere, store, order),
         )
+
+
+def recorded_alike(store: StateStore, order: Order) -> Alikes | None:
+    """Return what made two keys of an order's scope one when it was last planned, by the same key.
+
+    None where that is not on record.
+    """
+    known = [item for item in store.deliveries.of_export(order.export, order.scope) if item.alike]
+    return read_alike(known[-1].alike) if known and known[-1].key == order.key_text else None
+
+
+def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
+    """Yield the layers of the export's other scopes: what they hold, and what is on its way to them.
+
+    Raises:
+        ShardGone: a file that tells it is gone.
+    """
+    if not order.whole_object or order.latest_only or order.partition_column in order.key:
+        return
+    plans = [item for item in store.deliveries.of_export(order.export) if item.key == order.key_text]
+    for scope in sorted({item.scope for item in plans} - {order.scope}):
+        found = store.deliveries.layers(order.export, scope)
+        if found and found[-1].key == order.key_text and (layers := layers_of(store.deliveries, found)):
+            yield layers
+    for item in plans:
+        # It may have arrived, or arrive before it is ended; what it takes out counts as held the longer.
+        if item.status is DeliveryStatus.SENDING and item.scope != order.scope and item.shard_rows:
+            yield [Layer(item.shard, "true", item.shape, item.hashed_by, item.alike)]
 
 
 def newer_partition(store: StateStore, order: Order) -> Delivery | None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Change, DeliveryError, Mode, Refused, Scope, Shard
+from ..base import Alike, Capabilities, Change, DeliveryError, KeyIdentity, Mode, Refused, Scope, Shard
 from ..batches import Batch, BatchDestination, BatchRefused, Rate
 from ..cutting import Row
 from ..http import base_url
@@ -72,7 +72,7 @@ class HubSpotDestination(BatchDestination):
         read_back=True,
         delete=True,
         folds_text=True,
-        single_key=True,
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.TEXT}), single=True, whole_object=True),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"hubspot"})
     batch_rows: ClassVar[int] = BATCH
@@ -107,6 +107,12 @@ class HubSpotDestination(BatchDestination):
     def rate_allowed(self) -> Rate:
         """What the account allows the app."""
         return Rate(self._requests, 10.0)
+
+    def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
+        """What the capabilities say, and for a contact's address: capital letters are small ones."""
+        is_contact = self._type == "contacts"
+        alike = self.capabilities.keys.alike
+        return {name: alike | ({Alike.CASE} if is_contact and name == "email" else set()) for name in key}
 
     def check(self, shard: Shard) -> None:
         """Raise unless every field is a property that can be written, and the key one with unique values."""

@@ -22,7 +22,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
-from ..base import TECHNICAL_COLUMNS, Scope, Shard
+from ..base import TECHNICAL_COLUMNS, Alike, Scope, Shard
 from ..errors import DeliveryError
 
 # "Prepare CSV Files": an empty value is ignored, so a field that is to be empty says this. An empty text is
@@ -286,6 +286,13 @@ def comparable_keys(keys: Any, field: Field) -> Any:
         return keys.cast(arrow.float64(), safe=False)
     texts = compute.utf8_trim_whitespace(to_texts(keys))
     return texts if field.case_sensitive else compute.utf8_lower(texts)
+
+
+def alike_in(field: Field) -> frozenset[Alike]:
+    """What makes two keys in a field one, as `comparable_key` compares them."""
+    if not field.is_text:
+        return frozenset({Alike.DOUBLE})
+    return frozenset({Alike.TRIMMED, Alike.TEXT} | (set() if field.case_sensitive else {Alike.CASE}))
 
 
 def literal(value: Any, field: Field) -> str:

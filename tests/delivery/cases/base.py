@@ -89,7 +89,7 @@ class Case(ABC):
     @property
     def key(self) -> tuple[str, ...]:
         """The fields that tell rows apart, as the destination calls them."""
-        single = self.destination_class.capabilities.single_key
+        single = self.destination_class.capabilities.keys.single
         return tuple(map(self.name, ("item",) if single else ("business_date", "item")))
 
     def scope(self, partition: str, fields: Sequence[str] = ("item", "business_date", "note")) -> Scope:

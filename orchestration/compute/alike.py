@@ -16,10 +16,10 @@ _INTEGERS = frozenset(
     f"{sign}{name}" for sign in ("", "U") for name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 )
 _NUMBERS = _INTEGERS | {"BIGNUM", "DECIMAL", "FLOAT", "DOUBLE"}
-# What Unicode calls white space, and the zero-width no-break space, which Java's and JavaScript's trims take.
+# What Unicode calls white space, which is what `str.strip` takes off.
 _WHITE_POINTS = (
     *(*range(9, 14), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
-    *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF),
+    *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
 )
 _WHITE = "".join(map(chr, _WHITE_POINTS))
 _ZEROS_AT_END = literal(r"^(-?\d+)(?:\.0*|(\.\d*?[1-9])0*)$")

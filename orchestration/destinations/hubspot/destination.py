@@ -17,6 +17,7 @@ from ..base import Alike, Capabilities, Change, DeliveryError, KeyIdentity, Mode
 from ..batches import Batch, BatchDestination, BatchRefused, Rate
 from ..cutting import Row
 from ..http import base_url
+from ..strangers import strangers
 from .client import BATCH, HubSpotClient
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns
 
@@ -146,17 +147,15 @@ class HubSpotDestination(BatchDestination):
     def finish(self, shard: Shard) -> None:
         """Archive the records of the scope whose key the shard does not have."""
         key = shard.key[0]
-        ours = _keys_of(shard)
         asked = [key, *([shard.partition_column] if shard.partition_column else [])]
         # Collected first: archiving while the pages are read would move records from page to page.
-        strangers = [
-            str(record["id"])
+        held = {
+            str(record["id"]): str(record["properties"][key])
             for record in self._records(asked)
-            if (text := record["properties"].get(key))
-            and text not in ours
-            and _is_within(shard, record["properties"])
-        ]
-        for ids in _batches(strangers):
+            if record["properties"].get(key) and _is_within(shard, record["properties"])
+        }
+        alike = self.key_alike({key: "VARCHAR"})[key]
+        for ids in _batches(strangers(_keys_of(shard), held, alike)):
             self.insist(lambda ids=ids: self._hubspot.archive(ids))
 
     def read_back(self, scope: Scope) -> Iterator[Any]:

@@ -25,8 +25,6 @@ from .cases import Case, case_class, case_names
 from .support import DAY, NEXT_DAY
 
 ODD, PLAIN = " Über-7\t", "über-7"
-# What each makes of two spellings, as its documents say; those that are not here take them as they are.
-FOLDING = {"salesforce", "salesforce_bulk"}
 BIG = 2**53 + 1
 
 
@@ -131,20 +129,11 @@ def trims(case: Case) -> bool:
 
 @cases(*Mode)
 def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: Any, mode: Mode) -> None:
+    if not trims(case):
+        pytest.skip("here another spelling is another key")
     sender = send(mode)
-    for one, other, is_one in (
-        ("A-7 ", "A-7", trims(case)),
-        ("A-7", "a-7", folds(case)),
-        (ODD, PLAIN, folds(case)),
-    ):
-        sender.store.close()
-        sender = replace(sender, folder=sender.folder / f"{len(one)}{one == ODD}")
-        sender.folder.mkdir()
-        sender.__post_init__()
+    for one, other in (("A-7 ", "A-7"), *((("A-7", "a-7"), (ODD, PLAIN)) if folds(case) else ())):
         rows = [(one, "first"), (other, "second")]
-        if not is_one:
-            continue
-        before = case.contents()
         with pytest.raises(DeliveryError) as refused:
             sender.deliver(rows)
         key = case.name("code")
@@ -153,8 +142,7 @@ def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: A
             sender.deliver(rows, order=replace(sender.order(), hidden=frozenset({key})))
         assert f"{key}={CLASSIFIED} and {key}={CLASSIFIED}" in str(hushed.value)
         assert "A-7" not in str(hushed.value)
-        assert case.contents() == before
-    sender.store.close()
+        assert case.contents() == []
 
 
 @cases(*Mode)

@@ -67,7 +67,8 @@ def canonical(value: str, kind: str, alike: Collection[Alike]) -> str:
         text = f"nullif(trim({text}, {literal(_WHITE)}), '')"
     if Alike.PADDED in alike:
         text = f"rtrim({text}, ' ')"
-    return f"lower({text})" if Alike.CASE in alike else text
+    # A capital sigma has two small ones: which of them it becomes depends on who asks.
+    return f"replace(lower({text}), 'ς', 'σ')" if Alike.CASE in alike else text
 
 
 def is_number(kind: str) -> bool:

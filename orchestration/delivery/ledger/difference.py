@@ -19,6 +19,7 @@ from orchestration.delivery.ledger.content import Content
 from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
+from orchestration.delivery.ledger.moved import MOVED, set_moved_apart
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 # The canonical key of each row that differs, `_new` and `_old` hash; it stays until the next comparison.
 DIFFERENCE = "_difference"
-_WAS, _REFUSED, _LEFT_OUT, _MOVED, _FORGOTTEN = "_was", "_refused", "_left_out", "_moved", "_forgotten"
+_WAS, _REFUSED, _LEFT_OUT, _FORGOTTEN = "_was", "_refused", "_left_out", "_forgotten"
 # What a mode sends of what differs.
 _SENDS = {
     Mode.APPEND: (Change.ADDED,),
@@ -83,7 +84,7 @@ def find_difference(
     forgotten = _leave_out_forgotten(connection, order, form, keyed, fields, known)
     waiting, given_up, outdated = _leave_out_refused(connection, form, known, everything=everything)
     sends = set(_SENDS[order.mode])
-    _set_moved_apart(connection, form, known if Change.REMOVED in sends else None)
+    set_moved_apart(connection, order, form, DIFFERENCE, known if Change.REMOVED in sends else None)
     added, changed, removed = _counted(connection)
     whole = known.first and (order.replaces or bool(rows))
     whole = whole or (order.mode is Mode.SNAPSHOT and bool(added + changed + removed))
@@ -275,28 +276,10 @@ def _leave_out(connection: "duckdb.DuckDBPyConnection", form: KeyForm, condition
     return int(deleted[0]) if deleted else 0
 
 
-def _set_moved_apart(connection: "duckdb.DuckDBPyConnection", form: KeyForm, known: Known | None) -> None:
-    """Take those keys out of what is removed that another scope of the object holds by now."""
-    connection.execute(f"create or replace temp table {_MOVED} as select * from {DIFFERENCE} limit 0")
-    gone = f"select {form.text} from {DIFFERENCE} where _new is null"
-    for layers in known.elsewhere() if known is not None and _any(connection, gone) else ():
-        content = Content(connection, layers, form, {}, "", overlay="_overlay_elsewhere")
-        there = f"{form.text} in (select {form.text} from ({content.hashes()}))"
-        connection.execute(f"insert into {_MOVED} select * from {DIFFERENCE} where _new is null and {there}")
-        connection.execute(
-            f"delete from {DIFFERENCE} where _new is null and ({form.listed}) in"
-            f" (select ({form.listed}) from {_MOVED})"
-        )
-
-
-def _any(connection: "duckdb.DuckDBPyConnection", query: str) -> bool:
-    return connection.execute(f"{query} limit 1").fetchone() is not None
-
-
 def _remember_old_values(connection: "duckdb.DuckDBPyConnection", form: KeyForm, content: Content) -> None:
     connection.execute(
         f"create or replace temp table _known as select {form.listed} from {DIFFERENCE}"
-        f" where _old is not null union all select {form.listed} from {_MOVED}"
+        f" where _old is not null union all select {form.listed} from {MOVED}"
     )
     connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known', keyed=True)}")
 
@@ -341,7 +324,7 @@ def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: 
 def _gone_rows() -> list[tuple[Change, str]]:
     return [
         (Change.REMOVED, f"select * from {DIFFERENCE} where _new is null"),
-        (Change.MOVED, f"select * from {_MOVED}"),
+        (Change.MOVED, f"select * from {MOVED}"),
     ]
 
 

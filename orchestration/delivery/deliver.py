@@ -197,6 +197,7 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
     export, spec = target.export, target.export.spec
     latest = spec.latest_only
     limits = spec.limits
+    capabilities = destination_types[spec.destination.type].capabilities
     return Order(
         export=export.name,
         partition_key=partition_key,
@@ -224,7 +225,10 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         kind=kind,
         stated=stated(target, kind),
         hidden=frozenset(map(export.field, target.classified)),
-        replaces=Mode.SNAPSHOT in destination_types[spec.destination.type].capabilities.modes,
+        replaces=Mode.SNAPSHOT in capabilities.modes,
+        # As far as the kind of destination tells; the engine asks the object itself.
+        alike=dict.fromkeys(export.key_fields, capabilities.keys.alike),
+        whole_object=capabilities.keys.whole_object,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
+from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
 from orchestration.destinations.base import DeliveryError, Destination, Mode, Receipt
 from orchestration.state.leases import Lease, LeaseTimeout
@@ -47,8 +48,13 @@ class DeliveryEngine:
             )
 
         # What can be replaced whole can hold a snapshot.
-        replaces = Mode.SNAPSHOT in self.destination.capabilities.modes
-        order = replace(order, place=place_of(self.destination), replaces=replaces)
+        capabilities = self.destination.capabilities
+        order = replace(
+            order,
+            place=place_of(self.destination),
+            replaces=Mode.SNAPSHOT in capabilities.modes,
+            whole_object=capabilities.keys.whole_object,
+        )
 
         def waiting(holder: str) -> None:
             self.ledger.log(holder)
@@ -105,10 +111,23 @@ class DeliveryEngine:
     ) -> Plan:
         while True:
             with opening() as opened:
-                plan = self.ledger.plan(order, opened, guard=guard)
+                plan = self.ledger.plan(self._knowing_keys(order, opened), opened, guard=guard)
             if not plan.in_the_way:
                 return plan
             self._end(order, plan.delivery, token)
+
+    def _knowing_keys(self, order: Order, opened: Opened) -> Order:
+        """Return the order with what makes two keys one, as the destination says.
+
+        Where it does not answer, nothing can be sent either, and what was so last time is as good.
+        """
+        kinds = fields_of(opened.connection, opened.source)
+        try:
+            alike = self.destination.key_alike({name: kinds[name] for name in order.key if name in kinds})
+        except DeliveryError:
+            self.ledger.log("the destination does not say which keys are one: compared as last time")
+            alike = self.ledger.recorded_alike(order)
+        return replace(order, alike=alike)
 
     def _send(self, order: Order, plan: Delivery, token: str) -> Receipt:
         shard, journal = self.ledger.begin(order, plan, token)

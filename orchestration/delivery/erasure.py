@@ -4,14 +4,24 @@ Belongs here: one export's erasure, safe to be run again after a crash. Does not
 the originals and the quarantine; nothing here touches them.
 """
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestration.compute.engine import open_engine
+from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Key, Order, Shards
+from orchestration.delivery.ledger import (
+    Alikes,
+    Key,
+    Order,
+    Shards,
+    digest_of,
+    digests_of,
+    is_forgotten,
+    names_in,
+)
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore
 
@@ -70,18 +80,19 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
     with engine.alone() as lease:
         for order in orders:
             engine.end_under_way(order, lease)
-        with engine.ledger.shards(export, key) as shards:
+        alike = engine.ledger.recorded_alike(orders[-1])
+        with engine.ledger.shards(export, key, alike) as shards:
             keys = shards.keys(request.values)
             found: int | None = 0
             if keys:
-                _record(store, export, keys, request)
+                _record(store, export, key, keys, request, shards.kinds())
                 found = _take_out(engine, orders, shards, keys)
                 _advance(store, export, _BEGUN, _TAKEN_OUT, found or 0, keys)
             # By the digests on record, not by the keys at hand: after a crash some shards do not tell those
             # any more. The keys of an erasure that was interrupted are found in these very shards.
             known = store.forgotten_keys.of(export)
             rows = shards.take_out([item for item in known if item.outcome != _BEGUN])
-        _forget_refusals(store, export)
+        _forget_refusals(store, export, key, alike)
         erased = Erased(export, tuple(keys), found, rows)
         _advance(store, export, _TAKEN_OUT, erased.said)
         return erased
@@ -90,7 +101,7 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
 def forget_unsent(store: StateStore, export: str, key: Sequence[str], request: Request) -> Erased:
     """Write down that a key is never sent, of an export that has sent nothing yet."""
     keys = [tuple(request.values[name] for name in key)]
-    _record(store, export, keys, request)
+    _record(store, export, key, keys, request, {})
     erased = Erased(export, tuple(keys))
     _advance(store, export, _BEGUN, erased.said, 0, keys)
     return erased
@@ -101,18 +112,28 @@ def key_names(request: Request, key: Sequence[str]) -> bool:
     return set(key) <= set(request.values)
 
 
-def digest_of(salt: str, key: Key) -> str:
-    """Return the digest under which a key is remembered, as the plans work it out in SQL."""
-    text = json.dumps(list(key), ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256((salt + text).encode()).hexdigest()
+def _record(
+    store: StateStore,
+    export: str,
+    names: Sequence[str],
+    keys: Sequence[Key],
+    request: Request,
+    kinds: Mapping[str, str],
+) -> None:
+    """Write down those keys that are not yet, all with one salt: a plan hashes each row once a salt.
 
-
-def _record(store: StateStore, export: str, keys: Sequence[Key], request: Request) -> None:
-    """Write down those keys that are not yet, all with one salt: a plan hashes each row once a salt."""
+    `names` are the key's fields, `kinds` the SQL types of fields, as far as they are known.
+    """
     known = store.forgotten_keys.of(export)
     salt = secrets.token_hex(16)
-    for key in keys:
-        if not any(digest_of(item.salt, key) == item.key_digest for item in known):
+    with open_engine() as connection:
+        for key in keys:
+            if any(
+                digest_of(item.salt, key) == item.key_digest and set(request.values) <= names_in(item)
+                for item in known
+            ):
+                continue
+            of_key = dict(zip(names, key, strict=True))
             store.forgotten_keys.record(
                 ForgottenKey(
                     export=export,
@@ -122,6 +143,7 @@ def _record(store: StateStore, export: str, keys: Sequence[Key], request: Reques
                     outcome=_BEGUN,
                     reason=request.reason,
                     forgotten_by=request.asked_by,
+                    fields=digests_of(connection, salt, of_key, request.values, kinds),
                 )
             )
 
@@ -164,12 +186,23 @@ def _take_out(
     return total
 
 
-def _forget_refusals(store: StateStore, export: str) -> None:
-    digests = [(item.salt, item.key_digest) for item in store.forgotten_keys.of(export)]
+def _forget_refusals(store: StateStore, export: str, names: Sequence[str], alike: Alikes) -> None:
+    refused = [item for item in store.refused_keys.of(export) if len(json.loads(item.key)) == len(names)]
+    kinds = dict.fromkeys(names, "VARCHAR")
+    condition = is_forgotten(names, kinds, alike, store.forgotten_keys.of(export))
+    if not condition or not refused:
+        return
+    rows = ", ".join(
+        "(" + ", ".join("null" if text is None else literal(str(text)) for text in texts) + ")"
+        for texts in ([item.scope, item.key, *json.loads(item.key)] for item in refused)
+    )
+    columns = ", ".join(["refused_scope", "refused_key", *map(quoted, names)])
+    with open_engine() as connection:
+        found = connection.execute(
+            f"select refused_scope, refused_key from (values {rows}) refused ({columns}) where {condition}"
+        ).fetchall()
     scopes: dict[str, list[str]] = {}
-    for item in store.refused_keys.of(export):
-        key: Key = tuple(json.loads(item.key))
-        if any(digest_of(salt, key) == digest for salt, digest in digests):
-            scopes.setdefault(item.scope, []).append(item.key)
+    for scope, key in found:
+        scopes.setdefault(scope, []).append(key)
     for scope, keys in scopes.items():
         store.refused_keys.replace(export, scope, [], keys)

@@ -9,11 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.alike import EXACT, canonical, is_number
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Held, Order
+from orchestration.delivery.ledger import Held, KeyForm, Order
 from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 
@@ -129,32 +130,42 @@ def _compared(
     folds_text: bool,
 ) -> Reconciled:
     connection, fields = held.connection, held.fields
-    keys = ", ".join(quoted(name) for name in order.key)
     rows, kinds = theirs or (f"select {', '.join(f'null as {quoted(n)}' for n in fields)} where false", {})
     normal = {
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
+    form = KeyForm.of(order.key, held.alike)
+    # Both are texts by now, and one as the destination compares the values that they write.
+    of_key = [
+        canonical(_valued(f"whole.{quoted(name)}", fields[name]), fields[name], form.alike.get(name, EXACT))
+        for name in order.key
+    ]
+    forms = ", ".join(f"({text})::varchar as {name}" for text, name in zip(of_key, form.columns, strict=True))
     for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1)):
         listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
-        connection.execute(f"create or replace temp table {table} as select {listed} from ({source})")
+        connection.execute(
+            f"create or replace temp table {table} as select {forms}, whole.*"
+            f" from (select {listed} from ({source})) whole"
+        )
     (ours,), (their_rows,) = (
         connection.execute(f"select count(*) from {table}").fetchone() or (0,)
         for table in ("_ours", "_theirs")
     )
     our_digest, their_digest = (
-        content_digest(connection, f"select * from {table}") for table in ("_ours", "_theirs")
+        content_digest(connection, f"select {', '.join(map(quoted, fields))} from {table}")
+        for table in ("_ours", "_theirs")
     )
     strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
     same = Reconciled(order.export, order.scope, ours, their_rows, our_digest, their_digest, strict=strict)
     if our_digest == their_digest:
         return same
-    (twice,) = connection.execute(f"select count(*) - count(distinct ({keys})) from _theirs").fetchone() or (
-        0,
-    )
-    missing, missing_keys = _keys_without(connection, order.key, "_ours", "_theirs", hidden)
-    foreign, foreign_keys = _keys_without(connection, order.key, "_theirs", "_ours", hidden)
-    differing, changed = _changed(connection, order.key, list(fields), hidden)
+    (twice,) = connection.execute(
+        f"select count(*) - count(distinct ({form.listed})) from _theirs"
+    ).fetchone() or (0,)
+    missing, missing_keys = _keys_without(connection, form, "_ours", "_theirs", hidden)
+    foreign, foreign_keys = _keys_without(connection, form, "_theirs", "_ours", hidden)
+    differing, changed = _changed(connection, form, list(fields), hidden)
     return Reconciled(
         export=order.export,
         scope=order.scope,
@@ -175,12 +186,12 @@ def _compared(
 
 def _keys_without(
     connection: "duckdb.DuckDBPyConnection",
-    key: Sequence[str],
+    form: KeyForm,
     one: str,
     other: str,
     hidden: Collection[str],
 ) -> tuple[int, tuple[str, ...]]:
-    same = " and ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in key)
+    key, same = form.names, _same(form)
     listed = ", ".join(f"a.{quoted(name)}" for name in key)
     lacking = f"from {one} a where not exists (select 1 from {other} b where {same})"
     (count,) = connection.execute(f"select count(*) {lacking}").fetchone() or (0,)
@@ -190,14 +201,14 @@ def _keys_without(
 
 def _changed(
     connection: "duckdb.DuckDBPyConnection",
-    key: Sequence[str],
+    form: KeyForm,
     fields: Sequence[str],
     hidden: Collection[str],
 ) -> tuple[int, tuple[tuple[str, str, str, str], ...]]:
+    key, same = form.names, _same(form)
     others = [name for name in fields if name not in key]
     if not others:
         return 0, ()
-    same = " and ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in key)
     differs = " or ".join(f"a.{quoted(name)} is distinct from b.{quoted(name)}" for name in others)
     both = f"from _ours a join _theirs b on {same} where {differs}"
     (count,) = connection.execute(f"select count(*) {both}").fetchone() or (0,)
@@ -215,6 +226,15 @@ def _changed(
                 old, new = (CLASSIFIED, CLASSIFIED) if name in hidden else (_text(ours), _text(theirs))
                 found.append((_key(key, row, hidden), name, old, new))
     return int(count), tuple(found)
+
+
+def _same(form: KeyForm) -> str:
+    return " and ".join(f"a.{name} = b.{name}" for name in form.columns)
+
+
+def _valued(text: str, kind: str) -> str:
+    """SQL of the value that a text writes, where it is to be compared as a number."""
+    return f"try_cast({text} as {kind})" if is_number(kind) else text
 
 
 def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) -> tuple[str, str]:

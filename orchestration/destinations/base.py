@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestration.compute.alike import EXACT as EXACT  # what capabilities say of keys
+from orchestration.compute.alike import Alike as Alike
+
 from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
 
 # The columns of a shard that are the engine's; everything after them is a field as the destination calls it.
@@ -37,11 +40,30 @@ class Mode(StrEnum):
 
 
 class Change(StrEnum):
-    """What a row of a shard does to its key, as `_change` says."""
+    """What a row of a shard does to its key, as `_change` says.
+
+    `moved`: the key is in another scope of the object now, and nothing is to be done. Such rows are settled
+    before a destination is given the shard: they are never pending.
+    """
 
     ADDED = "added"
     CHANGED = "changed"
     REMOVED = "removed"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIdentity:
+    """When a destination takes two keys for one.
+
+    `alike` is what makes two values of a key's field one; where that depends on the object's own fields see
+    `Destination.key_alike`. `single`: rows are told apart by one field, not several. `whole_object`: a
+    removal hits its key wherever it is in the object, and not only in the scope that it is meant for.
+    """
+
+    alike: frozenset[Alike] = EXACT
+    single: bool = False
+    whole_object: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +71,15 @@ class Capabilities:
     """What a kind of destination can do.
 
     `read_back`: what it holds can be read, so that it can be reconciled. `delete`: single keys can be taken
-    out, for `mirror` and for erasure requests. `single_key`: rows are told apart by one field, not several.
-    `folds_text`: a text loses the white space at its ends there, and an empty one is null: what is read back
-    differs by that, and nobody has changed it.
+    out, for `mirror` and for erasure requests. `keys`: when two keys are one there. `folds_text`: a text
+    loses the white space at its ends there, and an empty one is null: what is read back differs by that, and
+    nobody has changed it.
     """
 
     modes: frozenset[Mode]
     read_back: bool
     delete: bool
-    single_key: bool = False
+    keys: KeyIdentity = KeyIdentity()
     folds_text: bool = False
 
 
@@ -213,6 +235,17 @@ class Destination(ABC):
         Raises:
             DeliveryError: the connection's URL is none of this kind.
         """
+
+    def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
+        """Return what makes two values one, for each field of a key; `key` is {field: SQL type}.
+
+        By default what the capabilities say. Asked before each plan, under the lease: no two plans of one
+        scope should be told otherwise without reason.
+
+        Raises:
+            DeliveryError: the destination has to be asked, and does not answer.
+        """
+        return dict.fromkeys(key, self.capabilities.keys.alike)
 
     def check(self, shard: Shard) -> None:  # noqa: B027 - not every destination has something to check
         """Raise DeliveryError for what the destination could not take: types, schema, privileges, sizes.

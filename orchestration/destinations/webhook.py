@@ -29,6 +29,7 @@ from .base import (
     Capabilities,
     Change,
     Journal,
+    KeyIdentity,
     Mode,
     Receipt,
     Refused,
@@ -67,7 +68,11 @@ class WebhookDestination(BatchDestination):
     type_name = "webhook"
     guarantee = "effectively once, if the receiver remembers idempotency keys; otherwise at least once"
     capabilities = Capabilities(
-        modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}), read_back=False, delete=True
+        modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}),
+        read_back=False,
+        delete=True,
+        # Keys are JSON values, and a receiver may look for one in all that it holds.
+        keys=KeyIdentity(whole_object=True),
     )
     kinds = frozenset({"webhook"})
     options_model = WebhookOptions

@@ -105,7 +105,7 @@ def _read(text: str, name: str) -> tuple[Export | None, list[Problem]]:
 
 def _latest_only(kind: type[Destination], model: ExportedModel) -> bool:
     capabilities = capabilities_of(kind)
-    single = capabilities is not None and capabilities.single_key
+    single = capabilities is not None and capabilities.keys.single
     return single or model.partition_column is None
 
 
@@ -173,7 +173,7 @@ def _key(model: ExportedModel, key: Sequence[str], latest_only: bool) -> Iterato
 
 def _mode(capabilities: Capabilities | None) -> Iterator[str]:
     modes = capabilities.modes if capabilities else frozenset(Mode)
-    preferred = _USUAL_MODES_OF_CRMS if capabilities and capabilities.single_key else _USUAL_MODES
+    preferred = _USUAL_MODES_OF_CRMS if capabilities and capabilities.keys.single else _USUAL_MODES
     usual = next(mode for mode in preferred if mode in modes)
     yield f"mode: {usual.value}  # TODO one of: {', '.join(sorted(mode.value for mode in modes))}"
 

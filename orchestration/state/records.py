@@ -142,7 +142,8 @@ class Delivery:
     them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
     fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
     `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are those of its
-    shard, see `Shard`.
+    shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; "" where an
+    older version compared keys as they were.
     """
 
     delivery_id: str
@@ -179,6 +180,7 @@ class Delivery:
     source: str = ""
     partition_column: str = ""
     bounds: tuple[str, str] | None = None
+    alike: str = ""
     id: int = 0
     planned_at: datetime | None = None
 
@@ -204,7 +206,11 @@ class RefusedKey:
 
 @dataclass(frozen=True)
 class ForgottenKey:
-    """A key that was taken out of a destination for good; `key_digest` is SHA-256 of salt and key."""
+    """A key that was taken out of a destination for good; `key_digest` is SHA-256 of salt and key.
+
+    `fields` is a JSON object of digests of each field that was the key, or that a person named (see
+    `delivery.ledger.forgotten`); "" where an older version kept the digest of the whole key alone.
+    """
 
     export: str
     salt: str
@@ -214,6 +220,7 @@ class ForgottenKey:
     reason: str
     forgotten_by: str
     forgotten_at: datetime | None = None
+    fields: str = ""
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,7 @@ deliveries = Table(
     # As which the plan is ended, whatever the export file says by then.
     Column("partition_column", String(200), nullable=False, server_default=""),
     Column("bounds", JSON, nullable=True),
+    Column("alike", Text, nullable=False, server_default=""),  # what made two keys one (see compute.alike)
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),
 )
@@ -304,6 +305,7 @@ forgotten_keys = Table(
     Column("reason", Text, nullable=False),
     Column("forgotten_by", String(200), nullable=False),
     Column("forgotten_at", DateTime(timezone=True), nullable=False),
+    Column("fields", Text, nullable=False, server_default=""),  # digests by field (see records.ForgottenKey)
     Index("forgotten_by_export", "export", "id"),
 )
 

@@ -24,9 +24,8 @@ Send = Callable[..., SalesforceDestination]
 
 
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SalesforceCase]:
-    """A case whose double is as strict as Salesforce."""
+    """A case whose field of moments keeps whole seconds."""
     case = SalesforceCase(request, tmp_path)
-    case.double.table.trims = True
     case.double.table.fields["Moment__c"] = Field("datetime")
     yield case
     case.close()

@@ -13,11 +13,13 @@ from typing import Any, ClassVar
 
 from orchestration.destinations.base import (
     TECHNICAL_COLUMNS,
+    Alike,
     Capabilities,
     Change,
     DeliveryError,
     Destination,
     Journal,
+    KeyIdentity,
     Mode,
     Receipt,
     Refused,
@@ -76,6 +78,10 @@ class ShelfDestination(Destination):
     def _write(self, rows: Mapping[str, Any]) -> None:
         self.path.write_text(json.dumps(rows))
 
+    def fold(self, text: str | None) -> str | None:
+        """A key's text as the shelf keeps it."""
+        return text
+
     def check(self, shard: Shard) -> None:
         if self.faults.down:
             raise DeliveryError(f"{shard.export}: nobody answers", "a shelf", "wait")
@@ -100,7 +106,7 @@ class ShelfDestination(Destination):
         self, row: dict[str, Any], rows: dict[str, Any], shard: Shard, journal: Journal, number: int
     ) -> None:
         values = {name: _text(value) for name, value in row.items() if name not in TECHNICAL_COLUMNS}
-        key = json.dumps([values[name] for name in shard.key])
+        key = json.dumps([self.fold(values[name]) for name in shard.key])
         if key in self.faults.refused_keys:
             journal.acknowledge(number, number + 1, [Refused(number, "NO", f"no {key} here")])
             return
@@ -134,9 +140,23 @@ class ShelfDestination(Destination):
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         rows = self.rows()
-        gone = {json.dumps([_text(key[name]) for name in scope.key]) for key in keys}
+        gone = {json.dumps([self.fold(_text(key[name])) for name in scope.key]) for key in keys}
         self._write({key: row for key, row in rows.items() if key not in gone})
         return len(gone & set(rows))
+
+
+class FoldingShelf(ShelfDestination):
+    """Takes spellings for one key, as CRMs do, and finds a key wherever it is."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        frozenset({Mode.UPSERT, Mode.MIRROR}),
+        read_back=True,
+        delete=True,
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE}), single=True, whole_object=True),
+    )
+
+    def fold(self, text: str | None) -> str | None:
+        return text.strip().lower() if text else text
 
 
 def _in_scope(shard: Shard, row: Mapping[str, Any]) -> bool:

@@ -1,6 +1,8 @@
 """Erasure: out of the destination, out of our shards, never sent again; safe to be asked for again."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,8 +10,8 @@ import duckdb
 import pytest
 
 from orchestration.delivery import erasure
-from orchestration.delivery.erasure import Erased, Request, digest_of, erase, forget_unsent
-from orchestration.delivery.ledger import Shards
+from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent
+from orchestration.delivery.ledger import Opened, Shards, digest_of
 from orchestration.destinations.base import Capabilities, DeliveryError, Mode, Scope
 from orchestration.state.records import DeliveryKind, DeliveryStatus, ForgottenKey
 
@@ -179,6 +181,86 @@ def test_a_key_that_was_never_sent_is_never_sent(tmp_path: Path) -> None:
     forget_unsent(sender.store, "exp_items", sender.key, request)
     [record] = sender.store.forgotten_keys.of("exp_items")
     assert record.key_digest == digest_of(record.salt, (DAY, "1"))
+    sender.deliver({1: "ada", 2: "bob"}, "1")
+    assert notes(sender) == {"bob"}
+    sender.store.close()
+
+
+# -- whatever the key is by now
+
+
+def send_rows(sender: Sender, rows: str, key: tuple[str, ...], version: str = "9") -> None:
+    """Deliver the rows of a SELECT, told apart by a key, as the whole of a day."""
+
+    @contextmanager
+    def opening() -> Generator[Opened]:
+        with duckdb.connect() as connection:
+            yield Opened(connection, rows, version)
+
+    order = replace(sender.order(), key=key, partition_column=None)
+    sender.engine().deliver(order, opening)
+
+
+def as_rows(item: str = "item::integer", mail: str = "mail") -> str:
+    """SQL of two people, with what is made of their fields."""
+    return (
+        f"select {item} as item, {mail} as mail, date '{DAY}' as business_date, mail as note"
+        " from (values (1, 'ada@x.org'), (2, 'bob@x.org')) people (item, mail)"
+    )
+
+
+ERASED_BY = {
+    "its key": {"item": "1"},
+    "its key and more": {"item": "1", "mail": "ada@x.org"},
+    "another field": {"mail": "ada@x.org"},
+}
+
+
+@pytest.mark.parametrize("named", ERASED_BY.values(), ids=ERASED_BY)
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        pytest.param(as_rows(), ("mail",), id="another column"),
+        pytest.param(as_rows(), ("mail", "item"), id="composite"),
+        pytest.param(as_rows("item::varchar"), ("item",), id="text"),
+        pytest.param(as_rows("'00' || item"), ("item",), id="text of a number"),
+        pytest.param(as_rows("item::decimal(9, 2)"), ("item",), id="decimal"),
+        pytest.param(as_rows("item::double"), ("mail",), id="another column and type"),
+        pytest.param(as_rows("item::bigint"), ("business_date", "item"), id="with the day"),
+    ],
+)
+def test_an_erased_person_stays_away_whatever_the_key_is_by_now(
+    tmp_path: Path, named: dict[str, str], rows: str, key: tuple[str, ...]
+) -> None:
+    sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"), latest=True)
+    send_rows(sender, as_rows(), ("item",))
+    order = replace(sender.order(), key=("item",))
+    erased = erase(sender.engine(), [order], Request(named, "request 7", "ada"))
+    assert erased.taken_out == 1
+    # By another key in between, so that everything is compared and sent anew.
+    for version, by in enumerate((("mail", "business_date"), key, key)):
+        send_rows(sender, rows, by, f"later {version}")
+        assert notes(sender) == {"bob@x.org"}
+    kept = "".join(item.fields for item in sender.store.forgotten_keys.of("exp_items"))
+    assert kept
+    assert "ada" not in kept
+    sender.store.close()
+
+
+def test_the_field_that_was_named_is_enough_where_the_old_key_is_no_more_sent(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"), latest=True)
+    send_rows(sender, as_rows(), ("item",))
+    order = replace(sender.order(), key=("item",))
+    erase(sender.engine(), [order], Request({"mail": "ada@x.org"}, "request 7", "ada"))
+    send_rows(sender, f"select * exclude (item) from ({as_rows()})", ("mail",), "10")
+    assert notes(sender) == {"bob@x.org"}
+    sender.store.close()
+
+
+def test_what_an_older_version_has_forgotten_stays_away(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"))
+    digest = digest_of("salt", (DAY, "1"))
+    sender.store.forgotten_keys.record(ForgottenKey("exp_items", "salt", digest, 0, "done", "so", "ada"))
     sender.deliver({1: "ada", 2: "bob"}, "1")
     assert notes(sender) == {"bob"}
     sender.store.close()

@@ -53,7 +53,7 @@ def sender(folder: Path, kind: str, place: Mapping[str, Any]) -> Sender:
         destination,
         place["mode"],
         names=place["names"],
-        single_key=destination_class.capabilities.single_key,
+        single_key=destination_class.capabilities.keys.single,
     )
 
 

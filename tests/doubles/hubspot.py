@@ -327,8 +327,10 @@ class HubSpotDouble:
 
 
 def _normal(name: str, text: str) -> str:
-    """HubSpot keeps e-mail addresses in lower case."""
-    return text.lower() if name == "email" and isinstance(text, str) else text
+    """HubSpot takes white space off the ends of a value, and keeps e-mail addresses in lower case."""
+    if not isinstance(text, str):
+        return text
+    return text.strip().lower() if name == "email" else text.strip()
 
 
 def _misfit(of: Property, value: str) -> tuple[str, str] | None:

@@ -96,7 +96,6 @@ class Table:
         locked: how many times more the record of a key is found locked by somebody else.
         rules: the refusal of a validation rule, by key.
         undeletable: ids of records that others depend on.
-        trims: texts lose the white space at their ends, as they do in Salesforce.
     """
 
     def __init__(self, name: str, fields: Mapping[str, Field]) -> None:
@@ -108,7 +107,6 @@ class Table:
         self.locked: Counter[str] = Counter()
         self.rules: dict[str, tuple[str, str]] = {}
         self.undeletable: set[str] = set()
-        self.trims = True
         self._ids: dict[tuple[str, Any], str] = {}
         self._last = 0
 
@@ -218,7 +216,8 @@ class Table:
             if field.type in _TEXTS:
                 if not isinstance(value, str):
                     raise Malformed(f"Cannot deserialize instance of string from {value!r}")
-                return (value.strip() if self.trims else value) or None
+                # White space at the ends is taken off, and an empty text is null.
+                return value.strip() or None
             if field.type == "double":
                 if isinstance(value, bool | str):
                     raise Malformed(f"Cannot deserialize instance of double from VALUE_STRING value {value}")

@@ -14,7 +14,15 @@ from orchestration.core.settings import REPOSITORY
 from orchestration.delivery.export_files import exports, spec
 from orchestration.delivery.export_files.exports import Export, load_exports
 from orchestration.delivery.export_files.spec import ExportSpec
-from orchestration.destinations.base import Capabilities, Destination, Journal, Mode, Receipt, Shard
+from orchestration.destinations.base import (
+    Capabilities,
+    Destination,
+    Journal,
+    KeyIdentity,
+    Mode,
+    Receipt,
+    Shard,
+)
 from orchestration.destinations.registry import destination_types
 
 NAME = "exp_shop_orders"
@@ -50,7 +58,10 @@ class CardIndex(Destination):
     guarantee: ClassVar[str] = "none"
     kinds: ClassVar[frozenset[str]] = frozenset()
     capabilities: ClassVar[Capabilities] = Capabilities(
-        modes=frozenset({Mode.UPSERT, Mode.APPEND}), read_back=False, delete=False, single_key=True
+        modes=frozenset({Mode.UPSERT, Mode.APPEND}),
+        read_back=False,
+        delete=False,
+        keys=KeyIdentity(single=True),
     )
     options_model: ClassVar[type[BaseModel]] = CardOptions
 

@@ -207,7 +207,7 @@ def _capability_problems(export: Export, capabilities: Capabilities | None) -> I
             mend=f"deliver with `mode: {modes[0]}`" if len(modes) == 1 else "choose one of them",
             at=("mode",),
         )
-    if capabilities.single_key and len(spec.key) > 1:
+    if capabilities.keys.single and len(spec.key) > 1:
         yield file.problem(
             f"a key of {len(spec.key)} columns, but `{spec.destination.type}` tells rows apart by one field",
             expected="one column",

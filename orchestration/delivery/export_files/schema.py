@@ -46,7 +46,7 @@ def _capability_rule(type_name: str) -> dict[str, Any]:
     if capabilities is None:
         return {}
     allowed: dict[str, Any] = {"mode": {"enum": sorted(mode.value for mode in capabilities.modes)}}
-    if capabilities.single_key:
+    if capabilities.keys.single:
         allowed["key"] = {"maxItems": 1}
     typed = {"properties": {"type": {"const": type_name}}, "required": ["type"]}
     # Without `required` the condition would hold of a file that names no destination yet.

@@ -6,7 +6,9 @@ warehouse, talking to a destination.
 """
 
 from orchestration.delivery.ledger.content import Held
+from orchestration.delivery.ledger.forgotten import Key, digest_of, digests_of, is_forgotten, names_in
 from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.keys import Alikes, KeyForm
 from orchestration.delivery.ledger.ledger import Ledger
 from orchestration.delivery.ledger.limits import Between, Limits
 from orchestration.delivery.ledger.look import Look
@@ -18,14 +20,16 @@ from orchestration.delivery.ledger.order import (
     Outcome,
     Plan,
 )
-from orchestration.delivery.ledger.shards import Key, Shards
+from orchestration.delivery.ledger.shards import Shards
 
 __all__ = [
+    "Alikes",
     "Between",
     "DeliveryHeld",
     "DeliveryRejected",
     "Held",
     "Key",
+    "KeyForm",
     "Ledger",
     "Limits",
     "Look",
@@ -35,4 +39,8 @@ __all__ = [
     "Outcome",
     "Plan",
     "Shards",
+    "digest_of",
+    "digests_of",
+    "is_forgotten",
+    "names_in",
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
 from orchestration.compute.sql import literal, quoted
+from orchestration.delivery.ledger.keys import Alikes, KeyForm, read_alike
 from orchestration.destinations.base import (
     CHANGE,
     ROW,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _OVERLAY = "_overlay"
+# The rows of a shard that leave their key in the scope.
+_THERE = f"{CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
 
 
 class ShardGone(DeliveryError):
@@ -44,12 +47,16 @@ class ShardGone(DeliveryError):
 
 @dataclass(frozen=True)
 class Layer:
-    """One shard, and the SQL condition for those of its rows that the destination took."""
+    """One shard, and the SQL condition for those of its rows that the destination took.
+
+    `alike` is what made two keys one when it was written: it has each key once by that.
+    """
 
     shard: str
     condition: str
     shape: str
     hashed_by: str
+    alike: str = ""
 
 
 def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False) -> list[Layer]:
@@ -66,7 +73,8 @@ def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool =
     base = None if past else deliveries.base(export, scope)
     layers: list[Layer] = []
     if base is not None and base.after_id >= found[0].id:
-        layers.append(Layer(base.shard, "true", base.shape, base.hashed_by))
+        alike = next((item.alike for item in found if item.id == base.after_id), "")
+        layers.append(Layer(base.shard, "true", base.shape, base.hashed_by, alike))
         found = [item for item in found if item.id > base.after_id]
     layers += [_layer(deliveries, item) for item in found if item.shard_rows]
     for layer in layers:
@@ -84,11 +92,11 @@ def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
     if delivery.refused:
         refused = ", ".join(str(row) for row, _, _ in deliveries.refusals(delivery.delivery_id))
         condition = f"({condition}) and {ROW} not in ({refused})" if refused else condition
-    return Layer(delivery.shard, condition, delivery.shape, delivery.hashed_by)
+    return Layer(delivery.shard, condition, delivery.shape, delivery.hashed_by, delivery.alike)
 
 
 class Content:
-    """The content of a scope as SQL, within one connection; it makes a temporary table there.
+    """The content of a scope as SQL, within one connection; it makes a temporary table there, `overlay`.
 
     `fields` are those to compare, with the types that they are to have; `shape` is the digest of them and of
     the types that they had where they came from. A layer of another shape counts as different in every row.
@@ -98,14 +106,16 @@ class Content:
         self,
         connection: "duckdb.DuckDBPyConnection",
         layers: Sequence[Layer],
-        key: Sequence[str],
+        key: KeyForm,
         fields: Mapping[str, str],
         shape: str,
+        overlay: str = _OVERLAY,
     ) -> None:
         self._connection = connection
         self._layers = list(layers)
-        self._key = [quoted(name) for name in key]
+        self._key = key
         self._fields = fields
+        self._overlay = overlay
         self.shape = shape
         if len(self._layers) > 1:
             self._make_overlay()
@@ -121,51 +131,55 @@ class Content:
         return int(found[0]) if found else 0
 
     def hashes(self) -> str:
-        """Return SQL of the key's fields and `_row_hash` of every row; 0 where it must count as changed."""
+        """Return SQL of the canonical key and `_row_hash` of every row; 0 where it must count as changed."""
+        keys = self._key.listed
         if self.empty:
-            nothing = ", ".join(f"null as {name}" for name in self._key)
+            nothing = ", ".join(f"null as {name}" for name in self._key.columns)
             return f"select {nothing}, 0::ubigint as {ROW_HASH} where false"
-        keys = ", ".join(self._key)
         base = self._layers[0]
-        kept = self._read(base, f"{keys}, {self._hash(base)} as {ROW_HASH}", Change.REMOVED)
+        kept = self._read(base, f"{self._keys(base)}, {self._hash(base)} as {ROW_HASH}", there=True)
         if len(self._layers) == 1:
             return kept
         return (
-            f"select * from ({kept}) base anti join {_OVERLAY} using ({keys})"
-            f" union all select {keys}, {ROW_HASH} from {_OVERLAY} where {CHANGE} <> '{Change.REMOVED}'"
+            f"select * from ({kept}) base anti join {self._overlay} using ({keys})"
+            f" union all select {keys}, {ROW_HASH} from {self._overlay} where {_THERE}"
         )
 
     def values(self, keys: str = "", *, hashed: bool = False) -> str:
-        """Return SQL of all fields of every row, or of the keys that the relation `keys` has.
+        """Return SQL of the canonical key and all fields of every row, or of the keys of the relation `keys`.
 
         `hashed`: and of `_row_hash`, null where the layer is of another shape.
         """
-        key = ", ".join(self._key)
+        key = self._key.listed
         wanted = f" semi join {keys} using ({key})" if keys else ""
         parts: list[str] = []
         for number, layer in enumerate(self._layers):
-            columns = self._columns(layer)
+            columns = f"{self._keys(layer)}, {self._columns(layer)}"
             if hashed:
                 known = self._hash(layer) if layer.shape == self.shape else "null::ubigint"
                 columns = f"{known} as {ROW_HASH}, {columns}"
-            rows = f"select * from ({self._read(layer, columns, Change.REMOVED)}) layer{wanted}"
+            rows = f"select * from ({self._read(layer, columns, there=True)}) layer{wanted}"
             if len(self._layers) > 1:
-                newest = f"(select {key} from {_OVERLAY} where _layer = {number})"
+                newest = f"(select {key} from {self._overlay} where _layer = {number} and {_THERE})"
                 rows = (
-                    f"select * from ({rows}) rows anti join {_OVERLAY} using ({key})"
+                    f"select * from ({rows}) rows anti join {self._overlay} using ({key})"
                     if number == 0
                     else f"select * from ({rows}) rows semi join {newest} newest using ({key})"
                 )
             parts.append(rows)
         if not parts:
-            nothing = ", ".join(f"null as {quoted(name)}" for name in self._fields)
+            nothing = ", ".join(
+                f"null as {name}" for name in (*self._key.columns, *map(quoted, self._fields))
+            )
             return f"select {nothing} where false"
         return " union all ".join(parts)
 
-    def typed(self, keys: str = "", *, hashed: bool = False, strict: bool = False) -> str:
+    def typed(
+        self, keys: str = "", *, hashed: bool = False, strict: bool = False, keyed: bool = False
+    ) -> str:
         """Return the same as `values`, as the types of the fields: they may have had others when sent.
 
-        `strict`: what is none of its type's is an error, and not null.
+        `strict`: what is none of its type's is an error, and not null. `keyed`: with the canonical key.
         """
         rows, cast = self.values(keys, hashed=hashed), "cast" if strict else "try_cast"
         held = fields_of(self._connection, rows)
@@ -173,29 +187,48 @@ class Content:
             f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}"
             for name, kind in self._fields.items()
         ]
-        return f"select {', '.join([ROW_HASH, *columns] if hashed else columns)} from ({rows})"
+        if hashed:
+            columns = [ROW_HASH, *columns]
+        if keyed:
+            columns = [*self._key.columns, *columns]
+        return f"select {', '.join(columns)} from ({rows})"
 
     def _make_overlay(self) -> None:
-        keys = ", ".join(self._key)
         rows = " union all ".join(
-            self._read(layer, f"{keys}, {self._hash(layer)} as {ROW_HASH}, {CHANGE}, {number} as _layer")
+            self._read(
+                layer, f"{self._keys(layer)}, {self._hash(layer)} as {ROW_HASH}, {CHANGE}, {number} as _layer"
+            )
             for number, layer in enumerate(self._layers)
             if number
         )
         self._connection.execute(
-            f"create or replace temp table {_OVERLAY} as select {keys},"
+            f"create or replace temp table {self._overlay} as select {self._key.listed},"
             f" arg_max({ROW_HASH}, _layer) as {ROW_HASH}, arg_max({CHANGE}, _layer) as {CHANGE},"
             f" max(_layer) as _layer from ({rows}) group by all"
         )
+
+    def _keys(self, layer: Layer) -> str:
+        """The canonical key of a layer's rows; their types are asked for only where they count."""
+        kinds = {} if self._key.exact else shard_fields(self._connection, layer.shard)
+        return self._key.selected(kinds)
 
     def _hash(self, layer: Layer) -> str:
         if layer.shape != self.shape:
             return "0::ubigint"
         return hash_in(self._connection, layer.shard, layer.hashed_by)
 
-    def _read(self, layer: Layer, selected: str, without: Change | None = None) -> str:
-        less = f" and {CHANGE} <> '{without}'" if without else ""
-        return f"select {selected} from read_parquet({literal(layer.shard)}) where ({layer.condition}){less}"
+    def _read(self, layer: Layer, selected: str, *, there: bool = False) -> str:
+        """Rows that the destination took; `there`: those that it holds by them."""
+        rows, less = f"read_parquet({literal(layer.shard)})", f" and {_THERE}" if there else ""
+        if self._key.exact or KeyForm.of(self._key.names, read_alike(layer.alike) or {}) == self._key:
+            return f"select {selected} from {rows} where ({layer.condition}){less}"
+        # Written when two spellings were two keys: what was removed was so after all else, as vendors did it.
+        forms = ", ".join(self._key.forms(shard_fields(self._connection, layer.shard)))
+        once = (
+            f"select * from {rows} where ({layer.condition}) qualify row_number()"
+            f" over (partition by {forms} order by {CHANGE} = '{Change.REMOVED}' desc, {ROW} desc) = 1"
+        )
+        return f"select {selected} from ({once}) where true{less}"
 
     def _columns(self, layer: Layer) -> str:
         """The fields of a layer: where its shape was another, those it lacks are null."""
@@ -216,6 +249,11 @@ class Held:
     connection: "duckdb.DuckDBPyConnection"
     key: tuple[str, ...]
     layers: Sequence[Layer]
+
+    @property
+    def alike(self) -> Alikes:
+        """What makes two values of a key's field one, as the newest delivery was compared."""
+        return read_alike(self.newest.alike) or {}
 
     @property
     def empty(self) -> bool:
@@ -241,7 +279,8 @@ class Held:
 
     @cached_property
     def _content(self) -> Content:
-        return Content(self.connection, self.layers, self.key, self.fields, self.newest.shape)
+        form = KeyForm.of(self.key, self.alike)
+        return Content(self.connection, self.layers, form, self.fields, self.newest.shape)
 
 
 @dataclass(frozen=True)
@@ -271,11 +310,6 @@ def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[st
     """Return {field: SQL type} of a shard, as the file keeps them."""
     found = fields_of(connection, f"select * from read_parquet({literal(shard)})")
     return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
-
-
-def key_text(key: Sequence[str]) -> str:
-    """Return SQL for a key as the records write it: the JSON list of its values as text."""
-    return f"to_json([{', '.join(f'cast({quoted(name)} as varchar)' for name in key)}])::varchar"
 
 
 def as_type(value: str, held: str, kind: str, cast: str = "try_cast") -> str:

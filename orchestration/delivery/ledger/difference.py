@@ -6,7 +6,7 @@ written and sent grows with what has changed, and memory with the number of keys
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
-from orchestration.delivery.ledger.content import Content, key_text
+from orchestration.core.shown_text import CLASSIFIED
+from orchestration.delivery.ledger.content import Content
+from orchestration.delivery.ledger.forgotten import is_forgotten
+from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
+from orchestration.delivery.ledger.moved import MOVED, set_moved_apart
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import (
@@ -28,14 +32,14 @@ from orchestration.destinations.base import (
     DeliveryError,
     Mode,
 )
-from orchestration.state.records import DeliveryKind, ForgottenKey
+from orchestration.state.records import DeliveryKind
 
 if TYPE_CHECKING:
     import duckdb
 
-# The key of each row that differs, `_new` and `_old` hash; it stays until the next comparison.
+# The canonical key of each row that differs, `_new` and `_old` hash; it stays until the next comparison.
 DIFFERENCE = "_difference"
-_WAS, _REFUSED, _LEFT_OUT = "_was", "_refused", "_left_out"
+_WAS, _REFUSED, _LEFT_OUT, _FORGOTTEN = "_was", "_refused", "_left_out", "_forgotten"
 # What a mode sends of what differs.
 _SENDS = {
     Mode.APPEND: (Change.ADDED,),
@@ -62,34 +66,35 @@ def find_difference(
     """
     fields = fields_of(connection, source)
     _check_fields(order, fields)
-    content = Content(connection, known.layers, order.key, fields, shape_of(fields))
+    form = KeyForm.of(order.key, order.alike)
+    content = Content(connection, known.layers, form, fields, shape_of(fields))
     rows, *sums = connection.execute(
         f"select count(*){''.join(f', sum({quoted(name)})' for name in order.limits.sums)} from ({source})"
     ).fetchone() or (0,)
     held = content.count()
-    keys = ", ".join(quoted(name) for name in order.key)
-    hashed = f"select {keys}, {row_hash(fields)} as {ROW_HASH} from ({source})"
-    compare(connection, order.key, hashed, "" if content.empty else content.hashes())
+    keyed = f"select {form.selected(fields)}, * from ({source})"
+    hashed = f"select {form.selected(fields)}, {row_hash(fields)} as {ROW_HASH} from ({source})"
+    compare(connection, form, hashed, "" if content.empty else content.hashes())
     added, changed, removed = _counted(connection)
-    _check_key(connection, order, matched=rows - added, acknowledged=held - removed)
-    connection.execute(f"create or replace temp table {_LEFT_OUT} as select {keys} from {DIFFERENCE} limit 0")
+    _check_key(connection, order, form, keyed, matched=rows - added, acknowledged=held - removed)
+    connection.execute(
+        f"create or replace temp table {_LEFT_OUT} as select {form.listed} from {DIFFERENCE} limit 0"
+    )
     everything = order.kind is DeliveryKind.RESYNC
-    forgotten = 0
-    if known.forgotten:
-        condition = is_forgotten(order.key, known.forgotten)
-        forgotten = _leave_out(connection, order, f"_new is not null and ({condition})")
-    waiting, given_up, outdated = _leave_out_refused(connection, order, known, everything=everything)
-    added, changed, removed = _counted(connection)
+    forgotten = _leave_out_forgotten(connection, order, form, keyed, fields, known)
+    waiting, given_up, outdated = _leave_out_refused(connection, form, known, everything=everything)
     sends = set(_SENDS[order.mode])
+    set_moved_apart(connection, order, form, DIFFERENCE, known if Change.REMOVED in sends else None)
+    added, changed, removed = _counted(connection)
     whole = known.first and (order.replaces or bool(rows))
     whole = whole or (order.mode is Mode.SNAPSHOT and bool(added + changed + removed))
     # What `upsert` has left there stays known: it is told anew beside it, not in its place.
     whole = whole or (everything and order.replaces and order.mode is not Mode.UPSERT)
     if whole or everything:
-        selected = _every_row(source, keys, content, fields, sends, whole=whole)
+        selected = _every_row(keyed, form, content, fields, sends, whole=whole)
     else:
-        _remember_old_values(connection, content)
-        selected = _differing_rows(order.key, source, fields, sends)
+        _remember_old_values(connection, form, content)
+        selected = _differing_rows(form, keyed, fields, sends)
     shard_rows, digest = _write(connection, selected, shard, even_empty=whole)
     return Difference(
         rows=int(rows),
@@ -111,16 +116,15 @@ def find_difference(
     )
 
 
-def compare(connection: "duckdb.DuckDBPyConnection", key: Sequence[str], new: str, old: str) -> None:
-    """Make the table `DIFFERENCE` of two selections of key and hash; null where there is no row.
+def compare(connection: "duckdb.DuckDBPyConnection", key: KeyForm, new: str, old: str) -> None:
+    """Make the table `DIFFERENCE` of two selections of canonical key and hash; null where there is no row.
 
     `old` is "" where there is nothing to compare with.
     """
-    keys = ", ".join(quoted(name) for name in key)
-    selected = f"select {keys}, {ROW_HASH} as _new, null::ubigint as _old from ({new})"
+    selected = f"select {key.listed}, {ROW_HASH} as _new, null::ubigint as _old from ({new})"
     if old:
-        both = ", ".join(f"coalesce(s.{quoted(name)}, t.{quoted(name)}) as {quoted(name)}" for name in key)
-        same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in key)
+        both = ", ".join(f"coalesce(s.{name}, t.{name}) as {name}" for name in key.columns)
+        same = " and ".join(f"s.{name} = t.{name}" for name in key.columns)
         selected = (
             f"select {both}, s.{ROW_HASH} as _new, t.{ROW_HASH} as _old"
             f" from ({new}) s full outer join ({old}) t on {same}"
@@ -129,23 +133,12 @@ def compare(connection: "duckdb.DuckDBPyConnection", key: Sequence[str], new: st
     connection.execute(f"create or replace temp table {DIFFERENCE} as {selected}")
 
 
-def is_forgotten(key: Sequence[str], forgotten: Sequence[ForgottenKey]) -> str:
-    """Return the SQL condition that a row's key is one of those never to be sent again; "" for none."""
-    salts: dict[str, list[str]] = {}
-    for item in forgotten:
-        salts.setdefault(item.salt, []).append(literal(item.key_digest))
-    return " or ".join(
-        f"sha256({literal(salt)} || {key_text(key)}) in ({', '.join(digests)})"
-        for salt, digests in salts.items()
-    )
-
-
 def _check_fields(order: Order, fields: Mapping[str, str]) -> None:
-    taken = [name for name in TECHNICAL_COLUMNS if name in fields]
+    taken = [name for name in fields if name in TECHNICAL_COLUMNS or name.startswith(PREFIX)]
     if taken:
         raise DeliveryError(
             f"`{order.export}` has a field {taken[0]!r}",
-            f"other names than {', '.join(TECHNICAL_COLUMNS)}, which shards use themselves",
+            f"other names than {', '.join(TECHNICAL_COLUMNS)} and {PREFIX}…, which are the engine's own",
             "rename the column in the model, or under `names` of the export",
         )
     for name, kind in fields.items():
@@ -170,37 +163,81 @@ def _counted(connection: "duckdb.DuckDBPyConnection") -> tuple[int, int, int]:
 
 
 def _check_key(
-    connection: "duckdb.DuckDBPyConnection", order: Order, *, matched: int, acknowledged: int
+    connection: "duckdb.DuckDBPyConnection",
+    order: Order,
+    form: KeyForm,
+    keyed: str,
+    *,
+    matched: int,
+    acknowledged: int,
 ) -> None:
-    """Raise where a key is empty or stands twice.
+    """Raise where a key is empty or stands twice, in one spelling or in two.
 
     What was acknowledged has each key once: so if as many rows of the source found a partner as partners were
     found, none of them stands twice, and only added keys need be looked at.
     """
-    keys = [quoted(name) for name in order.key]
-    empty = " or ".join(f"{name} is null" for name in keys)
-    listed = ", ".join(keys)
+    empty = " or ".join(f"{name} is null" for name in form.columns)
     nulls, added, hashes = connection.execute(
-        f"select count(*) filter (where {empty}), count(*), count(distinct hash({listed}))"
+        f"select count(*) filter (where {empty}), count(*), count(distinct hash({form.listed}))"
         f" from {DIFFERENCE} where _old is null"
     ).fetchone() or (0, 0, 0)
     twice = matched - acknowledged
     if hashes < added:  # equal hashes are no proof
         (distinct,) = connection.execute(
-            f"select count(*) from (select distinct {listed} from {DIFFERENCE} where _old is null)"
+            f"select count(*) from (select distinct {form.listed} from {DIFFERENCE} where _old is null)"
         ).fetchone() or (0,)
         twice += added - distinct
     if nulls or twice:
+        spelt = _spelt_twice(connection, order, form, keyed) if twice and not form.exact else ""
         raise DeliveryError(
             f"key ({', '.join(order.key)}) of `{order.export}`: {twice} rows stand twice,"
-            f" {nulls} have an empty part",
+            f" {nulls} have an empty part{spelt}",
             "every row to have a key of its own",
             order.mend,
         )
 
 
+def _spelt_twice(connection: "duckdb.DuckDBPyConnection", order: Order, form: KeyForm, keyed: str) -> str:
+    """Say two spellings that the destination takes for one key; "" where all that stand twice are equal."""
+    spelt = f"row({', '.join(map(quoted, form.names))})"
+    sides = [f"{end}({spelt})" for end in ("min", "max")]
+    found = connection.execute(
+        f"select {', '.join(sides)} from (select * from ({keyed}) where"
+        f" {' and '.join(f'{name} is not null' for name in form.columns)}) group by {form.listed}"
+        f" having {sides[0]} <> {sides[1]} order by all limit 1"
+    ).fetchone()
+    if found is None:
+        return ""
+    one, other = (
+        ", ".join(
+            f"{name}={CLASSIFIED if name in order.hidden else repr(value)}"
+            for name, value in zip(form.names, side.values() if isinstance(side, dict) else side, strict=True)
+        )
+        for side in found
+    )
+    return f"; the destination takes {one} and {other} for one key"
+
+
+def _leave_out_forgotten(
+    connection: "duckdb.DuckDBPyConnection",
+    order: Order,
+    form: KeyForm,
+    keyed: str,
+    fields: Mapping[str, str],
+    known: Known,
+) -> int:
+    condition = is_forgotten(order.key, fields, order.alike, known.forgotten)
+    if not condition:
+        return 0
+    connection.execute(
+        f"create or replace temp table {_FORGOTTEN} as select {form.listed} from ({keyed}) where {condition}"
+    )
+    gone = f"({form.listed}) in (select ({form.listed}) from {_FORGOTTEN})"
+    return _leave_out(connection, form, f"_new is not null and {gone}")
+
+
 def _leave_out_refused(
-    connection: "duckdb.DuckDBPyConnection", order: Order, known: Known, *, everything: bool
+    connection: "duckdb.DuckDBPyConnection", form: KeyForm, known: Known, *, everything: bool
 ) -> tuple[int, int, tuple[str, ...]]:
     """Leave out refused rows that are as they were, and whose time has not come or that were given up.
 
@@ -218,47 +255,44 @@ def _leave_out_refused(
         f"create or replace temp table {_REFUSED} as select refused_key, row_hash, waits"
         f" from (values {values}) refused (refused_key, row_hash, waits)"
     )
-    key = key_text(order.key)
     outdated = connection.execute(
         f"select refused_key from {_REFUSED}"
-        f" where refused_key not in (select {key} from {DIFFERENCE} where _new is not null)"
+        f" where refused_key not in (select {form.text} from {DIFFERENCE} where _new is not null)"
     ).fetchall()
     told = tuple(row[0] for row in outdated)
     if everything:
         return 0, 0, told
     same = f"select refused_key, row_hash from {_REFUSED} where"
     waiting, given_up = (
-        _leave_out(connection, order, f"({key}, cast(_new as varchar)) in ({same} {held})")
+        _leave_out(connection, form, f"({form.text}, cast(_new as varchar)) in ({same} {held})")
         for held in ("waits", "waits is null")
     )
     return waiting, given_up, told
 
 
-def _leave_out(connection: "duckdb.DuckDBPyConnection", order: Order, condition: str) -> int:
-    keys = ", ".join(quoted(name) for name in order.key)
-    connection.execute(f"insert into {_LEFT_OUT} select {keys} from {DIFFERENCE} where {condition}")
+def _leave_out(connection: "duckdb.DuckDBPyConnection", form: KeyForm, condition: str) -> int:
+    connection.execute(f"insert into {_LEFT_OUT} select {form.listed} from {DIFFERENCE} where {condition}")
     deleted = connection.execute(f"delete from {DIFFERENCE} where {condition}").fetchone()
     return int(deleted[0]) if deleted else 0
 
 
-def _remember_old_values(connection: "duckdb.DuckDBPyConnection", content: Content) -> None:
+def _remember_old_values(connection: "duckdb.DuckDBPyConnection", form: KeyForm, content: Content) -> None:
     connection.execute(
-        f"create or replace temp table _known as select * exclude (_new, _old) from {DIFFERENCE}"
-        " where _old is not null"
+        f"create or replace temp table _known as select {form.listed} from {DIFFERENCE}"
+        f" where _old is not null union all select {form.listed} from {MOVED}"
     )
-    connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known')}")
+    connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known', keyed=True)}")
 
 
-def _differing_rows(key: Sequence[str], source: str, fields: Mapping[str, str], sends: set[Change]) -> str:
-    keys = ", ".join(quoted(name) for name in key)
+def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: set[Change]) -> str:
+    keys = key.listed
     differing = f"select * from {DIFFERENCE} where"
     names = ", ".join(f"s.{quoted(name)}" for name in fields)
-    same = " and ".join(f"s.{quoted(name)} = w.{quoted(name)}" for name in key)
     differs = ", ".join(
         f"case when {value_hash(f's.{quoted(name)}', kind)} <> {value_hash(f'w.{quoted(name)}', kind)}"
         f" then {literal(name)} end"
         for name, kind in fields.items()
-        if name not in key
+        if name not in key.names or name in key.alike
     )
     changed_fields = (
         f"list_filter([{differs}], lambda name: name is not null)" if differs else "[]::varchar[]"
@@ -267,41 +301,56 @@ def _differing_rows(key: Sequence[str], source: str, fields: Mapping[str, str], 
     if Change.ADDED in sends:
         parts.append(
             f"select '{Change.ADDED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
-            f" d._new as {ROW_HASH}, {names} from ({source}) s"
+            f" d._new as {ROW_HASH}, {names} from ({keyed}) s"
             f" join ({differing} _old is null) d using ({keys})"
         )
     if Change.CHANGED in sends:
         parts.append(
             f"select '{Change.CHANGED}' as {CHANGE}, {changed_fields}::varchar[] as {CHANGED_FIELDS},"
-            f" d._new as {ROW_HASH}, {names} from ({source}) s"
+            f" d._new as {ROW_HASH}, {names} from ({keyed}) s"
             f" join ({differing} _old is not null and _new is not null) d using ({keys})"
-            f" join {_WAS} w on {same}"
+            f" join {_WAS} w using ({keys})"
         )
     if Change.REMOVED in sends:
         gone = ", ".join(f"w.{quoted(name)}" for name in fields)
-        parts.append(
-            f"select '{Change.REMOVED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
-            f" d._old as {ROW_HASH}, {gone} from {_WAS} w"
-            f" join ({differing} _new is null) d using ({keys})"
-        )
+        parts += [
+            f"select '{change}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
+            f" d._old as {ROW_HASH}, {gone} from {_WAS} w join ({which}) d using ({keys})"
+            for change, which in _gone_rows()
+        ]
     return " union all ".join(parts)
 
 
+def _gone_rows() -> list[tuple[Change, str]]:
+    return [
+        (Change.REMOVED, f"select * from {DIFFERENCE} where _new is null"),
+        (Change.MOVED, f"select * from {MOVED}"),
+    ]
+
+
 def _every_row(
-    source: str, keys: str, content: Content, fields: Mapping[str, str], sends: set[Change], *, whole: bool
+    keyed: str, key: KeyForm, content: Content, fields: Mapping[str, str], sends: set[Change], *, whole: bool
 ) -> str:
     """All rows as added, less those left out; what has gone after them, where it is not swept away anyhow."""
+    names = ", ".join(map(quoted, fields))
     rows = (
         f"select '{Change.ADDED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
-        f" {row_hash(fields)} as {ROW_HASH}, * from ({source}) s anti join {_LEFT_OUT} using ({keys})"
+        f" {row_hash(fields)} as {ROW_HASH}, {names} from ({keyed}) s"
+        f" anti join {_LEFT_OUT} using ({key.listed})"
     )
     if whole or Change.REMOVED not in sends:
         return rows
-    gone = f"(select * from {DIFFERENCE} where _new is null)"
-    return (
-        f"{rows} union all by name select '{Change.REMOVED}' as {CHANGE},"
-        f" null::varchar[] as {CHANGED_FIELDS}, d._old as {ROW_HASH}, w.*"
-        f" from ({content.typed()}) w join {gone} d using ({keys})"
+    gone = ", ".join(f"w.{quoted(name)}" for name in fields)
+    return " union all ".join(
+        [
+            rows,
+            *(
+                f"select '{change}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
+                f" d._old as {ROW_HASH}, {gone}"
+                f" from ({content.typed(keyed=True)}) w join ({which}) d using ({key.listed})"
+                for change, which in _gone_rows()
+            ),
+        ]
     )
 
 

@@ -24,12 +24,19 @@ from orchestration.delivery.ledger.content import (
 from orchestration.delivery.ledger.difference import compare, find_difference
 from orchestration.delivery.ledger.identity import MadeBy, free_id
 from orchestration.delivery.ledger.journal import StoreJournal
+from orchestration.delivery.ledger.keys import Alikes, KeyForm, alike_text, read_alike
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
-from orchestration.delivery.ledger.settling import compact, settle_refusals
+from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
 from orchestration.delivery.ledger.shards import Shards
-from orchestration.delivery.ledger.standing import Known, newer_partition, rejected_already, still_to_plan
+from orchestration.delivery.ledger.standing import (
+    Known,
+    newer_partition,
+    recorded_alike,
+    rejected_already,
+    still_to_plan,
+)
 from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, Mode, Receipt, Shard
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
@@ -117,6 +124,11 @@ class Ledger:
         """Return the delivery of an order's scope that is not settled."""
         return self.store.deliveries.open_in(order.export, order.scope)
 
+    def recorded_alike(self, order: Order) -> Alikes:
+        """Return what makes two keys one by the records, or else as the order has it; nobody is asked."""
+        known = recorded_alike(self.store, order)
+        return order.alike if known is None else known
+
     def still_rejected(self, order: Order, plan: Delivery) -> bool:
         """Whether an order of today would come upon a rejected plan again, as it would make the very same."""
         layers = self.store.deliveries.layers(plan.export, plan.scope)
@@ -150,6 +162,7 @@ class Ledger:
             source=made_by.source,
             partition_column=order.partition_column or "",
             bounds=order.bounds,
+            alike=alike_text(order.alike),
         )
 
     def _folder_of(self, order: Order) -> Path:
@@ -171,11 +184,13 @@ class Ledger:
             asked = replace(order, kind=under_way.kind)
             if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
                 return self.look_at(order, under_way, hidden)
+        order = replace(order, alike=self.recorded_alike(order))
         known, connection = Known.of(self.store, order, self.log), opened.connection
         with self.scratch() as folder:
             difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
         fields = fields_of(connection, opened.source)
-        content = Content(connection, known.layers, order.key, fields, difference.shape)
+        form = KeyForm.of(order.key, order.alike)
+        content = Content(connection, known.layers, form, fields, difference.shape)
         newer, made_by = newer_partition(self.store, order), MadeBy.of(order, opened)
         deliveries = self.store.deliveries
         return Look(
@@ -191,7 +206,7 @@ class Ledger:
             },
             limits=_broken(order, opened, known, difference),
             whole=difference.whole,
-            shown=some_rows(connection, order.key, fields, opened.source, content, hidden),
+            shown=some_rows(connection, form, fields, opened.source, content, hidden),
             superseded=under_way,
             overtaken_by=newer.partition_key if newer else "",
             rejected=rejected_already(self.store, order, opened.version, made_by)
@@ -206,19 +221,22 @@ class Ledger:
                 fields = shard_fields(connection, plan.shard)
                 found = self.store.deliveries.layers(plan.export, plan.scope)
                 layers = layers_of(self.store.deliveries, found)
-                content = Content(connection, layers, order.key, fields, plan.shape)
-                keys = ", ".join(quoted(name) for name in order.key)
+                form = KeyForm.of(order.key, read_alike(plan.alike) or {})
+                content = Content(connection, layers, form, fields, plan.shape)
+                keys = form.selected(fields)
                 shard = f"read_parquet({literal(plan.shard)})"
-                there = f"from {shard} where {CHANGE} <> '{Change.REMOVED}'"
+                there = f"from {shard} where {CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
                 new = (
                     f"select {keys}, {hash_in(connection, plan.shard, plan.hashed_by)} as {ROW_HASH} {there}"
                 )
                 # A whole shard tells by what it lacks what has to go; any other names it.
-                gone = "true" if plan.whole else f"({keys}) in (select ({keys}) from {shard})"
+                named = f"select {keys} from {shard} where {CHANGE} <> '{Change.MOVED}'"
+                listed = form.listed
+                gone = "true" if plan.whole else f"({listed}) in (select ({listed}) from ({named}))"
                 old = f"select * from ({content.hashes()}) where {gone}"
-                compare(connection, order.key, new, "" if content.empty else old)
+                compare(connection, form, new, "" if content.empty else old)
                 rows = f"select {', '.join(map(quoted, fields))} {there}"
-                shown = some_rows(connection, order.key, fields, rows, content, hidden)
+                shown = some_rows(connection, form, fields, rows, content, hidden)
         return Look(
             export=plan.export,
             partition_key=plan.partition_key,
@@ -234,8 +252,13 @@ class Ledger:
     # -- a plan on its way
 
     def begin(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal]:
-        """Return what the destination is given of a plan, and the journal of it, under the lease's token."""
-        return shard_of(order, plan), StoreJournal(self.store.deliveries, plan, token, self.log)
+        """Return what the destination is given of a plan, and the journal of it, under the lease's token.
+
+        Rows for which nothing is to be done there are settled with this.
+        """
+        journal = StoreJournal(self.store.deliveries, plan, token, self.log)
+        settle_moved(plan, journal)
+        return shard_of(order, plan), journal
 
     def sending(self, plan: Delivery) -> None:
         """Put on record that rows of a plan may leave from now on."""
@@ -253,6 +276,7 @@ class Ledger:
             return None
         if Path(plan.shard).exists():
             journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
+            settle_moved(plan, journal)
             return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
             raise ShardGone(plan.export, plan.scope, plan.shard)
@@ -305,9 +329,10 @@ class Ledger:
             yield Reading(self.store.deliveries, connection, folder)
 
     @contextmanager
-    def shards(self, export: str, key: Sequence[str]) -> Generator[Shards]:
+    def shards(self, export: str, key: Sequence[str], alike: Alikes) -> Generator[Shards]:
         """Open every file that may hold rows of an export, under the lease of its destination's object.
 
+        `alike` is what makes two values of a key's field one.
         What somebody who looked has left behind is gone at the end.
         """
         folder, plans = self.folder / export, self.store.deliveries.of_export(export)
@@ -316,7 +341,7 @@ class Ledger:
         known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
         files = sorted(path for path in known if path.exists())
         with open_engine() as connection:
-            yield Shards(self.store.deliveries, export, tuple(key), files, connection)
+            yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection)
         self._clear_scratch(export)
 
     def fields_sent(self, export: str) -> set[str]:

@@ -12,6 +12,7 @@ from orchestration.compute.sql import quoted
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.ledger.content import Content, as_type
 from orchestration.delivery.ledger.difference import DIFFERENCE
+from orchestration.delivery.ledger.keys import KeyForm
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery
@@ -71,7 +72,7 @@ def counts_of(plan: Difference | Delivery) -> dict[str, int]:
 
 def some_rows(
     connection: "duckdb.DuckDBPyConnection",
-    key: Sequence[str],
+    form: KeyForm,
     fields: Mapping[str, str],
     new: str,
     content: Content,
@@ -82,8 +83,9 @@ def some_rows(
     `fields` are {field: SQL type}, `new` is SQL of the rows, `content` what they are compared with; the table
     of differences tells which of them count. Values are compared as a delivery does, and shown as they were.
     """
+    new = f"select {form.selected(fields)}, * from ({new})"
     old = f"select * from ({new}) where false" if content.empty else content.values(DIFFERENCE)
-    keys = ", ".join(quoted(name) for name in key)
+    keys, key = form.listed, form.names
     others = [name for name in fields if name not in key]
     sort = f"order by {keys} limit {_SHOWN_ROWS}"
     both = f"select {keys} from {DIFFERENCE} where _new is not null and _old is not null"
@@ -96,7 +98,7 @@ def some_rows(
     ]
     counted = ", ".join(["count(*)", *(f"count(*) filter (where {condition})" for condition in differs)])
     counts = connection.execute(f"select {counted} {changed}").fetchone() or (0,)
-    of_key = [_as_text(name) for name in key]
+    of_key = [f"s.{_as_text(name)}" for name in key]
     told = [
         text
         for name, condition in zip(others, differs, strict=True)

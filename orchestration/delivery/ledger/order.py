@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.core.partitions import as_option, place
+from orchestration.delivery.ledger.keys import Alikes
 from orchestration.delivery.ledger.limits import Difference, Limits
 from orchestration.destinations.base import Mode, Receipt, Refused, Scope, Shard
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
@@ -19,6 +20,7 @@ _NO_LIMITS = Limits(empty=True)
 _ATTEMPTS = 5
 _WAIT_SECONDS = 900.0
 _BUDGET_SECONDS = 1_800.0
+_EXACT: Alikes = {}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Order:
     are on record with the plan, where a person asked for it. `stated` is what else the export says of which
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
-    fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole.
+    fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole. `alike` is
+    what makes two values of a key's field one there, `whole_object`: see `KeyIdentity`.
     """
 
     export: str
@@ -54,6 +57,8 @@ class Order:
     place: str = ""
     hidden: frozenset[str] = frozenset()
     replaces: bool = True
+    alike: Alikes = field(default_factory=lambda: _EXACT)
+    whole_object: bool = False
 
     @property
     def key_text(self) -> str:

@@ -11,9 +11,19 @@ from pathlib import Path
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
-from orchestration.delivery.ledger.content import Content, key_text, layers_of, shard_fields
+from orchestration.delivery.ledger.content import Content, layers_of, shard_fields
+from orchestration.delivery.ledger.keys import KeyForm, read_alike, text_of
 from orchestration.delivery.ledger.order import Order, key_of
-from orchestration.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change, Refused
+from orchestration.destinations.base import (
+    CHANGE,
+    CHANGED_FIELDS,
+    ROW,
+    ROW_HASH,
+    Change,
+    Journal,
+    Mode,
+    Refused,
+)
 from orchestration.state.records import Base, Delivery, RefusedKey
 from orchestration.state.store import StateStore
 
@@ -29,6 +39,20 @@ _LARGEST_SHARE = 0.5
 # scope gets its base early, and one of ten million rows after eighty small deliveries.
 _ROWS_A_LAYER_SQUARED = 1_500
 _FEW_LAYERS = 12
+
+
+def settle_moved(plan: Delivery, journal: Journal) -> None:
+    """Settle the rows of a plan whose keys are in another scope now: nothing is done for them."""
+    if plan.mode != Mode.MIRROR or not plan.scope or not plan.shard_rows:
+        return
+    with open_engine() as connection:
+        found = connection.execute(
+            f"select {ROW} from read_parquet({literal(plan.shard)}) where {CHANGE} = '{Change.MOVED}'"
+        ).fetchall()
+    moved = {row[0] for row in found}
+    for first, end in journal.pending() if moved else ():
+        for row in sorted(moved.intersection(range(first, end))):
+            journal.acknowledge(row, row + 1)
 
 
 def settle_refusals(store: StateStore, order: Order, delivery: Delivery) -> tuple[list[Refused], int]:
@@ -83,9 +107,11 @@ def _keys_of(
         return {}
     wanted = ", ".join(map(str, rows)) or "-1"
     keys = ", ".join(literal(text) for text in known) or "''"
+    form = KeyForm.of(key, read_alike(delivery.alike) or {})
     with open_engine() as connection:
+        key_text = text_of(form.forms(shard_fields(connection, delivery.shard)))
         found = connection.execute(
-            f"select {ROW}, {key_text(key)} as key_text, cast({ROW_HASH} as varchar)"
+            f"select {ROW}, {key_text} as key_text, cast({ROW_HASH} as varchar)"
             f" from read_parquet({literal(delivery.shard)}) where {ROW} in ({wanted}) or key_text in ({keys})"
         ).fetchall()
     return {row: (text, row_hash) for row, text, row_hash in found}
@@ -129,7 +155,8 @@ def _write_base(
     partial = shard.with_suffix(f".{os.getpid()}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
-        content = Content(connection, layers_of(store.deliveries, layers), key, fields, newest.shape)
+        form = KeyForm.of(key, read_alike(newest.alike) or {})
+        content = Content(connection, layers_of(store.deliveries, layers), form, fields, newest.shape)
         # What is known is kept: a HUGEINT may have had digits that its shard has not.
         connection.execute(
             f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.alike import EXACT, canonical
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.ledger.content import shard_fields
-from orchestration.delivery.ledger.difference import is_forgotten
+from orchestration.delivery.ledger.forgotten import Key, is_forgotten
+from orchestration.delivery.ledger.keys import KeyForm
 from orchestration.destinations.base import ROW
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import ForgottenKey
@@ -20,18 +22,21 @@ from orchestration.state.records import ForgottenKey
 if TYPE_CHECKING:
     import duckdb
 
-Key = tuple[str | None, ...]
-
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of one export whose rows are told apart by `key`, within an open engine."""
+    """The files of one export whose rows are told apart by a key of this form, within an open engine."""
 
     deliveries: Deliveries
     export: str
-    key: tuple[str, ...]
+    form: KeyForm
     files: Sequence[Path]
     connection: "duckdb.DuckDBPyConnection"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The fields that tell rows apart."""
+        return self.form.names
 
     def keys(self, values: Mapping[str, str]) -> list[Key]:
         """Return the keys of all rows that were ever planned with these values as text.
@@ -45,12 +50,25 @@ class Shards:
             return [tuple(self._as_written(name, values[name]) for name in self.key)]
         found: set[Key] = set()
         listed = ", ".join(f"{quoted(name)}::varchar" for name in self.key)
-        same = " and ".join(f"{quoted(name)}::varchar = {literal(text)}" for name, text in values.items())
         for file in self.files:
-            if {*self.key, *values} <= self._fields(file).keys():
+            fields = self._fields(file)
+            if {*self.key, *values} <= fields.keys():
+                same = " and ".join(self._is(name, fields[name], text) for name, text in values.items())
                 selected = f"select distinct {listed} from read_parquet({literal(str(file))}) where {same}"
                 found.update(self.connection.execute(selected).fetchall())
         return sorted(found, key=lambda item: [text or "" for text in item])
+
+    def _is(self, name: str, kind: str, text: str) -> str:
+        """The condition that a field has a value of this text, as the destination compares it in a key."""
+        alike = self.form.alike.get(name, EXACT)
+        held = f"{canonical(quoted(name), kind, alike)}::varchar"
+        return f"{held} = {canonical(literal(text), 'VARCHAR', alike)}"
+
+    def kinds(self) -> dict[str, str]:
+        """Return {field: SQL type} of every field that was ever sent; the type is the newest file's."""
+        plans = self.deliveries.of_export(self.export)
+        newest_last = [Path(item.shard) for item in plans if Path(item.shard) in self.files]
+        return {name: kind for file in newest_last for name, kind in self._fields(file).items()}
 
     def fields_in(self, scope: str) -> dict[str, str]:
         """Return {field: SQL type} of what was last planned for a scope."""
@@ -74,13 +92,11 @@ class Shards:
 
         The other rows keep their numbers. What the destination said of a row goes with it.
         """
-        condition = is_forgotten(self.key, forgotten)
-        if not condition:
-            return 0
         plans = {item.shard: item.delivery_id for item in self.deliveries.of_export(self.export)}
         total = 0
         for file in self.files:
-            if not set(self.key) <= self._fields(file).keys():
+            condition = is_forgotten(self.key, self._fields(file), self.form.alike, forgotten)
+            if not condition:
                 continue
             read = f"read_parquet({literal(str(file))})"
             found = self.connection.execute(f"select {ROW} from {read} where {condition}").fetchall()
@@ -89,7 +105,7 @@ class Shards:
             if str(file) in plans:
                 self.deliveries.forget_words(plans[str(file)], [row[0] for row in found])
             partial = file.with_suffix(f".{os.getpid()}.partial")
-            kept = f"select * from {read} where not ({condition})"
+            kept = f"select * from {read} where not coalesce({condition}, false)"
             self.connection.execute(f"copy ({kept}) to {literal(str(partial))} (format parquet)")
             partial.replace(file)
             total += len(found)

@@ -3,14 +3,16 @@
 Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`difference`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from orchestration.delivery.ledger.content import Layer, ShardGone, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.order import Order
-from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryKind, ForgottenKey, RefusedKey
+from orchestration.destinations.base import ROW, DeliveryError, Mode
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 
 
@@ -19,7 +21,8 @@ class Known:
     """What an order is compared with; `supersedes` is the delivery that its scope held last, "" for none.
 
     `first`: nothing that is of use was ever sent there. `refused` are the keys of this scope that were
-    refused before, `forgotten` those of the export never to be sent again.
+    refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
+    scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there.
     """
 
     layers: Sequence[Layer]
@@ -27,6 +30,8 @@ class Known:
     supersedes: str
     refused: Sequence[RefusedKey]
     forgotten: Sequence[ForgottenKey]
+    elsewhere: Callable[[], Iterator[Sequence[Layer]]] = field(default=lambda: iter(()))
+    on_their_way: Callable[[], Iterator[tuple[str, Layer]]] = field(default=lambda: iter(()))
 
     @classmethod
     def of(cls, store: StateStore, order: Order, log: Callable[[str], None]) -> "Known":
@@ -44,7 +49,46 @@ class Known:
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
             forgotten=store.forgotten_keys.of(order.export),
+            elsewhere=partial(_elsewhere, store, order),
+            on_their_way=partial(_on_their_way, store, order),
         )
+
+
+def recorded_alike(store: StateStore, order: Order) -> Alikes | None:
+    """Return what made two keys of an order's scope one when it was last planned, by the same key.
+
+    None where that is not on record.
+    """
+    known = [item for item in store.deliveries.of_export(order.export, order.scope) if item.alike]
+    return read_alike(known[-1].alike) if known and known[-1].key == order.key_text else None
+
+
+def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
+    """Yield the layers of what each of the export's other scopes holds.
+
+    Raises:
+        ShardGone: a file that tells it is gone.
+    """
+    for scope in sorted({item.scope for item in _others(store, order)}):
+        found = store.deliveries.layers(order.export, scope)
+        if found and found[-1].key == order.key_text and (layers := layers_of(store.deliveries, found)):
+            yield layers
+
+
+def _on_their_way(store: StateStore, order: Order) -> Iterator[tuple[str, Layer]]:
+    """Yield scope and rows of the plans for other scopes that may have arrived in part."""
+    for item in _others(store, order):
+        if item.status is DeliveryStatus.SENDING and item.shard_rows:
+            rows = f"{ROW} < {item.sent_to}"
+            yield item.scope, Layer(item.shard, rows, item.shape, item.hashed_by, item.alike)
+
+
+def _others(store: StateStore, order: Order) -> list[Delivery]:
+    """Return all plans for other scopes, where a removal of this order's could hit what they have written."""
+    if not order.whole_object or order.latest_only or order.partition_column in order.key:
+        return []
+    found = store.deliveries.of_export(order.export)
+    return [item for item in found if item.key == order.key_text and item.scope != order.scope]
 
 
 def newer_partition(store: StateStore, order: Order) -> Delivery | None:

@@ -16,9 +16,11 @@ from pydantic import BaseModel
 
 from ..base import (
     TECHNICAL_COLUMNS,
+    Alike,
     Capabilities,
     DeliveryError,
     Journal,
+    KeyIdentity,
     Mode,
     Receipt,
     Refused,
@@ -124,7 +126,8 @@ class BrazeDestination(BrazeTracking):
         modes=frozenset({Mode.UPSERT}),
         read_back=False,
         delete=True,
-        single_key=True,
+        # Braze tells capital letters from small ones, and keeps an external id as text.
+        keys=KeyIdentity(frozenset({Alike.TEXT}), single=True, whole_object=True),
     )
     array: ClassVar[str] = "attributes"
 

@@ -13,10 +13,11 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Change, DeliveryError, Mode, Refused, Scope, Shard
+from ..base import Alike, Capabilities, Change, DeliveryError, KeyIdentity, Mode, Refused, Scope, Shard
 from ..batches import Batch, BatchDestination, BatchRefused, Rate
 from ..cutting import Row
 from ..http import base_url
+from ..strangers import strangers
 from .client import BATCH, HubSpotClient
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns
 
@@ -72,7 +73,7 @@ class HubSpotDestination(BatchDestination):
         read_back=True,
         delete=True,
         folds_text=True,
-        single_key=True,
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.TEXT}), single=True, whole_object=True),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"hubspot"})
     batch_rows: ClassVar[int] = BATCH
@@ -108,6 +109,12 @@ class HubSpotDestination(BatchDestination):
         """What the account allows the app."""
         return Rate(self._requests, 10.0)
 
+    def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
+        """What the capabilities say, and for a contact's address: capital letters are small ones."""
+        is_contact = self._type == "contacts"
+        alike = self.capabilities.keys.alike
+        return {name: alike | ({Alike.CASE} if is_contact and name == "email" else set()) for name in key}
+
     def check(self, shard: Shard) -> None:
         """Raise unless every field is a property that can be written, and the key one with unique values."""
         properties = self.insist(self._hubspot.properties)
@@ -140,17 +147,15 @@ class HubSpotDestination(BatchDestination):
     def finish(self, shard: Shard) -> None:
         """Archive the records of the scope whose key the shard does not have."""
         key = shard.key[0]
-        ours = _keys_of(shard)
         asked = [key, *([shard.partition_column] if shard.partition_column else [])]
         # Collected first: archiving while the pages are read would move records from page to page.
-        strangers = [
-            str(record["id"])
+        held = {
+            str(record["id"]): str(record["properties"][key])
             for record in self._records(asked)
-            if (text := record["properties"].get(key))
-            and text not in ours
-            and _is_within(shard, record["properties"])
-        ]
-        for ids in _batches(strangers):
+            if record["properties"].get(key) and _is_within(shard, record["properties"])
+        }
+        alike = self.key_alike({key: "VARCHAR"})[key]
+        for ids in _batches(strangers(_keys_of(shard), held, alike)):
             self.insist(lambda ids=ids: self._hubspot.archive(ids))
 
     def read_back(self, scope: Scope) -> Iterator[Any]:

@@ -80,6 +80,8 @@ def as_text(value: Any) -> str:
 
 
 def _number(value: float | Decimal) -> str:
+    if isinstance(value, int):
+        return str(value)  # to format it goes through a double
     if not math.isfinite(value):
         raise Unwritable("HubSpot's numbers are finite")
     text = format(Decimal(repr(value)) if isinstance(value, float) else value, "f")

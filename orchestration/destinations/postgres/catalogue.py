@@ -7,6 +7,7 @@ change the table or the ledger (`apply`, `postgres`).
 from collections.abc import Sequence
 from typing import Any
 
+from orchestration.compute.alike import EXACT, Alike
 from orchestration.compute.sql import quoted
 
 from ..errors import DeliveryError
@@ -55,6 +56,26 @@ class Catalogue:
     def ledger_exists(self) -> bool:
         """Whether anything has been delivered into the schema."""
         return bool(self.rows(f"select 1 from pg_class c where {_HERE}", (self.schema, LEDGER)))
+
+    def alike(self, names: Sequence[str]) -> dict[str, frozenset[Alike]]:
+        """Return what makes two texts one in columns of the table; nothing for those that it lacks.
+
+        Of a collation that is not deterministic it is only known that it may fold: case is the usual one,
+        and what else it takes for one is refused by the table's own constraint.
+        """
+        found = self.rows(
+            "select a.attname::text, t.typname::text, coalesce(not l.collisdeterministic, false)"
+            " from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid"
+            f" left join pg_collation l on l.oid = a.attcollation where {_HERE}"
+            " and a.attnum > 0 and not a.attisdropped",
+            (self.schema, self.table),
+        )
+        alike = dict.fromkeys(names, EXACT)
+        for name, kind, folds in found:
+            if name in alike:
+                case = {Alike.CASE} if kind == "citext" or folds else set[Alike]()
+                alike[name] = frozenset(case | ({Alike.PADDED} if kind == "bpchar" else set()))
+        return alike
 
     def columns(self) -> list[TableColumn] | None:
         """Return the table's columns, or None if there is no table yet.

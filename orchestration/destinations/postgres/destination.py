@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
+from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
 
 from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Scope, Shard
@@ -57,6 +58,18 @@ class PostgresDestination(Destination):
     def canonical_object(self) -> str:
         """One spelling for one object in one place, without secrets."""
         return f"{self._place} {self._target}"
+
+    def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
+        """What the table's columns say: `citext` and some collations fold, `char(n)` pads."""
+        texts = [name for name, kind in key.items() if is_text(kind)]
+        if not texts:
+            return super().key_alike(key)
+
+        def ask(cursor: Any) -> dict[str, frozenset[Alike]]:
+            return self._catalogue(cursor).alike(texts)
+
+        found = self._in_transaction(f"question for the key of {self._target}", ask)
+        return {name: found.get(name, EXACT) for name in key}
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for what `send` would stumble over: types, schema, privileges, row security."""

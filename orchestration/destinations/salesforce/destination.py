@@ -16,7 +16,19 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Change, Journal, Mode, Receipt, Refused, Scope, Shard
+from ..base import (
+    EXACT,
+    Alike,
+    Capabilities,
+    Change,
+    Journal,
+    KeyIdentity,
+    Mode,
+    Receipt,
+    Refused,
+    Scope,
+    Shard,
+)
 from ..batches import BatchDestination
 from ..cutting import Batch
 from ..errors import DeliveryError
@@ -24,6 +36,7 @@ from ..http import base_url
 from .bulk import BulkUpsert, kept_in
 from .client import SalesforceClient
 from .fields import (
+    alike_in,
     arrow_schema,
     check_fits,
     check_moments,
@@ -73,7 +86,7 @@ class SalesforceDestination(BatchDestination):
         read_back=True,
         delete=True,
         folds_text=True,
-        single_key=True,
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE, Alike.TEXT}), single=True, whole_object=True),
     )
 
     batch_rows = COLLECTION_ROWS
@@ -94,6 +107,11 @@ class SalesforceDestination(BatchDestination):
         """The organisation's host and the object."""
         host = base_url(self._url).partition("://")[2]
         return f"salesforce://{host}/{self.canonical_name(self._object_name)}"
+
+    def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
+        """What the key's field says: numbers are doubles; texts fold case unless it is case-sensitive."""
+        fields = self._records.described.fields
+        return {name: alike_in(fields[name]) if name in fields else EXACT for name in key}
 
     def check(self, shard: Shard) -> None:
         """Raise for fields that are missing, not writable or of another type, and for missing rights."""

@@ -22,13 +22,15 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
-from ..base import TECHNICAL_COLUMNS, Scope, Shard
+from ..base import TECHNICAL_COLUMNS, Alike, Scope, Shard
 from ..errors import DeliveryError
 
 # "Prepare CSV Files": an empty value is ignored, so a field that is to be empty says this. An empty text is
 # the same as null in Salesforce.
 NULL_IN_CSV = "#N/A"
 
+# Letters whose small ones differ from library to library; the form that plans compare keys by has these.
+_ONE_LETTER = (("Σ", "σ"), ("ς", "σ"), ("İ", "i"))
 _TEXT = frozenset(
     ("string", "textarea", "phone", "url", "email", "picklist", "multipicklist", "combobox", "id",
      "reference", "encryptedstring")
@@ -273,7 +275,11 @@ def comparable_key(key: Any, field: Field) -> str | float:
     if not field.is_text:
         return float(key)
     text = text_of(key).strip()
-    return text if field.case_sensitive else text.lower()
+    if field.case_sensitive:
+        return text
+    for one, other in _ONE_LETTER:
+        text = text.replace(one, other)
+    return text.lower()
 
 
 def comparable_keys(keys: Any, field: Field) -> Any:
@@ -285,7 +291,18 @@ def comparable_keys(keys: Any, field: Field) -> Any:
     if not field.is_text:
         return keys.cast(arrow.float64(), safe=False)
     texts = compute.utf8_trim_whitespace(to_texts(keys))
-    return texts if field.case_sensitive else compute.utf8_lower(texts)
+    if field.case_sensitive:
+        return texts
+    for one, other in _ONE_LETTER:
+        texts = compute.replace_substring(texts, one, other)
+    return compute.utf8_lower(texts)
+
+
+def alike_in(field: Field) -> frozenset[Alike]:
+    """What makes two keys in a field one, as `comparable_key` compares them."""
+    if not field.is_text:
+        return frozenset({Alike.DOUBLE})
+    return frozenset({Alike.TRIMMED, Alike.TEXT} | (set() if field.case_sensitive else {Alike.CASE}))
 
 
 def literal(value: Any, field: Field) -> str:

@@ -16,6 +16,7 @@ from orchestration.destinations.base import Destination, Scope
 
 # What the tests send: the first three always, the others where values of every kind are sent. A case whose
 # destination has to know fields beforehand makes all of them, under the names it gives them in `names`.
+# Beside them `code`, a text or a number that is the key of tests of keys alone.
 FIELDS: Mapping[str, str] = {
     "item": "int32",
     "business_date": "date32",
@@ -37,6 +38,7 @@ class Case(ABC):
         options: as `destination.options` of an export file.
         options_for_many: what of them is otherwise for hundreds of rows.
         names: the destination's name of a field of `FIELDS`, where it is another one.
+        trims: a text loses the white space at its ends there.
         in_parts: a delivery is acknowledged in parts, so that one may be taken up in its middle.
     """
 
@@ -46,6 +48,7 @@ class Case(ABC):
     options: Mapping[str, Any] = {}
     options_for_many: Mapping[str, Any] = {}
     names: Mapping[str, str] = {}
+    trims: bool = False
     in_parts: bool = True
 
     def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -89,8 +92,12 @@ class Case(ABC):
     @property
     def key(self) -> tuple[str, ...]:
         """The fields that tell rows apart, as the destination calls them."""
-        single = self.destination_class.capabilities.single_key
+        single = self.destination_class.capabilities.keys.single
         return tuple(map(self.name, ("item",) if single else ("business_date", "item")))
+
+    def kept(self, value: Any) -> Any:
+        """What the destination makes of a value."""
+        return value.strip() if self.trims and isinstance(value, str) else value
 
     def scope(self, partition: str, fields: Sequence[str] = ("item", "business_date", "note")) -> Scope:
         """The slice of a day."""

@@ -37,7 +37,7 @@ class BrazeCase(_Workspace):
 
     destination_class: ClassVar[type[Destination]] = BrazeDestination
     object_name = "users"
-    names: Mapping[str, str] = {"item": "external_id"}
+    names: Mapping[str, str] = {"item": "external_id", "code": "external_id"}
 
     def contents(self) -> list[dict[str, Any]]:
         return [{"external_id": user, **held} for user, held in self.double.users.items()]
@@ -48,7 +48,7 @@ class BrazeEventsCase(_Workspace):
 
     destination_class: ClassVar[type[Destination]] = BrazeEventsDestination
     object_name = "seen"
-    names: Mapping[str, str] = {"item": "external_id", "business_date": "time"}
+    names: Mapping[str, str] = {"item": "external_id", "code": "external_id", "business_date": "time"}
 
     def contents(self) -> list[dict[str, Any]]:
         # Each once: the guarantee is "at least once", and `twice` counts those that arrived again.

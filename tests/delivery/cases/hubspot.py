@@ -16,6 +16,7 @@ from .base import Case
 PROPERTIES = {
     "email": Property(hubspot_defined=True),
     "item": Property("number", unique=True),
+    "code": Property(unique=True),
     "business_date": Property("date"),
     "note": Property(),
     "amount": Property("number"),
@@ -32,6 +33,7 @@ class HubSpotCase(Case):
 
     destination_class: ClassVar[type[Destination]] = HubSpotDestination
     object_name = "contacts"
+    trims = True
 
     def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         super().__init__(request, tmp_path)
@@ -44,7 +46,7 @@ class HubSpotCase(Case):
         return [
             {name: text or None for name, text in held.items()}
             for held in self.double.records.values()
-            if held.get("item")
+            if held.get("item") or held.get("code")
         ]
 
     def twice(self) -> int:

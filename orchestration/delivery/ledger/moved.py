@@ -1,0 +1,61 @@
+"""Keys that a scope has no more, and that another scope of the same object holds: nothing is to be removed.
+
+Where a removal finds its key in the whole object, a row that moves from one day to another would be taken out
+by the old day after the new one has written it. Belongs here: telling such keys apart. Does not belong here:
+reading the records of scopes (`standing`), settling such rows (`settling`).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchestration.delivery.ledger.content import Content, Layer
+from orchestration.delivery.ledger.keys import KeyForm
+from orchestration.delivery.ledger.order import Order
+from orchestration.delivery.ledger.standing import Known
+from orchestration.destinations.base import DeliveryError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MOVED = "_moved"
+
+
+def set_moved_apart(
+    connection: "duckdb.DuckDBPyConnection", order: Order, form: KeyForm, difference: str, known: Known | None
+) -> None:
+    """Take those keys out of what is removed that another scope of the object holds by now.
+
+    They are in the table `MOVED` then. `difference` is the table of keys that differ; without `known` nothing
+    is removed at all.
+
+    Raises:
+        DeliveryError: one of them may be on its way to another scope, and nobody knows whether it arrived.
+    """
+    connection.execute(f"create or replace temp table {MOVED} as select * from {difference} limit 0")
+    gone = f"select {form.text} from {difference} where _new is null"
+    if known is None or not _any(connection, gone):
+        return
+
+    def there(layers: Sequence[Layer]) -> str:
+        content = Content(connection, layers, form, {}, "", overlay="_overlay_elsewhere")
+        return f"{form.text} in (select {form.text} from ({content.hashes()}))"
+
+    for scope, layer in known.on_their_way():
+        if _any(connection, f"{gone} and {there([layer])}"):
+            raise DeliveryError(
+                f"rows that `{order.export}` [{order.scope}] has no more are on their way with [{scope}]",
+                "that delivery at its end first, so that nothing is taken out that it has brought",
+                f"rerun [{scope}] of `{order.export}`, then this partition",
+            )
+    for layers in known.elsewhere():
+        connection.execute(
+            f"insert into {MOVED} select * from {difference} where _new is null and {there(layers)}"
+        )
+        connection.execute(
+            f"delete from {difference} where _new is null and ({form.listed}) in"
+            f" (select ({form.listed}) from {MOVED})"
+        )
+
+
+def _any(connection: "duckdb.DuckDBPyConnection", query: str) -> bool:
+    return connection.execute(f"{query} limit 1").fetchone() is not None

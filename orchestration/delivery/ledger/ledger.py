@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.row_hash import fields_of
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
@@ -208,7 +209,7 @@ class Ledger:
                 layers = layers_of(self.store.deliveries, found)
                 content = Content(connection, layers, order.key, fields, plan.shape)
                 keys = ", ".join(quoted(name) for name in order.key)
-                shard = f"read_parquet({literal(plan.shard)})"
+                shard = exact_rows(connection, plan.shard)
                 there = f"from {shard} where {CHANGE} <> '{Change.REMOVED}'"
                 new = (
                     f"select {keys}, {hash_in(connection, plan.shard, plan.hashed_by)} as {ROW_HASH} {there}"

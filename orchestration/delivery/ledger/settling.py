@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
 from orchestration.delivery.ledger.content import Content, key_text, layers_of, shard_fields
@@ -86,7 +87,8 @@ def _keys_of(
     with open_engine() as connection:
         found = connection.execute(
             f"select {ROW}, {key_text(key)} as key_text, cast({ROW_HASH} as varchar)"
-            f" from read_parquet({literal(delivery.shard)}) where {ROW} in ({wanted}) or key_text in ({keys})"
+            f" from {exact_rows(connection, delivery.shard)}"
+            f" where {ROW} in ({wanted}) or key_text in ({keys})"
         ).fetchall()
     return {row: (text, row_hash) for row, text, row_hash in found}
 
@@ -130,12 +132,13 @@ def _write_base(
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
         content = Content(connection, layers_of(store.deliveries, layers), key, fields, newest.shape)
-        # What is known is kept: a HUGEINT may have had digits that its shard has not.
-        connection.execute(
-            f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+        # What is known is kept: of what an older version wrote, the hash is of more than the file has.
+        write_exact(
+            connection,
+            f"select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
             f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
-            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)}))"
-            f" to {literal(str(partial))} (format parquet)"
+            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)})",
+            partial,
         )
         (rows,) = connection.execute(
             f"select count(*) from read_parquet({literal(str(partial))})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.difference import is_forgotten
@@ -48,7 +49,7 @@ class Shards:
         same = " and ".join(f"{quoted(name)}::varchar = {literal(text)}" for name, text in values.items())
         for file in self.files:
             if {*self.key, *values} <= self._fields(file).keys():
-                selected = f"select distinct {listed} from read_parquet({literal(str(file))}) where {same}"
+                selected = f"select distinct {listed} from {exact_rows(self.connection, file)} where {same}"
                 found.update(self.connection.execute(selected).fetchall())
         return sorted(found, key=lambda item: [text or "" for text in item])
 
@@ -82,7 +83,7 @@ class Shards:
         for file in self.files:
             if not set(self.key) <= self._fields(file).keys():
                 continue
-            read = f"read_parquet({literal(str(file))})"
+            read = exact_rows(self.connection, file)
             found = self.connection.execute(f"select {ROW} from {read} where {condition}").fetchall()
             if not found:
                 continue
@@ -90,7 +91,7 @@ class Shards:
                 self.deliveries.forget_words(plans[str(file)], [row[0] for row in found])
             partial = file.with_suffix(f".{os.getpid()}.partial")
             kept = f"select * from {read} where not ({condition})"
-            self.connection.execute(f"copy ({kept}) to {literal(str(partial))} (format parquet)")
+            write_exact(self.connection, kept, partial)
             partial.replace(file)
             total += len(found)
         return total

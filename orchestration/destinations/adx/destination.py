@@ -27,8 +27,9 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Destination, Journal, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..errors import DeliveryError
+from ..exact_values import days_outside, unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
 from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
@@ -107,6 +108,10 @@ class AdxDestination(Destination):
             self._columns(cluster, shard)
             if shard.mode is Mode.SNAPSHOT:
                 self._columns(cluster, shard, self._staging)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with days that Kusto does not have ("The datetime data type")."""
+        return unfit_rows(shard, lambda _, value, kind: days_outside(value, kind, 1, 9999, "Kusto"))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""

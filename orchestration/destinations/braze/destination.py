@@ -5,7 +5,7 @@ Does not: events (`events`), requests (`client`), pace and repetition (`batches`
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import islice
@@ -13,6 +13,8 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
+
+from orchestration.compute.sql_types import MAP, SqlType
 
 from ..base import (
     TECHNICAL_COLUMNS,
@@ -27,6 +29,7 @@ from ..base import (
 )
 from ..batches import Batch, BatchDestination, Rate
 from ..cutting import Row
+from ..exact_values import Unfit, nested, no_form, unfit_rows
 from ..http import base_url
 from .client import (
     DELETED,
@@ -35,6 +38,7 @@ from .client import (
     BrazeClient,
     Unwritable,
     as_json,
+    unfit,
 )
 
 USER = "external_id"
@@ -85,6 +89,15 @@ class BrazeTracking(BatchDestination):
             if self._points:
                 journal.keep(_POINTS, str(self._points))
         return replace(receipt, details={**receipt.details, _POINTS: self._points})
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that no attribute or property can hold."""
+
+        def of(_: str, value: str, kind: SqlType) -> Iterator[Unfit]:
+            # The entries of a map come as pairs.
+            yield from [no_form(value, kind, "Braze")] if kind.name == MAP else nested(value, kind, unfit)
+
+        return unfit_rows(shard, of)
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""

@@ -5,15 +5,32 @@ Does not: requests (`hubspot`).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
+from uuid import UUID
+
+from orchestration.compute.sql_types import LIST, SqlType
 
 from ..base import TECHNICAL_COLUMNS, DeliveryError, Scope, Shard
+from ..exact_values import (
+    FLOATS,
+    MOMENTS,
+    TEXTS,
+    WHOLE,
+    Unfit,
+    days_outside,
+    finer_moments,
+    no_form,
+    no_numbers,
+    zero_signs,
+)
 
+_OF = "HubSpot"
+_KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL"}
 _SHOWN_VALUES = 5
 # From here on a number in a date property is milliseconds since 1970, and no year.
 _SMALLEST_MOMENT = 10**9
@@ -64,8 +81,8 @@ def as_text(value: Any) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | UUID):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
@@ -77,6 +94,28 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ";".join(as_text(one) for one in value)
     raise Unwritable(f"HubSpot has no properties of the kind {type(value).__name__}")
+
+
+def unfit(field: str, value: str, kind: SqlType) -> Iterator[Unfit]:  # noqa: ARG001
+    """Yield what `as_text` has no text for, or one that HubSpot reads as something else."""
+    if kind.name == LIST:
+        member = kind.members[0][1]
+        if member.name not in TEXTS:
+            yield no_form(value, kind, "a property of HubSpot")
+            return
+        yield Unfit(
+            f"len(list_filter({value}, lambda one: one is null or one::varchar = ''"
+            " or contains(one::varchar, ';'))) > 0",
+            "HubSpot joins the texts of a list by semicolons: none may be empty, or have one",
+            "take such texts out, or replace the semicolon, in the model",
+        )
+        return
+    yield from zero_signs(value, kind, _OF)
+    yield from no_numbers(value, kind, _OF)
+    yield from days_outside(value, kind, 1, 9999, _OF)
+    yield from finer_moments(value, kind, 3, _OF)
+    if kind.name not in _KNOWN:
+        yield no_form(value, kind, _OF)
 
 
 def _number(value: float | Decimal) -> str:

@@ -20,6 +20,7 @@ from ..base import Capabilities, Change, Journal, Mode, Receipt, Refused, Scope,
 from ..batches import BatchDestination
 from ..cutting import Batch
 from ..errors import DeliveryError
+from ..exact_values import unfit_rows
 from ..http import base_url
 from .bulk import BulkUpsert, kept_in
 from .client import SalesforceClient
@@ -34,6 +35,7 @@ from .fields import (
 )
 from .jobs import IngestJobs
 from .records import COLLECTION_ROWS, Error, Records
+from .unfit import unfit
 
 _MANY_REQUESTS = 0.9
 
@@ -112,6 +114,11 @@ class SalesforceDestination(BatchDestination):
         check_moments(shard, described)
         if self.needs_finish(shard):
             condition(shard, described)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that their fields cannot hold."""
+        fields = self._records.described.fields
+        return unfit_rows(shard, lambda name, value, kind: unfit(fields[name], value, kind))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows to Salesforce: first what an earlier run left behind, then the rest."""

@@ -6,6 +6,8 @@ within other types, and a file has no ENUM, no BIT, no UNION. Here a value that 
 text. What the columns were is written into the file's own metadata, and what reads it here has the same types
 again. Others see the carried ones, which lose nothing either. A file without the note is read as it is.
 
+A list of a fixed length is carried as any other: beside a null Arrow cannot read what the engine writes of
+it.
 A UNION with a list or a map within is written, and cannot be read again by the engine (DuckDB 1.5.5).
 
 Belongs here: which types are carried how, writing and reading. Does not belong here: what the files are for.
@@ -28,11 +30,11 @@ _NOTE = "sluice_types"
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
 _LOST = re.compile(
     rf"{_QUOTED}|\b(?P<huge>U?HUGEINT)(?=[\[,)]|$)|\b(?P<text>INTERVAL|TIME WITH TIME ZONE)(?=[\[,)]|$)"
+    r"|(?P<fixed>\[\d+\])"
 )
 # Read from a file as another type, though nothing of the value is lost.
 _OTHER = re.compile(
     rf"{_QUOTED}|\b(?P<type>TIME_NS|BIGNUM|BIT|TIMESTAMP_S|TIMESTAMP_MS)(?=[\[,)]|$)|\b(?P<named>ENUM|UNION)\("
-    r"|(?P<fixed>\[\d+\])"
 )
 TEXT, WIDE_DECIMAL = "VARCHAR", "DECIMAL(38,0)"
 
@@ -46,6 +48,8 @@ def carried(kind: str, huge: str = TEXT) -> str:
     def other(found: re.Match[str]) -> str:
         if found["huge"]:
             return huge
+        if found["fixed"]:
+            return "[]"
         return TEXT if found["text"] else found[0]
 
     return _LOST.sub(other, kind)
@@ -140,6 +144,4 @@ def _read_note(text: str) -> dict[str, tuple[str, str]]:
 
 
 def _changes(kind: str) -> bool:
-    return loses(kind) or any(
-        found["type"] or found["named"] or found["fixed"] for found in _OTHER.finditer(kind)
-    )
+    return loses(kind) or any(found["type"] or found["named"] for found in _OTHER.finditer(kind))

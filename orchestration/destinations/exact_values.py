@@ -12,9 +12,9 @@ from decimal import Decimal
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
-from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, parse_type
+from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, parse_type, without_names
 
-from .base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, Refused, Shard
+from .base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, DeliveryError, Refused, Shard
 
 # The code that a row is refused with.
 INEXACT = "INEXACT"
@@ -74,6 +74,32 @@ def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit
     ]
 
 
+def check_kinds(shard: Shard, takes: Callable[[SqlType], bool], of: str, expected: str) -> None:
+    """Raise for fields of a type that the other side has nothing like, or that have one within.
+
+    Raises:
+        DeliveryError: they are named.
+    """
+    with open_engine(threads=1) as connection:
+        fields = fields_of(connection, f"select * from read_parquet({literal(str(shard.path))})")
+
+    def fits(kind: SqlType) -> bool:
+        within = [member for _, member in kind.members]
+        return takes(kind) and all(map(fits, within))
+
+    foreign = [
+        f"{name} ({without_names(kind)})"
+        for name, kind in fields.items()
+        if name not in TECHNICAL_COLUMNS and not fits(parse_type(kind))
+    ]
+    if foreign:
+        raise DeliveryError(
+            f"{of} has nothing like these fields of {shard.export}: {', '.join(foreign)}",
+            expected,
+            "cast them to text in the export's model, or leave them out",
+        )
+
+
 def nested(value: str, kind: SqlType, rules: Rules, depth: int = 0) -> Iterator[Unfit]:
     """Yield what is unfit of a value and of the values within it, whatever nests them."""
     if kind.name in (LIST, MAP):
@@ -90,17 +116,14 @@ def nested(value: str, kind: SqlType, rules: Rules, depth: int = 0) -> Iterator[
         yield from rules(value, kind)
 
 
-def no_form(value: str, kind: SqlType, of: str, fix: str = "cast the field to text in the model") -> Unfit:
-    """Whatever is no null is unfit, as there is nothing like it."""
-    return Unfit(f"{value} is not null", f"{of} has nothing like {kind.name}", fix)
-
-
 def days_outside(value: str, kind: SqlType, first: int, last: int, of: str) -> Iterator[Unfit]:
-    """Infinite days and moments, and those of years before `first` or after `last`; 0 is 1 BC."""
+    """Infinite days and moments, and those of years before `first` or after `last`."""
     if kind.name == "DATE" or kind.name in MOMENTS:
         yield Unfit(f"not isfinite({value})", f"{of} has no infinite days", "make it null in the model")
+        # A TIMESTAMP_NS cannot be compared with what is beyond its own calendar.
+        day = f"{value}::timestamp" if kind.name == "TIMESTAMP_NS" else value
         yield Unfit(
-            f"isfinite({value}) and extract(year from {value}) not between {first} and {last}",
+            f"isfinite({value}) and ({day} < '{first:04}-01-01'::date or {day} >= '{last + 1}-01-01'::date)",
             f"{of} has the years {first} to {last} alone",
             "make it null, or correct it, in the model",
         )

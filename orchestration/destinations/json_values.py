@@ -14,7 +14,7 @@ from uuid import UUID
 
 from orchestration.compute.sql_types import SqlType
 
-from .exact_values import Unfit, days_outside, end_of_day, finer_moments, no_form
+from .exact_values import Unfit, days_outside, end_of_day, finer_moments
 
 
 def json_value(value: Any) -> Any:
@@ -71,5 +71,3 @@ def unfit_for_json(value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from days_outside(value, kind, 1, 9999, "ISO 8601")
     yield from finer_moments(value, kind, 6, "the destination")
     yield from end_of_day(value, kind, "the destination")
-    if kind.name in ("VARIANT", "GEOMETRY"):
-        yield no_form(value, kind, "JSON")

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..errors import DeliveryError
-from ..exact_values import days_outside, unfit_rows
+from ..exact_values import unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
 from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
@@ -42,6 +42,7 @@ from .types import (
     record_batch,
     settled,
     table_columns,
+    unfit,
 )
 
 _STAGING = "_sluice_staging"
@@ -110,8 +111,8 @@ class AdxDestination(Destination):
                 self._columns(cluster, shard, self._staging)
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
-        """Return the rows with days that Kusto does not have ("The datetime data type")."""
-        return unfit_rows(shard, lambda _, value, kind: days_outside(value, kind, 1, 9999, "Kusto"))
+        """Return the rows with days and numbers that Kusto does not have."""
+        return unfit_rows(shard, lambda _, value, kind: unfit(value, kind))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""

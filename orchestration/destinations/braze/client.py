@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from orchestration.compute.sql_types import SqlType
+from orchestration.compute.sql_types import LIST, STRUCT, SqlType
 
 from ..base import DeliveryError
 from ..batches import BatchRefused
@@ -25,7 +25,6 @@ from ..exact_values import (
     days_outside,
     finer_moments,
     no_doubles,
-    no_form,
     no_numbers,
 )
 from ..http import VendorClient, json_object
@@ -38,7 +37,7 @@ DELETED = 50
 # (https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types).
 TEXT_CHARACTERS = 255
 _OF = "Braze"
-_KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL"}
+_KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL", LIST, STRUCT}
 _JSON = {"content-type": "application/json"}
 
 
@@ -145,6 +144,11 @@ def as_json(value: Any) -> Any:
     raise Unwritable(f"Braze has no attributes of the kind {type(value).__name__}")
 
 
+def takes(kind: SqlType) -> bool:
+    """Whether `as_json` has a form for values of a type, whatever is within them."""
+    return kind.name in _KNOWN
+
+
 def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
     """Yield what `as_json` has no form for, or one that is another value."""
     if kind.name in TEXTS:
@@ -157,8 +161,6 @@ def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from no_doubles(value, kind, _OF, whole=False)
     yield from days_outside(value, kind, 1, 9999, _OF)
     yield from finer_moments(value, kind, 3, _OF)
-    if kind.name not in _KNOWN:
-        yield no_form(value, kind, _OF)
 
 
 def _api_key(url: str) -> str:

@@ -5,7 +5,7 @@ Does not: events (`events`), requests (`client`), pace and repetition (`batches`
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import islice
@@ -13,8 +13,6 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
-
-from orchestration.compute.sql_types import MAP, SqlType
 
 from ..base import (
     TECHNICAL_COLUMNS,
@@ -29,7 +27,7 @@ from ..base import (
 )
 from ..batches import Batch, BatchDestination, Rate
 from ..cutting import Row
-from ..exact_values import Unfit, nested, no_form, unfit_rows
+from ..exact_values import check_kinds, nested, unfit_rows
 from ..http import base_url
 from .client import (
     DELETED,
@@ -38,6 +36,7 @@ from .client import (
     BrazeClient,
     Unwritable,
     as_json,
+    takes,
     unfit,
 )
 
@@ -92,12 +91,7 @@ class BrazeTracking(BatchDestination):
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no attribute or property can hold."""
-
-        def of(_: str, value: str, kind: SqlType) -> Iterator[Unfit]:
-            # The entries of a map come as pairs.
-            yield from [no_form(value, kind, "Braze")] if kind.name == MAP else nested(value, kind, unfit)
-
-        return unfit_rows(shard, of)
+        return unfit_rows(shard, lambda _, value, kind: nested(value, kind, unfit))
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""
@@ -174,6 +168,7 @@ class BrazeDestination(BrazeTracking):
                 "at least one attribute",
                 "add columns to the export's model",
             )
+        check_types(shard)
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete user profiles with all that they have; return how many Braze says that it will delete.
@@ -198,6 +193,12 @@ def _data_points(array: str, taken: Sequence[Mapping[str, Any]]) -> int:
     https://www.braze.com/docs/user_guide/data/infrastructure/data_points/
     """
     return len(taken) if array == "events" else sum(len(made) - 1 for made in taken)
+
+
+def check_types(shard: Shard) -> None:
+    """Raise for fields that Braze has no attributes or properties for."""
+    expected = "text, numbers, booleans, dates, moments, and lists and structs of them"
+    check_kinds(shard, takes, "Braze", expected)
 
 
 def fields_of(shard: Shard) -> dict[str, Any]:

@@ -117,7 +117,8 @@ class HubSpotDestination(BatchDestination):
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no property can hold."""
-        return unfit_rows(shard, unfit)
+        properties = self.insist(self._hubspot.properties)
+        return unfit_rows(shard, lambda name, value, kind: unfit(properties[name], value, kind))
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
         """Upsert or archive up to 100 records, and say which of them HubSpot refused."""

@@ -22,9 +22,11 @@ from ..exact_values import (
     TEXTS,
     WHOLE,
     Unfit,
+    check_kinds,
     days_outside,
     finer_moments,
-    no_form,
+    nested,
+    no_doubles,
     no_numbers,
     zero_signs,
 )
@@ -96,26 +98,32 @@ def as_text(value: Any) -> str:
     raise Unwritable(f"HubSpot has no properties of the kind {type(value).__name__}")
 
 
-def unfit(field: str, value: str, kind: SqlType) -> Iterator[Unfit]:  # noqa: ARG001
+def takes(kind: SqlType) -> bool:
+    """Whether `as_text` has a text for values of a type: a list has plain texts alone."""
+    if kind.name == LIST:
+        return kind.members[0][1].name in TEXTS
+    return kind.name in _KNOWN
+
+
+def unfit(of: Property, value: str, kind: SqlType) -> Iterator[Unfit]:
     """Yield what `as_text` has no text for, or one that HubSpot reads as something else."""
     if kind.name == LIST:
-        member = kind.members[0][1]
-        if member.name not in TEXTS:
-            yield no_form(value, kind, "a property of HubSpot")
-            return
         yield Unfit(
             f"len(list_filter({value}, lambda one: one is null or one::varchar = ''"
             " or contains(one::varchar, ';'))) > 0",
             "HubSpot joins the texts of a list by semicolons: none may be empty, or have one",
             "take such texts out, or replace the semicolon, in the model",
         )
-        return
+    yield from nested(value, kind, _unfit)
+    if of.type == "number":
+        yield from no_doubles(value, kind, _OF)
+
+
+def _unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from zero_signs(value, kind, _OF)
     yield from no_numbers(value, kind, _OF)
     yield from days_outside(value, kind, 1, 9999, _OF)
     yield from finer_moments(value, kind, 3, _OF)
-    if kind.name not in _KNOWN:
-        yield no_form(value, kind, _OF)
 
 
 def _number(value: float | Decimal) -> str:
@@ -188,6 +196,7 @@ def check_fields(shard: Shard, properties: Mapping[str, Property], object_name: 
                 wrong,
                 "cast the column in the export's model, or change the property's type in HubSpot",
             )
+    check_kinds(shard, takes, _OF, "text, numbers, booleans, dates, moments, lists of texts")
     for name in schema.names:
         if properties[name].type == "enumeration" and properties[name].options:
             _check_options(shard, properties[name])

@@ -34,8 +34,9 @@ def unfit(field: Field, value: str, kind: SqlType) -> Iterator[Unfit]:
     """
     yield from no_numbers(value, kind, _OF)
     yield from end_of_day(value, kind, _OF)
-    if kind.name == "TIME":
-        yield from finer_moments(value, kind, 3, _OF)
+    # Finer, the record would differ from the model for ever.
+    whole_seconds = kind.name != "TIME" and not field.is_text
+    yield from finer_moments(value, kind, 0 if whole_seconds else 3, _OF)
     if field.is_text:
         yield from zero_signs(value, kind, _OF)
         yield from days_outside(value, kind, 1, 9999, _OF)

@@ -79,18 +79,29 @@ TYPES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 EVERYWHERE = ("BOOLEAN", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL(12,2)", "VARCHAR", "DATE", "TIMESTAMP")
 # What would be something else over there, so that it has to be refused.
-NO_DAYS = {("DATE", "'infinity'"), ("DATE", "'-infinity'"), ("TIMESTAMP", "'infinity'")}
-NO_DAYS |= {("TIMESTAMP", "'-infinity'"), ("TIMESTAMPTZ", "'infinity'"), ("TIMESTAMPTZ", "'-infinity'")}
+NO_DAYS = {
+    (kind, text) for kind in ("DATE", "TIMESTAMP", "TIMESTAMPTZ") for text in ("'infinity'", "'-infinity'")
+}
 OTHER_CENTURIES = {("DATE", "'10000-01-01'"), ("DATE", "'0044-03-15 (BC)'")}
 NO_NUMBERS = {("DOUBLE", "'nan'"), ("DOUBLE", "'inf'"), ("FLOAT", "'-inf'")}
+SALESFORCE = (
+    NO_DAYS
+    | NO_NUMBERS
+    | {
+        ("VARCHAR", "'#N/A'"),
+        ("BIGINT", "9007199254740993"),
+        ("TIMESTAMP", "'2024-01-01 00:00:01.000001'"),
+        ("DOUBLE", "1.7976931348623157e308"),
+    }
+)
 REFUSED: Mapping[str, set[tuple[str, str]]] = {
     "postgres": NO_DAYS | {("VARCHAR", "chr(0)"), ("TIMESTAMP_NS", "'2024-01-01 00:00:01.123456789'")},
     "webhook": NO_DAYS | OTHER_CENTURIES | {("TIME", "'24:00:00'")},
     "hubspot": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS,
     "braze": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
     "braze_events": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS,
-    "salesforce": NO_DAYS | NO_NUMBERS | {("VARCHAR", "'#N/A'"), ("BIGINT", "9007199254740993")},
-    "salesforce_bulk": NO_DAYS | NO_NUMBERS | {("VARCHAR", "'#N/A'"), ("BIGINT", "9007199254740993")},
+    "salesforce": SALESFORCE,
+    "salesforce_bulk": SALESFORCE,
     "adx": NO_DAYS | OTHER_CENTURIES,
     "parquet": set(),
     "csv": NO_DAYS | OTHER_CENTURIES | {("VARCHAR", "chr(0)")},

@@ -37,7 +37,7 @@ _NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
 _UNQUOTED = _NUMBERS | {"date", "datetime", "boolean"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 # "Field Types": a number has 18 digits at most, before and after the point together.
-_MOST_DIGITS = 18
+MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +317,7 @@ def arrow_schema(names: Sequence[str], described: ObjectDescription) -> Any:
         if field.is_whole:
             return arrow.int64()
         if field.type in _NUMBERS:
-            return arrow.decimal128(max(field.precision, _MOST_DIGITS) + 1, field.scale)
+            return arrow.decimal128(max(field.precision, MOST_DIGITS) + 1, field.scale)
         return typed.get(field.type, arrow.string())
 
     return arrow.schema([(name, type_of(described.fields[name])) for name in names])

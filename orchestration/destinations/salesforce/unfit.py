@@ -22,7 +22,7 @@ from ..exact_values import (
     no_numbers,
     zero_signs,
 )
-from .fields import NULL_IN_CSV, Field
+from .fields import MOST_DIGITS, NULL_IN_CSV, Field
 
 _OF = "Salesforce"
 
@@ -50,8 +50,14 @@ def unfit(field: Field, value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from days_outside(value, kind, 1700, 4000, _OF)
     yield from no_doubles(value, kind, _OF)
     if kind.name in FLOATS:
+        digits = (field.precision or MOST_DIGITS) - field.scale
         yield Unfit(
-            f"isfinite({value}) and round({value}::double, {field.scale}) <> {value}::double",
+            f"isfinite({value}) and abs({value}) >= 1e{digits}::double",
+            f"the field keeps {digits} digits before the point",
+            "send smaller numbers, or choose a field of text",
+        )
+        yield Unfit(
+            f"isfinite({value}) and round({value}::double, {field.scale})::{kind.name} <> {value}",
             f"the field keeps {field.scale} digits after the point",
             f"round(…, {field.scale}) in the model",
         )

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.sql import quoted
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
@@ -308,6 +309,13 @@ def fetch(
 ) -> Fetched:
     """Fetch what is sent of a partition from the warehouse; call it in the snapshot of the gate's report."""
     made_of, relation = source_of(session, target, partition_key), target.table.relation
+    for name, kind in session.describe(made_of).items():
+        if not reads_back(kind):
+            raise DeliveryError(
+                f"`{target.export.name}`: {name} is a UNION with a list or a map in it, which cannot be kept",
+                "plain values or structs in a UNION",
+                f"write to_json({name}) in the export's model",
+            )
     return Fetched(
         folder,
         session.fetch(made_of, folder),

@@ -35,11 +35,15 @@ def discreet(destination: Destination, near: Near) -> Destination:
         return destination
     near = near.knowing(_words_of(destination))
     check, send, arrived = destination.check, destination.send, destination.arrived
-    read_back, forget = destination.read_back, destination.forget
+    inexact, read_back, forget = destination.inexact, destination.read_back, destination.forget
 
     def discreet_check(shard: Shard) -> None:
         with _showing(near):
             check(shard)
+
+    def discreet_inexact(shard: Shard) -> Sequence[Refused]:
+        with _showing(near):
+            return inexact(shard)
 
     def discreet_send(shard: Shard, journal: Journal) -> Receipt:
         with _showing(near):
@@ -60,6 +64,7 @@ def discreet(destination: Destination, near: Near) -> Destination:
     # On the instance, so that it stays of its kind in all else.
     vars(destination).update(
         check=discreet_check,
+        inexact=discreet_inexact,
         send=discreet_send,
         arrived=discreet_arrived,
         read_back=discreet_read_back,

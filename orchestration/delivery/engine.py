@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
-from orchestration.destinations.base import DeliveryError, Destination, Mode, Receipt
+from orchestration.delivery.sendable import refuse_inexact, sendable
+from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
+from orchestration.destinations.left_out import NOTE
 from orchestration.state.leases import Lease, LeaseTimeout
-from orchestration.state.records import Delivery, DeliveryKind
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 # How long a delivery waits for another to the same object; one may take as long as its budget.
 _LEASE_WAIT_SECONDS = 7_200.0
@@ -138,9 +140,11 @@ class DeliveryEngine:
             f" sending {pending:,} of {plan.shard_rows:,} rows"
         )
         self.destination.check(shard)
+        if plan.status is not DeliveryStatus.SENDING:
+            refuse_inexact(self.destination, shard, journal, order.hidden)
         self.ledger.sending(plan)
         self.destination.budget_seconds = order.budget_seconds
-        receipt = self.destination.send(shard, journal)
+        receipt = self._sent(shard, journal)
         left = journal.pending()
         if left:
             raise DeliveryError(
@@ -149,6 +153,17 @@ class DeliveryEngine:
                 "rerun the partition; if it happens again, the destination's code is at fault",
             )
         return receipt
+
+    def _sent(self, shard: Shard, journal: Journal) -> Receipt:
+        """Have the destination send what is left of a shard, which may be nothing."""
+        if shard.rows and not journal.pending() and NOTE in journal.kept():
+            return Receipt(0, self.destination.canonical_object(), already_delivered=True)
+        with self.ledger.scratch(shard.export) as folder:
+            return self.destination.send(*sendable(self.destination, shard, journal, folder))
+
+    def _arrived(self, shard: Shard, journal: Journal) -> bool | None:
+        with self.ledger.scratch(shard.export) as folder:
+            return self.destination.arrived(sendable(self.destination, shard, journal, folder)[0])
 
     def _end(self, order: Order, plan: Delivery, token: str) -> None:
         """End a plan that a newer one supersedes: what may have arrived is brought to its end.
@@ -160,7 +175,7 @@ class DeliveryEngine:
         if under_way is not None:
             shard, journal = under_way
             if journal.pending() or (plan.whole and not plan.shard_rows):
-                there = self.destination.arrived(shard)
+                there = self._arrived(shard, journal)
                 if there:
                     for first, end in journal.pending():
                         journal.acknowledge(first, end)
@@ -168,7 +183,7 @@ class DeliveryEngine:
                     self.ledger.log(
                         f"delivery {plan.delivery_id} was under way: what may have arrived is ended"
                     )
-                    self.destination.send(shard, journal)
+                    self._sent(shard, journal)
         location = self.destination.canonical_object()
         self.ledger.supersede(order, plan, location, arrived=there is not False)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal
 from orchestration.core.shown_text import showing_errors
 from orchestration.delivery.deliver import Target, engine_for, order_of
@@ -59,24 +60,26 @@ def write_held(
         ValueError: the file's name ends with neither `.parquet` nor `.csv`.
         NothingHeld: none of the scopes had been delivered by then.
     """
-    form = {".parquet": "format parquet", ".csv": "format csv, header"}.get(file.suffix)
-    if form is None:
+    if file.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--to {file}: expected a name that ends with .parquet or .csv")
     with ledger.reading() as reading:
-        written = 0
+        connection, parts = reading.connection, list[str]()
         for scope in scopes:
             held = reading.content(export, scope, key, until=moment)
             if held is not None and not held.empty:
-                part = literal(str(reading.folder / f"{written}.parquet"))
-                reading.connection.execute(f"copy ({held.rows}) to {part} (format parquet)")
-                written += 1
-        if not written:
+                part = reading.folder / f"{len(parts)}.parquet"
+                write_exact(connection, held.rows, part)
+                parts.append(f"select * from {exact_rows(connection, part)}")
+        if not parts:
             raise NothingHeld(f"`{export}` had no row at the destination at {moment:%Y-%m-%d %H:%M} UTC")
         # Fields may have come and gone between the scopes.
-        every = literal(str(reading.folder / "*.parquet"))
-        parts = f"select * from read_parquet({every}, union_by_name = true)"
-        counted = reading.connection.execute(f"copy ({parts}) to {literal(str(file))} ({form})").fetchone()
-    return int(counted[0]) if counted else 0
+        every = " union all by name ".join(parts)
+        if file.suffix == ".parquet":
+            write_exact(connection, every, file)
+        else:
+            connection.execute(f"copy ({every}) to {literal(str(file))} (format csv, header)")
+        [(count,)] = connection.execute(f"select count(*) from ({every})").fetchall()
+    return int(count)
 
 
 def redeliver(
@@ -130,9 +133,9 @@ def redeliver_order(engine: DeliveryEngine, order: Order, moment: datetime) -> O
             held = reading.content(order.export, order.scope, order.key, until=moment)
             assert held is not None
             # In a file of its own: the ledger makes tables of the same names for what is held now.
-            file = literal(str(reading.folder / "held.parquet"))
-            reading.connection.execute(f"copy ({held.rows}) to {file} (format parquet)")
-            rows = f"select * from read_parquet({file})"
+            file = reading.folder / "held.parquet"
+            write_exact(reading.connection, held.rows, file)
+            rows = f"select * from {exact_rows(reading.connection, file)}"
             yield Opened(reading.connection, rows, f"{_VERSION}{moment.isoformat()}")
 
     return engine.deliver(replace(order, kind=DeliveryKind.REDELIVER), opening)

@@ -204,7 +204,8 @@ class Destination(ABC):
 
     `options_model` are the fields that `destination.options` of an export file may have; an instance gets
     them validated as `self._options`. `budget_seconds` is how long one `send` may take where the destination
-    waits for a vendor; the engine sets it on the instance.
+    waits for a vendor; the engine sets it on the instance. `sends_pending`: `send` takes rows one by one, as
+    the journal has them pending; otherwise it gets a shard without the rows that were refused beforehand.
     """
 
     type_name: ClassVar[str]
@@ -213,6 +214,7 @@ class Destination(ABC):
     kinds: ClassVar[frozenset[str]]
     options_model: ClassVar[type[BaseModel]] = NoOptions
     budget_seconds: float = 1800.0
+    sends_pending: ClassVar[bool] = False
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url
@@ -252,6 +254,14 @@ class Destination(ABC):
 
         Called before anything of a shard is sent. By default nothing is checked.
         """
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:  # noqa: ARG002
+        """Return the rows with a value that would not arrive as it is, ascending; by default none.
+
+        Asked after `check`, before anything is sent. Such a row is refused by its key, with field, reason and
+        fix, and is not in what `send` gets; the others are sent. `exact_values` has what this takes.
+        """
+        return ()
 
     @abstractmethod
     def send(self, shard: Shard, journal: Journal) -> Receipt:

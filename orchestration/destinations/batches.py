@@ -16,6 +16,7 @@ from typing import ClassVar, TypeVar
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
 from .cutting import Batch, PendingRows, Piece, halves, pieces, runs
 from .errors import DeliveryError, redact
+from .left_out import left_out
 from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
 
 SAID_CHARACTERS = 500
@@ -79,6 +80,7 @@ class BatchDestination(Destination):
     batch_rows: ClassVar[int]
     rate: ClassVar[Rate | None] = None
     parallel: ClassVar[int] = 4
+    sends_pending: ClassVar[bool] = True
     _pace: Pace | None = None
 
     def new_pace(self) -> Pace:
@@ -221,7 +223,7 @@ class _Sending:
         if not ranges and self._shard.rows:
             return self._receipt(already_delivered=True)
         self._to_settle = sum(end - first for first, end in ranges)
-        pending = PendingRows(ranges)
+        pending = PendingRows(ranges, left_out(self._journal.kept()))
         try:
             for changes in _ORDER:
                 self._send_all(changes, pending)

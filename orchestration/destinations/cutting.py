@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from orchestration.compute.exact_parquet import types_before
+
 from .base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change, Shard
 from .errors import DeliveryError
 
@@ -45,11 +47,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of one change kind, still in Arrow's form, that are to go in one request."""
+    """Rows of one change kind, still in Arrow's form, that are to go in one request.
+
+    `whole` are fields that were whole numbers of 128 bits, and are decimals in the file.
+    """
 
     change: Change
     table: Any
     numbers: Sequence[int]
+    whole: Collection[str] = ()
 
     def batch(self, delivery_id: str) -> Batch:
         """The rows as Python objects."""
@@ -57,6 +63,8 @@ class Piece:
         for values in self.table.to_pylist():
             number, changed = values.pop(ROW), values.pop(CHANGED_FIELDS)
             del values[CHANGE], values[ROW_HASH]
+            for name in self.whole:
+                values[name] = None if values[name] is None else int(values[name])
             rows.append(Row(number, self.change, values, None if changed is None else tuple(changed)))
         return make_batch(delivery_id, rows)
 
@@ -84,9 +92,10 @@ def runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 class PendingRows:
-    """Which row numbers are pending, asked in any order."""
+    """Which row numbers are pending, asked in any order; `left_out` are never sent, and in no piece."""
 
-    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, ranges: Sequence[tuple[int, int]], left_out: Collection[int] = ()) -> None:
+        self.left_out = left_out
         self._firsts = [first for first, _ in ranges]
         self._ends = [end for _, end in ranges]
 
@@ -107,7 +116,10 @@ def pieces(
     """
     arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     waiting: dict[Change, list[Any]] = {change: [] for change in changes}
+    never = arrow.array(sorted(pending.left_out), arrow.int64()) if pending.left_out else None
     for read in _read(shard):
+        if never is not None:
+            read = read.filter(compute.invert(compute.is_in(read.column(ROW), value_set=never)))
         kinds = read.column(read.schema.get_field_index(CHANGE))
         for change in waiting:
             rows = read.filter(compute.equal(kinds, change.value))
@@ -128,11 +140,16 @@ def _pending_parts(change: Change, table: Any, pending: PendingRows) -> Iterator
     numbers: list[int] = table.column(ROW).to_pylist()
     left = sum(number in pending for number in numbers)
     if left == len(numbers):
-        yield Piece(change, table, numbers)
+        yield Piece(change, table, numbers, _whole_numbers(table.schema))
     elif left:
         middle = len(numbers) // 2
         yield from _pending_parts(change, table.slice(0, middle), pending)
         yield from _pending_parts(change, table.slice(middle), pending)
+
+
+def _whole_numbers(schema: Any) -> list[str]:
+    kinds = types_before(schema.metadata)
+    return [name for name, kind in kinds.items() if kind in ("HUGEINT", "UHUGEINT")]
 
 
 def _read(shard: Shard) -> Iterator[Any]:

@@ -5,15 +5,22 @@ Belongs here: forms that lose nothing. Does not: the forms that one vendor asks 
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib import import_module
 from typing import Any, cast
+from uuid import UUID
+
+from orchestration.compute.sql_types import SqlType
+
+from .exact_values import Unfit, days_outside, end_of_day, finer_moments
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON has it: decimals, dates, times and not-a-number as text, binary as base64.
+    """A value as JSON has it: decimals, dates, times, UUIDs and not-a-number as text, binary as base64.
+
+    Whole numbers are numbers, with all their digits: a reader must not make doubles of those above 2^53.
 
     Moments are ISO 8601; those with a zone in UTC, ending in `Z`. A decimal keeps its scale.
 
@@ -33,6 +40,8 @@ def json_value(value: Any) -> Any:
             return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
         case date() | time():
             return value.isoformat()
+        case UUID():
+            return str(value)
         case bytes():
             return base64.b64encode(value).decode("ascii")
         case Mapping():
@@ -55,3 +64,10 @@ def unknown_to_json(kind: Any) -> bool:
             return True
         return any(unknown_to_json(kind.field(place).type) for place in range(kind.num_fields))
     return bool(types.is_duration(kind) or types.is_interval(kind))
+
+
+def unfit_for_json(value: str, kind: SqlType) -> Iterator[Unfit]:
+    """Yield what has no form in `json_value` although its type has one: days that ISO 8601 lacks."""
+    yield from days_outside(value, kind, 1, 9999, "ISO 8601")
+    yield from finer_moments(value, kind, 6, "the destination")
+    yield from end_of_day(value, kind, "the destination")

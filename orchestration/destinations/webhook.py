@@ -38,8 +38,9 @@ from .base import (
 )
 from .batches import Batch, BatchDestination, BatchRefused, Rate, TryAgain
 from .errors import DeliveryError
+from .exact_values import nested, unfit_rows
 from .http import VendorClient, base_url
-from .json_values import json_value, unknown_to_json
+from .json_values import json_value, unfit_for_json, unknown_to_json
 
 _NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
@@ -126,6 +127,10 @@ class WebhookDestination(BatchDestination):
                     "text, numbers, booleans, dates, times, binary, and lists and structures of them",
                     "cast it in the export's model",
                 )
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that have no form in ISO 8601."""
+        return unfit_rows(shard, lambda _, value, kind: nested(value, kind, unfit_for_json))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """As every `BatchDestination`."""

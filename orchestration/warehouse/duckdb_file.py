@@ -5,9 +5,8 @@ it works and closes it. Between processes Dagster's `warehouse` pool keeps order
 still finds the file locked waits.
 """
 
-import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.compute.engine import SETTINGS
+from orchestration.compute.exact_parquet import carried, cast_to
 from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
@@ -32,12 +32,6 @@ _VERSIONS_DDL = """
     );
 """
 _LONGEST_STEP_SECONDS = 3_600.0
-# In the name of a type, also within others: DuckDB writes to Parquet a HUGEINT as a DOUBLE, an INTERVAL in
-# milliseconds, and a TIMETZ without its zone. What is quoted, or has a type behind it, is the name of a field
-# or a value of an ENUM.
-_NOT_IN_PARQUET = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\b(?P<type>U?HUGEINT|INTERVAL|TIME WITH TIME ZONE)(?=[\[,)]|$)"""
-)
 # What writing a partition may take besides the engine's own.
 _WRITES_WITHIN = "512MB"
 
@@ -159,16 +153,16 @@ class DuckDBSession:
     def fetch(self, query: str, folder: Path) -> str:
         """Write one Parquet file; what that format does not keep as it is goes as text."""
         types = self.describe(query)
-        carried = {name: _NOT_IN_PARQUET.sub(_as_text, type_) for name, type_ in types.items()}
+        as_kept = {name: carried(type_) for name, type_ in types.items()}
         file = literal(str(folder / "rows.parquet"))
         self.native.execute("set preserve_insertion_order = false")
         try:
-            rows = f"select {_cast(carried)} from ({query})"
+            rows = f"select {cast_to(as_kept)} from ({query})"
             self.native.execute(f"copy ({rows}) to {file} (format parquet, compression lz4_raw)")
         finally:
             self.native.execute("reset preserve_insertion_order")
         # In two steps, as a UNION is read as a STRUCT, which is cast to one of the same types alone.
-        return f"select {_cast(types)} from (select {_cast(carried)} from read_parquet({file}))"
+        return f"select {cast_to(types)} from (select {cast_to(as_kept)} from read_parquet({file}))"
 
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
         """Write in one transaction, with less memory than the engine would take."""
@@ -243,14 +237,6 @@ def record_version(
         f"insert into sluice.table_versions values ({literal(relation)}, {literal(partition_key)},"
         f" {literal(version)}, cast(now() as timestamp))"
     )
-
-
-def _cast(types: Mapping[str, str]) -> str:
-    return ", ".join(f"cast({quoted(name)} as {type_}) as {quoted(name)}" for name, type_ in types.items())
-
-
-def _as_text(found: re.Match[str]) -> str:
-    return "VARCHAR" if found["type"] else found[0]
 
 
 def _name(relation: str) -> str:

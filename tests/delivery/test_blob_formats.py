@@ -89,7 +89,6 @@ def with_column(table: Any, name: str, values: list[Any]) -> Any:
     ("file_format", "name", "values", "said"),
     [
         ("csv", "tags", [["a"], [], None], "are lists or structs: tags"),
-        ("json_lines", "share", [float("nan"), float("inf"), 1.0], "2 values of 'share' are infinite or NaN"),
         ("parquet", "Note", ["x", "y", "z"], "upper and lower case alone: note, Note"),
     ],
 )

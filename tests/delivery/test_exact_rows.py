@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import literal
 from orchestration.delivery.ledger import Between, DeliveryHeld, Limits, Opened, Order, Outcome
 from orchestration.destinations.base import DeliveryError
@@ -26,6 +27,12 @@ CHANGES = [
     ("MAP(VARCHAR, INTEGER)", "null", "map {}"),
     ("INTERVAL", "'1 month'", "'30 days'"),
     ("HUGEINT", "0", "-1"),
+    ("HUGEINT", "9007199254740993", "9007199254740992"),
+    ("HUGEINT", "170141183460469231731687303715884105727", "170141183460469231731687303715884105726"),
+    ("STRUCT(a UHUGEINT)", "{'a': 9007199254740993}", "{'a': 9007199254740992}"),
+    ("TIMETZ", "'12:00:00+01'", "'12:00:00+02'"),
+    ("INTERVAL", "'3 microseconds'", "'4 microseconds'"),
+    ("VARCHAR[]", "[null]", "['']"),
     ("DECIMAL(38,2)", "0.00", "-0.01"),
     ("UUID", "'80000000-0000-0001-0000-000000000001'", "'80000000-0000-0002-0000-000000000002'"),
 ]
@@ -85,8 +92,11 @@ def hash_as_older_code(sender: Values) -> None:
             hashed_by=f"v{duckdb.__version__}",
         )
     for shard in sender.shards.rglob("*.parquet"):
-        older = f"select * replace (hash(business_date, item, note) as _row_hash) from {literal(str(shard))}"
-        duckdb.execute(f"copy ({older}) to {literal(f'{shard}.new')} (format parquet)")
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            rows = exact_rows(connection, shard)
+            older = f"select * replace (hash(business_date, item, note) as _row_hash) from {rows}"
+            connection.execute(f"copy ({older}) to {literal(f'{shard}.new')} (format parquet)")
         Path(f"{shard}.new").replace(shard)
 
 
@@ -196,3 +206,17 @@ def test_a_union_can_be_held_and_looked_at_the_first_time(sender: Values) -> Non
         sender.deliver({1: "1", 2: "null"}, "1", order=held_back(sender))
     found = sender.ledger.look_at(sender.order(), held.value.delivery)
     assert (found.counts["added"], len(found.shown.added)) == (2, 2)
+
+
+def test_what_older_code_sent_as_less_is_sent_exactly(sender: Values) -> None:
+    sender.kind = "HUGEINT"
+    rows = {1: "9007199254740993", 2: "9007199254740992", 3: "null"}
+    sender.deliver(rows, "1")
+    for shard in sender.shards.rglob("*.parquet"):
+        with duckdb.connect() as connection:
+            older = f"select * replace (note::double as note) from {literal(str(shard))}"
+            connection.execute(f"copy ({older}) to {literal(f'{shard}.new')} (format parquet)")
+        Path(f"{shard}.new").replace(shard)
+    assert sent(sender.deliver(rows, "2")) == [("changed", ["note"], 1)]
+    assert sender.recorded() == {1: 9007199254740993, 2: 9007199254740992, 3: None}
+    assert not sender.deliver(rows, "3").sent

@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -229,6 +229,10 @@ class Table:
                 return value
             if field.type == "date":
                 return date.fromisoformat(value)
+            if field.type == "time":
+                if not value.endswith("Z"):
+                    raise Malformed(f"Cannot deserialize instance of time from VALUE_STRING value {value}")
+                return time.fromisoformat(value.removesuffix("Z"))
             if not _MOMENT.fullmatch(value):
                 raise Malformed(f"Cannot deserialize instance of datetime from VALUE_STRING value {value}")
             return datetime.fromisoformat(value).astimezone(UTC).replace(microsecond=0)
@@ -246,6 +250,8 @@ def shown(value: Any) -> Any:
         return float(value)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    if isinstance(value, time):
+        return value.isoformat("milliseconds") + "Z"
     return value.isoformat() if isinstance(value, date) else value
 
 

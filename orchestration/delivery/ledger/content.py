@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.exact_parquet import exact_rows, loses
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import quoted
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, read_alike
 from orchestration.destinations.base import (
     CHANGE,
@@ -215,11 +216,16 @@ class Content:
     def _hash(self, layer: Layer) -> str:
         if layer.shape != self.shape:
             return "0::ubigint"
+        if any(map(loses, self._fields.values())) and shard_fields(self._connection, layer.shard) != {
+            **self._fields
+        }:
+            # An older version wrote the file, whose values are less than those that the hash was of.
+            return row_hash(shard_fields(self._connection, layer.shard))
         return hash_in(self._connection, layer.shard, layer.hashed_by)
 
     def _read(self, layer: Layer, selected: str, *, there: bool = False) -> str:
         """Rows that the destination took; `there`: those that it holds by them."""
-        rows, less = f"read_parquet({literal(layer.shard)})", f" and {_THERE}" if there else ""
+        rows, less = exact_rows(self._connection, layer.shard), f" and {_THERE}" if there else ""
         if self._key.exact or KeyForm.of(self._key.names, read_alike(layer.alike) or {}) == self._key:
             return f"select {selected} from {rows} where ({layer.condition}){less}"
         # Written when two spellings were two keys: what was removed was so after all else, as vendors did it.
@@ -232,10 +238,19 @@ class Content:
 
     def _columns(self, layer: Layer) -> str:
         """The fields of a layer: where its shape was another, those it lacks are null."""
-        if layer.shape == self.shape:
+        if layer.shape == self.shape and not any(map(loses, self._fields.values())):
             return ", ".join(quoted(name) for name in self._fields)
-        held = fields_of(self._connection, f"select * from read_parquet({literal(layer.shard)})")
-        return ", ".join(quoted(name) if name in held else f"null as {quoted(name)}" for name in self._fields)
+        held = shard_fields(self._connection, layer.shard)
+        # Beside a DOUBLE, which an older version made of a HUGEINT, all others would become one, too.
+        same = layer.shape == self.shape
+        return ", ".join(
+            f"null as {quoted(name)}"
+            if name not in held
+            else f"cast({quoted(name)} as {kind}) as {quoted(name)}"
+            if same and loses(kind) and held[name] != kind
+            else quoted(name)
+            for name, kind in self._fields.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -270,7 +285,7 @@ class Held:
         """SQL of the rows; the columns are the fields."""
         if self.empty:
             listed = ", ".join(map(quoted, self.fields))
-            return f"select {listed} from read_parquet({literal(self.newest.shard)}) where false"
+            return f"select {listed} from {exact_rows(self.connection, self.newest.shard)} where false"
         return self._content.typed(strict=True)
 
     def count(self) -> int:
@@ -307,8 +322,8 @@ class Reading:
 
 
 def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
-    """Return {field: SQL type} of a shard, as the file keeps them."""
-    found = fields_of(connection, f"select * from read_parquet({literal(shard)})")
+    """Return {field: SQL type} of a shard, as they were planned; of an older one, as the file keeps them."""
+    found = fields_of(connection, f"select * from {exact_rows(connection, shard)}")
     return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.exact_parquet import write_exact
 from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
@@ -360,10 +361,7 @@ def _write(
     """Write a shard; return its number of rows, and a digest that no order of rows changes."""
     shard.parent.mkdir(parents=True, exist_ok=True)
     partial = shard.with_suffix(".partial")
-    connection.execute(
-        f"copy (select row_number() over () - 1 as {ROW}, * from ({selected}))"
-        f" to {literal(str(partial))} (format parquet)"
-    )
+    write_exact(connection, f"select row_number() over () - 1 as {ROW}, * from ({selected})", partial)
     rows, digest = connection.execute(
         f"select count(*), {digest_of(ROW_HASH)} from read_parquet({literal(str(partial))})"
     ).fetchone() or (0, "")

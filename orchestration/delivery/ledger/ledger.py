@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.row_hash import fields_of
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
@@ -224,7 +225,7 @@ class Ledger:
                 form = KeyForm.of(order.key, read_alike(plan.alike) or {})
                 content = Content(connection, layers, form, fields, plan.shape)
                 keys = form.selected(fields)
-                shard = f"read_parquet({literal(plan.shard)})"
+                shard = exact_rows(connection, plan.shard)
                 there = f"from {shard} where {CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
                 new = (
                     f"select {keys}, {hash_in(connection, plan.shard, plan.hashed_by)} as {ROW_HASH} {there}"

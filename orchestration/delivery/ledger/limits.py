@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 
@@ -45,7 +46,9 @@ class Between:
     maximum: float | None = None
 
     def broken_by(self, value: float) -> str:
-        """Return which bound a number breaks, in words; "" for none."""
+        """Return which bound a number breaks, in words; "" for none. What is no number breaks any."""
+        if isnan(value) and (self.minimum is not None or self.maximum is not None):
+            return "expected a number"
         if self.minimum is not None and value < self.minimum:
             return f"expected at least {self.minimum:,g}"
         if self.maximum is not None and value > self.maximum:

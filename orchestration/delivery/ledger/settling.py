@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
 from orchestration.delivery.ledger.content import Content, layers_of, shard_fields
@@ -112,7 +113,8 @@ def _keys_of(
         key_text = text_of(form.forms(shard_fields(connection, delivery.shard)))
         found = connection.execute(
             f"select {ROW}, {key_text} as key_text, cast({ROW_HASH} as varchar)"
-            f" from read_parquet({literal(delivery.shard)}) where {ROW} in ({wanted}) or key_text in ({keys})"
+            f" from {exact_rows(connection, delivery.shard)}"
+            f" where {ROW} in ({wanted}) or key_text in ({keys})"
         ).fetchall()
     return {row: (text, row_hash) for row, text, row_hash in found}
 
@@ -157,12 +159,13 @@ def _write_base(
         fields = shard_fields(connection, newest.shard)
         form = KeyForm.of(key, read_alike(newest.alike) or {})
         content = Content(connection, layers_of(store.deliveries, layers), form, fields, newest.shape)
-        # What is known is kept: a HUGEINT may have had digits that its shard has not.
-        connection.execute(
-            f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+        # What is known is kept: of what an older version wrote, the hash is of more than the file has.
+        write_exact(
+            connection,
+            f"select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
             f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
-            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)}))"
-            f" to {literal(str(partial))} (format parquet)"
+            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)})",
+            partial,
         )
         (rows,) = connection.execute(
             f"select count(*) from read_parquet({literal(str(partial))})"

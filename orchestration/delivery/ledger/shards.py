@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.alike import EXACT, canonical
+from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.forgotten import Key, is_forgotten
@@ -54,7 +55,7 @@ class Shards:
             fields = self._fields(file)
             if {*self.key, *values} <= fields.keys():
                 same = " and ".join(self._is(name, fields[name], text) for name, text in values.items())
-                selected = f"select distinct {listed} from read_parquet({literal(str(file))}) where {same}"
+                selected = f"select distinct {listed} from {exact_rows(self.connection, file)} where {same}"
                 found.update(self.connection.execute(selected).fetchall())
         return sorted(found, key=lambda item: [text or "" for text in item])
 
@@ -98,7 +99,7 @@ class Shards:
             condition = is_forgotten(self.key, self._fields(file), self.form.alike, forgotten)
             if not condition:
                 continue
-            read = f"read_parquet({literal(str(file))})"
+            read = exact_rows(self.connection, file)
             found = self.connection.execute(f"select {ROW} from {read} where {condition}").fetchall()
             if not found:
                 continue
@@ -106,7 +107,7 @@ class Shards:
                 self.deliveries.forget_words(plans[str(file)], [row[0] for row in found])
             partial = file.with_suffix(f".{os.getpid()}.partial")
             kept = f"select * from {read} where not coalesce({condition}, false)"
-            self.connection.execute(f"copy ({kept}) to {literal(str(partial))} (format parquet)")
+            write_exact(self.connection, kept, partial)
             partial.replace(file)
             total += len(found)
         return total

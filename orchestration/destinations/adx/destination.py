@@ -27,8 +27,9 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Capabilities, Destination, Journal, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..errors import DeliveryError
+from ..exact_values import unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
 from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
@@ -41,6 +42,7 @@ from .types import (
     record_batch,
     settled,
     table_columns,
+    unfit,
 )
 
 _STAGING = "_sluice_staging"
@@ -107,6 +109,10 @@ class AdxDestination(Destination):
             self._columns(cluster, shard)
             if shard.mode is Mode.SNAPSHOT:
                 self._columns(cluster, shard, self._staging)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with days and numbers that Kusto does not have."""
+        return unfit_rows(shard, lambda _, value, kind: unfit(value, kind))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""

@@ -9,15 +9,19 @@ Kusto knows fewer types than Arrow. What a column was sent as stands in its docs
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
+from orchestration.compute.exact_parquet import types_before
+from orchestration.compute.sql_types import SqlType
+
 from ..base import TECHNICAL_COLUMNS
 from ..errors import DeliveryError
+from ..exact_values import Unfit, days_outside
 
 # "Parquet mapping", https://learn.microsoft.com/kusto/management/parquet-mapping: which Parquet type becomes
 # which column type. Parquet's TIME and binary values become none but text.
@@ -77,6 +81,8 @@ def columns_of(schema: Any) -> list[Column]:
             "rename these fields under `names` in the export file",
         )
     types = {field.name: _kusto_type(str(field.type)) for field in fields}
+    # Rows with more digits than a decimal has are refused (`unfit`).
+    types |= dict.fromkeys(whole_numbers(schema), "decimal")
     foreign = [f"{field.name!r} ({field.type})" for field in fields if types[field.name] is None]
     if foreign:
         raise DeliveryError(
@@ -86,6 +92,24 @@ def columns_of(schema: Any) -> list[Column]:
             "cast these columns in the export's model",
         )
     return [Column(f.name, types[f.name] or "", _remark(str(f.type))) for f in fields]
+
+
+def whole_numbers(schema: Any) -> list[str]:
+    """Return the fields that are whole numbers of 128 bits, which the file has as decimals."""
+    kinds = types_before(schema.metadata)
+    return [name for name in schema.names if kinds.get(name) in ("HUGEINT", "UHUGEINT")]
+
+
+def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
+    """Yield what a column cannot hold of a field."""
+    yield from days_outside(value, kind, 1, 9999, "Kusto")
+    if kind.name == "DECIMAL" and kind.numbers == (38, 0):
+        bound = f"{10**_MOST_DIGITS}::decimal(38, 0)"
+        yield Unfit(
+            f"abs({value}) >= {bound}",
+            f"Kusto keeps {_MOST_DIGITS} digits of a number",
+            "cast it to text in the model",
+        )
 
 
 def _kusto_type(arrow: str) -> str | None:

@@ -21,15 +21,18 @@ import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.areas import Area
+from orchestration.compute.sql_types import SqlType
 
-from ..base import Capabilities, Destination, Journal, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..errors import DeliveryError
+from ..exact_values import Unfit, nested, unfit_rows
 from ..shards import check_shard
 from . import manifests, parts, writing
 from .connection import BlobConnection, connection_of
@@ -97,6 +100,15 @@ class BlobDestination(Destination):
             next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
         self._explained(f"delivery of {shard.export}, partition {shard.partition_key}, to", look)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that the format of the files cannot say."""
+        form = self._settings.format
+
+        def of(_: str, value: str, kind: SqlType) -> Iterator[Unfit]:
+            yield from nested(value, kind, partial(parts.unfit, form))
+
+        return unfit_rows(shard, of) if form != "parquet" else ()
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Write the whole shard, whatever is pending of it, and show it."""

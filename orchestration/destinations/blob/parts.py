@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql_types import SqlType
 
 from ..base import CHANGE, TECHNICAL_COLUMNS, Change, Mode, Shard
 from ..errors import DeliveryError
+from ..exact_values import Unfit, days_outside, no_numbers, zero_signs
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,13 +114,17 @@ def check_rows(connection: "duckdb.DuckDBPyConnection", shard: Shard, file_forma
             "plain values, as CSV knows no others",
             "use `format: parquet` or `json_lines`, or take the fields apart in the model",
         )
-    for name, kind in fields:
-        if file_format == "json_lines" and kind in ("DOUBLE", "FLOAT"):
-            _check_none(
-                connection, shard, f"not isfinite({quoted(name)})", f"values of {name!r} are infinite or NaN",
-                "numbers, as JSON knows no others",
-                "use `format: parquet`, or make them null in the model",
-            )  # fmt: skip
+
+
+def unfit(file_format: str, value: str, kind: SqlType) -> Iterator[Unfit]:
+    """Yield what a format cannot say of a value; Parquet says all."""
+    if file_format == "parquet":
+        return
+    yield from days_outside(value, kind, 1, 9999, "ISO 8601")
+    if file_format == "csv":
+        yield from zero_signs(value, kind, "CSV")
+    else:
+        yield from no_numbers(value, kind, "JSON")
 
 
 def written_parts(
@@ -238,7 +244,9 @@ def _as_text(name: str, kind: str, file_format: str) -> str:
     if file_format == "parquet":
         return column
     decimal = _DECIMAL.fullmatch(kind)
-    if kind == _WITH_ZONE:
+    if kind == "TIMESTAMP_NS":
+        text = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%n')"
+    elif kind == _WITH_ZONE:
         text = f"strftime({column}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')"
     elif kind.startswith("TIMESTAMP"):
         text = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%f')"

@@ -4,15 +4,29 @@ Belongs here: paths, error bodies, JSON forms. Does not: rows and shards (`braze
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
+
+from orchestration.compute.sql_types import LIST, STRUCT, SqlType
 
 from ..base import DeliveryError
 from ..batches import BatchRefused
+from ..exact_values import (
+    FLOATS,
+    MOMENTS,
+    TEXTS,
+    WHOLE,
+    Unfit,
+    days_outside,
+    finer_moments,
+    no_doubles,
+    no_numbers,
+)
 from ..http import VendorClient, json_object
 
 # Attributes, events and purchases together: https://www.braze.com/docs/api/endpoints/user_data/post_user_track
@@ -22,6 +36,8 @@ DELETED = 50
 # "String: text; 255 characters or fewer": longer ones are refused here, lest one be cut off
 # (https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types).
 TEXT_CHARACTERS = 255
+_OF = "Braze"
+_KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL", LIST, STRUCT}
 _JSON = {"content-type": "application/json"}
 
 
@@ -100,6 +116,8 @@ class BrazeClient:
 
 def as_json(value: Any) -> Any:
     """A value as Braze takes it: moments in ISO 8601, whole decimals as integers."""
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, str):
         if len(value) > TEXT_CHARACTERS:
             raise Unwritable(f"Braze keeps {TEXT_CHARACTERS} characters of a text, this one has {len(value)}")
@@ -124,6 +142,25 @@ def as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): as_json(one) for name, one in value.items()}
     raise Unwritable(f"Braze has no attributes of the kind {type(value).__name__}")
+
+
+def takes(kind: SqlType) -> bool:
+    """Whether `as_json` has a form for values of a type, whatever is within them."""
+    return kind.name in _KNOWN
+
+
+def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
+    """Yield what `as_json` has no form for, or one that is another value."""
+    if kind.name in TEXTS:
+        yield Unfit(
+            f"length({value}::varchar) > {TEXT_CHARACTERS}",
+            f"Braze keeps {TEXT_CHARACTERS} characters of a text",
+            "shorten it in the model",
+        )
+    yield from no_numbers(value, kind, _OF)
+    yield from no_doubles(value, kind, _OF, whole=False)
+    yield from days_outside(value, kind, 1, 9999, _OF)
+    yield from finer_moments(value, kind, 3, _OF)
 
 
 def _api_key(url: str) -> str:

@@ -29,6 +29,7 @@ from ..base import (
 )
 from ..batches import Batch, BatchDestination, Rate
 from ..cutting import Row
+from ..exact_values import check_kinds, nested, unfit_rows
 from ..http import base_url
 from .client import (
     DELETED,
@@ -37,6 +38,8 @@ from .client import (
     BrazeClient,
     Unwritable,
     as_json,
+    takes,
+    unfit,
 )
 
 USER = "external_id"
@@ -87,6 +90,10 @@ class BrazeTracking(BatchDestination):
             if self._points:
                 journal.keep(_POINTS, str(self._points))
         return replace(receipt, details={**receipt.details, _POINTS: self._points})
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that no attribute or property can hold."""
+        return unfit_rows(shard, lambda _, value, kind: nested(value, kind, unfit))
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""
@@ -164,6 +171,7 @@ class BrazeDestination(BrazeTracking):
                 "at least one attribute",
                 "add columns to the export's model",
             )
+        check_types(shard)
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete user profiles with all that they have; return how many Braze says that it will delete.
@@ -188,6 +196,12 @@ def _data_points(array: str, taken: Sequence[Mapping[str, Any]]) -> int:
     https://www.braze.com/docs/user_guide/data/infrastructure/data_points/
     """
     return len(taken) if array == "events" else sum(len(made) - 1 for made in taken)
+
+
+def check_types(shard: Shard) -> None:
+    """Raise for fields that Braze has no attributes or properties for."""
+    expected = "text, numbers, booleans, dates, moments, and lists and structs of them"
+    check_kinds(shard, takes, "Braze", expected)
 
 
 def fields_of(shard: Shard) -> dict[str, Any]:

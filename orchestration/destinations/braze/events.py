@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ..base import Capabilities, DeliveryError, Mode, Shard
 from ..cutting import Row
 from .client import TEXT_CHARACTERS, Unwritable, as_json
-from .destination import USER, BrazeTracking, fields_of
+from .destination import USER, BrazeTracking, check_types, fields_of
 
 _TIME = "time"
 _PREFIX = "events/"
@@ -65,6 +65,7 @@ class BrazeEventsDestination(BrazeTracking):
                 "a timestamp or a date",
                 "cast the column in the export's model",
             )
+        check_types(shard)
 
     def _made_of(self, row: Row) -> dict[str, Any]:
         user, moment = row.values[USER], row.values[_TIME]

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..base import Alike, Capabilities, Change, DeliveryError, KeyIdentity, Mode, Refused, Scope, Shard
 from ..batches import Batch, BatchDestination, BatchRefused, Rate
 from ..cutting import Row
+from ..exact_values import unfit_rows
 from ..http import base_url
 from ..strangers import strangers
 from .client import BATCH, HubSpotClient
-from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns
+from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns, unfit
 
 _T = TypeVar("_T")
 _OBJECT = re.compile(r"[a-z0-9_-]+")
@@ -58,10 +59,10 @@ class HubSpotDestination(BatchDestination):
     The connection is `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`, with a private app's access token; the
     account's id tells two accounts apart that exports of one company write to.
 
-    A null clears the property, and so does an empty text; HubSpot keeps e-mail addresses in lower case. A
-    record that a mirror removes is archived, and stays in HubSpot's recycling bin for 90 days. A mirror keeps
-    away from records without a value of the key. What was written is read back from the list of records; the
-    values are text, as HubSpot keeps them.
+    A null clears the property, and so do an empty text and an empty list; HubSpot keeps e-mail addresses in
+    lower case. A record that a mirror removes is archived, and stays in HubSpot's recycling bin for 90 days.
+    A mirror keeps away from records without a value of the key. What was written is read back from the list
+    of records; the values are text, as HubSpot keeps them.
     """
 
     type_name: ClassVar[str] = "hubspot"
@@ -120,6 +121,11 @@ class HubSpotDestination(BatchDestination):
         properties = self.insist(self._hubspot.properties)
         check_fields(shard, properties, self._type)
         check_key(shard, properties, self._type, removes=shard.mode is Mode.MIRROR)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that no property can hold."""
+        properties = self.insist(self._hubspot.properties)
+        return unfit_rows(shard, lambda name, value, kind: unfit(properties[name], value, kind))
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
         """Upsert or archive up to 100 records, and say which of them HubSpot refused."""

@@ -5,15 +5,34 @@ Does not: requests (`hubspot`).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
+from uuid import UUID
+
+from orchestration.compute.sql_types import LIST, SqlType
 
 from ..base import TECHNICAL_COLUMNS, DeliveryError, Scope, Shard
+from ..exact_values import (
+    FLOATS,
+    MOMENTS,
+    TEXTS,
+    WHOLE,
+    Unfit,
+    check_kinds,
+    days_outside,
+    finer_moments,
+    nested,
+    no_doubles,
+    no_numbers,
+    zero_signs,
+)
 
+_OF = "HubSpot"
+_KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL"}
 _SHOWN_VALUES = 5
 # From here on a number in a date property is milliseconds since 1970, and no year.
 _SMALLEST_MOMENT = 10**9
@@ -64,8 +83,8 @@ def as_text(value: Any) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | UUID):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
@@ -77,6 +96,34 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ";".join(as_text(one) for one in value)
     raise Unwritable(f"HubSpot has no properties of the kind {type(value).__name__}")
+
+
+def takes(kind: SqlType) -> bool:
+    """Whether `as_text` has a text for values of a type: a list has plain texts alone."""
+    if kind.name == LIST:
+        return kind.members[0][1].name in TEXTS
+    return kind.name in _KNOWN
+
+
+def unfit(of: Property, value: str, kind: SqlType) -> Iterator[Unfit]:
+    """Yield what `as_text` has no text for, or one that HubSpot reads as something else."""
+    if kind.name == LIST:
+        yield Unfit(
+            f"len(list_filter({value}, lambda one: one is null or one::varchar = ''"
+            " or contains(one::varchar, ';'))) > 0",
+            "HubSpot joins the texts of a list by semicolons: none may be empty, or have one",
+            "take such texts out, or replace the semicolon, in the model",
+        )
+    yield from nested(value, kind, _unfit)
+    if of.type == "number":
+        yield from no_doubles(value, kind, _OF)
+
+
+def _unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
+    yield from zero_signs(value, kind, _OF)
+    yield from no_numbers(value, kind, _OF)
+    yield from days_outside(value, kind, 1, 9999, _OF)
+    yield from finer_moments(value, kind, 3, _OF)
 
 
 def _number(value: float | Decimal) -> str:
@@ -151,6 +198,7 @@ def check_fields(shard: Shard, properties: Mapping[str, Property], object_name: 
                 wrong,
                 "cast the column in the export's model, or change the property's type in HubSpot",
             )
+    check_kinds(shard, takes, _OF, "text, numbers, booleans, dates, moments, lists of texts")
     for name in schema.names:
         if properties[name].type == "enumeration" and properties[name].options:
             _check_options(shard, properties[name])

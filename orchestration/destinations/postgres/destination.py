@@ -14,13 +14,15 @@ from pydantic import BaseModel
 from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
 
-from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
+from ..exact_values import unfit_rows
 from .apply import Application, delete_keys, read_batches
 from .catalogue import LEDGER, Catalogue
 from .errors import explain
 from .place import place
 from .shard import Contents, read_contents
 from .types import TableColumn, check_columns, parse_object
+from .values import unfit
 
 Result = TypeVar("Result")
 
@@ -80,6 +82,10 @@ class PostgresDestination(Destination):
             self._preflight(self._catalogue(cursor), shard, contents)
 
         self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that no column can hold."""
+        return unfit_rows(shard, unfit)
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the whole shard into the table, once; its rows are acknowledged together."""

@@ -32,6 +32,7 @@ from ..base import (
 from ..batches import BatchDestination
 from ..cutting import Batch
 from ..errors import DeliveryError
+from ..exact_values import unfit_rows
 from ..http import base_url
 from .bulk import BulkUpsert, kept_in
 from .client import SalesforceClient
@@ -39,7 +40,6 @@ from .fields import (
     alike_in,
     arrow_schema,
     check_fits,
-    check_moments,
     comparable_keys,
     condition,
     from_json,
@@ -47,6 +47,7 @@ from .fields import (
 )
 from .jobs import IngestJobs
 from .records import COLLECTION_ROWS, Error, Records
+from .unfit import unfit
 
 _MANY_REQUESTS = 0.9
 
@@ -127,9 +128,13 @@ class SalesforceDestination(BatchDestination):
                 "have an administrator of Salesforce give the user a permission set with these rights",
             )
         check_fits(shard, import_module("pyarrow.parquet").read_schema(shard.path), described)
-        check_moments(shard, described)
         if self.needs_finish(shard):
             condition(shard, described)
+
+    def inexact(self, shard: Shard) -> Sequence[Refused]:
+        """Return the rows with values that their fields cannot hold."""
+        fields = self._records.described.fields
+        return unfit_rows(shard, lambda name, value, kind: unfit(fields[name], value, kind))
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows to Salesforce: first what an earlier run left behind, then the rest."""

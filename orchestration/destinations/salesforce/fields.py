@@ -39,7 +39,7 @@ _NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
 _UNQUOTED = _NUMBERS | {"date", "datetime", "boolean"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 # "Field Types": a number has 18 digits at most, before and after the point together.
-_MOST_DIGITS = 18
+MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,33 +192,6 @@ def _misfit(field: Field, arrow_type: Any) -> str:
     return "" if fitting[field.type](arrow_type) else f"a {field.type}"
 
 
-def check_moments(shard: Shard, described: ObjectDescription) -> None:
-    """Raise where a moment is finer than the field, so that its record would differ from the model for ever.
-
-    Raises:
-        DeliveryError: names the field, and what it keeps.
-    """
-    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    with parquet.ParquetFile(shard.path) as file:
-        names = [
-            field.name
-            for field in file.schema_arrow
-            if field.name in described.fields and arrow.types.is_timestamp(field.type)
-        ]
-        for batch in file.iter_batches(columns=names) if names else ():
-            for name, column in zip(names, batch.columns, strict=True):
-                is_text = described.fields[name].is_text
-                try:
-                    column.cast(arrow.timestamp("ms" if is_text else "s", column.type.tz))
-                except arrow.ArrowInvalid:
-                    kept = "milliseconds" if is_text else "whole seconds"
-                    raise DeliveryError(
-                        f"{described.name}.{name} would be sent moments with a finer fraction of a second",
-                        f"{kept}, of which the field keeps no fraction",
-                        f"date_trunc('{kept.split()[-1].removesuffix('s')}', …) in the export's model",
-                    ) from None
-
-
 def to_json(value: Any, field: Field) -> Any:
     """A value as the collections resource takes it."""
     if value is None or value == "":
@@ -361,7 +334,7 @@ def arrow_schema(names: Sequence[str], described: ObjectDescription) -> Any:
         if field.is_whole:
             return arrow.int64()
         if field.type in _NUMBERS:
-            return arrow.decimal128(max(field.precision, _MOST_DIGITS) + 1, field.scale)
+            return arrow.decimal128(max(field.precision, MOST_DIGITS) + 1, field.scale)
         return typed.get(field.type, arrow.string())
 
     return arrow.schema([(name, type_of(described.fields[name])) for name in names])

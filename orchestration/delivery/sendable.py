@@ -1,0 +1,139 @@
+"""What a destination is given of a plan: all of its rows but those whose values would not arrive as they are.
+
+Such rows are refused before anything is sent, under their numbers in the plan, and noted in the journal: what
+was refused stays so for this delivery, whatever happens. A destination that sends what is pending is given
+the plan's shard. Any other, which brings a shard as one, is given one without them, whose rows have other
+numbers, and a journal that knows both.
+
+Belongs here: that. Does not belong here: which values those are (`Destination.inexact`), what becomes of
+refused rows later (`ledger.settling`).
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows, write_exact
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.shown_text import CLASSIFIED
+from orchestration.destinations.base import ROW, DeliveryError, Destination, Journal, Refused, Shard
+from orchestration.destinations.cutting import PendingRows, runs
+from orchestration.destinations.left_out import NOTE, as_note, left_out
+
+# More than these are no odd rows but a field that does not fit.
+_MOST_ROWS = 10_000
+_SHOWN_ROWS = 3
+
+
+def refuse_inexact(
+    destination: Destination, shard: Shard, journal: Journal, hidden: Collection[str]
+) -> Sequence[Refused]:
+    """Refuse the rows of a shard that would not arrive as they are; of fields in `hidden` no value is shown.
+
+    Raises:
+        DeliveryError: too many are, or all that a scope is to be replaced by.
+    """
+    refused = destination.inexact(shard)
+    if not refused:
+        return ()
+    if len(refused) > _MOST_ROWS or (shard.full and len(refused) == shard.rows):
+        examples = "; ".join(_example(shard, one, hidden) for one in refused[:_SHOWN_ROWS])
+        raise DeliveryError(
+            f"{len(refused):,} of {shard.rows:,} rows of {shard.export} would not arrive as they are:"
+            f" {examples}",
+            "values that the destination can hold",
+            "fix the fields in the export's model, then build the partition again; nothing was sent",
+        )
+    said = {one.row: one for one in refused}
+    journal.keep(NOTE, as_note(said))
+    # After a crash just here some are settled already.
+    pending = PendingRows(journal.pending())
+    for first, end in runs([row for row in sorted(said) if row in pending]):
+        journal.acknowledge(first, end, [said[row] for row in range(first, end)])
+    journal.tell(f"{len(refused):,} rows are refused before sending: {refused[0].said}")
+    return refused
+
+
+def sendable(destination: Destination, shard: Shard, journal: Journal, folder: Path) -> tuple[Shard, Journal]:
+    """Return what the destination is given; `folder` is for a file, and has to last as long as that."""
+    without = sorted(left_out(journal.kept()))
+    if not without or destination.sends_pending:
+        return shard, journal
+    file = folder / shard.path.name
+    with open_engine(threads=1) as connection:  # the same file each time, to its row groups
+        numbers = ", ".join(map(str, without))
+        write_exact(
+            connection,
+            f"select (row_number() over (order by {ROW}) - 1) as {quoted(ROW)}, * exclude ({ROW})"
+            f" from {exact_rows(connection, shard.path)} where {ROW} not in ({numbers}) order by {ROW}",
+            file,
+        )
+    return replace(shard, path=file, rows=shard.rows - len(without)), _Renumbered(journal, without)
+
+
+class _Renumbered:
+    """A plan's journal, for a shard without some of the plan's rows."""
+
+    def __init__(self, journal: Journal, without: Sequence[int]) -> None:
+        self._journal = journal
+        self._without = without
+
+    def pending(self) -> Sequence[tuple[int, int]]:
+        joined: list[tuple[int, int]] = []
+        for first, end in self._journal.pending():
+            inner = first - bisect_left(self._without, first), end - bisect_left(self._without, end)
+            if joined and joined[-1][1] == inner[0]:
+                inner = joined.pop()[0], inner[1]
+            joined.append(inner)
+        return [(first, end) for first, end in joined if first < end]
+
+    def intend(self, end: int) -> None:
+        self._journal.intend(self._in_plan(end))
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+        named = [replace(one, row=self._in_plan(one.row)) for one in refused]
+        for start, stop in self._between(first, end):
+            self._journal.acknowledge(start, stop, [one for one in named if start <= one.row < stop])
+
+    def keep(self, name: str, value: str) -> None:
+        self._journal.keep(name, value)
+
+    def kept(self) -> Mapping[str, str]:
+        return self._journal.kept()
+
+    def tell(self, text: str) -> None:
+        self._journal.tell(text)
+
+    def _in_plan(self, row: int) -> int:
+        """Return the plan's number of a row."""
+        for left in self._without:
+            if left > row:
+                break
+            row += 1
+        return row
+
+    def _between(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """The plan's ranges of some rows: they end where one is left out."""
+        if first >= end:
+            return
+        start, last = self._in_plan(first), self._in_plan(end - 1)
+        for left in self._without[bisect_left(self._without, start) : bisect_left(self._without, last)]:
+            if start < left:
+                yield start, left
+            start = left + 1
+        yield start, last + 1
+
+
+def _example(shard: Shard, refused: Refused, hidden: Collection[str]) -> str:
+    """A refused row by its key, and why."""
+    names = ", ".join(f"{quoted(name)}::varchar" for name in shard.key)
+    with open_engine() as connection:
+        read = f"read_parquet({literal(str(shard.path))})"
+        found = connection.execute(f"select {names} from {read} where {ROW} = {refused.row}").fetchone() or ()
+    key = ", ".join(
+        f"{name}={CLASSIFIED if name in hidden else value}"
+        for name, value in zip(shard.key, found, strict=False)
+    )
+    return f"{key}: {refused.said}"

@@ -142,7 +142,8 @@ class Delivery:
     them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
     fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
     `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are those of its
-    shard, see `Shard`.
+    shard, see `Shard`. `key_types` is the JSON list of the types of the key's fields, as the model has them;
+    `anew` tells that everything was sent anew, as what was known before was of no use.
     """
 
     delivery_id: str
@@ -179,6 +180,8 @@ class Delivery:
     source: str = ""
     partition_column: str = ""
     bounds: tuple[str, str] | None = None
+    key_types: str = ""
+    anew: bool = False
     id: int = 0
     planned_at: datetime | None = None
 

@@ -4,7 +4,9 @@ Each layer is the shard of a delivery, less the rows that were refused or never 
 that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.partitions import as_option
+from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import (
     CHANGE,
     ROW,
@@ -20,6 +24,7 @@ from orchestration.destinations.base import (
     TECHNICAL_COLUMNS,
     Change,
     DeliveryError,
+    Mode,
 )
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
@@ -30,16 +35,32 @@ if TYPE_CHECKING:
 _OVERLAY = "_overlay"
 
 
-class ShardGone(DeliveryError):
-    """A shard that tells what the destination holds is not there."""
+class ShardLost(DeliveryError):
+    """A shard that tells what the destination holds, or is to hold, is gone or cannot be read."""
 
-    def __init__(self, export: str, scope: str, shard: str) -> None:
-        partition = f" --partition {scope}" if scope else ""
-        super().__init__(
-            f"the shard {shard}, which tells what the destination holds of `{export}`, is gone",
+    @classmethod
+    def of(cls, newest: Delivery, shard: str, problem: str) -> "ShardLost":
+        """Return the error of a shard; `newest` is the delivery whose scope and mode tell what to type."""
+        fix = f"put it back from a backup, or {resync_of(newest)}, which sends everything anew"
+        if newest.mode == Mode.APPEND:
+            fix = f"put it back from a backup, or append to another object: {elsewhere(newest)}"
+        return cls(
+            f"the shard {shard}, which tells what the destination holds of `{newest.export}`, {problem}",
             "the files of deliveries/ as they were written",
-            f"put it back from a backup, or `sluice resync {export}{partition}`, which sends everything anew",
+            fix,
         )
+
+
+def resync_of(newest: Delivery) -> str:
+    """Return the command that sends everything of a delivery's scope anew, as a message prints it."""
+    return f"`sluice resync {newest.export}{as_option(newest.scope)}`"
+
+
+def elsewhere(newest: Delivery) -> str:
+    """Return how everything is appended once more, at a place that has none of it."""
+    return (
+        f"name it in `destination.object` of the export file, then {resync_of(newest)} sends everything there"
+    )
 
 
 @dataclass(frozen=True)
@@ -52,26 +73,28 @@ class Layer:
     hashed_by: str
 
 
-def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False) -> list[Layer]:
+def layers_of(
+    deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False, every_byte: bool = False
+) -> list[Layer]:
     """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
 
-    `past`: they are those of a moment ago, for which a base is too new.
+    `past`: they are those of a moment ago, for which a base is too new. `every_byte`: see `unreadable`.
 
     Raises:
-        ShardGone: a file that belongs to it is not there.
+        ShardLost: a file that belongs to it is gone or cannot be read.
     """
     if not found:
         return []
     export, scope = found[0].export, found[0].scope
     base = None if past else deliveries.base(export, scope)
-    layers: list[Layer] = []
+    layers, newest = list[Layer](), found[-1]
     if base is not None and base.after_id >= found[0].id:
         layers.append(Layer(base.shard, "true", base.shape, base.hashed_by))
         found = [item for item in found if item.id > base.after_id]
     layers += [_layer(deliveries, item) for item in found if item.shard_rows]
     for layer in layers:
-        if not Path(layer.shard).exists():
-            raise ShardGone(export, scope, layer.shard)
+        if problem := unreadable(layer.shard, every_byte=every_byte):
+            raise ShardLost.of(newest, layer.shard, problem)
     return layers
 
 
@@ -257,14 +280,36 @@ class Reading:
     ) -> Held | None:
         """Return what a scope holds; with `until`, at that moment. None where nothing had been delivered.
 
+        `key` is that of what an older version delivered, which did not record it.
+
         Raises:
-            ShardGone: a file that belongs to it is not there.
+            ShardLost: a file that belongs to it is gone or cannot be read.
         """
         found = self.deliveries.layers(export, scope, until=until)
         if not found:
             return None
-        layers = layers_of(self.deliveries, found, past=until is not None)
+        layers = layers_of(self.deliveries, found, past=until is not None, every_byte=True)
+        # Today's export file may tell rows apart by fields that were not there then.
+        key = tuple(json.loads(found[-1].key)) if found[-1].key else key
         return Held(found[-1], self.connection, key, layers)
+
+
+@contextmanager
+def read_whole(newest: Delivery, layers: Sequence[Layer]) -> Generator[None]:
+    """Tell an error of the engine as that of a shard which cannot be read, if one of the layers cannot.
+
+    Raises:
+        ShardLost: that is so.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error:
+        for layer in layers:
+            if problem := unreadable(layer.shard, every_byte=True):
+                raise ShardLost.of(newest, layer.shard, problem) from None
+        raise
 
 
 def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:

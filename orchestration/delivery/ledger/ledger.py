@@ -16,9 +16,11 @@ from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
     Reading,
-    ShardGone,
+    ShardLost,
     hash_in,
     layers_of,
+    read_whole,
+    resync_of,
     shard_fields,
 )
 from orchestration.delivery.ledger.difference import compare, find_difference
@@ -26,11 +28,22 @@ from orchestration.delivery.ledger.identity import MadeBy, free_id
 from orchestration.delivery.ledger.journal import StoreJournal
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
+from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
+from orchestration.delivery.ledger.readable import unreadable
 from orchestration.delivery.ledger.settling import compact, settle_refusals
 from orchestration.delivery.ledger.shards import Shards
 from orchestration.delivery.ledger.standing import Known, newer_partition, rejected_already, still_to_plan
-from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, Mode, Receipt, Shard
+from orchestration.destinations.base import (
+    CHANGE,
+    ROW_HASH,
+    Change,
+    DeliveryError,
+    Journal,
+    Mode,
+    Receipt,
+    Shard,
+)
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
 
@@ -71,7 +84,7 @@ class Ledger:
         A plan that is in the way has to be ended first: then plan again.
 
         Raises:
-            DeliveryError: the key does not hold, a field cannot be compared, or a shard is gone.
+            DeliveryError: the key does not hold, a field cannot be compared, or a shard is lost.
         """
         deliveries = self.store.deliveries
         # One of when `partitions` said otherwise: nobody would ever ask for its scope.
@@ -86,13 +99,16 @@ class Ledger:
             return Plan(deliveries.plan(replace(draft, status=DeliveryStatus.OVERTAKEN)))
         under_way = self.open_in(order)
         if under_way is not None:
-            return Plan(under_way, in_the_way=not made_by.makes(under_way, order, opened.version))
+            # One whose file is lost is planned anew, if nothing of it can have left.
+            lost = bool(_lost(under_way))
+            return Plan(under_way, in_the_way=lost or not made_by.makes(under_way, order, opened.version))
         rejected = rejected_already(self.store, order, opened.version, made_by)
         if rejected is not None:
             return Plan(rejected)
-        known = Known.of(self.store, order, self.log)
+        known = Known.of(self.store, order, opened, self.log)
         draft = self._draft(order, opened, made_by, known.supersedes)
-        difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
+        with read_whole(draft, known.layers):
+            difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
         broken = _broken(order, opened, known, difference) if guard else ()
@@ -110,8 +126,16 @@ class Ledger:
             removed=difference.removed,
             unchanged=difference.unchanged,
             shard_rows=difference.shard_rows,
+            key_types=known.key_types,
+            anew=known.anew,
         )
         return Plan(deliveries.plan(plan), difference)
+
+    def sends_none_twice(self, order: Order) -> bool:
+        """Whether an order for everything goes where nothing of its scope was sent, by the records."""
+        found = self.store.deliveries.layers(order.export, order.scope)
+        newest = found[-1] if found else self.open_in(order)
+        return newest is None or moved(order, newest)
 
     def open_in(self, order: Order) -> Delivery | None:
         """Return the delivery of an order's scope that is not settled."""
@@ -166,13 +190,14 @@ class Ledger:
             DeliveryError: as of `plan`.
         """
         under_way = self.open_in(order)
-        if under_way is not None:
+        if under_way is not None and not _lost(under_way):
             # A resync that waits is taken up by whoever approves it.
             asked = replace(order, kind=under_way.kind)
             if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
                 return self.look_at(order, under_way, hidden)
-        known, connection = Known.of(self.store, order, self.log), opened.connection
-        with self.scratch() as folder:
+        known, connection = Known.of(self.store, order, opened, self.log), opened.connection
+        draft = self._draft(order, opened, MadeBy.of(order, opened), known.supersedes)
+        with self.scratch() as folder, read_whole(draft, known.layers):
             difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
         fields = fields_of(connection, opened.source)
         content = Content(connection, known.layers, order.key, fields, difference.shape)
@@ -247,16 +272,17 @@ class Ledger:
         The order is the newer one that ends it, and may be another export file's.
 
         Raises:
-            ShardGone: nobody can tell any more what has left, and not everything is sent anew.
+            ShardLost: nobody can tell any more what has left, and not everything is sent anew.
         """
         if plan.status is not DeliveryStatus.SENDING:
             return None
-        if Path(plan.shard).exists():
+        lost = _lost(plan)
+        if not lost:
             journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
             return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
-            raise ShardGone(plan.export, plan.scope, plan.shard)
-        self.log(f"{plan.shard} is gone: what it had under way is not ended, but sent anew")
+            raise ShardLost.of(replace(plan, mode=order.mode), plan.shard, lost)
+        self.log(f"{plan.shard} {lost}: what it had under way is not ended, but sent anew")
         return None
 
     def settle(self, order: Order, plan: Plan, receipt: Receipt | None, location: str) -> Outcome:
@@ -266,7 +292,10 @@ class Ledger:
         self._end(delivery, DeliveryStatus.ACKNOWLEDGED, len(refused), location)
         settled = self.store.deliveries.of(delivery.delivery_id)
         assert settled is not None
-        compact(self.store, settled, order.key, self._folder_of(order))
+        try:
+            compact(self.store, settled, order.key, self._folder_of(order))
+        except ShardLost as lost:  # what was sent has arrived: who reads it next stops, and says the same
+            self.log(f"no base is written: {lost}")
         return Outcome(
             delivery=settled,
             difference=difference,
@@ -282,7 +311,7 @@ class Ledger:
 
         It was sent then, and only its process did not come to recording that.
         """
-        if plan.status is DeliveryStatus.SENDING and Path(plan.shard).exists():
+        if plan.status is DeliveryStatus.SENDING and not _lost(plan):
             settle_refusals(self.store, order, plan)
         there = arrived and plan.sent_to >= plan.shard_rows
         status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
@@ -309,12 +338,18 @@ class Ledger:
         """Open every file that may hold rows of an export, under the lease of its destination's object.
 
         What somebody who looked has left behind is gone at the end.
+
+        Raises:
+            DeliveryError: a file cannot be read.
         """
         folder, plans = self.folder / export, self.store.deliveries.of_export(export)
         for path in folder.rglob("*.partial"):
             path.unlink(missing_ok=True)  # nobody writes one now: the lease is ours
         known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
         files = sorted(path for path in known if path.exists())
+        for path in files:
+            if problem := unreadable(path):
+                raise _unknown_rows(path, problem, next((i for i in plans if i.shard == str(path)), None))
         with open_engine() as connection:
             yield Shards(self.store.deliveries, export, tuple(key), files, connection)
         self._clear_scratch(export)
@@ -322,7 +357,7 @@ class Ledger:
     def fields_sent(self, export: str) -> set[str]:
         """Return every field that an export's shards have, of whatever time."""
         plans = self.store.deliveries.of_export(export)
-        of_shapes = {item.shape: item.shard for item in plans if Path(item.shard).exists()}
+        of_shapes = {item.shape: item.shard for item in plans if not unreadable(item.shard)}
         with open_engine() as connection:
             return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
 
@@ -341,6 +376,22 @@ class Ledger:
         for path in (self.folder / _SCRATCH).glob("*"):
             if path.name != _PLANNED:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _lost(plan: Delivery) -> str:
+    """Return why the file of a plan cannot be read; "" where it can, or has none."""
+    if not (plan.shard_rows or plan.whole):
+        return ""
+    return unreadable(plan.shard, every_byte=True)
+
+
+def _unknown_rows(path: Path, problem: str, plan: Delivery | None) -> DeliveryError:
+    again = f"; then {resync_of(plan)}" if plan is not None else ""
+    return DeliveryError(
+        f"the shard {path} {problem}: nobody can tell whether it has rows that are to be forgotten",
+        "files of deliveries/ that can be read",
+        f"put it back from a backup, or delete it{again}; then ask for the same again",
+    )
 
 
 def _broken(order: Order, opened: Opened, known: Known, difference: Difference) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
-from orchestration.delivery.ledger.content import Content, key_text, layers_of, shard_fields
+from orchestration.delivery.ledger.content import Content, key_text, layers_of, read_whole, shard_fields
 from orchestration.delivery.ledger.order import Order, key_of
 from orchestration.destinations.base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change, Refused
 from orchestration.state.records import Base, Delivery, RefusedKey
@@ -92,7 +92,11 @@ def _keys_of(
 
 
 def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: Path) -> None:
-    """Write a base for a scope if its layers have grown."""
+    """Write a base for a scope if its layers have grown.
+
+    Raises:
+        ShardLost: a layer is gone or cannot be read.
+    """
     if not newest.shard_rows or newest.whole:
         return
     base = store.deliveries.base(newest.export, newest.scope)
@@ -124,19 +128,26 @@ def worth_compacting(layer_rows: list[int]) -> bool:
 def _write_base(
     store: StateStore, layers: list[Delivery], newest: Delivery, key: tuple[str, ...], folder: Path
 ) -> tuple[str, int, str]:
-    """Write what the layers make together as one shard; return it, its rows, and what hashed them."""
+    """Write what the layers make together as one shard; return it, its rows, and what hashed them.
+
+    Raises:
+        ShardLost: a layer is gone or cannot be read.
+    """
     shard = folder / f"base-{newest.delivery_id}.parquet"
     partial = shard.with_suffix(f".{os.getpid()}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
-        content = Content(connection, layers_of(store.deliveries, layers), key, fields, newest.shape)
-        # What is known is kept: a HUGEINT may have had digits that its shard has not.
-        connection.execute(
-            f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
-            f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
-            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)}))"
-            f" to {literal(str(partial))} (format parquet)"
-        )
+        read = layers_of(store.deliveries, layers)
+        with read_whole(newest, read):
+            content = Content(connection, read, key, fields, newest.shape)
+            # What is known is kept: a HUGEINT may have had digits that its shard has not.
+            connection.execute(
+                f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+                f" null::varchar[] as {CHANGED_FIELDS},"
+                f" coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
+                f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)}))"
+                f" to {literal(str(partial))} (format parquet)"
+            )
         (rows,) = connection.execute(
             f"select count(*) from read_parquet({literal(str(partial))})"
         ).fetchone() or (0,)

@@ -5,118 +5,19 @@ types, partitions, modes and places that are others than they were. Belongs here
 rows that a test states as SQL. Does not: commands as such (`tests/run/test_ways_out.py`).
 """
 
-import re
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
 from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import DeliveryError, Mode
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
-from orchestration.state.store import StateStore
 
+from .bench import BOUNDS, EXPORT, FIRST, MODES, TAKE_BACK, THEN, Bench, rows_sql, texts
 from .deliveries import DAY
 from .shelf import Crash, ShelfDestination
-
-EXPORT = "exp_items"
-NEXT_DAY = "2024-01-02"
-BOUNDS = (DAY, NEXT_DAY)
-Values = list[tuple[str, ...]]
-MODES = list(Mode)
-TAKE_BACK = [Mode.MIRROR, Mode.SNAPSHOT]
-# Rows as SQL: an item, its day, a note.
-FIRST = {1: "a", 2: "b", 3: "c"}
-THEN = {1: "x", 3: "c", 4: "d"}
-
-
-def rows_sql(rows: dict[int, str], item: str = "integer", note: str = "varchar", more: str = "") -> str:
-    """Return SQL of the rows of a day, as these types."""
-    values = ", ".join(f"({number}, '{text}')" for number, text in rows.items())
-    return (
-        f"select cast(i as {item}) as item, date '{DAY}' as business_date, cast(n as {note}) as note{more}"
-        f" from (values {values}) v (i, n)"
-    )
-
-
-@dataclass
-class Bench:
-    """A ledger, a shelf, and an order that a test may change between two deliveries."""
-
-    folder: Path
-    mode: Mode
-    key: tuple[str, ...] = ("item",)
-    partition: str = DAY
-    column: str | None = "business_date"
-    bounds: tuple[str, str] | None = BOUNDS
-    shelf: ShelfDestination = field(init=False)
-    store: StateStore = field(init=False)
-    said: list[str] = field(default_factory=list[str])
-    versions: int = 0
-
-    def __post_init__(self) -> None:
-        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}", shards=self.folder / "shards")
-        self.shelf = ShelfDestination(str(self.folder), "shelf")
-
-    @property
-    def ledger(self) -> Ledger:
-        return Ledger(self.store, self.folder / "shards", "run", self.said.append)
-
-    @property
-    def engine(self) -> DeliveryEngine:
-        return DeliveryEngine(self.ledger, self.shelf)
-
-    def order(self, kind: DeliveryKind = DeliveryKind.CHANGE) -> Order:
-        return Order(
-            EXPORT, self.partition, self.key, self.mode, self.column, self.bounds, kind=kind, wait_seconds=0
-        )
-
-    def deliver(self, sql: str, kind: DeliveryKind = DeliveryKind.CHANGE, version: str = "") -> Outcome:
-        """Deliver rows as the validated ones, of a version of their own."""
-        self.versions += 1
-
-        @contextmanager
-        def opening() -> Generator[Opened]:
-            with duckdb.connect() as connection:
-                yield Opened(connection, sql, version or str(self.versions))
-
-        return self.engine.deliver(self.order(kind), opening)
-
-    def newest(self) -> Delivery:
-        return self.store.deliveries.of_export(EXPORT)[-1]
-
-    def there(self) -> dict[str, str | None]:
-        """What the shelf has, {item: note}."""
-        found = [(row["item"], row["note"]) for row in self.shelf.rows().values()]
-        assert len(dict(found)) == len(found), f"a row stands there twice: {found}"
-        return dict(found)
-
-    def type_what_is_printed(self, said: str, sql: str) -> Outcome:
-        """Type what an error prints, as the person who reads it would."""
-        printed = re.findall(r"`sluice (resync|rerun) exp_items(?: --partition (\S+))?`", said)
-        assert printed, said
-        ((command, partition),) = set(printed)
-        assert partition == (self.partition if self.column else ""), said
-        if "destination.object" in said:
-            self.shelf = ShelfDestination(str(self.folder), "elsewhere")
-        kind = DeliveryKind.RESYNC if command == "resync" else DeliveryKind.CHANGE
-        return self.deliver(sql, kind)
-
-    def calm(self, sql: str, *, alone: bool = True) -> None:
-        """Nothing is open, the same again sends nothing, and where ours are alone the records tell them."""
-        assert self.store.deliveries.open_of(EXPORT) == []
-        assert not self.deliver(sql).sent
-        assert self.store.deliveries.open_of(EXPORT) == []
-        if not alone:
-            return
-        compared = reconcile(self.engine, self.order())
-        assert compared is not None
-        assert (compared.missing, compared.differing) == (0, 0), compared
 
 
 @pytest.fixture
@@ -127,132 +28,6 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 each_mode = pytest.mark.parametrize("bench", MODES, indirect=True)
-
-
-def texts(rows: dict[int, str]) -> dict[str, str]:
-    return {str(item): note for item, note in rows.items()}
-
-
-def left_by(mode: Mode, old: Mapping[int, str | None], new: Mapping[int, str]) -> dict[str, str | None]:
-    """Return what a scope holds after old rows, and then new ones by way of a resync."""
-    return {str(item): note for item, note in ({**old, **new} if mode is Mode.UPSERT else new).items()}
-
-
-# -- files
-
-
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _cut_off(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def _other(path: Path) -> None:
-    path.write_text("<html>moved</html>")
-
-
-def _damaged(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(len(content[4:200]) * [255]) + content[200:])
-
-
-def _folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-LOST: dict[str, Callable[[Path], None]] = {
-    "gone": Path.unlink,
-    "empty": _empty,
-    "cut off": _cut_off,
-    "no Parquet file": _other,
-    "damaged between its ends": _damaged,
-    "a folder": _folder,
-}
-
-
-@each_mode
-@pytest.mark.parametrize("lost", LOST)
-def test_a_file_of_what_was_sent_is_lost(bench: Bench, lost: str) -> None:
-    bench.deliver(rows_sql(FIRST))
-    LOST[lost](Path(bench.newest().shard))
-    with pytest.raises(DeliveryError) as caught:
-        bench.deliver(rows_sql(THEN))
-    assert bench.newest().shard in str(caught.value)
-    bench.type_what_is_printed(str(caught.value), rows_sql(THEN))
-    assert bench.there() == left_by(bench.mode, FIRST, THEN)
-    bench.calm(rows_sql(THEN))
-    bench.deliver(rows_sql(THEN | {9: "new"}))
-    assert bench.there() == left_by(bench.mode, FIRST, THEN | {9: "new"})
-
-
-@each_mode
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("same", [True, False], ids=["the same rows", "other rows"])
-def test_a_file_that_is_under_way_is_lost(bench: Bench, lost: str, same: bool) -> None:
-    bench.shelf.faults.crash_after_rows = 1
-    with pytest.raises(Crash):
-        bench.deliver(rows_sql(FIRST), version="1")
-    bench.shelf.faults.crash_after_rows = None
-    LOST[lost](Path(bench.newest().shard))
-    rows, version = (FIRST, "1") if same else (THEN, "2")
-    with pytest.raises(DeliveryError) as caught:
-        bench.deliver(rows_sql(rows), version=version)
-    arrived = {int(item): note for item, note in bench.there().items()}
-    assert len(arrived) == 1
-    bench.type_what_is_printed(str(caught.value), rows_sql(rows))
-    assert bench.there() == left_by(bench.mode, arrived, rows)
-    bench.calm(rows_sql(rows))
-
-
-@each_mode
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("status", [DeliveryStatus.PLANNED, DeliveryStatus.APPROVED])
-def test_a_plan_whose_file_is_lost_is_planned_anew(bench: Bench, lost: str, status: DeliveryStatus) -> None:
-    bench.shelf.faults.down = True
-    with pytest.raises(DeliveryError, match="nobody answers"):
-        bench.deliver(rows_sql(FIRST), version="1")
-    bench.shelf.faults.down = False
-    plan = bench.newest()
-    bench.store.deliveries.move(plan.delivery_id, status, out_of=[DeliveryStatus.PLANNED])
-    LOST[lost](Path(plan.shard))
-    assert bench.deliver(rows_sql(FIRST), version="1").sent
-    assert bench.there() == texts(FIRST)
-    bench.calm(rows_sql(FIRST))
-
-
-@pytest.mark.parametrize("lost", LOST)
-def test_a_base_that_is_lost(bench: Bench, lost: str) -> None:
-    rows = dict(FIRST)
-    for number in range(14):
-        rows[1] = f"round {number}"
-        bench.deliver(rows_sql(rows))
-    base = bench.store.deliveries.base(EXPORT, DAY)
-    assert base is not None
-    LOST[lost](Path(base.shard))
-    with pytest.raises(DeliveryError) as caught:
-        bench.deliver(rows_sql(THEN))
-    assert base.shard in str(caught.value)
-    bench.type_what_is_printed(str(caught.value), rows_sql(THEN))
-    assert bench.there() == texts(THEN)
-    bench.calm(rows_sql(THEN))
-
-
-@pytest.mark.parametrize("lost", [name for name in LOST if name not in ("gone", "damaged between its ends")])
-def test_whom_a_file_holds_that_is_lost_is_asked_before_anybody_is_forgotten(bench: Bench, lost: str) -> None:
-    bench.deliver(rows_sql(FIRST))
-    shard = Path(bench.newest().shard)
-    LOST[lost](shard)
-    with (
-        pytest.raises(DeliveryError, match=r"to be forgotten(.|\n)*delete it; then `sluice resync"),
-        bench.ledger.shards(EXPORT, bench.key),
-    ):
-        pass
-    shard.rmdir() if shard.is_dir() else shard.unlink()
-    with bench.ledger.shards(EXPORT, bench.key) as shards:
-        assert shards.files == []
 
 
 # -- keys
@@ -280,7 +55,7 @@ KEYS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], bool]] = {
         _DAYS.format("(date '2024-01-01' + item)::timestamp", rows_sql(THEN)), ("day",), ("day",), True,
     ),
     "integer to bigint": (rows_sql(FIRST), rows_sql(THEN, "bigint"), ("item",), ("item",), False),
-    "integer to hugeint": (rows_sql(FIRST), rows_sql(THEN, "hugeint"), ("item",), ("item",), False),
+    "integer to hugeint": (rows_sql(FIRST), rows_sql(THEN, "hugeint"), ("item",), ("item",), True),
     "more digits": (
         rows_sql(FIRST, "decimal(10, 2)"), rows_sql(THEN, "decimal(18, 2)"), ("item",), ("item",), False,
     ),
@@ -340,11 +115,9 @@ def test_what_is_sent_anew_breaks_off_and_changes_on_the_way(bench: Bench) -> No
 
 def test_a_key_of_before_types_were_recorded(bench: Bench) -> None:
     bench.deliver(rows_sql(FIRST))
-    import sqlite3
-
     with sqlite3.connect(bench.folder / "state.db") as connection:
         connection.execute("update deliveries set key_types = ''")
-    bench.calm(rows_sql(FIRST, "bigint"))
+    assert not bench.deliver(rows_sql(FIRST, "bigint")).delivery.anew
     with sqlite3.connect(bench.folder / "state.db") as connection:
         connection.execute("update deliveries set key_types = ''")
     bench.deliver(rows_sql(THEN, "varchar"))
@@ -363,7 +136,7 @@ def test_a_key_of_before_types_were_recorded(bench: Bench) -> None:
         (rows_sql(FIRST, more=", 'old' as more"), rows_sql(FIRST)),
         (rows_sql(FIRST, more=", 'old' as more"), rows_sql(FIRST, more=", 7 as more")),
         (rows_sql(FIRST, more=", {'a': 1} as more"), rows_sql(FIRST, more=", 7 as more")),
-        (rows_sql(FIRST, more=", 7 as more"), rows_sql(FIRST, more=", [date '2024-01-01'] as more")),
+        (rows_sql(FIRST, more=", 7 as more"), rows_sql(FIRST, more=", [8] as more")),
         (rows_sql(FIRST, more=", 'x' as more"), rows_sql(FIRST, more=", null::date as more")),
     ],
     ids=["came", "went", "text to integer", "struct to integer", "integer to list", "text to empty date"],
@@ -378,6 +151,29 @@ def test_a_field_changes(bench: Bench, before: str, after: str) -> None:
         expected = duckdb.sql(f"select * from ({after})").arrow().read_all().to_pylist()
         assert found == {None if (value := row.get("more")) is None else str(value) for row in expected}
         bench.calm(after)
+
+
+@each_mode
+def test_a_field_has_another_type_and_what_stays_is_none_of_it(bench: Bench) -> None:
+    """Rows that a mode leaves there keep their texts in the records, a base or none."""
+    old, new = rows_sql(FIRST, more=", 'x' as more"), rows_sql({4: "d"}, more=", 7 as more")
+    bench.deliver(old)
+    bench.deliver(new)
+    for number in range(14):
+        bench.deliver(rows_sql({4: "d", 9: f"round {number}"}, more=", 7 as more"))
+    with bench.ledger.reading() as reading:
+        held = reading.content(EXPORT, DAY, bench.key)
+        assert held is not None
+        found = dict(reading.connection.execute(f"select item, more::varchar from ({held.rows})").fetchall())
+    stays = {} if bench.mode in TAKE_BACK else {1: "x", 2: "x", 3: "x"}
+    assert found == {**stays, 4: "7", 9: "7"}
+
+
+def test_a_value_that_is_none_of_its_new_type_is_among_the_changed_fields(bench: Bench) -> None:
+    bench.deliver(rows_sql(FIRST, more=", 'x' as more"))
+    bench.deliver(rows_sql(FIRST, more=", null::date as more"))
+    told = duckdb.sql(f"select distinct _changed_fields from '{bench.newest().shard}'").fetchall()
+    assert told == [(["more"],)]
 
 
 # -- partitions, modes, places
@@ -445,3 +241,22 @@ def test_partitions_are_cut_otherwise_and_as_before(bench: Bench, one: str, othe
     expected = {**THEN, **FIRST} if bench.mode is Mode.UPSERT else FIRST
     assert bench.there() == texts(expected)
     bench.calm(rows_sql(FIRST))
+
+
+# -- what is printed of a plan
+
+LEAVES = {
+    Mode.APPEND: "and added to what the destination has",
+    Mode.UPSERT: "are written over, all others stay",
+    Mode.MIRROR: "and what else the destination has there is removed",
+    Mode.SNAPSHOT: "and the destination's are replaced",
+}
+
+
+@each_mode
+def test_the_plan_of_a_first_delivery_says_what_its_mode_leaves_there(bench: Bench) -> None:
+    said = bench.looked_at(rows_sql(FIRST))
+    assert "every row is sent" in said
+    assert [mode for mode, text in LEAVES.items() if text in said] == [bench.mode]
+    bench.deliver(rows_sql(FIRST))
+    assert "every row" not in bench.looked_at(rows_sql(FIRST))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _OVERLAY = "_overlay"
+# The fields of a row whose values are none of the types that they are to have; nulls among them.
+LOST = "_lost"
 
 
 class ShardLost(DeliveryError):
@@ -129,6 +131,7 @@ class Content:
         self._layers = list(layers)
         self._key = [quoted(name) for name in key]
         self._fields = fields
+        self._others = [name for name in fields if name not in key]
         self.shape = shape
         if len(self._layers) > 1:
             self._make_overlay()
@@ -185,10 +188,11 @@ class Content:
             return f"select {nothing} where false"
         return " union all ".join(parts)
 
-    def typed(self, keys: str = "", *, hashed: bool = False, strict: bool = False) -> str:
+    def typed(self, keys: str = "", *, hashed: bool = False, strict: bool = False, lost: bool = False) -> str:
         """Return the same as `values`, as the types of the fields: they may have had others when sent.
 
-        `strict`: what is none of its type's is an error, and not null.
+        `strict`: what is none of its type's is an error, and not null. `lost`: with a column `LOST`, the list
+        of fields whose values are none of their types.
         """
         rows, cast = self.values(keys, hashed=hashed), "cast" if strict else "try_cast"
         held = fields_of(self._connection, rows)
@@ -196,7 +200,25 @@ class Content:
             f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}"
             for name, kind in self._fields.items()
         ]
+        if lost:
+            none = [
+                f"case when {_is_none(name, kind)} then {literal(name)} end"
+                for name, kind in self._fields.items()
+                if held[name] != kind
+            ]
+            columns.append(f"[{', '.join(none)}]::varchar[] as {LOST}")
         return f"select {', '.join([ROW_HASH, *columns] if hashed else columns)} from ({rows})"
+
+    def lost(self) -> list[str]:
+        """Return the fields of which some values are none of the types that the fields are to have."""
+        rows = self.values()
+        held = fields_of(self._connection, rows)
+        others = [name for name, kind in self._fields.items() if held[name] != kind]
+        if not others:
+            return []
+        counted = ", ".join(f"bool_or({_is_none(name, self._fields[name])})" for name in others)
+        found = self._connection.execute(f"select {counted} from ({rows})").fetchone() or ()
+        return [name for name, none in zip(others, found, strict=False) if none]
 
     def _make_overlay(self) -> None:
         keys = ", ".join(self._key)
@@ -222,10 +244,24 @@ class Content:
 
     def _columns(self, layer: Layer) -> str:
         """The fields of a layer: where its shape was another, those it lacks are null."""
-        if layer.shape == self.shape:
-            return ", ".join(quoted(name) for name in self._fields)
-        held = fields_of(self._connection, f"select * from read_parquet({literal(layer.shard)})")
-        return ", ".join(quoted(name) if name in held else f"null as {quoted(name)}" for name in self._fields)
+        held = self._fields if layer.shape == self.shape else shard_fields(self._connection, layer.shard)
+        return ", ".join(
+            f"{quoted(name)}{'::varchar' if name in self._mixed else ''} as {quoted(name)}"
+            if name in held
+            else f"null as {quoted(name)}"
+            for name in self._fields
+        )
+
+    @cached_property
+    def _mixed(self) -> frozenset[str]:
+        """Fields that are of another type in each layer: they are read as texts, which all of them can be."""
+        if all(layer.shape == self.shape for layer in self._layers):
+            return frozenset()
+        kinds: dict[str, set[str]] = {}
+        for layer in self._layers:
+            for name, kind in shard_fields(self._connection, layer.shard).items():
+                kinds.setdefault(name, set()).add(kind)
+        return frozenset(name for name in self._others if len(kinds.get(name, ())) > 1)
 
 
 @dataclass(frozen=True)
@@ -247,8 +283,10 @@ class Held:
 
     @cached_property
     def fields(self) -> Mapping[str, str]:
-        """{field: SQL type}, as the newest delivery has them."""
-        return shard_fields(self.connection, self.newest.shard)
+        """{field: SQL type}, as the newest delivery has them; text where older rows have other values."""
+        fields = shard_fields(self.connection, self.newest.shard)
+        content = Content(self.connection, self.layers, self.key, fields, self.newest.shape)
+        return fields | dict.fromkeys(content.lost(), "VARCHAR")
 
     @property
     def rows(self) -> str:
@@ -321,6 +359,11 @@ def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[st
 def key_text(key: Sequence[str]) -> str:
     """Return SQL for a key as the records write it: the JSON list of its values as text."""
     return f"to_json([{', '.join(f'cast({quoted(name)} as varchar)' for name in key)}])::varchar"
+
+
+def _is_none(name: str, kind: str) -> str:
+    """Return the SQL condition that a value is none of a type."""
+    return f"({quoted(name)} is not null and try_cast({quoted(name)} as {kind}) is null)"
 
 
 def as_type(value: str, held: str, kind: str, cast: str = "try_cast") -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
-from orchestration.delivery.ledger.content import Content, key_text
+from orchestration.delivery.ledger.content import LOST, Content, key_text
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
@@ -246,7 +246,7 @@ def _remember_old_values(connection: "duckdb.DuckDBPyConnection", content: Conte
         f"create or replace temp table _known as select * exclude (_new, _old) from {DIFFERENCE}"
         " where _old is not null"
     )
-    connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known')}")
+    connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known', lost=True)}")
 
 
 def _differing_rows(key: Sequence[str], source: str, fields: Mapping[str, str], sends: set[Change]) -> str:
@@ -256,7 +256,7 @@ def _differing_rows(key: Sequence[str], source: str, fields: Mapping[str, str], 
     same = " and ".join(f"s.{quoted(name)} = w.{quoted(name)}" for name in key)
     differs = ", ".join(
         f"case when {value_hash(f's.{quoted(name)}', kind)} <> {value_hash(f'w.{quoted(name)}', kind)}"
-        f" then {literal(name)} end"
+        f" or list_contains(w.{LOST}, {literal(name)}) then {literal(name)} end"
         for name, kind in fields.items()
         if name not in key
     )

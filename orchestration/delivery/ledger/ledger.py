@@ -20,7 +20,6 @@ from orchestration.delivery.ledger.content import (
     hash_in,
     layers_of,
     read_whole,
-    resync_of,
     shard_fields,
 )
 from orchestration.delivery.ledger.difference import compare, find_difference
@@ -30,20 +29,11 @@ from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
-from orchestration.delivery.ledger.readable import unreadable
+from orchestration.delivery.ledger.readable import lost_file, unreadable
 from orchestration.delivery.ledger.settling import compact, settle_refusals
-from orchestration.delivery.ledger.shards import Shards
+from orchestration.delivery.ledger.shards import Shards, require_readable
 from orchestration.delivery.ledger.standing import Known, newer_partition, rejected_already, still_to_plan
-from orchestration.destinations.base import (
-    CHANGE,
-    ROW_HASH,
-    Change,
-    DeliveryError,
-    Journal,
-    Mode,
-    Receipt,
-    Shard,
-)
+from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, Mode, Receipt, Shard
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
 
@@ -100,8 +90,8 @@ class Ledger:
         under_way = self.open_in(order)
         if under_way is not None:
             # One whose file is lost is planned anew, if nothing of it can have left.
-            lost = bool(_lost(under_way))
-            return Plan(under_way, in_the_way=lost or not made_by.makes(under_way, order, opened.version))
+            makes = made_by.makes(under_way, order, opened.version) and not lost_file(under_way)
+            return Plan(under_way, in_the_way=not makes)
         rejected = rejected_already(self.store, order, opened.version, made_by)
         if rejected is not None:
             return Plan(rejected)
@@ -190,7 +180,7 @@ class Ledger:
             DeliveryError: as of `plan`.
         """
         under_way = self.open_in(order)
-        if under_way is not None and not _lost(under_way):
+        if under_way is not None and not lost_file(under_way):
             # A resync that waits is taken up by whoever approves it.
             asked = replace(order, kind=under_way.kind)
             if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
@@ -276,7 +266,7 @@ class Ledger:
         """
         if plan.status is not DeliveryStatus.SENDING:
             return None
-        lost = _lost(plan)
+        lost = lost_file(plan)
         if not lost:
             journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
             return shard_of(order, plan), journal
@@ -311,7 +301,7 @@ class Ledger:
 
         It was sent then, and only its process did not come to recording that.
         """
-        if plan.status is DeliveryStatus.SENDING and not _lost(plan):
+        if plan.status is DeliveryStatus.SENDING and not lost_file(plan):
             settle_refusals(self.store, order, plan)
         there = arrived and plan.sent_to >= plan.shard_rows
         status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
@@ -347,9 +337,7 @@ class Ledger:
             path.unlink(missing_ok=True)  # nobody writes one now: the lease is ours
         known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
         files = sorted(path for path in known if path.exists())
-        for path in files:
-            if problem := unreadable(path):
-                raise _unknown_rows(path, problem, next((i for i in plans if i.shard == str(path)), None))
+        require_readable(files, plans)
         with open_engine() as connection:
             yield Shards(self.store.deliveries, export, tuple(key), files, connection)
         self._clear_scratch(export)
@@ -376,22 +364,6 @@ class Ledger:
         for path in (self.folder / _SCRATCH).glob("*"):
             if path.name != _PLANNED:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _lost(plan: Delivery) -> str:
-    """Return why the file of a plan cannot be read; "" where it can, or has none."""
-    if not (plan.shard_rows or plan.whole):
-        return ""
-    return unreadable(plan.shard, every_byte=True)
-
-
-def _unknown_rows(path: Path, problem: str, plan: Delivery | None) -> DeliveryError:
-    again = f"; then {resync_of(plan)}" if plan is not None else ""
-    return DeliveryError(
-        f"the shard {path} {problem}: nobody can tell whether it has rows that are to be forgotten",
-        "files of deliveries/ that can be read",
-        f"put it back from a backup, or delete it{again}; then ask for the same again",
-    )
 
 
 def _broken(order: Order, opened: Opened, known: Known, difference: Difference) -> tuple[str, ...]:

@@ -23,9 +23,10 @@ from orchestration.state.store import StateStore
 if TYPE_CHECKING:
     import duckdb
 
-_WHOLE_NUMBERS = frozenset(
-    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")
-) | {"INTEGER", "UINTEGER"}
+_WHOLE_NUMBERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")) | {
+    "INTEGER",
+    "UINTEGER",
+}
 _TEXTS = frozenset({"VARCHAR", "ENUM"})
 _MOMENTS = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"})
 

@@ -6,6 +6,8 @@ Belongs here: that, of a file alone. Does not belong here: what is done about on
 from importlib import import_module
 from pathlib import Path
 
+from orchestration.state.records import Delivery
+
 _MAGIC = b"PAR1"
 # Magic at both ends, and the length of what the file says of itself, before the last one.
 _LEAST = 2 * len(_MAGIC) + 4
@@ -35,6 +37,11 @@ def unreadable(shard: str | Path, *, every_byte: bool = False) -> str:
     if begin != _MAGIC or end[4:] != _MAGIC or length + _LEAST > size:
         return f"is no whole Parquet file ({size:,} bytes)"
     return _damage(path) if every_byte else ""
+
+
+def lost_file(plan: Delivery) -> str:
+    """Return why the file of a plan cannot be read; "" where it can, or there is nothing to be read."""
+    return unreadable(plan.shard, every_byte=True) if plan.shard_rows or plan.whole else ""
 
 
 def _damage(path: Path) -> str:

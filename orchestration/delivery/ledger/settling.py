@@ -109,7 +109,10 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
         return
     shard, rows, by = newest.shard, newest.shard_rows, newest.hashed_by
     if not _has_every_row(newest):
-        shard, rows, by = _write_base(store, found, newest, key, folder)
+        written = _write_base(store, found, newest, key, folder)
+        if written is None:
+            return
+        shard, rows, by = written
     store.deliveries.set_base(Base(newest.export, newest.scope, newest.id, shard, rows, newest.shape, by))
     if shard != newest.shard:
         _drop_old_bases(store, newest, folder)
@@ -127,8 +130,10 @@ def worth_compacting(layer_rows: list[int]) -> bool:
 
 def _write_base(
     store: StateStore, layers: list[Delivery], newest: Delivery, key: tuple[str, ...], folder: Path
-) -> tuple[str, int, str]:
+) -> tuple[str, int, str] | None:
     """Write what the layers make together as one shard; return it, its rows, and what hashed them.
+
+    None where older rows have values that are none of today's types: a base could not keep them.
 
     Raises:
         ShardLost: a layer is gone or cannot be read.
@@ -140,6 +145,8 @@ def _write_base(
         read = layers_of(store.deliveries, layers)
         with read_whole(newest, read):
             content = Content(connection, read, key, fields, newest.shape)
+            if content.lost():
+                return None
             # What is known is kept: a HUGEINT may have had digits that its shard has not.
             connection.execute(
                 f"copy (select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"

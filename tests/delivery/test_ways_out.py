@@ -243,6 +243,23 @@ def test_partitions_are_cut_otherwise_and_as_before(bench: Bench, one: str, othe
     bench.calm(rows_sql(FIRST))
 
 
+@pytest.mark.parametrize("bench", TAKE_BACK, indirect=True)
+def test_partitions_are_cut_as_before_and_that_breaks_off(bench: Bench) -> None:
+    bench.key = ("business_date", "item")
+    for cut, rows in (("each day", FIRST), ("the latest", THEN)):
+        bench.partition, bench.column, bench.bounds = CUT[cut]
+        bench.deliver(rows_sql(rows))
+    bench.partition, bench.column, bench.bounds = CUT["each day"]
+    bench.shelf.faults.crash_after_rows = 1
+    with pytest.raises(Crash):
+        bench.deliver(rows_sql(FIRST))
+    bench.shelf.faults.crash_after_rows = None
+    last = FIRST | {9: "new"}
+    bench.deliver(rows_sql(last))
+    assert bench.there() == texts(last)
+    bench.calm(rows_sql(last))
+
+
 # -- what is printed of a plan
 
 LEAVES = {

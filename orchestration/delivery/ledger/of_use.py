@@ -83,12 +83,15 @@ def why_useless(
             "what was, as `append` sends no row twice",
             f"{fix}; or append to another object: {elsewhere(at)}",
         )
-    if not why and newest is not None:
-        begun = found[0]
-        replaces = begun.mode in (Mode.MIRROR, Mode.SNAPSHOT)
-        if begun.anew and replaces and begun.status is not DeliveryStatus.ACKNOWLEDGED:
-            return "everything was being sent anew, and did not all arrive"
+    if not why and any(map(_broke_off, found)):
+        return "everything was being sent anew, and did not all arrive"
     return why if newest is not None else ""
+
+
+def _broke_off(item: Delivery) -> bool:
+    """Whether a delivery was to replace what nobody knew any more, and did so in part."""
+    replaces = item.mode in (Mode.MIRROR, Mode.SNAPSHOT)
+    return item.anew and replaces and item.status is not DeliveryStatus.ACKNOWLEDGED
 
 
 def _nothing_yet(order: Order) -> Delivery:

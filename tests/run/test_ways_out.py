@@ -13,6 +13,7 @@ import pytest
 
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, WEATHER_REPORT, Company, failures, runs
+from tests.run.test_without_partitions import EXPORT, with_export
 from tests.typed import sluice
 
 pytestmark = pytest.mark.long
@@ -63,11 +64,11 @@ def _cut_off(path: Path) -> None:
 def test_a_file_of_what_was_sent_is_lost(open_bakery: Company, lose: Callable[[Path], None]) -> None:
     company = open_bakery
     lose(shard_of(company, SHOP_ORDERS))
-    company.land_orders(MON, a=30, c=5)
+    company.land_orders(MON, a=30, b=5)
     said = failures(company.run())
     assert str(shard_of(company, SHOP_ORDERS)) in said
     type_what_is_printed(company, said)
-    assert company.in_postgres() == [(MON, "a", 30), (MON, "c", 5)]
+    assert company.in_postgres() == [(MON, "a", 30), (MON, "b", 5)]
     all_calm(company)
 
 
@@ -95,26 +96,28 @@ def test_a_destination_is_another_object(open_bakery: Company) -> None:
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "append"])
-def test_a_key_has_another_type(open_bakery: Company, mode: str) -> None:
-    company = edited(open_bakery, WEATHER_FILE, "mode: snapshot", f"mode: {mode}")
-    model = f"dbt_project/models/exports/{WEATHER_REPORT}.sql"
-    company = edited(company, model, "    town,\n", "    length(town) as town,\n")
+def test_a_key_has_another_type(bakery: Company, mode: str) -> None:
+    company = with_export(bakery, way=("blob", mode))
+    company.land_shops("a", "b")
+    assert runs(company.run()) == [("", True)]
+    file, model = f"exports/{EXPORT}.yml", f"dbt_project/models/exports/{EXPORT}.sql"
+    company = edited(company, model, "select shop,", "select ascii(shop) as shop,")
     company = edited(
         company,
         "dbt_project/models/exports/_exports.yml",
-        "town, data_type: varchar",
-        "town, data_type: bigint",
+        "shop, data_type: varchar, description: The shop.}\n      - {name: town",
+        "shop, data_type: integer, description: The shop.}\n      - {name: town",
     )
-    code, said = sluice(company, "rerun", f"exports.{WEATHER_REPORT}", "--partition", MON)
+    code, said = sluice(company, "rerun", f"exports.{EXPORT}")
     if mode == "append":
-        assert (code, "town is BIGINT, and was VARCHAR" in said) == (1, True), said
-        company = edited(company, WEATHER_FILE, "object: weather", "object: weather_2")
+        assert (code, "shop is INTEGER, and was VARCHAR" in said) == (1, True), said
+        company = edited(company, file, f"object: {EXPORT}", "object: elsewhere")
         [command] = {text for text in _COMMAND.findall(said) if "resync" in text}
         assert sluice(company, *shlex.split(command)[1:])[0] == 0
     else:
         assert code == 0, said
-    code, said = sluice(company, "reconcile", WEATHER_REPORT)
-    assert (code, "holds the 1 rows that it acknowledged" in said) == (0, True), said
+    code, said = sluice(company, "reconcile", EXPORT)
+    assert (code, "holds the 2 rows that it acknowledged" in said) == (0, True), said
     all_calm(company)
 
 

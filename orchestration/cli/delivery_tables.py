@@ -12,6 +12,7 @@ from orchestration.cli.opened import table
 from orchestration.core.partitions import as_option, place
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.preview import Preview
+from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryStatus, RefusedKey
 
 _STYLES = {
@@ -21,6 +22,13 @@ _STYLES = {
     DeliveryStatus.PLANNED: "yellow",
     DeliveryStatus.APPROVED: "yellow",
     DeliveryStatus.ACKNOWLEDGED: "green",
+}
+# What becomes of rows that the destination has already, where every row is sent.
+_LEAVES = {
+    Mode.APPEND: ", and added to what the destination has",
+    Mode.UPSERT: ": those whose key the destination has are written over, all others stay",
+    Mode.MIRROR: ", and what else the destination has there is removed",
+    Mode.SNAPSHOT: ", and the destination's are replaced",
 }
 
 
@@ -33,7 +41,7 @@ def show_plan(preview: Preview, out: Console) -> None:
     if plan.kept and plan.counts["removed"]:
         out.print(f"  the {plan.counts['removed']:,} removed stay there: mode {plan.mode} takes nothing out")
     if plan.whole:
-        out.print("  every row is sent, and the destination's are replaced")
+        out.print(f"  every row is sent{_LEAVES[plan.mode]}")
     if some.fields:
         changes = table("changed fields", "field", "#rows")
         for name, count in sorted(some.fields.items(), key=lambda item: -item[1]):

@@ -42,13 +42,6 @@ class DeliveryEngine:
             DeliveryRejected: a person rejected this very plan.
             DeliveryError: the destination, the key or the connection; what was acknowledged stays so.
         """
-        if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND:
-            raise DeliveryError(
-                f"`{order.export}` appends: what was sent stays, and is not sent a second time",
-                "mode upsert, mirror or snapshot",
-                "mend the destination's rows there, or deliver in another mode",
-            )
-
         # What can be replaced whole can hold a snapshot.
         capabilities = self.destination.capabilities
         order = replace(
@@ -57,6 +50,14 @@ class DeliveryEngine:
             replaces=Mode.SNAPSHOT in capabilities.modes,
             whole_object=capabilities.keys.whole_object,
         )
+        elsewhere = order.kind is DeliveryKind.RESYNC and self.ledger.sends_none_twice(order)
+        if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND and not elsewhere:
+            raise DeliveryError(
+                f"`{order.export}` appends: what was sent stays, and is not sent a second time",
+                "mode upsert, mirror or snapshot, or an object to which nothing was sent",
+                "fix the destination's rows there, or deliver in another mode; or name another object in"
+                " `destination.object` of the export file, and a resync sends everything there",
+            )
 
         def waiting(holder: str) -> None:
             self.ledger.log(holder)

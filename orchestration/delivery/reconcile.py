@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from orchestration.compute.alike import EXACT, canonical, is_number
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.partitions import as_option
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.ledger import Held, KeyForm, Order
-from orchestration.destinations.base import Mode
+from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
@@ -93,6 +94,14 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
         held = reading.content(order.export, order.scope, order.key)
         if held is None:
             return None
+        if held.key != order.key:
+            again = f"sluice resync {order.export}{as_option(order.scope)}"
+            raise DeliveryError(
+                f"`{order.export}` was delivered under the key ({', '.join(held.key)}), and its file says"
+                f" ({', '.join(order.key)})",
+                "rows that were sent under the key of today",
+                f"`{again}`, then the same again",
+            )
         under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
             return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)

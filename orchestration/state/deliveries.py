@@ -3,6 +3,7 @@
 Belongs here: rows of the state store. Does not: what a plan holds (`delivery.ledger`), when to send.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -111,8 +112,9 @@ class Deliveries:
     def layers(self, export: str, scope: str, *, until: datetime | None = None) -> list[Delivery]:
         """Return the deliveries that the scope's content is made of, oldest first.
 
-        They begin with the last whole one that left nothing else, or with the first that tells rows apart by
-        the same key as the newest. `until` leaves out what was settled later.
+        They begin with the last whole one that left nothing else, with the last that was sent anew as what
+        was known before was of no use, or with the first that tells rows apart by the same key as the newest.
+        `until` leaves out what was settled later.
         """
         table, rows = schema.deliveries, schema.acknowledgements
         settled = sa.exists().where(rows.c.delivery_id == table.c.delivery_id)
@@ -130,11 +132,32 @@ class Deliveries:
             if until is not None and (item.acknowledged_at is None or item.acknowledged_at > until):
                 continue
             complete = item.whole and item.status is DeliveryStatus.ACKNOWLEDGED
-            replaced = complete and item.mode in ("mirror", "snapshot")
+            replaces = item.mode in ("mirror", "snapshot")
+            # One that replaces has done so only once it is whole: before, what it replaces may be there.
+            replaced = complete if replaces else item.anew
             if replaced or (found and found[-1].key != item.key):
                 found = []
             found.append(item)
         return found
+
+    def cut_otherwise(self, export: str, scope: str, after_id: int, *, timed: bool) -> list[Delivery]:
+        """Return what was settled after `after_id` of scopes that are cut otherwise than this one.
+
+        They are the newest of each. Beside the whole object ("") those are all partitions, beside a partition
+        the whole, and where it is one of time (`timed`) those of another grain.
+        """
+        table, rows = schema.deliveries, schema.acknowledgements
+        settled = sa.exists().where(rows.c.delivery_id == table.c.delivery_id)
+        where = [table.c.export == export, table.c.id > after_id, table.c.status.in_(_LAYERS), settled]
+        where.append(table.c.scope != scope if not scope or timed else table.c.scope == "")
+        grouped = sa.select(table.c.scope, sa.func.max(table.c.id)).where(*where).group_by(table.c.scope)
+        with self._engine.connect() as connection:
+            found = [str(row[0]) for row in connection.execute(grouped)]
+        if all(_form(other) == _form(scope) for other in found):
+            return []
+        newest = sa.select(sa.func.max(table.c.id)).where(*where).group_by(table.c.scope)
+        items = self._found(sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id))
+        return [item for item in items if _form(item.scope) != _form(scope)]
 
     def latest(self, export: str, *, acknowledged: bool) -> dict[str, Delivery]:
         """Return the newest delivery of each partition: settled ones, or all of them."""
@@ -325,6 +348,11 @@ class Deliveries:
             reasons=tuple(row["reasons"] or ()),
             bounds=tuple(row["bounds"]) if row["bounds"] else None,
         )
+
+
+def _form(scope: str) -> str:
+    """Return a scope with every digit as 0: partitions of one grain of time have one form."""
+    return re.sub(r"[0-9]", "0", scope)
 
 
 def _require_lease(connection: sa.Connection, token: str) -> None:

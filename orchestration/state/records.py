@@ -143,7 +143,8 @@ class Delivery:
     fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
     `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are those of its
     shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; "" where an
-    older version compared keys as they were.
+    older version compared keys as they were. `key_types` is the JSON list of the types of the key's fields,
+    as the model has them; `anew` tells that everything was sent anew, as what was known before was of no use.
     """
 
     delivery_id: str
@@ -181,6 +182,8 @@ class Delivery:
     partition_column: str = ""
     bounds: tuple[str, str] | None = None
     alike: str = ""
+    key_types: str = ""
+    anew: bool = False
     id: int = 0
     planned_at: datetime | None = None
 

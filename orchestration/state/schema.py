@@ -220,6 +220,10 @@ deliveries = Table(
     Column("partition_column", String(200), nullable=False, server_default=""),
     Column("bounds", JSON, nullable=True),
     Column("alike", Text, nullable=False, server_default=""),  # what made two keys one (see compute.alike)
+    Column(
+        "key_types", Text, nullable=False, server_default=""
+    ),  # JSON list of the types of the key's fields
+    Column("anew", Boolean, nullable=False, server_default=false()),  # what was known before it was of no use
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),
 )

@@ -128,11 +128,7 @@ class ShelfDestination(Destination):
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         arrow = import_module("pyarrow")
-        found = [
-            row
-            for row in self.rows().values()
-            if scope.partition_column is None or row[scope.partition_column] == scope.partition_key
-        ]
+        found = [row for row in self.rows().values() if _in_scope(scope, row)]
         yield arrow.RecordBatch.from_pylist(
             [{name: row[name] for name in scope.fields} for row in found],
             schema=arrow.schema([(name, arrow.string()) for name in scope.fields]),
@@ -159,8 +155,13 @@ class FoldingShelf(ShelfDestination):
         return text.strip().lower() if text else text
 
 
-def _in_scope(shard: Shard, row: Mapping[str, Any]) -> bool:
-    return shard.partition_column is None or row[shard.partition_column] == shard.partition_key
+def _in_scope(scope: Shard | Scope, row: Mapping[str, Any]) -> bool:
+    if scope.partition_column is None:
+        return True
+    value = row.get(scope.partition_column)
+    if scope.bounds and value is not None:
+        return scope.bounds[0] <= value < scope.bounds[1]
+    return value == scope.partition_key
 
 
 def _text(value: Any) -> str | None:

@@ -251,6 +251,44 @@ def test_the_marker_comes_last_and_names_what_is_shown(anywhere: Place) -> None:
     assert anywhere.read(f"{DAY}.done").decode() == "d2\n"
 
 
+def drop(place: Place, name: str) -> Shard:
+    """A partition of a model that is cut by drop."""
+    rows = rows_of(DAY, 2, name)
+    return place.shard(rows, f"of-{name}", partition=name, partition_column="note", key=("note", "item"))
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "fix"),
+    [
+        # (drop, with a marker), and what lies there before.
+        (None, ("foo.done", True), "have the drop named otherwise, or take `done` out"),
+        (("foo", True), ("foo.done", False), f"remove the marker {OBJECT}/foo.done"),
+        (("foo.done", False), ("foo", True), f"move the folder {OBJECT}/foo.done away, or take `done` out"),
+        (("foo", False), ("foo.done", False), ""),
+    ],
+)
+def test_a_drop_that_is_called_as_a_marker_is_told_before_anything_is_written(
+    anywhere: Place, first: tuple[str, bool] | None, then: tuple[str, bool], fix: str
+) -> None:
+    if first is not None:
+        anywhere.send(drop(anywhere, first[0]), done=first[1])
+    before, (name, done) = anywhere.names(), then
+    if fix:
+        with pytest.raises(DeliveryError, match="partition 'foo.done' .* partition 'foo' is whole") as caught:
+            anywhere.send(drop(anywhere, name), done=done)
+        assert fix in caught.value.mend
+        assert anywhere.names() == before
+        if first is None:  # what is said first needs the provider, and this nobody
+            anywhere.send(drop(anywhere, name), done=False)
+            return
+        if name == "foo":
+            anywhere.area.remove_tree(f"{OBJECT}/foo.done")
+        else:
+            anywhere.area.remove(f"{OBJECT}/foo.done")
+    anywhere.send(drop(anywhere, name), done=done)
+    assert f"{name}/manifest.json" in anywhere.names()
+
+
 def latest(place: Place, day: str, delivery_id: str, after: str = "", **stated: Any) -> Shard:
     rows = rows_of(day, 2, delivery_id)
     return place.shard(

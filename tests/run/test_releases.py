@@ -101,6 +101,26 @@ def test_a_release_lets_that_partition_of_that_export_pass_once(rainy_bakery: Co
     assert not company.deployment.store.releases.use(used, "another version")
 
 
+@pytest.mark.parametrize("export", [SHOP_ORDERS, WEATHER_REPORT])
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "not sent yet"])
+def test_a_released_day_is_corrected_together_with_the_day_before(
+    rainy_bakery: Company, export: str, sent: bool
+) -> None:
+    """Both go out in one look, and nothing is left that waits for `--retry`."""
+    company = rainy_bakery
+    assert let_pass(company, export, TUE, "--through")[0] == 0
+    if sent:
+        assert runs(company.run())[0] == (TUE, True)
+    company.land_day(WED, a=2)
+    company.land_day(MON, a=30, b=5)
+    company.land_day(TUE, a=10)
+    assert {done for _, done in runs(company.run())} == {True}
+    rows = {name: row for name, row in company.status().items() if row.kind == "export"}
+    assert {row.standing for row in rows.values()} == {Standing.DELIVERED}, rows
+    assert set(rows) == {(name, day) for name in (SHOP_ORDERS, WEATHER_REPORT) for day in (MON, TUE, WED)}
+    assert runs(company.run()) == []
+
+
 def test_a_release_of_what_failed_on_the_exports_own_table_sends_it_as_it_is(open_bakery: Company) -> None:
     """Nothing is built anew: the release is for these very rows."""
     company = open_bakery

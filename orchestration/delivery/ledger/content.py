@@ -4,7 +4,9 @@ Each layer is the shard of a delivery, less the rows that were refused or never 
 that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import exact_rows, loses
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
-from orchestration.compute.sql import quoted
+from orchestration.compute.sql import literal, quoted
+from orchestration.core.partitions import as_option
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, read_alike
+from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import (
     CHANGE,
     ROW,
@@ -22,6 +26,7 @@ from orchestration.destinations.base import (
     TECHNICAL_COLUMNS,
     Change,
     DeliveryError,
+    Mode,
 )
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
@@ -32,18 +37,36 @@ if TYPE_CHECKING:
 _OVERLAY = "_overlay"
 # The rows of a shard that leave their key in the scope.
 _THERE = f"{CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
+# The fields of a row whose values are none of the types that they are to have; nulls among them.
+LOST = "_lost"
 
 
-class ShardGone(DeliveryError):
-    """A shard that tells what the destination holds is not there."""
+class ShardLost(DeliveryError):
+    """A shard that tells what the destination holds, or is to hold, is gone or cannot be read."""
 
-    def __init__(self, export: str, scope: str, shard: str) -> None:
-        partition = f" --partition {scope}" if scope else ""
-        super().__init__(
-            f"the shard {shard}, which tells what the destination holds of `{export}`, is gone",
+    @classmethod
+    def of(cls, newest: Delivery, shard: str, problem: str) -> "ShardLost":
+        """Return the error of a shard; `newest` is the delivery whose scope and mode tell what to type."""
+        fix = f"put it back from a backup, or {resync_of(newest)}, which sends everything anew"
+        if newest.mode == Mode.APPEND:
+            fix = f"put it back from a backup, or append to another object: {elsewhere(newest)}"
+        return cls(
+            f"the shard {shard}, which tells what the destination holds of `{newest.export}`, {problem}",
             "the files of deliveries/ as they were written",
-            f"put it back from a backup, or `sluice resync {export}{partition}`, which sends everything anew",
+            fix,
         )
+
+
+def resync_of(newest: Delivery) -> str:
+    """Return the command that sends everything of a delivery's scope anew, as a message prints it."""
+    return f"`sluice resync {newest.export}{as_option(newest.scope)}`"
+
+
+def elsewhere(newest: Delivery) -> str:
+    """Return how everything is appended once more, at a place that has none of it."""
+    return (
+        f"name it in `destination.object` of the export file, then {resync_of(newest)} sends everything there"
+    )
 
 
 @dataclass(frozen=True)
@@ -60,27 +83,29 @@ class Layer:
     alike: str = ""
 
 
-def layers_of(deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False) -> list[Layer]:
+def layers_of(
+    deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False, every_byte: bool = False
+) -> list[Layer]:
     """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
 
-    `past`: they are those of a moment ago, for which a base is too new.
+    `past`: they are those of a moment ago, for which a base is too new. `every_byte`: see `unreadable`.
 
     Raises:
-        ShardGone: a file that belongs to it is not there.
+        ShardLost: a file that belongs to it is gone or cannot be read.
     """
     if not found:
         return []
     export, scope = found[0].export, found[0].scope
     base = None if past else deliveries.base(export, scope)
-    layers: list[Layer] = []
+    layers, newest = list[Layer](), found[-1]
     if base is not None and base.after_id >= found[0].id:
         alike = next((item.alike for item in found if item.id == base.after_id), "")
         layers.append(Layer(base.shard, "true", base.shape, base.hashed_by, alike))
         found = [item for item in found if item.id > base.after_id]
     layers += [_layer(deliveries, item) for item in found if item.shard_rows]
     for layer in layers:
-        if not Path(layer.shard).exists():
-            raise ShardGone(export, scope, layer.shard)
+        if problem := unreadable(layer.shard, every_byte=every_byte):
+            raise ShardLost.of(newest, layer.shard, problem)
     return layers
 
 
@@ -117,6 +142,7 @@ class Content:
         self._key = key
         self._fields = fields
         self._overlay = overlay
+        self._others = [name for name in fields if name not in key.names]
         self.shape = shape
         if len(self._layers) > 1:
             self._make_overlay()
@@ -176,11 +202,18 @@ class Content:
         return " union all ".join(parts)
 
     def typed(
-        self, keys: str = "", *, hashed: bool = False, strict: bool = False, keyed: bool = False
+        self,
+        keys: str = "",
+        *,
+        hashed: bool = False,
+        strict: bool = False,
+        keyed: bool = False,
+        lost: bool = False,
     ) -> str:
         """Return the same as `values`, as the types of the fields: they may have had others when sent.
 
         `strict`: what is none of its type's is an error, and not null. `keyed`: with the canonical key.
+        `lost`: with a column `LOST`, the list of fields whose values are none of their types.
         """
         rows, cast = self.values(keys, hashed=hashed), "cast" if strict else "try_cast"
         held = fields_of(self._connection, rows)
@@ -192,7 +225,25 @@ class Content:
             columns = [ROW_HASH, *columns]
         if keyed:
             columns = [*self._key.columns, *columns]
+        if lost:
+            none = [
+                f"case when {_is_none(name, kind)} then {literal(name)} end"
+                for name, kind in self._fields.items()
+                if held[name] != kind
+            ]
+            columns.append(f"[{', '.join(none)}]::varchar[] as {LOST}")
         return f"select {', '.join(columns)} from ({rows})"
+
+    def lost(self) -> list[str]:
+        """Return the fields of which some values are none of the types that the fields are to have."""
+        rows = self.values()
+        held = fields_of(self._connection, rows)
+        others = [name for name, kind in self._fields.items() if held[name] != kind]
+        if not others:
+            return []
+        counted = ", ".join(f"bool_or({_is_none(name, self._fields[name])})" for name in others)
+        found = self._connection.execute(f"select {counted} from ({rows})").fetchone() or ()
+        return [name for name, none in zip(others, found, strict=False) if none]
 
     def _make_overlay(self) -> None:
         rows = " union all ".join(
@@ -238,19 +289,32 @@ class Content:
 
     def _columns(self, layer: Layer) -> str:
         """The fields of a layer: where its shape was another, those it lacks are null."""
-        if layer.shape == self.shape and not any(map(loses, self._fields.values())):
+        same = layer.shape == self.shape
+        if same and not self._mixed and not any(map(loses, self._fields.values())):
             return ", ".join(quoted(name) for name in self._fields)
         held = shard_fields(self._connection, layer.shard)
-        # Beside a DOUBLE, which an older version made of a HUGEINT, all others would become one, too.
-        same = layer.shape == self.shape
-        return ", ".join(
-            f"null as {quoted(name)}"
-            if name not in held
-            else f"cast({quoted(name)} as {kind}) as {quoted(name)}"
-            if same and loses(kind) and held[name] != kind
-            else quoted(name)
-            for name, kind in self._fields.items()
-        )
+
+        def read(name: str, kind: str) -> str:
+            if name not in held:
+                return "null"
+            if name in self._mixed:
+                return f"{quoted(name)}::varchar"
+            # Beside a DOUBLE, which an older version made of a HUGEINT, all others would become one, too.
+            older = same and loses(kind) and held[name] != kind
+            return f"cast({quoted(name)} as {kind})" if older else quoted(name)
+
+        return ", ".join(f"{read(name, kind)} as {quoted(name)}" for name, kind in self._fields.items())
+
+    @cached_property
+    def _mixed(self) -> frozenset[str]:
+        """Fields that are of another type in each layer: they are read as texts, which all of them can be."""
+        if all(layer.shape == self.shape for layer in self._layers):
+            return frozenset()
+        kinds: dict[str, set[str]] = {}
+        for layer in self._layers:
+            for name, kind in shard_fields(self._connection, layer.shard).items():
+                kinds.setdefault(name, set()).add(kind)
+        return frozenset(name for name in self._others if len(kinds.get(name, ())) > 1)
 
 
 @dataclass(frozen=True)
@@ -277,8 +341,11 @@ class Held:
 
     @cached_property
     def fields(self) -> Mapping[str, str]:
-        """{field: SQL type}, as the newest delivery has them."""
-        return shard_fields(self.connection, self.newest.shard)
+        """{field: SQL type}, as the newest delivery has them; text where older rows have other values."""
+        fields = shard_fields(self.connection, self.newest.shard)
+        form = KeyForm.of(self.key, self.alike)
+        content = Content(self.connection, self.layers, form, fields, self.newest.shape)
+        return fields | dict.fromkeys(content.lost(), "VARCHAR")
 
     @property
     def rows(self) -> str:
@@ -311,20 +378,47 @@ class Reading:
     ) -> Held | None:
         """Return what a scope holds; with `until`, at that moment. None where nothing had been delivered.
 
+        `key` is that of what an older version delivered, which did not record it.
+
         Raises:
-            ShardGone: a file that belongs to it is not there.
+            ShardLost: a file that belongs to it is gone or cannot be read.
         """
         found = self.deliveries.layers(export, scope, until=until)
         if not found:
             return None
-        layers = layers_of(self.deliveries, found, past=until is not None)
+        layers = layers_of(self.deliveries, found, past=until is not None, every_byte=True)
+        # Today's export file may tell rows apart by fields that were not there then.
+        key = tuple(json.loads(found[-1].key)) if found[-1].key else key
         return Held(found[-1], self.connection, key, layers)
+
+
+@contextmanager
+def read_whole(newest: Delivery, layers: Sequence[Layer]) -> Generator[None]:
+    """Tell an error of the engine as that of a shard which cannot be read, if one of the layers cannot.
+
+    Raises:
+        ShardLost: that is so.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error:
+        for layer in layers:
+            if problem := unreadable(layer.shard, every_byte=True):
+                raise ShardLost.of(newest, layer.shard, problem) from None
+        raise
 
 
 def shard_fields(connection: "duckdb.DuckDBPyConnection", shard: str) -> dict[str, str]:
     """Return {field: SQL type} of a shard, as they were planned; of an older one, as the file keeps them."""
     found = fields_of(connection, f"select * from {exact_rows(connection, shard)}")
     return {name: kind for name, kind in found.items() if name not in TECHNICAL_COLUMNS}
+
+
+def _is_none(name: str, kind: str) -> str:
+    """Return the SQL condition that a value is none of a type."""
+    return f"({quoted(name)} is not null and try_cast({quoted(name)} as {kind}) is null)"
 
 
 def as_type(value: str, held: str, kind: str, cast: str = "try_cast") -> str:

@@ -16,7 +16,7 @@ from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
 from orchestration.core.shown_text import CLASSIFIED
-from orchestration.delivery.ledger.content import Content
+from orchestration.delivery.ledger.content import LOST, Content
 from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
@@ -282,7 +282,8 @@ def _remember_old_values(connection: "duckdb.DuckDBPyConnection", form: KeyForm,
         f"create or replace temp table _known as select {form.listed} from {DIFFERENCE}"
         f" where _old is not null union all select {form.listed} from {MOVED}"
     )
-    connection.execute(f"create or replace temp table {_WAS} as {content.typed('_known', keyed=True)}")
+    was = content.typed("_known", keyed=True, lost=True)
+    connection.execute(f"create or replace temp table {_WAS} as {was}")
 
 
 def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: set[Change]) -> str:
@@ -291,7 +292,7 @@ def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: 
     names = ", ".join(f"s.{quoted(name)}" for name in fields)
     differs = ", ".join(
         f"case when {value_hash(f's.{quoted(name)}', kind)} <> {value_hash(f'w.{quoted(name)}', kind)}"
-        f" then {literal(name)} end"
+        f" or list_contains(w.{LOST}, {literal(name)}) then {literal(name)} end"
         for name, kind in fields.items()
         if name not in key.names or name in key.alike
     )

@@ -17,9 +17,10 @@ from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
     Reading,
-    ShardGone,
+    ShardLost,
     hash_in,
     layers_of,
+    read_whole,
     shard_fields,
 )
 from orchestration.delivery.ledger.difference import compare, find_difference
@@ -28,9 +29,11 @@ from orchestration.delivery.ledger.journal import StoreJournal
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, alike_text, read_alike
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
+from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
+from orchestration.delivery.ledger.readable import lost_file, unreadable
 from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
-from orchestration.delivery.ledger.shards import Shards
+from orchestration.delivery.ledger.shards import Shards, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
     newer_partition,
@@ -79,7 +82,7 @@ class Ledger:
         A plan that is in the way has to be ended first: then plan again.
 
         Raises:
-            DeliveryError: the key does not hold, a field cannot be compared, or a shard is gone.
+            DeliveryError: the key does not hold, a field cannot be compared, or a shard is lost.
         """
         deliveries = self.store.deliveries
         # One of when `partitions` said otherwise: nobody would ever ask for its scope.
@@ -94,13 +97,16 @@ class Ledger:
             return Plan(deliveries.plan(replace(draft, status=DeliveryStatus.OVERTAKEN)))
         under_way = self.open_in(order)
         if under_way is not None:
-            return Plan(under_way, in_the_way=not made_by.makes(under_way, order, opened.version))
+            # One whose file is lost is planned anew, if nothing of it can have left.
+            makes = made_by.makes(under_way, order, opened.version) and not lost_file(under_way)
+            return Plan(under_way, in_the_way=not makes)
         rejected = rejected_already(self.store, order, opened.version, made_by)
         if rejected is not None:
             return Plan(rejected)
-        known = Known.of(self.store, order, self.log)
+        known = Known.of(self.store, order, opened, self.log)
         draft = self._draft(order, opened, made_by, known.supersedes)
-        difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
+        with read_whole(draft, known.layers):
+            difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
         broken = _broken(order, opened, known, difference) if guard else ()
@@ -118,8 +124,16 @@ class Ledger:
             removed=difference.removed,
             unchanged=difference.unchanged,
             shard_rows=difference.shard_rows,
+            key_types=known.key_types,
+            anew=known.anew,
         )
         return Plan(deliveries.plan(plan), difference)
+
+    def sends_none_twice(self, order: Order) -> bool:
+        """Whether an order for everything goes where nothing of its scope was sent, by the records."""
+        found = self.store.deliveries.layers(order.export, order.scope)
+        newest = found[-1] if found else self.open_in(order)
+        return newest is None or moved(order, newest)
 
     def open_in(self, order: Order) -> Delivery | None:
         """Return the delivery of an order's scope that is not settled."""
@@ -180,14 +194,15 @@ class Ledger:
             DeliveryError: as of `plan`.
         """
         under_way = self.open_in(order)
-        if under_way is not None:
+        if under_way is not None and not lost_file(under_way):
             # A resync that waits is taken up by whoever approves it.
             asked = replace(order, kind=under_way.kind)
             if MadeBy.of(asked, opened).makes(under_way, asked, opened.version):
                 return self.look_at(order, under_way, hidden)
         order = replace(order, alike=self.recorded_alike(order))
-        known, connection = Known.of(self.store, order, self.log), opened.connection
-        with self.scratch() as folder:
+        known, connection = Known.of(self.store, order, opened, self.log), opened.connection
+        draft = self._draft(order, opened, MadeBy.of(order, opened), known.supersedes)
+        with self.scratch() as folder, read_whole(draft, known.layers):
             difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
         fields = fields_of(connection, opened.source)
         form = KeyForm.of(order.key, order.alike)
@@ -271,17 +286,18 @@ class Ledger:
         The order is the newer one that ends it, and may be another export file's.
 
         Raises:
-            ShardGone: nobody can tell any more what has left, and not everything is sent anew.
+            ShardLost: nobody can tell any more what has left, and not everything is sent anew.
         """
         if plan.status is not DeliveryStatus.SENDING:
             return None
-        if Path(plan.shard).exists():
+        lost = lost_file(plan)
+        if not lost:
             journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
             settle_moved(plan, journal)
             return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
-            raise ShardGone(plan.export, plan.scope, plan.shard)
-        self.log(f"{plan.shard} is gone: what it had under way is not ended, but sent anew")
+            raise ShardLost.of(replace(plan, mode=order.mode), plan.shard, lost)
+        self.log(f"{plan.shard} {lost}: what it had under way is not ended, but sent anew")
         return None
 
     def settle(self, order: Order, plan: Plan, receipt: Receipt | None, location: str) -> Outcome:
@@ -291,7 +307,10 @@ class Ledger:
         self._end(delivery, DeliveryStatus.ACKNOWLEDGED, len(refused), location)
         settled = self.store.deliveries.of(delivery.delivery_id)
         assert settled is not None
-        compact(self.store, settled, order.key, self._folder_of(order))
+        try:
+            compact(self.store, settled, order.key, self._folder_of(order))
+        except ShardLost as lost:  # what was sent has arrived: who reads it next stops, and says the same
+            self.log(f"no base is written: {lost}")
         return Outcome(
             delivery=settled,
             difference=difference,
@@ -307,7 +326,7 @@ class Ledger:
 
         It was sent then, and only its process did not come to recording that.
         """
-        if plan.status is DeliveryStatus.SENDING and Path(plan.shard).exists():
+        if plan.status is DeliveryStatus.SENDING and not lost_file(plan):
             settle_refusals(self.store, order, plan)
         there = arrived and plan.sent_to >= plan.shard_rows
         status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
@@ -335,12 +354,16 @@ class Ledger:
 
         `alike` is what makes two values of a key's field one.
         What somebody who looked has left behind is gone at the end.
+
+        Raises:
+            DeliveryError: a file cannot be read.
         """
         folder, plans = self.folder / export, self.store.deliveries.of_export(export)
         for path in folder.rglob("*.partial"):
             path.unlink(missing_ok=True)  # nobody writes one now: the lease is ours
         known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
         files = sorted(path for path in known if path.exists())
+        require_readable(files, plans)
         with open_engine() as connection:
             yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection)
         self._clear_scratch(export)
@@ -348,7 +371,7 @@ class Ledger:
     def fields_sent(self, export: str) -> set[str]:
         """Return every field that an export's shards have, of whatever time."""
         plans = self.store.deliveries.of_export(export)
-        of_shapes = {item.shape: item.shard for item in plans if Path(item.shard).exists()}
+        of_shapes = {item.shape: item.shard for item in plans if not unreadable(item.shard)}
         with open_engine() as connection:
             return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
 

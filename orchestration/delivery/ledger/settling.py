@@ -12,7 +12,7 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
-from orchestration.delivery.ledger.content import Content, layers_of, shard_fields
+from orchestration.delivery.ledger.content import Content, layers_of, read_whole, shard_fields
 from orchestration.delivery.ledger.keys import KeyForm, read_alike, text_of
 from orchestration.delivery.ledger.order import Order, key_of
 from orchestration.destinations.base import (
@@ -120,7 +120,11 @@ def _keys_of(
 
 
 def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: Path) -> None:
-    """Write a base for a scope if its layers have grown."""
+    """Write a base for a scope if its layers have grown.
+
+    Raises:
+        ShardLost: a layer is gone or cannot be read.
+    """
     if not newest.shard_rows or newest.whole:
         return
     base = store.deliveries.base(newest.export, newest.scope)
@@ -133,7 +137,10 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
         return
     shard, rows, by = newest.shard, newest.shard_rows, newest.hashed_by
     if not _has_every_row(newest):
-        shard, rows, by = _write_base(store, found, newest, key, folder)
+        written = _write_base(store, found, newest, key, folder)
+        if written is None:
+            return
+        shard, rows, by = written
     store.deliveries.set_base(Base(newest.export, newest.scope, newest.id, shard, rows, newest.shape, by))
     if shard != newest.shard:
         _drop_old_bases(store, newest, folder)
@@ -151,22 +158,32 @@ def worth_compacting(layer_rows: list[int]) -> bool:
 
 def _write_base(
     store: StateStore, layers: list[Delivery], newest: Delivery, key: tuple[str, ...], folder: Path
-) -> tuple[str, int, str]:
-    """Write what the layers make together as one shard; return it, its rows, and what hashed them."""
+) -> tuple[str, int, str] | None:
+    """Write what the layers make together as one shard; return it, its rows, and what hashed them.
+
+    None where older rows have values that are none of today's types: a base could not keep them.
+
+    Raises:
+        ShardLost: a layer is gone or cannot be read.
+    """
     shard = folder / f"base-{newest.delivery_id}.parquet"
     partial = shard.with_suffix(f".{os.getpid()}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
-        form = KeyForm.of(key, read_alike(newest.alike) or {})
-        content = Content(connection, layers_of(store.deliveries, layers), form, fields, newest.shape)
-        # What is known is kept: of what an older version wrote, the hash is of more than the file has.
-        write_exact(
-            connection,
-            f"select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
-            f" null::varchar[] as {CHANGED_FIELDS}, coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
-            f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)})",
-            partial,
-        )
+        form, read = KeyForm.of(key, read_alike(newest.alike) or {}), layers_of(store.deliveries, layers)
+        with read_whole(newest, read):
+            content = Content(connection, read, form, fields, newest.shape)
+            if content.lost():
+                return None
+            # What is known is kept: of what an older version wrote, the hash is of more than the file has.
+            write_exact(
+                connection,
+                f"select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+                f" null::varchar[] as {CHANGED_FIELDS},"
+                f" coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
+                f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)})",
+                partial,
+            )
         (rows,) = connection.execute(
             f"select count(*) from read_parquet({literal(str(partial))})"
         ).fetchone() or (0,)

@@ -13,15 +13,28 @@ from typing import TYPE_CHECKING, Any
 from orchestration.compute.alike import EXACT, canonical
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
-from orchestration.delivery.ledger.content import shard_fields
+from orchestration.delivery.ledger.content import resync_of, shard_fields
 from orchestration.delivery.ledger.forgotten import Key, is_forgotten
 from orchestration.delivery.ledger.keys import KeyForm
-from orchestration.destinations.base import ROW
+from orchestration.delivery.ledger.readable import unreadable
+from orchestration.destinations.base import ROW, DeliveryError
 from orchestration.state.deliveries import Deliveries
-from orchestration.state.records import ForgottenKey
+from orchestration.state.records import Delivery, ForgottenKey
 
 if TYPE_CHECKING:
     import duckdb
+
+
+def require_readable(files: Sequence[Path], plans: Sequence[Delivery]) -> None:
+    """Raise DeliveryError where a file cannot be read, so that nobody can tell whose rows it has."""
+    for path in files:
+        if problem := unreadable(path):
+            told = [f"; then {resync_of(plan)}" for plan in plans if plan.shard == str(path)]
+            raise DeliveryError(
+                f"the shard {path} {problem}: nobody can tell whether it has rows that are to be forgotten",
+                "files of deliveries/ that can be read",
+                f"put it back from a backup, or delete it{''.join(told[:1])}; then ask for the same again",
+            )
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,16 @@ Belongs here: reading the records of a scope. Does not belong here: the comparis
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from orchestration.delivery.ledger.content import Layer, ShardGone, layers_of
+from orchestration.compute.row_hash import fields_of
+from orchestration.delivery.ledger.content import Layer, ShardLost, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
-from orchestration.delivery.ledger.order import Order
-from orchestration.destinations.base import ROW, DeliveryError, Mode
+from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
+from orchestration.delivery.ledger.order import Opened, Order
+from orchestration.destinations.base import ROW
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 
@@ -20,7 +22,8 @@ from orchestration.state.store import StateStore
 class Known:
     """What an order is compared with; `supersedes` is the delivery that its scope held last, "" for none.
 
-    `first`: nothing that is of use was ever sent there. `refused` are the keys of this scope that were
+    `first`: nothing that is of use was ever sent there; `anew`: something was, and is of no use. `key_types`
+    are those of what is to be sent, as the records write them. `refused` are the keys of this scope that were
     refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
     scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there.
     """
@@ -32,17 +35,26 @@ class Known:
     forgotten: Sequence[ForgottenKey]
     elsewhere: Callable[[], Iterator[Sequence[Layer]]] = field(default=lambda: iter(()))
     on_their_way: Callable[[], Iterator[tuple[str, Layer]]] = field(default=lambda: iter(()))
+    anew: bool = False
+    key_types: str = ""
 
     @classmethod
-    def of(cls, store: StateStore, order: Order, log: Callable[[str], None]) -> "Known":
+    def of(cls, store: StateStore, order: Order, opened: Opened, log: Callable[[str], None]) -> "Known":
         """Return what the records say.
 
         Raises:
-            DeliveryError: the key of what was appended is another now.
-            ShardGone: a shard that tells what the scope holds is gone, and not everything is sent anew.
+            DeliveryError: a field of the key is not sent, or of what was appended nobody can tell any more
+                which rows those are.
+            ShardLost: a shard that tells what the scope holds is gone or cannot be read, and not everything
+                is sent anew.
         """
         deliveries = store.deliveries.layers(order.export, order.scope)
-        layers = _layers(store, order, deliveries, log)
+        fields = fields_of(opened.connection, opened.source)
+        require_key(order, fields)
+        useless = why_useless(store, order, deliveries, opened.connection, fields)
+        if useless:
+            log(f"{useless}: everything is sent anew")
+        layers = None if useless else _layers(store, order, deliveries, log)
         return cls(
             layers=layers or [],
             first=not deliveries or layers is None,
@@ -51,6 +63,8 @@ class Known:
             forgotten=store.forgotten_keys.of(order.export),
             elsewhere=partial(_elsewhere, store, order),
             on_their_way=partial(_on_their_way, store, order),
+            anew=bool(deliveries) and layers is None,
+            key_types=types_of(order.key, fields),
         )
 
 
@@ -67,7 +81,7 @@ def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
     """Yield the layers of what each of the export's other scopes holds.
 
     Raises:
-        ShardGone: a file that tells it is gone.
+        ShardLost: a file that tells it is gone or cannot be read.
     """
     for scope in sorted({item.scope for item in _others(store, order)}):
         found = store.deliveries.layers(order.export, scope)
@@ -123,24 +137,15 @@ def rejected_already(store: StateStore, order: Order, version: str, made_by: Mad
 def _layers(
     store: StateStore, order: Order, deliveries: list[Delivery], log: Callable[[str], None]
 ) -> list[Layer] | None:
-    """Return what the scope holds; None where that is of no use, so that everything is sent anew.
-
-    So it is where the key is another than before, as the old one tells rows apart by what no longer does;
-    and where a shard is gone and a person asked for everything.
-    """
-    if deliveries and deliveries[-1].key != order.key_text:
-        if order.mode is Mode.APPEND:
-            raise DeliveryError(
-                f"the key of `{order.export}` is another than that of what was sent",
-                "the key that was, as `append` sends no row twice and can't tell which those are",
-                "restore `key` in the export file, or append to another object",
-            )
-        log("the key is another than before: everything is sent anew")
-        return None
+    """Return what the scope holds; None where a shard is lost, and a person asked for everything."""
+    if not deliveries:
+        return []
+    everything = order.kind is DeliveryKind.RESYNC
+    told = [*deliveries[:-1], replace(deliveries[-1], mode=order.mode)]
     try:
-        return layers_of(store.deliveries, deliveries)
-    except ShardGone as gone:
-        if order.kind is not DeliveryKind.RESYNC:
+        return layers_of(store.deliveries, told, every_byte=everything)
+    except ShardLost as lost:
+        if not everything:
             raise
-        log(f"{gone.what}: everything is sent anew")
+        log(f"{lost.what}: everything is sent anew")
         return None

@@ -40,6 +40,7 @@ from .erasure import Erasure
 from .manifests import LATEST, MANIFEST, Manifest, Standing, folder_of
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_=+][A-Za-z0-9_.=+:-]*")
+_DONE = ".done"
 T = TypeVar("T")
 
 
@@ -97,6 +98,7 @@ class BlobDestination(Destination):
         self._check_shard(shard)
 
         def look() -> None:
+            self._check_marker(shard)
             next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
         self._explained(f"delivery of {shard.export}, partition {shard.partition_key}, to", look)
@@ -184,6 +186,24 @@ class BlobDestination(Destination):
             check_shard(shard)
         with scratch_engine() as (engine, _):
             parts.check_rows(engine, shard, self._settings.format)
+
+    def _check_marker(self, shard: Shard) -> None:
+        """Raise where a partition's folder and the marker of another would have one name."""
+        folder, fix = folder_of(shard.partition_key), ""
+        clash, done = folder.endswith(_DONE), self._settings.done
+        if clash and done:
+            fix = "have the drop named otherwise"
+        elif clash and next(self._area.listing(self._at(folder)), None):
+            fix = f"remove the marker {self._at(folder)}, which is of before"
+        elif done and next(self._area.listing(self._at(folder + _DONE, MANIFEST)), None):
+            folder, fix = folder + _DONE, f"move the folder {self._at(folder + _DONE)} away"
+        if fix:
+            raise DeliveryError(
+                f"partition {folder!r} of {shard.export} is called as the marker is that says that partition"
+                f" {folder.removesuffix(_DONE)!r} is whole",
+                f"partitions whose keys do not end with {_DONE}",
+                fix + (", or take `done` out of `destination.options`" if done else ""),
+            )
 
     def _arrived(self, shard: Shard) -> bool:
         shown_at, own_at = self._at(folder_of(shard.partition_key), MANIFEST), self._own_at(shard)
@@ -319,7 +339,7 @@ class BlobDestination(Destination):
 
     def _mark_done(self, shard: Shard, shown: Manifest) -> None:
         newest = manifests.ids_of(shown)[-1]
-        marker, content = self._at(f"{folder_of(shard.partition_key)}.done"), f"{newest}\n".encode()
+        marker, content = self._at(f"{folder_of(shard.partition_key)}{_DONE}"), f"{newest}\n".encode()
         if self._area.read(marker) != content:
             self._area.write(marker, [content])
 

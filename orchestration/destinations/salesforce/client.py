@@ -6,7 +6,8 @@ bulk jobs (`jobs`), fields and their types (`fields`).
 Sources, all on developer.salesforce.com: "OAuth 2.0 Client Credentials Flow for Server-to-Server Integration"
 (help.salesforce.com, remoteaccess_oauth_client_credentials_flow), "Status Codes and Error Responses"
 (api_rest/errorcodes.htm), "Limit Info Header" (api_rest/headers_api_usage.htm), "Query" and "Query More
-Results" (api_rest/resources_query.htm).
+Results" (api_rest/resources_query.htm), "Versions" (api_rest/resources_versions.htm), "API End-of-Life
+Policy" (api_rest/api_rest_eol.htm).
 """
 
 import json
@@ -98,6 +99,7 @@ class SalesforceClient:
         self._patience_seconds = patience_seconds
         self._client_id, self._secret = credentials(url)
         self._vendor = VendorClient(url, secrets=(self._secret,))
+        self._version = version
         self._root = f"/services/data/{version}"
         self._token = ""
         self._user = ""
@@ -228,6 +230,26 @@ class SalesforceClient:
                 return
             page = self.get(page["nextRecordsUrl"])
 
+    def check_version(self, seconds: float) -> None:
+        """Raise where the organisation has no interface of the version that was asked for.
+
+        Salesforce gives each version three years at least, and answers 410 for one that it has retired and
+        404 for one that the organisation does not have yet; so it does for an object that there is not.
+
+        Args:
+            seconds: of patience.
+
+        Raises:
+            DeliveryError: it has retired the version, or does not have it yet.
+        """
+        known = [f"v{one['version']}" for one in self.get("/services/data", seconds=seconds)]
+        if self._version not in known:
+            raise DeliveryError(
+                f"{self.host} has no interface of version {self._version}",
+                f"{known[0]} to {known[-1]}",
+                f"set `api_version: {known[-1]}` in destination.options of the export file",
+            )
+
     def close(self) -> None:
         """Close the connections."""
         self._vendor.close()
@@ -256,7 +278,8 @@ class SalesforceClient:
             raise DeliveryError(
                 f"{self.host} does not sign this app in: {self._vendor.shown(answer.text)}",
                 "an app of this organisation with the client credentials flow and a user to run as",
-                "check client id and secret in the connection's variable, and the app in Setup > App Manager",
+                "check client id and secret in the connection's variable, and the app in Setup > External "
+                "Client App Manager",
             )
         granted = answer.json()
         self._token = str(granted["access_token"])

@@ -6,7 +6,9 @@ command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), wo
 Sources, all under https://learn.microsoft.com/kusto/: "Extent tags" (management/extent-tags), ".show extents"
 (management/show-extents: `has` is equality of a tag), ".replace extents" (management/replace-extents: all of
 it in a single transaction), ".drop extents", ".create-merge table", ".create-or-alter ingestion mapping",
-".delete table records" (management/soft-delete-command: tags stay), "Ingestion failures", "Query limits"
+".delete table records" (management/soft-delete-command: tags stay), "Extent tags retention policy"
+(management/extent-tags-retention-policy: a table's own goes before the database's; a prefix ends with its
+only colon; tags go some time after their extent has the age), "Ingestion failures", "Query limits"
 (concepts/query-limits: 500,000 records and 64 MB, unless `notruncation` is set).
 """
 
@@ -16,7 +18,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -65,6 +67,7 @@ class Table:
     extents: list[Extent] = field(default_factory=list[Extent])
     folder: str = ""
     retention: str = "365000d"
+    tag_policy: list[dict[str, str]] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row, the columns that it has not as null."""
@@ -72,7 +75,11 @@ class Table:
 
 
 class Engine:
-    """One database. `failures` are those of ingestions, `commands` all texts that were executed."""
+    """One database.
+
+    `failures` are those of ingestions, `commands` all texts that were executed, `tag_policy` the database's
+    own extent tags retention policy; None: tags are kept.
+    """
 
     def __init__(self, database: str) -> None:
         self.database = database
@@ -80,6 +87,7 @@ class Engine:
         self.tables: dict[str, Table] = {}
         self.failures: list[dict[str, Any]] = []
         self.commands: list[str] = []
+        self.tag_policy: list[dict[str, str]] | None = None
 
     def command(self, text: str) -> Answer:
         """Execute a management command."""
@@ -88,6 +96,8 @@ class Engine:
             (".create-merge", "table"): self._create_merge,
             (".create-or-alter", "table"): self._create_or_alter_mapping,
             (".alter-merge", "table"): self._alter_merge,
+            (".alter", "table"): self._alter_tag_policy,
+            (".show", "database"): self._show_database,
             (".replace", "extents", "in", "table"): self._replace_extents,
             (".drop", "extents", "<|"): self._drop_extents,
             (".delete", "table"): self._delete_records,
@@ -155,6 +165,22 @@ class Engine:
                     for same in merged.values()
                 ]
 
+    def forget_tags(self, older: timedelta = timedelta(0)) -> None:
+        """Drop tags as the background process does, of extents that are older than the policy says.
+
+        Args:
+            older: by so much every extent is taken for older than it is.
+        """
+        with self.lock:
+            for table in self.tables.values():
+                policy = self.tag_policy if table.tag_policy is None else table.tag_policy
+                for extent in table.extents:
+                    age = datetime.now(UTC) - extent.created + older
+                    gone = tuple(
+                        one["TagPrefix"] for one in policy or () if age > timespan(one["RetentionPeriod"])
+                    )
+                    extent.tags = frozenset(tag for tag in extent.tags if not tag.startswith(gone or "\0"))
+
     def _table(self, name: str) -> Table:
         if name not in self.tables:
             said = f"Entity ID '{name}' of kind 'Table' was not found."
@@ -179,6 +205,8 @@ class Engine:
             names = ("TableName", "Schema", "DatabaseName", "Folder", "DocString")
             row = [table.name, schema, self.database, table.folder, ""]
             return Answer([(name, "string") for name in names], [row])
+        if words.taken("policy", "extent_tags_retention"):
+            return _policy_shown(table.name, table.tag_policy, "Table")
         found = self._extents(table, words.take("extents"))
         columns = [("ExtentId", "guid"), ("TableName", "string"), ("RowCount", "long"), ("Tags", "string")]
         rows = [[e.id, table.name, len(e.living()), "\r\n".join(sorted(e.tags))] for e in found]
@@ -250,6 +278,18 @@ class Engine:
         words.take(")")
         return Answer([("TableName", "string")], [[table.name]])
 
+    def _alter_tag_policy(self, words: Words) -> Answer:
+        table = self._table(words.name())
+        table.tag_policy = tag_policy(words.take("policy", "extent_tags_retention").text())
+        return _policy_shown(table.name, table.tag_policy, "Table")
+
+    def _show_database(self, words: Words) -> Answer:
+        if words.name() != self.database:
+            said = "Entity of kind 'Database' was not found."
+            raise Refused("BadRequest_EntityNotFound", "Kusto.Data.Exceptions.EntityNotFoundException", said)
+        words.take("policy", "extent_tags_retention")
+        return _policy_shown(self.database, self.tag_policy, "Database")
+
     def _replace_extents(self, words: Words) -> Answer:
         destination = self._table(words.name())
         words.take("with", "(", "extentCreatedOnFrom", "=")
@@ -295,6 +335,31 @@ class Engine:
             raise syntax_error("the double projects other columns")
         found = [f for f in self.failures if part in f["IngestionSourcePath"]]
         return Answer([(name, "string") for name in names], [[f[name] for name in names] for f in found])
+
+
+def tag_policy(text: str) -> list[dict[str, str]]:
+    """Read an extent tags retention policy, as strictly as the service."""
+    policy = json.loads(text)
+    for one in policy:
+        prefix = str(one.get("TagPrefix", ""))
+        if set(one) != {"TagPrefix", "RetentionPeriod"} or prefix.count(":") != 1 or prefix[-1] != ":":
+            raise Refused("BadRequest_InvalidPolicy", "Kusto.Data.Exceptions.PolicyException", str(one))
+        timespan(one["RetentionPeriod"])
+    return policy
+
+
+def timespan(text: str) -> timedelta:
+    """A length of time as policies have it: `[d.]hh:mm:ss`."""
+    days, _, clock = text.rpartition(".")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _policy_shown(name: str, policy: list[dict[str, str]] | None, kind: str) -> Answer:
+    names = ("PolicyName", "EntityName", "Policy", "ChildEntities", "EntityType")
+    text = "null" if policy is None else json.dumps(policy)
+    row = ["ExtentTagsRetentionPolicy", f"[{name}]", text, "", kind]
+    return Answer([(one, "string") for one in names], [row])
 
 
 def written(value: Any, kind: str) -> Any:

@@ -13,9 +13,9 @@ from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
 
 T = TypeVar("T")
 _REMOVED_TOGETHER = 32
-# "Blob service error codes": BlobImmutableDueToPolicy and BlobImmutableDueToLegalHold. Both are HTTP 409, as
-# is a blob that exists already, and the client has one exception for all of them.
-_IMMUTABLE = "BlobImmutable"
+# "Blob service error codes": both are HTTP 409, as is a blob that exists already, and the client has one
+# exception for all of them.
+_IMMUTABLE = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"})
 
 
 class AzureFiles(ObjectFiles):
@@ -152,7 +152,7 @@ def _kept_as_it_is(path: str) -> Generator[None]:
     except ResourceExistsError as error:
         code = getattr(error, "error_code", "")
         text = str(getattr(code, "value", code))
-        if not path or not text.startswith(_IMMUTABLE):
+        if not path or text not in _IMMUTABLE:
             raise
         raise ImmutableFileError(f"{path} may be neither changed nor removed now ({text})") from error
 

@@ -1,4 +1,4 @@
-"""Fields that name a parent record by its external ID: `Account.Ext__c` in place of `AccountId`.
+"""Fields that name a parent record by its external ID: Account.Ext__c in place of AccountId.
 
 Belongs here: how such a field is called, what it stands for, and how it is written in JSON, CSV and SOQL.
 Does not: requests (`records`), which rows go where (`bulk`), fields that hold their value (`fields`).
@@ -7,11 +7,11 @@ Does not: requests (`records`), which rows go where (`bulk`), fields that hold t
     User:Owner.Ext__c     the same where the field may refer to several objects: which one comes first
 
 Sources, on developer.salesforce.com: "Relationship Fields in a Header Row" (api_asynch/
-datafiles_csv_rel_field_header_row.htm): one step, and an external ID or a field with `idLookup`; an object
+datafiles_csv_rel_field_header_row.htm): one step, and an external ID or a field with idLookup; an object
 before it where the field is polymorphic, and nowhere else. "Insert or Update (Upsert) a Record Using an
 External ID" (api_rest/dome_upsert.htm). "SOQL SELECT Syntax", TYPEOF.
 
-A relationship is emptied by the field that holds it (`AccountId`), in either way of sending: that is
+A relationship is emptied by the field that holds it (AccountId), in either way of sending: that is
 documented, while an empty parent is not. A record that names both is refused, so of each row one is sent.
 """
 

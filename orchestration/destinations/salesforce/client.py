@@ -68,6 +68,11 @@ class Usage:
     used: int
     allowed: int
 
+    @property
+    def left(self) -> int:
+        """How many it may still make."""
+        return max(self.allowed - self.used, 0)
+
 
 def credentials(url: str) -> tuple[str, str]:
     """The client id and client secret of a connection's URL.
@@ -93,10 +98,12 @@ class SalesforceClient:
         url: the connection's URL.
         version: of the API, such as "v64.0".
         patience_seconds: how long a request is repeated that is not answered, where nobody else does so.
+        left_to_others: so many of the organisation's requests in 24 hours are not taken.
     """
 
-    def __init__(self, url: str, version: str, patience_seconds: float) -> None:
+    def __init__(self, url: str, version: str, patience_seconds: float, left_to_others: int = 0) -> None:
         self._patience_seconds = patience_seconds
+        self._left_to_others = left_to_others
         self._client_id, self._secret = credentials(url)
         self._vendor = VendorClient(url, secrets=(self._secret,))
         self._version = version
@@ -178,8 +185,10 @@ class SalesforceClient:
         Raises:
             TryAgain: the organisation's requests are used up, or what `VendorClient.request` says.
             RequestRefused: anything else that Salesforce says no to.
-            DeliveryError: the credentials or the user's rights do not suffice.
+            DeliveryError: the credentials or the user's rights do not suffice, or the requests that there are
+                are left to others.
         """
+        self._check_left()
         path = path if path.startswith("/services/") else self._root + path
         headers = {"Accept": accept}
         if content_type:
@@ -284,6 +293,17 @@ class SalesforceClient:
         granted = answer.json()
         self._token = str(granted["access_token"])
         self._user = str(granted.get("id", "")).rpartition("/")[2]
+
+    def _check_left(self) -> None:
+        usage = self.usage
+        if usage is None or not self._left_to_others or usage.left > self._left_to_others:
+            return
+        raise DeliveryError(
+            f"{self.host} has {usage.left:,} of {usage.allowed:,} API requests of 24 hours left",
+            f"more than the {self._left_to_others:,} that `leave_requests` of the export leaves to others",
+            "see Setup > Company Information > API Requests who uses them, and run again later: what was "
+            "taken is not sent again; or lower the option",
+        )
 
     def _note_usage(self, answer: "httpx.Response") -> None:
         found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))

@@ -47,6 +47,8 @@ class SalesforceOptions(BaseModel):
         job_rows: rows in one job at most. Salesforce works on 10,000 at a time, several of them at once.
         poll_seconds: the first waits for a job; later ones a twentieth of the time waited, up to a minute.
         wait_hours: how long to wait for a job before the run ends red; the next run waits on.
+        leave_requests: a delivery stops before it takes the last so many of the API requests that the
+            organisation has in 24 hours. Editions have few or many of them, and all its apps share them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +58,7 @@ class SalesforceOptions(BaseModel):
     job_rows: int = Field(default=100_000, ge=1, le=1_000_000)
     poll_seconds: float = Field(default=2.0, gt=0, le=60)
     wait_hours: float = Field(default=6.0, gt=0, le=48)
+    leave_requests: int = Field(default=0, ge=0)
 
 
 class SalesforceDestination(BatchDestination):
@@ -233,7 +236,8 @@ class SalesforceDestination(BatchDestination):
 
     @cached_property
     def _client(self) -> SalesforceClient:
-        return SalesforceClient(self._url, self._settings.api_version, self.budget_seconds)
+        settings = self._settings
+        return SalesforceClient(self._url, settings.api_version, self.budget_seconds, settings.leave_requests)
 
     @cached_property
     def _records(self) -> Records:

@@ -1,7 +1,7 @@
-"""Policies of Azure Data Explorer that take away what a delivery is known by.
+"""Policies of Azure Data Explorer that take away what a delivery is known by, or hide what is to be erased.
 
-Belongs here: the extent tags retention policy, of a table and of its database. Does not: the ways of
-ingestion (`test_adx_destination`), tables and scopes (`test_adx_tables`).
+Belongs here: extent tags retention, of a table and of its database, and row-level security. Does not: the
+ways of ingestion (`test_adx_destination`), tables and scopes (`test_adx_tables`).
 """
 
 import re
@@ -14,7 +14,7 @@ import pytest
 from orchestration.destinations.base import DeliveryError, Mode, Shard
 from tests.doubles.kusto import Kusto
 
-from .adx_deliveries import STAGING, adx, append, delivered, held, snapshot
+from .adx_deliveries import SCOPE, STAGING, adx, append, delivered, held, snapshot
 from .cases.adx import AdxCase
 from .support import DAY, rows_of
 
@@ -127,3 +127,21 @@ def test_what_a_lost_tag_leads_to(case: AdxCase, kusto: Kusto, tmp_path: Path) -
     assert not adx(case).arrived(made(tmp_path, Mode.SNAPSHOT, "a", "d-1"))
     delivered(adx(case), made(tmp_path, Mode.SNAPSHOT, "b", "d-2"))
     assert len(held(kusto)) == 6
+
+
+def test_nothing_is_taken_out_where_rows_may_be_hidden(case: AdxCase, kusto: Kusto, tmp_path: Path) -> None:
+    delivered(adx(case), made(tmp_path, Mode.SNAPSHOT, "a", "d-1"))
+    item = held(kusto)[0][0]
+    keys = [{"business_date": DAY, "item": item}]
+    hides = ".alter table ['items'] policy row_level_security enable \"['items'] | where ['item'] == 999\""
+    kusto.engine.command(hides)
+    with pytest.raises(DeliveryError, match="row-level security is on for table 'items'") as error:
+        adx(case).forget(SCOPE, keys)
+    # Both commands that it prints are right when typed.
+    off, on = re.findall(r"`(\.alter table .*?)`", error.value.mend)
+    kusto.engine.command(off)
+    assert adx(case).forget(SCOPE, keys) == 1
+    kusto.engine.command(on)
+    assert item not in {row[0] for row in held(kusto)}
+    with pytest.raises(DeliveryError, match="row-level security is on"):
+        adx(case).forget(SCOPE, keys)

@@ -1,14 +1,13 @@
 """The engine of the Kusto double: tables, extents with tags, and the commands and queries on them.
 
 Belongs here: what `https://<cluster>.kusto.windows.net` answers to the requests that we send; every other
-command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), words (`kusto_language`).
+command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), words (`kusto_language`), what
+policies say (`kusto_policies`).
 
 Sources, all under https://learn.microsoft.com/kusto/: "Extent tags" (management/extent-tags), ".show extents"
 (management/show-extents: `has` is equality of a tag), ".replace extents" (management/replace-extents: all of
 it in a single transaction), ".drop extents", ".create-merge table", ".create-or-alter ingestion mapping",
-".delete table records" (management/soft-delete-command: tags stay), "Extent tags retention policy"
-(management/extent-tags-retention-policy: a table's own goes before the database's; a prefix ends with its
-only colon; tags go some time after their extent has the age), "Ingestion failures", "Query limits"
+".delete table records" (management/soft-delete-command: tags stay), "Ingestion failures", "Query limits"
 (concepts/query-limits: 500,000 records and 64 MB, unless `notruncation` is set).
 """
 
@@ -16,13 +15,14 @@ import json
 import math
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from .kusto_language import Predicate, Refused, Words, semantic_error, syntax_error
+from .kusto_policies import Answer, Security, policy_shown, tag_policy, timespan
 
 _CSL_TYPES = {
     "bool": "System.SByte", "int": "System.Int32", "long": "System.Int64", "real": "System.Double",
@@ -31,14 +31,6 @@ _CSL_TYPES = {
 }  # fmt: skip
 MOST_RECORDS = 500_000
 _T = TypeVar("_T")
-
-
-@dataclass
-class Answer:
-    """One table of an answer: columns as (name, type) and rows of values."""
-
-    columns: Sequence[tuple[str, str]]
-    rows: list[list[Any]]
 
 
 @dataclass
@@ -68,6 +60,7 @@ class Table:
     folder: str = ""
     retention: str = "365000d"
     tag_policy: list[dict[str, str]] | None = None
+    security: Security | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row, the columns that it has not as null."""
@@ -96,7 +89,7 @@ class Engine:
             (".create-merge", "table"): self._create_merge,
             (".create-or-alter", "table"): self._create_or_alter_mapping,
             (".alter-merge", "table"): self._alter_merge,
-            (".alter", "table"): self._alter_tag_policy,
+            (".alter", "table"): self._alter_policy,
             (".show", "database"): self._show_database,
             (".replace", "extents", "in", "table"): self._replace_extents,
             (".drop", "extents", "<|"): self._drop_extents,
@@ -119,7 +112,7 @@ class Engine:
         with self.lock:
             self.commands.append(text)
             table = self._table(words.name())
-            rows = table.rows()
+            rows = [row for row in table.rows() if table.security is None or table.security.shows(row)]
             if words.taken("|", "where"):
                 wanted = words.predicate(table.columns)
                 rows = [row for row in rows if wanted(row)]
@@ -206,7 +199,10 @@ class Engine:
             row = [table.name, schema, self.database, table.folder, ""]
             return Answer([(name, "string") for name in names], [row])
         if words.taken("policy", "extent_tags_retention"):
-            return _policy_shown(table.name, table.tag_policy, "Table")
+            return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
+        if words.taken("policy", "row_level_security"):
+            said = table.security and table.security.said
+            return policy_shown("RowLevelSecurityPolicy", table.name, said, "Table")
         found = self._extents(table, words.take("extents"))
         columns = [("ExtentId", "guid"), ("TableName", "string"), ("RowCount", "long"), ("Tags", "string")]
         rows = [[e.id, table.name, len(e.living()), "\r\n".join(sorted(e.tags))] for e in found]
@@ -278,17 +274,21 @@ class Engine:
         words.take(")")
         return Answer([("TableName", "string")], [[table.name]])
 
-    def _alter_tag_policy(self, words: Words) -> Answer:
+    def _alter_policy(self, words: Words) -> Answer:
         table = self._table(words.name())
+        if words.taken("policy", "row_level_security"):
+            enabled = words.taken("enable") or not words.take("disable")
+            table.security = Security(enabled, words.text(), table.columns)
+            return policy_shown("RowLevelSecurityPolicy", table.name, table.security.said, "Table")
         table.tag_policy = tag_policy(words.take("policy", "extent_tags_retention").text())
-        return _policy_shown(table.name, table.tag_policy, "Table")
+        return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
 
     def _show_database(self, words: Words) -> Answer:
         if words.name() != self.database:
             said = "Entity of kind 'Database' was not found."
             raise Refused("BadRequest_EntityNotFound", "Kusto.Data.Exceptions.EntityNotFoundException", said)
         words.take("policy", "extent_tags_retention")
-        return _policy_shown(self.database, self.tag_policy, "Database")
+        return policy_shown("ExtentTagsRetentionPolicy", self.database, self.tag_policy, "Database")
 
     def _replace_extents(self, words: Words) -> Answer:
         destination = self._table(words.name())
@@ -325,7 +325,8 @@ class Engine:
         words.end()
         for extent in table.extents:
             of_all = ({column: row.get(column) for column in table.columns} for row in extent.rows)
-            extent.deleted |= {place for place, row in enumerate(of_all) if unwanted(row)}
+            seen = table.security.shows if table.security else lambda _: True
+            extent.deleted |= {place for place, row in enumerate(of_all) if unwanted(row) and seen(row)}
         return Answer([("OriginalExtentId", "guid")], [])
 
     def _show_failures(self, words: Words) -> Answer:
@@ -335,31 +336,6 @@ class Engine:
             raise syntax_error("the double projects other columns")
         found = [f for f in self.failures if part in f["IngestionSourcePath"]]
         return Answer([(name, "string") for name in names], [[f[name] for name in names] for f in found])
-
-
-def tag_policy(text: str) -> list[dict[str, str]]:
-    """Read an extent tags retention policy, as strictly as the service."""
-    policy = json.loads(text)
-    for one in policy:
-        prefix = str(one.get("TagPrefix", ""))
-        if set(one) != {"TagPrefix", "RetentionPeriod"} or prefix.count(":") != 1 or prefix[-1] != ":":
-            raise Refused("BadRequest_InvalidPolicy", "Kusto.Data.Exceptions.PolicyException", str(one))
-        timespan(one["RetentionPeriod"])
-    return policy
-
-
-def timespan(text: str) -> timedelta:
-    """A length of time as policies have it: `[d.]hh:mm:ss`."""
-    days, _, clock = text.rpartition(".")
-    hours, minutes, seconds = map(int, clock.split(":"))
-    return timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _policy_shown(name: str, policy: list[dict[str, str]] | None, kind: str) -> Answer:
-    names = ("PolicyName", "EntityName", "Policy", "ChildEntities", "EntityType")
-    text = "null" if policy is None else json.dumps(policy)
-    row = ["ExtentTagsRetentionPolicy", f"[{name}]", text, "", kind]
-    return Answer([(one, "string") for one in names], [row])
 
 
 def written(value: Any, kind: str) -> Any:

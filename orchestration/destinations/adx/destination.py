@@ -32,7 +32,7 @@ from ..errors import DeliveryError
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
 from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
-from .policies import check_tags_stay, keep_tags
+from .policies import check_all_is_seen, check_tags_stay, keep_tags
 from .types import (
     Column,
     TableColumn,
@@ -166,6 +166,7 @@ class AdxDestination(Destination):
             if not held or not keys:
                 return 0
             self._known(scope, scope.key, held)
+            check_all_is_seen(cluster, self._table)
             table, gone = kql.name(self._table), 0
             types = {column.name: column.type for column in held.values()}
             # One after the other: parallel deletions on a table may fail.

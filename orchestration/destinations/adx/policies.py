@@ -1,13 +1,17 @@
 """Policies of a table, or of its database, that would break what the destination promises.
 
-Belongs here: the extent tags retention policy, and what to type against it. Does not: tags and what they are
-for (`ingestion`), tables and scopes (`destination`).
+Belongs here: the extent tags retention policy and row-level security, and what to type against them. Does
+not: tags and what they are for (`ingestion`), tables and scopes (`destination`).
 
 "Extent tags retention policy" (https://learn.microsoft.com/kusto/management/extent-tags-retention-policy):
 the service drops tags with a prefix once their extent is so old. By `ingest-by:` a file is known to be in the
 table, whenever a delivery is taken up; by `drop-by:` a partition is found that is to be replaced, years later
 as well. A policy on either means rows that stand twice and that nobody can tell apart any more. A table's own
 policy goes before the database's.
+
+"Row level security policy" (https://learn.microsoft.com/kusto/management/row-level-security-policy): what is
+read of a table is replaced by a query, for everybody, administrators too; it may hide rows and values. A
+deletion finds its rows by such a reading.
 """
 
 import json
@@ -62,6 +66,28 @@ def keep_tags(cluster: Cluster, table: str) -> None:
         tags = {one["TagPrefix"] for one in policy} & {"drop-by:", "ingest-by:"}
         if tags:
             cluster.command(_altered(table, policy, tags), "keep the tags of a table")
+
+
+def check_all_is_seen(cluster: Cluster, table: str) -> None:
+    """Raise where rows may be hidden from whoever takes keys out: none would be found, and none deleted.
+
+    Raises:
+        DeliveryError: row-level security is on, with the command that turns it off and keeps its query.
+    """
+    quoted = kql.name(table)
+    shown = cluster.command(f".show table {quoted} policy row_level_security", "show row-level security")
+    policy = json.loads(str(shown[0]["Policy"] or "null")) if shown else None
+    if not policy or not policy.get("IsEnabled"):
+        return
+    alter = f".alter table {quoted} policy row_level_security"
+    query = kql.text(str(policy.get("Query", "")))
+    raise DeliveryError(
+        f"row-level security is on for table {table!r} in Azure Data Explorer, and may hide rows and keys "
+        "that are to be taken out",
+        "a table whose rows are all seen while keys are taken out of it",
+        f"have an administrator of the table execute `{alter} disable {query}`, take the keys out, then "
+        f"execute `{alter} enable {query}`",
+    )
 
 
 def _altered(table: str, policy: list[Any], without: Collection[str]) -> str:

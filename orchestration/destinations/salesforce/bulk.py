@@ -258,6 +258,16 @@ def rows_between(shard: Shard, ranges: Ranges, columns: Sequence[str] | None) ->
             yield from _batches(file, first, end, columns)
 
 
+def schema_of(shard: Shard) -> Any:
+    """The Arrow schema of a shard.
+
+    Raises:
+        DeliveryError: its file is not the plan's.
+    """
+    with _opened(shard) as file:
+        return file.schema_arrow
+
+
 @contextmanager
 def _opened(shard: Shard) -> Generator[Any]:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")

@@ -21,7 +21,7 @@ from ..batches import BatchDestination
 from ..cutting import Batch
 from ..errors import DeliveryError
 from ..http import base_url
-from .bulk import BulkUpsert, kept_in
+from .bulk import BulkUpsert, kept_in, schema_of
 from .client import SalesforceClient
 from .fields import (
     arrow_schema,
@@ -226,7 +226,7 @@ class SalesforceDestination(BatchDestination):
 
     def _linked(self, shard: Shard) -> Any:
         """The Arrow schema of a shard, of which those fields are known that name a parent record."""
-        schema = import_module("pyarrow.parquet").read_schema(shard.path)
+        schema = schema_of(shard)
         self._records.link(schema.names)
         return schema
 

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import Change, Scope, Shard
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.salesforce import SalesforceDestination, SalesforceOptions
 from tests.doubles.salesforce_records import Field, Table
 
 from .cases.salesforce import SalesforceCase
+from .deliveries import Sender
 from .journals import MemoryJournal
 from .salesforce_support import KEY, Send, bulk, destination, opened
 from .support import write_shard
@@ -108,6 +110,31 @@ def test_what_was_delivered_is_read_back(case: SalesforceCase, tmp_path: Path, s
     record["OwnerId"] = next(iter(case.double.parents["Group"].records))
     read = [row for batch in destination(case).read_back(scope) for row in batch.to_pylist()]
     assert [row[OWNER] for row in sorted(read, key=lambda row: row[KEY])] == [None, None]
+
+
+@SENDS
+@pytest.mark.parametrize(("field", "parent"), [(ACCOUNT, "Account"), (OWNER, "User")])
+def test_a_relationship_is_planned_refused_compared_and_changed_like_any_field(
+    case: SalesforceCase, tmp_path: Path, send: Send, field: str, parent: str
+) -> None:
+    holder = "AccountId" if parent == "Account" else "OwnerId"
+    names = {"item": KEY, "business_date": "Business_Date__c", "note": field}
+    sender = Sender(tmp_path, send(case), names=names, single_key=True)
+    sender.deliver({1: f"{parent}-1", 2: f"{parent}-2", 3: f"{parent}-3"}, "1")
+    assert refers(case, holder, parent) == [f"{parent}-1", f"{parent}-2"]
+    # The parent comes, and the row that waits for it is tried again with the next delivery.
+    case.double.parents[parent].hold({"Code__c": f"{parent}-3"})
+    sender.deliver({1: f"{parent}-2", 2: f"{parent}-2", 3: f"{parent}-3"}, "2")
+    assert refers(case, holder, parent) == [f"{parent}-2", f"{parent}-2", f"{parent}-3"]
+    found = reconcile(sender.engine(), sender.order())
+    assert found is not None
+    assert found.equal
+    record = next(one for one in case.double.table.records.values() if one[KEY] == 1)
+    record[holder] = None
+    found = reconcile(sender.engine(), sender.order())
+    assert found is not None
+    assert found.differing == 1
+    assert found.changed[0][1:3] == (field, f"{parent}-2")
 
 
 @SENDS

@@ -7,6 +7,14 @@ and how the warehouse reads them (`compute.object_storage`).
 
 from orchestration.areas.access import StorageAccess, StorageUrlError
 from orchestration.areas.area import Area, digest_of
-from orchestration.areas.files import CHUNK_BYTES, Entry
+from orchestration.areas.files import CHUNK_BYTES, Entry, ImmutableFileError
 
-__all__ = ["CHUNK_BYTES", "Area", "Entry", "StorageAccess", "StorageUrlError", "digest_of"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Area",
+    "Entry",
+    "ImmutableFileError",
+    "StorageAccess",
+    "StorageUrlError",
+    "digest_of",
+]

@@ -50,7 +50,7 @@ class StorageAccess:
 
     Azure: a connection string, or an account's name, which `DefaultAzureCredential` then signs in to, or a
     shared access signature. S3: a key and its secret, or the standard `AWS_*` environment; an endpoint where
-    it is not Amazon's.
+    it is not Amazon's; how objects are to be encrypted, where the bucket's policy wants it said.
     """
 
     azure_connection_string: SecretStr | None = None
@@ -60,6 +60,8 @@ class StorageAccess:
     s3_key: SecretStr | None = None
     s3_secret: SecretStr | None = None
     s3_region: str | None = None
+    s3_encryption: str | None = None
+    s3_kms_key: str | None = None
 
     def account_of(self, named: str | None) -> str | None:
         """Return the Azure account to sign in to without a connection string; None with one.

@@ -3,16 +3,19 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from orchestration.areas.access import Place, StorageAccess
-from orchestration.areas.files import Entry
+from orchestration.areas.files import Entry, ImmutableFileError
 from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
 
 T = TypeVar("T")
 _REMOVED_TOGETHER = 32
+# "Blob service error codes": both are HTTP 409, as is a blob that exists already, and the client has one
+# exception for all of them.
+_IMMUTABLE = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"})
 
 
 class AzureFiles(ObjectFiles):
@@ -43,6 +46,17 @@ class AzureFiles(ObjectFiles):
                 f"no container `{self.container}`; expected one that exists; make it or correct the URL"
             ) from error
 
+    def put(self, path: str, content: bytes, *, create: bool) -> None:
+        """Write a blob in one request."""
+        try:
+            super().put(path, content, create=create)
+        except FileExistsError as error:
+            # adlfs makes one of every 409. Where a blob is to be created, it does exist.
+            with _kept_as_it_is(path):
+                if not create and error.__context__ is not None:
+                    raise error.__context__ from None
+            raise
+
     def put_parts(self, path: str, parts: Iterator[bytes], *, create: bool) -> None:
         """Upload a large blob in blocks with names of their own, and commit them.
 
@@ -64,7 +78,8 @@ class AzureFiles(ObjectFiles):
             blocks += [name for name, _ in batch]
         condition = {"match_condition": MatchConditions.IfMissing} if create else {}
         try:
-            self._run(client.commit_block_list, [BlobBlock(name) for name in blocks], **condition)
+            with _kept_as_it_is("" if create else path):
+                self._run(client.commit_block_list, [BlobBlock(name) for name in blocks], **condition)
         except ResourceExistsError as error:
             raise FileExistsError(path) from error
 
@@ -87,10 +102,15 @@ class AzureFiles(ObjectFiles):
         if version is not None:
             condition = {"match_condition": MatchConditions.IfNotModified, "etag": version}
         try:
-            self._run(client.upload_blob, content, overwrite=version is not None, **condition)
+            with _kept_as_it_is(path):
+                self._run(client.upload_blob, content, overwrite=version is not None, **condition)
         except (ResourceExistsError, ResourceModifiedError):
             return False
         return True
+
+    def remove(self, path: str) -> None:
+        """Remove a blob if it is there."""
+        self.remove_all([path])
 
     def remove_all(self, paths: Iterable[str]) -> None:
         """Remove blobs, those that are there, many at a time.
@@ -103,7 +123,7 @@ class AzureFiles(ObjectFiles):
         names = iter(dict.fromkeys(self.name_of(path) for path in paths))
 
         async def remove(name: str) -> None:
-            with suppress(ResourceNotFoundError):
+            with suppress(ResourceNotFoundError), _kept_as_it_is(name):
                 await client.delete_blob(name)
 
         async def together(batch: Sequence[str]) -> None:
@@ -120,6 +140,21 @@ class AzureFiles(ObjectFiles):
 
         result: Any = sync(self.filesystem.loop, function, *arguments, **options)
         return result
+
+
+@contextmanager
+def _kept_as_it_is(path: str) -> Generator[None]:
+    """Say it in words of our own where a policy of the container keeps a blob; "" for `path`: do not."""
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        yield
+    except ResourceExistsError as error:
+        code = getattr(error, "error_code", "")
+        text = str(getattr(code, "value", code))
+        if not path or text not in _IMMUTABLE:
+            raise
+        raise ImmutableFileError(f"{path} may be neither changed nor removed now ({text})") from error
 
 
 def azure_files(place: Place, access: StorageAccess) -> AzureFiles:

@@ -24,6 +24,10 @@ class Entry(NamedTuple):
     stamp: str
 
 
+class ImmutableFileError(OSError):
+    """Storage keeps a file as it is for a time, whoever asks: a retention policy or a legal hold."""
+
+
 class Files(ABC):
     """The files below one place of one kind of storage."""
 

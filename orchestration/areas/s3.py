@@ -137,4 +137,8 @@ def s3_files(place: Place, access: StorageAccess) -> S3Files:
         options |= {"key": access.s3_key.get_secret_value(), "secret": access.s3_secret.get_secret_value()}
     if access.s3_region:
         options["client_kwargs"] = {"region_name": access.s3_region}
+    if access.s3_encryption:
+        # s3fs adds them to the requests that know them: a put, and the beginning of an upload in parts.
+        said = {"ServerSideEncryption": access.s3_encryption, "SSEKMSKeyId": access.s3_kms_key}
+        options["s3_additional_kwargs"] = {name: value for name, value in said.items() if value}
     return S3Files(S3FileSystem(**options), place.container, place.root)

@@ -112,6 +112,25 @@ def test_requests_that_are_used_up_are_waited_for(case: SalesforceCase, make: Ma
     assert journal.pending()
 
 
+@pytest.mark.parametrize("send", [bulk, destination])
+def test_requests_that_are_left_to_others_are_not_taken(case: SalesforceCase, make: Make, send: Send) -> None:
+    case.double.allowed, case.double.jobs.polls = 100, 5
+    case.double.requests = 100 - 30 - 4
+    journal = MemoryJournal(2000)
+    with pytest.raises(DeliveryError, match=r"of 100 API requests .* left"):
+        send(case, leave_requests=30).send(make(2000), journal)
+    # Those under way at that moment are not called back.
+    assert 70 <= case.double.requests < 70 + destination(case).parallel
+    assert journal.pending()
+    # A day later.
+    case.double.requests = 0
+    again = journal.taken_up()
+    send(case, leave_requests=30).send(make(2000), again)
+    assert again.pending() == []
+    assert notes(case) == wanted(2000)
+    assert case.double.table.twice == 0
+
+
 def test_mirror_deletes_what_is_removed(case: SalesforceCase, make: Make) -> None:
     destination(case).send(make(600), MemoryJournal(600))
     gone = next(one for one, held in case.double.table.records.items() if held[KEY] == 5)

@@ -1,7 +1,8 @@
 """The engine of the Kusto double: tables, extents with tags, and the commands and queries on them.
 
 Belongs here: what `https://<cluster>.kusto.windows.net` answers to the requests that we send; every other
-command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), words (`kusto_language`).
+command is refused. Does not: HTTP (`kusto`), the queues (`kusto_ingestion`), words (`kusto_language`), what
+policies say (`kusto_policies`).
 
 Sources, all under https://learn.microsoft.com/kusto/: "Extent tags" (management/extent-tags), ".show extents"
 (management/show-extents: `has` is equality of a tag), ".replace extents" (management/replace-extents: all of
@@ -14,13 +15,14 @@ import json
 import math
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from .kusto_language import Predicate, Refused, Words, semantic_error, syntax_error
+from .kusto_policies import Answer, Security, policy_shown, tag_policy, timespan
 
 _CSL_TYPES = {
     "bool": "System.SByte", "int": "System.Int32", "long": "System.Int64", "real": "System.Double",
@@ -29,14 +31,6 @@ _CSL_TYPES = {
 }  # fmt: skip
 MOST_RECORDS = 500_000
 _T = TypeVar("_T")
-
-
-@dataclass
-class Answer:
-    """One table of an answer: columns as (name, type) and rows of values."""
-
-    columns: Sequence[tuple[str, str]]
-    rows: list[list[Any]]
 
 
 @dataclass
@@ -65,6 +59,8 @@ class Table:
     extents: list[Extent] = field(default_factory=list[Extent])
     folder: str = ""
     retention: str = "365000d"
+    tag_policy: list[dict[str, str]] | None = None
+    security: Security | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row, the columns that it has not as null."""
@@ -72,7 +68,11 @@ class Table:
 
 
 class Engine:
-    """One database. `failures` are those of ingestions, `commands` all texts that were executed."""
+    """One database.
+
+    `failures` are those of ingestions, `commands` all texts that were executed, `tag_policy` the database's
+    own extent tags retention policy; None: tags are kept.
+    """
 
     def __init__(self, database: str) -> None:
         self.database = database
@@ -80,6 +80,7 @@ class Engine:
         self.tables: dict[str, Table] = {}
         self.failures: list[dict[str, Any]] = []
         self.commands: list[str] = []
+        self.tag_policy: list[dict[str, str]] | None = None
 
     def command(self, text: str) -> Answer:
         """Execute a management command."""
@@ -88,6 +89,8 @@ class Engine:
             (".create-merge", "table"): self._create_merge,
             (".create-or-alter", "table"): self._create_or_alter_mapping,
             (".alter-merge", "table"): self._alter_merge,
+            (".alter", "table"): self._alter_policy,
+            (".show", "database"): self._show_database,
             (".replace", "extents", "in", "table"): self._replace_extents,
             (".drop", "extents", "<|"): self._drop_extents,
             (".delete", "table"): self._delete_records,
@@ -109,7 +112,7 @@ class Engine:
         with self.lock:
             self.commands.append(text)
             table = self._table(words.name())
-            rows = table.rows()
+            rows = [row for row in table.rows() if table.security is None or table.security.shows(row)]
             if words.taken("|", "where"):
                 wanted = words.predicate(table.columns)
                 rows = [row for row in rows if wanted(row)]
@@ -155,6 +158,22 @@ class Engine:
                     for same in merged.values()
                 ]
 
+    def forget_tags(self, older: timedelta = timedelta(0)) -> None:
+        """Drop tags as the background process does, of extents that are older than the policy says.
+
+        Args:
+            older: by so much every extent is taken for older than it is.
+        """
+        with self.lock:
+            for table in self.tables.values():
+                policy = self.tag_policy if table.tag_policy is None else table.tag_policy
+                for extent in table.extents:
+                    age = datetime.now(UTC) - extent.created + older
+                    gone = tuple(
+                        one["TagPrefix"] for one in policy or () if age > timespan(one["RetentionPeriod"])
+                    )
+                    extent.tags = frozenset(tag for tag in extent.tags if not tag.startswith(gone or "\0"))
+
     def _table(self, name: str) -> Table:
         if name not in self.tables:
             said = f"Entity ID '{name}' of kind 'Table' was not found."
@@ -179,6 +198,11 @@ class Engine:
             names = ("TableName", "Schema", "DatabaseName", "Folder", "DocString")
             row = [table.name, schema, self.database, table.folder, ""]
             return Answer([(name, "string") for name in names], [row])
+        if words.taken("policy", "extent_tags_retention"):
+            return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
+        if words.taken("policy", "row_level_security"):
+            said = table.security and table.security.said
+            return policy_shown("RowLevelSecurityPolicy", table.name, said, "Table")
         found = self._extents(table, words.take("extents"))
         columns = [("ExtentId", "guid"), ("TableName", "string"), ("RowCount", "long"), ("Tags", "string")]
         rows = [[e.id, table.name, len(e.living()), "\r\n".join(sorted(e.tags))] for e in found]
@@ -250,6 +274,22 @@ class Engine:
         words.take(")")
         return Answer([("TableName", "string")], [[table.name]])
 
+    def _alter_policy(self, words: Words) -> Answer:
+        table = self._table(words.name())
+        if words.taken("policy", "row_level_security"):
+            enabled = words.taken("enable") or not words.take("disable")
+            table.security = Security(enabled, words.text(), table.columns)
+            return policy_shown("RowLevelSecurityPolicy", table.name, table.security.said, "Table")
+        table.tag_policy = tag_policy(words.take("policy", "extent_tags_retention").text())
+        return policy_shown("ExtentTagsRetentionPolicy", table.name, table.tag_policy, "Table")
+
+    def _show_database(self, words: Words) -> Answer:
+        if words.name() != self.database:
+            said = "Entity of kind 'Database' was not found."
+            raise Refused("BadRequest_EntityNotFound", "Kusto.Data.Exceptions.EntityNotFoundException", said)
+        words.take("policy", "extent_tags_retention")
+        return policy_shown("ExtentTagsRetentionPolicy", self.database, self.tag_policy, "Database")
+
     def _replace_extents(self, words: Words) -> Answer:
         destination = self._table(words.name())
         words.take("with", "(", "extentCreatedOnFrom", "=")
@@ -285,7 +325,8 @@ class Engine:
         words.end()
         for extent in table.extents:
             of_all = ({column: row.get(column) for column in table.columns} for row in extent.rows)
-            extent.deleted |= {place for place, row in enumerate(of_all) if unwanted(row)}
+            seen = table.security.shows if table.security else lambda _: True
+            extent.deleted |= {place for place, row in enumerate(of_all) if unwanted(row) and seen(row)}
         return Answer([("OriginalExtentId", "guid")], [])
 
     def _show_failures(self, words: Words) -> Answer:

@@ -1,7 +1,8 @@
-"""A double of Salesforce: one organisation with one object, over HTTP.
+"""A double of Salesforce: one organisation with one object to write to, and those it refers to, over HTTP.
 
 Belongs here: signing in, requests, what is refused whole. Does not: what a record may be
-(`salesforce_records`), bulk jobs (`salesforce_jobs`), anything of the destination that is tested with it.
+(`salesforce_records`), what it may refer to (`salesforce_relations`), bulk jobs (`salesforce_jobs`), anything
+of the destination that is tested with it.
 
 Sources, on developer.salesforce.com and help.salesforce.com, as published in 2026:
   - OAuth 2.0 Client Credentials Flow (help: remoteaccess_oauth_client_credentials_flow), OAuth 2.0
@@ -13,9 +14,14 @@ Sources, on developer.salesforce.com and help.salesforce.com, as published in 20
     (api_rest/resources_composite_sobjects_collections_upsert.htm and …_delete.htm): up to 200, results in
     order, HTTP 200 whatever became of a record.
   - Query (api_rest/resources_query.htm): pages of up to 2,000 records, and `nextRecordsUrl`.
+  - API End-of-Life Policy (api_rest/api_rest_eol.htm) and "Salesforce Platform API Versions 21.0 through
+    30.0 Retirement" (help: 000354473): a retired version is answered with 410 GONE. Versions
+    (api_rest/resources_versions.htm): the list of those that there are needs no session. Collections are
+    upserted from v46.0 on.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -29,12 +35,14 @@ from starlette.routing import Route
 from .faults import Failure, Faults
 from .salesforce_jobs import JobError, Jobs
 from .salesforce_records import Field, Malformed, Refusal, Table
+from .salesforce_relations import Relations, Unrelated
 from .serving import LostAnswer
 
 CLIENT_ID = "3MVG9double"
 CLIENT_SECRET = "s3cret/of@the+double"
 USER = "005000000000001AAA"
-_VERSIONS = frozenset(f"v{number}.0" for number in range(41, 65))
+_VERSIONS = {f"v{number}.0": number for number in range(31, 67)}
+_COLLECTIONS_SINCE = 46
 _MOST_RECORDS = 200
 _URI_BYTES = 16_384
 
@@ -42,26 +50,33 @@ Work = Callable[[Request, bytes], Response]
 
 
 class SalesforceDouble:
-    """One organisation of Salesforce with one object.
+    """One organisation of Salesforce with one object that is written to.
 
     Attributes:
         table: the object and its records.
+        parents: other objects, by name, which its fields may refer to.
         jobs: its ingest jobs.
         requests: how many were made; `allowed`: how many may be, in 24 hours.
         faults: what goes wrong next, by kind of request: "upsert", "delete", "query", "describe", "create",
             "put", "state", "info", "results", "token".
         page_rows: records on a page of a query.
         rights: what the user may do with the records.
+        versions: of the interface that there are, with their numbers; lower ones are retired.
+        asked: versions that requests named.
     """
 
     def __init__(self, object_name: str, fields: Mapping[str, Field]) -> None:
         self.table = Table(object_name, fields)
-        self.jobs = Jobs(self.table, USER)
+        self.parents: dict[str, Table] = {}
+        self.relations = Relations(self.table, self.parents)
+        self.jobs = Jobs(self.table, USER, self.relations)
         self.requests = 0
         self.allowed = 100_000
         self.page_rows = 2000
         self.rights = {"createable": True, "updateable": True, "deletable": True, "queryable": True}
         self.faults: dict[str, Faults] = {}
+        self.versions = dict(_VERSIONS)
+        self.asked: set[str] = set()
         self._sessions = 0
         self._session = ""
         self._cursors: dict[str, list[dict[str, Any]]] = {}
@@ -69,6 +84,7 @@ class SalesforceDouble:
         job = f"{data}/jobs/ingest/{{job}}"
         self.app = Starlette(
             routes=[
+                Route("/services/data", self._versions),
                 Route("/services/oauth2/token", self._endpoint("token", self._sign_in), methods=["POST"]),
                 Route(f"{data}/sobjects/{{object}}/describe", self._endpoint("describe", self._describe)),
                 Route(
@@ -133,7 +149,12 @@ class SalesforceDouble:
             return _error(414, "URI_TOO_LONG", "URI Too Long")
         if not self._session or request.headers.get("authorization") != f"Bearer {self._session}":
             return _error(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        if request.path_params["version"] not in _VERSIONS:
+        version = request.path_params["version"]
+        self.asked.add(version)
+        if version not in self.versions and _number(version) < min(self.versions.values()):
+            return _error(410, "UNSUPPORTED_API_VERSION", f"GONE: {version} is retired")
+        collections = "/composite/sobjects/" in request.url.path
+        if version not in self.versions or (collections and self.versions[version] < _COLLECTIONS_SINCE):
             return _error(404, "NOT_FOUND", "The requested resource does not exist")
         if self.requests > self.allowed:
             return _error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
@@ -161,11 +182,21 @@ class SalesforceDouble:
             }
         )
 
+    async def _versions(self, request: Request) -> Response:
+        return JSONResponse(
+            [
+                {"label": name, "url": f"/services/data/{name}", "version": name.removeprefix("v")}
+                for name in self.versions
+            ]
+        )
+
     def _describe(self, request: Request, body: bytes) -> Response:
-        if request.path_params["object"].lower() != self.table.name.lower():
+        tables = {table.name.lower(): table for table in (self.table, *self.parents.values())}
+        table = tables.get(request.path_params["object"].lower())
+        if table is None:
             return _error(404, "NOT_FOUND", "The requested resource does not exist")
-        fields = [field.described(name) for name, field in self.table.fields.items()]
-        return JSONResponse({"name": self.table.name, **self.rights, "fields": fields})
+        fields = [field.described(name) for name, field in table.fields.items()]
+        return JSONResponse({"name": table.name, **self.rights, "fields": fields})
 
     def _upsert(self, request: Request, body: bytes) -> Response:
         key = request.path_params["key"]
@@ -189,11 +220,10 @@ class SalesforceDouble:
             attributes = record.pop("attributes", {})
             if attributes.get("type", "").lower() != self.table.name.lower():
                 return _error(400, "INVALID_INPUT", "Include a type attribute that is that of the URI")
-            unknown = [name for name in record if name not in self.table.fields]
-            if unknown:
-                said = f"No such column '{unknown[0]}' on sobject of type {self.table.name}"
-                return _error(400, "INVALID_FIELD", said)
-            rows.append({name: self.table.parse(name, value) for name, value in record.items()})
+            try:
+                rows.append(self.relations.of_json(record))
+            except Unrelated as error:
+                return _error(400, "INVALID_FIELD", str(error))
         return JSONResponse(
             [
                 answer.in_json()
@@ -215,7 +245,9 @@ class SalesforceDouble:
 
     def _query(self, request: Request, body: bytes) -> Response:
         try:
-            found = self.table.query(request.query_params["q"])
+            found = self.table.query(request.query_params["q"], self.relations)
+        except Unrelated as error:
+            return _error(400, "INVALID_FIELD", str(error))
         except ValueError as error:
             return _error(400, "MALFORMED_QUERY", str(error))
         except LookupError as error:
@@ -260,6 +292,10 @@ class SalesforceDouble:
         if which not in ("successfulResults", "failedResults", "unprocessedrecords"):
             return _error(404, "NOT_FOUND", "The requested resource does not exist")
         return Response(self.jobs.results(request.path_params["job"], which), media_type="text/csv")
+
+
+def _number(version: str) -> int:
+    return int(re.sub(r"\D", "", version.partition(".")[0]) or 0)
 
 
 def _error(status: int, code: str, message: str) -> Response:

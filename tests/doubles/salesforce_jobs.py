@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .salesforce_records import Malformed, Refusal, Table
+from .salesforce_records import Malformed, Reference, Refusal, Table
+from .salesforce_relations import Relations, Unrelated
 
 BATCH_ROWS = 10_000
 _CHUNK_ROWS = 200
@@ -46,6 +47,7 @@ class _Job:
     error: str = ""
     polls_left: int = 0
     names: list[str] = field(default_factory=list[str])
+    parents: list[Any] = field(default_factory=list[Any])
     succeeded: list[tuple[str, bool, list[str]]] = field(default_factory=list[tuple[str, bool, list[str]]])
     failed: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
     unprocessed: list[list[str]] = field(default_factory=list[list[str]])
@@ -63,8 +65,9 @@ class Jobs:
         most_at_once: how many jobs of the object were closed and not ended at the same time.
     """
 
-    def __init__(self, table: Table, user: str) -> None:
+    def __init__(self, table: Table, user: str, relations: Relations) -> None:
         self._table = table
+        self._relations = relations
         self._user = user
         self.jobs: dict[str, _Job] = {}
         self.polls = 0
@@ -188,12 +191,12 @@ class Jobs:
 
     def _process(self, job: _Job) -> None:
         self._read(job)
-        unknown = [name for name in job.names if name not in self._table.fields]
-        if unknown or job.key not in job.names:
-            job.state, job.error = (
-                "Failed",
-                f"InvalidBatch : Field name not found : {(unknown or [job.key])[0]}",
-            )
+        try:
+            job.parents = self._relations.of_header(job.names)
+            if job.key not in job.names:
+                raise Unrelated(f"Field name not found : {job.key}")
+        except Unrelated as error:
+            job.state, job.error = "Failed", f"InvalidBatch : {error}"
             return
         waiting, job.unprocessed = job.unprocessed, []
         for first in range(0, len(waiting), BATCH_ROWS):
@@ -215,7 +218,7 @@ class Jobs:
         parsed: list[tuple[list[str], dict[str, Any]]] = []
         for row in chunk:
             try:
-                parsed.append((row, self._parse(job.names, row)))
+                parsed.append((row, self._parse(job, row)))
             except (Malformed, Refusal) as error:
                 code = error.code if isinstance(error, Refusal) else "INVALID_TYPE_ON_FIELD_IN_RECORD"
                 job.failed.append((f"{code}:{error.args[-1]}:--", row))
@@ -226,22 +229,32 @@ class Jobs:
             else:
                 job.succeeded.append((*answer, row))
 
-    def _parse(self, names: list[str], row: list[str]) -> dict[str, Any]:
-        if len(row) != len(names):
+    def _parse(self, job: _Job, row: list[str]) -> dict[str, Any]:
+        if len(row) != len(job.names):
             raise Refusal("INVALID_CSV", "The number of columns is not that of the header")
         values: dict[str, Any] = {}
-        for name, text in zip(names, row, strict=True):
-            if text == "":
-                continue
-            values[name] = None if text == "#N/A" else self._table.parse(name, self._typed(name, text))
+        cells = [(name, parent, text) for name, parent, text in zip(job.names, job.parents, row, strict=True)]
+        for name, parent, text in cells:
+            if parent is None and text:
+                values[name] = (
+                    None if text == "#N/A" else self._table.parse(name, _typed(self._table, name, text))
+                )
+        for _, parent, text in cells:
+            if parent is not None and text:
+                # That #N/A empties a relationship is nowhere written, and is looked for as any other value.
+                field, table, identifier, relationship = parent
+                value = table.parse(identifier, _typed(table, identifier, text))
+                both = values.get(field) is not None
+                values[field] = Reference(table, identifier, value, relationship, both)
         return values
 
-    def _typed(self, name: str, text: str) -> Any:
-        kind = self._table.fields[name].type
-        if kind == "double":
-            try:
-                number = Decimal(text)
-            except InvalidOperation:
-                return text
-            return number if number.is_finite() else text
-        return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text
+
+def _typed(table: Table, name: str, text: str) -> Any:
+    kind = table.fields[name].type
+    if kind == "double":
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            return text
+        return number if number.is_finite() else text
+    return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text

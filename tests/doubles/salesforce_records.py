@@ -20,11 +20,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .salesforce_relations import Relations
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "email"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|[+-]\d\d:?\d\d)")
-_SELECT = re.compile(r"SELECT (?P<fields>[\w, ]+) FROM (?P<object>\w+) WHERE (?P<where>.+)", re.DOTALL)
+_SELECT = re.compile(r"SELECT (?P<fields>[\w,. ]+) FROM (?P<object>\w+) WHERE (?P<where>.+)", re.DOTALL)
+# "SOQL SELECT Syntax", "TYPEOF": what a polymorphic field refers to has fields by its type.
+_PATH = re.compile(
+    r"(?P<relationship>\w+)\.(?P<identifier>\w+)"
+    r"|TYPEOF (?P<of>\w+) WHEN (?P<object>\w+) THEN (?P<field>\w+) END"
+)
 _CONDITION = re.compile(
     r"\s*(?P<field>\w+) (?P<how>!= null|IN \(|>= |< |= )"
     r"(?P<values>(?:(?:'(?:[^'\\]|\\.)*'|[^\s,()']+),?)+)?\)?\s*(?:AND|$)"
@@ -45,6 +53,8 @@ class Field:
     external_id: bool = False
     case_sensitive: bool = False
     read_only: bool = False
+    refers_to: tuple[str, ...] = ()
+    relationship: str | None = None
 
     def described(self, name: str) -> dict[str, Any]:
         """As `describe` shows it."""
@@ -63,6 +73,9 @@ class Field:
             "idLookup": self.external_id or name == "Id",
             "unique": self.external_id,
             "caseSensitive": self.case_sensitive,
+            "referenceTo": list(self.refers_to),
+            "relationshipName": self.relationship,
+            "polymorphicForeignKey": len(self.refers_to) > 1,
         }
 
 
@@ -87,6 +100,17 @@ class Refusal(Exception):
         return f"{self.code}:{self.message}:{' '.join(self.fields)} --"
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A parent record, named by its external ID; `both` if the same record has the parent's id as well."""
+
+    parent: "Table"
+    field: str
+    value: Any
+    relationship: str
+    both: bool = False
+
+
 class Table:
     """One object and its records.
 
@@ -96,10 +120,13 @@ class Table:
         locked: how many times more the record of a key is found locked by somebody else.
         rules: the refusal of a validation rule, by key.
         undeletable: ids of records that others depend on.
+
+    The ids of records begin with the object's `prefix`.
     """
 
-    def __init__(self, name: str, fields: Mapping[str, Field]) -> None:
+    def __init__(self, name: str, fields: Mapping[str, Field], prefix: str = "a00") -> None:
         self.name = name
+        self._prefix = prefix
         self.fields = {"Id": Field(length=18, read_only=True), **fields}
         self.records: dict[str, dict[str, Any]] = {}
         self.rows = 0
@@ -127,7 +154,14 @@ class Table:
             return Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
         if shown in self.rules:
             return Refusal(*self.rules[shown])
+        row = dict(row)
         for name, value in row.items():
+            if isinstance(value, Reference):
+                parent = self._parent(name, value)
+                if isinstance(parent, Refusal):
+                    return parent
+                row[name] = parent
+                continue
             field = self.fields[name]
             if field.type in _TEXTS and value is not None and len(value) > field.length:
                 message = f"{name}: data value too large: {value[:20]} (max length={field.length})"
@@ -141,11 +175,27 @@ class Table:
         self.twice += bool(found) and after == held
         return self.hold(after, found), not found
 
+    def find(self, name: str, value: Any) -> str | None:
+        """The id of the record whose external ID `name` has this value."""
+        return self._ids.get((name, self._as_key(name, value)))
+
+    def _parent(self, name: str, reference: Reference) -> "str | Refusal":
+        """The id of the record that is referred to."""
+        if reference.both:
+            said = f"an external ID reference {reference.relationship} and a salesforce id, {name}"
+            return Refusal("INVALID_FIELD", f"Cannot specify both {said}")
+        found = reference.parent.find(reference.field, reference.value)
+        if found is None:
+            said = f"{shown(reference.value)} not found for field {reference.field}"
+            entity = reference.parent.name
+            return Refusal("INVALID_FIELD", f"Foreign key external ID: {said} in entity {entity}")
+        return found
+
     def hold(self, values: Mapping[str, Any], record_id: str | None = None) -> str:
         """Add or change a record, as somebody in Salesforce would; return its id."""
         if record_id is None:
             self._last += 1
-            record_id = f"a00{self._last:012d}AAA"
+            record_id = f"{self._prefix}{self._last:012d}AAA"
         self.records[record_id] = dict(values)
         for name, field in self.fields.items():
             if field.external_id and values.get(name) is not None:
@@ -164,20 +214,33 @@ class Table:
                 self._ids.pop((name, self._as_key(name, gone.get(name))), None)
         return None
 
-    def query(self, soql: str) -> list[dict[str, Any]]:
+    def query(self, soql: str, relations: "Relations | None" = None) -> list[dict[str, Any]]:
         """The records that a query finds, as JSON shows them; ValueError if it is none."""
         select = _SELECT.fullmatch(soql)
         if select is None or select["object"].lower() != self.name.lower():
             raise ValueError(f"unexpected token: {soql[:40]}")
-        names = [name.strip() for name in select["fields"].split(",")]
+        columns = [column.strip() for column in select["fields"].split(",")]
+        paths = [_PATH.fullmatch(column) for column in columns]
+        names = [column for column, path in zip(columns, paths, strict=True) if path is None]
         conditions = list(self._conditions(select["where"]))
         unknown = {*names, *(name for name, _, _ in conditions)} - set(self.fields)
         if unknown:
             raise LookupError(f"No such column '{min(unknown)}' on entity '{self.name}'")
+        parents: dict[str, tuple[str, Table, str]] = {}
+        for path in filter(None, paths):
+            kind, relationship = path["object"], path["of"] or path["relationship"]
+            identifier = path["field"] or path["identifier"]
+            if relations is None:
+                raise LookupError(f"Didn't understand relationship '{relationship}' in field path")
+            parents[relationship] = (*relations.selected(relationship, kind, identifier), identifier)
         return [
             {
                 "attributes": {"type": self.name},
                 **{name: shown(record_id if name == "Id" else record.get(name)) for name in names},
+                **{
+                    relationship: _parent_shown(parent, record.get(name), identifier)
+                    for relationship, (name, parent, identifier) in parents.items()
+                },
             }
             for record_id, record in self.records.items()
             if all(self._holds(record.get(name), name, how, values) for name, how, values in conditions)
@@ -213,7 +276,7 @@ class Table:
         if value is None:
             return None
         try:
-            if field.type in _TEXTS:
+            if field.type in _TEXTS or field.type == "reference":
                 if not isinstance(value, str):
                     raise Malformed(f"Cannot deserialize instance of string from {value!r}")
                 # White space at the ends is taken off, and an empty text is null.
@@ -242,6 +305,14 @@ class Table:
     def _as_key(self, name: str, value: Any) -> Any:
         field = self.fields[name]
         return value.lower() if isinstance(value, str) and not field.case_sensitive else value
+
+
+def _parent_shown(parent: Table, record_id: str | None, identifier: str) -> dict[str, Any] | None:
+    if record_id is None:
+        return None
+    held = parent.records.get(record_id)
+    # Of another type than was asked for: its attributes alone.
+    return {"attributes": {"type": parent.name}} | ({identifier: shown(held.get(identifier))} if held else {})
 
 
 def shown(value: Any) -> Any:

@@ -33,6 +33,7 @@ from ..exact_values import unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
 from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
+from .policies import check_all_is_seen, check_tags_stay, keep_tags
 from .types import (
     Column,
     TableColumn,
@@ -50,6 +51,8 @@ _STAGING = "_sluice_staging"
 # or then.
 _STAGING_KEPT = "14d"
 _ROWS_AT_ONCE = 20_000
+# What tags of the table's extents are asked for, as long as it holds them.
+_LEANS_ON = {Mode.APPEND: ("ingest-by:",), Mode.SNAPSHOT: ("drop-by:",)}
 # `.replace extents` wants to know when its extents were made; all were in between.
 _EVER = "extentCreatedOnFrom=datetime(2010-01-01), extentCreatedOnTo=datetime(2200-01-01)"
 
@@ -104,9 +107,10 @@ class AdxDestination(Destination):
         return f"adx://{address.host}/{address.database}/{self._table}"
 
     def check(self, shard: Shard) -> None:
-        """Raise for columns without a type, or of another type in the table, and without access."""
+        """Raise for columns without a type or of another in the table, without access, and for lost tags."""
         with Cluster(self._url) as cluster:
             self._columns(cluster, shard)
+            check_tags_stay(cluster, self._table, _LEANS_ON[shard.mode])
             if shard.mode is Mode.SNAPSHOT:
                 self._columns(cluster, shard, self._staging)
 
@@ -168,6 +172,7 @@ class AdxDestination(Destination):
             if not held or not keys:
                 return 0
             self._known(scope, scope.key, held)
+            check_all_is_seen(cluster, self._table)
             table, gone = kql.name(self._table), 0
             types = {column.name: column.type for column in held.values()}
             # One after the other: parallel deletions on a table may fail.
@@ -295,7 +300,10 @@ class AdxDestination(Destination):
         quoted = kql.name(table)
         listed = ", ".join(f"{kql.name(column.name)}:{column.type}" for column in columns)
         folder = ' with (folder="sluice")' if table == self._staging else ""
+        is_new = not self._found(cluster, table)
         cluster.command(f".create-merge table {quoted} ({listed}){folder}", "make a table or add columns")
+        if is_new or table == self._staging:
+            keep_tags(cluster, table)
         remarks = [f"{kql.name(c.name)}:{kql.text(c.remark)}" for c in columns if c.remark]
         if remarks and table == self._table:
             cluster.command(

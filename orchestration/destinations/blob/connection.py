@@ -9,8 +9,9 @@ Belongs here: the forms of the URL, its credentials, one spelling for one place.
     abfs://container/path?connection_string=…                with a connection string
     s3://bucket/path                                         S3, with the `AWS_…` environment
     s3://bucket/path?key=…&secret=…&region=…&endpoint=…      with a key of its own, or at another endpoint
+    s3://bucket/path?sse=aws:kms&kms_key=…                   with what the bucket's policy wants to be said
 
-Values of the query are URL-encoded.
+Values of the query are URL-encoded. The version of Azure's interface is that of its library.
 """
 
 import os
@@ -30,9 +31,11 @@ from ..errors import DeliveryError, redact
 _PARAMETERS: Mapping[Scheme, frozenset[str]] = {
     Scheme.LOCAL: frozenset(),
     Scheme.AZURE: frozenset({"connection_string", "sas"}),
-    Scheme.S3: frozenset({"key", "secret", "region", "endpoint"}),
+    Scheme.S3: frozenset({"key", "secret", "region", "endpoint", "sse", "kms_key"}),
 }
-_PUBLIC = frozenset({"region", "endpoint"})
+_PUBLIC = frozenset({"region", "endpoint", "sse", "kms_key"})
+# "Protecting data with server-side encryption": values of x-amz-server-side-encryption.
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _NAMED_VALUE = re.compile(r"(?i)(?:^|[;&?])\s*(AccountKey|SharedAccessSignature|sig)=([^;&]+)")
 _ACCOUNT_NAME = re.compile(r"(?i)(?:^|;)\s*AccountName=([^;]+)")
 _MEND = "correct the connection's environment variable, SLUICE_CONNECTION_<NAME>"
@@ -116,6 +119,10 @@ def _access(place: Place, given: Mapping[str, str]) -> StorageAccess:
         return access
     if ("key" in given) != ("secret" in given):
         raise StorageUrlError("a key without a secret, or a secret without a key")
+    if given.get("sse", "AES256") not in _ENCRYPTIONS:
+        raise StorageUrlError(f"an encryption that S3 does not know, which has {', '.join(_ENCRYPTIONS)}")
+    if "kms_key" in given and not given.get("sse", "").startswith("aws:kms"):
+        raise StorageUrlError("a kms_key without sse=aws:kms")
     if "endpoint" in given:
         check_endpoint(given["endpoint"])
     return StorageAccess(
@@ -123,6 +130,8 @@ def _access(place: Place, given: Mapping[str, str]) -> StorageAccess:
         s3_key=SecretStr(given["key"]) if "key" in given else None,
         s3_secret=SecretStr(given["secret"]) if "secret" in given else None,
         s3_region=given.get("region"),
+        s3_encryption=given.get("sse"),
+        s3_kms_key=given.get("kms_key"),
     )
 
 

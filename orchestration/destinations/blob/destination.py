@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.areas import Area
+from orchestration.areas import Area, ImmutableFileError
 from orchestration.compute.sql_types import SqlType
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
@@ -379,6 +379,14 @@ class BlobDestination(Destination):
             return act()
         except DeliveryError:
             raise
+        except ImmutableFileError as error:
+            raise DeliveryError(
+                f"{what} {connection.name}/{self._object}: {connection.redacted(str(error))}",
+                "a container where blobs can be replaced and removed: each delivery replaces its partition's "
+                "manifest, and an erasure removes files",
+                "end the container's retention policy or legal hold, or deliver to a container without one "
+                "(immutability of versions lets blobs be replaced); then run the delivery or erasure again",
+            ) from None
         except Exception as error:
             problem = connection.redacted(f"{type(error).__name__}: {error}")
         # Outside the handler, so that the original, which may hold a secret, is not its context.

@@ -12,18 +12,19 @@ that ended are read.
 import io
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ..base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, Journal, Refused, Shard
+from ..base import CHANGE, ROW, Change, Journal, Refused, Shard
 from ..batches import SAID_CHARACTERS
 from ..errors import DeliveryError
-from .fields import to_texts
+from .fields import Field, to_texts
 from .jobs import ABORTED, FAILED, OPEN, IngestJobs, Job
 from .records import may_come_again
+from .relationships import texts_of
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -63,6 +64,7 @@ class BulkUpsert:
     Args:
         jobs: of the shard's object.
         shard: what is sent.
+        fields: of the object, by name.
         journal: of this delivery.
         job_rows: at most in one job.
         few: fewer rows than these that a job leaves go in no further job.
@@ -77,6 +79,7 @@ class BulkUpsert:
         self,
         jobs: IngestJobs,
         shard: Shard,
+        fields: Mapping[str, Field],
         journal: Journal,
         job_rows: int,
         few: int,
@@ -84,6 +87,7 @@ class BulkUpsert:
     ) -> None:
         self._jobs = jobs
         self._shard = shard
+        self._fields = fields
         self._journal = journal
         self._job_rows = job_rows
         self._few = few
@@ -229,7 +233,7 @@ class BulkUpsert:
         """
         while batch.num_rows:
             kept = _kept_rows(batch)
-            text = _csv_lines(kept, header=not size) if kept.num_rows else b""
+            text = _csv_lines(kept, self._fields, header=not size) if kept.num_rows else b""
             if size + len(text) <= MOST_BYTES or (batch.num_rows == 1 and not size):
                 return batch, text
             batch = batch.slice(0, batch.num_rows // 2)
@@ -243,7 +247,7 @@ class BulkUpsert:
         for batch in rows_between(self._shard, ranges, None):
             rows = batch.filter(compute.is_in(batch.column(ROW), value_set=wanted))
             if rows.num_rows:
-                text.write(_csv_lines(rows, header=not text.tell()))
+                text.write(_csv_lines(rows, self._fields, header=not text.tell()))
         return text.getvalue()
 
 
@@ -252,6 +256,16 @@ def rows_between(shard: Shard, ranges: Ranges, columns: Sequence[str] | None) ->
     with _opened(shard) as file:
         for first, end in ranges:
             yield from _batches(file, first, end, columns)
+
+
+def schema_of(shard: Shard) -> Any:
+    """The Arrow schema of a shard.
+
+    Raises:
+        DeliveryError: its file is not the plan's.
+    """
+    with _opened(shard) as file:
+        return file.schema_arrow
 
 
 @contextmanager
@@ -295,10 +309,9 @@ def _kept_rows(batch: Any) -> Any:
     return batch.filter(compute.not_equal(batch.column(CHANGE), Change.REMOVED.value))
 
 
-def _csv_lines(batch: Any, *, header: bool) -> bytes:
+def _csv_lines(batch: Any, fields: Mapping[str, Field], *, header: bool) -> bytes:
     arrow, csv = import_module("pyarrow"), import_module("pyarrow.csv")
-    names = [name for name in batch.schema.names if name not in TECHNICAL_COLUMNS]
-    texts = arrow.table({name: to_texts(batch.column(name)) for name in names})
+    texts = arrow.table(texts_of(batch, fields))
     written = io.BytesIO()
     csv.write_csv(texts, written, csv.WriteOptions(include_header=header, quoting_style="needed"))
     return written.getvalue()

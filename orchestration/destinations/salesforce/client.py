@@ -6,7 +6,8 @@ bulk jobs (`jobs`), fields and their types (`fields`).
 Sources, all on developer.salesforce.com: "OAuth 2.0 Client Credentials Flow for Server-to-Server Integration"
 (help.salesforce.com, remoteaccess_oauth_client_credentials_flow), "Status Codes and Error Responses"
 (api_rest/errorcodes.htm), "Limit Info Header" (api_rest/headers_api_usage.htm), "Query" and "Query More
-Results" (api_rest/resources_query.htm).
+Results" (api_rest/resources_query.htm), "Versions" (api_rest/resources_versions.htm), "API End-of-Life
+Policy" (api_rest/api_rest_eol.htm).
 """
 
 import json
@@ -67,6 +68,11 @@ class Usage:
     used: int
     allowed: int
 
+    @property
+    def left(self) -> int:
+        """How many it may still make."""
+        return max(self.allowed - self.used, 0)
+
 
 def credentials(url: str) -> tuple[str, str]:
     """The client id and client secret of a connection's URL.
@@ -92,12 +98,15 @@ class SalesforceClient:
         url: the connection's URL.
         version: of the API, such as "v64.0".
         patience_seconds: how long a request is repeated that is not answered, where nobody else does so.
+        left_to_others: so many of the organisation's requests in 24 hours are not taken.
     """
 
-    def __init__(self, url: str, version: str, patience_seconds: float) -> None:
+    def __init__(self, url: str, version: str, patience_seconds: float, left_to_others: int = 0) -> None:
         self._patience_seconds = patience_seconds
+        self._left_to_others = left_to_others
         self._client_id, self._secret = credentials(url)
         self._vendor = VendorClient(url, secrets=(self._secret,))
+        self._version = version
         self._root = f"/services/data/{version}"
         self._token = ""
         self._user = ""
@@ -176,8 +185,10 @@ class SalesforceClient:
         Raises:
             TryAgain: the organisation's requests are used up, or what `VendorClient.request` says.
             RequestRefused: anything else that Salesforce says no to.
-            DeliveryError: the credentials or the user's rights do not suffice.
+            DeliveryError: the credentials or the user's rights do not suffice, or the requests that there are
+                are left to others.
         """
+        self._check_left()
         path = path if path.startswith("/services/") else self._root + path
         headers = {"Accept": accept}
         if content_type:
@@ -228,6 +239,26 @@ class SalesforceClient:
                 return
             page = self.get(page["nextRecordsUrl"])
 
+    def check_version(self, seconds: float) -> None:
+        """Raise where the organisation has no interface of the version that was asked for.
+
+        Salesforce gives each version three years at least, and answers 410 for one that it has retired and
+        404 for one that the organisation does not have yet; so it does for an object that there is not.
+
+        Args:
+            seconds: of patience.
+
+        Raises:
+            DeliveryError: it has retired the version, or does not have it yet.
+        """
+        known = [f"v{one['version']}" for one in self.get("/services/data", seconds=seconds)]
+        if self._version not in known:
+            raise DeliveryError(
+                f"{self.host} has no interface of version {self._version}",
+                f"{known[0]} to {known[-1]}",
+                f"set `api_version: {known[-1]}` in destination.options of the export file",
+            )
+
     def close(self) -> None:
         """Close the connections."""
         self._vendor.close()
@@ -256,11 +287,23 @@ class SalesforceClient:
             raise DeliveryError(
                 f"{self.host} does not sign this app in: {self._vendor.shown(answer.text)}",
                 "an app of this organisation with the client credentials flow and a user to run as",
-                "check client id and secret in the connection's variable, and the app in Setup > App Manager",
+                "check client id and secret in the connection's variable, and the app in Setup > External "
+                "Client App Manager",
             )
         granted = answer.json()
         self._token = str(granted["access_token"])
         self._user = str(granted.get("id", "")).rpartition("/")[2]
+
+    def _check_left(self) -> None:
+        usage = self.usage
+        if usage is None or not self._left_to_others or usage.left > self._left_to_others:
+            return
+        raise DeliveryError(
+            f"{self.host} has {usage.left:,} of {usage.allowed:,} API requests of 24 hours left",
+            f"more than the {self._left_to_others:,} that `leave_requests` of the export leaves to others",
+            "see Setup > Company Information > API Requests who uses them, and run again later: what was "
+            "taken is not sent again; or lower the option",
+        )
 
     def _note_usage(self, answer: "httpx.Response") -> None:
         found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))

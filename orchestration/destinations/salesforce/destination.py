@@ -34,7 +34,7 @@ from ..cutting import Batch
 from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from ..http import base_url
-from .bulk import BulkUpsert, kept_in
+from .bulk import BulkUpsert, kept_in, schema_of
 from .client import SalesforceClient
 from .fields import (
     alike_in,
@@ -42,11 +42,11 @@ from .fields import (
     check_fits,
     comparable_keys,
     condition,
-    from_json,
     is_api_name,
 )
 from .jobs import IngestJobs
 from .records import COLLECTION_ROWS, Error, Records
+from .relationships import check_links, selected, value_in
 from .unfit import unfit
 
 _MANY_REQUESTS = 0.9
@@ -56,20 +56,23 @@ class SalesforceOptions(BaseModel):
     """Options of an export to Salesforce.
 
     Attributes:
-        api_version: of the REST interface.
+        api_version: of the REST interface; collections are upserted from v46.0 on.
         bulk_from: pending rows from which on bulk jobs are used; Salesforce advises them above 2,000.
         job_rows: rows in one job at most. Salesforce works on 10,000 at a time, several of them at once.
         poll_seconds: the first waits for a job; later ones a twentieth of the time waited, up to a minute.
         wait_hours: how long to wait for a job before the run ends red; the next run waits on.
+        leave_requests: a delivery stops before it takes the last so many of the API requests that the
+            organisation has in 24 hours. Editions have few or many of them, and all its apps share them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    api_version: str = Field(default="v64.0", pattern=r"^v[1-9]\d*\.0$")
+    api_version: str = Field(default="v64.0", pattern=r"^v(4[6-9]|[5-9]\d|[1-9]\d\d)\.0$")
     bulk_from: int = Field(default=2000, ge=1)
     job_rows: int = Field(default=100_000, ge=1, le=1_000_000)
     poll_seconds: float = Field(default=2.0, gt=0, le=60)
     wait_hours: float = Field(default=6.0, gt=0, le=48)
+    leave_requests: int = Field(default=0, ge=0)
 
 
 class SalesforceDestination(BatchDestination):
@@ -116,6 +119,7 @@ class SalesforceDestination(BatchDestination):
 
     def check(self, shard: Shard) -> None:
         """Raise for fields that are missing, not writable or of another type, and for missing rights."""
+        schema = self._linked(shard)
         described = self._records.described
         rights = {"create": described.createable, "edit": described.updateable, "read": described.queryable}
         if shard.mode is Mode.MIRROR:
@@ -127,7 +131,8 @@ class SalesforceDestination(BatchDestination):
                 f"a user that may {', '.join(rights)} them",
                 "have an administrator of Salesforce give the user a permission set with these rights",
             )
-        check_fits(shard, import_module("pyarrow.parquet").read_schema(shard.path), described)
+        check_fits(shard, schema, described)
+        check_links(schema.names, described)
         if self.needs_finish(shard):
             condition(shard, described)
 
@@ -141,6 +146,7 @@ class SalesforceDestination(BatchDestination):
         if shard.rows and not journal.pending():
             return super().send(shard, journal)
         options = self._settings
+        self._linked(shard)
         jobs = IngestJobs(
             self._client, self._records.described.name, shard.key[0], options.poll_seconds, options.wait_hours
         )
@@ -153,6 +159,7 @@ class SalesforceDestination(BatchDestination):
         bulk = BulkUpsert(
             jobs,
             shard,
+            self._records.described.fields,
             journal,
             options.job_rows,
             options.bulk_from,
@@ -208,11 +215,13 @@ class SalesforceDestination(BatchDestination):
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield the records of the scope that have an external ID, a page of up to 2,000 at a time."""
         arrow = import_module("pyarrow")
+        self._records.link(scope.fields)
         fields = self._records.described.fields
+        names = selected(scope.fields, self._records.described)
         schema = arrow_schema(scope.fields, self._records.described)
-        for page in self._pages_of(scope, scope.fields):
+        for page in self._pages_of(scope, names):
             columns = {
-                name: [from_json(record[name], fields[name]) for record in page] for name in scope.fields
+                name: [value_in(record, name, fields[name]) for record in page] for name in scope.fields
             }
             yield arrow.record_batch(columns, schema=schema)
 
@@ -238,13 +247,20 @@ class SalesforceDestination(BatchDestination):
             f"SELECT {', '.join(names)} FROM {described.name} WHERE {condition(scope, described)}"
         )
 
+    def _linked(self, shard: Shard) -> Any:
+        """The Arrow schema of a shard, of which those fields are known that name a parent record."""
+        schema = schema_of(shard)
+        self._records.link(schema.names)
+        return schema
+
     @property
     def _settings(self) -> SalesforceOptions:
         return cast("SalesforceOptions", self._options)
 
     @cached_property
     def _client(self) -> SalesforceClient:
-        return SalesforceClient(self._url, self._settings.api_version, self.budget_seconds)
+        settings = self._settings
+        return SalesforceClient(self._url, settings.api_version, self.budget_seconds, settings.leave_requests)
 
     @cached_property
     def _records(self) -> Records:

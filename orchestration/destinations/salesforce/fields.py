@@ -43,8 +43,25 @@ MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What a field that names a parent record stands for; see `relationships`.
+
+    `holder` is the field that holds the reference, such as AccountId.
+    """
+
+    holder: str
+    relationship: str
+    parent: str
+    identifier: str
+    polymorphic: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """A field, as `describe` tells it; `scale` are digits after the point."""
+    """A field, as `describe` tells it; `scale` are digits after the point.
+
+    A reference is called `relationship` on its way to a parent, which is of one of the objects `refers_to`.
+    """
 
     name: str
     type: str
@@ -56,6 +73,9 @@ class Field:
     required: bool
     identifies: bool
     case_sensitive: bool
+    relationship: str = ""
+    refers_to: tuple[str, ...] = ()
+    link: Link | None = None
 
     @property
     def is_text(self) -> bool:
@@ -99,6 +119,8 @@ def description_of(found: Mapping[str, Any]) -> ObjectDescription:
             required=bool(field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]),
             identifies=bool(field.get("externalId") or field.get("idLookup")) and field["name"] != "Id",
             case_sensitive=bool(field.get("caseSensitive")),
+            relationship=str(field.get("relationshipName") or ""),
+            refers_to=tuple(field.get("referenceTo") or ()),
         )
         for field in found["fields"]
     }
@@ -121,7 +143,9 @@ def check_fits(shard: Shard, schema: Any, described: ObjectDescription) -> None:
     _check_key(shard, described)
     for field in sent:
         _check_field(field.name, field.type, described)
-    missing = sorted({f.name for f in described.fields.values() if f.required} - {f.name for f in sent})
+    links = (described.fields[f.name].link for f in sent)
+    given = {f.name for f in sent} | {link.holder for link in links if link}
+    missing = sorted({f.name for f in described.fields.values() if f.required} - given)
     if shard.full and missing:
         raise DeliveryError(
             f"{shard.export} sends nothing for fields that {described.name} requires: {', '.join(missing)}",

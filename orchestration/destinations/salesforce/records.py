@@ -10,7 +10,7 @@ in API Calls" (api/sforce_api_calls_concepts_core_data_objects.htm).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..base import Scope
@@ -18,7 +18,8 @@ from ..batches import BatchRefused
 from ..errors import DeliveryError
 from ..pace import back_off_seconds
 from .client import TRANSIENT_CODES, Record, RequestRefused, SalesforceClient
-from .fields import ObjectDescription, comparable_key, condition, description_of, literal, to_json
+from .fields import ObjectDescription, comparable_key, condition, description_of, literal
+from .relationships import record_of, with_links
 
 COLLECTION_ROWS = 200
 _TIMES_A_RECORD = 4
@@ -50,19 +51,30 @@ class Records:
 
     def __init__(self, client: SalesforceClient, object_name: str) -> None:
         self._client = client
+        self.described: ObjectDescription = self._describe(object_name)
+
+    def link(self, names: Iterable[str]) -> None:
+        """Know those of an export's fields that name a parent record, such as `Account.Ext__c`, from now on.
+
+        Raises:
+            DeliveryError: there is no such relationship, or the parent has no such external ID.
+        """
+        self.described = with_links(self.described, names, self._describe)
+
+    def _describe(self, object_name: str) -> ObjectDescription:
         try:
-            self.described: ObjectDescription = description_of(
-                client.get(f"/sobjects/{object_name}/describe", seconds=_DESCRIBE_SECONDS)
+            return description_of(
+                self._client.get(f"/sobjects/{object_name}/describe", seconds=_DESCRIBE_SECONDS)
             )
         except RequestRefused as refused:
-            if refused.status != 404:
+            if refused.status not in (404, 410):
                 raise self._explained(refused, "describe") from None
-            raise DeliveryError(
-                f"{client.host} has no object {object_name!r} that this user sees",
-                "the API name of an object (a custom one ends with __c), and a user that may see it",
-                "correct destination.object in the export file, or grant access to it; or lower the option "
-                "api_version, as an organisation answers so to one that it does not know yet",
-            ) from None
+        self._client.check_version(_DESCRIBE_SECONDS)
+        raise DeliveryError(
+            f"{self._client.host} has no object {object_name!r} that this user sees",
+            "the API name of an object (a custom one ends with __c), and a user that may see it",
+            "correct the name in the export file, or grant the user access to the object in Salesforce",
+        )
 
     def upsert(self, key: str, rows: Sequence[Mapping[str, Any]]) -> list[Error | None]:
         """Upsert up to 200 records by the field `key`; return code and message of each that was refused.
@@ -74,10 +86,7 @@ class Records:
         """
         fields = self.described.fields
         attributes = {"type": self.described.name}
-        records = [
-            {"attributes": attributes, **{name: to_json(value, fields[name]) for name, value in row.items()}}
-            for row in rows
-        ]
+        records = [{"attributes": attributes, **record_of(row, fields)} for row in rows]
 
         def ask(some: Sequence[dict[str, Any]]) -> list[Error | None]:
             path = f"/composite/sobjects/{self.described.name}/{key}"

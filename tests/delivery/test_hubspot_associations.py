@@ -119,8 +119,8 @@ def test_a_lost_answer_at_any_request_leaves_no_old_association_and_loses_no_new
 def test_a_row_that_names_no_record_is_refused_before_anything_of_it_is_sent(tmp_path: Path) -> None:
     with account() as (double, hubspot):
         (refused,) = deliver(hubspot, shard_of(tmp_path, {1: "A", 2: "nobody"})).refused
-        assert (refused.row, refused.code) == (1, "NO_SUCH_RECORD")
-        assert refused.said == "no record of companies has the value of 'company_key' as 'ref'"
+        assert (refused.row, refused.code) == (1, "MISSING_RECORD")
+        assert refused.said == "field 'company_key' names no record of companies by 'ref'"
         assert keys(double) == {"1": "A"}
         double.put_other("companies", ref="nobody")
         assert deliver(hubspot, shard_of(tmp_path, {2: "nobody"})).refused == []
@@ -144,6 +144,29 @@ def test_an_association_that_hubspot_refuses_is_its_rows_and_the_old_one_stays(t
         assert "limit of associations" in refused.said
         assert double.linked("item") == {"1": {"9000"}, "2": {"9001"}}
         assert keys(double) == {"1": "A", "2": "B"}
+
+
+ERROR = {"status": "error", "category": "CONFLICT", "message": "?"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (207, {"results": [], "errors": [ERROR]}),
+        (201, {"status": "COMPLETE", "results": []}),
+        (400, ERROR),
+    ],
+)
+def test_an_answer_that_says_nothing_of_some_is_asked_for_by_halves(
+    tmp_path: Path, status: int, body: dict[str, Any]
+) -> None:
+    with account() as (double, hubspot):
+        hubspot.check(shard := shard_of(tmp_path, {1: "A", 2: "B", 3: "C"}))
+        double.faults.pass_by(3)
+        double.faults.fail(status, body=body)
+        hubspot.send(shard, journal := MemoryJournal(3))
+        assert (journal.refused, double.faults.next()) == ([], None)
+        assert double.linked("item") == {"1": {"9000"}, "2": {"9001"}, "3": {"9002"}}
 
 
 def test_a_label_that_allows_one_record_alone_is_moved(tmp_path: Path) -> None:

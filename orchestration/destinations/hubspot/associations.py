@@ -210,10 +210,8 @@ class Associations:
             for one in inputs:
                 text = one["properties"][link.told.field]
                 if text and _folded(text) not in found:
-                    said = (
-                        f"no record of {link.other} has the value of {link.told.field!r} as {link.told.key!r}"
-                    )
-                    refused[_row(one)] = Refused(int(_row(one)), "NO_SUCH_RECORD", said)
+                    said = f"field {link.told.field!r} names no record of {link.other} by {link.told.key!r}"
+                    refused[_row(one)] = Refused(int(_row(one)), "MISSING_RECORD", said)
         return refused
 
     def _moved(self, one: Input, held: Mapping[str, Mapping[str, str]]) -> Collection[str]:

@@ -146,6 +146,14 @@ def test_an_association_that_hubspot_refuses_is_its_rows_and_the_old_one_stays(t
         assert keys(double) == {"1": "A", "2": "B"}
 
 
+def test_a_field_that_new_records_have_to_have_is_sent_with_them(tmp_path: Path) -> None:
+    with account(api_version="2026-09") as (double, hubspot):
+        double.required = {"company_key"}
+        assert deliver(hubspot, shard_of(tmp_path, {1: "A", 2: "B"})).refused == []
+        assert deliver(hubspot, shard_of(tmp_path, {1: "B", 2: "B"}, Change.CHANGED)).refused == []
+        assert double.linked("item") == {"1": {"9001"}, "2": {"9001"}}
+
+
 ERROR = {"status": "error", "category": "CONFLICT", "message": "?"}
 
 

@@ -55,7 +55,7 @@ class HubSpotDouble:
         rows: inputs of upserts that arrived; `twice`: those whose record held the same already.
         requests: how many were made; `refused`: how many of them met a limit.
         paths: what was asked for, in the order of arrival.
-        required: properties that the administrator requires, from API version 2026-09 on.
+        required: properties that the administrator requires of new records, since API version 2026-09.
         say_no: a rule of validation: given an input's properties, the message it is refused with, or None.
         faults: what goes wrong next.
     """
@@ -230,14 +230,16 @@ class HubSpotDouble:
         traces = [str(one.get("objectWriteTraceId", "")) for one in inputs]
         in_parts = all(traces) and len(set(traces)) == len(traces)
         rules = self.required if f"/{_RULES_SINCE}/" in request.url.path else set[str]()
-        problems = [self._problem(one["properties"], rules) for one in inputs]
+        problems = [
+            self._problem(one["properties"], set() if self._by(*_found_by(one)) else rules) for one in inputs
+        ]
         if any(problems) and not in_parts:
             return _error(400, "VALIDATION_ERROR", next(filter(None, problems)))
         results = [self._write(one) for one, problem in zip(inputs, problems, strict=True) if not problem]
         return self._in_parts(results, traces, problems)
 
     def _update(self, _request: Request, body: Any) -> Response:
-        """Properties of records by their id; an unset rule of 2026-09 is not looked at again."""
+        """Properties of records by their id; what a new record has to have is not asked for."""
         inputs = _inputs(body, {"id", "properties", "objectWriteTraceId"})
         if isinstance(inputs, Response):
             return inputs
@@ -363,6 +365,10 @@ class HubSpotDouble:
     def _by(self, name: str, text: str) -> str | None:
         found = self._ids.get((name, text), "")
         return found if self.records.get(found, {}).get(name) == text else None
+
+
+def _found_by(one: Mapping[str, Any]) -> tuple[str, str]:
+    return str(one["idProperty"]), _normal(one["idProperty"], str(one["id"]))
 
 
 def _normal(name: str, text: str) -> str:

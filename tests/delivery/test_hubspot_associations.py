@@ -146,6 +146,23 @@ def test_an_association_that_hubspot_refuses_is_its_rows_and_the_old_one_stays(t
         assert keys(double) == {"1": "A", "2": "B"}
 
 
+def test_two_keys_that_differ_in_case_alone_are_two_records(tmp_path: Path) -> None:
+    with account() as (double, hubspot):
+        small = double.put_other("companies", ref="a")
+        assert deliver(hubspot, shard_of(tmp_path, {1: "A", 2: "a", 3: " a"})).refused[0].row == 2
+        assert double.linked("item") == {"1": {"9000"}, "2": {small}}
+
+
+def test_a_record_that_hubspot_finds_by_another_spelling_is_the_one(tmp_path: Path) -> None:
+    with account() as (double, hubspot):
+        double.folds = True
+        double.put_other("companies", ref="b")
+        # Of two records that are spelt alike none is taken for a third spelling.
+        refused = deliver(hubspot, shard_of(tmp_path, {1: "a", 2: " A", 3: "b", 4: "B", 5: " b"})).refused
+        assert [row.row for row in refused] == [4]
+        assert double.linked("item") == {"1": {"9000"}, "2": {"9000"}, "3": {"9003"}, "4": {"9001"}}
+
+
 def test_a_field_that_new_records_have_to_have_is_sent_with_them(tmp_path: Path) -> None:
     with account(api_version="2026-09") as (double, hubspot):
         double.required = {"company_key"}

@@ -53,6 +53,7 @@ class LinkedHubSpotDouble(HubSpotDouble):
     Attributes:
         others: the other object types by name.
         links: (record id, object type, record id there, type id) of every association.
+        folds: records of other types are found by their keys in another case, too.
         made: associations that were asked for; `removed`: labels that were asked to go.
     """
 
@@ -60,6 +61,7 @@ class LinkedHubSpotDouble(HubSpotDouble):
         self.others = dict(others)
         self.links: set[tuple[str, str, str, int]] = set()
         self.made = self.removed = 0
+        self.folds = False
         super().__init__(properties, **more)
 
     def put_other(self, object_type: str, **properties: str) -> str:
@@ -111,7 +113,7 @@ class LinkedHubSpotDouble(HubSpotDouble):
         ids = [
             record_id
             for record_id, held in other.records.items()
-            if (held.get(name) if name else record_id) in texts
+            if self._spelt(held.get(name, "") if name else record_id) in map(self._spelt, texts)
         ]
         asked = [one for one in body["properties"] if one in other.properties]
         results = [
@@ -123,6 +125,9 @@ class LinkedHubSpotDouble(HubSpotDouble):
             [{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "not found"}] if missing else []
         )
         return JSONResponse({"results": results, "errors": errors}, 207 if missing else 200)
+
+    def _spelt(self, text: str) -> str:
+        return text.strip().casefold() if self.folds else text
 
     def _list_labels(self, request: Request, _body: Any) -> Response:
         of = self.others[self._named(request)].labels

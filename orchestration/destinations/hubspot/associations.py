@@ -11,7 +11,7 @@ the new one is made, and only then does the property say so.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,7 @@ from .client import BATCH, HubSpotClient
 from .values import fields_of
 
 R = TypeVar("R")
+T = TypeVar("T")
 _ID = "hs_object_id"
 Input = Mapping[str, Any]
 # Writes records; returns their ids by the numbers of their rows, and the rows that were refused.
@@ -68,6 +69,29 @@ class _Link:
 
     def pair(self, record_id: str, other_id: str) -> dict[str, Any]:
         return {"from": {"id": record_id}, "to": {"id": other_id}, "types": [self.kind]}
+
+
+class _Found(Generic[T]):
+    """What HubSpot has found, by the text that was asked for.
+
+    It may find a record by another spelling than its own; which one is its own business. So a text that no
+    record has as it is stands for the only one that has it in another case, or without spaces at its ends.
+    """
+
+    def __init__(self) -> None:
+        self._exact: dict[str, T] = {}
+        self._folded: dict[str, list[T]] = {}
+
+    def add(self, text: Any, what: T) -> None:
+        self._exact[str(text or "")] = what
+        self._folded.setdefault(_folded(text), []).append(what)
+
+    def get(self, text: str) -> T | None:
+        alike = self._folded.get(_folded(text), [])
+        return self._exact.get(text, alike[0] if len(alike) == 1 else None)
+
+
+Ids = Mapping[_Link, _Found[str]]
 
 
 class Associations:
@@ -176,40 +200,40 @@ class Associations:
         texts = [str(one["id"]) for one in inputs]
         # The first request, so the batch's own turn is for it.
         found = self._hubspot.read(texts, [key, *fields], key)
-        by_key = {_folded(record["properties"].get(key)): record["properties"] for record in found}
+        by_key = _Found[Mapping[str, Any]]()
+        for record in found:
+            by_key.add(record["properties"].get(key), record["properties"])
         return {
             _row(one): {name: str(there.get(name) or "") for name in fields}
             for one in inputs
-            if (there := by_key.get(_folded(one["id"]))) is not None
+            if (there := by_key.get(str(one["id"]))) is not None
         }
 
     def _ids(
         self, link: _Link, inputs: Sequence[Input], held: Mapping[str, Mapping[str, str]]
-    ) -> Mapping[str, str]:
-        """Record ids of the other type by folded text: of what rows say, and of what their records said."""
+    ) -> _Found[str]:
+        """Record ids of the other type: of what rows say, and of what their records said."""
         field, key = link.told.field, link.told.key
         said = [str(one["properties"][field]) for one in inputs]
         said += [texts[field] for texts in held.values()]
         texts = [text for text in dict.fromkeys(said) if text]
         asked_by = "" if key == _ID else key
-        found: dict[str, str] = {}
+        found = _Found[str]()
         for first in range(0, len(texts), BATCH):
             some = texts[first : first + BATCH]
             records = self._in_turn(lambda some=some: self._hubspot.read(some, [key], asked_by, link.other))
             for record in records:
                 text = record["id"] if key == _ID else record["properties"].get(key)
-                found[_folded(text)] = str(record["id"])
+                found.add(text, str(record["id"]))
         return found
 
-    def _without_record(
-        self, inputs: Sequence[Input], ids: Mapping[_Link, Mapping[str, str]]
-    ) -> dict[str, Refused]:
+    def _without_record(self, inputs: Sequence[Input], ids: Ids) -> dict[str, Refused]:
         """The rows that name a record which HubSpot does not have: nothing of them is sent."""
         refused: dict[str, Refused] = {}
         for link, found in ids.items():
             for one in inputs:
                 text = one["properties"][link.told.field]
-                if text and _folded(text) not in found:
+                if text and found.get(text) is None:
                     said = f"field {link.told.field!r} names no record of {link.other} by {link.told.key!r}"
                     refused[_row(one)] = Refused(int(_row(one)), "MISSING_RECORD", said)
         return refused
@@ -225,7 +249,7 @@ class Associations:
         records: Mapping[str, str],
         held: Mapping[str, Mapping[str, str]],
         moved: Mapping[str, Collection[str]],
-        ids: Mapping[_Link, Mapping[str, str]],
+        ids: Ids,
     ) -> dict[str, Refused]:
         """Take the old associations away and make the new ones; what is there already is made again."""
         new: dict[_Link, dict[tuple[str, str], str]] = {link: {} for link in ids}
@@ -233,8 +257,8 @@ class Associations:
         for link, found in ids.items():
             field = link.told.field
             for one in going:
-                row, to = _row(one), found.get(_folded(one["properties"][field]))
-                before = found.get(_folded(held[row][field])) if field in moved[row] else None
+                row, to = _row(one), found.get(one["properties"][field])
+                before = found.get(held[row][field]) if field in moved[row] else None
                 if to:
                     new[link][records[row], to] = row
                 if before and before != to:
@@ -278,7 +302,7 @@ def _row(one: Input) -> str:
 
 
 def _folded(text: Any) -> str:
-    """A key without what HubSpot makes nothing of when it looks for a record."""
+    """A key without case and the spaces at its ends."""
     return str(text or "").strip().casefold()
 
 

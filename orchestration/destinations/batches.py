@@ -153,6 +153,17 @@ class BatchDestination(Destination):
         except OutOfTime:
             raise self.out_of_time("nothing was changed for certain", said) from None
 
+    def in_turn(self, work: Callable[[], R]) -> R:
+        """Do a further request of a batch when the vendor's pace lets it go; what it raises is raised."""
+        if self._pace is None:
+            return work()
+        self._pace.give_back()
+        turn = self._pace.turn()
+        try:
+            return work()
+        finally:
+            self._pace.answered(turn)
+
     def out_of_time(self, where: str, said: str) -> DeliveryError:
         """The error that says that the budget is spent, how far it went, and what the vendor last said."""
         last = f"; the vendor last said: {self.shown(said)}" if said else ""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
-from threading import Condition
+from threading import Condition, local
 
 _FIRST_BACK_OFF_SECONDS = 0.5
 _LONGEST_BACK_OFF_SECONDS = 60.0
@@ -80,6 +80,8 @@ class Pace:
         self._halted = False
         self._changed = Condition()
         self._under_way: set[Turn] = set()
+        # The last turn of each sender.
+        self._senders = local()
         # When each request that was answered stops counting: a heap.
         self._counting: list[float] = []
         # Seconds of uncertainty that may be waited out: each request earns some, a slow answer spends them.
@@ -106,7 +108,7 @@ class Pace:
                 if free > self._deadline or now > self._deadline:
                     raise OutOfTime
                 if free <= now:
-                    turn = Turn(now)
+                    turn = self._senders.turn = Turn(now)
                     self._under_way.add(turn)
                     self._earn()
                     return turn
@@ -120,14 +122,21 @@ class Pace:
             )
 
     def answered(self, turn: Turn) -> None:
-        """The request of a turn was answered, or is given up."""
+        """The request of a turn was answered, or is given up; nothing if that was said before."""
         with self._changed:
-            self._under_way.discard(turn)
+            if turn not in self._under_way:
+                return
+            self._under_way.remove(turn)
             if self._rate is not None:
                 later = min(self._clock() - turn.started, self._certainty)
                 self._certainty -= later
                 heapq.heappush(self._counting, turn.started + later + self._rate.seconds)
                 self._changed.notify_all()
+
+    def give_back(self) -> None:
+        """Note that the request of the calling sender's last turn was answered, before its next one."""
+        if (turn := getattr(self._senders, "turn", None)) is not None:
+            self.answered(turn)
 
     def pause(self, seconds: float) -> None:
         """Give nobody a turn for some seconds."""

@@ -5,7 +5,8 @@ Belongs here: the request, its signature, the meaning of the answers. Does not: 
 
 Guarantee: effectively once. A request that is sent again carries the same `Idempotency-Key`
 (draft-ietf-httpapi-idempotency-key-header-06, https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/),
-and a receiver that remembers keys takes it once. Requests are signed as "Standard Webhooks" says
+and a receiver that remembers keys takes it once. Requests are signed as "Standard Webhooks" says, while a
+secret is rotated with the new and the old one
 (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """
 
@@ -18,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -44,10 +45,18 @@ from .json_values import json_value, unfit_for_json, unknown_to_json
 
 _NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
+# In the query of the connection's URL; such a name is a secret to `secrets_in`, and is shown nowhere.
+_PREVIOUS = "previous_secret"
+# Beyond these a reader that has only doubles, as JavaScript's, reads another number (RFC 8259, section 6).
+_SAFE_INTEGER = 2**53 - 1
 
 
 class WebhookOptions(BaseModel):
-    """What a receiver can bear: rows in a request, requests at once and in a span of time."""
+    """What a receiver can bear: rows in a request, requests at once and in a span of time, big numbers.
+
+    `big_numbers`: whole numbers beyond 2^53 - 1 are exact JSON numbers, or, for a receiver that reads those
+    as doubles, `text`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,6 +64,7 @@ class WebhookOptions(BaseModel):
     parallel: int = Field(default=4, ge=1, le=16)
     rate_requests: int | None = Field(default=None, ge=1)
     rate_seconds: float = Field(default=1.0, gt=0)
+    big_numbers: Literal["number", "text"] = "number"
 
 
 class WebhookDestination(BatchDestination):
@@ -118,7 +128,7 @@ class WebhookDestination(BatchDestination):
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for a secret that cannot sign, and fields that JSON has no form for."""
-        self._signing_key()
+        self._signing_keys()
         parquet = import_module("pyarrow.parquet")
         for field in parquet.read_schema(shard.path):
             if field.name not in TECHNICAL_COLUMNS and unknown_to_json(field.type):
@@ -186,39 +196,40 @@ class WebhookDestination(BatchDestination):
         above = rest.partition("/")[2].strip("/")
         return "/" + "/".join(filter(None, [above, self.canonical_name(self._object_name)]))
 
-    def _signing_key(self) -> bytes:
-        """The bytes that sign: the URL's password; base64 after `whsec_`, otherwise its UTF-8."""
-        credentials = self._url.partition("://")[2].partition("?")[0].rpartition("@")[0]
-        secret = unquote(credentials.partition(":")[2])
-        try:
-            marked = secret.startswith(_SECRET_PREFIX)
-            key = (
-                base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-                if marked
-                else secret.encode()
-            )
-        except binascii.Error:
-            key = b""
-        if not key:
+    def _signing_keys(self) -> list[bytes]:
+        """The bytes that sign: those of the URL's password, then those of the secrets before it."""
+        address, _, query = self._url.partition("://")[2].partition("?")
+        pairs = [pair.partition("=") for pair in query.split("&")]
+        secrets = [address.rpartition("@")[0].partition(":")[2]]
+        secrets += [value for name, _, value in pairs if name == _PREVIOUS]
+        keys = [_key(unquote(secret)) for secret in secrets]
+        if not all(keys):
             raise DeliveryError(
                 "the connection's URL has no secret to sign with",
-                "webhook://:SECRET@host/path, where SECRET is text, or base64 after whsec_",
+                "webhook://:SECRET@host/path, where SECRET is text, or base64 after whsec_; while it is"
+                f" rotated ?{_PREVIOUS}=OLD_SECRET as well",
                 "set the connection's variable to such a URL; the receiver verifies with the same secret",
             )
-        return key
+        return list(dict.fromkeys(keys))
+
+    def _form(self, value: Any) -> Any:
+        """A value as JSON has it, big numbers as the options say."""
+        made = json_value(value)
+        return made if self._webhook_options.big_numbers == "number" else _big_as_text(made)
 
     def _row(self, key: Sequence[str], change: Change, values: Mapping[str, Any]) -> dict[str, Any]:
         fields = {} if change is Change.REMOVED else values
         return {
             "change": change.value,
-            "key": {name: json_value(values[name]) for name in key},
-            "fields": {name: json_value(value) for name, value in fields.items()},
+            "key": {name: self._form(values[name]) for name in key},
+            "fields": {name: self._form(value) for name, value in fields.items()},
         }
 
     def _post(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         moment = str(int(time.time()))
-        query = self._url.partition("?")[2]
+        told = self._url.partition("?")[2].split("&")
+        query = "&".join(pair for pair in told if pair.partition("=")[0] != _PREVIOUS)
         answer = self._client.request(
             "POST",
             f"{self._path()}?{query}" if query else self._path(),
@@ -228,7 +239,9 @@ class WebhookDestination(BatchDestination):
                 "idempotency-key": f'"{name}"',
                 "webhook-id": name,
                 "webhook-timestamp": moment,
-                "webhook-signature": signature(self._signing_key(), name, moment, content),
+                "webhook-signature": " ".join(
+                    signature(key, name, moment, content) for key in self._signing_keys()
+                ),
             },
         )
         return self._understood(answer.status_code, answer.text)
@@ -272,6 +285,27 @@ def signature(key: bytes, name: str, moment: str, content: bytes) -> str:
     """What "Standard Webhooks" has in `webhook-signature` for a message of this name, moment and content."""
     signed = f"{name}.{moment}.".encode() + content
     return f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
+
+
+def _key(secret: str) -> bytes:
+    """The bytes of a secret: base64 after `whsec_`, otherwise its UTF-8; none of what is no base64."""
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _big_as_text(made: Any) -> Any:
+    """A JSON value with whole numbers that are no exact double as text, however deep they are."""
+    if isinstance(made, dict):
+        return {name: _big_as_text(part) for name, part in cast("dict[str, Any]", made).items()}
+    if isinstance(made, list):
+        return [_big_as_text(part) for part in cast("list[Any]", made)]
+    if isinstance(made, int) and abs(made) > _SAFE_INTEGER:
+        return str(made)
+    return made
 
 
 def _head(shard: Shard) -> dict[str, Any]:

@@ -144,3 +144,19 @@ def test_what_an_answer_asks_for_is_read(headers: dict[str, str], seconds: float
 )
 def test_only_this_machine_is_spoken_to_without_encryption(url: str, base: str) -> None:
     assert base_url(url) == base
+
+
+def test_a_sender_of_several_requests_gives_each_turn_back_before_the_next() -> None:
+    clock = Clock()
+    pace = Pace(Rate(2, 1.0), budget_seconds=100.0, clock=clock)
+    first = pace.turn()
+    clock.now += 5.0
+    # The request was answered long ago, and counts no more once that is said, and only once.
+    pace.give_back()
+    clock.now += 3.0
+    second = pace.turn()
+    pace.answered(first)
+    assert pace.next_free(clock.now) <= clock.now
+    pace.answered(second)
+    assert pace.turn() is not second
+    assert pace.next_free(clock.now) > clock.now

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.destinations.base import DeliveryError, Mode, Refused
+from orchestration.destinations.base import DeliveryError, Mode, Refused, Scope
 from orchestration.destinations.json_values import json_value, unknown_to_json
 from orchestration.destinations.webhook import WebhookDestination, WebhookOptions, signature
 from tests.doubles.serving import serve
@@ -53,6 +53,100 @@ def test_without_a_secret_nothing_is_sent(tmp_path: Path, user: str) -> None:
     destination = WebhookDestination(f"webhook://{user}@127.0.0.1:9/hooks", "items")
     with pytest.raises(DeliveryError, match="no secret to sign with"):
         destination.check(write_shard(tmp_path, rows_of(DAY, 1, "x")))
+
+
+# What the receiver verifies with as a secret is rotated: the old one at first, both, then the new one alone.
+@pytest.mark.parametrize("receiver", [[b"old"], [b"old", b"new"], [b"new"]])
+@pytest.mark.parametrize("query", ["?previous_secret=old", "?tenant=7&previous_secret=whsec_b2xk"])
+def test_while_a_secret_is_rotated_receivers_of_either_take_everything(
+    tmp_path: Path, receiver: list[bytes], query: str
+) -> None:
+    double = WebhookDouble(secret=receiver[0], accepts=receiver[1:])
+    asked: list[bytes] = []
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope.get("query_string", b""))
+        await double.app(scope, receive, send)
+
+    with serve(noting) as address:
+        destination = WebhookDestination(f"webhook://:new@{address}/hooks{query}", "items")
+        shard = write_shard(tmp_path, rows_of(DAY, 3, "x"))
+        destination.check(shard)
+        destination.send(shard, MemoryJournal(3))
+    assert len(double.contents("hooks/items")) == 3
+    assert double.signatures == [2]
+    assert b"old" not in b"".join(asked)
+    assert b"secret" not in b"".join(asked)
+
+
+def test_a_receiver_of_neither_secret_takes_nothing_and_neither_is_shown(tmp_path: Path) -> None:
+    double = WebhookDouble(secret=b"another")
+    with serve(double.app) as address:
+        url = f"webhook://:n3w-s3cret@{address}/hooks?previous_secret=0ld%2Fs3cret"
+        destination = WebhookDestination(url, "items")
+        with pytest.raises(DeliveryError) as caught:
+            destination.send(write_shard(tmp_path, rows_of(DAY, 1, "x")), MemoryJournal(1))
+    said = str(caught.value) + destination.canonical_object() + repr(destination) + destination.shown(url)
+    assert "401" in said
+    assert not any(secret in said for secret in ("n3w-s3cret", "0ld%2Fs3cret", "0ld/s3cret"))
+
+
+def test_a_message_that_is_old_or_under_two_names_is_not_taken(tmp_path: Path) -> None:
+    httpx = import_module("httpx")
+    double, content = WebhookDouble(secret=b"k"), b"{}"
+    now = int(datetime.now(UTC).timestamp())
+    with serve(double.app) as address:
+
+        def status(moment: int, key: str) -> int:
+            headers = {
+                "content-type": "application/json",
+                "idempotency-key": f'"{key}"',
+                "webhook-id": "a",
+                "webhook-timestamp": str(moment),
+                "webhook-signature": signature(b"k", "a", str(moment), content),
+            }
+            return httpx.post(f"http://{address}/items", content=content, headers=headers).status_code
+
+        assert [status(now - 301, "a"), status(now + 400, "a"), status(now, "b")] == [401, 401, 400]
+
+
+@pytest.mark.parametrize(
+    "url", ["webhook://:new@h?previous_secret=", "webhook://:new@h?previous_secret=whsec_n@"]
+)
+def test_a_secret_before_that_is_none_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(DeliveryError, match="no secret to sign with"):
+        WebhookDestination(url, "items").check(write_shard(tmp_path, rows_of(DAY, 1, "x")))
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("option", "forms"),
+    [({}, [BIG, -BIG, 2**53 - 1]), ({"big_numbers": "text"}, [str(BIG), str(-BIG), 2**53 - 1])],
+)
+def test_big_numbers_are_exact_and_text_where_the_receiver_wants_it(
+    tmp_path: Path, option: dict[str, Any], forms: list[Any]
+) -> None:
+    arrow = import_module("pyarrow")
+    numbers = [BIG, -BIG, 2**53 - 1]
+    columns = {
+        "item": arrow.array(numbers, arrow.int64()),
+        "deep": arrow.array([[{"a": number, "yes": True}] for number in numbers]),
+    }
+    shard = write_shard(tmp_path, arrow.table(columns), key=("item",), partition_column=None)
+    double = WebhookDouble(secret=b"k")
+    with serve(double.app) as address:
+        destination = WebhookDestination(f"webhook://:k@{address}", "items", WebhookOptions(**option))
+        destination.check(shard)
+        destination.send(shard, MemoryJournal(3))
+        held = double.contents("items")
+        assert [row["item"] for row in held] == forms
+        assert [row["deep"] for row in held] == [[{"a": form, "yes": True}] for form in forms]
+        # A key is taken out in the form that it was sent in.
+        scope = Scope("exp_items", DAY, ("item",), ("item", "deep"), None)
+        assert destination.forget(scope, [{"item": BIG}]) == 1
+    assert [row["item"] for row in double.contents("items")] == forms[1:]
 
 
 @pytest.mark.parametrize("name", ["", "/", "a b", "../up", "a/../b", "a?b=c", "a#b", ".hidden"])

@@ -13,8 +13,8 @@ MODES = {
     spans_of(row[0])[0]: spans_of(row[1])
     for row in GUIDE.table("Type", "Modes", "What arrives how often", "Key")
 }
-# The rate of the webhook is none where it is not stated.
-_IN_WORDS = {"None": "no limit"}
+# The rate of the webhook is none where it is not stated, and there are no associations.
+_IN_WORDS = {"None": "no limit", "()": "none"}
 
 
 def test_every_type_stands_in_the_tables() -> None:

@@ -10,7 +10,14 @@ Sources, as published in 2026:
   - Errors of single objects: www.braze.com/docs/api/errors; `type`, `input_array` and `index` within that
     array as the API answers them. A request without one good object is answered 400, with the same errors.
   - Deletion: www.braze.com/docs/api/endpoints/user_data/post_user_delete: 50 users a request, not at once.
-  - Data types: www.braze.com/docs/user_guide/data/activation/custom_data/data_types: texts to 255 characters.
+  - Data types: www.braze.com/docs/user_guide/data/activation/custom_data/data_types: texts to 255 characters,
+    arrays to 100 KB and 500 elements: of more, the first are removed.
+  - Objects: www.braze.com/docs/user_guide/data/activation/attributes/nested_custom_attribute_support: 100 KB,
+    "if an update causes the object to exceed 100 KB, Braze drops the update, and the attribute is unchanged";
+    names in them have neither spaces nor periods nor dollar signs.
+  - Event properties: www.braze.com/docs/api/objects_filters/event_object: 100 KB, the first 256, no datetimes
+    in arrays, no name with a leading dollar sign, none that is reserved.
+  - Size of a request: www.braze.com/docs/api/endpoints/user_data: 4 MB, more are answered with 413.
 """
 
 import json
@@ -32,6 +39,10 @@ API_KEY = "9b2f-double-51aa"
 _OBJECTS = 75
 _DELETED = 50
 _TEXT_CHARACTERS = 255
+_BODY_BYTES = 4_000_000
+_NESTED_BYTES = 100_000
+_PROPERTIES = 256
+_RESERVED = frozenset({"time", "event_name"})
 _NO_DATA = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
 
 
@@ -45,6 +56,8 @@ class BrazeDouble:
         data_points: what Braze would bill: one for each attribute set or removed, one for each event.
         requests: how many were made; `refused`: how many of them met the limit.
         say_no: a rule: given an object, the `type` of error it is refused with, or None.
+        array_items: elements of an array attribute at most, as the dashboard says; more push out the first.
+        cut: attributes of which Braze did not keep what it was sent, without a word.
         queues: requests are only queued, as during maintenance, and answered 202.
         faults: what goes wrong next.
     """
@@ -58,6 +71,8 @@ class BrazeDouble:
         self.requests = 0
         self.refused = 0
         self.say_no: Callable[[Mapping[str, Any]], str | None] = lambda _object: None
+        self.array_items = 500
+        self.cut: list[str] = []
         self.queues = False
         self.faults = Faults()
         self._seen: Counter[str] = Counter()
@@ -83,8 +98,11 @@ class BrazeDouble:
                 return _failure(fault)
             if not request.headers.get("content-type", "").startswith("application/json"):
                 return JSONResponse({"message": "Content-Type must be application/json"}, status_code=400)
+            content = await request.body()
+            if len(content) > _BODY_BYTES:
+                return JSONResponse({"message": "Request Entity Too Large"}, status_code=413)
             try:
-                body = json.loads(await request.body(), parse_constant=_no_constant)
+                body = json.loads(content, parse_constant=_no_constant)
             except ValueError:
                 return JSONResponse({"message": "Request body is not valid JSON"}, status_code=400)
             answer = work(body)
@@ -137,9 +155,19 @@ class BrazeDouble:
         if known and all(held.get(name) == value for name, value in attributes.items()):
             self.twice += 1
         self.data_points += len(attributes)
-        held.update(attributes)
+        held.update({name: self._kept(name, value, held.get(name)) for name, value in attributes.items()})
         for name in [name for name, value in held.items() if value is None]:
             del held[name]
+
+    def _kept(self, name: str, value: Any, before: Any) -> Any:
+        """What Braze keeps of an attribute; the answer says nothing of it."""
+        if isinstance(value, list | dict) and _size(value) > _NESTED_BYTES:
+            self.cut.append(name)
+            return before
+        if isinstance(value, list) and len(value) > self.array_items:
+            self.cut.append(name)
+            return value[-self.array_items :]
+        return value
 
     def _add_event(self, one: dict[str, Any]) -> None:
         text = json.dumps(one, sort_keys=True)
@@ -176,10 +204,46 @@ def _wrong(array: str, one: dict[str, Any]) -> str | None:
         except (KeyError, TypeError, ValueError):
             return "'time' is required, in ISO 8601"
         values = one.get("properties", {})
+        if wrong := _wrong_properties(values):
+            return wrong
+    elif any(_has_odd_names(value) for value in values.values()):
+        return "Invalid characters in the name of a nested attribute"
     for name, value in values.items():
         if isinstance(value, str) and len(value) > _TEXT_CHARACTERS:
             return f"'{name}' is longer than {_TEXT_CHARACTERS} characters"
     return None
+
+
+def _wrong_properties(properties: dict[str, Any]) -> str | None:
+    if _RESERVED & set(properties) or any(name.startswith("$") or not name for name in properties):
+        return "Invalid 'properties' field"
+    if len(properties) > _PROPERTIES or _size(properties) > _NESTED_BYTES:
+        return "'properties' is too large"
+    if any(isinstance(value, list) and any(map(_is_datetime, value)) for value in properties.values()):
+        return "Invalid 'properties' field: datetimes are not supported within arrays"
+    return None
+
+
+def _is_datetime(value: Any) -> bool:
+    try:
+        return (
+            isinstance(value, str) and len(value) >= len("2026-01-01") and bool(datetime.fromisoformat(value))
+        )
+    except ValueError:
+        return False
+
+
+def _has_odd_names(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_odd_names, value))
+    if not isinstance(value, dict):
+        return False
+    odd = any(not name or set(name) & set(" .$") or len(name) > _TEXT_CHARACTERS for name in value)
+    return odd or any(map(_has_odd_names, value.values()))
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _no_constant(name: str) -> Any:

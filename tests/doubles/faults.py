@@ -25,7 +25,7 @@ class Faults:
     """Faults that wait for the next requests, first in, first out."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Failure] = deque()
+        self._waiting: deque[Failure | None] = deque()
         self._lock = threading.Lock()
 
     def fail(
@@ -43,6 +43,11 @@ class Faults:
         """The next requests are done whole, and their answers are lost on the way."""
         with self._lock:
             self._waiting.extend([Failure(lost=True)] * times)
+
+    def pass_by(self, times: int) -> None:
+        """The next requests meet no fault."""
+        with self._lock:
+            self._waiting.extend([None] * times)
 
     def next(self) -> Failure | None:
         """The fault of this request, if any."""

@@ -11,13 +11,16 @@ Sources, as published in 2026:
     developers.hubspot.com/changelog/increasing-our-api-limits: 190 requests in 10 seconds and 650,000 a day
     for a private app of a Professional account; 100 in 10 seconds for Free and Starter.
   - Properties: developers.hubspot.com/docs/api-reference/legacy/crm/properties/guide.
+  - Versions: developers.hubspot.com/docs/api-reference/latest/overview: `/crm/objects/2026-03/contacts` in
+    place of `/crm/v3/objects/contacts`; numbered ones end in September 2027 (…/legacy/migration-guide).
+  - Rules of administrators hold for the API from 2026-09 on:
+    developers.hubspot.com/changelog/crm-api-write-validation-enforcement.
+  - Length of a URL: not published; several integrations report 414 from about 8,000 characters on, and put
+    `properties` into the body of batch/read.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,26 +28,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .faults import Failure, Faults, RollingWindow
+from .faults import Faults, RollingWindow
+from .hubspot_answers import CORRELATION, Property, root
+from .hubspot_answers import error as _error
+from .hubspot_answers import failure as _failure
+from .hubspot_answers import inputs as _inputs
+from .hubspot_answers import misfit as _misfit
+from .hubspot_answers import twice as _twice
 from .serving import LostAnswer
 
 TOKEN = "pat-double-7d1c"
-_BATCH = 100
 _PAGE = 100
 _TEXT_CHARACTERS = 65_536
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-_CORRELATION = "aeb5f871-7f07-4993-9211-075dc63e7cbf"
-
-
-@dataclass(frozen=True)
-class Property:
-    """A property of the object type, as the account's administrator has made it."""
-
-    type: str = "string"
-    unique: bool = False
-    options: tuple[str, ...] = ()
-    read_only: bool = False
-    hubspot_defined: bool = False
+_URL_BYTES = 8_000
+API_VERSIONS = ("v3", "2025-09", "2026-03", "2026-09")
+_RULES_SINCE = "2026-09"
 
 
 class HubSpotDouble:
@@ -56,6 +54,8 @@ class HubSpotDouble:
         blocked: texts of the key that were erased without a record; HubSpot never takes them again.
         rows: inputs of upserts that arrived; `twice`: those whose record held the same already.
         requests: how many were made; `refused`: how many of them met a limit.
+        paths: what was asked for, in the order of arrival.
+        required: properties that the administrator requires of new records, since API version 2026-09.
         say_no: a rule of validation: given an input's properties, the message it is refused with, or None.
         faults: what goes wrong next.
     """
@@ -79,24 +79,30 @@ class HubSpotDouble:
         self.twice = 0
         self.requests = 0
         self.refused = 0
+        self.paths: list[str] = []
+        self.required: set[str] = set()
         self.say_no: Callable[[Mapping[str, str]], str | None] = lambda _properties: None
         self.faults = Faults()
         self._window = RollingWindow(requests, seconds)
         self._daily = daily
         self._last_id = 100
         self._ids: dict[tuple[str, str], str] = {}
-        objects = f"/crm/v3/objects/{object_type}"
-        self.app = Starlette(
-            routes=[
-                Route(f"/crm/v3/properties/{object_type}", self._guarded(self._list_properties)),
-                Route(objects, self._guarded(self._list_records)),
-                Route(f"{objects}/batch/upsert", self._guarded(self._upsert), methods=["POST"]),
-                Route(f"{objects}/batch/read", self._guarded(self._read), methods=["POST"]),
-                Route(f"{objects}/batch/archive", self._guarded(self._archive), methods=["POST"]),
-                Route(f"{objects}/gdpr-delete", self._guarded(self._erase), methods=["POST"]),
-                Route("/{path:path}", self._guarded(self._unknown), methods=["GET", "POST"]),
-            ]
-        )
+        routes = [route for version in API_VERSIONS for route in self.routes(version)]
+        anything = Route("/{path:path}", self._guarded(self._unknown), methods=["GET", "POST"])
+        self.app = Starlette(routes=[*routes, anything])
+
+    def routes(self, version: str) -> list[Route]:
+        """The endpoints of one version of the API."""
+        objects = f"{root(version, 'objects')}/{self.object_type}"
+        return [
+            Route(f"{root(version, 'properties')}/{self.object_type}", self._guarded(self._list_properties)),
+            Route(objects, self._guarded(self._list_records)),
+            Route(f"{objects}/batch/upsert", self._guarded(self._upsert), methods=["POST"]),
+            Route(f"{objects}/batch/update", self._guarded(self._update), methods=["POST"]),
+            Route(f"{objects}/batch/read", self._guarded(self._read), methods=["POST"]),
+            Route(f"{objects}/batch/archive", self._guarded(self._archive), methods=["POST"]),
+            Route(f"{objects}/gdpr-delete", self._guarded(self._erase), methods=["POST"]),
+        ]
 
     def put(self, **properties: str) -> str:
         """Add a record as somebody in HubSpot would; return its id."""
@@ -113,6 +119,9 @@ class HubSpotDouble:
     def _guarded(self, work: Callable[[Request, Any], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             self.requests += 1
+            self.paths.append(request.url.path)
+            if len(request.scope["raw_path"]) + len(request.scope["query_string"]) > _URL_BYTES:
+                return Response("<h1>414 Request-URI Too Large</h1>", 414, media_type="text/html")
             if refusal := self._refusal(request):
                 return refusal
             fault = self.faults.next()
@@ -146,7 +155,7 @@ class HubSpotDouble:
         self.refused += 1
         body = {"status": "error", "message": said, "errorType": "RATE_LIMIT", "policyName": policy}
         return JSONResponse(
-            body | {"correlationId": _CORRELATION}, status_code=429, headers=self._limit_headers()
+            body | {"correlationId": CORRELATION}, status_code=429, headers=self._limit_headers()
         )
 
     def _limit_headers(self) -> dict[str, str]:
@@ -159,9 +168,10 @@ class HubSpotDouble:
         }
 
     def _unknown(self, request: Request, _body: Any) -> Response:
-        kind = request.url.path.removeprefix("/crm/v3/").split("/")
-        said = f"Unable to infer object type from: {kind[1] if len(kind) > 1 else ''}"
-        return _error(400, "VALIDATION_ERROR", said)
+        parts = [*request.url.path.strip("/").split("/"), "", "", ""]
+        if parts[1] != "v3" and parts[2] not in API_VERSIONS:
+            return _error(404, "OBJECT_NOT_FOUND", "resource not found")
+        return _error(400, "VALIDATION_ERROR", f"Unable to infer object type from: {parts[3]}")
 
     def _list_properties(self, _request: Request, _body: Any) -> Response:
         return JSONResponse(
@@ -205,7 +215,7 @@ class HubSpotDouble:
             "archived": False,
         }
 
-    def _upsert(self, _request: Request, body: Any) -> Response:
+    def _upsert(self, request: Request, body: Any) -> Response:
         inputs = _inputs(body, {"id", "idProperty", "properties", "objectWriteTraceId"})
         if isinstance(inputs, Response):
             return inputs
@@ -219,10 +229,37 @@ class HubSpotDouble:
             return _error(400, "VALIDATION_ERROR", said, context={"ids": [twice]})
         traces = [str(one.get("objectWriteTraceId", "")) for one in inputs]
         in_parts = all(traces) and len(set(traces)) == len(traces)
-        problems = [self._problem(one["properties"]) for one in inputs]
+        rules = self.required if f"/{_RULES_SINCE}/" in request.url.path else set[str]()
+        problems = [
+            self._problem(one["properties"], set() if self._by(*_found_by(one)) else rules) for one in inputs
+        ]
         if any(problems) and not in_parts:
             return _error(400, "VALIDATION_ERROR", next(filter(None, problems)))
         results = [self._write(one) for one, problem in zip(inputs, problems, strict=True) if not problem]
+        return self._in_parts(results, traces, problems)
+
+    def _update(self, _request: Request, body: Any) -> Response:
+        """Properties of records by their id; what a new record has to have is not asked for."""
+        inputs = _inputs(body, {"id", "properties", "objectWriteTraceId"})
+        if isinstance(inputs, Response):
+            return inputs
+        missing = [str(one["id"]) for one in inputs if str(one["id"]) not in self.records]
+        if missing:
+            return _error(404, "OBJECT_NOT_FOUND", f"resource not found: {missing}")
+        traces = [str(one.get("objectWriteTraceId", "")) for one in inputs]
+        problems = [self._problem(one["properties"], set()) for one in inputs]
+        if any(problems) and not all(traces):
+            return _error(400, "VALIDATION_ERROR", next(filter(None, problems)))
+        results: list[dict[str, Any]] = []
+        for one, problem in zip(inputs, problems, strict=True):
+            if not problem:
+                self._hold(str(one["id"]), one["properties"])
+                results.append(self._shown(str(one["id"]), list(one["properties"])))
+        return self._in_parts(results, traces, problems)
+
+    def _in_parts(
+        self, results: Sequence[dict[str, Any]], traces: Sequence[str], problems: Sequence[str | None]
+    ) -> Response:
         errors = [
             {
                 "status": "error",
@@ -251,9 +288,13 @@ class HubSpotDouble:
         shown = self._shown(record_id, [name])
         return shown | {"new": not found, "objectWriteTraceId": one.get("objectWriteTraceId")}
 
-    def _problem(self, properties: Mapping[str, Any]) -> str | None:
+    def _problem(self, properties: Mapping[str, Any], required: set[str]) -> str | None:
         """HubSpot's message on the properties that it does not take: JSON within a text."""
-        wrong: list[dict[str, Any]] = []
+        wrong: list[dict[str, Any]] = [
+            {"isValid": False, "message": f"{name} is required", "error": "REQUIRED_FIELD", "name": name}
+            for name in sorted(required)
+            if not properties.get(name)
+        ]
         for name, value in properties.items():
             if found := self._wrong(name, value):
                 code, said = found
@@ -326,52 +367,12 @@ class HubSpotDouble:
         return found if self.records.get(found, {}).get(name) == text else None
 
 
+def _found_by(one: Mapping[str, Any]) -> tuple[str, str]:
+    return str(one["idProperty"]), _normal(one["idProperty"], str(one["id"]))
+
+
 def _normal(name: str, text: str) -> str:
     """HubSpot takes white space off the ends of a value, and keeps e-mail addresses in lower case."""
     if not isinstance(text, str):
         return text
     return text.strip().lower() if name == "email" else text.strip()
-
-
-def _misfit(of: Property, value: str) -> tuple[str, str] | None:
-    if of.type == "number" and not _NUMBER.fullmatch(value):
-        return "INVALID_DOUBLE", f"{value} was not a valid number."
-    if of.type == "bool" and value not in ("true", "false"):
-        return "INVALID_BOOLEAN", f"{value} was not a valid boolean."
-    if of.options and not set(value.split(";")) <= set(of.options):
-        return "INVALID_OPTION", f"{value} was not one of the allowed options: [{', '.join(of.options)}]"
-    try:
-        if of.type == "date":
-            date.fromisoformat(value)
-        elif of.type == "datetime":
-            datetime.fromisoformat(value)
-    except ValueError:
-        return "INVALID_DATE", f"{value} was not a valid {of.type}."
-    return None
-
-
-def _inputs(body: Any, allowed: set[str]) -> list[dict[str, Any]] | Response:
-    inputs = body.get("inputs") if isinstance(body, dict) else None
-    if not isinstance(inputs, list) or set(body) != {"inputs"} or not inputs:
-        return _error(400, "VALIDATION_ERROR", "Invalid input JSON: inputs is required")
-    if len(inputs) > _BATCH:
-        said = f"The maximum number of inputs supported in a batch request is {_BATCH}"
-        return _error(400, "VALIDATION_ERROR", said)
-    for one in inputs:
-        if "id" not in one or set(one) - allowed:
-            return _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {sorted(set(one) - allowed)}")
-    return inputs
-
-
-def _twice(texts: Sequence[str]) -> str:
-    return next((text for text in texts if texts.count(text) > 1), "")
-
-
-def _error(status: int, category: str, said: str, **more: Any) -> JSONResponse:
-    body = {"status": "error", "message": said, "correlationId": _CORRELATION, "category": category}
-    return JSONResponse(body | more, status_code=status)
-
-
-def _failure(fault: Failure) -> Response:
-    said = {"status": "error", "message": "internal error", "correlationId": _CORRELATION}
-    return JSONResponse(dict(fault.body) or said, status_code=fault.status, headers=dict(fault.headers))

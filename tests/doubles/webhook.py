@@ -2,7 +2,8 @@
 
 Belongs here: what our webhook's documentation promises to a receiver. Does not: expectations.
 
-Follows "Standard Webhooks" for signatures (five minutes of tolerance, constant-time comparison;
+Follows "Standard Webhooks" for signatures (five minutes of tolerance, constant-time comparison, several
+signatures in a header while a secret is rotated, a message known by its `webhook-id`;
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md) and
 draft-ietf-httpapi-idempotency-key-header-06 for keys: 400 where one lacks, 422 where it comes with another
 request (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
@@ -30,6 +31,7 @@ from .serving import LostAnswer
 _TOLERANCE_SECONDS = 300
 _BODY_FIELDS = {"delivery_id", "export", "partition_key", "mode", "full", "complete", "rows"}
 _ROW_FIELDS = {"change", "key", "fields"}
+_SIGNATURE_FORM = re.compile(r"v1,[A-Za-z0-9+/]{43}=")
 _KEY_FORM = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]+)"')
 
 Judge = Callable[[Mapping[str, Any]], bool]
@@ -58,6 +60,8 @@ class WebhookDouble:
 
     Attributes:
         secret: what requests are signed with.
+        accepts: more secrets that this receiver verifies with, while one is rotated.
+        signatures: how many each request came with, in the order of arrival.
         max_rows: more in a request are answered with 413.
         rate: (requests, seconds): more requests in a window are answered with 429 and `Retry-After`.
         faults: what happens to the next requests, first come first served: "429", "503", "401", "lost"
@@ -75,6 +79,8 @@ class WebhookDouble:
     """
 
     secret: bytes
+    accepts: Sequence[bytes] = ()
+    signatures: list[int] = field(default_factory=list[int])
     max_rows: int = 10_000
     rate: tuple[int, float] | None = None
     retry_after: str = "1"
@@ -135,14 +141,20 @@ class WebhookDouble:
         name, moment = (request.headers.get(f"webhook-{part}", "") for part in ("id", "timestamp"))
         if not name or not moment.isdigit() or abs(time.time() - int(moment)) > _TOLERANCE_SECONDS:
             raise Answered(401, "no webhook-id, or a webhook-timestamp that is not of now")
-        signed = hmac.digest(self.secret, f"{name}.{moment}.".encode() + content, "sha256")
-        good = f"v1,{base64.b64encode(signed).decode()}"
+        message = f"{name}.{moment}.".encode() + content
         signatures = request.headers.get("webhook-signature", "").split(" ")
-        if not any(hmac.compare_digest(good, signature) for signature in signatures):
+        self.signatures.append(len(signatures))
+        if not all(map(_SIGNATURE_FORM.fullmatch, signatures)) or len(set(signatures)) < len(signatures):
+            raise Answered(401, "webhook-signature is no list of signatures with spaces between")
+        good = [_signature(secret, message) for secret in (self.secret, *self.accepts)]
+        if not any(hmac.compare_digest(one, signature) for one in good for signature in signatures):
             raise Answered(401, "the signature is not that of the content")
         key = _KEY_FORM.fullmatch(request.headers.get("idempotency-key", ""))
         if key is None:
             raise Answered(400, "no Idempotency-Key in the form of a quoted text")
+        # One message is known by one name, whichever of the two headers a receiver remembers.
+        if key[1] != name:
+            raise Answered(400, "webhook-id is another than Idempotency-Key")
         return key[1]
 
     def _answer(self, name: str, key: str, content: bytes) -> Response:
@@ -233,6 +245,10 @@ class WebhookDouble:
     def contents(self, name: str) -> Sequence[Mapping[str, Any]]:
         """What is held under a path."""
         return [row.fields for row in self.held.get(name, [])]
+
+
+def _signature(secret: bytes, message: bytes) -> str:
+    return f"v1,{base64.b64encode(hmac.digest(secret, message, 'sha256')).decode()}"
 
 
 def _text(key: Any) -> str:

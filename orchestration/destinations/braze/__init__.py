@@ -1,6 +1,6 @@
 """Braze: attributes of users, and events."""
 
-from .destination import BrazeDestination, BrazeTracking
+from .destination import BrazeDestination, BrazeOptions, BrazeTracking, BrazeUserOptions
 from .events import BrazeEventsDestination
 
-__all__ = ["BrazeDestination", "BrazeEventsDestination", "BrazeTracking"]
+__all__ = ["BrazeDestination", "BrazeEventsDestination", "BrazeOptions", "BrazeTracking", "BrazeUserOptions"]

@@ -38,6 +38,8 @@ DELETED = 50
 TEXT_CHARACTERS = 255
 _OF = "Braze"
 _KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL", LIST, STRUCT}
+# "All API endpoints have a data payload limit of 4 MB", https://www.braze.com/docs/api/endpoints/user_data
+BODY_BYTES = 4_000_000
 _JSON = {"content-type": "application/json"}
 
 
@@ -65,19 +67,22 @@ class BrazeClient:
             The `type` of each error, by the object's place in the request.
 
         Raises:
-            BatchRefused: all are refused, or it cannot be told which.
+            BatchRefused: all are refused, or it cannot be told which, or the request would be too large.
         """
-        return self._errors(self._post("/users/track", {array: objects}), array, len(objects))
+        content = _content({array: objects})
+        if len(content) > BODY_BYTES and len(objects) > 1:
+            # Not sent: what Braze refuses counts for its limit of requests, too.
+            raise BatchRefused("413", f"{len(content):,} bytes, of {BODY_BYTES:,} that Braze takes")
+        return self._errors(self._post("/users/track", content), array, len(objects))
 
     def delete_users(self, external_ids: Sequence[str]) -> int:
         """Have up to 50 profiles deleted; return how many Braze says it will delete."""
-        answer = self._post("/users/delete", {"external_ids": list(external_ids)})
+        answer = self._post("/users/delete", _content({"external_ids": list(external_ids)}))
         if answer.status_code not in (200, 201, 202):
             raise self._unexpected(answer)
         return int(json_object(answer, "Braze").get("deleted") or 0)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    def _post(self, path: str, content: bytes) -> Any:
         return self._vendor.request("POST", path, content=content, headers=_JSON)
 
     def _errors(self, answer: Any, array: str, count: int) -> dict[int, str]:
@@ -112,6 +117,10 @@ class BrazeClient:
             "the REST endpoint of the workspace's instance, such as rest.iad-01.braze.com",
             "correct the host in the connection's URL (Braze, Settings, APIs and Identifiers)",
         )
+
+
+def _content(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
 
 
 def as_json(value: Any) -> Any:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from importlib import import_module
 from itertools import islice
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..base import (
     TECHNICAL_COLUMNS,
@@ -37,10 +37,10 @@ from .client import (
     TEXT_CHARACTERS,
     BrazeClient,
     Unwritable,
-    as_json,
     takes,
     unfit,
 )
+from .sizes import ARRAY_ITEMS, attribute, check_object
 
 USER = "external_id"
 # Not attributes but other identifiers, and switches of the request:
@@ -51,6 +51,29 @@ _NO_ATTRIBUTES = frozenset(
 _POINTS = "data_points"
 
 
+class BrazeOptions(BaseModel):
+    """What a workspace of Braze allows.
+
+    `rate_requests` in any `rate_seconds`, to /users/track: Braze allows a workspace 3,000 in 3 seconds, if
+    its contract (by monthly active users, say, with limits by the hour) does not say otherwise.
+    https://www.braze.com/docs/api/api_limits
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rate_requests: int = Field(default=3_000, ge=1)
+    rate_seconds: float = Field(default=3.0, gt=0)
+
+
+class BrazeUserOptions(BrazeOptions):
+    """What a workspace of Braze allows, and keeps of an attribute.
+
+    `array_items`: elements of an array attribute, as its maximum in Braze is set; of more the first are lost.
+    """
+
+    array_items: int = Field(default=ARRAY_ITEMS, ge=1, le=ARRAY_ITEMS)
+
+
 class BrazeTracking(BatchDestination):
     """What users and events have in common: both are sent to /users/track, and cost data points.
 
@@ -59,7 +82,7 @@ class BrazeTracking(BatchDestination):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"braze"})
     batch_rows: ClassVar[int] = OBJECTS
-    rate: ClassVar[Rate | None] = Rate(3_000, 3.0)
+    options_model: ClassVar[type[BaseModel]] = BrazeOptions
     parallel: ClassVar[int] = 12
     array: ClassVar[str]
 
@@ -77,6 +100,11 @@ class BrazeTracking(BatchDestination):
     def canonical_object(self) -> str:
         """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
         return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
+
+    def rate_allowed(self) -> Rate | None:
+        """As the options say."""
+        options = cast("BrazeOptions", self._options)
+        return Rate(options.rate_requests, options.rate_seconds)
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Send the pending rows; `data_points` of the receipt's details is what they have cost.
@@ -101,7 +129,9 @@ class BrazeTracking(BatchDestination):
         refused: list[Refused] = []
         for row in batch.rows:
             try:
-                sent.append((row.number, self._made_of(row)))
+                made = self._made_of(row)
+                check_object(made)
+                sent.append((row.number, made))
             except Unwritable as problem:
                 refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
         if not sent:
@@ -137,6 +167,7 @@ class BrazeDestination(BrazeTracking):
         keys=KeyIdentity(frozenset({Alike.TEXT}), single=True, whole_object=True),
     )
     array: ClassVar[str] = "attributes"
+    options_model: ClassVar[type[BaseModel]] = BrazeUserOptions
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -186,7 +217,8 @@ class BrazeDestination(BrazeTracking):
 
     def _made_of(self, row: Row) -> dict[str, Any]:
         fields = row.values if row.changed_fields is None else row.changed_fields
-        sent = {name: as_json(row.values[name]) for name in fields if name != USER}
+        items = cast("BrazeUserOptions", self._options).array_items
+        sent = {name: attribute(name, row.values[name], items) for name in fields if name != USER}
         return {USER: str(row.values[USER])} | sent
 
 

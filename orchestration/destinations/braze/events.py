@@ -9,11 +9,16 @@ from typing import Any, ClassVar
 
 from ..base import Capabilities, DeliveryError, Mode, Shard
 from ..cutting import Row
-from .client import TEXT_CHARACTERS, Unwritable, as_json
+from .client import TEXT_CHARACTERS, Unwritable
 from .destination import USER, BrazeTracking, check_types, fields_of
+from .sizes import check_properties, event_property, written
 
 _TIME = "time"
 _PREFIX = "events/"
+# "The following keys are reserved"; the other one is `time`, which is the event's own. Of more than 256
+# properties "only the first 256 will be captured". https://www.braze.com/docs/api/objects_filters/event_object
+_RESERVED = "event_name"
+_PROPERTIES = 256
 
 
 class BrazeEventsDestination(BrazeTracking):
@@ -58,6 +63,23 @@ class BrazeEventsDestination(BrazeTracking):
                 f"the fields {USER} and {_TIME}",
                 "rename the columns in `names` of the export file",
             )
+        wrong = [
+            name
+            for name in fields
+            if name == _RESERVED or name.startswith("$") or len(name) > TEXT_CHARACTERS
+        ]
+        if wrong:
+            raise DeliveryError(
+                f"{', '.join(wrong)} cannot be a property of an event in Braze",
+                f"names of at most {TEXT_CHARACTERS} characters, none with $ at the front or {_RESERVED}",
+                "rename the fields in `names` of the export file",
+            )
+        if len(fields) - 2 > _PROPERTIES:
+            raise DeliveryError(
+                f"{shard.export} has {len(fields) - 2} fields beside {USER} and {_TIME}",
+                f"at most {_PROPERTIES}: Braze drops an event's other properties",
+                "take fields out of the export's model",
+            )
         types = import_module("pyarrow").types
         if not (types.is_timestamp(fields[_TIME]) or types.is_date(fields[_TIME])):
             raise DeliveryError(
@@ -71,7 +93,10 @@ class BrazeEventsDestination(BrazeTracking):
         user, moment = row.values[USER], row.values[_TIME]
         if user is None or moment is None:
             raise Unwritable("an event needs a user and a time, and one of them is null")
-        event = {USER: str(user), "name": self._name.removeprefix(_PREFIX), _TIME: as_json(moment)}
+        event = {USER: str(user), "name": self._name.removeprefix(_PREFIX), _TIME: written(_TIME, moment)}
         others = {name: value for name, value in row.values.items() if name not in (USER, _TIME)}
-        properties = {name: as_json(value) for name, value in others.items() if value is not None}
+        properties = {
+            name: event_property(name, value) for name, value in others.items() if value is not None
+        }
+        check_properties(properties)
         return event | ({"properties": properties} if properties else {})

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from ..batches import BatchRefused, TryAgain
 from ..errors import DeliveryError
@@ -15,7 +16,11 @@ from .values import Property
 
 # "100 per batch": https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide
 BATCH = 100
-_API = "/crm/v3"
+# The last of the numbered versions, which end in September 2027; then there are dates, as in 2026-09.
+# https://developers.hubspot.com/docs/api-reference/legacy/migration-guide
+NUMBERED = "v3"
+# Half of the length from which HubSpot is known to answer 414; it publishes none.
+_QUERY_CHARACTERS = 4_000
 # Found in `message` of a validation error, which has JSON within: the code of the first property at fault.
 _CODE = re.compile(r'"error"\s*:\s*"(\w+)"')
 # 423: "a delay of at least 2 seconds", 477: an account that is being moved, with Retry-After.
@@ -36,18 +41,20 @@ class HubSpotClient:
         url: the connection's URL, `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`.
         token: the private app's access token.
         object_name: the object type, as in the API's paths.
+        version: the API's, `v3` or a date as in `2026-09`.
     """
 
-    def __init__(self, url: str, token: str, object_name: str) -> None:
+    def __init__(self, url: str, token: str, object_name: str, version: str = NUMBERED) -> None:
         headers = {"authorization": f"Bearer {token}"}
         self._vendor = VendorClient(url, headers=headers, secrets=[token])
         self._object_name = object_name
+        self._version = version
 
-    def properties(self) -> Mapping[str, Property]:
-        """The object type's properties by internal name."""
-        answer = self._request("GET", f"{_API}/properties/{self._object_name}")
+    def properties(self, object_name: str = "") -> Mapping[str, Property]:
+        """The properties of an object type, by default the client's, by internal name."""
+        answer = self._request("GET", f"{self._api('properties')}/{object_name or self._object_name}")
         if answer.status_code != 200:
-            raise self._unexpected(answer)
+            raise self._unexpected(answer, object_name)
         found = map(Property.read, answer.json().get("results", []))
         return {of.name: of for of in found}
 
@@ -57,7 +64,44 @@ class HubSpotClient:
         Raises:
             BatchRefused: the request was refused whole.
         """
-        answer = self._objects("batch/upsert", {"inputs": inputs})
+        return self._written(self._objects("batch/upsert", {"inputs": inputs}))
+
+    def update(self, inputs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Write properties of up to 100 records by their ids; answered as `upsert` is.
+
+        Raises:
+            BatchRefused: the request was refused whole.
+        """
+        return self._written(self._objects("batch/update", {"inputs": inputs}))
+
+    def labels(self, other: str) -> Sequence[Mapping[str, Any]]:
+        """The kinds of association to another object type: `category`, `typeId`, and `label` or null."""
+        answer = self._request("GET", f"{self._associations(other)}/labels")
+        if answer.status_code != 200:
+            raise self._unexpected(answer, other)
+        return list(json_object(answer, "HubSpot").get("results") or ())
+
+    def associate(self, other: str, inputs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Associate records; again changes nothing. Returns the answer, with `errors` for those refused.
+
+        Raises:
+            BatchRefused: the request was refused whole.
+        """
+        path = f"{self._associations(other)}/batch/create"
+        return self._written(self._request("POST", path, {"inputs": inputs}))
+
+    def dissociate(self, other: str, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Take one kind of association from each pair of records; one that is not there is no error.
+
+        Without its unlabeled association a pair loses its labels, too:
+        https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
+        """
+        path = f"{self._associations(other)}/batch/labels/archive"
+        answer = self._request("POST", path, {"inputs": inputs})
+        if answer.status_code not in (200, 204, 207):
+            raise self._unexpected(answer, other)
+
+    def _written(self, answer: Any) -> Mapping[str, Any]:
         if answer.status_code in _REFUSED_WHOLE:
             said = json_object(answer, "HubSpot")
             if "Unable to infer object type" in str(said.get("message")):
@@ -76,15 +120,26 @@ class HubSpotClient:
 
     def ids_of(self, key: str, texts: Sequence[str]) -> list[str]:
         """Record ids of up to 100 values of the key; those that HubSpot does not have are left out."""
-        body = {"idProperty": key, "properties": [key], "inputs": [{"id": text} for text in texts]}
-        answer = self._objects("batch/read", body)
+        return [str(record["id"]) for record in self.read(texts, [key], key)]
+
+    def read(
+        self, texts: Sequence[str], properties: Sequence[str], key: str = "", object_name: str = ""
+    ) -> list[Mapping[str, Any]]:
+        """Up to 100 records as `{"id": …, "properties": {…}}`, by ids or by a key; in any order.
+
+        Those that HubSpot does not have are left out. `properties` go in the body, however many they are.
+        """
+        body: dict[str, Any] = {"properties": [*properties], "inputs": [{"id": text} for text in texts]}
+        if key:
+            body["idProperty"] = key
+        answer = self._objects("batch/read", body, object_name)
         if answer.status_code not in (200, 207):
-            raise self._unexpected(answer)
+            raise self._unexpected(answer, object_name)
         found = json_object(answer, "HubSpot")
         for error in found.get("errors") or ():
             if error.get("category") != "OBJECT_NOT_FOUND":
                 raise TryAgain(" ".join(self.reason(error)))
-        return [str(record["id"]) for record in found.get("results") or ()]
+        return list(found.get("results") or ())
 
     def archive(self, ids: Sequence[str]) -> None:
         """Put up to 100 records into HubSpot's recycling bin; those that are there already stay there."""
@@ -108,18 +163,27 @@ class HubSpotClient:
         By the list, not the search: that stops at 10,000 results and lags behind what was written.
         https://developers.hubspot.com/docs/api-reference/legacy/crm/search-the-crm
         """
-        asked = {"limit": str(BATCH), "properties": ",".join(properties)} | (
-            {"after": after} if after else {}
-        )
-        answer = self._request("GET", f"{_API}/objects/{self._object_name}", params=asked)
+        asked = _listed(properties) | ({"after": after} if after else {})
+        answer = self._request("GET", f"{self._api('objects')}/{self._object_name}", params=asked)
         if answer.status_code != 200:
             raise self._unexpected(answer)
         body = json_object(answer, "HubSpot")
         following = ((body.get("paging") or {}).get("next") or {}).get("after") or ""
         return list(body.get("results") or ()), str(following)
 
-    def _objects(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._request("POST", f"{_API}/objects/{self._object_name}/{path}", body)
+    def _api(self, name: str) -> str:
+        if self._version == NUMBERED:
+            # Associations with labels are the only part of the CRM that has got to v4.
+            return "/crm/v4/associations" if name == "associations" else f"/crm/{NUMBERED}/{name}"
+        return f"/crm/{name}/{self._version}"
+
+    def _associations(self, other: str) -> str:
+        return f"{self._api('associations')}/{self._object_name}/{other}"
+
+    def _objects(self, path: str, body: Mapping[str, Any], object_name: str = "") -> Any:
+        return self._request(
+            "POST", f"{self._api('objects')}/{object_name or self._object_name}/{path}", body
+        )
 
     def _request(self, method: str, path: str, body: Any = None, params: Any = None) -> Any:
         answer = self._vendor.request(
@@ -150,10 +214,20 @@ class HubSpotClient:
     def _said(self, answer: Any) -> str:
         return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
 
-    def _unexpected(self, answer: Any) -> DeliveryError:
+    def _unexpected(self, answer: Any, object_name: str = "") -> DeliveryError:
+        name = object_name or self._object_name
         return DeliveryError(
-            f"HubSpot refuses a request for {self._object_name!r}: {self._said(answer)}",
-            "an object type of the account that the app may read and write",
-            "correct destination.object in the export file, or give the private app the scopes"
-            f" crm.objects.{self._object_name}.read and .write",
+            f"HubSpot refuses a request for {name!r}: {self._said(answer)}",
+            f"an object type that the app may read and write, and version {self._version} of the API",
+            "correct destination.object or destination.options in the export file, or give the private app"
+            f" the scopes crm.objects.{name}.read and .write",
         )
+
+
+def fits_url(properties: Sequence[str]) -> bool:
+    """Whether a list of records can be asked for with these properties in its URL."""
+    return len(urlencode(_listed(properties))) <= _QUERY_CHARACTERS
+
+
+def _listed(properties: Sequence[str]) -> dict[str, str]:
+    return {"limit": str(BATCH), "properties": ",".join(properties)}

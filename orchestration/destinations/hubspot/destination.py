@@ -19,7 +19,8 @@ from ..cutting import Row
 from ..exact_values import unfit_rows
 from ..http import base_url
 from ..strangers import strangers
-from .client import BATCH, HubSpotClient
+from .associations import Association, Associations, Input
+from .client import BATCH, NUMBERED, HubSpotClient, fits_url
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns, unfit
 
 _T = TypeVar("_T")
@@ -46,11 +47,16 @@ class HubSpotOptions(BaseModel):
 
     `requests_in_10_seconds`: what the account allows a private app: 190 in Professional and Enterprise
     accounts, 100 in Free and Starter ones, 250 with the API limit increase.
+    `api_version`: `v3`, which HubSpot answers until September 2027, or a date as in `2026-09`.
+    `associations`: fields that name a record of another type, which the row's record is associated with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     requests_in_10_seconds: int = Field(default=190, ge=1, le=250)
+    # HubSpot ships a version each March and September.
+    api_version: str = Field(default=NUMBERED, pattern=r"^(v3|20[2-9]\d-(03|09))$")
+    associations: tuple[Association, ...] = ()
 
 
 class HubSpotDestination(BatchDestination):
@@ -87,8 +93,11 @@ class HubSpotDestination(BatchDestination):
         self._type = self.canonical_name(object_name)
         self._account, token = _credentials(url)
         self._host = base_url(url).partition("://")[2]
-        self._hubspot = HubSpotClient(url, token, self._type)
-        self._requests = HubSpotOptions.model_validate(self._options.model_dump()).requests_in_10_seconds
+        options = HubSpotOptions.model_validate(self._options.model_dump())
+        self._hubspot = HubSpotClient(url, token, self._type, options.api_version)
+        self._requests = options.requests_in_10_seconds
+        linked = [(one, self.canonical_name(one.object)) for one in options.associations]
+        self._associations = Associations(self._hubspot, linked, self.in_turn)
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -121,6 +130,7 @@ class HubSpotDestination(BatchDestination):
         properties = self.insist(self._hubspot.properties)
         check_fields(shard, properties, self._type)
         check_key(shard, properties, self._type, removes=shard.mode is Mode.MIRROR)
+        self._associations.check(shard, self.insist)
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no property can hold."""
@@ -133,7 +143,7 @@ class HubSpotDestination(BatchDestination):
         if batch.rows[0].change is Change.REMOVED:
             ids = self._hubspot.ids_of(key, [as_text(row.values[key]) for row in batch.rows])
             if ids:
-                self._hubspot.archive(ids)
+                self.in_turn(lambda: self._hubspot.archive(ids))
             return []
         inputs: list[dict[str, Any]] = []
         refused: list[Refused] = []
@@ -142,9 +152,33 @@ class HubSpotDestination(BatchDestination):
                 inputs.append(_input(key, row))
             except Unwritable as problem:
                 refused.append(Refused(row.number, "UNWRITABLE", problem.said))
-        if inputs:
-            refused += self._refused(self._hubspot.upsert(inputs), inputs)
+        if inputs and self._associations:
+            refused += self._associations.write(key, inputs, self._upsert, self._update)
+        elif inputs:
+            refused += self._upsert(inputs)[1]
         return refused
+
+    def _upsert(self, inputs: Sequence[Input]) -> tuple[Mapping[str, str], list[Refused]]:
+        """Write records by their key; return their ids by row, and the refused rows."""
+        return self._answered(self._hubspot.upsert(inputs), inputs)
+
+    def _update(self, inputs: Sequence[Input]) -> tuple[Mapping[str, str], list[Refused]]:
+        """As `_upsert`, by the records' ids."""
+        return self._answered(self._hubspot.update(inputs), inputs)
+
+    def _answered(
+        self, answer: Mapping[str, Any], inputs: Sequence[Input]
+    ) -> tuple[Mapping[str, str], list[Refused]]:
+        refused = self._refused(answer, inputs)
+        rows = {str(one["id"]): str(one["objectWriteTraceId"]) for one in inputs}
+        names = {str(one.get("idProperty") or "") for one in inputs}
+        ids: dict[str, str] = {}
+        for record in answer.get("results") or ():
+            held = record.get("properties") or {}
+            by_key = [rows.get(str(held.get(name)), "") for name in names]
+            row = str(record.get("objectWriteTraceId") or "") or next(filter(None, by_key), "")
+            ids[row or rows.get(str(record.get("id")), "")] = str(record.get("id"))
+        return ids, refused
 
     def needs_finish(self, shard: Shard) -> bool:
         """A full mirror ends with what else the scope holds taken out."""
@@ -191,8 +225,13 @@ class HubSpotDestination(BatchDestination):
 
     def _records(self, properties: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         after = ""
+        short = fits_url(properties)
         while True:
-            records, after = self.insist(lambda after=after: self._hubspot.page(properties, after))
+            asked = properties if short else properties[:1]
+            records, after = self.insist(lambda after=after, asked=asked: self._hubspot.page(asked, after))
+            if records and not short:
+                ids = [str(record["id"]) for record in records]
+                records = self.insist(lambda ids=ids: self._hubspot.read(ids, properties))
             yield from records
             if not after:
                 return

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..base import CHANGE, TECHNICAL_COLUMNS, Change, DeliveryError, Mode, Shard
 from ..shards import check_shard
+from .instants import as_numbers, name_row, sendable
 from .types import Column, columns_of
 
 # Rows of one Arrow batch. The driver copies batch by batch; larger ones were no faster, and cost memory.
@@ -57,7 +58,29 @@ def read_contents(shard: Shard) -> Contents:
     columns = columns_of([field for field in schema if field.name not in TECHNICAL_COLUMNS], shard.export)
     counts = _changes(shard, set(schema.names))
     removed = counts.pop(Change.REMOVED, 0)
-    return Contents(columns, counts.total(), removed)
+    return Contents(sendable(shard, columns), counts.total(), removed)
+
+
+def refuse_nul(shard: Shard) -> None:
+    """Raise, naming the row, for a text with the character NUL, which Postgres has no place for."""
+    arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
+    parquet = import_module("pyarrow.parquet")
+    with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
+        first = 0
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for name in batch.schema.names:
+                values = batch.column(name)
+                if name in TECHNICAL_COLUMNS or not arrow.types.is_string(values.type):
+                    continue
+                found = compute.index(compute.match_substring(values, "\0"), True).as_py()
+                if found >= 0:
+                    raise DeliveryError(
+                        f"column {name!r} of {shard.export} has the character NUL, at"
+                        f" {name_row(shard, first + found)}",
+                        "text without NUL characters",
+                        f"replace({name}, chr(0), '') in the export's model",
+                    )
+            first += batch.num_rows
 
 
 def stream(shard: Shard, contents: Contents) -> Any:
@@ -78,7 +101,7 @@ def stream(shard: Shard, contents: Contents) -> Any:
         with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
             wanted = [*names, CHANGE] if contents.removed else names
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-                columns = [_cast(batch.column(name), kind) for name, kind in zip(names, types, strict=True)]
+                columns = [_sent(batch.column(column.name), column) for column in contents.columns]
                 if contents.removed:
                     columns.append(compute.equal(batch.column(CHANGE), Change.REMOVED.value))
                 yield arrow.RecordBatch.from_arrays(columns, schema=schema)
@@ -86,9 +109,13 @@ def stream(shard: Shard, contents: Contents) -> Any:
     return arrow.RecordBatchReader.from_batches(schema, batches())
 
 
-def _cast(column: Any, kind: Any) -> Any:
+def _sent(values: Any, column: Column) -> Any:
+    if column.raw:
+        return as_numbers(values, column)
+    if hasattr(values.type, "extension_name"):
+        values = values.storage
     # A safe cast: a value that would change raises.
-    return column if column.type == kind else column.cast(kind)
+    return values if values.type == column.arrow_type else values.cast(column.arrow_type)
 
 
 def _changes(shard: Shard, names: set[str]) -> Counter[Change]:

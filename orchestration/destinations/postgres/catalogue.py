@@ -180,8 +180,14 @@ class Catalogue:
                 f"grant {', '.join(missing)} on {kind} {argument} to {role}",
             )
 
+    def may_merge(self) -> bool:
+        """Whether the server knows `merge` (from 15 on), and the table no rules, which it does not take."""
+        table = f"{literal(self.target)}::regclass"
+        rules = f"select 1 from pg_rewrite where ev_class = {table} and ev_type::text <> '1'"
+        return self.version() >= 150000 and not self.rows(rules)
+
     def is_watched(self) -> bool:
-        """Whether a trigger or rule is asked before a row of the table changes, and might alter or drop it."""
+        """Whether a trigger or rule is asked before a row changes, and might alter or drop it."""
         table = f"{literal(self.target)}::regclass"
         # Bits of tgtype, of Postgres' catalog/pg_trigger.h: 1 for each row, 2 before. Rules of the type '1'
         # are for selecting.

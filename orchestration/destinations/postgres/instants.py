@@ -91,8 +91,10 @@ def _look(shard: Shard, column: Column, values: Any, place: int) -> bool:
     """Whether some values are infinite; raises for one that cannot be sent."""
     arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     inner = column
+    rows: Any = None
     if column.element is not None:
-        values, inner = values.flatten(), column.element
+        rows, inner = compute.list_parent_indices(values), column.element
+        values = compute.list_flatten(values)
     if arrow.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     numbers = values.view(arrow.int32() if inner.family == "date" else arrow.int64())
@@ -117,7 +119,7 @@ def _look(shard: Shard, column: Column, values: Any, place: int) -> bool:
     fine = within if column.element is not None else compute.or_(infinite, within)
     bad = compute.index(compute.fill_null(fine, True), False).as_py()
     if bad >= 0:
-        at = "in a list" if column.element is not None else name_row(shard, place + bad)
+        at = name_row(shard, place + (bad if rows is None else rows[bad].as_py()))
         raise DeliveryError(
             f"column {column.name!r} of {shard.export} has a {inner.postgres_type} that Postgres cannot hold,"
             f" at {at}: sending it would lose data",

@@ -66,9 +66,8 @@ def _selected(column: TableColumn, *, infinite: bool) -> str:
         number = (
             f"{name}::date - date '1970-01-01'" if date else f"(extract(epoch from {name}) * 1000000)::bigint"
         )
-        return (
-            f"case when isfinite({name}) then {number} when {name} > '1970-01-01' then {end} else {-end} end"
-        )
+        infinity = f"when {name} > '1970-01-01' then {end} when {name} < '1970-01-01' then {-end}"
+        return f"case when isfinite({name}) then {number} {infinity} end"
     if column.base.endswith("[]"):
         element = column.base.removesuffix("[]").partition("(")[0].partition(" with")[0]
         known = element in _DRIVER_KNOWS and element not in ("numeric", "uuid", "jsonb")

@@ -83,7 +83,7 @@ def columns_of(fields: Iterable[Any], export: str) -> tuple[Column, ...]:
         if known is None:
             raise DeliveryError(
                 f"column {field.name!r} of {export} is of type {field.type}",
-                "integer, decimal, float, boolean, text, date, time, timestamp, binary, UUID, JSON, or a list",
+                "integer, decimal, float, boolean, text, date, time, timestamp, binary, UUID, JSON or a list",
                 "cast the column in the export's model; what is nested with to_json()",
             )
         columns.append(known)

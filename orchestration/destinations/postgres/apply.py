@@ -109,17 +109,17 @@ class Application:
             )
         return {"rows_changed": changed, "rows_deleted": deleted}
 
-    def staged(self, field: str) -> str:
-        """SQL of a field as it was sent, in the temporary table `s`."""
-        return f"s.{self._staged[field]}"
+    def staged(self, field: str, row: str = "s") -> str:
+        """SQL of a field as it was sent, in a row of the temporary table."""
+        return f"{row}.{self._staged[field]}"
 
-    def value(self, field: str) -> str:
-        """SQL of a field as the table gets it, from the temporary table `s`."""
-        return self.taking[field].value(self.staged(field))
+    def value(self, field: str, row: str = "s") -> str:
+        """SQL of a field as the table gets it, from a row of the temporary table."""
+        return self.taking[field].value(self.staged(field, row))
 
-    def arriving(self) -> str:
-        """The condition that a row of the temporary table `s` is to be in the table."""
-        return f"not s.{REMOVED}" if self._contents.removed else "true"
+    def arriving(self, row: str = "s") -> str:
+        """The condition that a row of the temporary table is to be in the table."""
+        return f"not {row}.{REMOVED}" if self._contents.removed else "true"
 
     def going(self) -> str:
         """The condition that a row `t` of the table is to go."""
@@ -127,12 +127,19 @@ class Application:
             return f"{self._scope} and not exists (select from {_STAGED} where {self.same_key()})"
         if not self._contents.removed:
             return "false"
-        gone = f"{self.same_key()} and s.{REMOVED}"
-        return f"{self._owned()} and exists (select from {_STAGED} where {gone})"
+        return f"{self._owned()} and exists (select from {_STAGED} where {self._removed()})"
 
-    def same_key(self) -> str:
-        """The condition that a row of the temporary table `s` and one `t` of the table are of one key."""
-        return " and ".join(f"t.{quoted(name)} = {self.value(name)}" for name in self.shard.key)
+    def same_key(self, row: str = "s") -> str:
+        """The condition that a row of the temporary table and one `t` of the table are of one key."""
+        return " and ".join(f"t.{quoted(name)} = {self.value(name, row)}" for name in self.shard.key)
+
+    def _removed(self) -> str:
+        gone = f"{self.same_key()} and s.{REMOVED}"
+        if any(self.taking[name].folds for name in self.shard.key):
+            # A key that is only spelled otherwise now is one that stays.
+            stays = f"{self.same_key('a')} and {self.arriving('a')}"
+            gone += f" and not exists (select from pg_temp.{STAGING} a where {stays})"
+        return gone
 
     def _owned(self) -> str:
         # An upsert finds its key wherever it is; a mirror owns its scope and touches nothing outside it.
@@ -149,8 +156,7 @@ class Application:
             return delete_rows(self.catalogue, None, self.going())
         if not self._contents.removed:
             return 0
-        condition = f"{self._owned()} and {self.same_key()} and s.{REMOVED}"
-        return delete_rows(self.catalogue, _STAGED, condition)
+        return delete_rows(self.catalogue, _STAGED, f"{self._owned()} and {self._removed()}")
 
     def _merge(self, *, indexed: bool) -> int:
         """Update the rows that differ and insert those that are not there."""

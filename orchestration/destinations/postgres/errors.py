@@ -22,7 +22,8 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     (
         "23503",
         "rows that refer to what is there, and none that goes while others refer to it",
-        "see the constraint that the message names, then rerun the partition",
+        "delete what refers to the row, or make the constraint anew with `on delete set null` or"
+        " `on delete cascade`; then rerun",
     ),
     ("23502", "a value in every column that may not be null", "mend the export's model"),
     ("23", "rows that the table's own constraints allow", "mend the export's model, or the table"),

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.destinations.base import DeliveryError, Mode, Receipt, Shard
+from orchestration.core.shown_text import Near
+from orchestration.delivery.discretion import discreet
+from orchestration.destinations.base import DeliveryError, Mode, Receipt, Scope, Shard
 from orchestration.destinations.postgres import PostgresDestination
 
 from .journals import MemoryJournal
@@ -120,6 +122,52 @@ def test_a_row_that_goes_and_is_referred_to_is_named(
     assert "item = 1" not in caught.value.expected + caught.value.mend
     assert "on delete set null" in caught.value.mend
     assert query(shop, _HELD) == before
+
+
+def test_beside_classified_values_the_constraint_is_named_and_no_key(
+    shop: str, make_shard: MakeShard
+) -> None:
+    destination = discreet(PostgresDestination(shop, "items"), Near(classified=True))
+    shard = make_shard([(1, DAY, "old")], mode=Mode.MIRROR, changes="removed")
+    with pytest.raises(DeliveryError) as caught:
+        destination.send(shard, MemoryJournal(1))
+    assert "item = 1" not in str(caught.value)
+    assert DAY not in str(caught.value)
+    assert '"public"."orders"' in caught.value.mend
+    assert 'constraint "of_item"' in caught.value.mend
+
+
+def test_an_erasure_says_what_still_refers_to_the_row(shop: str, make_shard: MakeShard) -> None:
+    deliver(shop, make_shard(rows_of(DAY, 3, "old")))
+    scope = Scope("exp_items", DAY, ("item",), ("item", "business_date", "note"), "business_date")
+    with pytest.raises(DeliveryError, match='foreign key constraint "of_item" on table "orders"') as caught:
+        PostgresDestination(shop, "items").forget(scope, [{"item": 1}])
+    assert "delete what refers to the row" in caught.value.mend
+    assert query(shop, "select count(*) from items") == [(4,)]
+
+
+@pytest.mark.parametrize(("mode", "full"), _CHANGES)
+def test_a_partitioned_table_takes_changes(
+    database_url: str, make_shard: MakeShard, mode: Mode, full: bool
+) -> None:
+    execute(
+        database_url,
+        "create table items (item int, business_date date, note text, owner text,"
+        " primary key (business_date, item)) partition by range (business_date);"
+        f"create table early partition of items for values from (minvalue) to ('{NEXT_DAY}');"
+        f"create table late partition of items for values from ('{NEXT_DAY}') to (maxvalue);"
+        f"insert into items values (1, '{DAY}', 'old', 'ann'), (1, '{NEXT_DAY}', 'old', 'bob')",
+    )
+    deliver(database_url, make_shard([(1, DAY, "new"), (2, DAY, "added")], mode=mode, full=full))
+    held = query(database_url, "select item, note, owner from items order by business_date, item")
+    assert held == [(1, "new", "ann"), (2, "added", None), (1, "old", "bob")]
+    execute(
+        database_url,
+        "create function stay() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger t before update on early for each row execute function stay()",
+    )
+    with pytest.raises(DeliveryError, match="took 1 of 2 rows"):
+        deliver(database_url, make_shard([(1, DAY, "newer"), (2, DAY, "added")], mode=mode, full=full))
 
 
 @pytest.mark.parametrize(("says", "left"), [("set null", [(None,)]), ("cascade", [])])

@@ -44,6 +44,7 @@ class PostgresDestination(Destination):
         self._schema, self._table = parse_object(object_name)
         self._target = f"{quoted(self._schema)}.{quoted(self._table)}"
         self._place = place(url)
+        self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -63,7 +64,7 @@ class PostgresDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for what `send` would stumble over: types, schema, privileges, row security."""
-        contents = read_contents(shard)
+        contents = self._contents(shard)
 
         def look(cursor: Any) -> None:
             cursor.execute("set transaction read only")
@@ -76,7 +77,7 @@ class PostgresDestination(Destination):
         pending = journal.pending()
         if shard.rows and not pending:
             return self._receipt(shard, already_delivered=True)
-        contents = read_contents(shard)
+        contents = self._contents(shard)
 
         def deliver(cursor: Any) -> Receipt:
             return self._deliver(self._catalogue(cursor), shard, contents, journal)
@@ -195,6 +196,12 @@ class PostgresDestination(Destination):
         except DeliveryError as found:
             found.__cause__ = found.__context__ = None
             return found
+
+    def _contents(self, shard: Shard) -> Contents:
+        """What a shard brings; `send` follows `check`, and its file is never written anew."""
+        if self._looked is None or self._looked[0] != shard:
+            self._looked = shard, read_contents(shard)
+        return self._looked[1]
 
     def _driver_url(self) -> str:
         return f"{self._url}{'&' if '?' in self._url else '?'}fallback_application_name=sluice"

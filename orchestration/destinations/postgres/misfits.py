@@ -131,9 +131,9 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
         f"{target}: {number} rows that are gone from {application.shard.export} are referred to by {other}"
         f" (constraint {quoted(constraint)}), e.g. {_key(key, values)} (SQLSTATE 23503)",
         f"no row of {other} that refers to a row that goes, or a constraint that says what becomes of it",
-        f"delete those rows of {other} or let them refer to others; or make the constraint anew with"
-        " `on delete set null` or `on delete cascade`; or keep the rows in the model; or deliver in mode"
-        " upsert, which deletes nothing",
+        f"delete those rows of {other} or let them refer to others; or make constraint {quoted(constraint)}"
+        " anew with `on delete set null` or `on delete cascade`; or keep the rows in the model; or deliver in"
+        " mode upsert, which deletes nothing",
     )
 
 
@@ -186,7 +186,7 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
         f" {quoted(name)} allows once{example} (SQLSTATE 23505)",
         f"a {listed} of its own in every row of the table, whoever wrote it",
         f"correct {listed} in the export's model, or free the value in {target}; where rows only change"
-        " places, make the constraint anew as `deferrable`",
+        f" places, make constraint {quoted(name)} anew as `deferrable`",
     )
 
 

@@ -70,7 +70,8 @@ def refuse_nul(shard: Shard) -> None:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             for name in batch.schema.names:
                 values = batch.column(name)
-                if name in TECHNICAL_COLUMNS or not arrow.types.is_string(values.type):
+                is_text = arrow.types.is_string(values.type) or arrow.types.is_large_string(values.type)
+                if name in TECHNICAL_COLUMNS or not is_text:
                     continue
                 found = compute.index(compute.match_substring(values, "\0"), True).as_py()
                 if found >= 0:

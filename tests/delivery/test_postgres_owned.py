@@ -5,11 +5,13 @@ what a mode makes of our own rows (`modes`).
 """
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+import psycopg
 import pytest
 
 from orchestration.core.shown_text import Near
@@ -238,6 +240,35 @@ def test_another_unique_constraint_is_named_with_its_columns(
         assert "item = " in caught.value.what
         assert "`key`" not in caught.value.mend
         assert "@x" not in caught.value.expected + caught.value.mend
+
+
+def test_a_key_that_comes_in_during_a_delivery_is_found_by_the_next(shop: str, make_shard: MakeShard) -> None:
+    shard, caught = make_shard([(8, DAY, "ours")]), list[DeliveryError]()
+
+    def send() -> None:
+        try:
+            deliver(shop, shard)
+        except DeliveryError as error:
+            caught.append(error)
+
+    sender, poll = threading.Thread(target=send), threading.Event()
+    with psycopg.connect(shop) as application:
+        application.execute(f"insert into items (item, business_date, owner) values (8, '{DAY}', 'eve')")
+        sender.start()
+        waiting = (
+            "select count(*) from pg_locks l join pg_stat_activity a using (pid)"
+            " where not l.granted and a.datname = current_database()"
+        )
+        for _ in range(1_000):
+            if query(shop, waiting) == [(1,)]:
+                break
+            poll.wait(0.01)
+    sender.join()
+    assert ["somebody else inserted a key" in error.what for error in caught] == [True]
+    assert "rerun the partition" in caught[0].mend
+    deliver(shop, shard)
+    held = query(shop, "select note, owner from items where item = 8")
+    assert held == [("ours", "eve")]
 
 
 def test_values_that_change_places_pass_a_deferrable_constraint(

@@ -127,7 +127,7 @@ class Application:
             return f"{self._scope} and not exists (select from {_STAGED} where {self.same_key()})"
         if not self._contents.removed:
             return "false"
-        return f"{self._owned()} and exists (select from {_STAGED} where {self._removed()})"
+        return f"{self.owned()} and exists (select from {_STAGED} where {self._removed()})"
 
     def same_key(self, row: str = "s") -> str:
         """The condition that a row of the temporary table and one `t` of the table are of one key."""
@@ -141,7 +141,8 @@ class Application:
             gone += f" and not exists (select from pg_temp.{STAGING} a where {stays})"
         return gone
 
-    def _owned(self) -> str:
+    def owned(self) -> str:
+        """The condition that a row `t` of the table is one that the delivery may change."""
         # An upsert finds its key wherever it is; a mirror owns its scope and touches nothing outside it.
         return "true" if self.shard.mode is Mode.UPSERT else self._scope
 
@@ -156,7 +157,7 @@ class Application:
             return delete_rows(self.catalogue, None, self.going())
         if not self._contents.removed:
             return 0
-        return delete_rows(self.catalogue, _STAGED, f"{self._owned()} and {self._removed()}")
+        return delete_rows(self.catalogue, _STAGED, f"{self.owned()} and {self._removed()}")
 
     def _merge(self, *, indexed: bool) -> int:
         """Update the rows that differ and insert those that are not there."""
@@ -169,7 +170,7 @@ class Application:
             self._cursor.execute("set local enable_hashjoin = off")
         self._cursor.execute(
             f"merge into {self._target} t using (select * from {_STAGED} where {self.arriving()}) s"
-            f" on {self.same_key()} and {self._owned()} {update}"
+            f" on {self.same_key()} and {self.owned()} {update}"
             f" when not matched then insert ({listed}) values ({values})"
         )
         changed = int(self._cursor.rowcount)
@@ -182,10 +183,10 @@ class Application:
         if names:
             self._cursor.execute(
                 f"update {self._target} t set {names} from {_STAGED}"
-                f" where {self.same_key()} and {self._owned()} and {self.arriving()} and ({differ})"
+                f" where {self.same_key()} and {self.owned()} and {self.arriving()} and ({differ})"
             )
             changed = int(self._cursor.rowcount)
-        there = f"select from {self._target} t where {self.same_key()} and {self._owned()}"
+        there = f"select from {self._target} t where {self.same_key()} and {self.owned()}"
         return changed + self._insert(f" and not exists ({there})")
 
     def _updated(self) -> tuple[str, str]:
@@ -241,7 +242,7 @@ class Application:
         shown = ", ".join(f"t.{quoted(name)}" for name in self.shard.key)
         texts = ", ".join(f"t.{quoted(name)}::text" for name in self.shard.key)
         twice = self.catalogue.rows(
-            f"select count(*) over (), {texts} from {tables} where {self.same_key()} and {self._owned()}"
+            f"select count(*) over (), {texts} from {tables} where {self.same_key()} and {self.owned()}"
             f" group by {shown} having count(*) > 1 limit 1"
         )
         if twice:

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestration.compute.sql import quoted
 
+from ..base import Mode
 from ..errors import DeliveryError
 from .apply import STAGING, Application
 from .targets import Target
@@ -170,8 +171,10 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
         (name,),
     )
     columns: list[str] = [column for column in found[0][0] if column] if found else []
-    if not columns or set(columns) == set(key):
+    if not columns:
         return None
+    if set(columns) == set(key):
+        return _inserted_meanwhile(application)
     listed = ", ".join(columns)
     example = ""
     if set(columns) <= set(application.taking):
@@ -187,6 +190,22 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
         f"a {listed} of its own in every row of the table, whoever wrote it",
         f"correct {listed} in the export's model, or free the value in {target}; where rows only change"
         f" places, make constraint {quoted(name)} anew as `deferrable`",
+    )
+
+
+def _inserted_meanwhile(application: Application) -> DeliveryError | None:
+    """What to say of the key's own constraint; None if a row outside of the scope holds a key."""
+    target = application.catalogue.target
+    outside = (
+        f"select 1 from {target} t, {_STAGED} where {application.same_key()} and not ({application.owned()})"
+    )
+    if application.shard.mode is Mode.APPEND or application.catalogue.rows(f"{outside} limit 1"):
+        return None
+    return DeliveryError(
+        f"{target}: somebody else inserted a key of {application.shard.export} during the delivery"
+        " (SQLSTATE 23505)",
+        "a key that is there before the delivery, or not at all",
+        "rerun the partition: it finds the row now, and nothing was changed",
     )
 
 

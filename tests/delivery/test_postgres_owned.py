@@ -271,6 +271,36 @@ def test_a_key_that_comes_in_during_a_delivery_is_found_by_the_next(shop: str, m
     assert held == [("ours", "eve")]
 
 
+@pytest.mark.parametrize("kind", ["text", "varchar", "varchar(9)"])
+@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.MIRROR])
+def test_many_added_rows_join_those_that_are_there(
+    database_url: str, make_shard: MakeShard, mode: Mode, kind: str
+) -> None:
+    """They are copied into the table itself, unless a key is there after all."""
+    execute(
+        database_url,
+        f"create table items (owner text default 'nobody', item int, business_date date, note {kind},"
+        " unique (item, business_date));"
+        f"insert into items select 'ann', n, '{DAY}', 'old' from generate_series(0, 2) n",
+    )
+    added: list[Row] = [(number, DAY, "added") for number in range(100, 20_100)]
+    rows = [*added[:7], (0, DAY, "new"), (1, DAY, "old"), *added[7:]]
+    changes = ["added"] * 7 + ["changed", "removed" if mode is Mode.MIRROR else "changed"]
+    shard = make_shard(rows, mode=mode, changes=changes + ["added"] * 19_993)
+    receipt = deliver(database_url, shard)
+    assert receipt.details["rows_changed"] == 20_001
+    old = 1 if mode is Mode.MIRROR else 2
+    counted = "select owner, note, count(*)::int from items group by 1, 2 order by 1, 2"
+    held = query(database_url, counted)
+    assert held == [("ann", "new", 1), ("ann", "old", old), ("nobody", "added", 20_000)]
+    # A key of somebody else's is one of ours from then on, and its other columns stay.
+    execute(database_url, f"insert into items values ('eve', 30000, '{DAY}', 'hers')")
+    more: list[Row] = [(number, DAY, "more") for number in range(20_100, 40_100)]
+    deliver(database_url, make_shard(more, mode=mode))
+    assert query(database_url, "select owner, note from items where item = 30000") == [("eve", "more")]
+    assert query(database_url, "select count(*)::int from items where note = 'more'") == [(20_000,)]
+
+
 def test_values_that_change_places_pass_a_deferrable_constraint(
     database_url: str, make_shard: MakeShard
 ) -> None:

@@ -25,6 +25,8 @@ from .types import literal
 
 STAGING = "_sluice_staging"
 _STAGED = f"pg_temp.{STAGING} s"
+# From so many added rows on they are copied into the table itself.
+_MANY = 10_000
 
 
 def slice_of(part: Shard | Scope, types: Mapping[str, str]) -> str:
@@ -66,16 +68,35 @@ class Application:
         types = {name: taking[name].type for name in self._staged}
         self._scope = slice_of(shard, types)
 
-    def receive(self) -> int:
-        """Copy the shard into a temporary table, and return how many rows the driver has sent."""
+    def copies_added(self) -> bool:
+        """Whether added rows may be copied into the table itself, which saves writing them twice.
+
+        Should a key be there after all, the table's unique index refuses it, and all is to be done anew
+        without.
+        """
+        plain = all(target.takes_as_sent for target in self.taking.values())
+        some = self._contents.added >= _MANY and not self.shard.full and self.shard.mode is not Mode.APPEND
+        return (
+            some
+            and plain
+            and not self._new_table
+            and self.catalogue.has_unique(self.shard.key)
+            and not self.catalogue.is_watched()
+        )
+
+    def receive(self, *, added: bool = True) -> int:
+        """Copy the shard into a temporary table, and return how many rows the driver has sent.
+
+        Without `added` the added rows stay behind, for `copy_added`.
+        """
         body = [f"{self._staged[name]} {target.column.staged}" for name, target in self.taking.items()]
         if self._contents.removed:
             body.append(f"{REMOVED} boolean")
         self._cursor.execute(f"create temporary table {STAGING} ({', '.join(body)}) on commit drop")
-        rows = stream(self.shard, self._contents)
+        rows = stream(self.shard, self._contents, added=None if added else False)
         return int(self._cursor.adbc_ingest(STAGING, rows, mode="append", temporary=True))
 
-    def apply(self, sent: int) -> Mapping[str, int]:
+    def apply(self, sent: int, *, added: bool = True) -> Mapping[str, int]:
         """Make the table what the mode says, and return how many rows were changed and deleted.
 
         Of a row that is there only the export's fields are changed, and only if one differs.
@@ -99,6 +120,9 @@ class Application:
             changed = (
                 self._merge(indexed=indexed) if self.catalogue.may_merge() else self._update_and_insert()
             )
+        if not added:
+            copied = self.copy_added()
+            sent, changed = sent + copied, changed + copied
         self._cursor.execute("set constraints all immediate")
         arrived = self._contents.written - self._dropped()
         if sent != self.shard.rows or arrived != self._contents.written:
@@ -108,6 +132,14 @@ class Application:
                 f"look for triggers and rules on {self._target}; nothing was changed",
             )
         return {"rows_changed": changed, "rows_deleted": deleted}
+
+    def copy_added(self) -> int:
+        """Copy the added rows into the table itself, and return how many those were."""
+        rows = stream(self.shard, self._contents, added=True)
+        catalogue = self.catalogue
+        return int(
+            self._cursor.adbc_ingest(catalogue.table, rows, mode="append", db_schema_name=catalogue.schema)
+        )
 
     def staged(self, field: str, row: str = "s") -> str:
         """SQL of a field as it was sent, in a row of the temporary table."""

@@ -79,8 +79,10 @@ class PostgresDestination(Destination):
             return self._receipt(shard, already_delivered=True)
         contents = self._contents(shard)
 
+        tried: list[bool] = []
+
         def deliver(cursor: Any) -> Receipt:
-            return self._deliver(self._catalogue(cursor), shard, contents, journal)
+            return self._deliver(self._catalogue(cursor), shard, contents, journal, tried)
 
         def look_closer(cursor: Any, error: Any) -> DeliveryError | None:
             if error.sqlstate == "22021":
@@ -92,7 +94,7 @@ class PostgresDestination(Destination):
             return culprit(application, error)
 
         doing = f"delivery of {_named(shard)} to {self._target}"
-        receipt = self._in_transaction(doing, deliver, look_closer)
+        receipt = self._in_transaction(doing, deliver, look_closer, again=lambda: tried == [True])
         if receipt.already_delivered:
             # The process that sent them died before it could note it.
             journal.intend(shard.rows)
@@ -161,10 +163,12 @@ class PostgresDestination(Destination):
         doing: str,
         work: Callable[[Any], Result],
         look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
+        again: Callable[[], bool] | None = None,
     ) -> Result:
         """Do something with a cursor and commit it; any error leaves everything as it was.
 
         What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
+        After a key that was there the work is done once more, if `again` says so.
         """
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
@@ -177,10 +181,13 @@ class PostgresDestination(Destination):
                 return result
         except dbapi.Error as error:
             failure = explain(error, doing, self._url)
-            if look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
+            retried = str(error.sqlstate) == "23505" and again is not None and again()
+            if not retried and look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
                 failure = self._closer(look_closer, error) or failure
         # Outside the handler: inside, the driver's error would be this one's context, shown with
         # it, and might hold the URL.
+        if retried:
+            return self._in_transaction(doing, work, look_closer)
         raise failure
 
     def _closer(
@@ -242,15 +249,20 @@ class PostgresDestination(Destination):
         self._create_missing(catalogue, shard, types, table_exists=table_exists)
         return Application(catalogue, shard, contents, taking, new_table=not table_exists)
 
-    def _deliver(self, catalogue: Catalogue, shard: Shard, contents: Contents, journal: Journal) -> Receipt:
+    def _deliver(
+        self, catalogue: Catalogue, shard: Shard, contents: Contents, journal: Journal, tried: list[bool]
+    ) -> Receipt:
+        """Deliver once; `tried` has for each attempt whether added rows went into the table itself."""
         application = self._prepared(catalogue, shard, contents)
         if application is None:
             return self._receipt(shard, already_delivered=True)
         journal.intend(shard.rows)
-        sent = application.receive()
+        directly = not tried and application.copies_added()
+        tried.append(directly)
+        sent = application.receive(added=not directly)
         journal.tell(f"{sent:,} rows are at the server, which applies them to {self._target}")
         refuse_values(application)
-        counts = application.apply(sent)
+        counts = application.apply(sent, added=not directly)
         # Last of all: with the commit that follows, the id and the rows stand or fall together.
         catalogue.cursor.execute(
             f"insert into {catalogue.ledger} (object, delivery_id, export, partition_key, rows, digest)"

@@ -30,11 +30,15 @@ _ALLOWED: Mapping[Mode, frozenset[Change]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a shard brings: its fields, how many rows the table gets, how many keys it loses."""
+    """What a shard brings: its fields, how many rows the table gets, how many keys it loses.
+
+    `added` are those of `written` whose key was not at the destination before.
+    """
 
     columns: tuple[Column, ...]
     written: int
     removed: int
+    added: int
 
     @property
     def staged_names(self) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ def read_contents(shard: Shard) -> Contents:
     columns = columns_of([field for field in schema if field.name not in TECHNICAL_COLUMNS], shard.export)
     counts = _changes(shard, set(schema.names))
     removed = counts.pop(Change.REMOVED, 0)
-    return Contents(sendable(shard, columns), counts.total(), removed)
+    return Contents(sendable(shard, columns), counts.total(), removed, counts[Change.ADDED])
 
 
 def refuse_nul(shard: Shard) -> None:
@@ -84,26 +88,31 @@ def refuse_nul(shard: Shard) -> None:
             first += batch.num_rows
 
 
-def stream(shard: Shard, contents: Contents) -> Any:
+def stream(shard: Shard, contents: Contents, *, added: bool | None = None) -> Any:
     """Return the shard's rows as a `pyarrow.RecordBatchReader`, in the types that are sent.
 
-    Rows that are to be removed are marked in a column of their own, if there are any.
+    Rows that are to be removed are marked in a column of their own, if there are any. With `added` only the
+    added rows come, under the fields' own names; with False only the others.
     """
     arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     parquet = import_module("pyarrow.parquet")
     names = [column.name for column in contents.columns]
     types = [column.arrow_type for column in contents.columns]
-    schema = arrow.schema(list(zip(contents.staged_names, types, strict=True)))
-    if contents.removed:
+    schema = arrow.schema(list(zip(names if added else contents.staged_names, types, strict=True)))
+    marked = contents.removed > 0 and not added
+    if marked:
         schema = schema.append(arrow.field(REMOVED, arrow.bool_()))
 
     def batches() -> Iterator[Any]:
         # Not pre-buffered, and not as a dataset: both keep what they have read, up to the whole file.
         with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
-            wanted = [*names, CHANGE] if contents.removed else names
+            wanted = [*names, CHANGE] if marked or added is not None else names
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+                if added is not None:
+                    kinds = compute.equal(batch.column(CHANGE), Change.ADDED.value)
+                    batch = batch.filter(kinds if added else compute.invert(kinds))
                 columns = [_sent(batch.column(column.name), column) for column in contents.columns]
-                if contents.removed:
+                if marked:
                     columns.append(compute.equal(batch.column(CHANGE), Change.REMOVED.value))
                 yield arrow.RecordBatch.from_arrays(columns, schema=schema)
 

@@ -69,6 +69,12 @@ class Target:
     version: int = 0
     folds: bool = False
 
+    @property
+    def takes_as_sent(self) -> bool:
+        """Whether the driver may write into the table's column itself."""
+        texts = self.column.staged == "text" and self.type == "character varying"
+        return not (self.checked or self.column.raw) and (self.type == self.column.staged or texts)
+
     def value(self, staged: str) -> str:
         """SQL of a staged value as the table gets it."""
         return self._cast(self._meant(staged))

@@ -2,12 +2,11 @@
 
 The table has 6 columns and is keyed by one of them; its rows lie in the key's order, or in none. A first
 load brings half a million rows; what is timed is the second delivery, whose million rows have those keys with
-other values, and as many new ones. Bare ADBC streams the rows from DuckDB into a temporary table and merges them, in
-one transaction: rows that differ are updated in place, others inserted. It knows nothing of what was sent
-before. The platform compares with
-what was acknowledged, writes the shard, checks, sends and records, its state store in SQLite. Each side is
-a fresh process and a fresh table in the same server, timed after its imports; sides take turns, the median
-of several, with the processor's time of process and server together.
+other values, and as many new ones. Bare ADBC streams the rows from DuckDB into a temporary table and merges
+them, in one transaction: rows that differ are updated in place, others inserted. It knows nothing of what was
+sent before. The platform compares with what was acknowledged, writes the shard, checks, sends and records,
+its state store in SQLite. Each side is a fresh process and a fresh table in the same server, timed after its
+imports; sides take turns, the median of several, with the processor's time of process and server together.
 
 drt is no dependency: it is installed into a virtual environment of its own for this, and passed over aloud
 where that cannot be done. It takes minutes for a million rows: it gets fewer, and its figure is scaled.
@@ -63,6 +62,7 @@ import duckdb, pyarrow
 body = "id bigint, item text, price numeric(12, 2), day date, bottles integer, city text"
 def deliver():
     with duckdb.connect(warehouse, read_only=True) as source, adbc.connect(url) as target:
+        source.execute("set enable_progress_bar = false")
         reader = source.execute(f"select * from {part}").to_arrow_reader(65536)
         with target.cursor() as cursor:
             cursor.execute(f"create temporary table staged ({body}) on commit drop")

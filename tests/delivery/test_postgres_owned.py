@@ -301,6 +301,20 @@ def test_many_added_rows_join_those_that_are_there(
     assert query(database_url, "select count(*)::int from items where note = 'more'") == [(20_000,)]
 
 
+def test_many_added_rows_arrive_under_names_with_spaces_and_quotes(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    name, field = '"The ""App"""."Top Items"', 'Store "No" é'
+    for first in (0, 20_000):
+        numbers = pa.array(range(first, first + 20_000), pa.int64())
+        shard = make_shard(emails(**{field: numbers, "select": numbers}), key=(field,))
+        PostgresDestination(database_url, name).send(shard, MemoryJournal(shard.rows))
+    counted = (
+        'select count(*)::int, max("Store ""No"" é")::int, max("select")::int from "The ""App"""."Top Items"'
+    )
+    assert query(database_url, counted) == [(40_000, 39_999, 39_999)]
+
+
 def test_values_that_change_places_pass_a_deferrable_constraint(
     database_url: str, make_shard: MakeShard
 ) -> None:

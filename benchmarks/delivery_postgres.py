@@ -2,11 +2,11 @@
 
 The table has 6 columns and is keyed by one of them; its rows lie in the key's order, or in none. A first
 load brings half a million rows; what is timed is the second delivery, whose million rows have those keys with
-other values, and as many new ones. Bare ADBC streams the rows from DuckDB into a temporary table, deletes the
-keys and inserts, in one transaction: it knows nothing of what was sent before. The platform compares with
-what was acknowledged, writes the shard, checks, sends and records, its state store in SQLite. Each side is
-a fresh process and a fresh table in the same server, timed after its imports; sides take turns, the best of
-several, with the processor's time of process and server together.
+other values, and as many new ones. Bare ADBC streams the rows from DuckDB into a temporary table and merges
+them, in one transaction: rows that differ are updated in place, others inserted. It knows nothing of what was
+sent before. The platform compares with what was acknowledged, writes the shard, checks, sends and records,
+its state store in SQLite. Each side is a fresh process and a fresh table in the same server, timed after its
+imports; sides take turns, the median of several, with the processor's time of process and server together.
 
 drt is no dependency: it is installed into a virtual environment of its own for this, and passed over aloud
 where that cannot be done. It takes minutes for a million rows: it gets fewer, and its figure is scaled.
@@ -22,6 +22,7 @@ import venv
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -61,13 +62,20 @@ import duckdb, pyarrow
 body = "id bigint, item text, price numeric(12, 2), day date, bottles integer, city text"
 def deliver():
     with duckdb.connect(warehouse, read_only=True) as source, adbc.connect(url) as target:
+        source.execute("set enable_progress_bar = false")
         reader = source.execute(f"select * from {part}").to_arrow_reader(65536)
         with target.cursor() as cursor:
             cursor.execute(f"create temporary table staged ({body}) on commit drop")
             rows = cursor.adbc_ingest("staged", reader, mode="append", temporary=True)
             cursor.execute("analyze pg_temp.staged (id)")
-            cursor.execute(f"delete from {table} t using pg_temp.staged s where t.id = s.id")
-            cursor.execute(f"insert into {table} select * from pg_temp.staged")
+            others = ("item", "price", "day", "bottles", "city")
+            taken = ", ".join(f"{name} = s.{name}" for name in others)
+            differ = " or ".join(f"t.{name} is distinct from s.{name}" for name in others)
+            cursor.execute(
+                f"merge into {table} t using pg_temp.staged s on t.id = s.id"
+                f" when matched and ({differ}) then update set {taken}"
+                " when not matched then insert values (s.id, s.item, s.price, s.day, s.bottles, s.city)"
+            )
         target.commit()
         return rows
 if part == "before":
@@ -292,8 +300,8 @@ def compare(server: Server, folder: Path, rows: int, rounds: int, order: str) ->
     print(
         f"\n{rows:,} rows of 6 columns, half of them updates, order: {order}; load {os.getloadavg()[0]:.1f}"
     )
-    bare, ours = (min(taken[name], key=lambda found: found["seconds"]) for name in ("bare", "ours"))
-    spent = {name: min(found["cpu"] for found in taken[name]) for name in taken}
+    bare, ours = (_median(taken[name]) for name in ("bare", "ours"))
+    spent = {name: median(found["cpu"] for found in taken[name]) for name in taken}
     for label, found, name in (("bare ADBC", bare, "bare"), ("the platform", ours, "ours")):
         rate = bare["seconds"] / found["seconds"]
         print(
@@ -309,6 +317,11 @@ def compare(server: Server, folder: Path, rows: int, rounds: int, order: str) ->
         "bare_rows_a_second": round(rows / bare["seconds"]),
         "phases": ours["phases"],
     }
+
+
+def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run in the middle, the slower of two."""
+    return sorted(runs, key=lambda found: found["seconds"])[len(runs) // 2]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from orchestration.compute.sql import literal, quoted
 from orchestration.core.partitions import as_option
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.json_text import FUNCTION, know_json
 from orchestration.delivery.ledger import Held, KeyForm, Order
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
@@ -144,6 +145,8 @@ def _compared(
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
+    if "JSON" in kinds.values():
+        know_json(connection)
     form = KeyForm.of(order.key, held.alike)
     # Both are texts by now, and one as the destination compares the values that they write.
     of_key = [
@@ -257,13 +260,17 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
     if folds_text and kind == "VARCHAR":
         folded = f"nullif(trim({plain}), '')"
         return folded, folded
-    if kind == other:
-        return plain, plain
     ours, theirs = plain, plain
     is_text = other == "VARCHAR"
+    if other == "JSON" and kind in ("JSON", "VARCHAR"):
+        # What keeps the value alone, as jsonb, has lost the order of names, blanks and zeros.
+        same = f"{FUNCTION}({plain})"
+        return same, same
+    if kind == other:
+        return plain, plain
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         ours = f"to_json({column})::varchar"
-        theirs = plain if is_text else ours
+        theirs = plain if is_text else f"to_json(try_cast({column} as {kind}))::varchar"
     elif kind.startswith(_NUMBERS) and kind.endswith(_WHOLE_NUMBERS):
         ours = f"try_cast({column} as hugeint)::varchar"
         number = f"try_cast({column} as double)"

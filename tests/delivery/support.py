@@ -80,7 +80,10 @@ def write_shard(
     shard = Shard(**(usual | stated))
     others = [name for name in fields.column_names if name not in shard.key]
     differ = changed_fields or [others if kind is Change.CHANGED else None for kind in kinds]
-    hashes = [zlib.crc32(repr(row).encode()) for row in fields.to_pylist()]
+    try:
+        hashes = [zlib.crc32(repr(row).encode()) for row in fields.to_pylist()]
+    except OverflowError:  # Python has no infinite date
+        hashes = list(range(count))
     technical = {
         ROW: arrow.array(range(count), arrow.int64()),
         CHANGE: arrow.array([kind.value for kind in kinds], arrow.string()),

@@ -122,16 +122,20 @@ def test_a_table_that_cannot_take_the_shard_is_left_as_it_is(
 ) -> None:
     execute(
         database_url,
-        "create table items (business_date date, note varchar(3), owner text not null,"
-        " total int generated always as (1) stored);"
+        "create table items (business_date date, note varchar(3), owner text not null, ref date,"
+        " total int generated always as (1) stored, number int generated always as identity);"
         f"insert into items values ('{DAY}', 'old', 'me')",
     )
-    shard = make_shard(rows_of(DAY, 2, "long note"))
+    one, text = pa.array([1, 2], pa.int32()), pa.array(["a", "b"])
+    table = day({"item": one, "note": text, "ref": text, "total": one, "number": one}, 2)
+    shard = make_shard(table)
     with pytest.raises(DeliveryError) as caught:
         deliver(database_url, "items", shard)
     said = str(caught.value)
     assert "item: expected integer, found none" in said
-    assert "note: expected text or character varying, found character varying(3)" in said
+    assert "total: expected a plain column, found a generated one" in said
+    assert "number: expected a plain column, found an identity that is always generated" in said
+    assert "ref: expected text or a text, enum, uuid, json, jsonb, inet or interval, found date" in said
     assert "owner: expected a column of the export" in said
     assert 'alter table "public"."items" add column "item" integer' in said
     with pytest.raises(DeliveryError) as checked:
@@ -141,7 +145,9 @@ def test_a_table_that_cannot_take_the_shard_is_left_as_it_is(
     assert query(database_url, "select to_regclass('_sluice_deliveries')::text") == [(None,)]
 
 
-def test_wider_types_will_do_narrower_ones_will_not(database_url: str, make_shard: MakeShard) -> None:
+def test_wider_types_will_do_narrower_ones_for_what_they_hold(
+    database_url: str, make_shard: MakeShard
+) -> None:
     execute(
         database_url,
         "create table items (business_date date, id bigint, price numeric(12,4), name varchar);"
@@ -158,22 +164,14 @@ def test_wider_types_will_do_narrower_ones_will_not(database_url: str, make_shar
     shard = make_shard(table, key=("id",))
     deliver(database_url, "items", shard)
     assert query(database_url, "select id, price, name from items") == [(7, Decimal("1.25"), "x")]
-    with pytest.raises(DeliveryError, match="id: expected integer or bigint, found smallint; price"):
+    with pytest.raises(DeliveryError, match=r"'price' .* numeric\(9,1\), .* e.g. 1.25 at id = 7"):
         deliver(database_url, "narrow", shard)
-
-
-def test_a_decimal_does_not_count_as_an_integer_that_may_overflow(
-    database_url: str, make_shard: MakeShard
-) -> None:
-    execute(database_url, "create table items (business_date date, id integer)")
-    table = day({"id": pa.array([Decimal(1)], pa.decimal128(10, 0))}, 1)
-    with pytest.raises(DeliveryError, match=r"id: expected numeric\(10,0\), found integer"):
-        deliver(database_url, "items", make_shard(table, key=("id",)))
+    assert query(database_url, "select count(*) from narrow") == [(0,)]
 
 
 def test_a_type_without_a_counterpart_is_refused(database_url: str, make_shard: MakeShard) -> None:
-    table = day({"id": pa.array([1]), "tags": pa.array([["a"]])}, 1)
-    with pytest.raises(DeliveryError, match="column 'tags' of exp_items is of type list"):
+    table = day({"id": pa.array([1]), "tags": pa.array([{"a": 1}])}, 1)
+    with pytest.raises(DeliveryError, match="column 'tags' of exp_items is of type struct"):
         deliver(database_url, "items", make_shard(table, key=("id",)))
 
 
@@ -202,13 +200,12 @@ def test_a_trigger_that_drops_rows_is_noticed(database_url: str, make_shard: Mak
         "create function skip() returns trigger language plpgsql as 'begin return null; end';"
         "create trigger t before insert on items for each row execute function skip()",
     )
-    with pytest.raises(DeliveryError, match="took 0 of 3 rows"):
+    with pytest.raises(DeliveryError, match="took 2 of 3 rows"):
         deliver(database_url, "items", make_shard(rows_of(DAY, 3, "new")))
     assert query(database_url, "select count(*), min(note) from items") == [(2, "old")]
 
 
 def test_a_trigger_that_keeps_rows_is_noticed(database_url: str, make_shard: MakeShard) -> None:
-    """Where the table has a primary key the insert would fail; one of the user's own may have none."""
     execute(
         database_url,
         "create table items (item int, business_date date, note text);"
@@ -217,7 +214,26 @@ def test_a_trigger_that_keeps_rows_is_noticed(database_url: str, make_shard: Mak
     )
     deliver(database_url, "items", make_shard(rows_of(DAY, 3, "old")))
     with pytest.raises(DeliveryError, match="kept 3 rows that were to be deleted"):
-        deliver(database_url, "items", make_shard(rows_of(DAY, 3, "new"), changes=Change.CHANGED))
+        deliver(
+            database_url,
+            "items",
+            make_shard(rows_of(DAY, 3, "old"), changes=Change.REMOVED, mode=Mode.MIRROR),
+        )
+    assert query(database_url, "select count(*), max(note) from items") == [(3, "old")]
+
+
+@pytest.mark.parametrize("does", ["return null", "new.note := lower(new.note); return new"])
+def test_a_trigger_that_drops_or_alters_a_change_is_noticed(
+    database_url: str, make_shard: MakeShard, does: str
+) -> None:
+    deliver(database_url, "items", make_shard(rows_of(DAY, 3, "old")))
+    execute(
+        database_url,
+        f"create function alter_it() returns trigger language plpgsql as $$begin {does}; end$$;"
+        "create trigger t before update on items for each row execute function alter_it()",
+    )
+    with pytest.raises(DeliveryError, match="took 0 of 3 rows"):
+        deliver(database_url, "items", make_shard(rows_of(DAY, 3, "NEW"), changes=Change.CHANGED))
     assert query(database_url, "select count(*), max(note) from items") == [(3, "old")]
 
 
@@ -245,9 +261,17 @@ def test_a_missing_privilege_is_named_with_its_grant(
     execute(database_url, f"grant select, insert on items, _sluice_deliveries to {role}")
     with pytest.raises(DeliveryError) as caught:
         deliver(clerk_url, "items", shard)
+    assert caught.value.mend == f'grant update on table "public"."items" to "{role}"'
+    # Of the export's fields alone is enough.
+    execute(database_url, f"grant update (note) on items to {role}")
+    assert deliver(clerk_url, "items", shard).rows == 2
+    with pytest.raises(DeliveryError) as caught:
+        deliver(clerk_url, "items", make_shard(rows_of(DAY, 2, "x"), mode=Mode.MIRROR, full=True))
     assert caught.value.mend == f'grant delete on table "public"."items" to "{role}"'
     execute(database_url, caught.value.mend)
-    assert deliver(clerk_url, "items", shard).rows == 2
+    assert (
+        deliver(clerk_url, "items", make_shard(rows_of(DAY, 1, "x"), mode=Mode.MIRROR, full=True)).rows == 1
+    )
     execute(database_url, f"drop owned by {role}; drop role {role}")
 
 

@@ -4,14 +4,15 @@ Belongs here: questions that change nothing, and what follows from their answers
 change the table or the ledger (`apply`, `postgres`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestration.compute.alike import EXACT, Alike
 from orchestration.compute.sql import quoted
 
 from ..errors import DeliveryError
-from .types import TableColumn, literal
+from .targets import TableColumn
+from .types import literal
 
 LEDGER = "_sluice_deliveries"
 
@@ -94,14 +95,40 @@ class Catalogue:
                 "name a table in the export file, or drop what stands in its place",
             )
         found = self.rows(
-            "select a.attname::text, format_type(a.atttypid, a.atttypmod),"
-            " a.attnotnull and not a.atthasdef and a.attidentity::text = '',"
-            " a.attgenerated::text <> '' or a.attidentity::text = 'a'"
+            # Below a domain, and one below that, is the type that says what is held.
+            "with recursive below as (select a.attnum, a.atttypid as typ, a.atttypmod as mod"
             f" from pg_class c join pg_attribute a on a.attrelid = c.oid where {_HERE}"
+            " and a.attnum > 0 and not a.attisdropped union all"
+            " select b.attnum, t.typbasetype, t.typtypmod from below b join pg_type t on t.oid = b.typ"
+            " where t.typtype = 'd')"
+            " select a.attname::text, format_type(a.atttypid, a.atttypmod),"
+            " a.attnotnull and not a.atthasdef and a.attidentity::text = '',"
+            " case when a.attgenerated::text <> '' then 'a generated one'"
+            " when a.attidentity::text = 'a' then 'an identity that is always generated' else '' end,"
+            " format_type(b.typ, b.mod), coalesce(e.typcategory, t.typcategory)::text,"
+            " t.typname = 'citext' or not coalesce(l.collisdeterministic, true)"
+            f" from pg_class c join pg_attribute a on a.attrelid = c.oid"
+            " join below b on b.attnum = a.attnum join pg_type t on t.oid = b.typ and t.typtype <> 'd'"
+            " left join pg_type e on e.oid = t.typelem and t.typcategory = 'A'"
+            f" left join pg_collation l on l.oid = a.attcollation where {_HERE}"
             " and a.attnum > 0 and not a.attisdropped order by a.attnum",
             here,
         )
         return [TableColumn(*row) for row in found]
+
+    def version(self) -> int:
+        """The server's version, as 160004."""
+        return int(self.rows("select current_setting('server_version_num')")[0][0])
+
+    def has_unique(self, key: Sequence[str]) -> bool:
+        """Whether an index of the table lets no two rows have one key."""
+        found = self.rows(
+            "select array_agg(a.attname::text) from pg_index i, unnest(i.indkey::int2[]) n, pg_attribute a"
+            f" where i.indrelid = {literal(self.target)}::regclass and i.indisunique and i.indisvalid"
+            " and i.indpred is null and i.indexprs is null and a.attrelid = i.indrelid and a.attnum = n"
+            " group by i.indexrelid"
+        )
+        return any(set(row[0]) <= set(key) for row in found)
 
     def delivered(self, delivery_id: str, same: tuple[str, str, str]) -> bool:
         """Whether the ledger has a delivery id of this table.
@@ -128,12 +155,15 @@ class Catalogue:
             )
         return bool(rows)
 
-    def check_privileges(self, on_table: str, *, table_exists: bool) -> None:
+    def check_privileges(
+        self, on_table: str, *, table_exists: bool, fields: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         """Raise DeliveryError unless the role may do all that a delivery does.
 
         Args:
             on_table: the privileges that are needed on the table itself, with commas between.
             table_exists: otherwise it is to be created.
+            fields: the columns that each of these privileges is enough on, where they are known.
         """
         database = str(self.rows("select current_database()::text")[0][0])
         self.require("database", database, "temporary")
@@ -144,8 +174,15 @@ class Catalogue:
         if not (table_exists and self.ledger_exists()):
             self.require("schema", self.schema, "create")
         if table_exists:
-            self.require("table", self.target, on_table)
+            lacking = [wanted for wanted in on_table.split(", ") if not self._may(wanted, fields or {})]
+            self.require("table", self.target, ", ".join(lacking))
             self._check_row_security()
+
+    def _may(self, privilege: str, fields: Mapping[str, Sequence[str]]) -> bool:
+        """Whether the role has a privilege on each of some columns."""
+        named = fields.get(privilege, ())
+        asked = f"select has_column_privilege({literal(self.target)}, $1, $2)"
+        return bool(named) and all(self.rows(asked, (name, privilege))[0][0] for name in named)
 
     def require(self, kind: str, name: str, privileges: str) -> None:
         """Raise DeliveryError unless the role has every privilege on this database, schema or table."""
@@ -153,7 +190,9 @@ class Catalogue:
         argument = quoted(name) if kind != "table" else name
         # One by one: these functions take a list as "any of".
         asked = f"select has_{kind}_privilege({literal(name)}, $1)"
-        missing = [wanted for wanted in privileges.split(", ") if not self.rows(asked, (wanted,))[0][0]]
+        missing = [
+            wanted for wanted in privileges.split(", ") if wanted and not self.rows(asked, (wanted,))[0][0]
+        ]
         if missing:
             role = self._role()
             raise DeliveryError(
@@ -162,16 +201,23 @@ class Catalogue:
                 f"grant {', '.join(missing)} on {kind} {argument} to {role}",
             )
 
-    def may_drop_deletes(self) -> bool:
-        """Whether a trigger or rule of the table is asked before a row is deleted, and might keep it."""
+    def may_merge(self) -> bool:
+        """Whether the server knows `merge` (from 15 on), and the table no rules, which it does not take."""
         table = f"{literal(self.target)}::regclass"
-        # Bits of tgtype, of Postgres' catalog/pg_trigger.h: 1 for each row, 2 before, 8 on delete.
-        # ev_type of a rewrite rule: '4' is delete.
+        rules = f"select 1 from pg_rewrite where ev_class = {table} and ev_type::text <> '1'"
+        return self.version() >= 150000 and not self.rows(rules)
+
+    def is_watched(self) -> bool:
+        """Whether a trigger or rule is asked before a row changes, and might alter or drop it."""
+        table = f"{literal(self.target)}::regclass"
+        # Bits of tgtype, of Postgres' catalog/pg_trigger.h: 1 for each row, 2 before. Rules of the type '1'
+        # are for selecting.
         return bool(
             self.rows(
-                f"select 1 from pg_trigger where tgrelid = {table} and not tgisinternal"
-                " and tgtype::int & 11 = 11 union all"
-                f" select 1 from pg_rewrite where ev_class = {table} and ev_type::text = '4'"
+                f"select 1 from pg_trigger where tgrelid in (select {table} union all"
+                f" select relid from pg_partition_tree({table}))"
+                " and not tgisinternal and tgenabled <> 'D' and tgtype::int & 3 = 3 union all"
+                f" select 1 from pg_rewrite where ev_class = {table} and ev_type::text <> '1'"
             )
         )
 

@@ -5,7 +5,7 @@ that change the table (`apply`), questions to the catalogue (`catalogue`), types
 (`types`), wording of errors (`errors`), whether to send at all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
@@ -16,12 +16,15 @@ from orchestration.compute.sql import quoted
 
 from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..exact_values import unfit_rows
-from .apply import Application, delete_keys, read_batches
+from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
 from .errors import explain
+from .misfits import culprit, refuse_values
 from .place import place
-from .shard import Contents, read_contents
-from .types import TableColumn, check_columns, parse_object
+from .reading import read_batches
+from .shard import Contents, read_contents, refuse_nul
+from .targets import TableColumn, Target, targets
+from .types import parse_object
 from .values import unfit
 
 Result = TypeVar("Result")
@@ -44,6 +47,7 @@ class PostgresDestination(Destination):
         self._schema, self._table = parse_object(object_name)
         self._target = f"{quoted(self._schema)}.{quoted(self._table)}"
         self._place = place(url)
+        self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -75,7 +79,7 @@ class PostgresDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for what `send` would stumble over: types, schema, privileges, row security."""
-        contents = read_contents(shard)
+        contents = self._contents(shard)
 
         def look(cursor: Any) -> None:
             cursor.execute("set transaction read only")
@@ -92,12 +96,24 @@ class PostgresDestination(Destination):
         pending = journal.pending()
         if shard.rows and not pending:
             return self._receipt(shard, already_delivered=True)
-        contents = read_contents(shard)
+        contents = self._contents(shard)
+
+        tried: list[bool] = []
 
         def deliver(cursor: Any) -> Receipt:
-            return self._deliver(self._catalogue(cursor), shard, contents, journal)
+            return self._deliver(self._catalogue(cursor), shard, contents, journal, tried)
 
-        receipt = self._in_transaction(f"delivery of {_named(shard)} to {self._target}", deliver)
+        def look_closer(cursor: Any, error: Any) -> DeliveryError | None:
+            if error.sqlstate == "22021":
+                refuse_nul(shard)
+            application = self._prepared(self._catalogue(cursor), shard, contents)
+            if application is None:
+                return None
+            application.receive()
+            return culprit(application, error)
+
+        doing = f"delivery of {_named(shard)} to {self._target}"
+        receipt = self._in_transaction(doing, deliver, look_closer, again=lambda: tried == [True])
         if receipt.already_delivered:
             # The process that sent them died before it could note it.
             journal.intend(shard.rows)
@@ -119,8 +135,8 @@ class PostgresDestination(Destination):
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope holds as Arrow record batches; nothing if there is no table yet.
 
-        A `numeric` column without limits is read as text. The connection is open until the last batch is
-        taken, or the iterator is closed.
+        What the local engine has no type for is read as text, and a `numeric` column without limits. The
+        connection is open until the last batch is taken, or the iterator is closed.
 
         Raises:
             DeliveryError: the table cannot be read, or a field of the scope is not in it.
@@ -133,8 +149,8 @@ class PostgresDestination(Destination):
                 catalogue = self._catalogue(cursor)
                 columns = catalogue.columns()
                 if columns is not None:
-                    types = self._types(columns, scope)
-                    yield from read_batches(cursor, catalogue, scope, types)
+                    self._types(columns, scope)
+                    yield from read_batches(cursor, catalogue, scope, {one.name: one for one in columns})
                 return
         except (dbapi.Error, arrow.ArrowException, OSError) as error:
             failure = explain(error, f"reading back {_named(scope)} from {self._target}", self._url)
@@ -161,8 +177,18 @@ class PostgresDestination(Destination):
 
         return self._in_transaction(f"erasure from {_named(scope)} in {self._target}", delete)
 
-    def _in_transaction(self, doing: str, work: Callable[[Any], Result]) -> Result:
-        """Do something with a cursor and commit it; any error leaves everything as it was."""
+    def _in_transaction(
+        self,
+        doing: str,
+        work: Callable[[Any], Result],
+        look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
+        again: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Do something with a cursor and commit it; any error leaves everything as it was.
+
+        What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
+        After a key that was there the work is done once more, if `again` says so.
+        """
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
@@ -174,9 +200,34 @@ class PostgresDestination(Destination):
                 return result
         except dbapi.Error as error:
             failure = explain(error, doing, self._url)
+            retried = str(error.sqlstate) == "23505" and again is not None and again()
+            if not retried and look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
+                failure = self._closer(look_closer, error) or failure
         # Outside the handler: inside, the driver's error would be this one's context, shown with
         # it, and might hold the URL.
+        if retried:
+            return self._in_transaction(doing, work, look_closer)
         raise failure
+
+    def _closer(
+        self, look_closer: Callable[[Any, Any], DeliveryError | None], error: Any
+    ) -> DeliveryError | None:
+        dbapi = import_module("adbc_driver_postgresql.dbapi")
+        try:
+            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
+                _begin(cursor)
+                return look_closer(cursor, error)
+        except dbapi.Error:
+            return None  # what the server said first is what there is to say
+        except DeliveryError as found:
+            found.__cause__ = found.__context__ = None
+            return found
+
+    def _contents(self, shard: Shard) -> Contents:
+        """What a shard brings; `send` follows `check`, and its file is never written anew."""
+        if self._looked is None or self._looked[0] != shard:
+            self._looked = shard, read_contents(shard)
+        return self._looked[1]
 
     def _driver_url(self) -> str:
         return f"{self._url}{'&' if '?' in self._url else '?'}fallback_application_name=sluice"
@@ -186,45 +237,67 @@ class PostgresDestination(Destination):
 
     def _preflight(
         self, catalogue: Catalogue, shard: Shard, contents: Contents
-    ) -> tuple[bool, list[TableColumn] | None]:
-        """Return whether the shard has been delivered, and the table's columns; raise for what is amiss."""
-        if catalogue.delivered(shard.delivery_id, _identity(shard)):
-            return True, None
-        found = catalogue.columns()
-        if found is not None:
-            check_columns(contents.columns, found, self._target, shard.export)
-        on_table = "select, insert" if shard.mode is Mode.APPEND else "select, insert, delete"
-        catalogue.check_privileges(on_table, table_exists=found is not None)
-        return False, found
+    ) -> tuple[Mapping[str, Target], bool] | None:
+        """Return how the table takes each column, and whether it is there; raise for what is amiss.
 
-    def _deliver(self, catalogue: Catalogue, shard: Shard, contents: Contents, journal: Journal) -> Receipt:
+        None if the shard has been delivered.
+        """
+        if catalogue.delivered(shard.delivery_id, _identity(shard)):
+            return None
+        found = catalogue.columns()
+        taking = targets(
+            contents.columns,
+            found,
+            table=self._target,
+            export=shard.export,
+            key=shard.key,
+            version=catalogue.version(),
+        )
+        needed, fields = _privileges(shard, taking)
+        catalogue.check_privileges(needed, table_exists=found is not None, fields=fields)
+        return taking, found is not None
+
+    def _prepared(self, catalogue: Catalogue, shard: Shard, contents: Contents) -> Application | None:
+        """Make what is missing; None if the shard has been delivered."""
         catalogue.lock_object()
-        delivered, found = self._preflight(catalogue, shard, contents)
-        if delivered:
+        prepared = self._preflight(catalogue, shard, contents)
+        if prepared is None:
+            return None
+        taking, table_exists = prepared
+        types = {name: target.type for name, target in taking.items()}
+        self._create_missing(catalogue, shard, types, table_exists=table_exists)
+        return Application(catalogue, shard, contents, taking, new_table=not table_exists)
+
+    def _deliver(
+        self, catalogue: Catalogue, shard: Shard, contents: Contents, journal: Journal, tried: list[bool]
+    ) -> Receipt:
+        """Deliver once; `tried` has for each attempt whether added rows went into the table itself."""
+        application = self._prepared(catalogue, shard, contents)
+        if application is None:
             return self._receipt(shard, already_delivered=True)
-        types = {column.name: column.type for column in found or ()}
-        if not found:
-            types = {column.name: column.postgres_type for column in contents.columns}
-        self._create_missing(catalogue, shard, types, table_exists=found is not None)
-        application = Application(catalogue, shard, contents, types)
         journal.intend(shard.rows)
-        sent = application.receive()
+        directly = not tried and application.copies_added()
+        tried.append(directly)
+        sent = application.receive(added=not directly)
         journal.tell(f"{sent:,} rows are at the server, which applies them to {self._target}")
-        deleted = application.apply(sent)
+        refuse_values(application)
+        counts = application.apply(sent, added=not directly)
         # Last of all: with the commit that follows, the id and the rows stand or fall together.
         catalogue.cursor.execute(
             f"insert into {catalogue.ledger} (object, delivery_id, export, partition_key, rows, digest)"
             f" values ($1, $2, $3, $4, {shard.rows}, $5)",
             (self._target, shard.delivery_id, shard.export, shard.partition_key, shard.digest),
         )
-        return self._receipt(shard, rows_deleted=deleted, rows_written=contents.written)
+        return self._receipt(shard, {"rows_written": contents.written, **counts})
 
-    def _receipt(self, shard: Shard, *, already_delivered: bool = False, **counts: int) -> Receipt:
+    def _receipt(
+        self, shard: Shard, counts: Mapping[str, int] | None = None, *, already_delivered: bool = False
+    ) -> Receipt:
         return Receipt(
             rows=shard.rows,
             location=self.canonical_object(),
             already_delivered=already_delivered,
-            details={"delivery_id": shard.delivery_id, **counts},
+            details={"delivery_id": shard.delivery_id, **(counts or {})},
         )
 
     def _create_missing(
@@ -276,6 +349,19 @@ def _begin(cursor: Any) -> None:
     cursor.execute("set local row_security = off")
     # Enough for a million keys: with the usual 4 MB a large delivery's hash join and sort go by disk.
     cursor.execute("set local work_mem = '128MB'")
+
+
+def _privileges(shard: Shard, fields: Iterable[str]) -> tuple[str, Mapping[str, Sequence[str]]]:
+    """What a delivery does to a table, and the columns that it does each to."""
+    names = tuple(fields)
+    changed = tuple(name for name in names if name not in shard.key) or names
+    does = {
+        Mode.APPEND: "select, insert",
+        Mode.UPSERT: "select, insert, update",
+        Mode.MIRROR: "select, insert, update, delete",
+        Mode.SNAPSHOT: "select, insert, update, delete",
+    }
+    return does[shard.mode], {"select": names, "insert": names, "update": changed}
 
 
 def _identity(shard: Shard) -> tuple[str, str, str]:

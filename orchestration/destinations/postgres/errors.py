@@ -19,6 +19,12 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
         "keys that no other partition holds",
         "add the partition's column to `key` and to the table's primary key",
     ),
+    (
+        "23503",
+        "rows that refer to what is there, and none that goes while others refer to it",
+        "delete what refers to the row, or make the constraint anew with `on delete set null` or"
+        " `on delete cascade`; then rerun",
+    ),
     ("23502", "a value in every column that may not be null", "mend the export's model"),
     ("23", "rows that the table's own constraints allow", "mend the export's model, or the table"),
     ("22021", "text without NUL characters", "strip chr(0) from the column in the export's model"),

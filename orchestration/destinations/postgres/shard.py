@@ -12,6 +12,7 @@ from typing import Any
 
 from ..base import CHANGE, TECHNICAL_COLUMNS, Change, DeliveryError, Mode, Shard
 from ..shards import check_shard
+from .instants import as_numbers, name_row, sendable
 from .types import Column, columns_of
 
 # Rows of one Arrow batch. The driver copies batch by batch; larger ones were no faster, and cost memory.
@@ -29,11 +30,15 @@ _ALLOWED: Mapping[Mode, frozenset[Change]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a shard brings: its fields, how many rows the table gets, how many keys it loses."""
+    """What a shard brings: its fields, how many rows the table gets, how many keys it loses.
+
+    `added` are those of `written` whose key was not at the destination before.
+    """
 
     columns: tuple[Column, ...]
     written: int
     removed: int
+    added: int
 
     @property
     def staged_names(self) -> tuple[str, ...]:
@@ -57,38 +62,70 @@ def read_contents(shard: Shard) -> Contents:
     columns = columns_of([field for field in schema if field.name not in TECHNICAL_COLUMNS], shard.export)
     counts = _changes(shard, set(schema.names))
     removed = counts.pop(Change.REMOVED, 0)
-    return Contents(columns, counts.total(), removed)
+    return Contents(sendable(shard, columns), counts.total(), removed, counts[Change.ADDED])
 
 
-def stream(shard: Shard, contents: Contents) -> Any:
+def refuse_nul(shard: Shard) -> None:
+    """Raise, naming the row, for a text with the character NUL, which Postgres has no place for."""
+    arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
+    parquet = import_module("pyarrow.parquet")
+    with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
+        first = 0
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for name in batch.schema.names:
+                values = batch.column(name)
+                is_text = arrow.types.is_string(values.type) or arrow.types.is_large_string(values.type)
+                if name in TECHNICAL_COLUMNS or not is_text:
+                    continue
+                found = compute.index(compute.match_substring(values, "\0"), True).as_py()
+                if found >= 0:
+                    raise DeliveryError(
+                        f"column {name!r} of {shard.export} has the character NUL, at"
+                        f" {name_row(shard, first + found)}",
+                        "text without NUL characters",
+                        f"replace({name}, chr(0), '') in the export's model",
+                    )
+            first += batch.num_rows
+
+
+def stream(shard: Shard, contents: Contents, *, added: bool | None = None) -> Any:
     """Return the shard's rows as a `pyarrow.RecordBatchReader`, in the types that are sent.
 
-    Rows that are to be removed are marked in a column of their own, if there are any.
+    Rows that are to be removed are marked in a column of their own, if there are any. With `added` only the
+    added rows come, under the fields' own names; with False only the others.
     """
     arrow, compute = import_module("pyarrow"), import_module("pyarrow.compute")
     parquet = import_module("pyarrow.parquet")
     names = [column.name for column in contents.columns]
     types = [column.arrow_type for column in contents.columns]
-    schema = arrow.schema(list(zip(contents.staged_names, types, strict=True)))
-    if contents.removed:
+    schema = arrow.schema(list(zip(names if added else contents.staged_names, types, strict=True)))
+    marked = contents.removed > 0 and not added
+    if marked:
         schema = schema.append(arrow.field(REMOVED, arrow.bool_()))
 
     def batches() -> Iterator[Any]:
         # Not pre-buffered, and not as a dataset: both keep what they have read, up to the whole file.
         with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
-            wanted = [*names, CHANGE] if contents.removed else names
+            wanted = [*names, CHANGE] if marked or added is not None else names
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-                columns = [_cast(batch.column(name), kind) for name, kind in zip(names, types, strict=True)]
-                if contents.removed:
+                if added is not None:
+                    kinds = compute.equal(batch.column(CHANGE), Change.ADDED.value)
+                    batch = batch.filter(kinds if added else compute.invert(kinds))
+                columns = [_sent(batch.column(column.name), column) for column in contents.columns]
+                if marked:
                     columns.append(compute.equal(batch.column(CHANGE), Change.REMOVED.value))
                 yield arrow.RecordBatch.from_arrays(columns, schema=schema)
 
     return arrow.RecordBatchReader.from_batches(schema, batches())
 
 
-def _cast(column: Any, kind: Any) -> Any:
+def _sent(values: Any, column: Column) -> Any:
+    if column.raw:
+        return as_numbers(values, column)
+    if hasattr(values.type, "extension_name"):
+        values = values.storage
     # A safe cast: a value that would change raises.
-    return column if column.type == kind else column.cast(kind)
+    return values if values.type == column.arrow_type else values.cast(column.arrow_type)
 
 
 def _changes(shard: Shard, names: set[str]) -> Counter[Change]:

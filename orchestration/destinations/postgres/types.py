@@ -1,16 +1,14 @@
-"""How a shard's columns stand in Postgres: which type is created, which existing ones will do.
+"""How a shard's columns are sent to Postgres, and which type a new table gets.
 
-Belongs here: Arrow types, Postgres types, names and literals in Postgres' spelling. Does not:
-connections, statements.
+Belongs here: Arrow types, names and literals in Postgres' spelling. Does not: the types of tables that
+exist (`targets`), connections, statements.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
-
-from orchestration.compute.sql import quoted
 
 from ..errors import DeliveryError
 
@@ -22,32 +20,26 @@ _NAME_BYTES = 63
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the shard: the Arrow type that is sent, the Postgres type that receives it."""
+    """A column of the shard.
+
+    Attributes:
+        name: of the field and of the table's column.
+        arrow_type: what is sent.
+        staged: the type that it has in the temporary table; it holds every value that is sent.
+        postgres_type: the type that a new table gets.
+        family: what kind of values they are; `targets` says which types of a table hold them.
+        element: the values in a list.
+        raw: an instant is sent as a whole number, of microseconds or days since 1970, as the driver cannot
+            send an infinite one.
+    """
 
     name: str
     arrow_type: Any
+    staged: str
     postgres_type: str
-    accepted: tuple[str, ...]
-
-    def fits(self, found: str) -> bool:
-        """Whether every value of the shard, today's and any later day's, fits the type found."""
-        if found in (self.postgres_type, *self.accepted):
-            return True
-        # Ten digits are needed for any integer, but an integer has room for any nine.
-        have, need = _precision(found, -1), _precision(self.postgres_type, 0)
-        if have is None or need is None:
-            return False
-        return have[1] >= need[1] and have[0] - have[1] >= need[0] - need[1]
-
-
-@dataclass(frozen=True, slots=True)
-class TableColumn:
-    """A column of a table that exists, as its catalogue describes it."""
-
-    name: str
-    type: str
-    must_be_given: bool
-    generated: bool
+    family: str
+    element: "Column | None" = None
+    raw: bool = False
 
 
 def literal(value: str) -> str:
@@ -87,98 +79,60 @@ def columns_of(fields: Iterable[Any], export: str) -> tuple[Column, ...]:
     columns: list[Column] = []
     for field in fields:
         check_name(field.name, f"column of {export}")
-        known = _counterpart(field.type)
+        known = _counterpart(field.type, field.name)
         if known is None:
             raise DeliveryError(
                 f"column {field.name!r} of {export} is of type {field.type}",
-                "integer, decimal, float, boolean, text, date, time, timestamp or binary",
-                "cast the column in the export's model",
+                "integer, decimal, float, boolean, text, date, time, timestamp, binary, UUID, JSON or a list",
+                "cast the column in the export's model; what is nested with to_json()",
             )
-        columns.append(Column(field.name, *known))
+        columns.append(known)
     return tuple(columns)
-
-
-def check_columns(columns: Sequence[Column], found: Sequence[TableColumn], table: str, export: str) -> None:
-    """Raise, naming every difference at once, unless the table can take the shard's columns."""
-    by_name = {column.name: column for column in found}
-    problems: list[tuple[str, str]] = []
-    for column in columns:
-        there = by_name.get(column.name)
-        add = f"alter table {table} add column {quoted(column.name)} {column.postgres_type}"
-        if there is None:
-            problems.append((f"{column.name}: expected {column.postgres_type}, found none", add))
-        elif there.generated:
-            problems.append(
-                (
-                    f"{column.name}: expected a plain column, found a generated one",
-                    f"leave {column.name} out of the export's model",
-                )
-            )
-        elif not column.fits(there.type):
-            expected = " or ".join((column.postgres_type, *column.accepted))
-            alter = f"alter table {table} alter column {quoted(column.name)} type"
-            problems.append(
-                (
-                    f"{column.name}: expected {expected}, found {there.type}",
-                    f"cast it in the export's model, or {alter} {column.postgres_type}",
-                )
-            )
-    sent = {column.name for column in columns}
-    problems += [
-        (
-            f"{there.name}: expected a column of the export, found none, and it may not be null",
-            f"add it to the export's model, or give it a default in {table}",
-        )
-        for there in found
-        if there.must_be_given and there.name not in sent
-    ]
-    if problems:
-        raise DeliveryError(
-            f"{table} cannot take {export}: " + "; ".join(problem for problem, _ in problems),
-            "the columns and types of the export's model",
-            "; ".join(mend for _, mend in problems),
-        )
 
 
 def _unquote(part: str) -> str:
     return part[1:-1].replace('""', '"') if part.startswith('"') else part.lower()
 
 
-def _precision(postgres_type: str, integers: int) -> tuple[int, int] | None:
-    if postgres_type == "numeric":  # without limits: takes any number exactly
-        return 100_000, 16_000
-    match = re.fullmatch(r"numeric\((\d+),(\d+)\)", postgres_type)
-    if match is not None:
-        return int(match[1]), int(match[2])
-    digits = {"smallint": 5, "integer": 10, "bigint": 19}.get(postgres_type)
-    return None if digits is None else (digits + integers, 0)
-
-
-def _counterpart(arrow_type: Any) -> tuple[Any, str, tuple[str, ...]] | None:
-    """Arrow type to send, Postgres type to create, others that lose nothing."""
+def _counterpart(arrow_type: Any, name: str) -> Column | None:
+    """What is sent of a field of an Arrow type; None where Postgres has nothing that holds all of it."""
     arrow = import_module("pyarrow")
     is_ = arrow.types
+    kind = getattr(arrow_type, "extension_name", "")
+    if kind == "arrow.uuid":
+        return Column(name, arrow.binary(16), "uuid", "uuid", "uuid")
+    if kind == "arrow.json":
+        # Not jsonb: that would keep the last of two equal names, and none of the blanks.
+        return Column(name, arrow.string(), "text", "json", "text")
     if is_.is_dictionary(arrow_type):
-        return _counterpart(arrow_type.value_type)
+        return _counterpart(arrow_type.value_type, name)
+    if is_.is_list(arrow_type) or is_.is_large_list(arrow_type):
+        element = _counterpart(arrow_type.value_type, name)
+        if element is None or element.element is not None or element.staged in ("uuid",):
+            return None
+        sent = arrow.list_(element.arrow_type)
+        return Column(name, sent, f"{element.staged}[]", f"{element.postgres_type}[]", "list", element)
     if is_.is_decimal128(arrow_type) and arrow_type.scale >= 0:
-        return arrow_type, f"numeric({arrow_type.precision},{arrow_type.scale})", ()
+        number = f"numeric({arrow_type.precision},{arrow_type.scale})"
+        return Column(name, arrow_type, number, number, "number")
     if is_.is_timestamp(arrow_type):
         # Postgres keeps microseconds; a shard in nanoseconds is refused only if it uses them.
-        name = f"timestamp {'with' if arrow_type.tz else 'without'} time zone"
-        return arrow.timestamp("us", "UTC" if arrow_type.tz else None), name, ()
+        kind = f"timestamp {'with' if arrow_type.tz else 'without'} time zone"
+        return Column(name, arrow.timestamp("us", "UTC" if arrow_type.tz else None), kind, kind, kind)
     if is_.is_time(arrow_type):
-        return arrow.time64("us"), "time without time zone", ()
+        kind = "time without time zone"
+        return Column(name, arrow.time64("us"), kind, kind, kind)
     if is_.is_string(arrow_type) or is_.is_large_string(arrow_type) or is_.is_string_view(arrow_type):
         # Not varchar(n): it would hold until the day on which a longer text comes.
-        return arrow.string(), "text", ("character varying",)
+        return Column(name, arrow.string(), "text", "text", "text")
     if is_.is_binary(arrow_type) or is_.is_large_binary(arrow_type):
-        return arrow.binary(), "bytea", ()
+        return Column(name, arrow.binary(), "bytea", "bytea", "bytea")
     small, middle, large = (
-        (arrow.int16(), "smallint", ("integer", "bigint")),
-        (arrow.int32(), "integer", ("bigint",)),
-        (arrow.int64(), "bigint", ()),
+        (arrow.int16(), "smallint", "number"),
+        (arrow.int32(), "integer", "number"),
+        (arrow.int64(), "bigint", "number"),
     )
-    table: dict[Any, tuple[Any, str, tuple[str, ...]]] = {
+    table: dict[Any, tuple[Any, str, str]] = {
         arrow.int8(): small,
         arrow.uint8(): small,
         arrow.int16(): small,
@@ -186,10 +140,13 @@ def _counterpart(arrow_type: Any) -> tuple[Any, str, tuple[str, ...]] | None:
         arrow.int32(): middle,
         arrow.uint32(): large,
         arrow.int64(): large,
-        arrow.uint64(): (arrow.decimal128(20, 0), "numeric(20,0)", ()),
-        arrow.float32(): (arrow.float32(), "real", ("double precision",)),
-        arrow.float64(): (arrow.float64(), "double precision", ()),
-        arrow.bool_(): (arrow.bool_(), "boolean", ()),
-        arrow.date32(): (arrow.date32(), "date", ()),
+        arrow.uint64(): (arrow.decimal128(20, 0), "numeric(20,0)", "number"),
+        arrow.float32(): (arrow.float32(), "real", "float"),
+        arrow.float64(): (arrow.float64(), "double precision", "float"),
+        arrow.bool_(): (arrow.bool_(), "boolean", "boolean"),
+        arrow.date32(): (arrow.date32(), "date", "date"),
     }
-    return table.get(arrow_type)
+    if arrow_type not in table:
+        return None
+    sent, kind, family = table[arrow_type]
+    return Column(name, sent, kind, kind, family)

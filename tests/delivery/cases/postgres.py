@@ -23,7 +23,8 @@ create function witness.attend() returns event_trigger language plpgsql as $$
     if to_regclass('public.items') is not null and not exists
        (select from pg_trigger where tgrelid = to_regclass('public.items') and tgname = 'witness')
     then
-      create trigger witness after insert on public.items for each row execute function witness.note();
+      create trigger witness after insert or update on public.items
+        for each row execute function witness.note();
     end if;
   end $$;
 create event trigger witness on ddl_command_end when tag in ('CREATE TABLE')

@@ -1,0 +1,248 @@
+"""Rows that a table cannot take, or let go of, named by their keys.
+
+Belongs here: finding them in the temporary table, before anything is changed or after the server has said
+no. Does not: the change itself (`apply`), what cannot be asked of rows (`errors`).
+
+A key and a value stand in an error's `what` alone, which shows nothing classified (`delivery.discretion`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestration.compute.sql import quoted
+
+from ..base import Mode
+from ..errors import DeliveryError
+from .apply import STAGING, Application
+from .targets import Target
+from .types import literal
+
+_STAGED = f"pg_temp.{STAGING} s"
+
+
+def refuse_values(application: Application) -> None:
+    """Raise for staged values that the table's types cannot hold exactly.
+
+    Raises:
+        DeliveryError: there are some; the first column's are counted and one is named.
+    """
+    checked = {name: taken for name, taken in application.taking.items() if taken.checked}
+    if checked:
+        _refuse(application, {name: taken.holds(application.staged(name)) for name, taken in checked.items()})
+
+
+def culprit(application: Application, error: Any) -> DeliveryError | None:
+    """Return what is wrong with which rows, in a transaction of its own, after the server has refused them.
+
+    None where the server's words are all there is to say.
+    """
+    said = _said(error)
+    state, table = str(error.sqlstate or ""), _table(said)
+    if said.get("PG_DIAG_MESSAGE_PRIMARY", "").startswith("update or delete") and state == "23503":
+        return _still_referred_to(application, said, table)
+    if state == "23503":
+        return _without_parent(application, said)
+    if state == "23505":
+        return _not_unique(application, said)
+    if state == "23502" and said.get("PG_DIAG_COLUMN_NAME") in application.taking:
+        return _empty(application, said["PG_DIAG_COLUMN_NAME"])
+    if state.startswith("22") or state in ("23514", "23502"):
+        return _unfit(application)
+    return None
+
+
+def _refuse(application: Application, holds: Mapping[str, str]) -> None:
+    counts = ", ".join(f"count(*) filter (where not {condition})" for condition in holds.values())
+    [found] = application.catalogue.rows(f"select {counts} from {_STAGED} where {application.arriving()}")
+    for name, count in zip(holds, found, strict=True):
+        if count:
+            raise _misfit(application, name, f"not {holds[name]}", int(count))
+
+
+def _misfit(application: Application, name: str, condition: str, count: int) -> DeliveryError:
+    taken = application.taking[name]
+    key, value = _example(application, condition, name)
+    table = application.catalogue.target
+    how = "" if taken.base == "jsonb" else "; a text goes in as the type shows it"
+    return DeliveryError(
+        f"column {name!r} of {table} is {taken.type}, which cannot hold {count} of"
+        f" {application.shard.rows} values of {application.shard.export} exactly, e.g. {value} at {key}",
+        f"values that {taken.type} holds as they are{how if taken.column.staged == 'text' else ''}",
+        f"cast or leave them out in the export's model, or: {_widen(table, taken)}",
+    )
+
+
+def _widen(table: str, taken: Target) -> str:
+    kind, name = taken.column.postgres_type, quoted(taken.column.name)
+    return f"alter table {table} alter column {name} type {kind} using {name}::{kind}"
+
+
+def _unfit(application: Application) -> DeliveryError | None:
+    """Cast every value by itself: the server has said that one is wrong, and not which."""
+    for number, (name, taken) in enumerate(application.taking.items()):
+        if not taken.checked and taken.type == taken.column.staged:
+            continue
+        # Of a temporary schema, so it goes with the connection; never committed anyhow.
+        function = f"pg_temp._sluice_holds_{number}"
+        body = f"begin return {taken.holds('staged')}; exception when others then return false; end"
+        application.catalogue.cursor.execute(
+            f"create function {function}(staged {taken.column.staged}) returns boolean language plpgsql as"
+            f" {literal(body)}"
+        )
+        condition = f"not {function}({application.staged(name)})"
+        counted = f"select count(*) from {_STAGED} where {application.arriving()} and {condition}"
+        count = int(application.catalogue.rows(counted)[0][0])
+        if count:
+            return _misfit(application, name, condition, count)
+    return None
+
+
+def _empty(application: Application, name: str) -> DeliveryError | None:
+    condition = f"{application.staged(name)} is null"
+    counted = f"select count(*) from {_STAGED} where {application.arriving()} and {condition}"
+    count = int(application.catalogue.rows(counted)[0][0])
+    if not count:
+        return None
+    key, _ = _example(application, condition, name)
+    table = application.catalogue.target
+    return DeliveryError(
+        f"column {name!r} of {table} may not be null, and {count} values of {application.shard.export} are,"
+        f" e.g. at {key} (SQLSTATE 23502)",
+        "a value in every column that may not be null",
+        f"give it a value in the export's model, or: alter table {table} alter column {quoted(name)}"
+        " drop not null",
+    )
+
+
+def _still_referred_to(application: Application, said: Mapping[str, str], other: str) -> DeliveryError | None:
+    pairs = _foreign_key(application, said["PG_DIAG_CONSTRAINT_NAME"], other)
+    joined = " and ".join(f"r.{quoted(theirs)} = t.{quoted(ours)}" for theirs, ours in pairs)
+    target = application.catalogue.target
+    key = application.shard.key
+    shown = ", ".join(f"t.{quoted(name)}::text" for name in key)
+    found = application.catalogue.rows(
+        f"select count(*) over (), {shown} from {target} t where {application.going()}"
+        f" and exists (select from {other} r where {joined}) limit 1"
+    )
+    if not pairs or not found:
+        return None
+    number, *values = found[0]
+    constraint = said["PG_DIAG_CONSTRAINT_NAME"]
+    return DeliveryError(
+        f"{target}: {number} rows that are gone from {application.shard.export} are referred to by {other}"
+        f" (constraint {quoted(constraint)}), e.g. {_key(key, values)} (SQLSTATE 23503)",
+        f"no row of {other} that refers to a row that goes, or a constraint that says what becomes of it",
+        f"delete those rows of {other} or let them refer to others; or make constraint {quoted(constraint)}"
+        " anew with `on delete set null` or `on delete cascade`; or keep the rows in the model; or deliver in"
+        " mode upsert, which deletes nothing",
+    )
+
+
+def _without_parent(application: Application, said: Mapping[str, str]) -> DeliveryError | None:
+    constraint, target = said["PG_DIAG_CONSTRAINT_NAME"], application.catalogue.target
+    pairs = _foreign_key(application, constraint, target)
+    [(other,)] = application.catalogue.rows(
+        "select max(confrelid::regclass::text) from pg_constraint where conname = $1"
+        f" and conrelid = {literal(target)}::regclass",
+        (constraint,),
+    )
+    if not pairs or not other or not {ours for ours, _ in pairs} <= set(application.taking):
+        return None
+    joined = " and ".join(f"r.{quoted(theirs)} = {application.value(ours)}" for ours, theirs in pairs)
+    given = " and ".join(f"{application.staged(ours)} is not null" for ours, _ in pairs)
+    key, _ = _example(application, f"{given} and not exists (select from {other} r where {joined})")
+    names = ", ".join(ours for ours, _ in pairs)
+    return DeliveryError(
+        f"{target}: rows of {application.shard.export} refer by {names} to rows that {other} does not have"
+        f" (constraint {quoted(constraint)}), e.g. {key} (SQLSTATE 23503)",
+        f"every {names} in {other}",
+        f"deliver {other} first, or leave these rows out in the export's model",
+    )
+
+
+def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryError | None:
+    name, target, key = said["PG_DIAG_CONSTRAINT_NAME"], application.catalogue.target, application.shard.key
+    found = application.catalogue.rows(
+        "select array_agg(coalesce(a.attname::text, '')) from pg_index i"
+        " join pg_class c on c.oid = i.indexrelid"
+        " cross join unnest(i.indkey::int2[]) n"
+        " left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = n"
+        f" where c.relname = $1 and i.indrelid = {literal(target)}::regclass group by c.oid",
+        (name,),
+    )
+    columns: list[str] = [column for column in found[0][0] if column] if found else []
+    if not columns:
+        return None
+    if set(columns) == set(key):
+        return _inserted_meanwhile(application)
+    listed = ", ".join(columns)
+    example = ""
+    if set(columns) <= set(application.taking):
+        same = " and ".join(f"t.{quoted(column)} = {application.value(column)}" for column in columns)
+        held = f"exists (select from {target} t where {same} and not ({application.same_key()}))"
+        places = ", ".join(application.value(column) for column in columns)
+        twice = f"({places}) in (select {places} from {_STAGED} group by {places} having count(*) > 1)"
+        at, _ = _example(application, f"({held} or {twice})")
+        example = f", e.g. at {at}"
+    return DeliveryError(
+        f"{target}: values of {application.shard.export} stand twice in {listed}, which constraint"
+        f" {quoted(name)} allows once{example} (SQLSTATE 23505)",
+        f"a {listed} of its own in every row of the table, whoever wrote it",
+        f"correct {listed} in the export's model, or free the value in {target}; where rows only change"
+        f" places, make constraint {quoted(name)} anew as `deferrable`",
+    )
+
+
+def _inserted_meanwhile(application: Application) -> DeliveryError | None:
+    """What to say of the key's own constraint; None if a row outside of the scope holds a key."""
+    target = application.catalogue.target
+    outside = (
+        f"select 1 from {target} t, {_STAGED} where {application.same_key()} and not ({application.owned()})"
+    )
+    if application.shard.mode is Mode.APPEND or application.catalogue.rows(f"{outside} limit 1"):
+        return None
+    return DeliveryError(
+        f"{target}: somebody else inserted a key of {application.shard.export} during the delivery"
+        " (SQLSTATE 23505)",
+        "a key that is there before the delivery, or not at all",
+        "rerun the partition: it finds the row now, and nothing was changed",
+    )
+
+
+def _foreign_key(application: Application, name: str, table: str) -> list[tuple[str, str]]:
+    """The pairs (column that refers, column referred to) of a constraint of a table."""
+    found = application.catalogue.rows(
+        "select a.attname::text, b.attname::text from pg_constraint c"
+        " cross join unnest(c.conkey, c.confkey) as k (one, other)"
+        " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.one"
+        " join pg_attribute b on b.attrelid = c.confrelid and b.attnum = k.other"
+        f" where c.contype = 'f' and c.conname = $1 and c.conrelid = {literal(table)}::regclass",
+        (name,),
+    )
+    return [(str(one), str(other)) for one, other in found]
+
+
+def _example(application: Application, condition: str, field: str | None = None) -> tuple[str, str]:
+    """The first staged row of a condition: its key, and its value of a field."""
+    key = application.shard.key
+    staged = [application.staged(name) for name in (*key, *([field] if field else []))]
+    shown = ", ".join(f"{name}::text" for name in staged)
+    found = application.catalogue.rows(
+        f"select {shown} from {_STAGED} where {application.arriving()} and {condition} limit 1"
+    )
+    if not found:
+        return "a row that has changed since", ""
+    values = found[0]
+    return _key(key, values[: len(key)]), str(values[-1])[:200]
+
+
+def _key(key: Sequence[str], values: Sequence[object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in zip(key, values, strict=True))
+
+
+def _said(error: Any) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in error.details or ()}
+
+
+def _table(said: Mapping[str, str]) -> str:
+    return f"{quoted(said.get('PG_DIAG_SCHEMA_NAME', ''))}.{quoted(said.get('PG_DIAG_TABLE_NAME', ''))}"

@@ -19,7 +19,7 @@ from orchestration.delivery.ledger.content import Content
 from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
-from orchestration.delivery.ledger.moved import MOVED, set_moved_apart
+from orchestration.delivery.ledger.moved import MOVED, set_moved_apart, with_overtaken
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import (
@@ -74,7 +74,8 @@ def find_difference(
     held = content.count()
     keyed = f"select {form.selected(fields)}, * from ({source})"
     hashed = f"select {form.selected(fields)}, {row_hash(fields)} as {ROW_HASH} from ({source})"
-    compare(connection, form, hashed, "" if content.empty else content.hashes())
+    held_hashes = "" if content.empty else with_overtaken(connection, form, content, known)
+    compare(connection, form, hashed, held_hashes)
     added, changed, removed = _counted(connection)
     _check_key(connection, order, form, keyed, matched=rows - added, acknowledged=held - removed)
     connection.execute(

@@ -53,7 +53,7 @@ class DeliveryEngine:
             order,
             place=place_of(self.destination),
             replaces=Mode.SNAPSHOT in capabilities.modes,
-            whole_object=capabilities.keys.whole_object,
+            whole_object=order.mode in capabilities.keys.anywhere,
         )
 
         def waiting(holder: str) -> None:

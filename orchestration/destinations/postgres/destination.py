@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
 
-from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Scope, Shard
+from ..base import Capabilities, DeliveryError, Destination, Journal, KeyIdentity, Mode, Receipt, Scope, Shard
 from .apply import Application, delete_keys, read_batches
 from .catalogue import LEDGER, Catalogue
 from .errors import explain
@@ -34,6 +34,8 @@ class PostgresDestination(Destination):
         modes=frozenset(Mode),
         read_back=True,
         delete=True,
+        # A mirror owns its slice, and touches nothing outside it.
+        keys=KeyIdentity(anywhere=frozenset({Mode.UPSERT})),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
 

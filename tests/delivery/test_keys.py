@@ -222,7 +222,8 @@ def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode
     else:
         sender.deliver(moved, NEXT_DAY)
     sender.deliver([("B", "b")])
-    sender.deliver([("A", "moved"), ("C", "c")], NEXT_DAY)
+    if case.destination_class.type_name == "postgres":
+        sender.deliver(moved, NEXT_DAY)
     assert sender.held() == [("B", "b")]
     assert sender.held(NEXT_DAY) == [("A", "moved"), ("C", "c")]
     assert sender.deliver([("B", "b")]).delivery.shard_rows == 0

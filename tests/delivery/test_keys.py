@@ -20,8 +20,10 @@ from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
 from orchestration.delivery.reconcile import Reconciled, reconcile
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.store import StateStore
+from tests.doubles.hubspot import Property
 
 from .cases import Case, case_class, case_names
+from .cases.hubspot import HubSpotCase
 from .cases.salesforce import SalesforceCase
 from .shelf import FoldingShelf, ShelfDestination
 from .support import DAY, NEXT_DAY
@@ -263,6 +265,27 @@ def test_an_erased_person_stays_away_under_another_spelling(case: Case, send: An
     for again in ("A-7", " A-7 ", spelt):
         sender.deliver([(again, "ada again"), ("B", "bob")])
         assert [note for _, note in sender.held()] == ["bob"]
+
+
+def test_a_contact_is_one_whatever_the_case_of_its_address(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    case = HubSpotCase(request, tmp_path)
+    case.names = {"code": "email"}
+    case.double.properties["email"] = Property(unique=True, hubspot_defined=True)
+    sender = Sender(case, tmp_path, Mode.UPSERT)
+    sender.deliver([("Ada@X.example", "a"), ("bob@x.example", "b")])
+    outcome = sender.deliver([("ada@x.EXAMPLE ", "c"), ("bob@x.example", "b")])
+    assert (outcome.delivery.added, outcome.delivery.changed) == (0, 1)
+    found = {held["email"]: held["note"] for held in case.double.records.values()}
+    assert found == {"ada@x.example": "c", "bob@x.example": "b"}
+    reconciled = sender.reconciled()
+    assert reconciled is not None
+    assert reconciled.equal, reconciled
+    with pytest.raises(DeliveryError, match="email='Ada@x.example' and email='ada@x.example' for one key"):
+        sender.deliver([("Ada@x.example", "a"), ("ada@x.example", "b")])
+    sender.store.close()
+    case.close()
 
 
 def test_what_was_taken_for_two_keys_before_is_one_now(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class DeliveryEngine:
             order,
             place=place_of(self.destination),
             replaces=Mode.SNAPSHOT in capabilities.modes,
-            whole_object=capabilities.keys.whole_object,
+            whole_object=order.mode in capabilities.keys.anywhere,
         )
         elsewhere = order.kind is DeliveryKind.RESYNC and self.ledger.sends_none_twice(order)
         if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND and not elsewhere:

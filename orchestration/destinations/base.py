@@ -52,18 +52,23 @@ class Change(StrEnum):
     MOVED = "moved"
 
 
+# As request-by-request vendors find a record.
+ANYWHERE: frozenset[Mode] = frozenset({Mode.UPSERT, Mode.MIRROR})
+
+
 @dataclass(frozen=True, slots=True)
 class KeyIdentity:
     """When a destination takes two keys for one.
 
     `alike` is what makes two values of a key's field one; where that depends on the object's own fields see
-    `Destination.key_alike`. `single`: rows are told apart by one field, not several. `whole_object`: a
-    removal hits its key wherever it is in the object, and not only in the scope that it is meant for.
+    `Destination.key_alike`. `single`: rows are told apart by one field, not several. `anywhere`: the
+    modes in which a row is written, and removed, by its key wherever that is in the object, and not only in
+    the scope that it is meant for.
     """
 
     alike: frozenset[Alike] = EXACT
     single: bool = False
-    whole_object: bool = False
+    anywhere: frozenset[Mode] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from .base import (
+    ANYWHERE,
     TECHNICAL_COLUMNS,
     Capabilities,
     Change,
@@ -83,7 +84,7 @@ class WebhookDestination(BatchDestination):
         read_back=False,
         delete=True,
         # Keys are JSON values, and a receiver may look for one in all that it holds.
-        keys=KeyIdentity(whole_object=True),
+        keys=KeyIdentity(anywhere=ANYWHERE),
     )
     kinds = frozenset({"webhook"})
     options_model = WebhookOptions

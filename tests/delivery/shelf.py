@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from orchestration.destinations.base import (
+    ANYWHERE,
     TECHNICAL_COLUMNS,
     Alike,
     Capabilities,
@@ -148,7 +149,7 @@ class FoldingShelf(ShelfDestination):
         frozenset({Mode.UPSERT, Mode.MIRROR}),
         read_back=True,
         delete=True,
-        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE}), single=True, whole_object=True),
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE}), single=True, anywhere=ANYWHERE),
     )
 
     def fold(self, text: str | None) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from orchestration.destinations.base import (
+    EXACT,
+    Alike,
     Change,
     DeliveryError,
     Mode,
@@ -362,3 +364,28 @@ def test_deliveries_to_one_table_wait_for_each_other(database_url: str, make_sha
     assert len(found) == 1
     assert found[0][1] == 2_000 + int(found[0][0][1:])
     assert query(database_url, "select count(*) from _sluice_deliveries") == [(4,)]
+
+
+def test_a_text_key_is_what_the_columns_type_and_collation_make_of_it(database_url: str) -> None:
+    execute(
+        database_url,
+        # The server that tests start has no extensions: a domain of that name stands in for the type.
+        "create domain citext as text; create table items"
+        " (plain text, short varchar(9), padded char(9), folded citext, number bigint)",
+    )
+    destination = PostgresDestination(database_url, "items")
+    texts = dict.fromkeys(("plain", "short", "padded", "folded", "new"), "VARCHAR")
+    assert destination.key_alike({**texts, "number": "BIGINT"}) == {
+        "plain": EXACT,
+        "short": EXACT,
+        "padded": {Alike.PADDED},
+        "folded": {Alike.CASE},
+        "new": EXACT,
+        "number": EXACT,
+    }
+    assert PostgresDestination(database_url, "none").key_alike({"a": "VARCHAR"}) == {"a": EXACT}
+    # Nobody is asked about what cannot be folded.
+    nowhere = PostgresDestination("postgresql://postgres@127.0.0.1:9/items", "items")
+    assert nowhere.key_alike({"number": "BIGINT"}) == {"number": EXACT}
+    with pytest.raises(DeliveryError):
+        nowhere.key_alike({"a": "VARCHAR"})

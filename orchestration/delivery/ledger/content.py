@@ -73,7 +73,8 @@ def elsewhere(newest: Delivery) -> str:
 class Layer:
     """One shard, and the SQL condition for those of its rows that the destination took.
 
-    `alike` is what made two keys one when it was written: it has each key once by that.
+    `alike` is what made two keys one when it was written: it has each key once by that. `after` is the number
+    of the delivery that wrote its rows; of a base, whose rows are of several, nobody knows it: 0.
     """
 
     shard: str
@@ -81,6 +82,7 @@ class Layer:
     shape: str
     hashed_by: str
     alike: str = ""
+    after: int = 0
 
 
 def layers_of(
@@ -102,14 +104,15 @@ def layers_of(
         alike = next((item.alike for item in found if item.id == base.after_id), "")
         layers.append(Layer(base.shard, "true", base.shape, base.hashed_by, alike))
         found = [item for item in found if item.id > base.after_id]
-    layers += [_layer(deliveries, item) for item in found if item.shard_rows]
+    layers += [layer_of(deliveries, item) for item in found if item.shard_rows]
     for layer in layers:
         if problem := unreadable(layer.shard, every_byte=every_byte):
             raise ShardLost.of(newest, layer.shard, problem)
     return layers
 
 
-def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
+def layer_of(deliveries: Deliveries, delivery: Delivery) -> Layer:
+    """Return the layer that a delivery has put over what was there, as far as it is settled."""
     settled = deliveries.acknowledged(delivery.delivery_id)
     condition = "true"
     if settled != [(0, delivery.shard_rows)]:
@@ -118,7 +121,8 @@ def _layer(deliveries: Deliveries, delivery: Delivery) -> Layer:
     if delivery.refused:
         refused = ", ".join(str(row) for row, _, _ in deliveries.refusals(delivery.delivery_id))
         condition = f"({condition}) and {ROW} not in ({refused})" if refused else condition
-    return Layer(delivery.shard, condition, delivery.shape, delivery.hashed_by, delivery.alike)
+    shape, by = delivery.shape, delivery.hashed_by
+    return Layer(delivery.shard, condition, shape, by, delivery.alike, delivery.id)
 
 
 class Content:
@@ -170,6 +174,26 @@ class Content:
         return (
             f"select * from ({kept}) base anti join {self._overlay} using ({keys})"
             f" union all select {keys}, {ROW_HASH} from {self._overlay} where {_THERE}"
+        )
+
+    def written(self) -> str:
+        """Return SQL of the canonical key of every row, and the number of the delivery that wrote it."""
+        keys, base = self._key.listed, self._layers[0]
+        kept = self._read(base, f"{self._keys(base)}, {base.after} as _after", there=True)
+        if len(self._layers) == 1:
+            return kept
+        after = f"{[layer.after for layer in self._layers]}[_layer + 1]"
+        return (
+            f"select * from ({kept}) base anti join {self._overlay} using ({keys})"
+            f" union all select {keys}, {after} from {self._overlay} where {_THERE}"
+        )
+
+    def touched(self) -> str:
+        """Return SQL of the canonical key of each row that did something, and its delivery's number."""
+        return " union all ".join(
+            f"select {self._key.listed}, {layer.after} as _after from"
+            f" ({self._read(layer, f'{self._keys(layer)}, {CHANGE}')}) where {CHANGE} <> '{Change.MOVED}'"
+            for layer in self._layers
         )
 
     def values(self, keys: str = "", *, hashed: bool = False) -> str:

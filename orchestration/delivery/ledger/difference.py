@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import write_exact
 from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import literal, literals, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.ledger.content import LOST, Content
 from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
-from orchestration.delivery.ledger.moved import MOVED, set_moved_apart
+from orchestration.delivery.ledger.moved import MOVED, OVERTAKEN, set_moved_apart, with_overtaken
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import (
@@ -75,7 +75,8 @@ def find_difference(
     held = content.count()
     keyed = f"select {form.selected(fields)}, * from ({source})"
     hashed = f"select {form.selected(fields)}, {row_hash(fields)} as {ROW_HASH} from ({source})"
-    compare(connection, form, hashed, "" if content.empty else content.hashes())
+    held_hashes, overtaken = with_overtaken(connection, form, content, known)
+    compare(connection, form, hashed, "" if content.empty else held_hashes)
     added, changed, removed = _counted(connection)
     _check_key(connection, order, form, keyed, matched=rows - added, acknowledged=held - removed)
     connection.execute(
@@ -95,7 +96,7 @@ def find_difference(
         selected = _every_row(keyed, form, content, fields, sends, whole=whole)
     else:
         _remember_old_values(connection, form, content)
-        selected = _differing_rows(form, keyed, fields, sends)
+        selected = _differing_rows(form, keyed, fields, sends, overtaken=overtaken)
     shard_rows, digest = _write(connection, selected, shard, even_empty=whole)
     return Difference(
         rows=int(rows),
@@ -286,7 +287,9 @@ def _remember_old_values(connection: "duckdb.DuckDBPyConnection", form: KeyForm,
     connection.execute(f"create or replace temp table {_WAS} as {was}")
 
 
-def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: set[Change]) -> str:
+def _differing_rows(
+    key: KeyForm, keyed: str, fields: Mapping[str, str], sends: set[Change], *, overtaken: bool
+) -> str:
     keys = key.listed
     differing = f"select * from {DIFFERENCE} where"
     names = ", ".join(f"s.{quoted(name)}" for name in fields)
@@ -299,6 +302,12 @@ def _differing_rows(key: KeyForm, keyed: str, fields: Mapping[str, str], sends: 
     changed_fields = (
         f"list_filter([{differs}], lambda name: name is not null)" if differs else "[]::varchar[]"
     )
+    if overtaken:  # nobody here knows what those fields are there by now
+        others = literals(name for name in fields if name not in key.names)
+        changed_fields = (
+            f"case when ({', '.join(f'd.{name}' for name in key.columns)}) in"
+            f" (select ({keys}) from {OVERTAKEN}) then {others} else {changed_fields} end"
+        )
     parts: list[str] = []
     if Change.ADDED in sends:
         parts.append(

@@ -12,12 +12,41 @@ from orchestration.delivery.ledger.content import Content, Layer
 from orchestration.delivery.ledger.keys import KeyForm
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
-from orchestration.destinations.base import DeliveryError
+from orchestration.destinations.base import ROW_HASH, DeliveryError
 
 if TYPE_CHECKING:
     import duckdb
 
 MOVED = "_moved"
+OVERTAKEN = "_overtaken"
+
+
+def with_overtaken(
+    connection: "duckdb.DuckDBPyConnection", form: KeyForm, content: Content, known: Known
+) -> tuple[str, bool]:
+    """Return SQL of what a scope holds, as `Content.hashes`; what another wrote since counts as changed.
+
+    There is one record of a key in the whole object: whichever scope wrote it last, it is as that one has it.
+
+    Returns:
+        That, and whether there is any: their keys are in the table `OVERTAKEN` then.
+    """
+    later = list(known.written_since())
+    if content.empty or not later:
+        return content.hashes(), False
+    others = Content(connection, later, form, {}, "", overlay="_overlay_elsewhere")
+    connection.execute(
+        f"create or replace temp table {OVERTAKEN} as select distinct {form.listed}"
+        f" from ({content.written()}) ours join ({others.touched()}) theirs using ({form.listed})"
+        " where theirs._after > ours._after"
+    )
+    found = connection.execute(f"select 1 from {OVERTAKEN} limit 1").fetchone() is not None
+    hashes = (
+        f"select {form.listed}, case when o._is then 0::ubigint else {ROW_HASH} end as {ROW_HASH}"
+        f" from ({content.hashes()}) left join (select *, true as _is from {OVERTAKEN}) o"
+        f" using ({form.listed})"
+    )
+    return (hashes, True) if found else (content.hashes(), False)
 
 
 def set_moved_apart(

@@ -35,7 +35,8 @@ class Order:
     rows are sent, how, and whether they may, `place` the destination's object, in one spelling and without
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
     fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole. `alike` is
-    what makes two values of a key's field one there, `whole_object`: see `KeyIdentity`.
+    what makes two values of a key's field one there, `whole_object`: rows are found by their keys
+    wherever they are in the destination's object.
     """
 
     export: str

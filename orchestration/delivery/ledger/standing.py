@@ -6,9 +6,10 @@ Belongs here: reading the records of a scope. Does not belong here: the comparis
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from orchestration.compute.row_hash import fields_of
-from orchestration.delivery.ledger.content import Layer, ShardLost, layers_of
+from orchestration.delivery.ledger.content import Layer, ShardLost, layer_of, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
@@ -25,7 +26,8 @@ class Known:
     `first`: nothing that is of use was ever sent there; `anew`: something was, and is of no use. `key_types`
     are those of what is to be sent, as the records write them. `refused` are the keys of this scope that were
     refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
-    scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there.
+    scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there,
+    `written_since` what they have written later than this one.
     """
 
     layers: Sequence[Layer]
@@ -34,6 +36,7 @@ class Known:
     refused: Sequence[RefusedKey]
     forgotten: Sequence[ForgottenKey]
     elsewhere: Callable[[], Iterator[Sequence[Layer]]] = field(default=lambda: iter(()))
+    written_since: Callable[[], Iterator[Layer]] = field(default=lambda: iter(()))
     on_their_way: Callable[[], Iterator[tuple[str, Layer]]] = field(default=lambda: iter(()))
     anew: bool = False
     key_types: str = ""
@@ -61,6 +64,7 @@ class Known:
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
             forgotten=store.forgotten_keys.of(order.export),
+            written_since=partial(_written_since, store, order, layers or []),
             elsewhere=partial(_elsewhere, store, order),
             on_their_way=partial(_on_their_way, store, order),
             anew=bool(deliveries) and layers is None,
@@ -87,6 +91,16 @@ def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
         found = store.deliveries.layers(order.export, scope)
         if found and found[-1].key == order.key_text and (layers := layers_of(store.deliveries, found)):
             yield layers
+
+
+def _written_since(store: StateStore, order: Order, layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Yield what was settled in other scopes since the oldest of a scope's layers; none if that has none."""
+    oldest = min((layer.after for layer in layers), default=0)
+    for item in _others(store, order) if layers and order.mode is not Mode.APPEND else ():
+        settled = item.status in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
+        # A file that is gone, or a plan that was never sent, has written nothing that could still be told.
+        if settled and item.id > oldest and item.shard_rows and Path(item.shard).exists():
+            yield layer_of(store.deliveries, item)
 
 
 def _on_their_way(store: StateStore, order: Order) -> Iterator[tuple[str, Layer]]:

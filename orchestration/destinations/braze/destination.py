@@ -15,6 +15,7 @@ from typing import Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base import (
+    ANYWHERE,
     TECHNICAL_COLUMNS,
     Alike,
     Capabilities,
@@ -164,7 +165,7 @@ class BrazeDestination(BrazeTracking):
         read_back=False,
         delete=True,
         # Braze tells capital letters from small ones, and keeps an external id as text.
-        keys=KeyIdentity(frozenset({Alike.TEXT}), single=True, whole_object=True),
+        keys=KeyIdentity(frozenset({Alike.TEXT}), single=True, anywhere=ANYWHERE),
     )
     array: ClassVar[str] = "attributes"
     options_model: ClassVar[type[BaseModel]] = BrazeUserOptions

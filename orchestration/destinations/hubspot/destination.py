@@ -13,7 +13,18 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base import Alike, Capabilities, Change, DeliveryError, KeyIdentity, Mode, Refused, Scope, Shard
+from ..base import (
+    ANYWHERE,
+    Alike,
+    Capabilities,
+    Change,
+    DeliveryError,
+    KeyIdentity,
+    Mode,
+    Refused,
+    Scope,
+    Shard,
+)
 from ..batches import Batch, BatchDestination, BatchRefused, Rate
 from ..cutting import Row
 from ..exact_values import unfit_rows
@@ -80,7 +91,7 @@ class HubSpotDestination(BatchDestination):
         read_back=True,
         delete=True,
         folds_text=True,
-        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.TEXT}), single=True, whole_object=True),
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.TEXT}), single=True, anywhere=ANYWHERE),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"hubspot"})
     batch_rows: ClassVar[int] = BATCH

@@ -269,23 +269,6 @@ def check_key(shard: Shard, properties: Mapping[str, Property], object_name: str
             "a key of your own, which only the records of this export have",
             "create a property with unique values for the export, or use `mode: upsert`",
         )
-    if is_email:
-        _check_lower_case(shard)
-
-
-def _check_lower_case(shard: Shard) -> None:
-    compute, parquet = import_module("pyarrow.compute"), import_module("pyarrow.parquet")
-    name, mixed = shard.key[0], 0
-    with parquet.ParquetFile(shard.path) as file:
-        for batch in file.iter_batches(columns=[name]):
-            column = batch.column(0)
-            mixed += compute.sum(compute.not_equal(column, compute.utf8_lower(column))).as_py() or 0
-    if mixed:
-        raise DeliveryError(
-            f"{mixed} of {shard.rows} e-mail addresses have capital letters",
-            "lower case: HubSpot keeps them so, and the key would not be found again",
-            f"write lower({name}) in the export's model",
-        )
 
 
 def text_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Any:

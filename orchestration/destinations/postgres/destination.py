@@ -14,7 +14,18 @@ from pydantic import BaseModel
 from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
 
-from ..base import Capabilities, DeliveryError, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
+from ..base import (
+    Capabilities,
+    DeliveryError,
+    Destination,
+    Journal,
+    KeyIdentity,
+    Mode,
+    Receipt,
+    Refused,
+    Scope,
+    Shard,
+)
 from ..exact_values import unfit_rows
 from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
@@ -39,6 +50,8 @@ class PostgresDestination(Destination):
         modes=frozenset(Mode),
         read_back=True,
         delete=True,
+        # A mirror owns its slice, and touches nothing outside it.
+        keys=KeyIdentity(anywhere=frozenset({Mode.UPSERT})),
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
 

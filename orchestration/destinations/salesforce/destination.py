@@ -17,6 +17,7 @@ from typing import Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base import (
+    ANYWHERE,
     EXACT,
     Alike,
     Capabilities,
@@ -90,7 +91,7 @@ class SalesforceDestination(BatchDestination):
         read_back=True,
         delete=True,
         folds_text=True,
-        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE, Alike.TEXT}), single=True, whole_object=True),
+        keys=KeyIdentity(frozenset({Alike.TRIMMED, Alike.CASE, Alike.TEXT}), single=True, anywhere=ANYWHERE),
     )
 
     batch_rows = COLLECTION_ROWS

@@ -12,9 +12,10 @@ from orchestration.compute.row_hash import content_digest, fields_of
 
 from .sql_values import VALUES, in_every_nesting
 
-
 # As text the engine makes an offset of a second one of a minute; no zone has ever had such.
 UNWRITABLE = "+00:00:01"
+# What the engine cannot write of these it refuses itself; a GEOMETRY gets a coordinate system in a file.
+LEFT_TO_THE_ENGINE = ("TIMESTAMP_S", "VARIANT", "GEOMETRY")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-@pytest.mark.parametrize("kind", [kind for kind in VALUES if kind != "TIMESTAMP_S"])
+@pytest.mark.parametrize("kind", [kind for kind in VALUES if kind not in LEFT_TO_THE_ENGINE])
 def test_every_value_is_read_as_it_was(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
 ) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.exact_parquet import carried, loses
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.shown_text import CLASSIFIED
@@ -225,14 +226,21 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
     """
     column = quoted(name)
     plain = f"{column}::varchar"
-    if folds_text and kind == "VARCHAR":
+    if folds_text and (kind == "VARCHAR" or kind.startswith("ENUM(")):
         folded = f"nullif(trim({plain}), '')"
         return folded, folded
+    if kind == "JSON":  # what keeps it as JSON may set no blanks
+        minified = f"coalesce(json(try_cast({column} as json))::varchar, {plain})"
+        return minified, minified
     if kind == other:
         return plain, plain
     ours, theirs = plain, plain
     is_text = other == "VARCHAR"
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+    nests = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+    if not is_text and nests and ("UNION(" in kind or loses(kind)):
+        # As it is carried: what comes back has other types within.
+        ours = theirs = f"try_cast({column} as {carried(kind)})::varchar"
+    elif nests:
         ours = f"to_json({column})::varchar"
         theirs = plain if is_text else ours
     elif kind.startswith(_NUMBERS) and kind.endswith(_WHOLE_NUMBERS):
@@ -240,6 +248,8 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
         number = f"try_cast({column} as double)"
         # A cast rounds, and what is half a number more would be the same.
         theirs = f"case when {number} = round({number}) then {ours} end"
+    elif kind == "FLOAT":
+        ours = theirs = f"try_cast({column} as float)::varchar"
     elif kind.startswith(_NUMBERS):
         ours = theirs = f"try_cast({column} as double)::varchar"
     elif kind == "BOOLEAN":

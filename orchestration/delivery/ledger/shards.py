@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.exact_parquet import exact_rows, write_exact
+from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.difference import is_forgotten
@@ -66,7 +66,8 @@ class Shards:
             "(" + ", ".join("null" if text is None else literal(text) for text in item) + ")" for item in keys
         )
         names = ", ".join(quoted(name) for name in self.key)
-        cast = ", ".join(f"cast({quoted(name)} as {fields[name]})" for name in self.key)
+        kinds = {name: carried(fields[name], huge="HUGEINT") for name in self.key}
+        cast = ", ".join(f"cast({quoted(name)} as {kind})" for name, kind in kinds.items())
         rows = self.connection.execute(f"select {cast} from (values {values}) as keys ({names})").fetchall()
         return [dict(zip(self.key, row, strict=True)) for row in rows]
 

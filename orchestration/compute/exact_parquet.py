@@ -30,12 +30,10 @@ _NOTE = "sluice_types"
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*\""""
 _LOST = re.compile(
     rf"{_QUOTED}|\b(?P<huge>U?HUGEINT)(?=[\[,)]|$)|\b(?P<text>INTERVAL|TIME WITH TIME ZONE)(?=[\[,)]|$)"
-    r"|(?P<fixed>\[\d+\])"
+    r"|(?P<fixed>\[\d+\])|\b(?P<moment>TIMESTAMP_S|TIMESTAMP_MS)(?=[\[,)]|$)"
 )
 # Read from a file as another type, though nothing of the value is lost.
-_OTHER = re.compile(
-    rf"{_QUOTED}|\b(?P<type>TIME_NS|BIGNUM|BIT|TIMESTAMP_S|TIMESTAMP_MS)(?=[\[,)]|$)|\b(?P<named>ENUM|UNION)\("
-)
+_OTHER = re.compile(rf"{_QUOTED}|\b(?P<type>TIME_NS|BIGNUM|BIT)(?=[\[,)]|$)|\b(?P<named>ENUM|UNION)\(")
 TEXT, WIDE_DECIMAL = "VARCHAR", "DECIMAL(38,0)"
 
 
@@ -50,6 +48,8 @@ def carried(kind: str, huge: str = TEXT) -> str:
             return huge
         if found["fixed"]:
             return "[]"
+        if found["moment"]:  # as the engine reads them, which matters within a UNION
+            return "TIMESTAMP"
         return TEXT if found["text"] else found[0]
 
     return _LOST.sub(other, kind)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.alike import EXACT, canonical, is_number
+from orchestration.compute.exact_parquet import carried, loses
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.partitions import as_option
@@ -145,7 +146,7 @@ def _compared(
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
-    if "JSON" in kinds.values():
+    if "JSON" in {*kinds.values(), *fields.values()}:
         know_json(connection)
     form = KeyForm.of(order.key, held.alike)
     # Both are texts by now, and one as the destination compares the values that they write.
@@ -257,18 +258,22 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
     """
     column = quoted(name)
     plain = f"{column}::varchar"
-    if folds_text and kind == "VARCHAR":
+    if folds_text and (kind == "VARCHAR" or kind.startswith("ENUM(")):
         folded = f"nullif(trim({plain}), '')"
         return folded, folded
-    ours, theirs = plain, plain
-    is_text = other == "VARCHAR"
-    if other == "JSON" and kind in ("JSON", "VARCHAR"):
+    if kind == "JSON" or (other == "JSON" and kind == "VARCHAR"):
         # What keeps the value alone, as jsonb, has lost the order of names, blanks and zeros.
         same = f"{FUNCTION}({plain})"
         return same, same
     if kind == other:
         return plain, plain
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+    ours, theirs = plain, plain
+    is_text = other == "VARCHAR"
+    nests = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+    if not is_text and nests and ("UNION(" in kind or loses(kind)):
+        # As it is carried: what comes back has other types within.
+        ours = theirs = f"try_cast({column} as {carried(kind)})::varchar"
+    elif nests:
         ours = f"to_json({column})::varchar"
         theirs = plain if is_text else f"to_json(try_cast({column} as {kind}))::varchar"
     elif kind.startswith(_NUMBERS) and kind.endswith(_WHOLE_NUMBERS):
@@ -276,6 +281,8 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
         number = f"try_cast({column} as double)"
         # A cast rounds, and what is half a number more would be the same.
         theirs = f"case when {number} = round({number}) then {ours} end"
+    elif kind == "FLOAT":
+        ours = theirs = f"try_cast({column} as float)::varchar"
     elif kind.startswith(_NUMBERS):
         ours = theirs = f"try_cast({column} as double)::varchar"
     elif kind == "BOOLEAN":

@@ -25,6 +25,7 @@ import pytest
 
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import quoted
+from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import DeliveryError, Mode, Shard
 from tests.doubles.hubspot import Property
 from tests.doubles.salesforce_records import Field
@@ -107,6 +108,8 @@ REFUSED: Mapping[str, set[tuple[str, str]]] = {
     "csv": NO_DAYS | OTHER_CENTURIES | {("VARCHAR", "chr(0)")},
     "json_lines": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
 }
+# HubSpot's lists come back as one text; the Kusto double shows no number that is none.
+NOT_COMPARED = ("hubspot", "adx")
 NUMBERS = ("TINYINT", "INTEGER", "BIGINT", "UBIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE")
 
 
@@ -278,6 +281,10 @@ def test_every_value_is_there_exactly_or_its_row_is_refused_by_name(place: Place
     assert [pair for pair in REFUSED[place.name] if pair[0] in taken and not of[pair]] == []
     ordinary = [(kind, TYPES[kind][0]) for kind in taken]
     assert [pair for pair in [*ordinary, *((kind, "null") for kind in taken)] if of[pair]] == []
+    if sender.destination.capabilities.read_back and place.name not in NOT_COMPARED:
+        compared = reconcile(sender.engine(), sender.order())
+        assert compared is not None
+        assert compared.equal, (compared.said, compared.changed, compared.missing_keys)
     sender.store.close()
 
 

@@ -12,6 +12,11 @@ from orchestration.compute.row_hash import content_digest, fields_of
 
 from .sql_values import VALUES, in_every_nesting
 
+# As text the engine makes an offset of a second one of a minute; no zone has ever had such.
+UNWRITABLE = "+00:00:01"
+# What the engine cannot write of these it refuses itself; a GEOMETRY gets a coordinate system in a file.
+LEFT_TO_THE_ENGINE = ("TIMESTAMP_S", "VARIANT", "GEOMETRY")
+
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -20,21 +25,22 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-@pytest.mark.parametrize("kind", [kind for kind in VALUES if kind != "TIMESTAMP_S"])
+@pytest.mark.parametrize("kind", [kind for kind in VALUES if kind not in LEFT_TO_THE_ENGINE])
 def test_every_value_is_read_as_it_was(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
 ) -> None:
     file = tmp_path / "rows.parquet"
-    for nested, values in in_every_nesting(kind, VALUES[kind]):
-        rows = " union all ".join(
-            f"select {n} as n, ({value})::{nested} as x" for n, value in enumerate(values)
-        )
-        if not reads_back(fields_of(connection, rows)["x"]):
+    for nested, values in in_every_nesting(kind).items():
+        connection.execute(f"create or replace table held (place integer, x {nested})")
+        values = [value for value in values if UNWRITABLE not in value]
+        rows = " union all ".join(f"select {n}, ({value})::{nested}" for n, value in enumerate(values))
+        connection.execute(f"insert into held {rows} union all select {len(values)}, null")
+        if not reads_back(fields_of(connection, "select * from held")["x"]):
             continue
-        write_exact(connection, rows, file)
+        write_exact(connection, "select * from held", file)
         again = f"select * from {exact_rows(connection, file)}"
-        assert fields_of(connection, again) == fields_of(connection, rows)
-        assert content_digest(connection, again) == content_digest(connection, rows)
+        assert fields_of(connection, again) == fields_of(connection, "select * from held")
+        assert content_digest(connection, again) == content_digest(connection, "select * from held"), nested
 
 
 def test_others_see_numbers_and_text(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def _write(
     """Write a shard; return its number of rows, and a digest that no order of rows changes."""
     shard.parent.mkdir(parents=True, exist_ok=True)
     partial = shard.with_suffix(".partial")
-    write_exact(connection, f"select row_number() over () - 1 as {ROW}, * from ({selected})", partial)
+    _write_rows(connection, selected, partial)
     rows, digest = connection.execute(
         f"select count(*), {digest_of(ROW_HASH)} from read_parquet({literal(str(partial))})"
     ).fetchone() or (0, "")
@@ -380,3 +380,19 @@ def _write(
     else:
         partial.unlink()
     return int(rows), f"duckdb-{hashed_by(connection)}:{digest}"
+
+
+def _write_rows(connection: "duckdb.DuckDBPyConnection", selected: str, file: Path) -> None:
+    import duckdb
+
+    try:
+        write_exact(connection, f"select row_number() over () - 1 as {ROW}, * from ({selected})", file)
+        return
+    except (duckdb.ConversionException, duckdb.InvalidInputException):
+        pass  # its words have the value
+    raise DeliveryError(
+        "a field has a value that cannot be kept in a file: an infinite TIMESTAMP_S, say, or an INTERVAL in a"
+        " VARIANT",
+        "values that can",
+        "cast the field to TIMESTAMP, or to text, in the export's model",
+    )

@@ -23,7 +23,9 @@ from orchestration.state.store import StateStore
 if TYPE_CHECKING:
     import duckdb
 
-_WHOLE_NUMBERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")) | {
+_WHOLE_NUMBERS = frozenset(
+    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")
+) | {
     "INTEGER",
     "UINTEGER",
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.alike import EXACT, canonical
-from orchestration.compute.exact_parquet import exact_rows, write_exact
+from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.ledger.content import resync_of, shard_fields
 from orchestration.delivery.ledger.forgotten import Key, is_forgotten
@@ -97,7 +97,8 @@ class Shards:
             "(" + ", ".join("null" if text is None else literal(text) for text in item) + ")" for item in keys
         )
         names = ", ".join(quoted(name) for name in self.key)
-        cast = ", ".join(f"cast({quoted(name)} as {fields[name]})" for name in self.key)
+        kinds = {name: carried(fields[name], huge="HUGEINT") for name in self.key}
+        cast = ", ".join(f"cast({quoted(name)} as {kind})" for name, kind in kinds.items())
         rows = self.connection.execute(f"select {cast} from (values {values}) as keys ({names})").fetchall()
         return [dict(zip(self.key, row, strict=True)) for row in rows]
 

@@ -14,7 +14,7 @@ from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
 from orchestration.delivery.ledger.order import Opened, Order
-from orchestration.destinations.base import ROW
+from orchestration.destinations.base import ROW, Mode
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 

@@ -14,6 +14,7 @@ from orchestration.compute.sql_types import SqlType
 from ..exact_values import (
     FLOATS,
     TEXTS,
+    WHOLE,
     Unfit,
     days_outside,
     end_of_day,
@@ -49,13 +50,14 @@ def unfit(field: Field, value: str, kind: SqlType) -> Iterator[Unfit]:
         return
     yield from days_outside(value, kind, 1700, 4000, _OF)
     yield from no_doubles(value, kind, _OF)
-    if kind.name in FLOATS:
+    if kind.name in WHOLE | FLOATS | {"DECIMAL"}:
         digits = (field.precision or MOST_DIGITS) - field.scale
         yield Unfit(
-            f"isfinite({value}) and abs({value}) >= 1e{digits}::double",
+            f"isfinite({value}::double) and abs({value}::double) >= 1e{digits}::double",
             f"the field keeps {digits} digits before the point",
             "send smaller numbers, or choose a field of text",
         )
+    if kind.name in FLOATS:
         yield Unfit(
             f"isfinite({value}) and round({value}::double, {field.scale})::{kind.name} <> {value}",
             f"the field keeps {field.scale} digits after the point",

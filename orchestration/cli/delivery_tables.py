@@ -12,8 +12,9 @@ from orchestration.cli.opened import table
 from orchestration.core.partitions import as_option, place
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.preview import Preview
+from orchestration.delivery.travel import moment_of
 from orchestration.destinations.base import Mode
-from orchestration.state.records import Delivery, DeliveryStatus, RefusedKey
+from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, RefusedKey
 
 _STYLES = {
     DeliveryStatus.HELD: "red",
@@ -126,14 +127,29 @@ def to_type(delivery: Delivery) -> str:
         case DeliveryStatus.HELD:
             short = delivery.delivery_id[:12]
             return f"sluice approve {short} --reason …, or sluice reject {short} --reason …"
-        case DeliveryStatus.APPROVED:
+        case DeliveryStatus.APPROVED if delivery.kind is not DeliveryKind.REDELIVER:
             return "sluice run"
+        case DeliveryStatus.APPROVED:
+            return _sends(delivery)
         case DeliveryStatus.PLANNED | DeliveryStatus.SENDING:
-            return f"sluice rerun the model's table{option}, unless its run is at work"
+            return f"{_sends(delivery)}, unless its run is at work"
         case _ if delivery.refused:
             return f"sluice rejected {delivery.export}{option}"
         case _:
             return ""
+
+
+def _sends(delivery: Delivery) -> str:
+    """Return the command that takes up a delivery which is under way, by who asked for it."""
+    option = as_option(delivery.partition_key)
+    match delivery.kind:
+        case DeliveryKind.CHANGE:
+            return "sluice run --retry"
+        case DeliveryKind.RESYNC:
+            return f"sluice resync {delivery.export}{option}"
+        case DeliveryKind.REDELIVER:
+            moment = moment_of(delivery).isoformat()
+            return f"sluice redeliver {delivery.export} --on {moment}{option} --reason …"
 
 
 def rejected_table(

@@ -74,7 +74,8 @@ class WebhookDestination(BatchDestination):
     A request's body has `delivery_id`, `export`, `partition_key`, `mode`, `full`, `complete` and `rows`. Each
     row has `change` (added, changed, removed), `key`, and `fields` (empty for a removed row). After a full
     shard with `mode: mirror` comes a request without rows and with `complete: true`: what else the receiver
-    holds of the partition has to go.
+    holds of the partition has to go; of all partitions, where that request has `whole: true`, as the
+    receiver is to hold the newest partition alone.
     """
 
     type_name = "webhook"
@@ -160,7 +161,10 @@ class WebhookDestination(BatchDestination):
 
     def finish(self, shard: Shard) -> None:
         """Tell the receiver that a full shard has come whole."""
-        self._post(f"{shard.delivery_id}-complete", _head(shard) | {"complete": True, "rows": []})
+        body = _head(shard) | {"complete": True, "rows": []}
+        if shard.partition_column is None:
+            body["whole"] = True
+        self._post(f"{shard.delivery_id}-complete", body)
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Post removed rows; count those that the receiver says were there, all where it does not say."""

@@ -248,20 +248,6 @@ def test_a_model_without_partitions_arrives_and_is_replaced(case: Case, whole: M
         assert held(case) == as_meant(changed + first[3:])
 
 
-@each(*Mode)
-def test_the_newest_partition_alone_is_held(case: Case, whole: MakeShard, mode: Mode) -> None:
-    """As with `partitions: latest`: all partitions are one scope, and the same again changes nothing."""
-    first, items = whole(mode, rows_of(DAY, 5, "first"), full=True, partition=DAY), rows_of(DAY, 5, "first")
-    deliver(case, first)
-    new = other_items(rows_of(NEXT_DAY, 4, "new"), 50)
-    full = mode in SCOPED
-    second = whole(mode, new, full=full, partition=NEXT_DAY, supersedes=first.delivery_id)
-    for _ in range(2):
-        deliver(case, second)
-        assert held(case) == as_meant(new if full else items + new)
-    assert case.twice() == 0
-
-
 def test_what_has_no_partitions_is_read_back_and_forgotten(case: Case, whole: MakeShard) -> None:
     scope = replace(case.scope(""), partition_column=None)
     capabilities = case.destination_class.capabilities

@@ -84,8 +84,9 @@ def test_a_file_of_what_was_sent_is_lost(bench: Bench, lost: str) -> None:
 
 
 @each_mode
-@pytest.mark.parametrize("lost", OPEN)
-@pytest.mark.parametrize("same", [True, False], ids=["the same rows", "other rows"])
+@pytest.mark.parametrize(
+    ("lost", "same"), [*((lost, True) for lost in OPEN), ("gone", False), ("cut off", False)]
+)
 def test_a_file_that_is_under_way_is_lost(bench: Bench, lost: str, same: bool) -> None:
     bench.shelf.faults.crash_after_rows = 1
     with pytest.raises(Crash):
@@ -103,8 +104,10 @@ def test_a_file_that_is_under_way_is_lost(bench: Bench, lost: str, same: bool) -
 
 
 @each_mode
-@pytest.mark.parametrize("lost", OPEN)
-@pytest.mark.parametrize("status", [DeliveryStatus.PLANNED, DeliveryStatus.APPROVED])
+@pytest.mark.parametrize(
+    ("lost", "status"),
+    [*((lost, DeliveryStatus.PLANNED) for lost in OPEN), ("gone", DeliveryStatus.APPROVED)],
+)
 def test_a_plan_whose_file_is_lost_is_planned_anew(bench: Bench, lost: str, status: DeliveryStatus) -> None:
     bench.shelf.faults.down = True
     with pytest.raises(DeliveryError, match="nobody answers"):

@@ -86,7 +86,10 @@ class Deliveries(RuleBasedStateMachine):
     @rule()
     def resync(self) -> None:
         before = self.held()
-        if self.sender.mode is Mode.APPEND:
+        order = self.sender.order()
+        sent = self.sender.store.deliveries.layers(order.export, order.scope)
+        under_way = self.sender.store.deliveries.open_in(order.export, order.scope)
+        if self.sender.mode is Mode.APPEND and (sent or under_way):
             with pytest.raises(DeliveryError, match="appends"):
                 self.deliver(DeliveryKind.RESYNC)
             return

@@ -171,8 +171,9 @@ class WebhookDouble:
         return JSONResponse(answer, status)
 
     def _take(self, name: str, body: Any) -> tuple[int, Any]:
-        if set(body) != _BODY_FIELDS:
-            raise Answered(400, f"fields {sorted(set(body) ^ _BODY_FIELDS)} lack or are unknown")
+        fields = _BODY_FIELDS | ({"whole"} if body.get("complete") and "whole" in body else set())
+        if set(body) != fields:
+            raise Answered(400, f"fields {sorted(set(body) ^ fields)} lack or are unknown")
         rows: list[Any] = body["rows"]
         if len(rows) > self.max_rows:
             raise Answered(413, f"more than {self.max_rows} rows")
@@ -232,12 +233,13 @@ class WebhookDouble:
         return 0
 
     def _complete(self, name: str, body: Any) -> int:
-        """Remove what the partition holds of other deliveries."""
+        """Remove what the partition holds of other deliveries; or what all hold, if the load is the whole."""
         held = self.held.get(name, [])
         kept = [
             row
             for row in held
-            if row.partition_key != body["partition_key"] or row.delivery_id == body["delivery_id"]
+            if (row.partition_key != body["partition_key"] and not body.get("whole"))
+            or row.delivery_id == body["delivery_id"]
         ]
         self.held[name] = kept
         return len(held) - len(kept)

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.cli.delivery_tables import to_type
 from orchestration.operations.status import Standing
+from orchestration.state.records import DeliveryKind, DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, WEATHER_REPORT, Company, failures, runs
+from tests.delivery.support import execute
 from tests.run.test_without_partitions import EXPORT, with_export
 from tests.typed import sluice
 
@@ -131,3 +134,36 @@ def test_a_key_is_another_field(open_bakery: Company) -> None:
     assert sluice(company, "reconcile", SHOP_ORDERS)[0] == 0
     assert company.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     all_calm(company)
+
+
+@pytest.mark.parametrize("kind", list(DeliveryKind))
+def test_a_delivery_that_did_not_go_out_is_taken_up_by_what_is_listed(
+    open_bakery: Company, kind: DeliveryKind
+) -> None:
+    company, store = open_bakery, open_bakery.deployment.store.deliveries
+    then = store.newest(SHOP_ORDERS)[0].acknowledged_at
+    assert then is not None
+    company.land_orders(MON, a=30, b=5)
+    if kind is not DeliveryKind.CHANGE:
+        assert runs(company.run()) == [(MON, True)]
+    execute(company.postgres_url, "alter table bakery.shop_orders rename column loaves to l")
+    asks = {
+        DeliveryKind.CHANGE: ["run"],
+        DeliveryKind.RESYNC: ["resync", SHOP_ORDERS],
+        DeliveryKind.REDELIVER: ["redeliver", SHOP_ORDERS, "--on", then.isoformat(), "--reason", "so"],
+    }[kind]
+    assert sluice(company, *asks)[0] == 1
+    [waits] = store.open_of(SHOP_ORDERS)
+    assert (waits.kind, waits.status) == (kind, DeliveryStatus.PLANNED)
+    execute(company.postgres_url, "alter table bakery.shop_orders rename column l to loaves")
+    command = to_type(waits).partition(",")[0].replace("…", "so")
+    # A long one is broken into lines there.
+    assert " ".join(command.split()[:2]) in sluice(company, "deliveries")[1]
+    code, said = sluice(company, *command.split()[1:])
+    assert code == 0, said
+    now = store.of(waits.delivery_id)
+    assert now is not None
+    assert now.status is DeliveryStatus.ACKNOWLEDGED
+    a, b = (3, 4) if kind is DeliveryKind.REDELIVER else (30, 5)
+    assert company.in_postgres() == [(MON, "a", a), (MON, "b", b)]
+    assert store.open_of(SHOP_ORDERS) == []

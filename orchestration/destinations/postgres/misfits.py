@@ -38,6 +38,8 @@ def culprit(application: Application, error: Any) -> DeliveryError | None:
     """
     said = _said(error)
     state, table = str(error.sqlstate or ""), _table(said)
+    if state in ("23503", "23505") and "PG_DIAG_CONSTRAINT_NAME" not in said:
+        return None  # a trigger of the table says so, in words of its own
     if said.get("PG_DIAG_MESSAGE_PRIMARY", "").startswith("update or delete") and state == "23503":
         return _still_referred_to(application, said, table)
     if state == "23503":

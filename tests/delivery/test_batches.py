@@ -30,7 +30,9 @@ class Place:
         self.url = f"webhook://:{SECRET}@{address}/in"
 
     def destination(self, budget_seconds: float = 60.0, **options: Any) -> WebhookDestination:
-        made = WebhookDestination(self.url, "items", WebhookOptions(**({"batch_rows": 4} | options)))
+        made = WebhookDestination(
+            self.url, "items", WebhookOptions.model_validate({"batch_rows": 4} | options)
+        )
         made.budget_seconds = budget_seconds
         return made
 

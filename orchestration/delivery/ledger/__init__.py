@@ -5,7 +5,6 @@ are the package's own: nothing outside imports one. Does not belong here: export
 warehouse, talking to a destination.
 """
 
-from orchestration.delivery.ledger.content import Held
 from orchestration.delivery.ledger.forgotten import Key, digest_of, digests_of, is_forgotten, names_in
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, KeyForm
@@ -20,6 +19,7 @@ from orchestration.delivery.ledger.order import (
     Outcome,
     Plan,
 )
+from orchestration.delivery.ledger.reading import Held
 from orchestration.delivery.ledger.shards import Shards
 
 __all__ = [

@@ -4,20 +4,17 @@ Each layer is the shard of a delivery, less the rows that were refused or never 
 that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
 """
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import exact_rows, loses
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
 from orchestration.compute.sql import literal, quoted
-from orchestration.core.partitions import as_option
-from orchestration.delivery.ledger.keys import Alikes, KeyForm, read_alike
+from orchestration.delivery.ledger.keys import KeyForm, read_alike
+from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import (
     CHANGE,
@@ -25,8 +22,6 @@ from orchestration.destinations.base import (
     ROW_HASH,
     TECHNICAL_COLUMNS,
     Change,
-    DeliveryError,
-    Mode,
 )
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
@@ -39,34 +34,6 @@ _OVERLAY = "_overlay"
 _THERE = f"{CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
 # The fields of a row whose values are none of the types that they are to have; nulls among them.
 LOST = "_lost"
-
-
-class ShardLost(DeliveryError):
-    """A shard that tells what the destination holds, or is to hold, is gone or cannot be read."""
-
-    @classmethod
-    def of(cls, newest: Delivery, shard: str, problem: str) -> "ShardLost":
-        """Return the error of a shard; `newest` is the delivery whose scope and mode tell what to type."""
-        fix = f"put it back from a backup, or {resync_of(newest)}, which sends everything anew"
-        if newest.mode == Mode.APPEND:
-            fix = f"put it back from a backup, or append to another object: {elsewhere(newest)}"
-        return cls(
-            f"the shard {shard}, which tells what the destination holds of `{newest.export}`, {problem}",
-            "the files of deliveries/ as they were written",
-            fix,
-        )
-
-
-def resync_of(newest: Delivery) -> str:
-    """Return the command that sends everything of a delivery's scope anew, as a message prints it."""
-    return f"`sluice resync {newest.export}{as_option(newest.scope)}`"
-
-
-def elsewhere(newest: Delivery) -> str:
-    """Return how everything is appended once more, at a place that has none of it."""
-    return (
-        f"name it in `destination.object` of the export file, then {resync_of(newest)} sends everything there"
-    )
 
 
 @dataclass(frozen=True)
@@ -339,81 +306,6 @@ class Content:
             for name, kind in shard_fields(self._connection, layer.shard).items():
                 kinds.setdefault(name, set()).add(kind)
         return frozenset(name for name in self._others if len(kinds.get(name, ())) > 1)
-
-
-@dataclass(frozen=True)
-class Held:
-    """What one scope holds, or held at a moment; `newest` is the last delivery that it is made of.
-
-    It is read within the connection that it was opened in, and before another is opened there.
-    """
-
-    newest: Delivery
-    connection: "duckdb.DuckDBPyConnection"
-    key: tuple[str, ...]
-    layers: Sequence[Layer]
-
-    @property
-    def alike(self) -> Alikes:
-        """What makes two values of a key's field one, as the newest delivery was compared."""
-        return read_alike(self.newest.alike) or {}
-
-    @property
-    def empty(self) -> bool:
-        """Whether no row was left of what was sent."""
-        return not self.layers
-
-    @cached_property
-    def fields(self) -> Mapping[str, str]:
-        """{field: SQL type}, as the newest delivery has them; text where older rows have other values."""
-        fields = shard_fields(self.connection, self.newest.shard)
-        form = KeyForm.of(self.key, self.alike)
-        content = Content(self.connection, self.layers, form, fields, self.newest.shape)
-        return fields | dict.fromkeys(content.lost(), "VARCHAR")
-
-    @property
-    def rows(self) -> str:
-        """SQL of the rows; the columns are the fields."""
-        if self.empty:
-            listed = ", ".join(map(quoted, self.fields))
-            return f"select {listed} from {exact_rows(self.connection, self.newest.shard)} where false"
-        return self._content.typed(strict=True)
-
-    def count(self) -> int:
-        """Return how many rows there are."""
-        return 0 if self.empty else self._content.count()
-
-    @cached_property
-    def _content(self) -> Content:
-        form = KeyForm.of(self.key, self.alike)
-        return Content(self.connection, self.layers, form, self.fields, self.newest.shape)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The local engine, opened to read what scopes hold; `folder` is for files, and goes with it."""
-
-    deliveries: Deliveries
-    connection: "duckdb.DuckDBPyConnection"
-    folder: Path
-
-    def content(
-        self, export: str, scope: str, key: tuple[str, ...], *, until: datetime | None = None
-    ) -> Held | None:
-        """Return what a scope holds; with `until`, at that moment. None where nothing had been delivered.
-
-        `key` is that of what an older version delivered, which did not record it.
-
-        Raises:
-            ShardLost: a file that belongs to it is gone or cannot be read.
-        """
-        found = self.deliveries.layers(export, scope, until=until)
-        if not found:
-            return None
-        layers = layers_of(self.deliveries, found, past=until is not None, every_byte=True)
-        # Today's export file may tell rows apart by fields that were not there then.
-        key = tuple(json.loads(found[-1].key)) if found[-1].key else key
-        return Held(found[-1], self.connection, key, layers)
 
 
 @contextmanager

@@ -16,8 +16,6 @@ from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
     Content,
-    Reading,
-    ShardLost,
     hash_in,
     layers_of,
     read_whole,
@@ -29,9 +27,11 @@ from orchestration.delivery.ledger.journal import StoreJournal
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, alike_text, read_alike
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
+from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
 from orchestration.delivery.ledger.readable import lost_file, unreadable
+from orchestration.delivery.ledger.reading import Reading
 from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
 from orchestration.delivery.ledger.shards import Shards, require_readable
 from orchestration.delivery.ledger.standing import (

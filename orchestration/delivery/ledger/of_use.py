@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestration.compute.sql_types import parse_type, without_names
-from orchestration.delivery.ledger.content import elsewhere, shard_fields
+from orchestration.delivery.ledger.content import shard_fields
+from orchestration.delivery.ledger.lost import elsewhere
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import DeliveryError, Mode

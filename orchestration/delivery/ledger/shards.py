@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from orchestration.compute.alike import EXACT, canonical
 from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
-from orchestration.delivery.ledger.content import resync_of, shard_fields
+from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.forgotten import Key, is_forgotten
 from orchestration.delivery.ledger.keys import KeyForm
+from orchestration.delivery.ledger.lost import resync_of
 from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import ROW, DeliveryError
 from orchestration.state.deliveries import Deliveries

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from orchestration.compute.row_hash import fields_of
-from orchestration.delivery.ledger.content import Layer, ShardLost, layer_of, layers_of
+from orchestration.delivery.ledger.content import Layer, layer_of, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
+from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
 from orchestration.delivery.ledger.order import Opened, Order
 from orchestration.destinations.base import ROW, Mode

@@ -92,7 +92,7 @@ class PostgresDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for what `send` would stumble over: types, schema, privileges, row security."""
-        contents = self._contents(shard)
+        contents = read_contents(shard, values=False)
 
         def look(cursor: Any) -> None:
             cursor.execute("set transaction read only")
@@ -237,7 +237,7 @@ class PostgresDestination(Destination):
             return found
 
     def _contents(self, shard: Shard) -> Contents:
-        """What a shard brings; `send` follows `check`, and its file is never written anew."""
+        """What a shard brings; its file is never written anew."""
         if self._looked is None or self._looked[0] != shard:
             self._looked = shard, read_contents(shard)
         return self._looked[1]

@@ -51,18 +51,20 @@ def replaces_scope(shard: Shard) -> bool:
     return shard.mode is Mode.SNAPSHOT or (shard.full and shard.mode is Mode.MIRROR)
 
 
-def read_contents(shard: Shard) -> Contents:
-    """Look through a shard before anything is sent.
+def read_contents(shard: Shard, *, values: bool = True) -> Contents:
+    """Look through a shard before anything is sent; at the `values` of dates and moments as well.
 
     Raises:
         DeliveryError: the file is not what the shard states, a field has a type that Postgres has no
-            counterpart for, or a row does what the mode does not do.
+            counterpart for, a row does what the mode does not do, or has a value that cannot be sent.
     """
     schema = check_shard(shard)
     columns = columns_of([field for field in schema if field.name not in TECHNICAL_COLUMNS], shard.export)
     counts = _changes(shard, set(schema.names))
     removed = counts.pop(Change.REMOVED, 0)
-    return Contents(sendable(shard, columns), counts.total(), removed, counts[Change.ADDED])
+    return Contents(
+        sendable(shard, columns) if values else columns, counts.total(), removed, counts[Change.ADDED]
+    )
 
 
 def refuse_nul(shard: Shard) -> None:

@@ -13,20 +13,25 @@ _OF = "Postgres"
 
 
 def unfit(field: str, value: str, kind: SqlType) -> Iterator[Unfit]:  # noqa: ARG001 - of every field the same
-    """Yield what a column cannot hold of a field: NUL, days out of its calendar, nanoseconds."""
+    """Yield what a column cannot hold: days out of its calendar, nanoseconds, infinity in a list."""
     yield from nested(value, kind, _unfit)
+    if kind.members:
+        yield from nested(value, kind, _infinite)
+
+
+def _infinite(value: str, kind: SqlType) -> Iterator[Unfit]:
+    # A column that has one is sent as numbers; in a list the driver would send a day that is another.
+    if kind.name == "DATE" or kind.name in MOMENTS:
+        yield Unfit(
+            f"not isfinite({value})",
+            "an infinite day in a list cannot be sent to Postgres",
+            "make it null in the model, or a day that stands for it",
+        )
 
 
 def _unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from zero_signs(value, kind, _OF)
     yield from finer_moments(value, kind, 6, _OF)
-    if kind.name == "DATE" or kind.name in MOMENTS:
-        # Postgres has infinite days, but the driver sends a number of days or microseconds, which is another.
-        yield Unfit(
-            f"not isfinite({value})",
-            "an infinite day cannot be sent to Postgres",
-            "make it null in the model, or a day that stands for it",
-        )
     if kind.name == "DATE" or (kind.name in MOMENTS and kind.name != "TIMESTAMP_NS"):
         last = "5874897-12-31" if kind.name == "DATE" else "294246-12-31"
         yield Unfit(

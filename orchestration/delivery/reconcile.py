@@ -292,7 +292,8 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
     elif kind.startswith("TIMESTAMP"):
         # What knows only text may keep a moment to the millisecond.
         unit = "epoch_ms" if is_text else "epoch_us"
-        ours = theirs = f"{unit}(try_cast({column} as timestamptz))::varchar"
+        theirs = f"{unit}(try_cast({column} as timestamptz))::varchar"
+        ours = f"coalesce({theirs}, {plain})"  # an infinite one is no number
     elif kind == "TIME":
         ours = theirs = f"try_cast({column} as time)::varchar"
     return ours, f"coalesce({theirs}, {plain})"

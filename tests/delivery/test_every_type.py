@@ -209,7 +209,7 @@ class Place:
                 ).fetchall()
                 names = [name for name, _ in columns]
                 texts = ", ".join(
-                    f"replace(to_json(\"{name}\")::text, '\"NaN\"', 'NaN')"
+                    f"""replace(to_json("{name}")::text, '"NaN"', 'NaN')"""
                     if kind == "ARRAY"
                     else f'"{name}"::text'
                     for name, kind in columns

@@ -28,7 +28,7 @@ WORKERS ?= 3
 test: $(READY)  ## everything, long tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-quick: $(READY)  ## lint, and every test that is not `long`: no server, no other process; under two minutes
+quick: $(READY)  ## lint, and every test that is not `long`: no server, no other process; some two minutes
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql
 
 quick-tests: $(READY)

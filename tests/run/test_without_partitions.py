@@ -92,7 +92,7 @@ def each_way(
     """What has arrived of an export each way, and what is told of it: of two shops, of three, of no news."""
     with database(postgres_url) as url:
         company = bakery_in(tmp_path_factory.mktemp("ways"), url)
-        shutil.copytree(parsed_bakery, company.settings.dbt_target_dir)
+        shutil.copytree(parsed_bakery, company.settings.data_dir)
         names = {way: f"{EXPORT}_{'_'.join(way)}" for way in WAYS}
         for way, name in names.items():
             company = with_export(company, way=way, name=name)
@@ -151,7 +151,7 @@ def once_sent(
     """A bakery whose shops are delivered as files: a and b; not for tests, which get a copy."""
     with database(postgres_url) as url:
         bare = bakery_in(tmp_path_factory.mktemp("sent"), url)
-        shutil.copytree(parsed_bakery, bare.settings.dbt_target_dir)
+        shutil.copytree(parsed_bakery, bare.settings.data_dir)
         company = with_export(bare)
         company.land_shops("a", "b")
         assert runs(company.run()) == [("", True)]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
 from orchestration.delivery.sendable import refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
@@ -124,9 +123,9 @@ class DeliveryEngine:
 
         Where it does not answer, nothing can be sent either, and what was so last time is as good.
         """
-        kinds = fields_of(opened.connection, opened.source)
+        kinds = {name: opened.fields[name] for name in order.key if name in opened.fields}
         try:
-            alike = self.destination.key_alike({name: kinds[name] for name in order.key if name in kinds})
+            alike = self.destination.key_alike(kinds)
         except DeliveryError:
             self.ledger.log("the destination does not say which keys are one: compared as last time")
             alike = self.ledger.recorded_alike(order)

@@ -14,11 +14,10 @@ from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
 from orchestration.state.moments import now
-from orchestration.state.records import Base, Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
 from orchestration.state.upgrade import require_form
 
-_OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED, DeliveryStatus.SENDING)
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
 
@@ -57,23 +56,26 @@ class Deliveries:
         found = self._found(query)
         return found[0] if len(found) == 1 else None
 
-    def of_export(self, export: str, scope: str | None = None) -> list[Delivery]:
-        """Return all deliveries of an export, oldest first; of one scope, if it is given."""
+    def of_export(self, export: str, scope: str | None = None, *, after: int = 0) -> list[Delivery]:
+        """Return all deliveries of an export, oldest first; of one scope, if it is given.
+
+        `after` leaves out those with no higher id.
+        """
         table = schema.deliveries
-        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        query = sa.select(table).where(table.c.export == export, table.c.id > after).order_by(table.c.id)
         if scope is not None:
             query = query.where(table.c.scope == scope)
         return self._found(query)
 
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
-        return self._newest_in(export, scope, _OPEN)
+        return self._newest_in(export, scope, OPEN)
 
     def open_of(self, export: str) -> list[Delivery]:
         """Return all deliveries of an export that are not settled, oldest first."""
         table = schema.deliveries
         query = (
-            sa.select(table).where(table.c.export == export, table.c.status.in_(_OPEN)).order_by(table.c.id)
+            sa.select(table).where(table.c.export == export, table.c.status.in_(OPEN)).order_by(table.c.id)
         )
         return self._found(query)
 
@@ -185,7 +187,7 @@ class Deliveries:
         if export is not None:
             query = query.where(table.c.export == export)
         else:
-            query = query.where(sa.or_(table.c.status.in_(_OPEN), table.c.refused > 0))
+            query = query.where(sa.or_(table.c.status.in_(OPEN), table.c.refused > 0))
         return self._found(query)
 
     def approved(self) -> list[Delivery]:

@@ -125,6 +125,10 @@ class DeliveryStatus(StrEnum):
     OVERTAKEN = "overtaken"
 
 
+# A plan that is not settled yet stands at one of these.
+OPEN = (DeliveryStatus.PLANNED, DeliveryStatus.HELD, DeliveryStatus.APPROVED, DeliveryStatus.SENDING)
+
+
 class DeliveryKind(StrEnum):
     """What asked for a plan: data that changed, or a person."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import write_exact
-from orchestration.compute.row_hash import digest_of, fields_of, hashed_by, row_hash, value_hash
+from orchestration.compute.row_hash import digest_of, hashed_by, row_hash, value_hash
 from orchestration.compute.sql import literal, literals, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
 from orchestration.core.shown_text import CLASSIFIED
@@ -21,7 +21,7 @@ from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.moved import MOVED, OVERTAKEN, set_moved_apart, with_overtaken
-from orchestration.delivery.ledger.order import Order
+from orchestration.delivery.ledger.order import Opened, Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import (
     CHANGE,
@@ -55,17 +55,15 @@ def shape_of(fields: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(fields.items())).encode()).hexdigest()
 
 
-def find_difference(
-    connection: "duckdb.DuckDBPyConnection", order: Order, source: str, known: Known, shard: Path
-) -> Difference:
-    """Compare `source`, SQL whose columns are the fields, with what is known, and write what is to be sent.
+def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> Difference:
+    """Compare the opened rows with what is known, and write what is to be sent.
 
     That is a shard; no file where there is nothing to send.
 
     Raises:
         DeliveryError: a key is empty or stands twice, a field has a name of the engine's or an unknown type.
     """
-    fields = fields_of(connection, source)
+    connection, source, fields = opened.connection, opened.source, opened.fields
     _check_fields(order, fields)
     form = KeyForm.of(order.key, order.alike)
     content = Content(connection, known.layers, form, fields, shape_of(fields))

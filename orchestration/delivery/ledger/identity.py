@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.ledger.limits import Limits
 from orchestration.delivery.ledger.order import Opened, Order
 from orchestration.state.deliveries import Deliveries
@@ -100,7 +99,7 @@ def _stated_limits(limits: Limits) -> Mapping[str, Any]:
 
 
 def _source_of(order: Order, opened: Opened) -> str:
-    fields = list(fields_of(opened.connection, opened.source).items())
+    fields = list(opened.fields.items())
     # What is delivered again lies in a file of some name.
     text = "" if order.kind is DeliveryKind.REDELIVER else opened.made_of or opened.source
     return _digest([text, fields, opened.content])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows
-from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import (
@@ -42,17 +41,11 @@ from orchestration.delivery.ledger.standing import (
     still_to_plan,
 )
 from orchestration.destinations.base import CHANGE, ROW_HASH, Change, Journal, Mode, Receipt, Shard
-from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
+from orchestration.state.records import OPEN, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.store import StateStore
 
 # Below the folder of the shards: files of who looks, and apart from them, by export, of who plans.
 _SCRATCH, _PLANNED = "previews", "planned"
-_OPEN = (
-    DeliveryStatus.PLANNED,
-    DeliveryStatus.HELD,
-    DeliveryStatus.APPROVED,
-    DeliveryStatus.SENDING,
-)
 
 Log = Callable[[str], None]
 
@@ -106,7 +99,7 @@ class Ledger:
         known = Known.of(self.store, order, opened, self.log)
         draft = self._draft(order, opened, made_by, known.supersedes)
         with read_whole(draft, known.layers):
-            difference = find_difference(opened.connection, order, opened.source, known, Path(draft.shard))
+            difference = find_difference(order, opened, known, Path(draft.shard))
         if difference.outdated:
             self.store.refused_keys.replace(order.export, order.scope, [], difference.outdated)
         broken = _broken(order, opened, known, difference) if guard else ()
@@ -201,14 +194,13 @@ class Ledger:
                 return self.look_at(order, under_way, hidden)
         order = replace(order, alike=self.recorded_alike(order))
         known, connection = Known.of(self.store, order, opened, self.log), opened.connection
-        draft = self._draft(order, opened, MadeBy.of(order, opened), known.supersedes)
+        made_by = MadeBy.of(order, opened)
+        draft = self._draft(order, opened, made_by, known.supersedes)
         with self.scratch() as folder, read_whole(draft, known.layers):
-            difference = find_difference(connection, order, opened.source, known, folder / "shard.parquet")
-        fields = fields_of(connection, opened.source)
+            difference = find_difference(order, opened, known, folder / "shard.parquet")
         form = KeyForm.of(order.key, order.alike)
-        content = Content(connection, known.layers, form, fields, difference.shape)
-        newer, made_by = newer_partition(self.store, order), MadeBy.of(order, opened)
-        deliveries = self.store.deliveries
+        content = Content(connection, known.layers, form, opened.fields, difference.shape)
+        newer = newer_partition(self.store, order)
         return Look(
             export=order.export,
             partition_key=order.partition_key,
@@ -222,11 +214,11 @@ class Ledger:
             },
             limits=_broken(order, opened, known, difference),
             whole=difference.whole,
-            shown=some_rows(connection, form, fields, opened.source, content, hidden),
+            shown=some_rows(connection, form, opened.fields, opened.source, content, hidden),
             superseded=under_way,
             overtaken_by=newer.partition_key if newer else "",
             rejected=rejected_already(self.store, order, opened.version, made_by)
-            or deliveries.of(free_id(deliveries, order, opened.version, made_by, known.supersedes)),
+            or self.store.deliveries.of(draft.delivery_id),
         )
 
     def look_at(self, order: Order, plan: Delivery, hidden: Collection[str] = ()) -> Look:
@@ -278,7 +270,7 @@ class Ledger:
 
     def sending(self, plan: Delivery) -> None:
         """Put on record that rows of a plan may leave from now on."""
-        self.store.deliveries.move(plan.delivery_id, DeliveryStatus.SENDING, out_of=_OPEN)
+        self.store.deliveries.move(plan.delivery_id, DeliveryStatus.SENDING, out_of=OPEN)
 
     def under_way(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal] | None:
         """Return the same of a plan whose rows may have left, as far as they may; None if none has.
@@ -335,7 +327,7 @@ class Ledger:
         self.log(f"delivery {plan.delivery_id} {ended}")
 
     def _end(self, plan: Delivery, status: DeliveryStatus, refused: int, location: str) -> None:
-        self.store.deliveries.move(plan.delivery_id, status, out_of=_OPEN, refused=refused, location=location)
+        self.store.deliveries.move(plan.delivery_id, status, out_of=OPEN, refused=refused, location=location)
 
     # -- what was sent
 

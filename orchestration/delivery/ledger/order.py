@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.row_hash import fields_of
 from orchestration.core.partitions import as_option, place
 from orchestration.delivery.ledger.keys import Alikes
 from orchestration.delivery.ledger.limits import Difference, Limits
@@ -103,6 +105,11 @@ class Opened:
     content: str = ""
     rightly_empty: bool = False
     made_of: str = ""
+
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """{field: SQL type} of the rows."""
+        return fields_of(self.connection, self.source)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestration.compute.row_hash import fields_of
 from orchestration.delivery.ledger.content import Layer, layer_of, layers_of
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
@@ -53,9 +52,8 @@ class Known:
                 is sent anew.
         """
         deliveries = store.deliveries.layers(order.export, order.scope)
-        fields = fields_of(opened.connection, opened.source)
-        require_key(order, fields)
-        useless = why_useless(store, order, deliveries, opened.connection, fields)
+        require_key(order, opened.fields)
+        useless = why_useless(store, order, deliveries, opened.connection, opened.fields)
         if useless:
             log(f"{useless}: everything is sent anew")
         layers = None if useless else _layers(store, order, deliveries, log)
@@ -69,7 +67,7 @@ class Known:
             elsewhere=partial(_elsewhere, store, order),
             on_their_way=partial(_on_their_way, store, order),
             anew=bool(deliveries) and layers is None,
-            key_types=types_of(order.key, fields),
+            key_types=types_of(order.key, opened.fields),
         )
 
 
@@ -97,10 +95,10 @@ def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
 def _written_since(store: StateStore, order: Order, layers: Sequence[Layer]) -> Iterator[Layer]:
     """Yield what was settled in other scopes since the oldest of a scope's layers; none if that has none."""
     oldest = min((layer.after for layer in layers), default=0)
-    for item in _others(store, order) if layers and order.mode is not Mode.APPEND else ():
+    for item in _others(store, order, after=oldest) if layers and order.mode is not Mode.APPEND else ():
         settled = item.status in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
         # A file that is gone, or a plan that was never sent, has written nothing that could still be told.
-        if settled and item.id > oldest and item.shard_rows and Path(item.shard).exists():
+        if settled and item.shard_rows and Path(item.shard).exists():
             yield layer_of(store.deliveries, item)
 
 
@@ -112,11 +110,14 @@ def _on_their_way(store: StateStore, order: Order) -> Iterator[tuple[str, Layer]
             yield item.scope, Layer(item.shard, rows, item.shape, item.hashed_by, item.alike)
 
 
-def _others(store: StateStore, order: Order) -> list[Delivery]:
-    """Return all plans for other scopes, where a removal of this order's could hit what they have written."""
+def _others(store: StateStore, order: Order, *, after: int = 0) -> list[Delivery]:
+    """Return all plans for other scopes, where a removal of this order's could hit what they have written.
+
+    `after` leaves out those with no higher id.
+    """
     if not order.whole_object or order.latest_only or order.partition_column in order.key:
         return []
-    found = store.deliveries.of_export(order.export)
+    found = store.deliveries.of_export(order.export, after=after)
     return [item for item in found if item.key == order.key_text and item.scope != order.scope]
 
 

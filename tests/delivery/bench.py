@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 
 import duckdb
+import pytest
 from rich.console import Console
 
 from orchestration.cli.delivery_tables import show_plan
@@ -31,6 +32,7 @@ NEXT_DAY = "2024-01-02"
 BOUNDS = (DAY, NEXT_DAY)
 Values = list[tuple[str, ...]]
 MODES = list(Mode)
+each_mode = pytest.mark.parametrize("bench", MODES, indirect=True)
 TAKE_BACK = [Mode.MIRROR, Mode.SNAPSHOT]
 # Rows as SQL: an item, its day, a note.
 FIRST = {1: "a", 2: "b", 3: "c"}

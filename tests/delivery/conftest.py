@@ -1,13 +1,18 @@
-"""The shards that the delivery tests send.
+"""The shards that the delivery tests send, and where to.
 
 Belongs here: fixtures that several delivery tests need. Does not: any expectation.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from orchestration.destinations.base import Mode
+
+from .bench import Bench
+from .cases import Case, case_class, case_names
 from .support import MakeShard, write_shard
 
 
@@ -15,3 +20,19 @@ from .support import MakeShard, write_shard
 def make_shard(tmp_path: Path) -> MakeShard:
     """`write_shard` into the test's folder."""
     return partial(write_shard, tmp_path)
+
+
+@pytest.fixture(params=case_names())
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    """Each destination in turn."""
+    opened = case_class(request.param)(request, tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """The engine on a shelf; in mode `mirror`, or in those of `each_mode`."""
+    made = Bench(tmp_path, getattr(request, "param", Mode.MIRROR))
+    yield made
+    made.store.close()

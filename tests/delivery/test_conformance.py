@@ -3,7 +3,7 @@
 Does not belong here: the ways of one destination (its own test module has them).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from orchestration.destinations.base import Change, DeliveryError, Mode, Shard
 from orchestration.destinations.batches import BatchDestination
 from orchestration.destinations.errors import secrets_in
 
-from .cases import Case, case_class, case_names
+from .cases import Case, case_class, case_names, each
 from .cases.base import FIELDS, meant
 from .journals import MemoryJournal
 from .support import DAY, NEXT_DAY, Row, items_table, rows_of, write_shard
@@ -27,13 +27,6 @@ INCREMENTAL = (Mode.APPEND, Mode.UPSERT, Mode.MIRROR)
 SCOPED = (Mode.MIRROR, Mode.SNAPSHOT)
 CAREFUL = (Mode.UPSERT, Mode.MIRROR, Mode.APPEND, Mode.SNAPSHOT)
 MakeShard = Callable[..., Shard]
-
-
-@pytest.fixture(params=case_names())
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
-    opened = case_class(request.param)(request, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -49,18 +42,6 @@ def make(case: Case, tmp_path: Path) -> MakeShard:
         )
 
     return write
-
-
-def each(*modes: Mode, in_parts: bool = False) -> pytest.MarkDecorator:
-    """The test, for every case and each of some modes that its destination has."""
-    pairs = [
-        pytest.param(name, mode, id=f"{name}-{mode}")
-        for name in case_names()
-        for mode in modes
-        if mode in case_class(name).destination_class.capabilities.modes
-        if case_class(name).in_parts or not in_parts
-    ]
-    return pytest.mark.parametrize(("case", "mode"), pairs, indirect=["case"])
 
 
 def any_mode(case: Case) -> Mode:

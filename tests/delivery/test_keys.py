@@ -22,7 +22,7 @@ from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.store import StateStore
 from tests.doubles.hubspot import Property
 
-from .cases import Case, case_class, case_names
+from .cases import Case, each
 from .cases.hubspot import HubSpotCase
 from .cases.salesforce import SalesforceCase
 from .shelf import FoldingShelf, ShelfDestination
@@ -30,25 +30,6 @@ from .support import DAY, NEXT_DAY
 
 ODD, PLAIN = " Über-7\t", "über-7"
 BIG = 2**53 + 1
-
-
-@pytest.fixture(params=case_names())
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
-    opened = case_class(request.param)(request, tmp_path)
-    yield opened
-    opened.close()
-
-
-def cases(*modes: Mode, trims: bool = False) -> pytest.MarkDecorator:
-    """The test, for every case and each of some modes that its destination has; `trims`: those that do."""
-    pairs = [
-        pytest.param(name, mode, id=f"{name}-{mode}")
-        for name in case_names()
-        for mode in modes
-        if mode in case_class(name).destination_class.capabilities.modes
-        if case_class(name).trims or not trims
-    ]
-    return pytest.mark.parametrize(("case", "mode"), pairs, indirect=["case"])
 
 
 @dataclass
@@ -126,7 +107,7 @@ def folds(case: Case) -> bool:
     return case.destination_class.type_name == "salesforce"
 
 
-@cases(*Mode, trims=True)
+@each(*Mode, trims=True)
 def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     for one, other in (("A-7 ", "A-7"), *((("A-7", "a-7"), (ODD, PLAIN)) if folds(case) else ())):
@@ -142,7 +123,7 @@ def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: A
         assert case.contents() == []
 
 
-@cases(*Mode)
+@each(*Mode)
 def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     rows = [("A-7", "a"), ("B-7", "b"), ("007", "c"), ("7", "d"), ("ß", "e"), ("1e3", "f"), ("O'Neil", "g")]
@@ -160,7 +141,7 @@ def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mod
         assert found.equal, found
 
 
-@cases(*Mode, trims=True)
+@each(*Mode, trims=True)
 def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     # The first of them also ends with what else the day holds taken out.
@@ -179,7 +160,7 @@ def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, sen
         assert [note for _, note in sender.held()] == ["b"]
 
 
-@cases(*Mode)
+@each(*Mode)
 def test_numbers_above_what_a_double_holds_are_two_keys_or_refused(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode, kind="bigint")
     if isinstance(case, SalesforceCase):
@@ -210,7 +191,7 @@ def test_a_key_of_two_fields_is_told_apart_or_refused(case: Case, send: Any) -> 
     assert sender.held() == rows
 
 
-@cases(Mode.MIRROR)
+@each(Mode.MIRROR)
 def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode) -> None:
     """The new day goes first: the old one must not take out what is no more its own."""
     sender = send(mode)
@@ -234,7 +215,7 @@ def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode
     assert sender.held(NEXT_DAY) == [("C", "c")]
 
 
-@cases(Mode.MIRROR, Mode.UPSERT)
+@each(Mode.MIRROR, Mode.UPSERT)
 def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, mode: Mode) -> None:
     """By the records of its first day nothing has changed; but there the record is the other day's."""
     sender = send(mode)
@@ -253,7 +234,7 @@ def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, m
     assert sender.deliver(other, NEXT_DAY).delivery.shard_rows == 0
 
 
-@cases(*Mode, trims=True)
+@each(*Mode, trims=True)
 def test_an_erased_person_stays_away_under_another_spelling(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     sender.deliver([("A-7", "ada"), ("B", "bob")])

@@ -1,28 +1,17 @@
 """Files that tell what was sent, or is under way, are gone or cannot be read: in every mode a way out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.destinations.base import DeliveryError, Mode
+from orchestration.destinations.base import DeliveryError
 from orchestration.state.records import DeliveryStatus
 
-from .bench import EXPORT, FIRST, MODES, THEN, Bench, left_by, rows_sql, texts
+from .bench import EXPORT, FIRST, THEN, Bench, each_mode, left_by, rows_sql, texts
 from .deliveries import DAY
 from .shelf import Crash
-
-
-@pytest.fixture
-def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = Bench(tmp_path, getattr(request, "param", Mode.MIRROR))
-    yield made
-    made.store.close()
-
-
-each_mode = pytest.mark.parametrize("bench", MODES, indirect=True)
-
 
 # -- files
 

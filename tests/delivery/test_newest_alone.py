@@ -4,23 +4,21 @@ from dataclasses import replace
 
 from orchestration.destinations.base import Mode
 
-from .cases import Case
+from .cases import Case, each
 from .support import DAY, NEXT_DAY, rows_of
 from .test_conformance import (
     ITEM_FIELDS,
     SCOPED,
     MakeShard,
     as_meant,
-    case,
     deliver,
-    each,
     in_order,
     make,
     other_items,
     whole,
 )
 
-__all__ = ["case", "make", "whole"]
+__all__ = ["make", "whole"]
 
 
 @each(*Mode)

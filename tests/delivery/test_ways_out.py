@@ -6,8 +6,6 @@ rows that a test states as SQL. Does not: commands as such (`tests/run/test_ways
 """
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -15,20 +13,9 @@ import pytest
 from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import DeliveryError, Mode
 
-from .bench import BOUNDS, EXPORT, FIRST, MODES, TAKE_BACK, THEN, Bench, rows_sql, texts
+from .bench import BOUNDS, EXPORT, FIRST, MODES, TAKE_BACK, THEN, Bench, each_mode, rows_sql, texts
 from .deliveries import DAY
 from .shelf import Crash, ShelfDestination
-
-
-@pytest.fixture
-def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = Bench(tmp_path, getattr(request, "param", Mode.MIRROR))
-    yield made
-    made.store.close()
-
-
-each_mode = pytest.mark.parametrize("bench", MODES, indirect=True)
-
 
 # -- keys
 

@@ -5,6 +5,10 @@ Does not belong here: expectations (`test_conformance` has them), a vendor's way
 
 from importlib import import_module
 
+import pytest
+
+from orchestration.destinations.base import Mode
+
 from .base import Case
 
 # Named, not imported: one destination's test does not need the packages of the others.
@@ -35,4 +39,20 @@ def case_class(name: str) -> type[Case]:
     return found
 
 
-__all__ = ["Case", "case_class", "case_names"]
+def each(*modes: Mode, in_parts: bool = False, trims: bool = False) -> pytest.MarkDecorator:
+    """The test, for every case and each of some modes that its destination has.
+
+    `in_parts`, `trims`: of those cases alone of which that is so.
+    """
+    pairs = [
+        pytest.param(name, mode, id=f"{name}-{mode}")
+        for name in case_names()
+        for mode in modes
+        if mode in case_class(name).destination_class.capabilities.modes
+        if case_class(name).in_parts or not in_parts
+        if case_class(name).trims or not trims
+    ]
+    return pytest.mark.parametrize(("case", "mode"), pairs, indirect=["case"])
+
+
+__all__ = ["Case", "case_class", "case_names", "each"]

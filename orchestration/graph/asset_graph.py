@@ -4,13 +4,12 @@ Belongs here: putting them together. Does not belong here: what any of them does
 graph in its turn (`building`).
 """
 
-import gc
 import warnings
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import dagster as dg
 
+from orchestration.core.collecting import without_collecting
 from orchestration.graph.data_tests import DataTests
 from orchestration.graph.exports import export_assets
 from orchestration.graph.judging import judge_job
@@ -27,7 +26,7 @@ from orchestration.transformation.runner import DbtProcess
 
 def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definitions:
     """Return the graph of a site; `jobs` are more than its own."""
-    with warnings.catch_warnings(), _without_collecting():
+    with warnings.catch_warnings(), without_collecting():
         # Partitioned checks and windows with missing days are young in Dagster 1.13; tests pin them.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -48,15 +47,3 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
             # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
             executor=dg.in_process_executor,
         )
-
-
-@contextmanager
-def _without_collecting() -> Generator[None]:
-    """A graph only grows while it is made: to look for garbage in it takes a tenth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

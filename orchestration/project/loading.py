@@ -13,6 +13,7 @@ from typing import Any
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
+from orchestration.core.collecting import without_collecting
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
@@ -80,7 +81,11 @@ class Project:
 
     def node_of(self, export: Export) -> DbtNode:
         """Return the dbt model of an export."""
-        return next(node for node in self.manifest.nodes.values() if node.name == export.spec.model)
+        return self._models[export.spec.model]
+
+    @cached_property
+    def _models(self) -> dict[str, DbtNode]:
+        return {node.name: node for node in self.manifest.nodes.values()}
 
     def suite_targets(self) -> list[SuiteTarget]:
         """Return each suite with its table."""
@@ -164,7 +169,8 @@ def load_project(settings: Settings) -> Project:
         # What dbt's parse depends on is known once it is parsed, so that comes first.
         parsed = _manifest_or_problems(settings)
         identity = ProjectIdentity.of(settings)
-        project = _read(settings, parsed, identity)
+        with without_collecting():
+            project = _read(settings, parsed, identity)
         of_one_parse = isinstance(parsed, DbtManifest) and parsed.stamp == identity.dbt_stamp
         if of_one_parse and ProjectIdentity.of(settings).contents == identity.contents:
             return project

@@ -10,6 +10,7 @@ from typing import Any, cast
 from filelock import FileLock
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
+from orchestration.core.collecting import without_collecting
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
@@ -150,7 +151,8 @@ def load_manifest(settings: Settings) -> DbtManifest:
         there = all(file.exists() for file in files) and is_bound(settings)
         if there and stamped.read_text() == (stamp := stamp_of(settings)):
             _require_warehouse(settings)
-            content = json.loads(manifest.read_bytes())
+            with without_collecting():
+                content = json.loads(manifest.read_bytes())
             found = [Problem(**item) for item in json.loads(problems.read_bytes())]
             return DbtManifest(content, json.loads(digests.read_bytes()), stamp, found)
         for _ in range(_TRIES):

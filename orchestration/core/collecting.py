@@ -1,0 +1,24 @@
+"""Python's search for garbage, put off while much is made that all stays.
+
+Belongs here: that. Does not belong here: what is made.
+"""
+
+import gc
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_collecting() -> Generator[None]:
+    """Put the search off: a project that is read and a graph that is made only grow.
+
+    Python looks through all of them again each time that a quarter more is there, which takes a quarter of
+    the time to load a thousand models. What is no cycle is freed all the same.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -3,6 +3,7 @@
 Belongs here: what tests of several folders need. Does not: any expectation.
 """
 
+import gc
 import shutil
 from collections.abc import Iterator
 from importlib import import_module
@@ -22,6 +23,10 @@ from tests.prepared import bakery_in, copy_of, database
 
 pytest_plugins = ["tests.pace"]
 
+# Python looks for garbage among all that dbt and Dagster keep, an eighth of the time of a run. What it would
+# find here is what a test leaves behind.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
 

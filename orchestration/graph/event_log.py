@@ -8,8 +8,8 @@ but may lack its last events. What must not be lost, the state store, is a file 
 
 It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
 and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
-are kept here: of what was left, a quarter. And it makes each run's file table by table: here it is a copy of
-one that Dagster made in this process.
+are kept here, the engine with a connection: of what was left, a third. And it makes each run's file table by
+table: here it is a copy of one that Dagster made in this process.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 
@@ -23,15 +23,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 _KEPT_OPEN = 16
 _ENGINES = 64
 _STORAGE = "dagster._core.storage"
 _EVENT_LOG = "event_log.sqlite.sqlite_event_log"
+_pools = WeakSet[Pool]()
+_kept: list[OrderedDict[str, sqlite3.Connection]] = []
+_inherited: list[object] = []
 _SQLITE_STORAGES = (_EVENT_LOG, "runs.sqlite.sqlite_run_storage")
 
 
@@ -40,6 +44,7 @@ def ease_event_log(dagster_home: Path) -> None:
     """Ease every SQLite file below a DAGSTER_HOME, for the life of the process."""
     home = dagster_home.resolve()
     kept: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+    _kept.append(kept)
     _keep_engines()
 
     @cache
@@ -63,11 +68,40 @@ def ease_event_log(dagster_home: Path) -> None:
         kept[file].execute("select count(*) from sqlite_master").fetchone()
 
 
+class _OnePool(QueuePool):
+    """One connection that stays open; who asks while it is in use gets one of its own.
+
+    Dagster disposes of an engine after each event, which would close it.
+    """
+
+    def dispose(self) -> None:
+        """Nothing: the connection is closed when nobody has the engine any more."""
+
+    def recreate(self) -> "_OnePool":
+        """Return itself."""
+        return self
+
+
 @lru_cache(maxsize=_ENGINES)
 def kept_engine(conn_string: str, timeout: float | None) -> Engine:
-    """The engine of a file, without a pool: a connection is one of its own, whoever asks."""
-    arguments = {} if timeout is None else {"timeout": timeout}
-    return create_engine(conn_string, poolclass=NullPool, connect_args=arguments)
+    """The engine of a file."""
+    arguments: dict[str, Any] = {"check_same_thread": False}
+    if timeout is not None:
+        arguments["timeout"] = timeout
+    engine = create_engine(
+        conn_string, poolclass=_OnePool, pool_size=1, max_overflow=-1, connect_args=arguments
+    )
+    _pools.add(engine.pool)
+    return engine
+
+
+def _begin_anew() -> None:
+    # In a process that was forked SQLite's connections must be neither used nor closed ("How To Corrupt An
+    # SQLite Database File", 2.6).
+    _inherited.extend([*_pools, *(dict(kept) for kept in _kept)])
+    kept_engine.cache_clear()
+    for kept in _kept:
+        kept.clear()
 
 
 def _engine(conn_string: str, **options: Any) -> Engine:
@@ -86,6 +120,7 @@ def kept_migrations() -> SimpleNamespace:
 
 @cache
 def _keep_engines() -> None:
+    os.register_at_fork(after_in_child=_begin_anew)
     # Private to Dagster; a test notices when it changes.
     for storage in _SQLITE_STORAGES:
         vars(import_module(f"{_STORAGE}.{storage}"))["create_engine"] = _engine

@@ -3,6 +3,7 @@
 Where one fails after an upgrade, the code that works around may go, or must find another way.
 """
 
+import os
 import pkgutil
 import shutil
 import subprocess
@@ -221,6 +222,30 @@ def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: 
         read.append(kept_migrations().from_config.cache_info().misses)
     assert made[1] == made[0] + 1, "no engine but that of the run"
     assert read[1] == read[0]
+
+
+def test_dagsters_connection_stays_open_and_a_forked_process_has_its_own(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    ease_event_log(tmp_path)
+    engine = kept_engine(f"sqlite:///{tmp_path / 'own.db'}", None)
+
+    def connection() -> object:
+        with engine.connect() as asked:
+            return asked.connection.driver_connection
+
+    first = connection()
+    engine.dispose()
+    assert connection() is first
+    with engine.connect(), engine.connect() as beside:
+        assert beside.connection.driver_connection is not first, (
+            "who asks while it is in use has one of its own"
+        )
+    held = connection()
+    child = os.fork()
+    if not child:
+        os._exit(kept_engine.cache_info().currsize + (kept_engine(str(engine.url), None) is engine))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert connection() is held
 
 
 def test_a_runs_file_is_a_copy_of_one_that_dagster_made(tmp_path: Path) -> None:

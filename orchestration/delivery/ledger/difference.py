@@ -97,7 +97,9 @@ def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> 
     if whole or everything:
         selected = _every_row(connection, keyed, form, content, fields, sends, whole=whole)
     else:
-        selected = _differing_rows(connection, form, keyed, fields, content, sends, overtaken=overtaken)
+        selected = _differing_rows(
+            connection, form, keyed, fields, content, sends, held=held, overtaken=overtaken
+        )
     shard_rows, digest = _write(connection, selected, shard, even_empty=whole)
     return Difference(
         rows=int(rows),
@@ -231,11 +233,12 @@ def _differing_rows(
     content: Content,
     sends: set[Change],
     *,
+    held: int,
     overtaken: bool,
 ) -> str:
-    """Only the rows that differ, each as what it does."""
+    """Only the rows that differ, each as what it does; `held` is how many keys the scope holds."""
     keys = key.listed
-    added, changed, _ = _counted(connection)
+    added, changed, removed = _counted(connection)
     differing, names = f"select * from {DIFFERENCE} where", ", ".join(f"s.{quoted(name)}" for name in fields)
     parts, known = list[str](), list[str]()
     # What there is none of is not asked for: each part reads all rows, or all that were sent.
@@ -265,10 +268,14 @@ def _differing_rows(
     selected = " union all ".join(parts)
     if not known:
         return selected
-    # Worked out before it is joined: values of no other keys are held in memory.
     listed = " union all ".join(f"select {keys} from ({which})" for which in known)
+    lost = bool(content.of_other_types())
+    if 2 * (changed + (removed if Change.REMOVED in sends else 0)) > held:
+        # Most of what was sent: to tell the rest of it apart takes longer, and saves no memory to speak of.
+        return f"with {_WAS} as not materialized ({content.typed(keyed=True, lost=lost)}) {selected}"
+    # Worked out before it is joined: values of no other keys are held in memory.
     connection.execute(f"create or replace temp table {_KNOWN} as {listed}")
-    return f"with {_WAS} as materialized ({content.typed(_KNOWN, keyed=True, lost=True)}) {selected}"
+    return f"with {_WAS} as materialized ({content.typed(_KNOWN, keyed=True, lost=lost)}) {selected}"
 
 
 def _changed_fields(

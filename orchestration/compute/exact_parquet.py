@@ -106,6 +106,8 @@ def _write(
     lost = {name: other for name, (other, kind) in noted.items() if other != kind}
     replaced = f" replace ({cast_to(lost)})" if lost else ""
     note = f", kv_metadata {{{_NOTE}: {literal(json.dumps(noted))}}}" if noted else ""
+    # The engine's own `dictionary_size_limit`: with any other it makes dictionaries of floats, too, in which
+    # a negative zero is a zero.
     connection.execute(
         f"copy (select *{replaced} from ({query})) to {literal(str(file))} (format parquet{note})"
     )

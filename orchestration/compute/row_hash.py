@@ -34,6 +34,11 @@ _BY_TEXT = ("BIT", "ENUM", "BIGNUM", "TIME_NS", "INTERVAL", "UUID")
 _BY_MICROSECOND = ("TIMESTAMP_S", "TIMESTAMP_MS")
 _NARROW_DECIMAL = 18  # digits: up to here the engine hashes 64 bits, and 128 by less than they hold
 _EXACT_IN_DOUBLE = 2**53
+# Not texts, whose equality may be that of a collation.
+_EXACTLY_EQUAL = frozenset({
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DECIMAL",
+    "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE",
+})  # fmt: skip
 # Numbers as good as any: a NULL hashes otherwise than what is empty or holds nothing but NULL.
 _NULL = "hash('no value')"
 _MINUS_ZERO = "hash('-0.0')"
@@ -71,6 +76,20 @@ def value_hash(value: str, kind: str) -> str:
         UnknownType: the type is none that is known how to be hashed.
     """
     return _hashed(f"({value})", parse_type(kind))
+
+
+def differ(one: str, other: str, kind: str) -> str:
+    """Return the SQL condition, never NULL, that two values of a type are different ones.
+
+    `one` and `other` are SQL of them, `kind` is their type, as `describe` writes it. It is by `value_hash`,
+    but for types whose own equality is as exact, and takes a fraction of the time.
+
+    Raises:
+        UnknownType: the type is none that is known how to be hashed.
+    """
+    if parse_type(kind).name in _EXACTLY_EQUAL:
+        return f"{one} is distinct from {other}"
+    return f"{value_hash(one, kind)} <> {value_hash(other, kind)}"
 
 
 def digest_of(hashed: str) -> str:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from orchestration.compute.row_hash import (
     content_digest,
+    differ,
     digest_of,
     fields_of,
     hashed_by,
@@ -127,10 +128,26 @@ def test_sums_of_whole_numbers_have_the_hash_of_what_a_file_keeps(
     assert connection.execute(query).fetchall() == connection.execute(kept).fetchall()
 
 
+@pytest.mark.parametrize("kind", VALUES)
+def test_two_values_differ_just_where_their_hashes_do(
+    connection: duckdb.DuckDBPyConnection, kind: str
+) -> None:
+    for nested, values in in_every_nesting(kind).items():
+        fill(connection, nested, [*values, "null"])
+        by_hash = f"{value_hash('a.x', nested)} <> {value_hash('b.x', nested)}"
+        wrong = connection.execute(
+            f"select a.x, b.x from held a, held b"
+            f" where ({differ('a.x', 'b.x', nested)}) is distinct from ({by_hash})"
+        ).fetchall()
+        assert not wrong, nested
+
+
 def test_a_collation_hides_no_difference(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create or replace table held (place integer, x varchar collate nocase)")
     connection.execute("insert into held values (0, 'a'), (1, 'A')")
     assert len(set(connection.execute(f"select hash from ({hashed(connection)})").fetchall())) == 2
+    pairs = f"select count(*) from held a, held b where {differ('a.x', 'b.x', 'VARCHAR')}"
+    assert connection.execute(pairs).fetchone() == (2,)
 
 
 def test_fields_count_by_name_and_a_value_in_one_is_not_in_another(

@@ -207,7 +207,7 @@ class Content:
         `lost`: with a column `LOST`, the list of fields whose values are none of their types.
         """
         rows, cast = self.values(keys, hashed=hashed), "cast" if strict else "try_cast"
-        held = fields_of(self._connection, rows)
+        held = self._held
         columns = [
             f"{as_type(quoted(name), held[name], kind, cast)} as {quoted(name)}"
             for name, kind in self._fields.items()
@@ -218,23 +218,29 @@ class Content:
             columns = [*self._key.columns, *columns]
         if lost:
             none = [
-                f"case when {_is_none(name, kind)} then {literal(name)} end"
-                for name, kind in self._fields.items()
-                if held[name] != kind
+                f"case when {_is_none(name, self._fields[name])} then {literal(name)} end"
+                for name in self.of_other_types()
             ]
             columns.append(f"[{', '.join(none)}]::varchar[] as {LOST}")
         return f"select {', '.join(columns)} from ({rows})"
 
+    def of_other_types(self) -> list[str]:
+        """Return the fields whose values are held as another type than the fields are to have."""
+        return [name for name, kind in self._fields.items() if self._held[name] != kind]
+
     def lost(self) -> list[str]:
         """Return the fields of which some values are none of the types that the fields are to have."""
-        rows = self.values()
-        held = fields_of(self._connection, rows)
-        others = [name for name, kind in self._fields.items() if held[name] != kind]
+        others, rows = self.of_other_types(), self.values()
         if not others:
             return []
         counted = ", ".join(f"bool_or({_is_none(name, self._fields[name])})" for name in others)
         found = self._connection.execute(f"select {counted} from ({rows})").fetchone() or ()
         return [name for name, none in zip(others, found, strict=False) if none]
+
+    @cached_property
+    def _held(self) -> dict[str, str]:
+        """{field: SQL type} of the values as the layers have them."""
+        return fields_of(self._connection, self.values())
 
     def _make_overlay(self) -> None:
         rows = " union all ".join(

@@ -6,16 +6,16 @@ written and sent grows with what has changed, and memory with the number of keys
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import write_exact
-from orchestration.compute.row_hash import digest_of, hashed_by, row_hash, value_hash
+from orchestration.compute.row_hash import differ, digest_of, hashed_by, row_hash
 from orchestration.compute.sql import literal, literals, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
-from orchestration.core.shown_text import CLASSIFIED
+from orchestration.delivery.ledger.changed_fields import changed_fields
 from orchestration.delivery.ledger.content import LOST, Content
 from orchestration.delivery.ledger.forgotten import is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
@@ -23,6 +23,7 @@ from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.moved import MOVED, OVERTAKEN, set_moved_apart, with_overtaken
 from orchestration.delivery.ledger.order import Opened, Order
 from orchestration.delivery.ledger.standing import Known
+from orchestration.delivery.ledger.unique_keys import check_keys
 from orchestration.destinations.base import (
     CHANGE,
     CHANGED_FIELDS,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 # The canonical key of each row that differs, `_new` and `_old` hash; it stays until the next comparison.
 DIFFERENCE = "_difference"
-_WAS, _REFUSED, _LEFT_OUT, _FORGOTTEN = "_was", "_refused", "_left_out", "_forgotten"
+_KNOWN, _WAS, _REFUSED, _LEFT_OUT, _FORGOTTEN = "_known", "_was", "_refused", "_left_out", "_forgotten"
 # What a mode sends of what differs.
 _SENDS = {
     Mode.APPEND: (Change.ADDED,),
@@ -76,7 +77,10 @@ def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> 
     held_hashes, overtaken = with_overtaken(connection, form, content, known)
     compare(connection, form, hashed, "" if content.empty else held_hashes)
     added, changed, removed = _counted(connection)
-    _check_key(connection, order, form, keyed, matched=rows - added, acknowledged=held - removed)
+    check_keys(
+        connection, order, form, keyed, fields, DIFFERENCE,
+        matched=rows - added, acknowledged=held - removed,
+    )  # fmt: skip
     connection.execute(
         f"create or replace temp table {_LEFT_OUT} as select {form.listed} from {DIFFERENCE} limit 0"
     )
@@ -91,10 +95,11 @@ def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> 
     # What `upsert` has left there stays known: it is told anew beside it, not in its place.
     whole = whole or (everything and order.replaces and order.mode is not Mode.UPSERT)
     if whole or everything:
-        selected = _every_row(keyed, form, content, fields, sends, whole=whole)
+        selected = _every_row(connection, keyed, form, content, fields, sends, whole=whole)
     else:
-        _remember_old_values(connection, form, content)
-        selected = _differing_rows(form, keyed, fields, sends, overtaken=overtaken)
+        selected = _differing_rows(
+            connection, form, keyed, fields, content, sends, held=held, overtaken=overtaken
+        )
     shard_rows, digest = _write(connection, selected, shard, even_empty=whole)
     return Difference(
         rows=int(rows),
@@ -162,62 +167,6 @@ def _counted(connection: "duckdb.DuckDBPyConnection") -> tuple[int, int, int]:
     return found
 
 
-def _check_key(
-    connection: "duckdb.DuckDBPyConnection",
-    order: Order,
-    form: KeyForm,
-    keyed: str,
-    *,
-    matched: int,
-    acknowledged: int,
-) -> None:
-    """Raise where a key is empty or stands twice, in one spelling or in two.
-
-    What was acknowledged has each key once: so if as many rows of the source found a partner as partners were
-    found, none of them stands twice, and only added keys need be looked at.
-    """
-    empty = " or ".join(f"{name} is null" for name in form.columns)
-    nulls, added, hashes = connection.execute(
-        f"select count(*) filter (where {empty}), count(*), count(distinct hash({form.listed}))"
-        f" from {DIFFERENCE} where _old is null"
-    ).fetchone() or (0, 0, 0)
-    twice = matched - acknowledged
-    if hashes < added:  # equal hashes are no proof
-        (distinct,) = connection.execute(
-            f"select count(*) from (select distinct {form.listed} from {DIFFERENCE} where _old is null)"
-        ).fetchone() or (0,)
-        twice += added - distinct
-    if nulls or twice:
-        spelt = _spelt_twice(connection, order, form, keyed) if twice and not form.exact else ""
-        raise DeliveryError(
-            f"key ({', '.join(order.key)}) of `{order.export}`: {twice} rows stand twice,"
-            f" {nulls} have an empty part{spelt}",
-            "every row to have a key of its own",
-            order.mend,
-        )
-
-
-def _spelt_twice(connection: "duckdb.DuckDBPyConnection", order: Order, form: KeyForm, keyed: str) -> str:
-    """Say two spellings that the destination takes for one key; "" where all that stand twice are equal."""
-    spelt = f"row({', '.join(map(quoted, form.names))})"
-    sides = [f"{end}({spelt})" for end in ("min", "max")]
-    found = connection.execute(
-        f"select {', '.join(sides)} from (select * from ({keyed}) where"
-        f" {' and '.join(f'{name} is not null' for name in form.columns)}) group by {form.listed}"
-        f" having {sides[0]} <> {sides[1]} order by all limit 1"
-    ).fetchone()
-    if found is None:
-        return ""
-    one, other = (
-        ", ".join(
-            f"{name}={CLASSIFIED if name in order.hidden else repr(value)}"
-            for name, value in zip(form.names, side.values() if isinstance(side, dict) else side, strict=True)
-        )
-        for side in found
-    )
-    return f"; the destination takes {one} and {other} for one key"
-
-
 def _leave_out_forgotten(
     connection: "duckdb.DuckDBPyConnection",
     order: Order,
@@ -276,69 +225,97 @@ def _leave_out(connection: "duckdb.DuckDBPyConnection", form: KeyForm, condition
     return int(deleted[0]) if deleted else 0
 
 
-def _remember_old_values(connection: "duckdb.DuckDBPyConnection", form: KeyForm, content: Content) -> None:
-    connection.execute(
-        f"create or replace temp table _known as select {form.listed} from {DIFFERENCE}"
-        f" where _old is not null union all select {form.listed} from {MOVED}"
-    )
-    was = content.typed("_known", keyed=True, lost=True)
-    connection.execute(f"create or replace temp table {_WAS} as {was}")
-
-
 def _differing_rows(
-    key: KeyForm, keyed: str, fields: Mapping[str, str], sends: set[Change], *, overtaken: bool
+    connection: "duckdb.DuckDBPyConnection",
+    key: KeyForm,
+    keyed: str,
+    fields: Mapping[str, str],
+    content: Content,
+    sends: set[Change],
+    *,
+    held: int,
+    overtaken: bool,
 ) -> str:
+    """Only the rows that differ, each as what it does; `held` is how many keys the scope holds."""
     keys = key.listed
-    differing = f"select * from {DIFFERENCE} where"
-    names = ", ".join(f"s.{quoted(name)}" for name in fields)
-    differs = ", ".join(
-        f"case when {value_hash(f's.{quoted(name)}', kind)} <> {value_hash(f'w.{quoted(name)}', kind)}"
-        f" or list_contains(w.{LOST}, {literal(name)}) then {literal(name)} end"
-        for name, kind in fields.items()
-        if name not in key.names or name in key.alike
-    )
-    changed_fields = (
-        f"list_filter([{differs}], lambda name: name is not null)" if differs else "[]::varchar[]"
-    )
-    if overtaken:  # nobody here knows what those fields are there by now
-        others = literals(name for name in fields if name not in key.names)
-        changed_fields = (
-            f"case when ({', '.join(f'd.{name}' for name in key.columns)}) in"
-            f" (select ({keys}) from {OVERTAKEN}) then {others} else {changed_fields} end"
-        )
-    parts: list[str] = []
-    if Change.ADDED in sends:
+    added, changed, removed = _counted(connection)
+    differing, names = f"select * from {DIFFERENCE} where", ", ".join(f"s.{quoted(name)}" for name in fields)
+    parts, known = list[str](), list[str]()
+    # What there is none of is not asked for: each part reads all rows, or all that were sent.
+    if Change.ADDED in sends and (added or not changed):
         parts.append(
             f"select '{Change.ADDED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
             f" d._new as {ROW_HASH}, {names} from ({keyed}) s"
             f" join ({differing} _old is null) d using ({keys})"
         )
-    if Change.CHANGED in sends:
+    if Change.CHANGED in sends and changed:
+        both = f"{differing} _old is not null and _new is not null"
+        known.append(both)
+        fields_changed = _changed_fields(key, fields, content.of_other_types(), overtaken=overtaken)
         parts.append(
-            f"select '{Change.CHANGED}' as {CHANGE}, {changed_fields}::varchar[] as {CHANGED_FIELDS},"
+            f"select '{Change.CHANGED}' as {CHANGE}, {fields_changed} as {CHANGED_FIELDS},"
             f" d._new as {ROW_HASH}, {names} from ({keyed}) s"
-            f" join ({differing} _old is not null and _new is not null) d using ({keys})"
-            f" join {_WAS} w using ({keys})"
+            f" join ({both}) d using ({keys}) join {_WAS} w using ({keys})"
         )
     if Change.REMOVED in sends:
         gone = ", ".join(f"w.{quoted(name)}" for name in fields)
-        parts += [
-            f"select '{change}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
-            f" d._old as {ROW_HASH}, {gone} from {_WAS} w join ({which}) d using ({keys})"
-            for change, which in _gone_rows()
-        ]
-    return " union all ".join(parts)
+        for change, which in _gone_rows(connection):
+            known.append(which)
+            parts.append(
+                f"select '{change}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
+                f" d._old as {ROW_HASH}, {gone} from {_WAS} w join ({which}) d using ({keys})"
+            )
+    selected = " union all ".join(parts)
+    if not known:
+        return selected
+    listed = " union all ".join(f"select {keys} from ({which})" for which in known)
+    lost = bool(content.of_other_types())
+    if 2 * (changed + (removed if Change.REMOVED in sends else 0)) > held:
+        # Most of what was sent: to tell the rest of it apart takes longer, and saves no memory to speak of.
+        return f"with {_WAS} as not materialized ({content.typed(keyed=True, lost=lost)}) {selected}"
+    # Worked out before it is joined: values of no other keys are held in memory.
+    connection.execute(f"create or replace temp table {_KNOWN} as {listed}")
+    return f"with {_WAS} as materialized ({content.typed(_KNOWN, keyed=True, lost=lost)}) {selected}"
 
 
-def _gone_rows() -> list[tuple[Change, str]]:
-    return [
+def _changed_fields(
+    key: KeyForm, fields: Mapping[str, str], of_other_types: Collection[str], *, overtaken: bool
+) -> str:
+    conditions = {
+        name: differ(f"s.{quoted(name)}", f"w.{quoted(name)}", kind)
+        + (f" or list_contains(w.{LOST}, {literal(name)})" if name in of_other_types else "")
+        for name, kind in fields.items()
+        if name not in key.names or name in key.alike
+    }
+    changed = changed_fields(conditions)
+    if not overtaken:
+        return changed
+    # Nobody here knows what those fields are there by now.
+    others = literals(name for name in fields if name not in key.names)
+    return (
+        f"case when ({', '.join(f'd.{name}' for name in key.columns)}) in"
+        f" (select ({key.listed}) from {OVERTAKEN}) then {others} else {changed} end"
+    )
+
+
+def _gone_rows(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Change, str]]:
+    """Return what becomes of rows that are gone, with SQL of their keys, where there are any."""
+    which = [
         (Change.REMOVED, f"select * from {DIFFERENCE} where _new is null"),
         (Change.MOVED, f"select * from {MOVED}"),
     ]
+    return [(change, gone) for change, gone in which if connection.execute(f"{gone} limit 1").fetchone()]
 
 
 def _every_row(
-    keyed: str, key: KeyForm, content: Content, fields: Mapping[str, str], sends: set[Change], *, whole: bool
+    connection: "duckdb.DuckDBPyConnection",
+    keyed: str,
+    key: KeyForm,
+    content: Content,
+    fields: Mapping[str, str],
+    sends: set[Change],
+    *,
+    whole: bool,
 ) -> str:
     """All rows as added, less those left out; what has gone after them, where it is not swept away anyhow."""
     names = ", ".join(map(quoted, fields))
@@ -357,7 +334,7 @@ def _every_row(
                 f"select '{change}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
                 f" d._old as {ROW_HASH}, {gone}"
                 f" from ({content.typed(keyed=True)}) w join ({which}) d using ({key.listed})"
-                for change, which in _gone_rows()
+                for change, which in _gone_rows(connection)
             ),
         ]
     )

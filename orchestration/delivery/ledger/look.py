@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.row_hash import fields_of, value_hash
+from orchestration.compute.row_hash import differ, fields_of
 from orchestration.compute.sql import quoted
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.ledger.content import Content, as_type
@@ -92,8 +92,7 @@ def some_rows(
     changed = f"from ({new}) s join ({both}) d using ({keys}) join ({old}) w using ({keys})"
     held = fields_of(connection, old)
     differs = [
-        f"{value_hash(f's.{quoted(name)}', fields[name])}"
-        f" <> {value_hash(as_type(f'w.{quoted(name)}', held[name], fields[name]), fields[name])}"
+        differ(f"s.{quoted(name)}", as_type(f"w.{quoted(name)}", held[name], fields[name]), fields[name])
         for name in others
     ]
     counted = ", ".join(["count(*)", *(f"count(*) filter (where {condition})" for condition in differs)])

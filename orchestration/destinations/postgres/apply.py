@@ -181,8 +181,10 @@ class Application:
 
     def _learn(self) -> None:
         # Without statistics Postgres believes that few staged rows are of the partition, and looks up a
-        # million keys one by one, where a hash join takes half the time; a sample costs a tenth of that.
+        # million keys one by one, where a hash join takes half the time. A sample of 3,000 rows tells as much
+        # of a key as the usual one of 30,000.
         key = ", ".join(self._staged[name] for name in self.shard.key)
+        self._cursor.execute("set local default_statistics_target = 10")
         self._cursor.execute(f"analyze pg_temp.{STAGING} ({key})")
 
     def _delete(self) -> int:

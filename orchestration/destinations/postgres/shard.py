@@ -109,16 +109,41 @@ def stream(shard: Shard, contents: Contents, *, added: bool | None = None) -> An
         # Not pre-buffered, and not as a dataset: both keep what they have read, up to the whole file.
         with parquet.ParquetFile(shard.path, pre_buffer=False) as file:
             wanted = [*names, CHANGE] if marked or added is not None else names
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+            groups = _groups(file, added=added)
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups, columns=wanted):
                 if added is not None:
                     kinds = compute.equal(batch.column(CHANGE), Change.ADDED.value)
-                    batch = batch.filter(kinds if added else compute.invert(kinds))
+                    kinds = kinds if added else compute.invert(kinds)
+                    # Rows that lie in the file by what they do are most often wanted all, or none.
+                    if not compute.any(kinds).as_py():
+                        continue
+                    batch = batch if compute.all(kinds).as_py() else batch.filter(kinds)
                 columns = [_sent(batch.column(column.name), column) for column in contents.columns]
                 if marked:
                     columns.append(compute.equal(batch.column(CHANGE), Change.REMOVED.value))
                 yield arrow.RecordBatch.from_arrays(columns, schema=schema)
 
     return arrow.RecordBatchReader.from_batches(schema, batches())
+
+
+def _groups(file: Any, *, added: bool | None) -> list[int]:
+    """The row groups that may have added rows, or others; by the file's own statistics, where it has some."""
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    if added is None or not groups:
+        return list(groups)
+    leaves = (metadata.row_group(0).column(place).path_in_schema for place in range(metadata.num_columns))
+    place = list(leaves).index(CHANGE)
+
+    def wanted(group: int) -> bool:
+        found = metadata.row_group(group).column(place).statistics
+        if found is None or not found.has_min_max:
+            return True
+        if added:
+            return found.min <= Change.ADDED.value <= found.max
+        return (found.min, found.max) != (Change.ADDED.value, Change.ADDED.value)
+
+    return [group for group in groups if wanted(group)]
 
 
 def _sent(values: Any, column: Column) -> Any:

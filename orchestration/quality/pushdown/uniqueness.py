@@ -8,6 +8,7 @@ neither proves it are the values grouped, to count the rows that share theirs.
 from collections.abc import Sequence
 from typing import Any
 
+from orchestration.compute.bitmaps import bitmap_pays, different_numbers
 from orchestration.quality.pushdown.arguments import Arguments
 from orchestration.quality.pushdown.mapped import map_verdict
 from orchestration.quality.pushdown.records import LIST_RULES, ignored
@@ -15,10 +16,6 @@ from orchestration.quality.pushdown.steps import Compiled, Query, Sample, Scan, 
 from orchestration.quality.pushdown.table import Column, Kind, Table
 from orchestration.quality.pushdown.wording import at_least
 
-# 64 MB a thread at most; and beyond that many bits a value, a hash table is the smaller.
-_MOST_BITS = 1 << 29
-_BITS_A_VALUE = 64
-_ALWAYS_FEW_BITS = 1 << 20
 _WIDER_THAN_BIGINT = ("UBIGINT", "HUGEINT", "UHUGEINT")
 
 
@@ -58,12 +55,11 @@ class _Duplicates:
         rows, low, high = found
         if rows < 2:
             return self._verdict(rows, 0)
-        bits = high - low + 1
-        if bits < rows:
+        if high - low + 1 < rows:
             return self._count(rows)
-        if bits > _MOST_BITS or bits > max(_BITS_A_VALUE * rows, _ALWAYS_FEW_BITS):
+        if not bitmap_pays(rows, low, high):
             return self.by_hash(rows)
-        bitmap = f"bit_count(bitstring_agg({self._values}::bigint, {low}, {high}))"
+        bitmap = different_numbers(self._values, low, high)
         return Scan((bitmap,), lambda bits_set: self._unless_all_differ(rows, bits_set[0]))
 
     def by_hash(self, rows: int) -> Step:

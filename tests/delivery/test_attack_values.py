@@ -221,6 +221,17 @@ def test_lists_of_moments_go_into_json_lines(tmp_path: Path, probe: Probe, value
     assert lines(tmp_path)[0]["v"][0].startswith("2024-01-02T03:04:05")
 
 
+@pytest.mark.parametrize("value", ["[{0}]", "{{'a': {0}}}", "map{{'a': {0}}}"])
+def test_nested_decimals_keep_their_digits_in_json_lines(tmp_path: Path, probe: Probe, value: str) -> None:
+    """Claim 3: a decimal that a reader of JSON would round is text within a list too, as it is outside."""
+    decimal = "12345678901234567890.1234567890"
+    stated = value.format(f"{decimal}::decimal(38, 10)")
+    probe.deliver(in_lines(tmp_path), f"select 1 as k, {stated} as v", mode=Mode.SNAPSHOT)
+    (part,) = tmp_path.rglob("part-*.jsonl")
+    arrived = json.loads(part.read_text())["v"]
+    assert (arrived["a"] if isinstance(arrived, dict) else arrived[0]) == decimal
+
+
 def test_json_null_is_no_null_in_json_lines(tmp_path: Path, probe: Probe) -> None:
     """Claim 3: the JSON value null, and no value, do not arrive as one, unless the row is refused by name."""
     rows = "select 1 as k, 'null'::json as v union all select 2, null"
@@ -254,6 +265,15 @@ def test_a_variant_arrives_or_is_refused_by_its_column(
 # Vendors.
 
 
+def test_whole_numbers_of_a_list_are_numbers_for_a_webhook(
+    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
+) -> None:
+    """Claim 3: 'Whole numbers are JSON numbers with all their digits', a HUGEINT in a list as well."""
+    case = case_of("webhook", request, tmp_path)
+    probe.deliver(case.destination(), "select 1 as k, 5::hugeint as v, [5::hugeint] as w")
+    assert case.contents() == [{"k": 1, "v": 5, "w": [5]}]
+
+
 def test_a_struct_without_names_is_refused_by_its_column(
     request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
 ) -> None:
@@ -263,6 +283,16 @@ def test_a_struct_without_names_is_refused_by_its_column(
         probe.deliver(case.destination(), "select 1 as k, row(1, 'a') as v")
     except DeliveryError as error:
         assert "'v'" in str(error)
+
+
+def test_a_hugeint_of_39_digits_stops_no_other_row_in_azure_data_explorer(
+    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
+) -> None:
+    """Claim 3: 'a HUGEINT is a decimal (34 in Azure Data Explorer)': a row with more is refused by name."""
+    case = case_of("adx", request, tmp_path)
+    rows = f"select 1 as k, 6::hugeint as v union all select 2, {HUGE}"
+    outcome = probe.deliver(case.destination(), rows, mode=Mode.SNAPSHOT)
+    assert [one.row for one in outcome.refused] == [1]
 
 
 def test_a_text_over_a_megabyte_is_not_cut_in_azure_data_explorer(

@@ -13,6 +13,7 @@ import pytest
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.blob import BlobDestination, BlobOptions
 from orchestration.destinations.postgres import PostgresDestination
+from tests.doubles.hubspot import Property
 
 from .attack_values import Probe
 from .cases import Case, case_class
@@ -378,12 +379,31 @@ def test_a_list_for_a_property_of_options_is_refused_by_its_column(
         assert "tier" in str(error)
 
 
-@pytest.mark.parametrize("name", ["salesforce", "salesforce_bulk"])
-def test_a_checkbox_is_not_sent_null(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe, name: str
+STAGES = ("subscriber", "lead", "customer")
+
+
+def test_a_stage_that_moves_back_arrives_in_hubspot(
+    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
 ) -> None:
-    """Claim 3: a checkbox of Salesforce is true or false, and null would be false: the row is refused."""
-    case = case_of(name, request, tmp_path)
-    rows = "select 7 as Item__c, null::boolean as Flag__c union all select 8, true"
-    outcome = probe.deliver(case.destination(), rows, key=("Item__c",))
-    assert [one.row for one in outcome.refused] == [0], case.contents()
+    """Claims 3, 6: HubSpot keeps a later lifecycle stage and says nothing: cleared first, or refused by name.
+
+    "The Lifecycle stage is not designed to move backwards. If you need to set this property to an previous
+    stage, you will first need to set the value to "" (an empty string)": developers.hubspot.com/docs/
+    api-reference/legacy/crm/objects/contacts/v1/post-contacts-v1-contact-email-email-profile
+    """
+    case = case_of("hubspot", request, tmp_path)
+    double: Any = case.double  # type: ignore[attr-defined]
+    double.properties["lifecyclestage"] = Property("enumeration", options=STAGES, hubspot_defined=True)
+    hold = double._hold
+
+    def hold_no_earlier(record_id: str, values: dict[str, str]) -> None:
+        before = double.records.get(record_id, {}).get("lifecyclestage", "")
+        after = values.get("lifecyclestage", "")
+        back = bool(before and after) and STAGES.index(after) < STAGES.index(before)
+        hold(record_id, {k: v for k, v in values.items() if not (back and k == "lifecyclestage")})
+
+    double._hold = hold_no_earlier
+    probe.deliver(case.destination(), "select 7 as item, 'customer' as lifecyclestage", key=("item",))
+    back = "select 7 as item, 'lead' as lifecyclestage"
+    if not not_sent(probe, case.destination(), back, key=("item",)):
+        assert case.contents()[0]["lifecyclestage"] == "lead"

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestration.destinations.base import DeliveryError, Destination, Mode
+from orchestration.destinations.base import DeliveryError, Destination, Mode, Scope
 from orchestration.destinations.blob import BlobDestination, BlobOptions
 from orchestration.destinations.postgres import PostgresDestination
 from tests.doubles.hubspot import Property
@@ -407,3 +407,37 @@ def test_a_stage_that_moves_back_arrives_in_hubspot(
     back = "select 7 as item, 'lead' as lifecyclestage"
     if not not_sent(probe, case.destination(), back, key=("item",)):
         assert case.contents()[0]["lifecyclestage"] == "lead"
+
+
+# Erasure.
+
+
+def lines_shown(folder: Path) -> list[dict[str, Any]]:
+    """The rows of JSON lines that the manifest names, each number with all its digits."""
+    shown = json.loads((folder / "container/o/snapshot/manifest.json").read_text())
+    parts = [folder / "container/o/snapshot" / shown["folder"] / part["path"] for part in shown["files"]]
+    return [json.loads(line, parse_float=str) for part in parts for line in part.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[12345678901234567890.1234567890::decimal(38, 10)]",
+        "{'a': 12345678901234567890.1234567890::decimal(38, 10)}",
+        "['\\x00\\xff'::blob]",
+        "{'a': '\\xff'::blob}",
+        "union_value(a := 1)::union(a integer, b integer)",
+        "5::variant",
+    ],
+)
+def test_an_erasure_leaves_the_others_as_they_are(tmp_path: Path, probe: Probe, value: str) -> None:
+    """Claims 2, 3: one person is taken out of JSON lines, and the values of all others stay as they were."""
+    place = in_lines(tmp_path)
+    rows = f"select 1 as k, {value} as v union all select 2, {value}"
+    try:
+        probe.deliver(place, rows, mode=Mode.SNAPSHOT)
+    except DeliveryError:
+        return
+    (before,) = [row for row in lines_shown(tmp_path) if row["k"] == 1]
+    assert place.forget(Scope("exp_items", "", ("k",), ("k", "v"), None), [{"k": 2}]) == 1
+    assert lines_shown(tmp_path) == [before]

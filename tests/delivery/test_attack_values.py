@@ -10,6 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.ledger import Ledger, Order
+from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import DeliveryError, Destination, Mode, Scope
 from orchestration.destinations.blob import BlobDestination, BlobOptions
 from orchestration.destinations.postgres import PostgresDestination
@@ -441,3 +444,23 @@ def test_an_erasure_leaves_the_others_as_they_are(tmp_path: Path, probe: Probe, 
     (before,) = [row for row in lines_shown(tmp_path) if row["k"] == 1]
     assert place.forget(Scope("exp_items", "", ("k",), ("k", "v"), None), [{"k": 2}]) == 1
     assert lines_shown(tmp_path) == [before]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "['\\xff'::blob]",
+        "[12345678901234567890.1234567890::decimal(38, 10)]",
+        "'null'::json",
+        "union_value(a := 1)::union(a integer, b integer)",
+    ],
+)
+def test_what_was_just_sent_compares_equal(tmp_path: Path, probe: Probe, value: str) -> None:
+    """Claims 3, 5: a comparison right after a delivery of JSON lines finds no difference, and can be made."""
+    place = in_lines(tmp_path)
+    probe.deliver(place, f"select 1 as k, {value} as v", mode=Mode.SNAPSHOT)
+    order = Order("exp_items", "", ("k",), Mode.SNAPSHOT, None, None, wait_seconds=0.0)
+    ledger = Ledger(probe.store, probe.folder / "shards", "run", probe.said.append)
+    compared = reconcile(DeliveryEngine(ledger, place), order)
+    assert compared is not None
+    assert (compared.missing, compared.foreign, compared.differing) == (0, 0, 0)

@@ -464,3 +464,21 @@ def test_what_was_just_sent_compares_equal(tmp_path: Path, probe: Probe, value: 
     compared = reconcile(DeliveryEngine(ledger, place), order)
     assert compared is not None
     assert (compared.missing, compared.foreign, compared.differing) == (0, 0, 0)
+
+
+# What Postgres' own messages say is no way out.
+
+
+def test_a_row_that_a_check_forbids_is_named(database_url: str, probe: Probe) -> None:
+    """Claim 4: 'a row whose value does not fit is named by its key', by a check constraint as well."""
+    ddl = "create table public.t (k integer primary key, v text check (length(v) < 3))"
+    execute(database_url, ddl)
+    rows = "select 7 as k, 'abcd' as v union all select 8, 'b'"
+    with pytest.raises(DeliveryError, match="k = 7"):
+        probe.deliver(PostgresDestination(database_url, "public.t"), rows)
+
+
+def test_a_name_that_postgres_keeps_for_itself_is_to_be_changed(database_url: str, probe: Probe) -> None:
+    """Claim 5: a field named as a system column is named, with the fix; not 'see the server's log'."""
+    with pytest.raises(DeliveryError, match="names|rename|another name"):
+        probe.deliver(PostgresDestination(database_url, "public.t"), "select 1 as k, 2 as xmin")

@@ -197,9 +197,7 @@ def in_lines(folder: Path) -> BlobDestination:
     return BlobDestination(str(folder / "container"), "o", BlobOptions(format="json_lines"))
 
 
-@pytest.mark.parametrize(
-    "number", ["12345678901234567890.10", "36893488147419103233", "0.1000000000000000055511151231257827"]
-)
+@pytest.mark.parametrize("number", ["12345678901234567890.10", "0.1000000000000000055511151231257827"])
 def test_numbers_within_json_keep_their_digits_in_json_lines(
     tmp_path: Path, probe: Probe, number: str
 ) -> None:
@@ -314,8 +312,8 @@ def test_a_text_over_a_megabyte_is_not_cut_in_azure_data_explorer(
 
 
 BRAZE_CHANGES = {
-    # "['hotdog','hotdog','hotdog','pizza'] … will show … as ['hotdog', 'pizza'] because only unique values are
-    # supported": www.braze.com/docs/api/objects_filters/user_attributes_object, as all of these but the last.
+    # "['hotdog','hotdog','hotdog','pizza'] … will show … as ['hotdog', 'pizza'] because only unique values
+    # are supported": www.braze.com/docs/api/objects_filters/user_attributes_object, as all of these but the last.
     "a list with a value twice": "['hotdog', 'hotdog', 'pizza'] as v",
     # "may be incremented … by assigning them an object with the field 'inc'"
     "an increment": "{'inc': 5} as v",

@@ -16,10 +16,9 @@ from orchestration.delivery.reconcile import reconcile
 from orchestration.destinations.base import DeliveryError, Destination, Mode, Scope
 from orchestration.destinations.blob import BlobDestination, BlobOptions
 from orchestration.destinations.postgres import PostgresDestination
-from tests.doubles.hubspot import Property
 
-from .attack_values import Probe
 from .cases import Case, case_class
+from .delivered import Delivered as Probe
 from .support import execute, query
 
 
@@ -295,122 +294,6 @@ def test_a_hugeint_of_39_digits_stops_no_other_row_in_azure_data_explorer(
     rows = f"select 1 as k, 6::hugeint as v union all select 2, {HUGE}"
     outcome = probe.deliver(case.destination(), rows, mode=Mode.SNAPSHOT)
     assert [one.row for one in outcome.refused] == [1]
-
-
-def test_a_text_over_a_megabyte_is_not_cut_in_azure_data_explorer(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claims 3, 6: Kusto cuts a string of more than 1 MB and says nothing: such a row is refused by name.
-
-    "If a single string value in a record exceeds 1MB (measured using UTF-8 encoding), the value is truncated
-    and ingestion succeeds": https://learn.microsoft.com/kusto/query/scalar-data-types/string
-    """
-    case = case_of("adx", request, tmp_path)
-    rows = "select 1 as k, repeat('x', 1048577) as v union all select 2, 'b'"
-    outcome = probe.deliver(case.destination(), rows, mode=Mode.SNAPSHOT)
-    assert [one.row for one in outcome.refused] == [0]
-
-
-BRAZE_CHANGES = {
-    # "['hotdog','hotdog','hotdog','pizza'] … will show … as ['hotdog', 'pizza'] because only unique values
-    # are supported": www.braze.com/docs/api/objects_filters/user_attributes_object, as all of these but the last.
-    "a list with a value twice": "['hotdog', 'hotdog', 'pizza'] as v",
-    # "may be incremented … by assigning them an object with the field 'inc'"
-    "an increment": "{'inc': 5} as v",
-    "an addition to a list": "{'add': ['Value3']} as v",
-    "a removal from a list": "{'remove': ['Value1']} as v",
-    # "if the input doesn't match a given ISO-3166-1 alpha-2 standard, the country value will be set to NULL"
-    "a country that is no code": "'Atlantis' as country",
-    # "Only valid time zone values will be set"
-    "a time zone that is none": "'Mars/Phobos' as time_zone",
-    # "if the year is less than 0 or greater than 3000, Braze stores these values as strings"
-    "a day after the year 3000": "date '3001-01-01' as v",
-}
-
-
-@pytest.mark.parametrize("what", list(BRAZE_CHANGES))
-def test_what_braze_makes_another_value_of_is_refused(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe, what: str
-) -> None:
-    """Claims 3, 6: what Braze's documents say that it alters, drops or takes for a command is refused."""
-    case = case_of("braze", request, tmp_path)
-    rows = f"select 'u1' as external_id, {BRAZE_CHANGES[what]}"
-    assert not_sent(probe, case.destination(), rows, key=("external_id",)), case.contents()
-
-
-def test_an_event_of_a_time_to_come_is_refused(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claims 3, 6: "Events with timestamps in the future will default to the current time" (Braze)."""
-    case = case_of("braze_events", request, tmp_path)
-    rows = "select 'u1' as external_id, timestamptz '2099-01-01 00:00:00+00' as time, 1 as v"
-    key = ("external_id", "time")
-    assert not_sent(probe, case.destination(), rows, key=key, mode=Mode.APPEND), case.contents()
-
-
-@pytest.mark.parametrize("text", [" a", "a ", "", "   ", "\u00a0a", "a\t"])
-@pytest.mark.parametrize("name", ["hubspot", "salesforce", "salesforce_bulk"])
-def test_a_text_is_not_trimmed_or_made_null(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe, name: str, text: str
-) -> None:
-    """Claim 3: never trimmed, never from empty to null: the row is refused by name."""
-    case = case_of(name, request, tmp_path)
-    item, note = case.name("item"), case.name("note")
-    rows = f"select 7 as {item}, '{text}' as {note}"
-    assert not_sent(probe, case.destination(), rows, key=(item,)), case.contents()
-
-
-def test_an_address_keeps_its_capitals_in_hubspot(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claim 3: HubSpot writes e-mail addresses small: one with capitals is refused by name."""
-    case = case_of("hubspot", request, tmp_path)
-    rows = "select 7 as item, 'Zoe@Example.com' as email"
-    assert not_sent(probe, case.destination(), rows, key=("item",)), case.contents()
-
-
-def test_a_list_for_a_property_of_options_is_refused_by_its_column(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claim 3: a type that HubSpot has nothing like is refused with field and fix, not by a crash."""
-    case = case_of("hubspot", request, tmp_path)
-    try:
-        probe.deliver(case.destination(), "select 7 as item, ['gold', 'silver'] as tier", key=("item",))
-    except DeliveryError as error:
-        assert "tier" in str(error)
-
-
-STAGES = ("subscriber", "lead", "customer")
-
-
-def test_a_stage_that_moves_back_arrives_in_hubspot(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claims 3, 6: HubSpot keeps a later lifecycle stage and says nothing: cleared first, or refused by name.
-
-    "The Lifecycle stage is not designed to move backwards. If you need to set this property to an previous
-    stage, you will first need to set the value to "" (an empty string)": developers.hubspot.com/docs/
-    api-reference/legacy/crm/objects/contacts/v1/post-contacts-v1-contact-email-email-profile
-    """
-    case = case_of("hubspot", request, tmp_path)
-    double: Any = case.double  # type: ignore[attr-defined]
-    double.properties["lifecyclestage"] = Property("enumeration", options=STAGES, hubspot_defined=True)
-    hold = double._hold
-
-    def hold_no_earlier(record_id: str, values: dict[str, str]) -> None:
-        before = double.records.get(record_id, {}).get("lifecyclestage", "")
-        after = values.get("lifecyclestage", "")
-        back = bool(before and after) and STAGES.index(after) < STAGES.index(before)
-        hold(record_id, {k: v for k, v in values.items() if not (back and k == "lifecyclestage")})
-
-    double._hold = hold_no_earlier
-    probe.deliver(case.destination(), "select 7 as item, 'customer' as lifecyclestage", key=("item",))
-    back = "select 7 as item, 'lead' as lifecyclestage"
-    if not not_sent(probe, case.destination(), back, key=("item",)):
-        assert case.contents()[0]["lifecyclestage"] == "lead"
-
-
-# Erasure.
 
 
 def lines_shown(folder: Path) -> list[dict[str, Any]]:

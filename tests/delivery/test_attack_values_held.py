@@ -18,7 +18,7 @@ from orchestration.state.records import DeliveryKind
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 
-from .attack_values import Probe
+from .delivered import Delivered as Probe
 from .support import execute, query
 
 

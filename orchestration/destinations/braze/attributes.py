@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from zoneinfo import available_timezones
 
 from orchestration.compute.sql import literal
-from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType
+from orchestration.compute.sql_types import LIST, STRUCT, SqlType
 
 from ..exact_values import TEXTS, Unfit
 
@@ -49,15 +49,9 @@ def unfit_attribute(name: str, value: str, kind: SqlType) -> Iterator[Unfit]:
             "Braze keeps each value of an array once",
             "list_distinct(…) in the model",
         )
-    if kind.name in (MAP, STRUCT):
-        names = ", ".join(map(literal, _ORDERS))
-        orders = (
-            f"len(list_filter(map_keys({value}), lambda one: one::varchar in ({names}))) > 0"
-            if kind.name == MAP
-            else f"{value} is not null and {any(one in _ORDERS for one, _ in kind.members)}"
-        )
+    if kind.name == STRUCT and any(member in _ORDERS for member, _ in kind.members):
         yield Unfit(
-            orders,
+            f"{value} is not null",
             f"Braze takes an object with {', '.join(_ORDERS)} for an order to change the attribute",
             "name these otherwise in the model",
         )

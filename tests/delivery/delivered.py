@@ -1,4 +1,7 @@
-"""Rows as SQL, by the engine to any destination: what the attacks on values share. No expectation."""
+"""Rows as SQL, by the engine to any destination.
+
+Belongs here: the way there. Does not: any expectation.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from orchestration.state.store import StateStore
 
 
 @dataclass
-class Probe:
+class Delivered:
     """Delivers what SQL selects, as the validated rows of a model that is one snapshot."""
 
     folder: Path
@@ -51,6 +54,9 @@ class Probe:
         order = Order(export, "", key, mode, None, None, kind=kind, wait_seconds=0.0, attempts=1_000)
         return DeliveryEngine(ledger, destination).deliver(order, opening)
 
-    def refused(self, *args: object, **stated: object) -> dict[int, str]:
-        """Deliver; {row: what was said} of the refused rows."""
-        return {one.row: f"{one.code} {one.said}" for one in self.deliver(*args, **stated).refused}  # type: ignore[arg-type]
+    def refused(
+        self, destination: Destination, rows: str, *, key: tuple[str, ...] = ("k",), mode: Mode = Mode.UPSERT
+    ) -> dict[int, tuple[str, str]]:
+        """Deliver; {row: code and what was said} of the refused rows."""
+        outcome = self.deliver(destination, rows, key=key, mode=mode)
+        return {one.row: (one.code, one.said) for one in outcome.refused}

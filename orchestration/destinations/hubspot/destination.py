@@ -77,8 +77,9 @@ class HubSpotDestination(BatchDestination):
     The connection is `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`, with a private app's access token; the
     account's id tells two accounts apart that exports of one company write to.
 
-    A null clears the property, and so does an empty list; texts that HubSpot would trim, and addresses that it
-    would write small, are refused. A lifecycle stage that changes is cleared first. A record that a mirror removes is archived, and stays in HubSpot's recycling bin for 90 days.
+    A null clears the property, and so does an empty list; texts that HubSpot would trim, and addresses that
+    it would write small, are refused. A lifecycle stage that changes is cleared first. A record that a mirror
+    removes is archived, and stays in HubSpot's recycling bin for 90 days.
     A mirror keeps away from records without a value of the key. What was written is read back from the list
     of records; the values are text, as HubSpot keeps them.
     """

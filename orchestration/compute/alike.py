@@ -21,7 +21,7 @@ _WHITE_POINTS = (
     *(*range(9, 14), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)),
     *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
 )
-_WHITE = "".join(map(chr, _WHITE_POINTS))
+WHITE = "".join(map(chr, _WHITE_POINTS))
 _ZEROS_AT_END = literal(r"^(-?\d+)(?:\.0*|(\.\d*?[1-9])0*)$")
 _ZEROS_AT_BOTH = literal(r"^\s*\+?(-?)0*(\d+)(?:\.0*|(\.\d*?[1-9])0*)?\s*$")
 
@@ -64,7 +64,7 @@ def canonical(value: str, kind: str, alike: Collection[Alike]) -> str:
         return f"{value}::varchar" if Alike.TEXT in alike else value
     text = f"{value}::varchar" if name == "ENUM" else value
     if Alike.TRIMMED in alike:
-        text = f"nullif(trim({text}, {literal(_WHITE)}), '')"
+        text = f"nullif(trim({text}, {literal(WHITE)}), '')"
     if Alike.PADDED in alike:
         text = f"rtrim({text}, ' ')"
     # A capital sigma has two small ones: which of them it becomes depends on who asks.

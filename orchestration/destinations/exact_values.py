@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from orchestration.compute.alike import WHITE
 from orchestration.compute.engine import open_engine
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
@@ -185,6 +186,17 @@ def zero_signs(value: str, kind: SqlType, of: str) -> Iterator[Unfit]:
             f"contains({value}::varchar, '\\u0000')",
             f"{of} has no JSON with the character NUL",
             "take \\u0000 out in the model",
+        )
+
+
+def folded_texts(value: str, kind: SqlType, of: str) -> Iterator[Unfit]:
+    """Texts with white space at an end, which is taken off there, and empty ones, which become null."""
+    if kind.name in ("VARCHAR", "ENUM", "JSON"):
+        text = f"{value}::varchar"
+        yield Unfit(
+            f"{text} <> trim({text}, {literal(WHITE)}) or {text} = ''",
+            f"{of} has no white space at the ends of a text, and no empty text",
+            "nullif(trim(…), '') in the model",
         )
 
 

@@ -146,12 +146,11 @@ def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, sen
     sender = send(mode)
     # The first of them also ends with what else the day holds taken out.
     spellings = [" A-7 ", "A-7", *(["a-7"] if folds(case) else [])]
-    for spelt in spellings:
-        sender.deliver([(spelt, spelt), ("B", "b")])
+    for place, spelt in enumerate(spellings):
+        sender.deliver([(spelt, str(place)), ("B", "b")])
         [outcome] = sender.store.deliveries.newest("exp_items", 1)
         assert (outcome.added, outcome.changed, outcome.removed) in ((2, 0, 0), (0, 1, 0))
-        assert {note.strip() for _, note in sender.held()} == {spelt.strip(), "b"}
-        assert len(sender.held()) == 2
+        assert sorted(note for _, note in sender.held()) == [str(place), "b"]
         found = sender.reconciled()
         assert found is not None
         assert found.equal, found

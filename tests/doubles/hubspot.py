@@ -38,6 +38,7 @@ from .hubspot_answers import twice as _twice
 from .serving import LostAnswer
 
 TOKEN = "pat-double-7d1c"
+_STAGE = "lifecyclestage"
 _PAGE = 100
 _TEXT_CHARACTERS = 65_536
 _URL_BYTES = 8_000
@@ -111,7 +112,12 @@ class HubSpotDouble:
         return str(self._last_id)
 
     def _hold(self, record_id: str, values: Mapping[str, str]) -> None:
-        self.records.setdefault(record_id, {}).update(values)
+        held = self.records.setdefault(record_id, {})
+        # A stage does not move backwards, unless it was cleared before; the answer does not say so.
+        stages = [*self.properties[_STAGE].options] if _STAGE in self.properties else []
+        before, after = held.get(_STAGE), values.get(_STAGE)
+        back = before in stages and after in stages and stages.index(after) < stages.index(before)
+        held |= {name: text for name, text in values.items() if not (back and name == _STAGE)}
         for name in values:
             if name in self.properties and self.properties[name].unique:
                 self._ids[name, values[name]] = record_id

@@ -21,7 +21,7 @@ from orchestration.compute.sql_types import SqlType
 
 from ..base import TECHNICAL_COLUMNS
 from ..errors import DeliveryError
-from ..exact_values import Unfit, days_outside
+from ..exact_values import TEXTS, Unfit, days_outside
 
 # "Parquet mapping", https://learn.microsoft.com/kusto/management/parquet-mapping: which Parquet type becomes
 # which column type. Parquet's TIME and binary values become none but text.
@@ -38,6 +38,9 @@ _TIMESTAMP = re.compile(r"timestamp\[(?:s|ms|us)(, tz=.+)?\]")
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)")
 # A 128-bit decimal floating point number has 34 significant digits ("The decimal data type").
 _MOST_DIGITS = 34
+# "If a single string value in a record exceeds 1MB (measured using UTF-8 encoding), the value is truncated
+# and ingestion succeeds" ("The string data type").
+_TEXT_BYTES = 1_048_576
 _REMARK = "sluice: "
 # "Entity names": 1 to 1,024 letters, digits, underscores, spaces, dots and dashes.
 _NAME = re.compile(r"[A-Za-z0-9_ .-]{1,1024}")
@@ -103,6 +106,12 @@ def whole_numbers(schema: Any) -> list[str]:
 def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
     """Yield what a column cannot hold of a field."""
     yield from days_outside(value, kind, 1, 9999, "Kusto")
+    if kind.name in TEXTS:
+        yield Unfit(
+            f"strlen({value}::varchar) > {_TEXT_BYTES}",
+            f"Kusto keeps {_TEXT_BYTES:,} bytes of a text",
+            "shorten it, or cut it into several fields, in the model",
+        )
     if kind.name == "DECIMAL" and kind.numbers == (38, 0):
         bound = f"{10**_MOST_DIGITS}::decimal(38, 0)"
         yield Unfit(

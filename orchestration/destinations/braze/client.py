@@ -168,7 +168,8 @@ def unfit(value: str, kind: SqlType) -> Iterator[Unfit]:
         )
     yield from no_numbers(value, kind, _OF)
     yield from no_doubles(value, kind, _OF, whole=False)
-    yield from days_outside(value, kind, 1, 9999, _OF)
+    # "if the year is less than 0 or greater than 3000, Braze stores these values as strings"
+    yield from days_outside(value, kind, 1, 3000, _OF)
     yield from finer_moments(value, kind, 3, _OF)
 
 

@@ -5,7 +5,7 @@ Does not: events (`events`), requests (`client`), pace and repetition (`batches`
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from itertools import islice
@@ -13,6 +13,8 @@ from threading import Lock
 from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.compute.sql_types import SqlType
 
 from ..base import (
     ANYWHERE,
@@ -30,8 +32,9 @@ from ..base import (
 )
 from ..batches import Batch, BatchDestination, Rate
 from ..cutting import Row
-from ..exact_values import check_kinds, nested, unfit_rows
+from ..exact_values import Unfit, check_kinds, nested, unfit_rows
 from ..http import base_url
+from .attributes import unfit_attribute
 from .client import (
     DELETED,
     OBJECTS,
@@ -122,7 +125,11 @@ class BrazeTracking(BatchDestination):
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no attribute or property can hold."""
-        return unfit_rows(shard, lambda _, value, kind: nested(value, kind, unfit))
+        return unfit_rows(shard, lambda name, value, kind: self._unfit(name, value, kind, shard))
+
+    def _unfit(self, name: str, value: str, kind: SqlType, shard: Shard) -> Iterator[Unfit]:  # noqa: ARG002
+        """Yield what no attribute or property can hold of a field."""
+        yield from nested(value, kind, unfit)
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""
@@ -204,6 +211,11 @@ class BrazeDestination(BrazeTracking):
                 "add columns to the export's model",
             )
         check_types(shard)
+
+    def _unfit(self, name: str, value: str, kind: SqlType, shard: Shard) -> Iterator[Unfit]:
+        yield from super()._unfit(name, value, kind, shard)
+        if name not in shard.key:
+            yield from unfit_attribute(name, value, kind)
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete user profiles with all that they have; return how many Braze says that it will delete.

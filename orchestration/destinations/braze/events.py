@@ -4,11 +4,16 @@ Belongs here: which event a row becomes. Does not: what users and events have in
 (`client`).
 """
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, ClassVar
 
+from orchestration.compute.sql_types import SqlType
+
 from ..base import Capabilities, DeliveryError, Mode, Shard
 from ..cutting import Row
+from ..exact_values import Unfit
 from .client import TEXT_CHARACTERS, Unwritable
 from .destination import USER, BrazeTracking, check_types, fields_of
 from .sizes import check_properties, event_property, written
@@ -88,6 +93,18 @@ class BrazeEventsDestination(BrazeTracking):
                 "cast the column in the export's model",
             )
         check_types(shard)
+
+    def _unfit(self, name: str, value: str, kind: SqlType, shard: Shard) -> Iterator[Unfit]:
+        yield from super()._unfit(name, value, kind, shard)
+        if name == _TIME:
+            # "Events with timestamps in the future will default to the current time"; tried again later.
+            now = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+            zoned = kind.name == "TIMESTAMP WITH TIME ZONE"
+            yield Unfit(
+                f"{value} > '{now}+00'::timestamptz" if zoned else f"{value} > '{now}'::timestamp",
+                "Braze takes an event of a time to come for one of now",
+                "leave it out in the model until it has happened",
+            )
 
     def _made_of(self, row: Row) -> dict[str, Any]:
         user, moment = row.values[USER], row.values[_TIME]

@@ -35,6 +35,7 @@ from .client import BATCH, NUMBERED, HubSpotClient, fits_url
 from .values import Unwritable, as_text, check_fields, check_key, lies_in, text_columns, unfit
 
 _T = TypeVar("_T")
+_STAGE = "lifecyclestage"
 _OBJECT = re.compile(r"[a-z0-9_-]+")
 # A custom object goes by its fully qualified name or its type id.
 _PLURAL = {
@@ -76,8 +77,9 @@ class HubSpotDestination(BatchDestination):
     The connection is `hubspot://[ACCOUNT_ID]:TOKEN@api.hubapi.com`, with a private app's access token; the
     account's id tells two accounts apart that exports of one company write to.
 
-    A null clears the property, and so do an empty text and an empty list; HubSpot keeps e-mail addresses in
-    lower case. A record that a mirror removes is archived, and stays in HubSpot's recycling bin for 90 days.
+    A null clears the property, and so does an empty list; texts that HubSpot would trim, and addresses that
+    it would write small, are refused. A lifecycle stage that changes is cleared first. A record that a mirror
+    removes is archived, and stays in HubSpot's recycling bin for 90 days.
     A mirror keeps away from records without a value of the key. What was written is read back from the list
     of records; the values are text, as HubSpot keeps them.
     """
@@ -146,7 +148,9 @@ class HubSpotDestination(BatchDestination):
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no property can hold."""
         properties = self.insist(self._hubspot.properties)
-        return unfit_rows(shard, lambda name, value, kind: unfit(properties[name], value, kind))
+        return unfit_rows(
+            shard, lambda name, value, kind: unfit(properties[name], value, kind, is_key=name in shard.key)
+        )
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
         """Upsert or archive up to 100 records, and say which of them HubSpot refused."""
@@ -163,11 +167,37 @@ class HubSpotDestination(BatchDestination):
                 inputs.append(_input(key, row))
             except Unwritable as problem:
                 refused.append(Refused(row.number, "UNWRITABLE", problem.said))
-        if inputs and self._associations:
-            refused += self._associations.write(key, inputs, self._upsert, self._update)
-        elif inputs:
-            refused += self._upsert(inputs)[1]
+        if inputs:
+            asked = self._clear_stages(key, inputs)
+            refused += self.in_turn(lambda: self._write(key, inputs)) if asked else self._write(key, inputs)
         return refused
+
+    def _write(self, key: str, inputs: Sequence[Input]) -> list[Refused]:
+        if self._associations:
+            return self._associations.write(key, inputs, self._upsert, self._update)
+        return self._upsert(inputs)[1]
+
+    def _clear_stages(self, key: str, inputs: Sequence[Input]) -> bool:
+        """Clear the lifecycle stages that will be others; return whether anything was asked for.
+
+        HubSpot keeps a later stage, and says nothing: to set an earlier one, "you will first need to set the
+        value to" an empty text.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/v1/post-contacts-v1-contact-email-email-profile
+        """
+        stages = {one["id"]: stage for one in inputs if (stage := one["properties"].get(_STAGE))}
+        if not stages:
+            return False
+        held = self._hubspot.read([*stages], [key, _STAGE], key)
+        by_key = {text.strip().lower(): stage for text, stage in stages.items()}
+        others = [
+            {"id": str(record["id"]), "properties": {_STAGE: ""}}
+            for record in held
+            if (there := (record["properties"] or {}).get(_STAGE))
+            and there != by_key.get(str(record["properties"].get(key)).strip().lower(), there)
+        ]
+        if others:
+            self.in_turn(lambda: self._hubspot.update(others))
+        return True
 
     def _upsert(self, inputs: Sequence[Input]) -> tuple[Mapping[str, str], list[Refused]]:
         """Write records by their key; return their ids by row, and the refused rows."""

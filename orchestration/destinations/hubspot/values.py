@@ -25,6 +25,7 @@ from ..exact_values import (
     check_kinds,
     days_outside,
     finer_moments,
+    folded_texts,
     nested,
     no_doubles,
     no_numbers,
@@ -105,8 +106,19 @@ def takes(kind: SqlType) -> bool:
     return kind.name in _KNOWN
 
 
-def unfit(of: Property, value: str, kind: SqlType) -> Iterator[Unfit]:
-    """Yield what `as_text` has no text for, or one that HubSpot reads as something else."""
+def unfit(of: Property, value: str, kind: SqlType, *, is_key: bool = False) -> Iterator[Unfit]:
+    """Yield what `as_text` has no text for, or one that HubSpot reads or keeps as something else.
+
+    A key may be written with white space around it, and an address with capital letters: it is the same key.
+    """
+    if not is_key:
+        yield from nested(value, kind, lambda value, kind: folded_texts(value, kind, _OF))
+        if of.hubspot_defined and of.name == "email" and kind.name in TEXTS:
+            yield Unfit(
+                f"{value}::varchar <> lower({value}::varchar)",
+                "HubSpot keeps an e-mail address in lower case",
+                "lower(…) in the model",
+            )
     if kind.name == LIST:
         yield Unfit(
             f"len(list_filter({value}, lambda one: one is null or one::varchar = ''"
@@ -230,7 +242,9 @@ def _check_options(shard: Shard, of: Property) -> None:
     unknown: list[str] = []
     with parquet.ParquetFile(shard.path) as file:
         for batch in file.iter_batches(columns=[of.name]):
-            for value in batch.column(0).unique().to_pylist():
+            column = batch.column(0)
+            # Of lists, the texts in them.
+            for value in (column.flatten() if hasattr(column, "flatten") else column).unique().to_pylist():
                 for text in as_text(value).split(";"):
                     if text in of.options:
                         return

@@ -140,7 +140,9 @@ class SalesforceDestination(BatchDestination):
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that their fields cannot hold."""
         fields = self._records.described.fields
-        return unfit_rows(shard, lambda name, value, kind: unfit(fields[name], value, kind))
+        return unfit_rows(
+            shard, lambda name, value, kind: unfit(fields[name], value, kind, is_key=name in shard.key)
+        )
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows to Salesforce: first what an earlier run left behind, then the rest."""

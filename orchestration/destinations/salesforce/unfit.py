@@ -19,6 +19,7 @@ from ..exact_values import (
     days_outside,
     end_of_day,
     finer_moments,
+    folded_texts,
     no_doubles,
     no_numbers,
     zero_signs,
@@ -28,11 +29,14 @@ from .fields import MOST_DIGITS, NULL_IN_CSV, Field
 _OF = "Salesforce"
 
 
-def unfit(field: Field, value: str, kind: SqlType) -> Iterator[Unfit]:
+def unfit(field: Field, value: str, kind: SqlType, *, is_key: bool = False) -> Iterator[Unfit]:
     """Yield what a field cannot hold of a value.
 
-    A text that a bulk job takes for null is refused whichever way its row would take.
+    A text that a bulk job takes for null is refused whichever way its row would take. A key may be written
+    with white space around it: it is the same key there.
     """
+    if not is_key:
+        yield from folded_texts(value, kind, _OF)
     yield from no_numbers(value, kind, _OF)
     yield from end_of_day(value, kind, _OF)
     # Finer, the record would differ from the model for ever.

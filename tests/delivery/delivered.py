@@ -1,0 +1,62 @@
+"""Rows as SQL, by the engine to any destination.
+
+Belongs here: the way there. Does not: any expectation.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from orchestration.delivery.engine import DeliveryEngine
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
+from orchestration.destinations.base import Destination, Mode
+from orchestration.state.records import DeliveryKind
+from orchestration.state.store import StateStore
+
+
+@dataclass
+class Delivered:
+    """Delivers what SQL selects, as the validated rows of a model that is one snapshot."""
+
+    folder: Path
+    store: StateStore = field(init=False)
+    said: list[str] = field(default_factory=list[str])
+    versions: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}", shards=self.folder / "shards")
+
+    def deliver(
+        self,
+        destination: Destination,
+        rows: str,
+        *,
+        key: tuple[str, ...] = ("k",),
+        mode: Mode = Mode.UPSERT,
+        kind: DeliveryKind = DeliveryKind.CHANGE,
+        export: str = "exp_items",
+        before: str = "",
+    ) -> Outcome:
+        """Deliver the rows of SQL; `before` is run on the connection first."""
+        self.versions += 1
+
+        @contextmanager
+        def opening() -> Generator[Opened]:
+            with duckdb.connect() as connection:
+                if before:
+                    connection.execute(before)
+                yield Opened(connection, rows, str(self.versions))
+
+        ledger = Ledger(self.store, self.folder / "shards", "run", self.said.append)
+        order = Order(export, "", key, mode, None, None, kind=kind, wait_seconds=0.0, attempts=1_000)
+        return DeliveryEngine(ledger, destination).deliver(order, opening)
+
+    def refused(
+        self, destination: Destination, rows: str, *, key: tuple[str, ...] = ("k",), mode: Mode = Mode.UPSERT
+    ) -> dict[int, tuple[str, str]]:
+        """Deliver; {row: code and what was said} of the refused rows."""
+        outcome = self.deliver(destination, rows, key=key, mode=mode)
+        return {one.row: (one.code, one.said) for one in outcome.refused}

@@ -123,7 +123,7 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
     key = application.shard.key
     shown = ", ".join(f"t.{quoted(name)}::text" for name in key)
     found = application.catalogue.rows(
-        f"select count(*) over (), {shown} from {target} t where {application.going()}"
+        f"select count(*) over (), {shown} from {application.catalogue.own} t where {application.going()}"
         f" and exists (select from {other} r where {joined}) limit 1"
     )
     if not pairs or not found:
@@ -133,10 +133,9 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
     return DeliveryError(
         f"{target}: {number} rows that are gone from {application.shard.export} are referred to by {other}"
         f" (constraint {quoted(constraint)}), e.g. {_key(key, values)} (SQLSTATE 23503)",
-        f"no row of {other} that refers to a row that goes, or a constraint that says what becomes of it",
-        f"delete those rows of {other} or let them refer to others; or make constraint {quoted(constraint)}"
-        " anew with `on delete set null` or `on delete cascade`; or keep the rows in the model; or deliver in"
-        " mode upsert, which deletes nothing",
+        f"no row of {other} that refers to a row that goes",
+        f"delete those rows of {other}, which constraint {quoted(constraint)} is of, or let them refer to"
+        " others; or keep the rows in the model; or deliver in mode upsert, which deletes nothing",
     )
 
 
@@ -181,7 +180,8 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
     example = ""
     if set(columns) <= set(application.taking):
         same = " and ".join(f"t.{quoted(column)} = {application.value(column)}" for column in columns)
-        held = f"exists (select from {target} t where {same} and not ({application.same_key()}))"
+        own, ours = application.catalogue.own, application.same_key()
+        held = f"exists (select from {own} t where {same} and not ({ours}))"
         places = ", ".join(application.value(column) for column in columns)
         twice = f"({places}) in (select {places} from {_STAGED} group by {places} having count(*) > 1)"
         at, _ = _example(application, f"({held} or {twice})")
@@ -198,9 +198,8 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
 def _inserted_meanwhile(application: Application) -> DeliveryError | None:
     """What to say of the key's own constraint; None if a row outside of the scope holds a key."""
     target = application.catalogue.target
-    outside = (
-        f"select 1 from {target} t, {_STAGED} where {application.same_key()} and not ({application.owned()})"
-    )
+    tables = f"{application.catalogue.own} t, {_STAGED}"
+    outside = f"select 1 from {tables} where {application.same_key()} and not ({application.owned()})"
     if application.shard.mode is Mode.APPEND or application.catalogue.rows(f"{outside} limit 1"):
         return None
     return DeliveryError(

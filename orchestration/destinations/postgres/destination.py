@@ -80,6 +80,7 @@ class PostgresDestination(Destination):
         self._place = place(url)
         settings = PostgresOptions.model_validate(self._options.model_dump())
         self._others_follow = settings.referring_rows == "follow"
+        self._encoding = ""
         self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
@@ -116,6 +117,7 @@ class PostgresDestination(Destination):
 
         def look(cursor: Any) -> None:
             cursor.execute("set transaction read only")
+            self._encoding = server_encoding(cursor)
             self._preflight(self._catalogue(cursor), shard, contents)
 
         self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
@@ -123,7 +125,8 @@ class PostgresDestination(Destination):
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no column can hold, or that the database's encoding cannot."""
         asking = f"question for the encoding at {self._place}"
-        encoding, missing = self._in_transaction(asking, server_encoding), frozenset[str]()
+        encoding = self._encoding or self._in_transaction(asking, server_encoding)
+        missing = frozenset[str]()
         if not holds_all(encoding):
             used = characters(shard)
             missing = self._in_transaction(asking, lambda cursor: lacking(cursor, encoding, used))

@@ -48,9 +48,8 @@ def culprit(application: Application, error: Any) -> DeliveryError | None:
         return _not_unique(application, said)
     if state == "23502" and said.get("PG_DIAG_COLUMN_NAME") in application.taking:
         return _empty(application, said["PG_DIAG_COLUMN_NAME"])
-    if state.startswith("22") or state in ("23514", "23502"):
-        return _unfit(application)
-    return None
+    found = _unfit(application) if state.startswith("22") or state in ("23514", "23502") else None
+    return _forbidden(application, said, table) if found is None and state == "23514" else found
 
 
 def _refuse(application: Application, holds: Mapping[str, str]) -> None:
@@ -208,6 +207,57 @@ def _inserted_meanwhile(application: Application) -> DeliveryError | None:
         "a key that is there before the delivery, or not at all",
         "rerun the partition: it finds the row now, and nothing was changed",
     )
+
+
+def _forbidden(application: Application, said: Mapping[str, str], table: str) -> DeliveryError | None:
+    """Evaluate what the server says is not so for the rows as they would be: a check, or all partitions."""
+    if "PG_DIAG_TABLE_NAME" not in said:
+        return None
+    name, catalogue = said.get("PG_DIAG_CONSTRAINT_NAME"), application.catalogue
+    regclass = f"{literal(table)}::regclass"
+    found = catalogue.rows(
+        f"select pg_get_expr(conbin, conrelid) from pg_constraint where conrelid = {regclass}"
+        f" and contype = 'c' and conname = {literal(name)}"
+        if name
+        else "select coalesce(string_agg(pg_get_partition_constraintdef(relid), ' or '), 'false')"
+        f" from pg_partition_tree({regclass}) where isleaf"
+    )
+    if not found:
+        return None
+    [(allowed,)] = found
+    here = f"{catalogue.own} t where {application.same_key()} and {application.owned()}"
+    names = [column.name for column in catalogue.columns() or ()]
+    values = [
+        application.value(one)
+        if one in application.taking
+        else f"(select t.{quoted(one)} from {here} limit 1)"
+        for one in names
+    ]
+    row = ", ".join(f"{value} as {quoted(one)}" for value, one in zip(values, names, strict=True))
+    condition = f"exists (select from (select {row}) r where not ({allowed}))"
+    counted = f"select count(*) from {_STAGED} where {application.arriving()} and {condition}"
+    count, of = int(catalogue.rows(counted)[0][0]), f"rows of {application.shard.export}"
+    if not count:
+        return None
+    key, _ = _example(application, condition)
+    if name:
+        return DeliveryError(
+            f"{catalogue.target}: constraint {quoted(name)} does not allow {count} {of}, e.g. {key}"
+            " (SQLSTATE 23514)",
+            f"rows of which this is so: {allowed[:200]}",
+            "correct them, or leave them out, in the export's model; or, if the table's owner agrees: alter"
+            f" table {table} drop constraint {quoted(name)}",
+        )
+    return DeliveryError(
+        f"{table} has no partition for {count} {of}, e.g. {key} (SQLSTATE 23514)",
+        "a partition for every row",
+        f"make one for these rows, or leave them out in the export's model; for all others: create table"
+        f" {_beside(table, '_others')} partition of {table} default",
+    )
+
+
+def _beside(table: str, ending: str) -> str:
+    return f'{table[:-1]}{ending}"'
 
 
 def _foreign_key(application: Application, name: str, table: str) -> list[tuple[str, str]]:

@@ -84,6 +84,8 @@ def _meant(values: Any, field: Any, column: TableColumn, table: str, *, infinite
             return values.cast(arrow.int32()).view(arrow.date32())
         zone = "UTC" if "with time zone" in column.base else None
         return values.cast(arrow.int64()).view(arrow.timestamp("us", zone))
+    if column.base == "jsonb[]":  # compared as values, and not as texts
+        return values.cast(arrow.list_(arrow.json_()))
     if _kind(column) == "numeric" and not column.base.endswith("[]"):
         return _as_number(values, field, column.name, table)
     return values

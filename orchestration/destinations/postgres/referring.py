@@ -137,7 +137,8 @@ def _refuse(
     doing: str,
     instead: str,
 ) -> None:
-    locked = f"select 1 from {tables} where {condition} for update of t"
+    may_lock = catalogue.rows(f"select has_any_column_privilege({literal(catalogue.target)}, 'update')")
+    locked = f"select 1 from {tables} where {condition}{' for update of t' if may_lock[0][0] else ''}"
     if not catalogue.rows(f"select count(*) from ({locked}) locked")[0][0]:
         return
     table, constraint = reference.table, f"constraint {quoted(reference.name)}, `{doing}`"

@@ -125,7 +125,7 @@ def stream(shard: Shard, contents: Contents, *, added: bool | None = None) -> An
 def _sent(values: Any, column: Column) -> Any:
     if column.raw:
         return as_numbers(values, column)
-    if column.element is not None and column.element.family == "uuid":
+    if column.element is not None and column.element.postgres_type == "uuid":
         lists = values.to_pylist()
         texts = [None if one is None else [_uuid(value) for value in one] for one in lists]
         return import_module("pyarrow").array(texts, column.arrow_type)

@@ -119,7 +119,7 @@ def _counterpart(arrow_type: Any, name: str) -> Column | None:
         if element is None or element.element is not None:
             return None
         if element.family == "uuid":  # of which the driver sends no lists
-            element = replace(element, arrow_type=arrow.string(), staged="text")
+            element = replace(element, arrow_type=arrow.string(), staged="text", family="text")
         sent = arrow.list_(element.arrow_type)
         return Column(name, sent, f"{element.staged}[]", f"{element.postgres_type}[]", "list", element)
     if is_.is_decimal128(arrow_type) and arrow_type.scale >= 0:

@@ -246,7 +246,7 @@ def _forbidden(application: Application, said: Mapping[str, str], table: str) ->
             " (SQLSTATE 23514)",
             f"rows of which this is so: {allowed[:200]}",
             "correct them, or leave them out, in the export's model; or, if the table's owner agrees: alter"
-            f" table {table} drop constraint {quoted(name)}",
+            f" table {_stated_at(application, name, regclass)} drop constraint {quoted(name)}",
         )
     return DeliveryError(
         f"{table} has no partition for {count} {of}, e.g. {key} (SQLSTATE 23514)",
@@ -254,6 +254,18 @@ def _forbidden(application: Application, said: Mapping[str, str], table: str) ->
         f"make one for these rows, or leave them out in the export's model; for all others: create table"
         f" {_beside(table, '_others')} partition of {table} default",
     )
+
+
+def _stated_at(application: Application, name: str, regclass: str) -> str:
+    """The table that a constraint can be dropped at: this one, or one that it has it from."""
+    found = application.catalogue.rows(
+        f"with recursive up (oid) as (select {regclass}::oid union select i.inhparent from pg_inherits i"
+        " join up on i.inhrelid = up.oid) select n.nspname::text, r.relname::text from up"
+        " join pg_constraint c on c.conrelid = up.oid and c.contype = 'c' and c.coninhcount = 0"
+        " join pg_class r on r.oid = up.oid join pg_namespace n on n.oid = r.relnamespace"
+        f" where c.conname = {literal(name)}"
+    )
+    return ".".join(map(quoted, found[0]))
 
 
 def _beside(table: str, ending: str) -> str:

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from orchestration.delivery.engine import DeliveryEngine
@@ -20,7 +19,7 @@ from tests.doubles.hubspot import Property
 
 from .attack_values import Probe
 from .cases import Case, case_class
-from .support import execute, query
+from .support import query
 
 
 @pytest.fixture
@@ -55,70 +54,6 @@ def not_sent(probe: Probe, destination: Destination, rows: str, **stated: Any) -
 # Postgres.
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "LATIN9", "WIN1252"])
-def test_text_arrives_in_a_database_of_another_encoding(
-    postgres_url: str, probe: Probe, encoding: str
-) -> None:
-    """Claim 3: a text is the same text to another client, whatever encoding the database keeps it in."""
-    name = f"attack_{encoding.lower()}"
-    execute(postgres_url, f"drop database if exists {name}")
-    execute(
-        postgres_url,
-        f"create database {name} encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0",
-    )
-    url = postgres_url.replace("/postgres?", f"/{name}?")
-    probe.deliver(PostgresDestination(url, "public.t"), "select 1 as k, 'Zoë' as v")
-    with psycopg.connect(url, client_encoding="UTF8") as connection:
-        assert connection.execute("select v from public.t").fetchall() == [("Zoë",)]
-
-
-@pytest.mark.parametrize("of", ["database", "environment"])
-def test_text_arrives_whatever_encoding_is_set_for_clients(
-    database_url: str, probe: Probe, of: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Claim 3: an administrator's or a shell's `client_encoding` changes no text that is sent."""
-    if of == "database":
-        name = database_url.partition("/test_")[2].partition("?")[0]
-        execute(database_url, f"alter database test_{name} set client_encoding to 'LATIN1'")
-    else:
-        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    probe.deliver(PostgresDestination(database_url, "public.t"), "select 1 as k, 'Zoë' as v")
-    monkeypatch.delenv("PGCLIENTENCODING", raising=False)
-    with psycopg.connect(database_url, client_encoding="UTF8") as connection:
-        assert connection.execute("select v from public.t").fetchall() == [("Zoë",)]
-
-
-def test_a_zero_in_a_list_that_changes_its_sign_arrives(database_url: str, probe: Probe) -> None:
-    """Claim 3: 0.0 that became -0.0 within a list is changed there, as it is outside of lists."""
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, "select 1 as k, [0.0::double] as v")
-    assert probe.deliver(destination, "select 1 as k, [-0.0::double] as v").sent
-    assert query(database_url, "select v::text from public.t") == [("{-0}",)]
-
-
-@pytest.mark.parametrize("kind", ["json", "jsonb"])
-def test_lists_of_json_arrive_more_than_once(database_url: str, probe: Probe, kind: str) -> None:
-    """Claims 4, 5: lists of JSON go into an array, the second time as well."""
-    if kind == "jsonb":
-        execute(database_url, "create table public.t (k integer primary key, v jsonb[])")
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, """select 1 as k, ['{"a":1}'::json] as v""")
-    probe.deliver(destination, """select 1 as k, ['{"a":2}'::json] as v""")
-    assert query(database_url, "select v[1]->>'a' from public.t") == [("2",)]
-
-
-def test_lists_of_uuids_go_into_an_array_of_uuids(database_url: str, probe: Probe) -> None:
-    """Claim 4: 'lists of these, of one level: arrays', says the table in which UUID stands."""
-    execute(database_url, "create table public.t (k integer primary key, v uuid[])")
-    probe.deliver(
-        PostgresDestination(database_url, "public.t"),
-        "select 1 as k, ['00000000-0000-0000-0000-00000000000a'::uuid] as v",
-    )
-    assert query(database_url, "select v::text from public.t") == [
-        ("{00000000-0000-0000-0000-00000000000a}",)
-    ]
-
-
 HUGE = "'-170141183460469231731687303715884105728'::hugeint"
 
 
@@ -137,57 +72,6 @@ def test_the_type_of_a_hugeint_column_does_not_hang_on_its_rows(database_url: st
     probe.deliver(destination, f"select 1 as k, 5::hugeint as v union all select 2, {HUGE}")
     probe.deliver(destination, "select 1 as k, 6::hugeint as v union all select 2, 7")
     assert query(database_url, "select k, v::text from public.t order by k") == [(1, "6"), (2, "7")]
-
-
-@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.SNAPSHOT])
-def test_rows_of_a_table_that_inherits_stay(database_url: str, probe: Probe, mode: Mode) -> None:
-    """Claim 4: rows of another table, one that inherits from the export's, are never touched."""
-    execute(
-        database_url,
-        "create table public.t (k integer primary key, v text);"
-        " create table public.theirs (note text) inherits (public.t)",
-    )
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, "select 1 as k, 'a' as v union all select 2, 'b'", mode=mode)
-    execute(database_url, "insert into public.theirs values (1, 'theirs', 'n'), (7, 'theirs', 'n')")
-    probe.deliver(destination, "select 2 as k, 'b' as v", mode=mode)
-    assert query(database_url, "select k from public.theirs order by k") == [(1,), (7,)]
-
-
-@pytest.mark.parametrize("action", ["set null", "cascade"])
-def test_rows_that_refer_to_a_changed_field_stay(database_url: str, probe: Probe, action: str) -> None:
-    """Claim 4: an updated row leaves 'rows that refer to it' as they are (`on update …`), or is refused."""
-    execute(
-        database_url,
-        "create table public.t (k integer primary key, v text unique);"
-        f" create table public.theirs (id integer, v text references public.t (v) on update {action})",
-    )
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, "select 1 as k, 'a' as v", mode=Mode.MIRROR)
-    execute(database_url, "insert into public.theirs values (1, 'a')")
-    try:
-        probe.deliver(destination, "select 1 as k, 'x' as v", mode=Mode.MIRROR)
-    except DeliveryError as error:
-        assert "theirs" in str(error)
-    assert query(database_url, "select * from public.theirs") == [(1, "a")]
-
-
-@pytest.mark.parametrize("action", ["cascade", "set null", "set default"])
-def test_rows_that_refer_to_a_row_that_goes_stay(database_url: str, probe: Probe, action: str) -> None:
-    """Claim 4: never other tables' rows by cascade: the key and the constraint are named instead."""
-    execute(
-        database_url,
-        "create table public.t (k integer primary key, v text); create table public.theirs"
-        f" (id integer, k integer default 2 references public.t (k) on delete {action})",
-    )
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, "select 1 as k, 'a' as v union all select 2, 'b'", mode=Mode.MIRROR)
-    execute(database_url, "insert into public.theirs values (1, 1)")
-    try:
-        probe.deliver(destination, "select 2 as k, 'b' as v", mode=Mode.MIRROR)
-    except DeliveryError as error:
-        assert "theirs" in str(error)
-    assert query(database_url, "select * from public.theirs") == [(1, 1)]
 
 
 # Files.
@@ -462,21 +346,3 @@ def test_what_was_just_sent_compares_equal(tmp_path: Path, probe: Probe, value: 
     compared = reconcile(DeliveryEngine(ledger, place), order)
     assert compared is not None
     assert (compared.missing, compared.foreign, compared.differing) == (0, 0, 0)
-
-
-# What Postgres' own messages say is no way out.
-
-
-def test_a_row_that_a_check_forbids_is_named(database_url: str, probe: Probe) -> None:
-    """Claim 4: 'a row whose value does not fit is named by its key', by a check constraint as well."""
-    ddl = "create table public.t (k integer primary key, v text check (length(v) < 3))"
-    execute(database_url, ddl)
-    rows = "select 7 as k, 'abcd' as v union all select 8, 'b'"
-    with pytest.raises(DeliveryError, match="k = 7"):
-        probe.deliver(PostgresDestination(database_url, "public.t"), rows)
-
-
-def test_a_name_that_postgres_keeps_for_itself_is_to_be_changed(database_url: str, probe: Probe) -> None:
-    """Claim 5: a field named as a system column is named, with the fix; not 'see the server's log'."""
-    with pytest.raises(DeliveryError, match="names|rename|another name"):
-        probe.deliver(PostgresDestination(database_url, "public.t"), "select 1 as k, 2 as xmin")

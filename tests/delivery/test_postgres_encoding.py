@@ -1,7 +1,6 @@
-"""Postgres: a text is the same text to any other client, in whatever encoding a database keeps it.
+"""Postgres: a value is the same to any other client, whatever a database keeps it in, or says of its clients.
 
-Belongs here: the encoding of a database, and the one that is set for its clients. Does not: what else a text
-goes into (`types`).
+Belongs here: encodings, and settings of the server. Does not: which types there are (`types`).
 """
 
 from collections.abc import Iterator
@@ -113,3 +112,31 @@ def test_a_text_arrives_whatever_encoding_is_set_for_clients(
     assert taken_out == 0
     if of == "role":
         execute(database_url, "drop owned by of_latin; drop role of_latin")
+
+
+SETTINGS = [
+    "datestyle to 'German, DMY'", "array_nulls to off", "extra_float_digits to -10",
+    "bytea_output to 'escape'",
+    "timezone to 'America/New_York'", "search_path to nowhere", "standard_conforming_strings to off",
+    "intervalstyle to 'sql_standard'", "default_transaction_isolation to 'serializable'",
+]  # fmt: skip
+
+
+def test_settings_of_the_server_change_no_value(database_url: str, probe: Probe) -> None:
+    """What an administrator sets for a database changes nothing of what arrives."""
+    name = database_url.partition("/test_")[2].partition("?")[0]
+    for setting in SETTINGS:
+        execute(database_url, f"alter database test_{name} set {setting}")
+    rows = (
+        "select 1 as k, date '2024-02-03' as d, timestamptz '2024-02-03 04:05:06.5+00' as m,"
+        " ['a', null, 'NULL', ''] as a, 0.1::double + 0.2::double as f, '\\x00\\x5C'::blob as b,"
+        " 'a\\b''c' as x, interval '-1 month 2 days' as i, [0.1::double] as n"
+    )
+    probe.deliver(PostgresDestination(database_url, "public.t"), rows)
+    shown = "-c datestyle=ISO -c extra_float_digits=1 -c bytea_output=hex -c timezone=UTC"
+    with psycopg.connect(database_url, options=shown) as connection:
+        (found,) = connection.execute("select t::text from public.t t").fetchall()[0]
+    assert found == (
+        '(1,2024-02-03,"2024-02-03 04:05:06.5+00","{a,NULL,""NULL"",""""}",0.30000000000000004,'
+        '"\\\\x005c","a\\\\b\'c","-1 month 2 days",{0.1})'
+    )

@@ -276,6 +276,11 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("json[]", "jsonb[]", "['{}']", """['{"a":1,"a":2}']"""),
     ("varchar[]", "inet[]", "['10.0.0.1']", "['10.0.0.1/32']"),
     ("double[]", "real[]", "[0.5]", "[0.1]"),
+    ("bigint[]", "smallint[]", "[1]", "[70000]"),
+    ("decimal(10,3)[]", "numeric(5,2)[]", "[1]", "[1.005]"),
+    ("timestamp[]", "timestamp(0)[]", "[]", "['2024-01-02 03:04:05.6']"),
+    ("varchar", "name", "'x'", "repeat('x', 70)"),
+    ("varchar[]", "name[]", "['x']", "[repeat('x', 70)]"),
     ("bigint[]", "integer[]", "[1]", "[2147483648]"),
     ("timestamp_ns", "timestamp", "'2020-01-01'", "'2020-01-01 00:00:00.000000001'"),
 ]

@@ -43,6 +43,17 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     ("40", "no other writer of the same rows", "rerun the partition: nothing was changed"),
     ("55P03", "the table's lock within lock_timeout", "see who holds it in pg_locks, then rerun"),
     ("57", "a server that stays up, a statement within its time-out", "rerun the partition"),
+    (
+        "25006",
+        "a server, database and role that take changes",
+        "name the primary in the connection's URL if this is a standby; or: alter role … reset"
+        " default_transaction_read_only",
+    ),
+    (
+        "P0",
+        "rows that the table's triggers take",
+        "a trigger of the table says so: correct the export's model, or see with the table's owner",
+    ),
     ("28", "a role and password that the server accepts", "correct the connection's URL"),
     ("3D", "a database that exists", "correct the connection's URL"),
 )

@@ -169,5 +169,6 @@ def _refuse(
             f"{catalogue.target}: {number} rows that go or change are referred to by {table} ({constraint}),"
             f" whose rows would follow, e.g. of {named}",
             "rows of other tables that stay as they are, whatever becomes of ours",
-            f"delete those rows of {table}, or let them refer to others; or {instead}; or {_FOLLOW}",
+            f"delete those rows of {table} (constraint {quoted(reference.name)}), or let them refer to others"
+            f"; or {instead}; or {_FOLLOW}",
         )

@@ -3,11 +3,15 @@
 Belongs here: tables of others that hang on the export's. Does not: what forbids a change (`owned`).
 """
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from orchestration.core.shown_text import Near
+from orchestration.delivery.discretion import discreet
 from orchestration.destinations.base import DeliveryError, Mode, Scope
 from orchestration.destinations.postgres import PostgresDestination, PostgresOptions
 from orchestration.state.records import DeliveryKind
@@ -173,6 +177,45 @@ def test_a_role_that_may_not_see_who_refers_is_told_what_to_grant(database_url: 
         assert query(database_url, "select k from public.t") == [(2,)]
     finally:
         execute(database_url, "drop owned by blind; drop role blind")
+
+
+def test_who_refers_meanwhile_is_seen(database_url: str, probe: Probe) -> None:
+    refers(database_url, "plain", "on delete cascade")
+    execute(database_url, "delete from public.theirs")
+    said, poll = list[str](), threading.Event()
+
+    def send() -> None:
+        try:
+            probe.deliver(
+                PostgresDestination(database_url, "public.t"), GOES[Mode.MIRROR], mode=Mode.SNAPSHOT
+            )
+        except DeliveryError as error:
+            said.append(str(error))
+
+    sender = threading.Thread(target=send)
+    with psycopg.connect(database_url) as application:
+        application.execute("insert into public.theirs values (8, 1, 'a')")
+        sender.start()
+        waiting = (
+            "select count(*) from pg_locks l join pg_stat_activity a using (pid)"
+            " where not l.granted and a.datname = current_database()"
+        )
+        for _ in range(6_000):
+            if query(database_url, waiting) == [(1,)]:
+                break
+            poll.wait(0.01)
+    sender.join()
+    assert ["k = 1" in text for text in said] == [True]
+    assert query(database_url, "select * from public.theirs") == [(8, 1, "a")]
+
+
+def test_beside_classified_values_the_constraint_is_named_and_no_key(database_url: str) -> None:
+    refers(database_url, "plain", "on delete cascade")
+    destination = discreet(PostgresDestination(database_url, "public.t"), Near(classified=True))
+    with pytest.raises(DeliveryError) as caught:
+        destination.forget(SCOPE, [{"k": 1}])
+    assert "k = 1" not in str(caught.value)
+    assert '"public"."theirs" (constraint "theirs_t")' in caught.value.mend
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -117,6 +117,19 @@ def test_rows_that_refer_to_a_changed_field_stay_unless_they_may_follow(
     assert query(database_url, "select v from public.theirs") == [("y" if action == "cascade" else None,)]
 
 
+@pytest.mark.parametrize("says", ["", "deferrable initially deferred"])
+def test_a_changed_field_that_others_refer_to_is_named(database_url: str, probe: Probe, says: str) -> None:
+    """The constraint keeps the other rows, and the way out is said."""
+    refers(database_url, "plain", says, by="v")
+    ours = PostgresDestination(database_url, "public.t")
+    with pytest.raises(
+        DeliveryError, match=r'have another v in .*"theirs_t".* k = 1 \(SQLSTATE 23503'
+    ) as caught:
+        probe.deliver(ours, "select 1 as k, 'y' as v union all select 2, 'z'")
+    assert "keep v as it is" in caught.value.mend
+    assert query(database_url, "select k, v from public.t order by 1") == [(1, "a"), (2, "b")]
+
+
 def test_a_number_that_is_only_written_otherwise_changes_no_row_that_refers(
     database_url: str, probe: Probe
 ) -> None:

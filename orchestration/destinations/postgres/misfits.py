@@ -14,6 +14,7 @@ from orchestration.compute.sql import quoted
 from ..base import Mode
 from ..errors import DeliveryError
 from .apply import STAGING, Application
+from .referring import changing_of
 from .targets import Target
 from .types import literal
 
@@ -121,21 +122,36 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
     target = application.catalogue.target
     key = application.shard.key
     shown = ", ".join(f"t.{quoted(name)}::text" for name in key)
-    found = application.catalogue.rows(
-        f"select count(*) over (), {shown} from {application.catalogue.own} t where {application.going()}"
-        f" and exists (select from {other} r where {joined}) limit 1"
-    )
-    if not pairs or not found:
-        return None
-    number, *values = found[0]
-    constraint = said["PG_DIAG_CONSTRAINT_NAME"]
-    return DeliveryError(
-        f"{target}: {number} rows that are gone from {application.shard.export} are referred to by {other}"
-        f" (constraint {quoted(constraint)}), e.g. {_key(key, values)} (SQLSTATE 23503)",
-        f"no row of {other} that refers to a row that goes",
-        f"delete those rows of {other}, which constraint {quoted(constraint)} is of, or let them refer to"
-        " others; or keep the rows in the model; or deliver in mode upsert, which deletes nothing",
-    )
+    changing, changed = changing_of(application, [ours for _, ours in pairs])
+    own, fields = f"{application.catalogue.own} t", ", ".join(changed)
+    ways = [
+        (
+            own,
+            application.going(),
+            "are gone from",
+            "the rows in the model; or deliver in mode upsert, which deletes nothing",
+        )
+    ]
+    if changed:
+        ways.append(
+            (f"{own}, {_STAGED}", changing, f"have another {fields} in", f"{fields} as it is in the model")
+        )
+    constraint = quoted(said["PG_DIAG_CONSTRAINT_NAME"])
+    for tables, condition, what, instead in ways:
+        found = application.catalogue.rows(
+            f"select count(*) over (), {shown} from {tables} where {condition}"
+            f" and exists (select from {other} r where {joined}) limit 1"
+        )
+        if found:
+            number, *values = found[0]
+            return DeliveryError(
+                f"{target}: {number} rows that {what} {application.shard.export} are referred to by {other}"
+                f" (constraint {constraint}), e.g. {_key(key, values)} (SQLSTATE 23503)",
+                f"no row of {other} that refers to a row that goes, or to a value that changes",
+                f"delete those rows of {other}, which constraint {constraint} is of, or let them refer to"
+                f" others; or keep {instead}",
+            )
+    return None
 
 
 def _without_parent(application: Application, said: Mapping[str, str]) -> DeliveryError | None:

@@ -102,18 +102,22 @@ def refuse_followers(application: Application) -> None:
             _refuse(
                 catalogue, reference, f"{catalogue.own} t", application.going(), shard.key, doing, instead
             )
-        fields, changing = application.changing()
-        changed = [name for name in reference.ours if name in fields]
+        changing, changed = changing_of(application, reference.ours)
         if reference.on_update and changed:
-            old = ", ".join(f"t.{quoted(name)}" for name in changed)
-            new = ", ".join(application.value(name) for name in changed)
-            # Byte for byte, as the server compares them here: 1.0 and 1.00 are two numerics.
-            condition = f"{changing} and row({old})::record *<> row({new})::record"
             doing = f"on update {reference.on_update}"
             instead = f"keep {', '.join(changed)} as it is in the model"
-            _refuse(
-                catalogue, reference, f"{catalogue.own} t, {_STAGED}", condition, shard.key, doing, instead
-            )
+            tables = f"{catalogue.own} t, {_STAGED}"
+            _refuse(catalogue, reference, tables, changing, shard.key, doing, instead)
+
+
+def changing_of(application: Application, fields: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the condition that a staged row `s` changes one of these fields of `t`, and which it may."""
+    rewritten, changing = application.changing()
+    names = [name for name in fields if name in rewritten]
+    old = ", ".join(f"t.{quoted(name)}" for name in names)
+    new = ", ".join(application.value(name) for name in names)
+    # Byte for byte, as the server compares them here: 1.0 and 1.00 are two numerics.
+    return f"{changing} and row({old})::record *<> row({new})::record", names
 
 
 def refuse_deletion(catalogue: Catalogue, key: Sequence[str], tables: str, condition: str) -> None:

@@ -146,7 +146,7 @@ def _compared(
         name: normalised(name, kind, kinds.get(name, "VARCHAR"), folds_text=folds_text)
         for name, kind in fields.items()
     }
-    if "JSON" in {*kinds.values(), *fields.values()}:
+    if {"JSON", "JSON[]"} & {*kinds.values(), *fields.values()}:
         know_json(connection)
     form = KeyForm.of(order.key, held.alike)
     # Both are texts by now, and one as the destination compares the values that they write.
@@ -264,6 +264,9 @@ def normalised(name: str, kind: str, other: str, *, folds_text: bool = False) ->
     if kind == "JSON" or (other == "JSON" and kind == "VARCHAR"):
         # What keeps the value alone, as jsonb, has lost the order of names, blanks and zeros.
         same = f"{FUNCTION}({plain})"
+        return same, same
+    if kind == "JSON[]" or (other == "JSON[]" and kind == "VARCHAR[]"):
+        same = f"list_transform({column}::varchar[], lambda one: {FUNCTION}(one))::varchar"
         return same, same
     if kind == other:
         return plain, plain

@@ -48,6 +48,7 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "DOUBLE": ("0.5", "0.1", "5e-324", "1.7976931348623157e308", "'nan'", "'inf'", "'-inf'"),
     "VARCHAR": ("'a'", "''", "'é\U0001f600 \"''\\,;'", "'a' || chr(10) || 'b'", "chr(0)", "'null'", "'#N/A'"),
     "BLOB": ("'ab'", "'\\x00\\xFF'", "''"),
+    "UUID[]": ("['ffffffff-ffff-ffff-ffff-ffffffffffff']", "[null]"),
     "UUID": ("'ffffffff-ffff-ffff-ffff-ffffffffffff'",),
     "BIT": ("'0101001'",),
     "ENUM('a', 'it''s')": ("'it''s'",),

@@ -101,3 +101,18 @@ def test_two_spellings_that_the_table_takes_for_one_are_refused(folding: str, ma
     assert query(folding, held) == [("ANN", "X", "ann")]
     deliver(folding, shard("ANN", "ann", mode=Mode.MIRROR, changes=["removed", "added"]))
     assert query(folding, held) == [("ann", "x", "ann")]
+
+
+def test_a_key_that_others_refer_to_is_not_spelled_otherwise(folding: str, make_shard: MakeShard) -> None:
+    """`on update cascade` would change their rows along."""
+    execute(
+        folding,
+        "create table theirs as select item from items; insert into items (item) values ('Ann');"
+        " alter table theirs add constraint of_item foreign key (item) references items on update cascade;"
+        " insert into theirs values ('Ann')",
+    )
+    day = pa.array([dt.date.fromisoformat(DAY)])
+    shard = make_shard(pa.table({"item": ["ANN"], "business_date": day}), key=("item",))
+    with pytest.raises(DeliveryError, match='"of_item", `on update cascade`'):
+        deliver(folding, shard)
+    assert query(folding, "select item::text from theirs") == [("Ann",)]

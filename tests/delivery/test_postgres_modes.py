@@ -348,3 +348,31 @@ def test_a_key_that_is_none_is_explained_and_nothing_forgotten(two_days: str) ->
 
 def test_forgetting_where_nothing_was_delivered(database_url: str) -> None:
     assert PostgresDestination(database_url, "items").forget(SCOPE, KEYS) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "fix"),
+    [
+        (
+            "create function no() returns trigger language plpgsql as"
+            " 'begin raise exception $q$not today$q$; end';"
+            " create trigger no before insert on items for each row execute function no()",
+            "not today (SQLSTATE P0001)",
+            "a trigger of the table says so",
+        ),
+        (
+            "do $$ begin execute format('alter database %I set default_transaction_read_only to on',"
+            " current_database()); end $$",
+            "SQLSTATE 25006",
+            "name the primary",
+        ),
+    ],
+)
+def test_a_server_that_takes_no_row_is_explained(
+    two_days: str, make_shard: MakeShard, before: str, state: str, fix: str
+) -> None:
+    execute(two_days, before)
+    with pytest.raises(DeliveryError) as caught:
+        deliver(two_days, make_shard([(9, DAY, "new")]))
+    assert state in caught.value.what
+    assert fix in caught.value.mend

@@ -188,6 +188,33 @@ ARRIVES: list[tuple[str, str, list[str], list[str | None] | None]] = [
     ("decimal(10,2)[]", "numeric(10,2)[]", ["[1.20, null, -0.01]", "[]"], ["{1.20,NULL,-0.01}", "{}"]),
     ("date[]", "date[]", ["['2022-10-03', null]", "[]"], ["{2022-10-03,NULL}", "{}"]),
     ("boolean[]", "boolean[]", ["[true, null, false]"], ["{t,NULL,f}"]),
+    (
+        "double[]",
+        "double precision[]",
+        ["['0.0']", "['-0.0']", "['nan', '5e-324', null]"],
+        ["{0}", "{-0}", "{NaN,5e-324,NULL}"],
+    ),
+    ("double[]", "real[]", ["['0.0']", "['-0.0']", "['0.5', 'inf']"], ["{0}", "{-0}", "{0.5,Infinity}"]),
+    *(("uuid[]", kind, [f"['{UUIDS[0]}', null]", "[]", "null"], [f"{{{UUIDS[0]},NULL}}", "{}", None])
+      for kind in ("uuid[]", "text[]", "varchar[]")),
+    *(("json[]", kind, ["""['{"b":1,  "a":1.50}', null]""", "['null', '1']", "[]", "null"],
+       [r'{"{\"b\":1,  \"a\":1.50}",NULL}', '{"null",1}', "{}", None]) for kind in ("json[]", "text[]")),
+    *((model, "jsonb[]", ["""['{"b":1,  "a":1.50}', null]""", "['null', '1.0']", "['1']", "[]", "null"],
+       [r'{"{\"a\": 1.50, \"b\": 1}",NULL}', '{"null",1.0}', "{1}", "{}", None])
+      for model in ("json[]", "varchar[]")),
+    ("varchar[]", "inet[]", ["['10.0.0.1', null, '10.1.0.0/16']", "[]", "null"],
+     ["{10.0.0.1,NULL,10.1.0.0/16}", "{}", None]),
+    ("timestamp[]", "timestamp[]", ["['2300-01-01 00:00:00.000001', null]", "[]"],
+     ['{"2300-01-01 00:00:00.000001",NULL}', "{}"]),
+    ("timestamptz[]", "timestamptz[]", ["['1999-12-31 23:59:59.999999+00', null]", "null"],
+     ['{"1999-12-31 23:59:59.999999+00",NULL}', None]),
+    ("time[]", "time[]", ["['23:59:59.999999', '24:00:00', null]"], ["{23:59:59.999999,24:00:00,NULL}"]),
+    ("blob[]", "bytea[]", ["['\\x00\\xFF'::blob, null]", "[]"], [r'{"\\x00ff",NULL}', "{}"]),
+    ("ubigint[]", "numeric(20,0)[]", ["[18446744073709551615, null]"], ["{18446744073709551615,NULL}"]),
+    ("float[]", "real[]", ["['0.1', '-inf', null]"], ["{0.1,-Infinity,NULL}"]),
+    ("enum('it''s', 'b')[]", "text[]", ["['it''s', null]"], ["{it's,NULL}"]),
+    ("varchar[]", "interval[]", ["['1 month', null]", "['30 days']", "null"],
+     ['{"1 mon",NULL}', '{"30 days"}', None]),
 ]  # fmt: skip
 
 
@@ -254,6 +281,15 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("varchar", "text", "'a'", "'a' || chr(0)"),
     ("varchar[]", "varchar(3)[]", "['abc']", "['abcd']"),
     ("varchar[]", "uuid[]", "[]", "['x']"),
+    ("varchar[]", "jsonb[]", "['{}']", "['{']"),
+    ("json[]", "jsonb[]", "['{}']", """['{"a":1,"a":2}']"""),
+    ("varchar[]", "inet[]", "['10.0.0.1']", "['10.0.0.1/32']"),
+    ("double[]", "real[]", "[0.5]", "[0.1]"),
+    ("bigint[]", "smallint[]", "[1]", "[70000]"),
+    ("decimal(10,3)[]", "numeric(5,2)[]", "[1]", "[1.005]"),
+    ("timestamp[]", "timestamp(0)[]", "[]", "['2024-01-02 03:04:05.6']"),
+    ("varchar", "name", "'x'", "repeat('x', 70)"),
+    ("varchar[]", "name[]", "['x']", "[repeat('x', 70)]"),
     ("bigint[]", "integer[]", "[1]", "[2147483648]"),
     ("timestamp_ns", "timestamp", "'2020-01-01'", "'2020-01-01 00:00:00.000000001'"),
 ]
@@ -287,6 +323,18 @@ def test_the_statement_that_makes_room_is_right_when_typed(
     assert texts(database_url) == ["x"]
 
 
+@pytest.mark.parametrize("name", ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])
+def test_a_name_that_postgres_keeps_for_itself_is_to_be_changed(
+    database_url: str, make_shard: MakeShard, name: str
+) -> None:
+    table = pa.table({"item": pa.array([1]), name: pa.array(["a"])})
+    with pytest.raises(DeliveryError, match=f"column '{name}' .* of its own") as caught:
+        PostgresDestination(database_url, "items").check(
+            make_shard(table, key=("item",), partition_column=None)
+        )
+    assert "`names`" in caught.value.mend
+
+
 @pytest.mark.parametrize("kind", ["json", "jsonb", "interval"])
 def test_what_tells_no_rows_apart_is_no_key(database_url: str, make_shard: MakeShard, kind: str) -> None:
     execute(database_url, f"create table items (item {kind}, business_date date)")
@@ -318,6 +366,8 @@ def test_a_new_table_gets_types_that_hold_all(
         ("uuid", f"'{UUIDS[0]}'", "uuid"),
         ("json", '\'{"a":1,"a":2}\'', "json"),
         ("varchar[]", "['a']", "ARRAY"),
+        ("uuid[]", f"['{UUIDS[0]}']", "ARRAY"),
+        ("json[]", '[\'{"a":1,"a":2}\']', "ARRAY"),
         ("date", "'infinity'", "date"),
         ("timestamptz", "'-infinity'", "timestamp with time zone"),
     ):

@@ -1,5 +1,5 @@
 """Postgres: rows and delivery id in one transaction."""
 
-from .destination import PostgresDestination
+from .destination import PostgresDestination, PostgresOptions
 
-__all__ = ["PostgresDestination"]
+__all__ = ["PostgresDestination", "PostgresOptions"]

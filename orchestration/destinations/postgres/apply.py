@@ -11,7 +11,7 @@ by a merge join, which comes upon the primary key's pages one after another, 0.7
 are copied into the table itself: that writes them once, and its unique index tells if a key was there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from importlib import import_module
 from typing import Any
@@ -62,12 +62,18 @@ class Application:
         self.taking = taking
         self._cursor = catalogue.cursor
         self._target = catalogue.target
+        self._own = catalogue.own
         self._contents = contents
         self._new_table = new_table
         names = zip(contents.columns, contents.staged_names, strict=True)
         self._staged = {column.name: name for column, name in names}
         types = {name: taking[name].type for name in self._staged}
         self._scope = slice_of(shard, types)
+
+    @property
+    def removes(self) -> bool:
+        """Whether the shard says of rows that they are to go."""
+        return self._contents.removed > 0
 
     def copies_added(self) -> bool:
         """Whether added rows may be copied into the table itself, which saves writing them twice.
@@ -166,6 +172,15 @@ class Application:
         """The condition that a row of the temporary table and one `t` of the table are of one key."""
         return " and ".join(f"t.{quoted(name)} = {self.value(name, row)}" for name in self.shard.key)
 
+    def changing(self) -> tuple[Sequence[str], str]:
+        """The fields that a changed row `t` gets anew, and the condition that a staged row `s` changes it."""
+        names = self._rewritten()
+        differ = " or ".join(self._differs(name) for name in names) or "false"
+        return names, f"{self.same_key()} and {self.owned()} and {self.arriving()} and ({differ})"
+
+    def _rewritten(self) -> list[str]:
+        return [name for name in self._staged if name not in self.shard.key or self.taking[name].folds]
+
     def _removed(self) -> str:
         gone = f"{self.same_key()} and s.{REMOVED}"
         if any(self.taking[name].folds for name in self.shard.key):
@@ -204,7 +219,7 @@ class Application:
             # In the key's order, for the sake of the indexes' pages: see above.
             self._cursor.execute("set local enable_hashjoin = off")
         self._cursor.execute(
-            f"merge into {self._target} t using (select * from {_STAGED} where {self.arriving()}) s"
+            f"merge into {self._own} t using (select * from {_STAGED} where {self.arriving()}) s"
             f" on {self.same_key()} and {self.owned()} {update}"
             f" when not matched then insert ({listed}) values ({values})"
         )
@@ -217,16 +232,16 @@ class Application:
         changed = 0
         if names:
             self._cursor.execute(
-                f"update {self._target} t set {names} from {_STAGED}"
+                f"update {self._own} t set {names} from {_STAGED}"
                 f" where {self.same_key()} and {self.owned()} and {self.arriving()} and ({differ})"
             )
             changed = int(self._cursor.rowcount)
-        there = f"select from {self._target} t where {self.same_key()} and {self.owned()}"
+        there = f"select from {self._own} t where {self.same_key()} and {self.owned()}"
         return changed + self._insert(f" and not exists ({there})")
 
     def _updated(self) -> tuple[str, str]:
         """What a changed row gets, and the condition that it is changed; empty if there is but the key."""
-        names = [name for name in self._staged if name not in self.shard.key or self.taking[name].folds]
+        names = self._rewritten()
         taken = ", ".join(f"{quoted(name)} = {self.value(name)}" for name in names)
         return taken, " or ".join(self._differs(name) for name in names)
 
@@ -249,13 +264,13 @@ class Application:
         if not self.catalogue.is_watched():
             return 0
         differ = " or ".join(self._differs(name) for name in self._staged)
-        there = f"select from {self._target} t where {self.same_key()} and not ({differ})"
+        there = f"select from {self._own} t where {self.same_key()} and not ({differ})"
         counted = f"select count(*) from {_STAGED} where {self.arriving()} and not exists ({there})"
         return int(self.catalogue.rows(counted)[0][0])
 
     def _refuse_keys_that_stand_twice(self, *, indexed: bool) -> None:
         """Raise where rows of the table, or two that are sent, have one key as the table compares keys."""
-        key, tables = ", ".join(map(quoted, self.shard.key)), f"{self._target} t, {_STAGED}"
+        key, tables = ", ".join(map(quoted, self.shard.key)), f"{self._own} t, {_STAGED}"
         index = f"create unique index on {self._target} ({key})"
         if any(self.taking[name].folds for name in self.shard.key):
             values = ", ".join(self.value(name) for name in self.shard.key)
@@ -292,8 +307,7 @@ class Application:
     def _refuse_present_keys(self) -> None:
         shown = ", ".join(f"t.{quoted(name)}::text" for name in self.shard.key)
         found = self.catalogue.rows(
-            f"select count(*) over (), {shown} from {self._target} t, {_STAGED}"
-            f" where {self.same_key()} limit 1"
+            f"select count(*) over (), {shown} from {self._own} t, {_STAGED} where {self.same_key()} limit 1"
         )
         if found:
             number, *values = found[0]
@@ -312,10 +326,10 @@ def delete_rows(catalogue: Catalogue, using: str | None, condition: str) -> int:
         DeliveryError: a trigger or rule of the table has kept one of them.
     """
     other = f" using {using}" if using else ""
-    catalogue.cursor.execute(f"delete from {catalogue.target} t{other} where {condition}")
+    catalogue.cursor.execute(f"delete from {catalogue.own} t{other} where {condition}")
     deleted = int(catalogue.cursor.rowcount)
     if catalogue.is_watched():
-        tables = f"{catalogue.target} t{f', {using}' if using else ''}"
+        tables = f"{catalogue.own} t{f', {using}' if using else ''}"
         kept = catalogue.rows(f"select count(*) from {tables} where {condition}")[0][0]
         if kept:
             raise DeliveryError(
@@ -327,9 +341,16 @@ def delete_rows(catalogue: Catalogue, using: str | None, condition: str) -> int:
 
 
 def delete_keys(
-    catalogue: Catalogue, scope: Scope, keys: Sequence[Mapping[str, Any]], types: Mapping[str, str]
+    catalogue: Catalogue,
+    scope: Scope,
+    keys: Sequence[Mapping[str, Any]],
+    types: Mapping[str, str],
+    before: Callable[[str, str], None],
 ) -> int:
-    """Delete the rows of a scope that have one of these keys; return how many there were."""
+    """Delete the rows of a scope that have one of these keys; return how many there were.
+
+    `before` is called with the tables and the condition of the rows `t` that are to go.
+    """
     arrow = import_module("pyarrow")
     names = [f"c{number}" for number in range(len(scope.key))]
     texts = [[_as_text(key[name]) for key in keys] for name in scope.key]
@@ -342,6 +363,7 @@ def delete_keys(
         for name, field in zip(names, scope.key, strict=True)
     )
     condition = f"{match} and {slice_of(scope, types)}"
+    before(f"{catalogue.own} t, {_STAGED}", condition)
     return delete_rows(catalogue, _STAGED, condition)
 
 

@@ -27,6 +27,8 @@ class Catalogue:
         schema: the schema's plain name.
         table: the table's plain name.
         target: the table as statements name it.
+        own: the same where rows are looked for: those of the table and its partitions, not of tables that
+            inherit from it, which are somebody else's. Known from `columns` on.
         ledger: the ledger of deliveries as statements name it.
     """
 
@@ -35,6 +37,7 @@ class Catalogue:
         self.schema = schema
         self.table = table
         self.target = f"{quoted(schema)}.{quoted(table)}"
+        self.own = f"only {self.target}"
         self.ledger = f"{quoted(schema)}.{quoted(LEDGER)}"
 
     def rows(self, sql: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
@@ -94,6 +97,8 @@ class Catalogue:
                 "an ordinary or partitioned table, or none",
                 "name a table in the export file, or drop what stands in its place",
             )
+        if kinds[0][0] == "p":
+            self.own = self.target  # which has no rows but those of its partitions
         found = self.rows(
             # Below a domain, and one below that, is the type that says what is held.
             "with recursive below as (select a.attnum, a.atttypid as typ, a.atttypmod as mod"

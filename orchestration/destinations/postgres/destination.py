@@ -6,10 +6,11 @@ that change the table (`apply`), questions to the catalogue (`catalogue`), types
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
@@ -29,16 +30,32 @@ from ..base import (
 from ..exact_values import unfit_rows
 from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
+from .encoding import characters, foreign_characters, holdable_keys, holds_all, lacking, server_encoding
 from .errors import explain
+from .making import create_missing
 from .misfits import culprit, refuse_values
 from .place import place
 from .reading import read_batches
+from .referring import refuse_deletion, refuse_followers
+from .session import begin, driver_url
 from .shard import Contents, read_contents, refuse_nul
 from .targets import TableColumn, Target, targets
 from .types import parse_object
 from .values import unfit
 
 Result = TypeVar("Result")
+
+
+class PostgresOptions(BaseModel):
+    """What becomes of rows of other tables.
+
+    `referring_rows`: those that a foreign key would change along with ours, by `on delete` or `on update`:
+    the delivery is refused, or they `follow`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    referring_rows: Literal["refuse", "follow"] = "refuse"
 
 
 class PostgresDestination(Destination):
@@ -53,6 +70,7 @@ class PostgresDestination(Destination):
         # A mirror owns its slice, and touches nothing outside it.
         keys=KeyIdentity(anywhere=frozenset({Mode.UPSERT})),
     )
+    options_model: ClassVar[type[BaseModel]] = PostgresOptions
     kinds: ClassVar[frozenset[str]] = frozenset({"postgres"})
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
@@ -60,6 +78,9 @@ class PostgresDestination(Destination):
         self._schema, self._table = parse_object(object_name)
         self._target = f"{quoted(self._schema)}.{quoted(self._table)}"
         self._place = place(url)
+        settings = PostgresOptions.model_validate(self._options.model_dump())
+        self._others_follow = settings.referring_rows == "follow"
+        self._encoding = ""
         self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
@@ -96,13 +117,26 @@ class PostgresDestination(Destination):
 
         def look(cursor: Any) -> None:
             cursor.execute("set transaction read only")
+            self._encoding = server_encoding(cursor)
             self._preflight(self._catalogue(cursor), shard, contents)
 
         self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
-        """Return the rows with values that no column can hold."""
-        return unfit_rows(shard, unfit)
+        """Return the rows with values that no column can hold, or that the database's encoding cannot."""
+        asking = f"question for the encoding at {self._place}"
+        encoding = self._encoding or self._in_transaction(asking, server_encoding)
+        missing = frozenset[str]()
+        if not holds_all(encoding):
+            used = characters(shard)
+            missing = self._in_transaction(asking, lambda cursor: lacking(cursor, encoding, used))
+        return unfit_rows(
+            shard,
+            lambda name, value, kind: [
+                *unfit(name, value, kind),
+                *foreign_characters(value, kind, missing, encoding),
+            ],
+        )
 
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the whole shard into the table, once; its rows are acknowledged together."""
@@ -157,8 +191,8 @@ class PostgresDestination(Destination):
         arrow, dbapi = import_module("pyarrow"), import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
-                _begin(cursor)
+            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
+                begin(cursor)
                 catalogue = self._catalogue(cursor)
                 columns = catalogue.columns()
                 if columns is not None:
@@ -186,7 +220,14 @@ class PostgresDestination(Destination):
                 return 0
             types = self._types(columns, scope)
             catalogue.check_privileges("select, delete", table_exists=True)
-            return delete_keys(catalogue, scope, keys, types)
+            look = partial(refuse_deletion, catalogue, scope.key)
+            return delete_keys(
+                catalogue,
+                scope,
+                holdable_keys(cursor, keys),
+                types,
+                _nothing if self._others_follow else look,
+            )
 
         return self._in_transaction(f"erasure from {_named(scope)} in {self._target}", delete)
 
@@ -205,9 +246,9 @@ class PostgresDestination(Destination):
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
+            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
                 # Leaving the block without a commit closes the connection: all is rolled back.
-                _begin(cursor)
+                begin(cursor)
                 result = work(cursor)
                 connection.commit()
                 return result
@@ -227,8 +268,8 @@ class PostgresDestination(Destination):
     ) -> DeliveryError | None:
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
-                _begin(cursor)
+            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
+                begin(cursor)
                 return look_closer(cursor, error)
         except dbapi.Error:
             return None  # what the server said first is what there is to say
@@ -241,9 +282,6 @@ class PostgresDestination(Destination):
         if self._looked is None or self._looked[0] != shard:
             self._looked = shard, read_contents(shard)
         return self._looked[1]
-
-    def _driver_url(self) -> str:
-        return f"{self._url}{'&' if '?' in self._url else '?'}fallback_application_name=sluice"
 
     def _catalogue(self, cursor: Any) -> Catalogue:
         return Catalogue(cursor, self._schema, self._table)
@@ -278,7 +316,7 @@ class PostgresDestination(Destination):
             return None
         taking, table_exists = prepared
         types = {name: target.type for name, target in taking.items()}
-        self._create_missing(catalogue, shard, types, table_exists=table_exists)
+        create_missing(catalogue, shard, types, table_exists=table_exists)
         return Application(catalogue, shard, contents, taking, new_table=not table_exists)
 
     def _deliver(
@@ -294,6 +332,8 @@ class PostgresDestination(Destination):
         sent = application.receive(added=not directly)
         journal.tell(f"{sent:,} rows are at the server, which applies them to {self._target}")
         refuse_values(application)
+        if not self._others_follow:
+            refuse_followers(application)
         counts = application.apply(sent, added=not directly)
         # Last of all: with the commit that follows, the id and the rows stand or fall together.
         catalogue.cursor.execute(
@@ -313,32 +353,6 @@ class PostgresDestination(Destination):
             details={"delivery_id": shard.delivery_id, **(counts or {})},
         )
 
-    def _create_missing(
-        self, catalogue: Catalogue, shard: Shard, types: Mapping[str, str], *, table_exists: bool
-    ) -> None:
-        cursor = catalogue.cursor
-        if not catalogue.ledger_exists():
-            # `if not exists` does not keep two transactions from creating the same thing; the
-            # lock does. It is taken only the first time, as it is held until the commit.
-            catalogue.lock(f"sluice schema {self._schema}")
-            if not catalogue.schema_exists():
-                cursor.execute(f"create schema {quoted(self._schema)}")
-            cursor.execute(
-                f"create table if not exists {catalogue.ledger} ("
-                " object text not null, delivery_id text not null, export text not null,"
-                " partition_key text not null, rows bigint not null, digest text not null,"
-                " delivered_at timestamptz not null default now(),"
-                " primary key (object, delivery_id))"
-            )
-        if table_exists:
-            return
-        body = ", ".join(f"{quoted(name)} {kind}" for name, kind in types.items())
-        key = ", ".join(quoted(name) for name in shard.key)
-        cursor.execute(f"create table {self._target} ({body}, primary key ({key}))")
-        if shard.partition_column not in (None, shard.key[0]):
-            # A slice is deleted and read back by this column: without an index that would read all days.
-            cursor.execute(f"create index on {self._target} ({quoted(shard.partition_column)})")
-
     def _types(self, columns: Sequence[TableColumn], scope: Scope) -> dict[str, str]:
         """The table's types by column; raises unless it has every field of a scope."""
         types = {column.name: column.type for column in columns}
@@ -353,17 +367,6 @@ class PostgresDestination(Destination):
         return types
 
 
-def _begin(cursor: Any) -> None:
-    # Read committed, whatever the role's default: what is read after the lock must be
-    # what the delivery before it left, not a picture from before the wait.
-    cursor.execute("set transaction isolation level read committed")
-    cursor.execute("set local time zone 'UTC'")
-    # A row-level policy would hide rows from a delete or a reader in silence; so it fails instead.
-    cursor.execute("set local row_security = off")
-    # Enough for a million keys: with the usual 4 MB a large delivery's hash join and sort go by disk.
-    cursor.execute("set local work_mem = '128MB'")
-
-
 def _privileges(shard: Shard, fields: Iterable[str]) -> tuple[str, Mapping[str, Sequence[str]]]:
     """What a delivery does to a table, and the columns that it does each to."""
     names = tuple(fields)
@@ -375,6 +378,10 @@ def _privileges(shard: Shard, fields: Iterable[str]) -> tuple[str, Mapping[str, 
         Mode.SNAPSHOT: "select, insert, update, delete",
     }
     return does[shard.mode], {"select": names, "insert": names, "update": changed}
+
+
+def _nothing(tables: str, condition: str) -> None:
+    """Look at nothing before a deletion."""
 
 
 def _identity(shard: Shard) -> tuple[str, str, str]:

@@ -22,11 +22,15 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     (
         "23503",
         "rows that refer to what is there, and none that goes while others refer to it",
-        "delete what refers to the row, or make the constraint anew with `on delete set null` or"
-        " `on delete cascade`; then rerun",
+        "delete what refers to the row, or let it refer to another; then rerun",
     ),
     ("23502", "a value in every column that may not be null", "mend the export's model"),
     ("23", "rows that the table's own constraints allow", "mend the export's model, or the table"),
+    (
+        "22P05",
+        "texts and names of characters that the database's encoding has",
+        "name them otherwise in the export file and its model, or deliver to a database of encoding UTF8",
+    ),
     ("22021", "text without NUL characters", "strip chr(0) from the column in the export's model"),
     ("22", "values that the table's types can hold", "cast the column in the export's model"),
     (
@@ -39,6 +43,17 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     ("40", "no other writer of the same rows", "rerun the partition: nothing was changed"),
     ("55P03", "the table's lock within lock_timeout", "see who holds it in pg_locks, then rerun"),
     ("57", "a server that stays up, a statement within its time-out", "rerun the partition"),
+    (
+        "25006",
+        "a server, database and role that take changes",
+        "name the primary in the connection's URL if this is a standby; or: alter role … reset"
+        " default_transaction_read_only",
+    ),
+    (
+        "P0",
+        "rows that the table's triggers take",
+        "a trigger of the table says so: correct the export's model, or see with the table's owner",
+    ),
     ("28", "a role and password that the server accepts", "correct the connection's URL"),
     ("3D", "a database that exists", "correct the connection's URL"),
 )

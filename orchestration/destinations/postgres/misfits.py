@@ -14,6 +14,7 @@ from orchestration.compute.sql import quoted
 from ..base import Mode
 from ..errors import DeliveryError
 from .apply import STAGING, Application
+from .referring import changing_of
 from .targets import Target
 from .types import literal
 
@@ -48,9 +49,8 @@ def culprit(application: Application, error: Any) -> DeliveryError | None:
         return _not_unique(application, said)
     if state == "23502" and said.get("PG_DIAG_COLUMN_NAME") in application.taking:
         return _empty(application, said["PG_DIAG_COLUMN_NAME"])
-    if state.startswith("22") or state in ("23514", "23502"):
-        return _unfit(application)
-    return None
+    found = _unfit(application) if state.startswith("22") or state in ("23514", "23502") else None
+    return _forbidden(application, said, table) if found is None and state == "23514" else found
 
 
 def _refuse(application: Application, holds: Mapping[str, str]) -> None:
@@ -122,22 +122,36 @@ def _still_referred_to(application: Application, said: Mapping[str, str], other:
     target = application.catalogue.target
     key = application.shard.key
     shown = ", ".join(f"t.{quoted(name)}::text" for name in key)
-    found = application.catalogue.rows(
-        f"select count(*) over (), {shown} from {target} t where {application.going()}"
-        f" and exists (select from {other} r where {joined}) limit 1"
-    )
-    if not pairs or not found:
-        return None
-    number, *values = found[0]
-    constraint = said["PG_DIAG_CONSTRAINT_NAME"]
-    return DeliveryError(
-        f"{target}: {number} rows that are gone from {application.shard.export} are referred to by {other}"
-        f" (constraint {quoted(constraint)}), e.g. {_key(key, values)} (SQLSTATE 23503)",
-        f"no row of {other} that refers to a row that goes, or a constraint that says what becomes of it",
-        f"delete those rows of {other} or let them refer to others; or make constraint {quoted(constraint)}"
-        " anew with `on delete set null` or `on delete cascade`; or keep the rows in the model; or deliver in"
-        " mode upsert, which deletes nothing",
-    )
+    changing, changed = changing_of(application, [ours for _, ours in pairs])
+    own, fields = f"{application.catalogue.own} t", ", ".join(changed)
+    ways = [
+        (
+            own,
+            application.going(),
+            "are gone from",
+            "the rows in the model; or deliver in mode upsert, which deletes nothing",
+        )
+    ]
+    if changed:
+        ways.append(
+            (f"{own}, {_STAGED}", changing, f"have another {fields} in", f"{fields} as it is in the model")
+        )
+    constraint = quoted(said["PG_DIAG_CONSTRAINT_NAME"])
+    for tables, condition, what, instead in ways:
+        found = application.catalogue.rows(
+            f"select count(*) over (), {shown} from {tables} where {condition}"
+            f" and exists (select from {other} r where {joined}) limit 1"
+        )
+        if found:
+            number, *values = found[0]
+            return DeliveryError(
+                f"{target}: {number} rows that {what} {application.shard.export} are referred to by {other}"
+                f" (constraint {constraint}), e.g. {_key(key, values)} (SQLSTATE 23503)",
+                f"no row of {other} that refers to a row that goes, or to a value that changes",
+                f"delete those rows of {other}, which constraint {constraint} is of, or let them refer to"
+                f" others; or keep {instead}",
+            )
+    return None
 
 
 def _without_parent(application: Application, said: Mapping[str, str]) -> DeliveryError | None:
@@ -181,7 +195,8 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
     example = ""
     if set(columns) <= set(application.taking):
         same = " and ".join(f"t.{quoted(column)} = {application.value(column)}" for column in columns)
-        held = f"exists (select from {target} t where {same} and not ({application.same_key()}))"
+        own, ours = application.catalogue.own, application.same_key()
+        held = f"exists (select from {own} t where {same} and not ({ours}))"
         places = ", ".join(application.value(column) for column in columns)
         twice = f"({places}) in (select {places} from {_STAGED} group by {places} having count(*) > 1)"
         at, _ = _example(application, f"({held} or {twice})")
@@ -198,9 +213,8 @@ def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryEr
 def _inserted_meanwhile(application: Application) -> DeliveryError | None:
     """What to say of the key's own constraint; None if a row outside of the scope holds a key."""
     target = application.catalogue.target
-    outside = (
-        f"select 1 from {target} t, {_STAGED} where {application.same_key()} and not ({application.owned()})"
-    )
+    tables = f"{application.catalogue.own} t, {_STAGED}"
+    outside = f"select 1 from {tables} where {application.same_key()} and not ({application.owned()})"
     if application.shard.mode is Mode.APPEND or application.catalogue.rows(f"{outside} limit 1"):
         return None
     return DeliveryError(
@@ -209,6 +223,69 @@ def _inserted_meanwhile(application: Application) -> DeliveryError | None:
         "a key that is there before the delivery, or not at all",
         "rerun the partition: it finds the row now, and nothing was changed",
     )
+
+
+def _forbidden(application: Application, said: Mapping[str, str], table: str) -> DeliveryError | None:
+    """Evaluate what the server says is not so for the rows as they would be: a check, or all partitions."""
+    if "PG_DIAG_TABLE_NAME" not in said:
+        return None
+    name, catalogue = said.get("PG_DIAG_CONSTRAINT_NAME"), application.catalogue
+    regclass = f"{literal(table)}::regclass"
+    found = catalogue.rows(
+        f"select pg_get_expr(conbin, conrelid) from pg_constraint where conrelid = {regclass}"
+        f" and contype = 'c' and conname = {literal(name)}"
+        if name
+        else "select coalesce(string_agg(pg_get_partition_constraintdef(relid), ' or '), 'false')"
+        f" from pg_partition_tree({regclass}) where isleaf"
+    )
+    if not found:
+        return None
+    [(allowed,)] = found
+    here = f"{catalogue.own} t where {application.same_key()} and {application.owned()}"
+    names = [column.name for column in catalogue.columns() or ()]
+    values = [
+        application.value(one)
+        if one in application.taking
+        else f"(select t.{quoted(one)} from {here} limit 1)"
+        for one in names
+    ]
+    row = ", ".join(f"{value} as {quoted(one)}" for value, one in zip(values, names, strict=True))
+    condition = f"exists (select from (select {row}) r where not ({allowed}))"
+    counted = f"select count(*) from {_STAGED} where {application.arriving()} and {condition}"
+    count, of = int(catalogue.rows(counted)[0][0]), f"rows of {application.shard.export}"
+    if not count:
+        return None
+    key, _ = _example(application, condition)
+    if name:
+        return DeliveryError(
+            f"{catalogue.target}: constraint {quoted(name)} does not allow {count} {of}, e.g. {key}"
+            " (SQLSTATE 23514)",
+            f"rows of which this is so: {allowed[:200]}",
+            "correct them, or leave them out, in the export's model; or, if the table's owner agrees: alter"
+            f" table {_stated_at(application, name, regclass)} drop constraint {quoted(name)}",
+        )
+    return DeliveryError(
+        f"{table} has no partition for {count} {of}, e.g. {key} (SQLSTATE 23514)",
+        "a partition for every row",
+        f"make one for these rows, or leave them out in the export's model; for all others: create table"
+        f" {_beside(table, '_others')} partition of {table} default",
+    )
+
+
+def _stated_at(application: Application, name: str, regclass: str) -> str:
+    """The table that a constraint can be dropped at: this one, or one that it has it from."""
+    found = application.catalogue.rows(
+        f"with recursive up (oid) as (select {regclass}::oid union select i.inhparent from pg_inherits i"
+        " join up on i.inhrelid = up.oid) select n.nspname::text, r.relname::text from up"
+        " join pg_constraint c on c.conrelid = up.oid and c.contype = 'c' and c.coninhcount = 0"
+        " join pg_class r on r.oid = up.oid join pg_namespace n on n.oid = r.relnamespace"
+        f" where c.conname = {literal(name)}"
+    )
+    return ".".join(map(quoted, found[0]))
+
+
+def _beside(table: str, ending: str) -> str:
+    return f'{table[:-1]}{ending}"'
 
 
 def _foreign_key(application: Application, name: str, table: str) -> list[tuple[str, str]]:

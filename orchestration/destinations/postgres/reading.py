@@ -13,7 +13,7 @@ from orchestration.compute.sql import quoted
 from ..base import DeliveryError, Scope
 from .apply import slice_of
 from .catalogue import Catalogue
-from .targets import TableColumn, as_text
+from .targets import TableColumn, as_text, as_texts
 
 _DRIVER_KNOWS = (
     "smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "bytea", "date",
@@ -25,7 +25,7 @@ def read_batches(
     cursor: Any, catalogue: Catalogue, scope: Scope, columns: Mapping[str, TableColumn]
 ) -> Iterator[Any]:
     """Yield the rows of a scope as Arrow record batches, as the server sends them."""
-    where = f"from {catalogue.target} t where {slice_of(scope, {n: c.type for n, c in columns.items()})}"
+    where = f"from {catalogue.own} t where {slice_of(scope, {n: c.type for n, c in columns.items()})}"
     infinite = _with_infinity(catalogue, scope, columns, where)
     names = ", ".join(_selected(columns[name], infinite=name in infinite) for name in scope.fields)
     cursor.execute(f"select {names} {where}")
@@ -71,7 +71,7 @@ def _selected(column: TableColumn, *, infinite: bool) -> str:
     if column.base.endswith("[]"):
         element = column.base.removesuffix("[]").partition("(")[0].partition(" with")[0]
         known = element in _DRIVER_KNOWS and element not in ("numeric", "uuid", "jsonb")
-        return f"{name}::{column.base}" if known else f"{name}::text[]"
+        return f"{name}::{column.base}" if known else as_texts(name, column.base.removesuffix("[]"))
     # A cast to the type below it: of a domain the driver knows nothing.
     return f"{name}::{column.base}" if _kind(column) in _DRIVER_KNOWS else as_text(name, column.base)
 
@@ -84,6 +84,8 @@ def _meant(values: Any, field: Any, column: TableColumn, table: str, *, infinite
             return values.cast(arrow.int32()).view(arrow.date32())
         zone = "UTC" if "with time zone" in column.base else None
         return values.cast(arrow.int64()).view(arrow.timestamp("us", zone))
+    if column.base == "jsonb[]":  # compared as values, and not as texts
+        return values.cast(arrow.list_(arrow.json_()))
     if _kind(column) == "numeric" and not column.base.endswith("[]"):
         return _as_number(values, field, column.name, table)
     return values

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+from uuid import UUID
 
 from ..base import CHANGE, TECHNICAL_COLUMNS, Change, DeliveryError, Mode, Shard
 from ..shards import check_shard
@@ -149,10 +150,18 @@ def _groups(file: Any, *, added: bool | None) -> list[int]:
 def _sent(values: Any, column: Column) -> Any:
     if column.raw:
         return as_numbers(values, column)
+    if column.element is not None and column.element.postgres_type == "uuid":
+        lists = values.to_pylist()
+        texts = [None if one is None else [_uuid(value) for value in one] for one in lists]
+        return import_module("pyarrow").array(texts, column.arrow_type)
     if hasattr(values.type, "extension_name"):
         values = values.storage
     # A safe cast: a value that would change raises.
     return values if values.type == column.arrow_type else values.cast(column.arrow_type)
+
+
+def _uuid(value: UUID | bytes | None) -> str | None:
+    return None if value is None else str(value if isinstance(value, UUID) else UUID(bytes=value))
 
 
 def _changes(shard: Shard, names: set[str]) -> Counter[Change]:

@@ -81,12 +81,16 @@ class Target:
 
     def holds(self, staged: str) -> str:
         """SQL that is true where a staged value arrives as it is; some casts raise where it does not."""
-        if self.base == "jsonb":
+        if self.base in ("jsonb", "jsonb[]"):
             # From 16 on Postgres can tell that a name stands twice, of which jsonb keeps the last.
-            unique = f"{staged} is json with unique keys and " if self.version >= 160000 else ""
+            unique = f"{staged} is json with unique keys and "
+            if self.base == "jsonb[]":
+                twice = f"select from unnest({staged}) e where e is not json with unique keys"
+                unique = f"not exists ({twice}) and "
+            unique = unique if self.version >= 160000 else ""
             return f"({staged} is null or ({unique}{self._cast(staged)} is not null))"
         meant = self._meant(staged)
-        collate = ' collate "C"' if self.column.staged == "text" else ""
+        collate = ' collate "C"' if self.column.staged in ("text", "text[]") else ""
         return f"({self._back(self._cast(meant))}{collate} is not distinct from {meant})"
 
     def differs(self, held: str, staged: str) -> str:
@@ -96,13 +100,13 @@ class Target:
             # As numbers a negative zero and zero are equal.
             sends = "float4send" if self.base == "real" else "float8send"
             return f"{sends}({held}) is distinct from {sends}({new})"
-        if self.column.staged == "text" and self.base != "jsonb":
+        if self.column.element is not None and self.column.element.family == "float":
+            return f"array_send({held}) is distinct from array_send({new})"
+        if self.base in ("jsonb", "jsonb[]"):
+            return f"{held}::text is distinct from {new}::text"
+        if self.column.staged in ("text", "text[]"):
             # citext, and collations that are not deterministic, take different texts for equal.
             return f'{self._back(held)} collate "C" is distinct from {self._back(new)}'
-        if self.column.staged == "text[]":
-            return f"{held}::text[] is distinct from {new}::text[]"
-        if self.base == "jsonb":
-            return f"{held}::text is distinct from {new}::text"
         return f"{held} is distinct from {new}"
 
     def _meant(self, staged: str) -> str:
@@ -130,6 +134,8 @@ class Target:
     def _back(self, value: str) -> str:
         if self.column.staged == "text":
             return as_text(value, self.base)
+        if self.column.staged == "text[]":
+            return as_texts(value, self.base.removesuffix("[]"))
         return f"cast({value} as {self.column.postgres_type})"
 
 
@@ -141,6 +147,14 @@ def as_text(value: str, base: str) -> str:
         text = f"replace(regexp_replace({value}::text, 'mon', 'month', 'g'), '+', '')"
         return f"regexp_replace({text}, '(^| )-1 (year|month|day)s', '\\1-1 \\2', 'g')"
     return f"cast({value} as text)"
+
+
+def as_texts(value: str, element: str) -> str:
+    """SQL of an array's values as texts."""
+    if element != "inet" and not element.startswith("interval"):
+        return f"cast({value} as text[])"
+    each = f"select {as_text('u.e', element)} from unnest({value}) with ordinality u (e, n) order by u.n"
+    return f"case when {value} is not null then array({each}) end"
 
 
 def target(column: Column, found: TableColumn | None, version: int) -> Target | None:
@@ -189,7 +203,7 @@ def targets(
                     f"leave {name} out of the export's model",
                 )
             )
-        elif fitting is None or (name in key and fitting.base.partition("(")[0] in _NO_KEY):
+        elif fitting is None or (name in key and _plain(fitting.base) in _NO_KEY):
             fit = kind if name in key else f"{kind} or {_MEANT.get(column.family, 'a domain of it')}"
             alter = f"alter table {table} alter column {quoted(name)} type {kind}"
             problems.append(
@@ -222,7 +236,7 @@ def _exact(column: Column, base: str, category: str) -> bool | None:
     """Whether a type holds every value of the column: True, False for some, None for none at all."""
     if column.element is not None:
         element = base.removesuffix("[]")
-        if element == base or element == "interval":
+        if element == base:
             return None
         return _exact(column.element, element, category)
     natural = column.postgres_type if column.raw else column.staged
@@ -247,6 +261,10 @@ def _exact(column: Column, base: str, category: str) -> bool | None:
         return True
     texts = category in ("S", "E", "I", "U") and base != "bytea"
     return False if texts or base.startswith("interval") else None
+
+
+def _plain(base: str) -> str:
+    return base.removesuffix("[]").partition("(")[0]
 
 
 def _precision(postgres_type: str, integers: int) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ exist (`targets`), connections, statements.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,8 @@ _PART = r'"(?:[^"\0]|"")+"|[A-Za-z_][A-Za-z0-9_$]*'
 _OBJECT = re.compile(rf"(?:({_PART})\.)?({_PART})")
 # Postgres cuts longer names short without an error: two columns or tables might become one.
 _NAME_BYTES = 63
+# Columns that every table has: https://www.postgresql.org/docs/current/ddl-system-columns.html
+_SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ def columns_of(fields: Iterable[Any], export: str) -> tuple[Column, ...]:
     columns: list[Column] = []
     for field in fields:
         check_name(field.name, f"column of {export}")
+        if field.name in _SYSTEM_COLUMNS:
+            raise DeliveryError(
+                f"column {field.name!r} of {export} has a name that Postgres keeps for a column of its own",
+                f"another name than {', '.join(_SYSTEM_COLUMNS)}",
+                "give it another name, in the model or by `names` in the export file",
+            )
         known = _counterpart(field.type, field.name)
         if known is None:
             raise DeliveryError(
@@ -108,8 +116,10 @@ def _counterpart(arrow_type: Any, name: str) -> Column | None:
         return _counterpart(arrow_type.value_type, name)
     if is_.is_list(arrow_type) or is_.is_large_list(arrow_type):
         element = _counterpart(arrow_type.value_type, name)
-        if element is None or element.element is not None or element.staged in ("uuid",):
+        if element is None or element.element is not None:
             return None
+        if element.family == "uuid":  # of which the driver sends no lists
+            element = replace(element, arrow_type=arrow.string(), staged="text", family="text")
         sent = arrow.list_(element.arrow_type)
         return Column(name, sent, f"{element.staged}[]", f"{element.postgres_type}[]", "list", element)
     if is_.is_decimal128(arrow_type) and arrow_type.scale >= 0:

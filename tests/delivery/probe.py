@@ -1,6 +1,6 @@
-"""Rows as SQL, by the engine to any destination.
+"""Rows as SQL, by the engine to any destination: no project, no Dagster, a real state store.
 
-Belongs here: the way there. Does not: any expectation.
+Belongs here: what tests of values of every type need to deliver some. Does not: any expectation.
 """
 
 from collections.abc import Generator
@@ -18,7 +18,7 @@ from orchestration.state.store import StateStore
 
 
 @dataclass
-class Delivered:
+class Probe:
     """Delivers what SQL selects, as the validated rows of a model that is one snapshot."""
 
     folder: Path
@@ -28,6 +28,21 @@ class Delivered:
 
     def __post_init__(self) -> None:
         self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}", shards=self.folder / "shards")
+
+    def engine(self, destination: Destination) -> DeliveryEngine:
+        return DeliveryEngine(
+            Ledger(self.store, self.folder / "shards", "run", self.said.append), destination
+        )
+
+    def order(
+        self,
+        *,
+        key: tuple[str, ...] = ("k",),
+        mode: Mode = Mode.UPSERT,
+        kind: DeliveryKind = DeliveryKind.CHANGE,
+        export: str = "exp_items",
+    ) -> Order:
+        return Order(export, "", key, mode, None, None, kind=kind, wait_seconds=0.0, attempts=1_000)
 
     def deliver(
         self,
@@ -50,13 +65,9 @@ class Delivered:
                     connection.execute(before)
                 yield Opened(connection, rows, str(self.versions))
 
-        ledger = Ledger(self.store, self.folder / "shards", "run", self.said.append)
-        order = Order(export, "", key, mode, None, None, kind=kind, wait_seconds=0.0, attempts=1_000)
-        return DeliveryEngine(ledger, destination).deliver(order, opening)
+        order = self.order(key=key, mode=mode, kind=kind, export=export)
+        return self.engine(destination).deliver(order, opening)
 
-    def refused(
-        self, destination: Destination, rows: str, *, key: tuple[str, ...] = ("k",), mode: Mode = Mode.UPSERT
-    ) -> dict[int, tuple[str, str]]:
-        """Deliver; {row: code and what was said} of the refused rows."""
-        outcome = self.deliver(destination, rows, key=key, mode=mode)
-        return {one.row: (one.code, one.said) for one in outcome.refused}
+    def refused(self, *args: object, **stated: object) -> dict[int, str]:
+        """Deliver; {row: what was said} of the refused rows."""
+        return {one.row: f"{one.code} {one.said}" for one in self.deliver(*args, **stated).refused}  # type: ignore[arg-type]

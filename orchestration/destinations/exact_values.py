@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import noted_types
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
-from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, parse_type, without_names
+from orchestration.compute.sql_types import LIST, MAP, STRUCT, UNION, SqlType, parse_type, without_names
 
 from .base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, DeliveryError, Refused, Shard
 
@@ -74,18 +75,33 @@ def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit
     ]
 
 
-def check_kinds(shard: Shard, takes: Callable[[SqlType], bool], of: str, expected: str) -> None:
+def with_names(kind: SqlType) -> bool:
+    """Return whether all fields of a struct have names: in a file a UNION and `row(1, 2)` have some without."""
+    return kind.name != UNION and (kind.name != STRUCT or all(name for name, _ in kind.members))
+
+
+def check_kinds(
+    shard: Shard,
+    takes: Callable[[SqlType], bool],
+    of: str,
+    expected: str,
+    fix: str = "cast them to text in the export's model, as with to_json(), or leave them out",
+) -> None:
     """Raise for fields of a type that the other side has nothing like, or that have one within.
+
+    A UNION, and a struct whose fields have no names, nobody has anything like.
 
     Raises:
         DeliveryError: they are named.
     """
     with open_engine(threads=1) as connection:
         fields = fields_of(connection, f"select * from read_parquet({literal(str(shard.path))})")
+        noted = noted_types(connection, shard.path)
+    fields |= {name: kind for name, (_, kind) in noted.items() if "UNION(" in kind}
 
     def fits(kind: SqlType) -> bool:
         within = [member for _, member in kind.members]
-        return takes(kind) and all(map(fits, within))
+        return takes(kind) and with_names(kind) and all(map(fits, within))
 
     foreign = [
         f"{name} ({without_names(kind)})"
@@ -96,7 +112,7 @@ def check_kinds(shard: Shard, takes: Callable[[SqlType], bool], of: str, expecte
         raise DeliveryError(
             f"{of} has nothing like these fields of {shard.export}: {', '.join(foreign)}",
             expected,
-            "cast them to text in the export's model, or leave them out",
+            fix,
         )
 
 
@@ -112,6 +128,9 @@ def nested(value: str, kind: SqlType, rules: Rules, depth: int = 0) -> Iterator[
     elif kind.name == STRUCT:
         for place, (_, member) in enumerate(kind.members, 1):
             yield from nested(f"struct_extract_at({value}, {place})", member, rules, depth)
+    elif kind.name == UNION:
+        for name, member in kind.members:
+            yield from nested(f"union_extract({value}, {literal(name)})", member, rules, depth)
     else:
         yield from rules(value, kind)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestration.compute.engine import open_engine
-from orchestration.compute.exact_parquet import noted_types
+from orchestration.compute.exact_parquet import exact_rows, noted_types
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import LIST, MAP, STRUCT, UNION, SqlType, parse_type, without_names
@@ -43,15 +43,18 @@ class Unfit:
 Rules = Callable[[str, SqlType], Iterable[Unfit]]
 
 
-def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit]]) -> list[Refused]:
+def unfit_rows(
+    shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit]], *, before: bool = False
+) -> list[Refused]:
     """Return the rows that a destination cannot hold as they are, each with field, reason and fix.
 
     Args:
         shard: removed rows of it are not looked at: of those the key alone is sent, which was held.
         rules: from a field's name, SQL of its value, and its type in the file.
+        before: values and types are those that were before the file (`exact_parquet`).
     """
     with open_engine(threads=2) as connection:
-        read = f"read_parquet({literal(str(shard.path))})"
+        read = exact_rows(connection, shard.path) if before else f"read_parquet({literal(str(shard.path))})"
         found: list[tuple[str, Unfit]] = [
             (name, unfit)
             for name, kind in fields_of(connection, f"select * from {read}").items()
@@ -76,7 +79,7 @@ def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit
 
 
 def with_names(kind: SqlType) -> bool:
-    """Return whether all fields of a struct have names: in a file a UNION and `row(1, 2)` have some without."""
+    """Return whether all fields of a struct have names; of a UNION and `row(1, 2)` some have none."""
     return kind.name != UNION and (kind.name != STRUCT or all(name for name, _ in kind.members))
 
 

@@ -160,7 +160,7 @@ def batches(
     names = {name for name, _ in fields}
     columns = (f"{quoted(name)}" if name in names else f"null as {quoted(name)}" for name in wanted)
     yield from connection.execute(
-        f"select {', '.join(columns)} from {_part(connection, path, file_format, held, fields)}"
+        f"select {', '.join(columns)} from {_part(path, file_format, held, fields)}"
     ).to_arrow_reader(_BATCH_ROWS)
 
 
@@ -187,7 +187,7 @@ def without_keys(
     joined = " and ".join(
         f"part.{quoted(name)} = try_cast(k{number} as {types[name]})" for number, name in enumerate(key)
     )
-    part = _part(connection, path, file_format, held, [(name, types[name]) for name in key])
+    part = _part(path, file_format, held, [(name, types[name]) for name in key])
     connection.execute(
         "create or replace temp table gone as"
         f" select part.{ROW}, {', '.join(f'k{n}' for n in _n(key))}"
@@ -263,11 +263,9 @@ def _copy_lines(connection: "duckdb.DuckDBPyConnection", path: Path, to: Path) -
     return rows
 
 
-def _part(
-    connection: "duckdb.DuckDBPyConnection", path: Path, file_format: str, held: Fields, fields: Fields
-) -> str:
+def _part(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
     """Return the relation of some of a part's fields, of the types that they were sent with."""
     if file_format == "parquet":
         names = ", ".join(quoted(name) for name, _ in fields)
         return f"(select {names} from read_parquet({literal(str(path))}))"
-    return read(connection, path, file_format, held, fields)
+    return read(path, file_format, held, fields)

@@ -15,19 +15,15 @@ Belongs here: forms, types, what a format cannot say. Does not: files, and which
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, UnknownType, parse_type
 
 from ..exact_values import DIGITS_IN_DOUBLE, Unfit, days_outside, no_numbers, with_names, zero_signs
-
-if TYPE_CHECKING:
-    import duckdb
 
 Fields = Sequence[tuple[str, str]]
 
@@ -86,22 +82,27 @@ def json_line(fields: Fields) -> str:
     return _object((name, _json(quoted(name), parse_type(kind))) for name, kind in fields)
 
 
-def read(
-    connection: "duckdb.DuckDBPyConnection", path: Path, file_format: str, held: Fields, fields: Fields
-) -> str:
-    """Return SQL, to be executed once, of a file's rows in their order: of `held` some, with their types."""
+def read(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
+    """Return SQL of a file's rows in their order: some of the fields `held`, with their types.
+
+    It is good until it is asked for again, as a file of the same name may lie beside this one.
+    """
     if file_format == "csv":
         source = csv_rows(path, held)
     else:
         shapes = {name: _shape(kind) for name, kind in fields}
-        if any(map(_has_json, shapes.values())):
-            connection.register("lines_of_json", _by_python(path, shapes))
-            source = "lines_of_json"
-        else:
-            columns = ", ".join(
-                f"{literal(name)}: {literal(_written(kind))}" for name, kind in shapes.items()
-            )
-            source = f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {{{columns}}})"
+        exact = {name: shape for name, shape in shapes.items() if _has_json(shape)}
+        columns = ", ".join(
+            f"{literal(name)}: {literal(_written(shape))}"
+            for name, shape in shapes.items()
+            if name not in exact
+        )
+        sources = [f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {{{columns}}})"]
+        if exact:
+            beside = path.with_name("values_of_json.parquet")
+            _write_by_python(path, exact, beside)
+            sources.append(f"read_parquet({literal(str(beside))})")
+        source = " positional join ".join(sources[not columns :])
     typed = ", ".join(f"{_typed(name, kind)} as {quoted(name)}" for name, kind in fields)
     return f"(select {typed} from {source})"
 
@@ -247,22 +248,21 @@ def _has_bytes(kind: SqlType) -> bool:
     return kind.name == "BLOB" or any(_has_bytes(member) for _, member in kind.members)
 
 
-def _by_python(path: Path, shapes: Mapping[str, SqlType]) -> Any:
-    """Return an Arrow reader of the fields of a file of JSON lines, as texts in their shapes."""
+def _write_by_python(path: Path, shapes: Mapping[str, SqlType], to: Path) -> None:
+    """Write fields of a file of JSON lines to Parquet, as texts in their shapes."""
     arrow = import_module("pyarrow")
     schema = arrow.schema([(name, _arrow_type(shape)) for name, shape in shapes.items()])
-    loads = partial(json.loads, parse_int=_Number, parse_float=_Number)
-
-    def batches() -> Iterator[Any]:
-        with path.open("rb") as lines:
-            while read := [loads(line) for line in islice(lines, _LINES)]:
-                columns = (
-                    arrow.array([_texts(row.get(name), shape) for row in read], schema.field(name).type)
-                    for name, shape in shapes.items()
-                )
-                yield arrow.record_batch(list(columns), schema=schema)
-
-    return arrow.RecordBatchReader.from_batches(schema, batches())
+    decode = json.JSONDecoder(parse_int=_Number, parse_float=_Number).decode
+    with (
+        path.open(encoding="utf-8", newline="\n") as lines,
+        import_module("pyarrow.parquet").ParquetWriter(to, schema) as writer,
+    ):
+        while rows := [decode(line) for line in islice(lines, _LINES)]:
+            columns = [
+                arrow.array([_texts(row.get(name), shape) for row in rows], schema.field(name).type)
+                for name, shape in shapes.items()
+            ]
+            writer.write_batch(arrow.record_batch(columns, schema=schema))
 
 
 def _arrow_type(shape: SqlType) -> Any:

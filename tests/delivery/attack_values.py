@@ -1,56 +1,5 @@
-"""Rows as SQL, by the engine to any destination: what the attacks on values share. No expectation."""
+"""What the attacks on values share: see `probe`."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from .probe import Probe
 
-import duckdb
-
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
-from orchestration.destinations.base import Destination, Mode
-from orchestration.state.records import DeliveryKind
-from orchestration.state.store import StateStore
-
-
-@dataclass
-class Probe:
-    """Delivers what SQL selects, as the validated rows of a model that is one snapshot."""
-
-    folder: Path
-    store: StateStore = field(init=False)
-    said: list[str] = field(default_factory=list[str])
-    versions: int = 0
-
-    def __post_init__(self) -> None:
-        self.store = StateStore(f"sqlite:///{self.folder / 'state.db'}", shards=self.folder / "shards")
-
-    def deliver(
-        self,
-        destination: Destination,
-        rows: str,
-        *,
-        key: tuple[str, ...] = ("k",),
-        mode: Mode = Mode.UPSERT,
-        kind: DeliveryKind = DeliveryKind.CHANGE,
-        export: str = "exp_items",
-        before: str = "",
-    ) -> Outcome:
-        """Deliver the rows of SQL; `before` is run on the connection first."""
-        self.versions += 1
-
-        @contextmanager
-        def opening() -> Generator[Opened]:
-            with duckdb.connect() as connection:
-                if before:
-                    connection.execute(before)
-                yield Opened(connection, rows, str(self.versions))
-
-        ledger = Ledger(self.store, self.folder / "shards", "run", self.said.append)
-        order = Order(export, "", key, mode, None, None, kind=kind, wait_seconds=0.0, attempts=1_000)
-        return DeliveryEngine(ledger, destination).deliver(order, opening)
-
-    def refused(self, *args: object, **stated: object) -> dict[int, str]:
-        """Deliver; {row: what was said} of the refused rows."""
-        return {one.row: f"{one.code} {one.said}" for one in self.deliver(*args, **stated).refused}  # type: ignore[arg-type]
+__all__ = ["Probe"]

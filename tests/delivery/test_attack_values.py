@@ -3,18 +3,13 @@
 Belongs here: attempts that succeeded. Does not: those that held (`test_attack_values_held`).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from orchestration.delivery.engine import DeliveryEngine
-from orchestration.delivery.ledger import Ledger, Order
-from orchestration.delivery.reconcile import reconcile
-from orchestration.destinations.base import DeliveryError, Destination, Mode, Scope
-from orchestration.destinations.blob import BlobDestination, BlobOptions
+from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.postgres import PostgresDestination
 from tests.doubles.hubspot import Property
 
@@ -32,13 +27,6 @@ def case_of(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     opened = case_class(name)(request, tmp_path)
     request.addfinalizer(opened.close)
     return opened
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    """What a consumer reads of JSON lines, each number with all its digits."""
-    parts = sorted(folder.rglob("part-*.jsonl"))
-    read = [json.loads(line, parse_float=str) for part in parts for line in part.read_text().splitlines()]
-    return sorted(read, key=lambda row: row["k"])
 
 
 def not_sent(probe: Probe, destination: Destination, rows: str, **stated: Any) -> bool:
@@ -119,26 +107,6 @@ def test_lists_of_uuids_go_into_an_array_of_uuids(database_url: str, probe: Prob
     ]
 
 
-HUGE = "'-170141183460469231731687303715884105728'::hugeint"
-
-
-def test_a_hugeint_of_39_digits_stops_no_other_row(database_url: str, probe: Probe) -> None:
-    """Claims 3, 4: 'a HUGEINT is a decimal of 38 digits': a row with more is refused by name, others go."""
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, "select 1 as k, 5::hugeint as v")
-    outcome = probe.deliver(destination, f"select 1 as k, 6::hugeint as v union all select 2, {HUGE}")
-    assert [one.row for one in outcome.refused] == [1]
-    assert query(database_url, "select k, v::text from public.t") == [(1, "6")]
-
-
-def test_the_type_of_a_hugeint_column_does_not_hang_on_its_rows(database_url: str, probe: Probe) -> None:
-    """Claim 5: what a delivery made of the table, the next day's rows of the same model can go into."""
-    destination = PostgresDestination(database_url, "public.t")
-    probe.deliver(destination, f"select 1 as k, 5::hugeint as v union all select 2, {HUGE}")
-    probe.deliver(destination, "select 1 as k, 6::hugeint as v union all select 2, 7")
-    assert query(database_url, "select k, v::text from public.t order by k") == [(1, "6"), (2, "7")]
-
-
 @pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.SNAPSHOT])
 def test_rows_of_a_table_that_inherits_stay(database_url: str, probe: Probe, mode: Mode) -> None:
     """Claim 4: rows of another table, one that inherits from the export's, are never touched."""
@@ -190,111 +158,7 @@ def test_rows_that_refer_to_a_row_that_goes_stay(database_url: str, probe: Probe
     assert query(database_url, "select * from public.theirs") == [(1, 1)]
 
 
-# Files.
-
-
-def in_lines(folder: Path) -> BlobDestination:
-    return BlobDestination(str(folder / "container"), "o", BlobOptions(format="json_lines"))
-
-
-@pytest.mark.parametrize("number", ["12345678901234567890.10", "0.1000000000000000055511151231257827"])
-def test_numbers_within_json_keep_their_digits_in_json_lines(
-    tmp_path: Path, probe: Probe, number: str
-) -> None:
-    """Claim 3: a number in a column of type JSON is never rounded on its way into JSON lines."""
-    stated = f"""select 1 as k, '{{"a": {number}}}'::json as v union all select 2, '{{"a": 1}}'"""
-    outcome = probe.deliver(in_lines(tmp_path), stated, mode=Mode.SNAPSHOT)
-    arrived = {row["k"]: str(row["v"]["a"]) for row in lines(tmp_path)}
-    refused = {one.row + 1: number for one in outcome.refused}
-    assert arrived | refused == {1: number, 2: "1"}
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "[timestamptz '2024-01-02 03:04:05.123456+00']",
-        "[timestamp '2024-01-02 03:04:05.5', null]",
-        "['2024-01-02 03:04:05'::timestamp_s]",
-    ],
-)
-def test_lists_of_moments_go_into_json_lines(tmp_path: Path, probe: Probe, value: str) -> None:
-    """Claim 3: a type in any nesting arrives, or its row is refused by name and the others go."""
-    probe.deliver(in_lines(tmp_path), f"select 1 as k, {value} as v", mode=Mode.SNAPSHOT)
-    assert lines(tmp_path)[0]["v"][0].startswith("2024-01-02T03:04:05")
-
-
-@pytest.mark.parametrize("value", ["[{0}]", "{{'a': {0}}}", "map{{'a': {0}}}"])
-def test_nested_decimals_keep_their_digits_in_json_lines(tmp_path: Path, probe: Probe, value: str) -> None:
-    """Claim 3: a decimal that a reader of JSON would round is text within a list too, as it is outside."""
-    decimal = "12345678901234567890.1234567890"
-    stated = value.format(f"{decimal}::decimal(38, 10)")
-    probe.deliver(in_lines(tmp_path), f"select 1 as k, {stated} as v", mode=Mode.SNAPSHOT)
-    (part,) = tmp_path.rglob("part-*.jsonl")
-    arrived = json.loads(part.read_text())["v"]
-    assert (arrived["a"] if isinstance(arrived, dict) else arrived[0]) == decimal
-
-
-def test_json_null_is_no_null_in_json_lines(tmp_path: Path, probe: Probe) -> None:
-    """Claim 3: the JSON value null, and no value, do not arrive as one, unless the row is refused by name."""
-    rows = "select 1 as k, 'null'::json as v union all select 2, null"
-    outcome = probe.deliver(in_lines(tmp_path), rows, mode=Mode.SNAPSHOT)
-    arrived = [row["v"] for row in lines(tmp_path)]
-    assert outcome.refused or arrived[0] != arrived[1]
-
-
-@pytest.mark.parametrize("name", ["webhook", "json_lines"])
-def test_a_variant_arrives_or_is_refused_by_its_column(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe, name: str
-) -> None:
-    """Claim 3: of a VARIANT arrives what it holds, 5 as 5 and '5' as a text; or the column is refused."""
-    rows = "select 1 as k, 5::variant as v union all select 2, '5'::variant"
-    if name == "webhook":
-        case = case_of(name, request, tmp_path)
-        try:
-            probe.deliver(case.destination(), rows)
-        except DeliveryError:
-            return
-        assert {row["k"]: row["v"] for row in case.contents()} == {1: 5, 2: "5"}
-        return
-    place = BlobDestination(str(tmp_path / "container"), "o", BlobOptions(format=name))
-    try:
-        probe.deliver(place, rows, mode=Mode.SNAPSHOT)
-    except DeliveryError:
-        return
-    pytest.fail(f"sent: {[part.read_bytes()[:60] for part in tmp_path.rglob('part-*')]}")
-
-
 # Vendors.
-
-
-def test_whole_numbers_of_a_list_are_numbers_for_a_webhook(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claim 3: 'Whole numbers are JSON numbers with all their digits', a HUGEINT in a list as well."""
-    case = case_of("webhook", request, tmp_path)
-    probe.deliver(case.destination(), "select 1 as k, 5::hugeint as v, [5::hugeint] as w")
-    assert case.contents() == [{"k": 1, "v": 5, "w": [5]}]
-
-
-def test_a_struct_without_names_is_refused_by_its_column(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claim 3: what cannot be sent is refused with field and fix before anything is sent, not by a crash."""
-    case = case_of("webhook", request, tmp_path)
-    try:
-        probe.deliver(case.destination(), "select 1 as k, row(1, 'a') as v")
-    except DeliveryError as error:
-        assert "'v'" in str(error)
-
-
-def test_a_hugeint_of_39_digits_stops_no_other_row_in_azure_data_explorer(
-    request: pytest.FixtureRequest, tmp_path: Path, probe: Probe
-) -> None:
-    """Claim 3: 'a HUGEINT is a decimal (34 in Azure Data Explorer)': a row with more is refused by name."""
-    case = case_of("adx", request, tmp_path)
-    rows = f"select 1 as k, 6::hugeint as v union all select 2, {HUGE}"
-    outcome = probe.deliver(case.destination(), rows, mode=Mode.SNAPSHOT)
-    assert [one.row for one in outcome.refused] == [1]
 
 
 def test_a_text_over_a_megabyte_is_not_cut_in_azure_data_explorer(
@@ -408,60 +272,6 @@ def test_a_stage_that_moves_back_arrives_in_hubspot(
     back = "select 7 as item, 'lead' as lifecyclestage"
     if not not_sent(probe, case.destination(), back, key=("item",)):
         assert case.contents()[0]["lifecyclestage"] == "lead"
-
-
-# Erasure.
-
-
-def lines_shown(folder: Path) -> list[dict[str, Any]]:
-    """The rows of JSON lines that the manifest names, each number with all its digits."""
-    shown = json.loads((folder / "container/o/snapshot/manifest.json").read_text())
-    parts = [folder / "container/o/snapshot" / shown["folder"] / part["path"] for part in shown["files"]]
-    return [json.loads(line, parse_float=str) for part in parts for line in part.read_text().splitlines()]
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "[12345678901234567890.1234567890::decimal(38, 10)]",
-        "{'a': 12345678901234567890.1234567890::decimal(38, 10)}",
-        "['\\x00\\xff'::blob]",
-        "{'a': '\\xff'::blob}",
-        "union_value(a := 1)::union(a integer, b integer)",
-        "5::variant",
-    ],
-)
-def test_an_erasure_leaves_the_others_as_they_are(tmp_path: Path, probe: Probe, value: str) -> None:
-    """Claims 2, 3: one person is taken out of JSON lines, and the values of all others stay as they were."""
-    place = in_lines(tmp_path)
-    rows = f"select 1 as k, {value} as v union all select 2, {value}"
-    try:
-        probe.deliver(place, rows, mode=Mode.SNAPSHOT)
-    except DeliveryError:
-        return
-    (before,) = [row for row in lines_shown(tmp_path) if row["k"] == 1]
-    assert place.forget(Scope("exp_items", "", ("k",), ("k", "v"), None), [{"k": 2}]) == 1
-    assert lines_shown(tmp_path) == [before]
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "['\\xff'::blob]",
-        "[12345678901234567890.1234567890::decimal(38, 10)]",
-        "'null'::json",
-        "union_value(a := 1)::union(a integer, b integer)",
-    ],
-)
-def test_what_was_just_sent_compares_equal(tmp_path: Path, probe: Probe, value: str) -> None:
-    """Claims 3, 5: a comparison right after a delivery of JSON lines finds no difference, and can be made."""
-    place = in_lines(tmp_path)
-    probe.deliver(place, f"select 1 as k, {value} as v", mode=Mode.SNAPSHOT)
-    order = Order("exp_items", "", ("k",), Mode.SNAPSHOT, None, None, wait_seconds=0.0)
-    ledger = Ledger(probe.store, probe.folder / "shards", "run", probe.said.append)
-    compared = reconcile(DeliveryEngine(ledger, place), order)
-    assert compared is not None
-    assert (compared.missing, compared.foreign, compared.differing) == (0, 0, 0)
 
 
 # What Postgres' own messages say is no way out.

@@ -266,6 +266,10 @@ def _copy_lines(connection: "duckdb.DuckDBPyConnection", path: Path, to: Path) -
 def _part(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
     """Return the relation of some of a part's fields, of the types that they were sent with."""
     if file_format == "parquet":
-        names = ", ".join(quoted(name) for name, _ in fields)
-        return f"(select {names} from read_parquet({literal(str(path))}))"
+        # Arrow has no VARIANT.
+        columns = ", ".join(
+            f"{quoted(name)}::varchar as {quoted(name)}" if kind == "VARIANT" else quoted(name)
+            for name, kind in fields
+        )
+        return f"(select {columns} from read_parquet({literal(str(path))}))"
     return read(path, file_format, held, fields)

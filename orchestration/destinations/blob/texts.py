@@ -66,7 +66,7 @@ def unfit(file_format: str, value: str, kind: SqlType) -> Iterator[Unfit]:
             "make it null in the model",
         )
         yield Unfit(
-            f"regexp_matches(regexp_replace({value}::varchar, '{_STRING}', '', 'g'), '{_NO_JSON}')",
+            f"regexp_matches(regexp_replace({value}::varchar, '{_STRING}', '0', 'g'), '{_NO_JSON}')",
             "JSON has no NaN, no infinity and no comma behind the last value",
             "correct it in the model",
         )

@@ -28,6 +28,11 @@ WHOLE = frozenset({
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 MOMENTS = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"})
 TEXTS = frozenset({"VARCHAR", "ENUM", "JSON", "UUID"})
+# Of a VARIANT to_json() makes a text, and of fields without names one that nobody can read.
+IN_MODEL = (
+    "in the export's model write to_json(field), of a VARIANT field::json, and give names to all fields of a"
+    " struct; or leave them out"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def check_kinds(
     takes: Callable[[SqlType], bool],
     of: str,
     expected: str,
-    fix: str = "cast them to text in the export's model, as with to_json(), or leave them out",
+    fix: str = IN_MODEL,
 ) -> None:
     """Raise for fields of a type that the other side has nothing like, or that have one within.
 

@@ -21,7 +21,7 @@ from orchestration.compute.sql_types import SqlType
 
 from ..base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, Mode, Shard
 from ..errors import DeliveryError
-from ..exact_values import check_kinds
+from ..exact_values import IN_MODEL, check_kinds
 from .texts import Fields, csv_rows, csv_value, has_text, json_line, read
 
 if TYPE_CHECKING:
@@ -35,15 +35,14 @@ _WRITTEN: Mapping[str, str] = {
     "json_lines": "format csv, header false, quote '', escape '', delimiter '\x01', new_line '\\n'",
 }
 # What they are called, what they take, and what else to do.
-_IN_MODEL = "cast them in the export's model, as to text with to_json(), or leave them out"
 _FORMS: Mapping[str, tuple[str, str, str]] = {
-    "parquet": ("Parquet", "structs whose fields have names, and no UNION", _IN_MODEL),
+    "parquet": ("Parquet", "structs whose fields have names, and no UNION", IN_MODEL),
     "csv": (
         "CSV",
         "plain values, as CSV knows no others",
         "use `format: parquet` or `json_lines`, or take the fields apart in the model",
     ),
-    "json_lines": ("JSON", "plain values, lists, structs with names, and maps from plain values", _IN_MODEL),
+    "json_lines": ("JSON", "plain values, lists, structs with names, and maps from plain values", IN_MODEL),
 }
 _MEMORY_LIMIT = "256MB"
 _BATCH_ROWS = 20_000

@@ -122,6 +122,10 @@ def test_values_of_every_type_are_read_back_and_stay_in_an_erasure(
     assert compared.equal, compared.changed
     assert place.forget(Scope("exp_items", "", ("k",), ("k",), None), [{"k": 2}]) == 1
     [file] = shown(tmp_path)
+    # Nothing was left beside it by whoever read or rewrote it.
+    assert sorted(path.name for path in (tmp_path / "container").rglob("*") if path.is_file()) == sorted(
+        ["manifest.json", "manifest.json", "latest.json", file.name]
+    )
     after = read(file)
     if file_format == "parquet":
         assert after.schema.equals(before.schema, check_metadata=False)

@@ -226,7 +226,7 @@ class BlobDestination(Destination):
                 for file in delivery["files"]:
                     with writing.local_copy(self._area, f"{folder}/{file['path']}", scratch) as part:
                         yield from parts.batches(
-                            engine, part, str(delivery["file_format"]), held, scope.fields
+                            engine, part, str(delivery["file_format"]), held, scope.fields, scratch
                         )
 
     def _forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:

@@ -152,14 +152,19 @@ def written_parts(
 
 
 def batches(
-    connection: "duckdb.DuckDBPyConnection", path: Path, file_format: str, held: Fields, wanted: Sequence[str]
+    connection: "duckdb.DuckDBPyConnection",
+    path: Path,
+    file_format: str,
+    held: Fields,
+    wanted: Sequence[str],
+    scratch: Path,
 ) -> Iterator[Any]:
     """Yield a part's rows as Arrow record batches; a field that it does not have is null."""
     fields = [(name, kind) for name, kind in held if name in wanted] or held
     names = {name for name, _ in fields}
     columns = (f"{quoted(name)}" if name in names else f"null as {quoted(name)}" for name in wanted)
     yield from connection.execute(
-        f"select {', '.join(columns)} from {_part(path, file_format, held, fields)}"
+        f"select {', '.join(columns)} from {_part(path, file_format, held, fields, scratch)}"
     ).to_arrow_reader(_BATCH_ROWS)
 
 
@@ -172,7 +177,10 @@ def without_keys(
     keys: Sequence[Mapping[str, Any]],
     to: Path,
 ) -> Forgotten | None:
-    """Write a part anew without some keys; None if it has none of them. What stays is as it was."""
+    """Write a part anew without some keys; None if it has none of them. What stays is as it was.
+
+    The folder of `to` is a scratch one.
+    """
     types = dict(held)
     if not types.keys() >= set(key):
         return None
@@ -186,7 +194,7 @@ def without_keys(
     joined = " and ".join(
         f"part.{quoted(name)} = try_cast(k{number} as {types[name]})" for number, name in enumerate(key)
     )
-    part = _part(path, file_format, held, [(name, types[name]) for name in key])
+    part = _part(path, file_format, held, [(name, types[name]) for name in key], to.parent)
     connection.execute(
         "create or replace temp table gone as"
         f" select part.{ROW}, {', '.join(f'k{n}' for n in _n(key))}"
@@ -262,7 +270,7 @@ def _copy_lines(connection: "duckdb.DuckDBPyConnection", path: Path, to: Path) -
     return rows
 
 
-def _part(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
+def _part(path: Path, file_format: str, held: Fields, fields: Fields, scratch: Path) -> str:
     """Return the relation of some of a part's fields, of the types that they were sent with."""
     if file_format == "parquet":
         # Arrow has no VARIANT.
@@ -271,4 +279,4 @@ def _part(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
             for name, kind in fields
         )
         return f"(select {columns} from read_parquet({literal(str(path))}))"
-    return read(path, file_format, held, fields)
+    return read(path, file_format, held, fields, scratch)

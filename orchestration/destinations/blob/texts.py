@@ -82,10 +82,10 @@ def json_line(fields: Fields) -> str:
     return _object((name, _json(quoted(name), parse_type(kind))) for name, kind in fields)
 
 
-def read(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
+def read(path: Path, file_format: str, held: Fields, fields: Fields, scratch: Path) -> str:
     """Return SQL of a file's rows in their order: some of the fields `held`, with their types.
 
-    It is good until it is asked for again, as a file of the same name may lie beside this one.
+    It is good until it is asked for again with the same folder `scratch`, where a file may lie for it.
     """
     if file_format == "csv":
         source = csv_rows(path, held)
@@ -99,9 +99,9 @@ def read(path: Path, file_format: str, held: Fields, fields: Fields) -> str:
         )
         sources = [f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {{{columns}}})"]
         if exact:
-            beside = path.with_name("values_of_json.parquet")
-            _write_by_python(path, exact, beside)
-            sources.append(f"read_parquet({literal(str(beside))})")
+            values = scratch / "values_of_json.parquet"
+            _write_by_python(path, exact, values)
+            sources.append(f"read_parquet({literal(str(values))})")
         source = " positional join ".join(sources[not columns :])
     typed = ", ".join(f"{_typed(name, kind)} as {quoted(name)}" for name, kind in fields)
     return f"(select {typed} from {source})"

@@ -312,8 +312,9 @@ def fetch(
     for name, kind in session.describe(made_of).items():
         if not reads_back(kind):
             raise DeliveryError(
-                f"`{target.export.name}`: {name} is a UNION with a list or a map in it, which cannot be kept",
-                "plain values or structs in a UNION",
+                f"`{target.export.name}`: {name} is a UNION with a list or a map in it, or has a VARIANT"
+                " in it, which cannot be kept",
+                "plain values or structs in a UNION, and a VARIANT in nothing else",
                 f"write to_json({name}) in the export's model",
             )
     return Fetched(

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
-from orchestration.delivery.sendable import refuse_inexact, sendable
+from orchestration.delivery.sendable import presented, refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
 from orchestration.state.leases import Lease, LeaseTimeout
@@ -139,9 +139,10 @@ class DeliveryEngine:
             f" {plan.removed:,} removed, {plan.unchanged:,} as they are;"
             f" sending {pending:,} of {plan.shard_rows:,} rows"
         )
-        self.destination.check(shard)
-        if plan.status is not DeliveryStatus.SENDING:
-            refuse_inexact(self.destination, shard, journal, order.hidden)
+        with presented(self.destination, shard) as shown:
+            self.destination.check(shown.shard)
+            if plan.status is not DeliveryStatus.SENDING:
+                refuse_inexact(self.destination, shown, journal, order.hidden)
         self.ledger.sending(plan)
         self.destination.budget_seconds = order.budget_seconds
         receipt = self._sent(shard, journal)

@@ -1,5 +1,8 @@
 """What a destination is given of a plan: all of its rows but those whose values would not arrive as they are.
 
+Among those are whole numbers of more than 38 digits: a HUGEINT is a decimal for all destinations but those
+that take the text, whatever a day's rows are, so that a table that was made on one day fits on the next.
+
 Such rows are refused before anything is sent, under their numbers in the plan, and noted in the journal: what
 was refused stays so for this delivery, whatever happens. A destination that sends what is pending is given
 the plan's shard. Any other, which brings a shard as one, is given one without them, whose rows have other
@@ -10,16 +13,21 @@ refused rows later (`ledger.settling`).
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from orchestration.compute.engine import open_engine
-from orchestration.compute.exact_parquet import exact_rows, write_exact
+from orchestration.compute.exact_parquet import WIDE_DECIMAL, carried, exact_rows, noted_types, write_exact
+from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql_types import SqlType, parse_type
 from orchestration.core.shown_text import CLASSIFIED
 from orchestration.destinations.base import ROW, DeliveryError, Destination, Journal, Refused, Shard
 from orchestration.destinations.cutting import PendingRows, runs
+from orchestration.destinations.exact_values import Unfit, nested, unfit_rows
 from orchestration.destinations.left_out import NOTE, as_note, left_out
 
 # More than these are no odd rows but a field that does not fit.
@@ -27,15 +35,34 @@ _MOST_ROWS = 10_000
 _SHOWN_ROWS = 3
 
 
+@dataclass(frozen=True)
+class Presented:
+    """A plan's shard as its destination may see it, and the rows refused by that alone: they lack a value."""
+
+    shard: Shard
+    wide: Sequence[Refused]
+
+
+@contextmanager
+def presented(destination: Destination, shard: Shard) -> Generator[Presented]:
+    """Look at a plan's shard as the destination is to: with the types of fields that it has each day."""
+    wide = () if destination.takes_hugeint else _wide_rows(shard)
+    with TemporaryDirectory(prefix="sluice-shown-") as folder:
+        shown = replace(shard, path=_narrow(shard, Path(folder))) if wide else shard
+        yield Presented(shown, wide)
+
+
 def refuse_inexact(
-    destination: Destination, shard: Shard, journal: Journal, hidden: Collection[str]
+    destination: Destination, of: Presented, journal: Journal, hidden: Collection[str]
 ) -> Sequence[Refused]:
     """Refuse the rows of a shard that would not arrive as they are; of fields in `hidden` no value is shown.
 
     Raises:
         DeliveryError: too many are, or all that a scope is to be replaced by.
     """
-    refused = destination.inexact(shard)
+    shard, wide = of.shard, {one.row for one in of.wide}
+    others = [one for one in destination.inexact(shard) if one.row not in wide]
+    refused = sorted([*of.wide, *others], key=lambda one: one.row)
     if not refused:
         return ()
     if len(refused) > _MOST_ROWS or (shard.full and len(refused) == shard.rows):
@@ -59,8 +86,13 @@ def refuse_inexact(
 def sendable(destination: Destination, shard: Shard, journal: Journal, folder: Path) -> tuple[Shard, Journal]:
     """Return what the destination is given; `folder` is for a file, and has to last as long as that."""
     without = sorted(left_out(journal.kept()))
-    if not without or destination.sends_pending:
+    if not without:
         return shard, journal
+    if destination.sends_pending:
+        # Of a plan that an older version began to send, such rows may have gone out as they are.
+        wide = () if destination.takes_hugeint else _wide_rows(shard)
+        narrow = wide and {one.row for one in wide} <= set(without)
+        return (replace(shard, path=_narrow(shard, folder)) if narrow else shard), journal
     file = folder / shard.path.name
     with open_engine(threads=1) as connection:  # the same file each time, to its row groups
         numbers = ", ".join(map(str, without))
@@ -71,6 +103,46 @@ def sendable(destination: Destination, shard: Shard, journal: Journal, folder: P
             file,
         )
     return replace(shard, path=file, rows=shard.rows - len(without)), _Renumbered(journal, without)
+
+
+def _wide_rows(shard: Shard) -> Sequence[Refused]:
+    """Return the rows with a whole number of more digits than a decimal has."""
+    with open_engine(threads=1) as connection:
+        noted = noted_types(connection, shard.path)
+        if all(other == carried(kind, WIDE_DECIMAL) for other, kind in noted.values()):
+            return ()
+    return unfit_rows(shard, _too_wide, before=True)
+
+
+def _narrow(shard: Shard, folder: Path) -> Path:
+    """Write a shard without the values of such numbers, so that their fields are decimals."""
+    file = folder / f"narrow-{shard.path.name}"
+    with open_engine(threads=1) as connection:  # the same file each time, to its row groups
+        rows = exact_rows(connection, shard.path)
+        columns = [
+            f"case when {' or '.join(found)} then null else {quoted(name)} end as {quoted(name)}"
+            for name, kind in fields_of(connection, f"select * from {rows}").items()
+            if (
+                found := [
+                    f"coalesce({one.condition}, false)"
+                    for one in _too_wide(name, quoted(name), parse_type(kind))
+                ]
+            )
+        ]
+        write_exact(connection, f"select * replace ({', '.join(columns)}) from {rows} order by {ROW}", file)
+    return file
+
+
+def _too_wide(_: str, value: str, kind: SqlType) -> Iterator[Unfit]:
+    def too_wide(value: str, kind: SqlType) -> Iterator[Unfit]:
+        if kind.name in ("HUGEINT", "UHUGEINT"):
+            yield Unfit(
+                f"{value} is not null and try_cast({value} as {WIDE_DECIMAL}) is null",
+                "whole numbers have 38 digits at most there",
+                "cast the field to text in the model",
+            )
+
+    yield from nested(value, kind, too_wide)
 
 
 class _Renumbered:

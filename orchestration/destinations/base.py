@@ -211,6 +211,8 @@ class Destination(ABC):
     them validated as `self._options`. `budget_seconds` is how long one `send` may take where the destination
     waits for a vendor; the engine sets it on the instance. `sends_pending`: `send` takes rows one by one, as
     the journal has them pending; otherwise it gets a shard without the rows that were refused beforehand.
+    `takes_hugeint`: whole numbers of 39 digits as well, for which their field is text in the shard's file;
+    for others it is always a decimal of 38 digits, and rows with more are refused beforehand.
     """
 
     type_name: ClassVar[str]
@@ -220,6 +222,7 @@ class Destination(ABC):
     options_model: ClassVar[type[BaseModel]] = NoOptions
     budget_seconds: float = 1800.0
     sends_pending: ClassVar[bool] = False
+    takes_hugeint: ClassVar[bool] = False
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url

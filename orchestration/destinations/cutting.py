@@ -11,11 +11,12 @@ the id takes them once.
 import hashlib
 from bisect import bisect_right
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from orchestration.compute.exact_parquet import types_before
+from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, parse_type
 
 from .base import CHANGE, CHANGED_FIELDS, ROW, ROW_HASH, Change, Shard
 from .errors import DeliveryError
@@ -49,13 +50,14 @@ class Batch:
 class Piece:
     """Rows of one change kind, still in Arrow's form, that are to go in one request.
 
-    `whole` are fields that were whole numbers of 128 bits, and are decimals in the file.
+    `whole` are fields that were whole numbers of 128 bits, or have some within, with the types before: in the
+    file such a number is a decimal or a text.
     """
 
     change: Change
     table: Any
     numbers: Sequence[int]
-    whole: Collection[str] = ()
+    whole: Mapping[str, SqlType] = field(default_factory=dict[str, SqlType])
 
     def batch(self, delivery_id: str) -> Batch:
         """The rows as Python objects."""
@@ -63,8 +65,8 @@ class Piece:
         for values in self.table.to_pylist():
             number, changed = values.pop(ROW), values.pop(CHANGED_FIELDS)
             del values[CHANGE], values[ROW_HASH]
-            for name in self.whole:
-                values[name] = None if values[name] is None else int(values[name])
+            for name, kind in self.whole.items():
+                values[name] = _whole(values[name], kind)
             rows.append(Row(number, self.change, values, None if changed is None else tuple(changed)))
         return make_batch(delivery_id, rows)
 
@@ -147,9 +149,25 @@ def _pending_parts(change: Change, table: Any, pending: PendingRows) -> Iterator
         yield from _pending_parts(change, table.slice(middle), pending)
 
 
-def _whole_numbers(schema: Any) -> list[str]:
+def _whole_numbers(schema: Any) -> dict[str, SqlType]:
     kinds = types_before(schema.metadata)
-    return [name for name, kind in kinds.items() if kind in ("HUGEINT", "UHUGEINT")]
+    return {name: parse_type(kind) for name, kind in kinds.items() if "HUGEINT" in kind}
+
+
+def _whole(value: Any, kind: SqlType) -> Any:
+    """Return a value with whole numbers where its type before the file has them."""
+    if value is None:
+        return None
+    if kind.name in ("HUGEINT", "UHUGEINT"):
+        return int(value)
+    if kind.name == LIST:
+        return [_whole(item, kind.members[0][1]) for item in value]
+    if kind.name == MAP:
+        (_, of_key), (_, of_value) = kind.members
+        return [(_whole(key, of_key), _whole(item, of_value)) for key, item in value]
+    if kind.name == STRUCT:
+        return {name: _whole(value[name], member) for name, member in kind.members}
+    return value
 
 
 def _read(shard: Shard) -> Iterator[Any]:

@@ -11,9 +11,10 @@ from decimal import Decimal
 
 from orchestration.compute.alike import WHITE
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_rows, noted_types
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
-from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, parse_type, without_names
+from orchestration.compute.sql_types import LIST, MAP, STRUCT, UNION, SqlType, parse_type, without_names
 
 from .base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, DeliveryError, Refused, Shard
 
@@ -28,6 +29,11 @@ WHOLE = frozenset({
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 MOMENTS = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"})
 TEXTS = frozenset({"VARCHAR", "ENUM", "JSON", "UUID"})
+# Of a VARIANT to_json() makes a text, and of fields without names one that nobody can read.
+IN_MODEL = (
+    "in the export's model write to_json(field), of a VARIANT field::json, and give names to all fields of a"
+    " struct; or leave them out"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,18 @@ class Unfit:
 Rules = Callable[[str, SqlType], Iterable[Unfit]]
 
 
-def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit]]) -> list[Refused]:
+def unfit_rows(
+    shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit]], *, before: bool = False
+) -> list[Refused]:
     """Return the rows that a destination cannot hold as they are, each with field, reason and fix.
 
     Args:
         shard: removed rows of it are not looked at: of those the key alone is sent, which was held.
         rules: from a field's name, SQL of its value, and its type in the file.
+        before: values and types are those that were before the file (`exact_parquet`).
     """
     with open_engine(threads=2) as connection:
-        read = f"read_parquet({literal(str(shard.path))})"
+        read = exact_rows(connection, shard.path) if before else f"read_parquet({literal(str(shard.path))})"
         found: list[tuple[str, Unfit]] = [
             (name, unfit)
             for name, kind in fields_of(connection, f"select * from {read}").items()
@@ -74,18 +83,33 @@ def unfit_rows(shard: Shard, rules: Callable[[str, str, SqlType], Iterable[Unfit
     ]
 
 
-def check_kinds(shard: Shard, takes: Callable[[SqlType], bool], of: str, expected: str) -> None:
+def with_names(kind: SqlType) -> bool:
+    """Return whether all fields of a struct have names; of a UNION and `row(1, 2)` some have none."""
+    return kind.name != UNION and (kind.name != STRUCT or all(name for name, _ in kind.members))
+
+
+def check_kinds(
+    shard: Shard,
+    takes: Callable[[SqlType], bool],
+    of: str,
+    expected: str,
+    fix: str = IN_MODEL,
+) -> None:
     """Raise for fields of a type that the other side has nothing like, or that have one within.
+
+    A UNION, and a struct whose fields have no names, nobody has anything like.
 
     Raises:
         DeliveryError: they are named.
     """
     with open_engine(threads=1) as connection:
         fields = fields_of(connection, f"select * from read_parquet({literal(str(shard.path))})")
+        noted = noted_types(connection, shard.path)
+    fields |= {name: kind for name, (_, kind) in noted.items() if "UNION(" in kind}
 
     def fits(kind: SqlType) -> bool:
         within = [member for _, member in kind.members]
-        return takes(kind) and all(map(fits, within))
+        return takes(kind) and with_names(kind) and all(map(fits, within))
 
     foreign = [
         f"{name} ({without_names(kind)})"
@@ -96,7 +120,7 @@ def check_kinds(shard: Shard, takes: Callable[[SqlType], bool], of: str, expecte
         raise DeliveryError(
             f"{of} has nothing like these fields of {shard.export}: {', '.join(foreign)}",
             expected,
-            "cast them to text in the export's model, or leave them out",
+            fix,
         )
 
 
@@ -112,6 +136,9 @@ def nested(value: str, kind: SqlType, rules: Rules, depth: int = 0) -> Iterator[
     elif kind.name == STRUCT:
         for place, (_, member) in enumerate(kind.members, 1):
             yield from nested(f"struct_extract_at({value}, {place})", member, rules, depth)
+    elif kind.name == UNION:
+        for name, member in kind.members:
+            yield from nested(f"union_extract({value}, {literal(name)})", member, rules, depth)
     else:
         yield from rules(value, kind)
 

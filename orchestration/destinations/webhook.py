@@ -40,7 +40,7 @@ from .base import (
 )
 from .batches import Batch, BatchDestination, BatchRefused, Rate, TryAgain
 from .errors import DeliveryError
-from .exact_values import nested, unfit_rows
+from .exact_values import check_kinds, nested, unfit_rows
 from .http import VendorClient, base_url
 from .json_values import json_value, unfit_for_json, unknown_to_json
 
@@ -90,6 +90,7 @@ class WebhookDestination(BatchDestination):
     kinds = frozenset({"webhook"})
     options_model = WebhookOptions
     batch_rows = 500
+    takes_hugeint = True
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -131,12 +132,13 @@ class WebhookDestination(BatchDestination):
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for a secret that cannot sign, and fields that JSON has no form for."""
         self._signing_keys()
-        parquet = import_module("pyarrow.parquet")
-        for field in parquet.read_schema(shard.path):
+        known = "text, numbers, booleans, dates, times, binary, and lists and structures of them"
+        check_kinds(shard, lambda kind: kind.name != "VARIANT", "a webhook", known)
+        for field in import_module("pyarrow.parquet").read_schema(shard.path):
             if field.name not in TECHNICAL_COLUMNS and unknown_to_json(field.type):
                 raise DeliveryError(
                     f"field {field.name!r} of {shard.export} is of type {field.type}",
-                    "text, numbers, booleans, dates, times, binary, and lists and structures of them",
+                    known,
                     "cast it in the export's model",
                 )
 

@@ -53,6 +53,7 @@ class ShelfDestination(Destination):
     guarantee: ClassVar[str] = "effectively once, by key"
     kinds: ClassVar[frozenset[str]] = frozenset()
     capabilities: ClassVar[Capabilities] = Capabilities(frozenset(Mode), read_back=True, delete=True)
+    takes_hugeint: ClassVar[bool] = True
 
     def __init__(self, url: str, object_name: str, options: Any = None) -> None:
         super().__init__(url, object_name, options)

@@ -41,7 +41,7 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "INTEGER": ("-2147483648", "2147483647"),
     "BIGINT": ("7", "9007199254740992", "9007199254740993", "-9223372036854775808"),
     "UBIGINT": ("7", "18446744073709551615"),
-    "HUGEINT": ("7", "9007199254740993", "-99999999999999999999999999999999999999"),
+    "HUGEINT": ("7", "9007199254740993", "-99999999999999999999999999999999999999", HUGE),
     "DECIMAL(12,2)": ("0.10", "-9999999999.99"),
     "DECIMAL(38,10)": ("0.1", "1234567890123456789012345678.0123456789", "9007199254740993"),
     "FLOAT": ("0.1", "'nan'", "'-inf'"),
@@ -78,6 +78,8 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "STRUCT(a INTEGER[])[]": ("[{'a': [1]}]", "[null, {'a': null}, {'a': []}]"),
     "MAP(VARCHAR, INTEGER)": ("map {'k': 1}", "map {}", "map {'k': null}"),
     "INTEGER[2]": ("[1, null]",),
+    "VARIANT": ("5",),
+    "UNION(a INTEGER)": ("5",),
 }  # fmt: skip
 EVERYWHERE = ("BOOLEAN", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL(12,2)", "VARCHAR", "DATE", "TIMESTAMP")
 # What would be something else over there, so that it has to be refused.
@@ -86,11 +88,13 @@ NO_DAYS = {
 }
 # Braze drops an event's dates in arrays.
 DATES_IN_LISTS = {("DATE[]", "['2024-02-29']")}
+WIDE = {("HUGEINT", HUGE)}
 OTHER_CENTURIES = {("DATE", "'10000-01-01'"), ("DATE", "'0044-03-15 (BC)'")}
 NO_NUMBERS = {("DOUBLE", "'nan'"), ("DOUBLE", "'inf'"), ("FLOAT", "'-inf'")}
 SALESFORCE = (
     NO_DAYS
     | NO_NUMBERS
+    | WIDE
     | {
         ("VARCHAR", "'#N/A'"),
         ("BIGINT", "9007199254740993"),
@@ -99,17 +103,17 @@ SALESFORCE = (
     }
 )
 REFUSED: Mapping[str, set[tuple[str, str]]] = {
-    "postgres": {("VARCHAR", "chr(0)"), ("TIMESTAMP_NS", "'2024-01-01 00:00:01.123456789'")},
+    "postgres": WIDE | {("VARCHAR", "chr(0)"), ("TIMESTAMP_NS", "'2024-01-01 00:00:01.123456789'")},
     "webhook": NO_DAYS | OTHER_CENTURIES | {("TIME", "'24:00:00'")},
-    "hubspot": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS,
-    "braze": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
-    "braze_events": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | DATES_IN_LISTS,
+    "hubspot": WIDE | NO_DAYS | OTHER_CENTURIES | NO_NUMBERS,
+    "braze": WIDE | NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
+    "braze_events": WIDE | NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | DATES_IN_LISTS,
     "salesforce": SALESFORCE,
     "salesforce_bulk": SALESFORCE,
-    "adx": NO_DAYS | OTHER_CENTURIES,
-    "parquet": set(),
-    "csv": NO_DAYS | OTHER_CENTURIES | {("VARCHAR", "chr(0)")},
-    "json_lines": NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
+    "adx": WIDE | NO_DAYS | OTHER_CENTURIES,
+    "parquet": WIDE,
+    "csv": WIDE | NO_DAYS | OTHER_CENTURIES | {("VARCHAR", "chr(0)")},
+    "json_lines": WIDE | NO_DAYS | OTHER_CENTURIES | NO_NUMBERS | {("DOUBLE[]", "['nan']")},
 }
 # HubSpot's lists come back as one text; the Kusto double shows no number that is none.
 NOT_COMPARED = ("hubspot", "adx")

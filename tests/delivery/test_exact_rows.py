@@ -34,6 +34,12 @@ CHANGES = [
     ("INTERVAL", "'3 microseconds'", "'4 microseconds'"),
     ("VARCHAR[]", "[null]", "['']"),
     ("DECIMAL(38,2)", "0.00", "-0.01"),
+    ("TIMETZ[]", "['10:00:00+01']", "['09:00:00+00']"),
+    ("BIT[]", "['01']", "['001']"),
+    ("UNION(a INTEGER, b INTEGER)", "union_value(a := 1)", "union_value(b := 1)"),
+    ("MAP(VARCHAR, INTEGER)", "map {'a': 1, 'b': 2}", "map {'b': 2, 'a': 1}"),
+    ("VARCHAR", "'é'", "'e' || chr(769)"),
+    ("VARCHAR", "'a'", "'a' || chr(0)"),
     ("UUID", "'80000000-0000-0001-0000-000000000001'", "'80000000-0000-0002-0000-000000000002'"),
 ]
 # What a shard keeps under another type than the model's, or whose hash is another than older code's.

@@ -1,4 +1,7 @@
-"""Rows whose values would not arrive as they are: refused by name beforehand, whatever happens on the way."""
+"""Rows whose values would not arrive as they are: refused by name beforehand, whatever happens on the way.
+
+Whole numbers of more digits than a decimal has are such values wherever the text is not taken.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,10 +12,11 @@ import duckdb
 import pytest
 
 from orchestration.delivery.ledger import Between, DeliveryHeld, Limits
-from orchestration.destinations.base import DeliveryError, Mode, Refused, Shard
+from orchestration.destinations.base import DeliveryError, Journal, Mode, Receipt, Refused, Shard
 from orchestration.destinations.exact_values import INEXACT, Unfit, unfit_rows
 
 from .deliveries import DAY, Sender
+from .probe import Probe
 from .shelf import Crash, ShelfDestination
 
 BAD = "bad"
@@ -128,3 +132,58 @@ def test_a_sum_that_is_no_number_is_outside_its_limits(tmp_path: Path) -> None:
         with pytest.raises(DeliveryHeld, match="sum of weight is nan; expected a number"):
             sender.deliver({1: "0.5", 2: "nan"}, "1", order=order)
     sender.store.close()
+
+
+WIDE = 10**38
+
+
+class Decimals(ShelfDestination):
+    """A shelf that holds decimals."""
+
+    takes_hugeint = False
+
+    def check(self, shard: Shard) -> None:
+        super().check(shard)
+        with duckdb.connect() as connection:
+            read = connection.execute(f"describe from read_parquet('{shard.path}')").fetchall()
+        kinds = {str(name): str(kind) for name, kind, *_ in read}
+        assert {name: kinds[name] for name in KINDS} == KINDS
+
+
+class DecimalsRowByRow(Decimals):
+    """The same, which is given the plan's own shard."""
+
+    sends_pending = True
+
+    def send(self, shard: Shard, journal: Journal) -> Receipt:
+        self.check(shard)
+        return super().send(shard, journal)
+
+
+KINDS = {"v": "DECIMAL(38,0)", "w": "STRUCT(a DECIMAL(38,0)[])", "u": "DECIMAL(38,0)"}
+
+
+@pytest.mark.parametrize("kind", [Decimals, DecimalsRowByRow])
+def test_a_whole_number_that_is_no_decimal_makes_no_text_of_the_others(
+    tmp_path: Path, kind: type[ShelfDestination]
+) -> None:
+    probe, destination = Probe(tmp_path), kind(str(tmp_path), "shelf")
+
+    def rows(**wide: tuple[int, ...]) -> str:
+        return " union all ".join(
+            f"select {k} as k, {-WIDE if k in wide.get('v', ()) else k}::hugeint as v,"
+            f" {{'a': [null, {WIDE if k in wide.get('w', ()) else k}::hugeint]}} as w,"
+            f" {WIDE if k in wide.get('u', ()) else k}::uhugeint as u"
+            for k in range(5)
+        )
+
+    outcome = probe.deliver(destination, rows(v=(1,), w=(1, 2), u=(4,)))
+    said = "whole numbers have 38 digits at most there; cast the field to text in the model"
+    assert [(one.row, one.said) for one in outcome.refused] == [
+        (1, f"v: {said}; w: {said}"),
+        (2, f"w: {said}"),
+        (4, f"u: {said}"),
+    ]
+    assert [row["k"] for row in destination.rows().values()] == ["0", "3"]
+    assert not probe.deliver(destination, rows()).refused
+    assert sorted(row["k"] for row in destination.rows().values()) == list("01234")

@@ -21,6 +21,7 @@ from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 
 from .journals import MemoryJournal
+from .probe import Probe
 from .support import DAY, rows_of, write_shard
 
 
@@ -234,3 +235,37 @@ def test_types_without_a_form_are_refused_before_anything_is_sent(
             destination.check(shard)
     else:
         destination.check(shard)
+
+
+# SQL of whole numbers of 128 bits, and the same in JSON; in a file with one of 39 digits all are text.
+WHOLE = {
+    "5::hugeint": 5,
+    "[5::hugeint, null]": [5, None],
+    "{'a': [{'b': -7::hugeint}]}": {"a": [{"b": -7}]},
+    "[9007199254740993::uhugeint]": [9007199254740993],
+}
+
+
+@pytest.mark.parametrize("wide", [None, 2**127 - 1])
+def test_whole_numbers_are_numbers_wherever_they_are(tmp_path: Path, wide: int | None) -> None:
+    double = WebhookDouble(secret=b"k")
+    columns = ", ".join(f"{value} as v{place}" for place, value in enumerate(WHOLE))
+    one = "" if wide is None else f", {wide}::hugeint as w, [{wide}::hugeint] as x"
+    with serve(double.app) as address:
+        outcome = Probe(tmp_path).deliver(
+            WebhookDestination(f"webhook://:k@{address}", "items"), f"select 1 as k, {columns}{one}"
+        )
+    assert not outcome.refused
+    wanted: dict[str, Any] = {f"v{place}": form for place, form in enumerate(WHOLE.values())}
+    if wide is not None:
+        wanted |= {"w": wide, "x": [wide]}
+    assert double.contents("items") == [{"k": 1, **wanted}]
+
+
+@pytest.mark.parametrize("value", ["row(1, 'a')", "[{'a': row(1)}]", "5::variant", "union_value(a := 1)"])
+def test_a_type_whose_fields_have_no_names_is_refused_before_anything_is_sent(
+    tmp_path: Path, value: str
+) -> None:
+    probe, destination = Probe(tmp_path), WebhookDestination("webhook://:k@127.0.0.1:9", "items")
+    with pytest.raises(DeliveryError, match=r"has nothing like these fields of exp_items: odd \("):
+        probe.deliver(destination, f"select 1 as k, {value} as odd")

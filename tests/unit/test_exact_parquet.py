@@ -91,3 +91,17 @@ def test_what_the_engine_cannot_read_again_is_known(
         with pytest.raises(duckdb.BinderException):
             connection.execute(read)
     assert reads_back(kind) is (within == "INTEGER")
+
+
+def test_what_the_engine_cannot_write_is_known(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    for value, kind in (
+        ("5::variant", "VARIANT"),
+        ("[5::variant]", "VARIANT[]"),
+        ("{'a': 5::variant}", "STRUCT(a VARIANT)"),
+    ):
+        try:
+            write_exact(connection, f"select {value} as v", tmp_path / "rows.parquet")
+            written = True
+        except duckdb.NotImplementedException:
+            written = False
+        assert (reads_back(kind), written) == (kind == "VARIANT",) * 2

@@ -18,11 +18,9 @@ once none is lost, and none puts an older delivery over a newer one.
 
 import posixpath
 import re
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,7 +32,7 @@ from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, S
 from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
 from ..shards import check_shard
-from . import manifests, parts, writing
+from . import manifests, parts, texts, writing
 from .connection import BlobConnection, connection_of
 from .erasure import Erasure
 from .manifests import LATEST, MANIFEST, Manifest, Standing, folder_of
@@ -108,7 +106,7 @@ class BlobDestination(Destination):
         form = self._settings.format
 
         def of(_: str, value: str, kind: SqlType) -> Iterator[Unfit]:
-            yield from nested(value, kind, partial(parts.unfit, form))
+            yield from nested(value, kind, partial(texts.unfit, form))
 
         return unfit_rows(shard, of) if form != "parquet" else ()
 
@@ -184,7 +182,7 @@ class BlobDestination(Destination):
             )
         if shard.partition_column is not None:
             check_shard(shard)
-        with scratch_engine() as (engine, _):
+        with parts.scratch_engine() as (engine, _):
             parts.check_rows(engine, shard, self._settings.format)
 
     def _check_marker(self, shard: Shard) -> None:
@@ -221,14 +219,14 @@ class BlobDestination(Destination):
         return shard.delivery_id in manifests.passed_by(shown)
 
     def _batches(self, scope: Scope) -> Generator[Any]:
-        with scratch_engine() as (engine, scratch):
+        with parts.scratch_engine() as (engine, scratch):
             for delivery in self._shown(scope):
                 folder = self._at(folder_of(str(delivery["partition_key"])), str(delivery["folder"]))
                 held = manifests.fields_of(delivery)
                 for file in delivery["files"]:
                     with writing.local_copy(self._area, f"{folder}/{file['path']}", scratch) as part:
                         yield from parts.batches(
-                            engine, part, str(delivery["file_format"]), held, scope.fields
+                            engine, part, str(delivery["file_format"]), held, scope.fields, scratch
                         )
 
     def _forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
@@ -237,7 +235,7 @@ class BlobDestination(Destination):
             listed = self._area.listing(self._at("*", MANIFEST))
             partitions = sorted(entry.path.split("/")[-2] for entry in listed)
         found: set[tuple[str, ...]] = set()
-        with scratch_engine() as (engine, scratch):
+        with parts.scratch_engine() as (engine, scratch):
             erasure = Erasure(self._area, engine, scratch, scope.key, keys)
             for partition in partitions:
                 found |= erasure.of_partition(self._at(partition))
@@ -275,7 +273,7 @@ class BlobDestination(Destination):
     def _write(self, shard: Shard, journal: Journal) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
         folder, form = self._at(folder_of(shard.partition_key), shard.delivery_id), self._settings.format
-        with scratch_engine() as (engine, scratch):
+        with parts.scratch_engine() as (engine, scratch):
             files: list[Manifest] = []
             rows = self._settings.rows_per_part
             for part in parts.written_parts(engine, shard, form, rows, scratch):
@@ -395,13 +393,3 @@ class BlobDestination(Destination):
             "storage that can be reached, listed and written",
             "mend the connection, then rerun the partition: the same id is written once only",
         )
-
-
-@contextmanager
-def scratch_engine() -> Generator[tuple[Any, Path]]:
-    """Open an engine of its own and a folder that is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-blob-") as folder,
-        parts.engine(Path(folder)) as engine,
-    ):
-        yield engine, Path(folder)

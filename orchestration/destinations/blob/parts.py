@@ -1,19 +1,15 @@
 """Parts of a blob delivery: files of rows, written from a shard and read back, through an engine of its own.
 
-Belongs here: formats, types, order and cutting of rows. Does not: where parts lie (`blob`), what lists them
-(`manifests`).
+Belongs here: formats, order and cutting of rows. Does not: values as text (`texts`), where parts lie
+(`blob`), what lists them (`manifests`).
 
-| Format | As |
-| --- | --- |
-| `parquet` | the shard's own types |
-| `csv` | RFC 4180 with a header; an empty field is null, `""` an empty text |
-| `json_lines` | an object a line; a decimal of more than 15 digits is text, as readers make it a double |
-
-In text a time is ISO 8601, with `Z` where it is UTC, and bytes are Base64.
+Parquet has the shard's own types; CSV is RFC 4180 with a header, where an empty field is null and `""` an
+empty text; JSON lines have an object a line.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,27 +19,34 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import SqlType
 
-from ..base import CHANGE, TECHNICAL_COLUMNS, Change, Mode, Shard
+from ..base import CHANGE, ROW, TECHNICAL_COLUMNS, Change, Mode, Shard
 from ..errors import DeliveryError
-from ..exact_values import Unfit, days_outside, no_numbers, zero_signs
+from ..exact_values import IN_MODEL, check_kinds
+from .texts import Fields, csv_rows, csv_value, has_text, json_line, read
 
 if TYPE_CHECKING:
     import duckdb
-
-Fields = Sequence[tuple[str, str]]
 
 EXTENSIONS: Mapping[str, str] = {"parquet": "parquet", "csv": "csv", "json_lines": "jsonl"}
 _WRITTEN: Mapping[str, str] = {
     "parquet": "format parquet",
     "csv": "format csv, header true, new_line '\\r\\n'",
-    "json_lines": "format json",
+    # A line is one text. None has the sign that stands for what is between fields.
+    "json_lines": "format csv, header false, quote '', escape '', delimiter '\x01', new_line '\\n'",
+}
+# What they are called, what they take, and what else to do.
+_FORMS: Mapping[str, tuple[str, str, str]] = {
+    "parquet": ("Parquet", "structs whose fields have names, and no UNION", IN_MODEL),
+    "csv": (
+        "CSV",
+        "plain values, as CSV knows no others",
+        "use `format: parquet` or `json_lines`, or take the fields apart in the model",
+    ),
+    "json_lines": ("JSON", "plain values, lists, structs with names, and maps from plain values", IN_MODEL),
 }
 _MEMORY_LIMIT = "256MB"
 _BATCH_ROWS = 20_000
-_NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION)\b")
-_DECIMAL = re.compile(r"DECIMAL\((\d+),\d+\)")
-_EXACT_DIGITS = 15  # of a decimal number in a double, IEEE 754
-_WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+_PLACE = f"row_number() over () - 1 as {ROW}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,13 @@ class Forgotten:
 
     part: Part
     keys: frozenset[tuple[str, ...]]
+
+
+@contextmanager
+def scratch_engine() -> Generator[tuple["duckdb.DuckDBPyConnection", Path]]:
+    """Open an engine of its own and a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sluice-blob-") as folder, engine(Path(folder)) as opened:
+        yield opened, Path(folder)
 
 
 def engine(scratch: Path) -> "duckdb.DuckDBPyConnection":
@@ -100,31 +110,18 @@ def check_file(shard: Shard) -> None:
 def check_rows(connection: "duckdb.DuckDBPyConnection", shard: Shard, file_format: str) -> None:
     """Raise DeliveryError for what this mode or format cannot say."""
     check_file(shard)
-    fields = fields_of(connection, shard)
     if shard.mode is Mode.APPEND:
         _check_none(
             connection, shard, f"{quoted(CHANGE)} <> {literal(Change.ADDED)}", "rows are changed or removed",
             "rows that are new: files of mode append are never taken back",
             "use `mode: snapshot`, or mend the model so that rows of a partition stay as they were sent",
         )  # fmt: skip
-    nested = [name for name, kind in fields if _NESTED.search(kind)]
-    if file_format == "csv" and nested:
-        raise DeliveryError(
-            f"fields of {shard.export} are lists or structs: {', '.join(nested)}",
-            "plain values, as CSV knows no others",
-            "use `format: parquet` or `json_lines`, or take the fields apart in the model",
-        )
+    of, expected, fix = _FORMS[file_format]
 
+    def takes(kind: SqlType) -> bool:
+        return has_text(file_format, kind) and not (file_format == "csv" and kind.members)
 
-def unfit(file_format: str, value: str, kind: SqlType) -> Iterator[Unfit]:
-    """Yield what a format cannot say of a value; Parquet says all."""
-    if file_format == "parquet":
-        return
-    yield from days_outside(value, kind, 1, 9999, "ISO 8601")
-    if file_format == "csv":
-        yield from zero_signs(value, kind, "CSV")
-    else:
-        yield from no_numbers(value, kind, "JSON")
+    check_kinds(shard, takes, of, expected, fix)
 
 
 def written_parts(
@@ -155,13 +152,19 @@ def written_parts(
 
 
 def batches(
-    connection: "duckdb.DuckDBPyConnection", path: Path, file_format: str, held: Fields, wanted: Sequence[str]
+    connection: "duckdb.DuckDBPyConnection",
+    path: Path,
+    file_format: str,
+    held: Fields,
+    wanted: Sequence[str],
+    scratch: Path,
 ) -> Iterator[Any]:
     """Yield a part's rows as Arrow record batches; a field that it does not have is null."""
-    types = dict(held)
-    columns = (f"{quoted(name)}" if name in types else f"null as {quoted(name)}" for name in wanted)
+    fields = [(name, kind) for name, kind in held if name in wanted] or held
+    names = {name for name, _ in fields}
+    columns = (f"{quoted(name)}" if name in names else f"null as {quoted(name)}" for name in wanted)
     yield from connection.execute(
-        f"select {', '.join(columns)} from {_part(path, file_format, held)}"
+        f"select {', '.join(columns)} from {_part(path, file_format, held, fields, scratch)}"
     ).to_arrow_reader(_BATCH_ROWS)
 
 
@@ -174,7 +177,10 @@ def without_keys(
     keys: Sequence[Mapping[str, Any]],
     to: Path,
 ) -> Forgotten | None:
-    """Write a part anew without some keys; None if it has none of them."""
+    """Write a part anew without some keys; None if it has none of them. What stays is as it was.
+
+    The folder of `to` is a scratch one.
+    """
     types = dict(held)
     if not types.keys() >= set(key):
         return None
@@ -188,23 +194,32 @@ def without_keys(
     joined = " and ".join(
         f"part.{quoted(name)} = try_cast(k{number} as {types[name]})" for number, name in enumerate(key)
     )
-    part = f"{_part(path, file_format, held)} part"
+    part = _part(path, file_format, held, [(name, types[name]) for name in key], to.parent)
     connection.execute(
-        f"select distinct {', '.join(f'k{n}' for n in _n(key))} from {part} join unwanted on {joined}"
+        "create or replace temp table gone as"
+        f" select part.{ROW}, {', '.join(f'k{n}' for n in _n(key))}"
+        f" from (select *, {_PLACE} from {part}) part join unwanted on {joined}"
     )
-    found = frozenset(tuple(str(text) for text in row) for row in connection.fetchall())
+    listed = ", ".join(f"k{n}" for n in _n(key))
+    found = connection.execute(f"select distinct {listed} from gone").fetchall()
     if not found:
         return None
-    rest = f"from {part} where not exists (select 1 from unwanted where {joined})"
-    order = ", ".join(quoted(name) for name in key)
-    _copy(connection, held, file_format, f"{rest} order by {order}", to)
-    left = connection.execute(f"select count(*) {rest}").fetchone()
-    assert left is not None
-    return Forgotten(Part(to, int(left[0])), found)
+    if file_format == "json_lines":
+        rows = _copy_lines(connection, path, to)
+    else:
+        source = f"read_parquet({literal(str(path))})" if file_format == "parquet" else csv_rows(path, held)
+        (rows,) = connection.execute(
+            f"copy (select * exclude ({ROW}) from (select *, {_PLACE} from {source})"
+            f" where {ROW} not in (select {ROW} from gone) order by {ROW})"
+            f" to {literal(str(to))} ({_WRITTEN[file_format]})"
+        ).fetchone() or (0,)
+    return Forgotten(Part(to, int(rows)), frozenset(tuple(str(text) for text in row) for row in found))
 
 
 def text_of(value: object) -> str:
     """Return a key's value as text that the engine reads again."""
+    if isinstance(value, bytes):
+        return "".join(f"\\x{byte:02X}" for byte in value)
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)  # pyright: ignore
 
 
@@ -234,54 +249,34 @@ def _check_none(
 def _copy(
     connection: "duckdb.DuckDBPyConnection", fields: Fields, file_format: str, rest: str, to: Path
 ) -> None:
-    columns = ", ".join(_as_text(name, kind, file_format) for name, kind in fields)
+    if file_format == "json_lines":
+        columns = json_line(fields)
+    elif file_format == "csv":
+        columns = ", ".join(csv_value(name, kind) for name, kind in fields)
+    else:
+        columns = ", ".join(quoted(name) for name, _ in fields)
     connection.execute(f"copy (select {columns} {rest}) to {literal(str(to))} ({_WRITTEN[file_format]})")
 
 
-def _as_text(name: str, kind: str, file_format: str) -> str:
-    """Return the expression that writes a field."""
-    column = quoted(name)
+def _copy_lines(connection: "duckdb.DuckDBPyConnection", path: Path, to: Path) -> int:
+    """Copy the lines of a file whose places are not in the table `gone`, byte by byte; return how many."""
+    gone = {row[0] for row in connection.execute(f"select {ROW} from gone").fetchall()}
+    rows = 0
+    with path.open("rb") as lines, to.open("wb") as kept:
+        for place, line in enumerate(lines):
+            if place not in gone:
+                kept.write(line)
+                rows += 1
+    return rows
+
+
+def _part(path: Path, file_format: str, held: Fields, fields: Fields, scratch: Path) -> str:
+    """Return the relation of some of a part's fields, of the types that they were sent with."""
     if file_format == "parquet":
-        return column
-    decimal = _DECIMAL.fullmatch(kind)
-    if kind == "TIMESTAMP_NS":
-        text = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%n')"
-    elif kind == _WITH_ZONE:
-        text = f"strftime({column}::timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')"
-    elif kind.startswith("TIMESTAMP"):
-        text = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%f')"
-    elif kind == "BLOB":
-        text = f"to_base64({column})"
-    elif decimal and file_format == "json_lines" and int(decimal[1]) > _EXACT_DIGITS:
-        text = f"{column}::varchar"
-    else:
-        return column
-    return f"{text} as {column}"
-
-
-def _part(path: Path, file_format: str, held: Fields) -> str:
-    """Return the relation of a part's fields, of the types that they were sent with."""
-    if file_format == "parquet":
-        return f"(from read_parquet({literal(str(path))}))"
-    plain = {name: _read_as(kind, file_format) for name, kind in held}
-    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in plain.items())
-    reader = (
-        f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = ',', quote = '\"',"
-        f" escape = '\"', new_line = '\\r\\n', allow_quoted_nulls = false, columns = {{{columns}}})"
-        if file_format == "csv"
-        else f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {{{columns}}})"
-    )
-    selected = ", ".join(
-        f"from_base64({quoted(name)}) as {quoted(name)}"
-        if kind == "BLOB"
-        else f"{quoted(name)}::{kind} as {quoted(name)}"
-        for name, kind in held
-    )
-    return f"(select {selected} from {reader})"
-
-
-def _read_as(kind: str, file_format: str) -> str:
-    """Return the type that a reader gives a field before it is cast."""
-    if kind == "BLOB" or (file_format == "json_lines" and (_DECIMAL.fullmatch(kind) or kind == _WITH_ZONE)):
-        return "VARCHAR"
-    return kind
+        # Arrow has no VARIANT.
+        columns = ", ".join(
+            f"{quoted(name)}::varchar as {quoted(name)}" if kind == "VARIANT" else quoted(name)
+            for name, kind in fields
+        )
+        return f"(select {columns} from read_parquet({literal(str(path))}))"
+    return read(path, file_format, held, fields, scratch)

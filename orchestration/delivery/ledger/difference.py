@@ -241,14 +241,16 @@ def _differing_rows(
     added, changed, removed = _counted(connection)
     differing, names = f"select * from {DIFFERENCE} where", ", ".join(f"s.{quoted(name)}" for name in fields)
     parts, known = list[str](), list[str]()
+    if Change.CHANGED not in sends:
+        changed = 0
     # What there is none of is not asked for: each part reads all rows, or all that were sent.
-    if Change.ADDED in sends and (added or not changed):
+    if added or not changed:
         parts.append(
             f"select '{Change.ADDED}' as {CHANGE}, null::varchar[] as {CHANGED_FIELDS},"
             f" d._new as {ROW_HASH}, {names} from ({keyed}) s"
             f" join ({differing} _old is null) d using ({keys})"
         )
-    if Change.CHANGED in sends and changed:
+    if changed:
         both = f"{differing} _old is not null and _new is not null"
         known.append(both)
         fields_changed = _changed_fields(key, fields, content.of_other_types(), overtaken=overtaken)

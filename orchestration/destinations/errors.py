@@ -20,15 +20,15 @@ class DeliveryError(Exception):
         self.mend = mend
         self.nothing_done = nothing_done
 
+    def __str__(self) -> str:
+        return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
+
 
 class UnexpectedAnswer(DeliveryError):
     """The destination answers what it should not: a page instead of JSON, an answer that is cut, a redirect.
 
     What the request held may have arrived, so `nothing_done` is False.
     """
-
-    def __str__(self) -> str:
-        return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
 
 
 def secrets_in(url: str) -> list[str]:

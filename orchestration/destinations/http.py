@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .batches import TryAgain
 from .errors import DeliveryError, secrets_in
+from .permission import may_send
 
 if TYPE_CHECKING:
     import httpx
@@ -163,9 +164,11 @@ class VendorClient:
         Raises:
             TryAgain: 429, any 5xx, time-outs, lost connections; the work may have been done.
             AccessDenied: 401 or 403; a DeliveryError.
+            DeliveryError: another process sends now; nothing has left.
             DeliveryError: the host's certificate is not trusted.
         """
         httpx = import_module("httpx")
+        may_send()
         try:
             answer: Any = self._client.request(
                 method,

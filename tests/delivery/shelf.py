@@ -60,6 +60,7 @@ class ShelfDestination(Destination):
         self.sent = 0
         self.twice = 0
         self.shards: list[Shard] = []
+        self.written: list[dict[str, Any]] = []
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -139,6 +140,7 @@ class ShelfDestination(Destination):
         if row["_change"] == Change.REMOVED:
             rows.pop(key, None)
         else:
+            self.written.append(values)
             self.twice += rows.get(key) == values
             rows[key] = values
         self._write(rows)

@@ -30,12 +30,47 @@ class LeaseTimeout(Exception):
     """Somebody else held the lease for as long as this one could wait."""
 
 
+class LeaseLost(Exception):
+    """Another process has taken over what this one held the lease of; this one must stop."""
+
+
+def require_lease(connection: sa.Connection, token: str) -> None:
+    """Make sure, within a caller's transaction, that the lease with this token is held until that ends.
+
+    Raises:
+        LeaseLost: it is another's now.
+    """
+    table = schema.leases
+    # It writes, as to read takes no lock: what is committed after it is committed under the lease.
+    held = connection.execute(sa.update(table).where(table.c.token == token).values(token=token))
+    if held.rowcount != 1:
+        raise LeaseLost("another process is at work on the destination's object; this one stops")
+
+
 @dataclass(frozen=True)
 class Lease:
     """A lease that is held; `token` is written with whatever is done under it."""
 
     name: str
     token: str
+    _engine: Engine
+
+    def require(self, connection: sa.Connection) -> None:
+        """Make sure, within a caller's transaction, that the lease is held until that ends.
+
+        Raises:
+            LeaseLost: it is another's now.
+        """
+        require_lease(connection, self.token)
+
+    def still_held(self) -> None:
+        """Make sure that the lease is held now; call it before each thing that leaves this process.
+
+        Raises:
+            LeaseLost: it is another's now.
+        """
+        with self._engine.begin() as connection:
+            self.require(connection)
 
 
 class Leases:
@@ -56,7 +91,7 @@ class Leases:
         Raises:
             LeaseTimeout: somebody else had it for `wait_seconds`.
         """
-        lease = Lease(name, uuid.uuid4().hex)
+        lease = Lease(name, uuid.uuid4().hex, self._engine)
         self._wait_for(lease, wait_seconds, waiting)
         done = threading.Event()
         renewing = threading.Thread(target=self._renew, args=(lease, done), daemon=True)

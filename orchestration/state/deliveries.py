@@ -16,8 +16,8 @@ from sqlalchemy.engine import Engine
 
 from orchestration.core.ranges import Ranges, joined
 from orchestration.state import schema
-from orchestration.state.leases import LeaseLost as LeaseLost  # what a write under a lease may raise
-from orchestration.state.leases import require_lease
+from orchestration.state.held_lease import LeaseLost as LeaseLost  # what a write under a lease may raise
+from orchestration.state.held_lease import require_lease
 from orchestration.state.moments import now
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of

@@ -10,7 +10,6 @@ from threading import Lock
 
 from orchestration.core.ranges import Ranges, common, joined, without
 from orchestration.destinations.base import DeliveryError, Refused
-from orchestration.destinations.permission import noted
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.leases import LeaseLost
 from orchestration.state.records import Delivery
@@ -18,16 +17,8 @@ from orchestration.state.records import Delivery
 _LONGEST_WORDS = 2_000
 
 
-class SendingElsewhere(DeliveryError, LeaseLost):
+class SendingElsewhere(DeliveryError):
     """This process has lost the lease of the destination's object, and sends nothing more."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this process has lost the lease of the destination's object, and has sent nothing more: it was"
-            " stopped for longer than a lease lasts, or the state store did not answer for so long",
-            "one sender to an object at a time",
-            "rerun the partition: what was acknowledged is not sent again",
-        )
 
 
 @contextmanager
@@ -39,8 +30,13 @@ def under_lease() -> Generator[None]:
     """
     try:
         yield
-    except LeaseLost:
-        raise SendingElsewhere from None
+    except LeaseLost as lost:
+        raise SendingElsewhere(
+            f"{lost}; nothing more is sent by it: it was stopped for longer than a lease lasts, or the state"
+            " store did not answer for so long",
+            "one process at a time that sends to an object",
+            "rerun the partition: what was acknowledged is not sent again",
+        ) from lost
 
 
 def may_have_left(deliveries: Deliveries, delivery: Delivery) -> list[tuple[int, int]]:
@@ -89,9 +85,7 @@ class StoreJournal:
     def leaving(self, rows: Ranges) -> str:
         """Note that a request with these rows may reach the destination."""
         with under_lease(), self._writing:
-            note = self._deliveries.note_leaving(self._id, rows, self._token)
-        noted()
-        return note
+            return self._deliveries.note_leaving(self._id, rows, self._token)
 
     def stayed(self, note: str) -> None:
         """Take a note back."""

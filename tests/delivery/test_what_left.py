@@ -24,6 +24,8 @@ from .cases import Case, each
 from .deliveries import Sender
 
 # Writes of the journal, how many of them are let by before the process ends, and on which side of the next.
+# These can be asked whether a delivery has arrived: what has not is not sent again.
+TELLS = {"blob", "postgres"}
 STEPS = list(product(("note_leaving", "acknowledge"), (0, 2), ("before", "after")))
 
 
@@ -118,7 +120,8 @@ def test_a_newer_plan_finds_what_may_have_left_and_no_more(
         days.sender.deliver(new, f"{day} new", day=day)
         point = f"{name} {after} {side}"
         if mode is Mode.APPEND:
-            assert days.held(day) == {**arrived, **left, **new}, point
+            ended_there = {} if days.case.type_name in TELLS else left
+            assert days.held(day) == {**arrived, **ended_there, **new}, point
         elif mode is Mode.UPSERT:
             assert days.held(day) == {**arrived, **new}, point
         else:

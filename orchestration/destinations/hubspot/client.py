@@ -210,7 +210,7 @@ class HubSpotClient:
             stated = answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
             if policy != "SECONDLY" and stated.isdigit():
                 asked = int(stated) / 1000
-        raise TryAgain(self._said(answer), asked, everyone=True)
+        raise TryAgain(self._said(answer), asked, everyone=True, nothing_done=True)
 
     def _said(self, answer: Any) -> str:
         return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")

@@ -79,7 +79,10 @@ class WebhookDestination(BatchDestination):
     """
 
     type_name = "webhook"
-    guarantee = "effectively once, if the receiver remembers idempotency keys; otherwise at least once"
+    guarantee = (
+        "effectively once, if the receiver remembers idempotency keys; otherwise at least once; a request that"
+        " was on its way when its process was stopped may arrive after newer ones"
+    )
     capabilities = Capabilities(
         modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}),
         read_back=False,

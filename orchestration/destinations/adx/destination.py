@@ -77,7 +77,8 @@ class AdxDestination(Destination):
     guarantee: ClassVar[str] = (
         "idempotent: each file has an `ingest-by` tag of export, partition and delivery and is ingested if "
         "that does not exist, so a file that is queued again after a crash is not loaded again; a "
-        "snapshot's partition is replaced in one transaction"
+        "snapshot's partition is replaced in one transaction; a request that was on its way when its process "
+        "was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"azuredataexplorer"})
     options_model: ClassVar[type[BaseModel]] = AdxOptions

@@ -62,7 +62,7 @@ class BlobDestination(Destination):
     guarantee: ClassVar[str] = (
         "create-once, manifest last: a delivery's files and manifest are written once and never "
         "changed but by an erasure; the partition's manifest is then replaced in one step and names whole "
-        "deliveries only, each once"
+        "deliveries only, each once; a replacement that comes late finds another one there, and is none"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"parquet", "storage"})
     options_model: ClassVar[type[BaseModel]] = BlobOptions

@@ -46,7 +46,10 @@ class PostgresDestination(Destination):
     """A table `schema.table`; schema, table and ledger are created where missing."""
 
     type_name: ClassVar[str] = "postgres"
-    guarantee: ClassVar[str] = "exactly once: the rows and the delivery id are committed in one transaction"
+    guarantee: ClassVar[str] = (
+        "exactly once: the rows and the delivery id are committed in one transaction; a commit that was on its"
+        " way when its process was stopped is waited for, and known by its id"
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(Mode),
         read_back=True,
@@ -207,7 +210,7 @@ class PostgresDestination(Destination):
         work: Callable[[Any], Result],
         look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
         again: Callable[[], bool] | None = None,
-        before_commit: Callable[[], object] = may_send,
+        before_commit: Callable[[], object] = lambda: None,
     ) -> Result:
         """Do something with a cursor and commit it; any error leaves everything as it was.
 
@@ -224,6 +227,7 @@ class PostgresDestination(Destination):
                 _begin(cursor)
                 result = work(cursor)
                 before_commit()
+                may_send()
                 committing = True
                 connection.commit()
                 return result

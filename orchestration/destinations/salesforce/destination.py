@@ -83,7 +83,8 @@ class SalesforceDestination(BatchDestination):
     type_name: ClassVar[str] = "salesforce"
     guarantee: ClassVar[str] = (
         "effectively once: records are upserted by external ID, so a row that comes again after a crash "
-        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash"
+        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash; "
+        "a request that was on its way when its process was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"salesforce"})
     options_model: ClassVar[type[BaseModel]] = SalesforceOptions

@@ -15,7 +15,7 @@ from typing import ClassVar, TypeVar
 
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
 from .cutting import Batch, PendingRows, Piece, halves, pieces, runs
-from .errors import DeliveryError, redact
+from .errors import DeliveryError, after_others, redact
 from .left_out import left_out
 from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
 
@@ -169,7 +169,8 @@ class BatchDestination(Destination):
         self._pace.give_back()
         turn = self._pace.turn()
         try:
-            return work()
+            with after_others():
+                return work()
         finally:
             self._pace.answered(turn)
 

@@ -17,7 +17,8 @@ from threading import Event
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import DeliveryError, redact
+from ..answers import Line, Meaning, unexpected
+from ..errors import DeliveryError, UnexpectedAnswer, redact
 from ..http import LOOPBACK, wait_asked_for
 from ..pace import back_off_seconds
 
@@ -30,6 +31,38 @@ _SERVER_TIMEOUT = timedelta(minutes=10)
 _TRIES = 4
 # Characters of the service's words that are shown.
 _SHOWN = 1000
+_BEGINNING = 200
+_EXPECTED_ANSWER = "tables of the form that Kusto's REST interface documents"
+_AGAIN = f"asked again, up to {_TRIES} times and within the budget; then the delivery fails"
+
+# "Query/management HTTP response" (https://learn.microsoft.com/kusto/api/rest/response-http). Every command
+# may be given twice: whether rows are there is told by the tags of extents alone.
+DECISIONS: Sequence[Line] = (
+    Line(
+        "extents whose `ingest-by` tags are those of a part, and whose rows are all of it",
+        Meaning.TAKEN,
+        "the part's rows are acknowledged",
+    ),
+    Line(
+        "a message of failed ingestion, or `.show ingestion failures`, with a failure that is not transient",
+        Meaning.REFUSED,
+        "the delivery fails with the service's words; the part is queued anew by the next run",
+    ),
+    Line("401, 403, or no token from Microsoft Entra", Meaning.NOTHING_DONE, "the delivery fails"),
+    Line("another 4xx with an error", Meaning.NOTHING_DONE, "the delivery fails with the service's words"),
+    Line("429, 5xx, whatever the body", Meaning.TRY_AGAIN, f"{_AGAIN}; it may have been done"),
+    Line(
+        "no connection, one that breaks, a body that is not in its encoding, no answer in time",
+        Meaning.TRY_AGAIN,
+        f"{_AGAIN}; it may have been done",
+    ),
+    Line(
+        "2xx with anything but tables with the columns that were asked for: HTML, JSON that is cut or of"
+        " another form; a redirect",
+        Meaning.UNEXPECTED,
+        "the delivery fails, and what was queued may have arrived",
+    ),
+)
 
 _T = TypeVar("_T")
 
@@ -132,10 +165,28 @@ class Cluster:
         Raises:
             DeliveryError: it is refused, or the service cannot be reached; `doing` says at what.
         """
-        answer = self._asking(
-            lambda: self._engine.execute_mgmt(self.address.database, text, _properties()), doing
-        )
-        return [row.to_dict() for row in answer.primary_results[0]]
+
+        def ask() -> list[Mapping[str, Any]]:
+            answer = self._engine.execute_mgmt(self.address.database, text, _properties())
+            return [row.to_dict() for row in answer.primary_results[0]]
+
+        return self._asking(ask, doing)
+
+    def told(self, row: Mapping[str, Any], name: str, kind: type[_T], doing: str) -> _T:
+        """A column of a row of an answer.
+
+        Raises:
+            UnexpectedAnswer: it is not there, or of another type.
+        """
+        value = row.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.strange(doing, f"{name} is {type(value).__name__}, not {kind.__name__}")
+        return value
+
+    def strange(self, doing: str, why: str, beginning: str = "") -> UnexpectedAnswer:
+        """The error for an answer that is none to what was asked."""
+        host = self.address.host
+        return unexpected(host, f"asked to {doing}, {why}", self.shown(beginning), _EXPECTED_ANSWER)
 
     def count(self, query: str, doing: str) -> int:
         """Execute a query that ends in `| count`.
@@ -143,10 +194,12 @@ class Cluster:
         Raises:
             DeliveryError: as `command`.
         """
-        answer = self._asking(
-            lambda: self._engine.execute_query(self.address.database, query, _properties()), doing
-        )
-        return int(answer.primary_results[0][0][0])
+
+        def ask() -> int:
+            answer = self._engine.execute_query(self.address.database, query, _properties())
+            return int(answer.primary_results[0][0][0])
+
+        return self._asking(ask, doing)
 
     def rows(self, query: str, at_once: int, doing: str) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield the rows of a query as the service writes them, some at a time; never all in memory.
@@ -181,9 +234,9 @@ class Cluster:
         """
         try:
             return ask()
+        except DeliveryError:
+            raise
         except Exception as error:
-            if isinstance(error, DeliveryError) or not is_theirs(error):
-                raise
             raise self.refusal(error, doing) from None
 
     def shown(self, error: object) -> str:
@@ -202,6 +255,7 @@ class Cluster:
                 "an application (client) id, its secret and its tenant; without them a managed identity or a "
                 "login on this machine",
                 "renew the secret in the connection's variable, and check the tenant",
+                nothing_done=True,
             )
         if status in (401, 403):
             return DeliveryError(
@@ -210,6 +264,7 @@ class Cluster:
                 "table and its staging table; for erasure Database Admin",
                 "have an administrator grant it: `.add database NAME admins ('aadapp=APP_ID;TENANT')`, or a "
                 "lesser role",
+                nothing_done=True,
             )
         if (
             kind in ("KustoNetworkError", "KustoThrottlingError", "TimeoutError")
@@ -223,20 +278,26 @@ class Cluster:
                 "see in the Azure portal whether the cluster is stopped or overloaded; then run the "
                 "delivery again",
             )
+        if not 400 <= status < 500 and not _is_of_the_engine(error):
+            # The library stumbles in ways of its own over what is no answer of Kusto's.
+            text = str(getattr(_response(error), "text", ""))[:_BEGINNING]
+            came = f"HTTP {status}" if status else "it said what is no answer of Kusto's"
+            return self.strange(doing, f"{came} ({type(error).__name__})", text)
         is_missing = "EntityNotFound" in _code(error) and "'Database'" not in str(_said(error))
         return (EntityMissing if is_missing else DeliveryError)(
             f"{host} refused to {doing}: {_code(error)} {self.shown(_said(error))}",
             "a request that the cluster takes",
-            "mend what the message names, then run the delivery again",
+            "fix what the message names, then run the delivery again",
+            nothing_done=True,
         )
 
     def _asking(self, ask: Callable[[], _T], doing: str) -> _T:
         for attempt in range(_TRIES - 1):
             try:
                 return ask()
+            except DeliveryError:
+                raise
             except Exception as error:
-                if not is_theirs(error):
-                    raise
                 if not _passes(error):
                     raise self.refusal(error, doing) from None
                 response = _response(error)
@@ -252,16 +313,9 @@ def _properties() -> Any:
     return properties
 
 
-def is_theirs(error: Exception) -> bool:
-    """Whether an error comes of the library, or of the network under it."""
-    # By module, so that nothing of the library is imported before it is used; ValueError comes of its
-    # parsing.
-    return type(error).__module__.partition(".")[0] in (
-        "azure",
-        "requests",
-        "urllib3",
-        "ijson",
-    ) or isinstance(error, (OSError, ValueError))
+def _is_of_the_engine(error: Exception) -> bool:
+    """Whether it is an error that the engine has said, in the form that it documents."""
+    return getattr(error, "error", None) is not None or bool(getattr(error, "errors", None))
 
 
 def _passes(error: Exception) -> bool:
@@ -271,12 +325,19 @@ def _passes(error: Exception) -> bool:
     return lost or status == 429 or status >= 500
 
 
-def _response(error: Exception) -> Any:
-    response = getattr(error, "http_response", None)
-    # KustoThrottlingError holds the answer among its arguments alone.
-    return (
-        response if response is not None else next((a for a in error.args if hasattr(a, "status_code")), None)
-    )
+def _response(error: BaseException | None) -> Any:
+    while error is not None:
+        response = getattr(error, "http_response", None)
+        if response is None:
+            response = getattr(error, "response", None)
+        if response is None:
+            # KustoThrottlingError holds the answer among its arguments alone.
+            response = next((a for a in error.args if hasattr(a, "status_code")), None)
+        if response is not None:
+            return response
+        # Where the library stumbles over the body of an error, that is what it stumbled in.
+        error = error.__context__
+    return None
 
 
 def _status(error: Exception) -> int:

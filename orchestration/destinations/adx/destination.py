@@ -163,7 +163,7 @@ class AdxDestination(Destination):
                 f"| project {', '.join(kql.name(column.name) for column in columns)}"
             )
             for rows in cluster.rows(query, _ROWS_AT_ONCE, "read a table"):
-                yield record_batch(columns, rows)
+                yield cluster.once(lambda rows=rows: record_batch(columns, rows), "read a table")
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
@@ -290,7 +290,14 @@ class AdxDestination(Destination):
             shown = cluster.command(f".show table {kql.name(table)} schema as json", "show a table's schema")
         except EntityMissing:
             return []
-        return table_columns(str(shown[0]["Schema"]))
+        doing, wrong = "show a table's schema", ""
+        if not shown:
+            raise cluster.strange(doing, "no row")
+        try:
+            return table_columns(cluster.told(shown[0], "Schema", str, doing))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            wrong = f"a schema of another form ({type(error).__name__})"
+        raise cluster.strange(doing, wrong)
 
     def _made(self, cluster: Cluster, table: str, columns: Sequence[Column]) -> str:
         """Make the table, or add the columns it has not; return the name of its ingestion mapping.

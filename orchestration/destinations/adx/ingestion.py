@@ -28,7 +28,7 @@ from typing import Any
 from ..base import TECHNICAL_COLUMNS, Journal, Shard
 from ..errors import DeliveryError
 from . import kql as kql
-from .cluster import Cluster, is_theirs
+from .cluster import Cluster
 
 # A file for ingestion should have 100 MB to 1 GB uncompressed ("Best practices for the Kusto Ingest library",
 # https://learn.microsoft.com/kusto/api/netfx/kusto-ingest-best-practices), and may have 6 GB. Parquet counts
@@ -133,7 +133,7 @@ def rows_tagged(cluster: Cluster, table: str, tag: str) -> int:
     shown = cluster.command(
         f".show table {kql.name(table)} extents where tags has {kql.text(tag)}", "show extents"
     )
-    return sum(int(extent["RowCount"]) for extent in shown)
+    return sum(cluster.told(extent, "RowCount", int, "show extents") for extent in shown)
 
 
 class RowsLost(DeliveryError):
@@ -241,8 +241,6 @@ class Ingestion:
             client.ingest_from_file(descriptor, properties)
         except Exception as error:
             if type(error).__name__ not in ("KustoQueueError", "KustoBlobError"):
-                if not is_theirs(error):
-                    raise
                 raise self._cluster.refusal(error, "hand out its queues for ingestion") from None
             cause = getattr(error, "inner", None) or error.__cause__ or error
             what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
@@ -316,16 +314,17 @@ class Ingestion:
                 # Not every principal may see them; who cannot reach the cluster fails at the extents.
                 break
             for row in shown:
-                if _is_final(row["ErrorCode"], row["FailureKind"]):
-                    found[source] = (str(row["ErrorCode"]), str(row["Details"]))
+                if _is_final(row.get("ErrorCode"), row.get("FailureKind")):
+                    found[source] = (str(row.get("ErrorCode")), str(row.get("Details")))
         return found
 
     def _peeked(self, client: Any) -> Sequence[Any]:
         statuses: Any = import_module("azure.kusto.ingest.status").KustoIngestStatusQueues(client)
         try:
             return statuses.failure.peek(_PEEKED)
-        except import_module("azure.core.exceptions").AzureError:
-            # The queue is only one of two places that tell of failures, and neither tells of success.
+        except Exception:
+            # The queue is only one of two places that tell of failures, and neither tells of success; its
+            # messages are of all clients of the cluster, in whatever form.
             return ()
 
     def _queue_names(self, client: Any) -> str:

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.areas import Area, ImmutableFileError
+from orchestration.areas import Area, StrangeAnswerError
 from orchestration.compute.sql_types import SqlType
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
@@ -35,6 +35,7 @@ from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
 from ..shards import check_shard
 from . import manifests, parts, writing
+from .answers import explained
 from .connection import BlobConnection, connection_of
 from .erasure import Erasure
 from .manifests import LATEST, MANIFEST, Manifest, Standing, folder_of
@@ -287,8 +288,14 @@ class BlobDestination(Destination):
         manifests.check_same(own, shard, f"{folder}/{MANIFEST}")
         # Whoever else was at work on this delivery now uses the parts of this manifest.
         listed = {f"{folder}/{file['path']}" for file in own["files"]} | {f"{folder}/{MANIFEST}"}
-        entries = [entry.path for entry in self._area.listing(f"{folder}/*")]
-        self._area.remove_all(path for path in entries if path not in listed)
+        sizes = {entry.path: entry.size for entry in self._area.listing(f"{folder}/*")}
+        if lost := [
+            file["path"] for file in own["files"] if sizes.get(f"{folder}/{file['path']}") != file["bytes"]
+        ]:
+            raise StrangeAnswerError(
+                f"{', '.join(lost)} is not there as it was written, though storage said so"
+            )
+        self._area.remove_all(path for path in sizes if path not in listed)
         return own
 
     def _show(self, shard: Shard, own: Manifest) -> Manifest:
@@ -372,29 +379,7 @@ class BlobDestination(Destination):
         )
 
     def _explained(self, what: str, act: Callable[[], T]) -> T:
-        """Do something; put what storage says of it for the person on call, without a secret."""
-        problem = ""
-        connection = self._connection
-        try:
-            return act()
-        except DeliveryError:
-            raise
-        except ImmutableFileError as error:
-            raise DeliveryError(
-                f"{what} {connection.name}/{self._object}: {connection.redacted(str(error))}",
-                "a container where blobs can be replaced and removed: each delivery replaces its partition's "
-                "manifest, and an erasure removes files",
-                "end the container's retention policy or legal hold, or deliver to a container without one "
-                "(immutability of versions lets blobs be replaced); then run the delivery or erasure again",
-            ) from None
-        except Exception as error:
-            problem = connection.redacted(f"{type(error).__name__}: {error}")
-        # Outside the handler, so that the original, which may hold a secret, is not its context.
-        raise DeliveryError(
-            f"{what} {connection.name}/{self._object}: {problem}",
-            "storage that can be reached, listed and written",
-            "mend the connection, then rerun the partition: the same id is written once only",
-        )
+        return explained(self._connection, f"{self._connection.name}/{self._object}", what, act)
 
 
 @contextmanager

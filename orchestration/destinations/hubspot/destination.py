@@ -181,10 +181,11 @@ class HubSpotDestination(BatchDestination):
         self, answer: Mapping[str, Any], inputs: Sequence[Input]
     ) -> tuple[Mapping[str, str], list[Refused]]:
         refused = self._refused(answer, inputs)
+        # Every input has a trace, so that a result that has one is of an input.
         rows = {str(one["id"]): str(one["objectWriteTraceId"]) for one in inputs}
         names = {str(one.get("idProperty") or "") for one in inputs}
         ids: dict[str, str] = {}
-        for record in answer.get("results") or ():
+        for record in answer["results"]:
             held = record.get("properties") or {}
             by_key = [rows.get(str(held.get(name)), "") for name in names]
             row = str(record.get("objectWriteTraceId") or "") or next(filter(None, by_key), "")
@@ -261,11 +262,21 @@ class HubSpotDestination(BatchDestination):
             if not rows:
                 raise BatchRefused(*self._hubspot.reason(error))
             found |= dict.fromkeys(rows, self._hubspot.reason(error))
-        written = len(answer.get("results") or ())
-        if written + len(found) != len(inputs):
+        results: Sequence[Mapping[str, Any]] = answer["results"]
+        told = [str(one["objectWriteTraceId"]) for one in results if one.get("objectWriteTraceId")]
+        answered = len(results) + len(found)
+        said = f"HubSpot answered for {answered} of {len(inputs)} records"
+        if (
+            answered > len(inputs)
+            or not traces.issuperset(told)
+            or len({*told, *found}) < len([*told, *found])
+        ):
+            raise self._hubspot.strange(f"{said}, or for others", "a result or an error for each record")
+        if answered < len(inputs):
+            if len(inputs) == 1:
+                raise self._hubspot.strange(said, "a result or an error for the record")
             # Two addresses of one contact become one record, say. Fewer at a time tell which; what is
             # written again changes nothing.
-            said = f"HubSpot answered for {written + len(found)} of {len(inputs)} records"
             raise BatchRefused("UNANSWERED", said)
         return [Refused(int(trace), *reason) for trace, reason in found.items()]
 

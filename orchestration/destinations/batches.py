@@ -94,7 +94,7 @@ class BatchDestination(Destination):
 
     def new_pace(self) -> Pace:
         """A budget of time from now on; what was asked before counts for the vendor still."""
-        self._pace = Pace(self.rate_allowed(), self.budget_seconds, after=self._pace)
+        self._pace = Pace(self.rate_allowed(), self.seconds_left(), after=self._pace)
         return self._pace
 
     def rows_a_batch(self) -> int:

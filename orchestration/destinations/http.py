@@ -7,7 +7,7 @@ mean (`answers`), pace and trying again (`batches`), anything of one vendor.
 import logging
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any
@@ -19,6 +19,8 @@ from .errors import DeliveryError, UnexpectedAnswer, secrets_in
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
+# For a whole request, however it is fed; what is uploaded may take longer.
+_WHOLE_SECONDS = 300.0
 _SHOWN_CHARACTERS = 500
 # Of an answer that is JSON: far above what any vendor answers to a request for a page or a batch.
 _MOST_BYTES = 64_000_000
@@ -99,6 +101,7 @@ class VendorClient:
         headers: go with every request.
         secrets: texts that are taken out of everything that is shown, beside those of the URL.
         connections: how many there are at most.
+        left: how many seconds a request may take now, whatever it is; no limit if none is given.
     """
 
     def __init__(
@@ -108,8 +111,11 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         secrets: Collection[str] = (),
         connections: int = 16,
+        left: Callable[[], float] | None = None,
     ) -> None:
         httpx = import_module("httpx")
+        self._left = left or (lambda: float("inf"))
+        self._lost_last = ""
         # It logs every URL at level INFO, and a query may hold a token.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._base = base_url(url)
@@ -123,6 +129,8 @@ class VendorClient:
             trust_env=self._base.startswith("https"),
             verify=self._base.startswith("https"),
         )
+        self._deadlines: Any = import_module("orchestration.destinations.deadlines").Deadlines()
+        self._deadlines.keep(self._client)
 
     @property
     def host(self) -> str:
@@ -144,8 +152,9 @@ class VendorClient:
     ) -> Answer:
         """Send a request and return the answer, read whole; redirects are not followed.
 
-        `timeout` are seconds without a byte. `returned` are status codes that the caller judges itself, which
-        would raise otherwise. What is longer than `most_bytes` is not read to its end.
+        `timeout` are seconds without a byte; all of it together takes ten times as long at most, or what the
+        destination has left, whichever is less. `returned` are status codes that the caller judges itself,
+        which would raise otherwise. What is longer than `most_bytes` is not read to its end.
 
         Raises:
             TryAgain: 408, 429, any 5xx, time-outs, lost connections; the work may have been done.
@@ -154,6 +163,12 @@ class VendorClient:
             DeliveryError: the host's certificate is not trusted.
         """
         httpx = import_module("httpx")
+        left = self._left()
+        if left <= 0:
+            before = f"; before, {self._lost_last}" if self._lost_last else ""
+            raise TryAgain(f"{self.host} was not asked any more: no time is left{before}", nothing_done=True)
+        whole = min(left, max(_WHOLE_SECONDS, 10 * timeout))
+        self._deadlines.set(whole)
         try:
             with self._client.stream(
                 method,
@@ -166,6 +181,9 @@ class VendorClient:
             ) as response:
                 answer = self._read(response, most_bytes)
         except httpx.TransportError as error:
+            if self._deadlines.passed() and not isinstance(error, httpx.ConnectTimeout):
+                self._lost_last = f"{self.host}: no whole answer within {whole:.3g} s"
+                raise TryAgain(self._lost_last, suspect=whole < left) from None
             raise self._lost(error) from None
         status = answer.status_code
         if status in returned:
@@ -263,9 +281,10 @@ class VendorClient:
         ended = "disconnected" in str(error) or "closed connection" in str(error)
         if isinstance(error, httpx.RemoteProtocolError) and not ended:
             return unexpected(self.host, f"no HTTP: {said}", "", "HTTP/1.1")
+        self._lost_last = f"{self.host}: {said}"
         unanswered = isinstance(error, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError))
         return TryAgain(
-            f"{self.host}: {said}",
+            self._lost_last,
             suspect=unanswered,
             # No connection: not a byte of the request has left.
             nothing_done=isinstance(

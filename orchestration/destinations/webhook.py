@@ -249,7 +249,7 @@ class WebhookDestination(BatchDestination):
 
     @cached_property
     def _client(self) -> VendorClient:
-        return VendorClient(self._url, headers={"content-type": "application/json"})
+        return VendorClient(self._url, headers={"content-type": "application/json"}, left=self.seconds_left)
 
     def _path(self) -> str:
         rest = self._url.partition("://")[2].partition("?")[0].rpartition("@")[2]

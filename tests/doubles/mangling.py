@@ -33,7 +33,7 @@ class Mangling:
         inner: the double.
         at: which answer is spoilt; None: none.
         how: spoils it.
-        every: all later answers to the same request are spoilt, too.
+        instead: the double never sees the request whose answer is spoilt: nothing is done.
         seen: method and path of each request, and its answer.
     """
 
@@ -41,12 +41,15 @@ class Mangling:
         self.inner: ASGIApp | None = None
         self.at: int | None = None
         self.how: Mangle = lambda sent: sent
-        self.every = False
+        self.instead = False
         self.seen: list[tuple[str, str, Sent]] = []
 
-    def spoil(self, inner: ASGIApp, at: int | None = None, how: Mangle | None = None) -> None:
+    def spoil(
+        self, inner: ASGIApp, at: int | None = None, how: Mangle | None = None, *, instead: bool = False
+    ) -> None:
         """Begin anew before another double."""
         self.inner, self.at, self.how, self.seen = inner, at, how or (lambda sent: sent), []
+        self.instead = instead
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.inner is not None
@@ -66,7 +69,12 @@ class Mangling:
             else:
                 body.extend(message.get("body", b""))
 
-        await self.inner(scope, receive, collect)
+        if self.instead and number == at:
+            while (await receive()).get("more_body"):
+                pass
+            head = {"status": 200, "headers": []}
+        else:
+            await self.inner(scope, receive, collect)
         names = ((name.decode().lower(), value.decode()) for name, value in head["headers"])
         headers = {name: value for name, value in names if name != "content-length"}
         sent = Sent(head["status"], headers, bytes(body))
@@ -145,7 +153,7 @@ NOTHING_DONE: Mapping[str, Mangle] = {
     "404 with a page": _page(404),
     "405": _page(405),
 }
-OTHERS = (None, [], {}, 7, "x", True)
+OTHERS = (None, [], 7, "x", True)
 
 
 def mistyped(body: bytes) -> Iterator[tuple[str, bytes]]:

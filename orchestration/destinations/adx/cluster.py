@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from ..answers import Line, Meaning, unexpected
+from ..bounded import GoOn, bounded
 from ..errors import DeliveryError, UnexpectedAnswer, redact
 from ..http import LOOPBACK, wait_asked_for
 from ..pace import back_off_seconds
@@ -137,11 +138,33 @@ class EntityMissing(DeliveryError):
 
 
 class Cluster:
-    """One database, over one pool of connections."""
+    """One database, over one pool of connections.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: the connection's.
+        left: how many seconds a call may take now.
+        late: the error that says that they are spent, by what was done and what it waited for.
+    """
+
+    def __init__(
+        self, url: str, left: Callable[[], float], late: Callable[[str, str], DeliveryError]
+    ) -> None:
         self._url = url
         self.address = Address.of(url)
+        self.left = left
+        self._late = late
+
+    def too_late(self, doing: str) -> DeliveryError:
+        """The error that says that the time was spent while the cluster was asked to do something."""
+        return self._late(f"Azure Data Explorer is to {doing}", f"an answer of {self.address.host}")
+
+    def bounded(self, ask: Callable[[GoOn], _T], doing: str) -> _T:
+        """Call the library, which listens for as long as it is fed, within the time that is left.
+
+        Raises:
+            DeliveryError: the time is spent.
+        """
+        return bounded(self.left(), ask, lambda: self.too_late(doing))
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +190,7 @@ class Cluster:
         """
 
         def ask() -> list[Mapping[str, Any]]:
-            answer = self._engine.execute_mgmt(self.address.database, text, _properties())
+            answer = self._engine.execute_mgmt(self.address.database, text, self._properties())
             return [row.to_dict() for row in answer.primary_results[0]]
 
         return self._asking(ask, doing)
@@ -196,7 +219,7 @@ class Cluster:
         """
 
         def ask() -> int:
-            answer = self._engine.execute_query(self.address.database, query, _properties())
+            answer = self._engine.execute_query(self.address.database, query, self._properties())
             return int(answer.primary_results[0][0][0])
 
         return self._asking(ask, doing)
@@ -207,7 +230,7 @@ class Cluster:
         Raises:
             DeliveryError: as `command`.
         """
-        properties = _properties()
+        properties = self._properties()
         # Otherwise the answer ends after 500,000 records or 64 MB ("Query limits").
         properties.set_option("notruncation", True)
         answer = self._asking(
@@ -233,7 +256,7 @@ class Cluster:
             DeliveryError: it failed.
         """
         try:
-            return ask()
+            return self.bounded(lambda _: ask(), doing)
         except DeliveryError:
             raise
         except Exception as error:
@@ -291,10 +314,17 @@ class Cluster:
             nothing_done=True,
         )
 
+    def _properties(self) -> Any:
+        properties = import_module("azure.kusto.data").ClientRequestProperties()
+        seconds = timedelta(seconds=max(1.0, self.left()))
+        properties.set_option(properties.request_timeout_option_name, min(_SERVER_TIMEOUT, seconds))
+        properties.application = "sluice"
+        return properties
+
     def _asking(self, ask: Callable[[], _T], doing: str) -> _T:
         for attempt in range(_TRIES - 1):
             try:
-                return ask()
+                return self.bounded(lambda _: ask(), doing)
             except DeliveryError:
                 raise
             except Exception as error:
@@ -302,15 +332,11 @@ class Cluster:
                     raise self.refusal(error, doing) from None
                 response = _response(error)
                 asked = wait_asked_for(response.headers, time.time()) if response is not None else None
-                Event().wait(back_off_seconds(attempt, asked))
+                pause = back_off_seconds(attempt, asked)
+                if pause >= self.left():
+                    raise self.too_late(doing) from None
+                Event().wait(pause)
         return self.once(ask, doing)
-
-
-def _properties() -> Any:
-    properties = import_module("azure.kusto.data").ClientRequestProperties()
-    properties.set_option(properties.request_timeout_option_name, _SERVER_TIMEOUT)
-    properties.application = "sluice"
-    return properties
 
 
 def _is_of_the_engine(error: Exception) -> bool:

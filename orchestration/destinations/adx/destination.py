@@ -108,7 +108,7 @@ class AdxDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise for columns without a type or of another in the table, without access, and for lost tags."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             self._columns(cluster, shard)
             check_tags_stay(cluster, self._table, _LEANS_ON[shard.mode])
             if shard.mode is Mode.SNAPSHOT:
@@ -121,7 +121,7 @@ class AdxDestination(Destination):
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""
         tags, parts = Tags.of(shard), parts_of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if shard.mode is Mode.SNAPSHOT:
                 queued = self._replace(cluster, shard, parts, journal)
             else:
@@ -141,7 +141,7 @@ class AdxDestination(Destination):
         if not shard.rows:
             return None
         tags = Tags.of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if not self._found(cluster, self._table):
                 return False if shard.mode is Mode.SNAPSHOT else None
             if shard.mode is Mode.SNAPSHOT:
@@ -152,7 +152,7 @@ class AdxDestination(Destination):
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield the scope's rows; empty text is null, dates and decimals are as they were sent."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held:
                 return
@@ -167,7 +167,7 @@ class AdxDestination(Destination):
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held or not keys:
                 return 0
@@ -184,6 +184,9 @@ class AdxDestination(Destination):
                     )
                 gone += there
             return gone
+
+    def _cluster(self) -> Cluster:
+        return Cluster(self._url, self.seconds_left, self.too_late)
 
     @cached_property
     def _table(self) -> str:

@@ -26,6 +26,7 @@ from threading import Event
 from typing import Any
 
 from ..base import TECHNICAL_COLUMNS, Journal, Shard
+from ..bounded import GoOn, bounded
 from ..errors import DeliveryError
 from . import kql as kql
 from .cluster import Cluster
@@ -43,6 +44,7 @@ _RESOURCES_TIMEOUT = timedelta(minutes=2)
 _ALREADY_THERE = "Skipped_IngestByTagAlreadyExists"
 _LOADING = "queued"
 _ROWS_AT_ONCE = 65_536
+_NAMES_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +239,25 @@ class Ingestion:
             report_level=ingest.ReportLevel.FailuresAndSuccesses,
         )
         descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
+
+        def queue(go_on: GoOn) -> None:
+            # An upload that hangs, and that nobody waits for any more, is not to be queued later.
+            put = client.ingest_from_blob
+
+            def put_if_wanted(*arguments: Any, **named: Any) -> Any:
+                go_on()
+                return put(*arguments, **named)
+
+            client.ingest_from_blob = put_if_wanted
+            try:
+                client.ingest_from_file(descriptor, properties)
+            finally:
+                client.ingest_from_blob = put
+
         try:
-            client.ingest_from_file(descriptor, properties)
+            self._cluster.bounded(queue, "take a file into its queues for ingestion")
+        except DeliveryError:
+            raise
         except Exception as error:
             if type(error).__name__ not in ("KustoQueueError", "KustoBlobError"):
                 raise self._cluster.refusal(error, "hand out its queues for ingestion") from None
@@ -260,7 +279,8 @@ class Ingestion:
         journal: Journal,
         arrived: Callable[[Part], None],
     ) -> None:
-        deadline = time.monotonic() + self._wait_seconds
+        patience = min(self._wait_seconds, self._cluster.left())
+        deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE_SECONDS
         while True:
             for part, source in list(waiting.items()):
@@ -284,11 +304,11 @@ class Ingestion:
                     journal.keep(_kept_name(part), f"late {source}")
                 raise DeliveryError(
                     f"{len(waiting)} of the delivery's files waited longer than "
-                    f"{self._wait_seconds / 60:g} minutes "
+                    f"{patience / 60:.3g} minutes "
                     f"in the ingestion queue ({self._queue_names(client)}) of {self._cluster.address.host}",
                     "files that are loaded in time; the service neither loaded nor refused them",
                     "see whether the cluster is stopped, suspended or overloaded; run the delivery again "
-                    "(nothing is loaded twice), or raise destination.options.wait_minutes",
+                    "(nothing is loaded twice), or raise destination.options.wait_minutes and `budget`",
                 )
             Event().wait(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -321,7 +341,7 @@ class Ingestion:
     def _peeked(self, client: Any) -> Sequence[Any]:
         statuses: Any = import_module("azure.kusto.ingest.status").KustoIngestStatusQueues(client)
         try:
-            return statuses.failure.peek(_PEEKED)
+            return self._cluster.bounded(lambda _: statuses.failure.peek(_PEEKED), "show failures")
         except Exception:
             # The queue is only one of two places that tell of failures, and neither tells of success; its
             # messages are of all clients of the cluster, in whatever form.
@@ -330,7 +350,8 @@ class Ingestion:
     def _queue_names(self, client: Any) -> str:
         resources = client._resource_manager
         try:
-            queues = resources.get_ingestion_queues()
+            # Some are known already; a service that does not answer is not asked for an error's words.
+            queues = bounded(_NAMES_SECONDS, lambda _: resources.get_ingestion_queues(), TimeoutError)
         except Exception:
             return "queues unknown"
         return ", ".join(f"{queue.parsed.netloc}/{queue.object_name}" for queue in queues)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from orchestration.areas import ImmutableFileError, StrangeAnswerError
 
 from ..answers import Line, Meaning, unexpected
+from ..bounded import GoOn, bounded
 from ..errors import DeliveryError
 from .connection import BlobConnection
 
@@ -64,14 +65,29 @@ def is_strange(error: BaseException | None) -> bool:
     return False
 
 
-def explained(connection: BlobConnection, place: str, what: str, act: Callable[[], T]) -> T:
-    """Do something; put what storage says of it for the person on call, without a secret.
+def explained(
+    connection: BlobConnection,
+    place: str,
+    what: str,
+    act: Callable[[GoOn], T],
+    seconds: float,
+    late: Callable[[str, str], DeliveryError],
+) -> T:
+    """Do something in time; put what storage says of it for the person on call, without a secret.
+
+    Args:
+        connection: the storage.
+        place: the object in it, to be shown.
+        what: is done, in words.
+        act: does it; it asks before each step that changes what is shown whether it is still waited for.
+        seconds: that it may take.
+        late: makes the error that says that they are spent.
 
     Raises:
         DeliveryError: it was not done.
     """
     try:
-        return act()
+        return bounded(seconds, act, lambda: late(f"{what} {place}", f"an answer of {connection.name}"))
     except DeliveryError:
         raise
     except ImmutableFileError as error:

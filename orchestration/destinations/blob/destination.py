@@ -20,7 +20,7 @@ import posixpath
 import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -31,6 +31,7 @@ from orchestration.areas import Area, StrangeAnswerError
 from orchestration.compute.sql_types import SqlType
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
+from ..bounded import GoOn
 from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
 from ..shards import check_shard
@@ -98,7 +99,7 @@ class BlobDestination(Destination):
         """Raise DeliveryError for a mode, name, type or value that files cannot have, or no storage."""
         self._check_shard(shard)
 
-        def look() -> None:
+        def look(_: GoOn) -> None:
             self._check_marker(shard)
             next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
@@ -117,7 +118,7 @@ class BlobDestination(Destination):
         """Write the whole shard, whatever is pending of it, and show it."""
         self._check_shard(shard)
         what = f"delivery of {shard.export}, partition {shard.partition_key}, to"
-        receipt = self._explained(what, lambda: self._send(shard, journal))
+        receipt = self._explained(what, lambda go_on: self._send(shard, journal, go_on))
         for first, end in journal.pending():
             journal.acknowledge(first, end)
         return receipt
@@ -128,19 +129,23 @@ class BlobDestination(Destination):
         Its own manifest is not enough: an attempt that died before it was shown has reached nobody.
         """
         what = f"a look for a delivery of {shard.export}, partition {shard.partition_key}, in"
-        return self._explained(what, lambda: self._arrived(shard))
+        return self._explained(what, lambda _: self._arrived(shard))
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope shows, part by part, with the types that it was sent with."""
         batches = self._batches(scope)
-        with closing(batches):
+        try:
             while True:
                 batch = self._explained(
-                    f"a look at what {scope.export} holds in", lambda: next(batches, None)
+                    f"a look at what {scope.export} holds in", lambda _: next(batches, None)
                 )
                 if batch is None:
                     return
                 yield batch
+        finally:
+            # One that hangs in a read that nobody waits for is left to it.
+            with suppress(ValueError):
+                batches.close()
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Take keys out of the scope's files, those of earlier deliveries too; return how many were there.
@@ -150,7 +155,7 @@ class BlobDestination(Destination):
         Killed on the way, it is done again: what is left has the key, and goes.
         """
         return self._explained(
-            f"taking keys of {scope.export} out of", lambda: self._forget(scope, keys) if keys else 0
+            f"taking keys of {scope.export} out of", lambda _: self._forget(scope, keys) if keys else 0
         )
 
     @property
@@ -244,7 +249,7 @@ class BlobDestination(Destination):
                 found |= erasure.of_partition(self._at(partition))
         return len(found)
 
-    def _send(self, shard: Shard, journal: Journal) -> Receipt:
+    def _send(self, shard: Shard, journal: Journal, go_on: GoOn) -> Receipt:
         shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
         shown = manifests.read(self._area, shown_at)
         own = manifests.read(self._area, self._own_at(shard))
@@ -265,21 +270,23 @@ class BlobDestination(Destination):
         if own is not None:
             self._check_parts(shard, own)
         else:
-            own = self._write(shard, journal)
+            own = self._write(shard, journal, go_on)
             # Once more: after a long write, whoever may not send any more is stopped before it shows.
             journal.intend(shard.rows)
+        go_on()
         shown = self._show(shard, own)
         if self._settings.done:
             self._mark_done(shard, shown)
         return self._receipt(shard, own, shown, already)
 
-    def _write(self, shard: Shard, journal: Journal) -> Manifest:
+    def _write(self, shard: Shard, journal: Journal, go_on: GoOn) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
         folder, form = self._at(folder_of(shard.partition_key), shard.delivery_id), self._settings.format
         with scratch_engine() as (engine, scratch):
             files: list[Manifest] = []
             rows = self._settings.rows_per_part
             for part in parts.written_parts(engine, shard, form, rows, scratch):
+                go_on()
                 files.append(writing.create_part(self._area, folder, part))
                 journal.tell(f"part {len(files)}: {part.rows} rows, {files[-1]['bytes']} bytes")
             fields = parts.fields_of(engine, shard)
@@ -378,8 +385,9 @@ class BlobDestination(Destination):
             },
         )
 
-    def _explained(self, what: str, act: Callable[[], T]) -> T:
-        return explained(self._connection, f"{self._connection.name}/{self._object}", what, act)
+    def _explained(self, what: str, act: Callable[[GoOn], T]) -> T:
+        place = f"{self._connection.name}/{self._object}"
+        return explained(self._connection, place, what, act, self.seconds_left(), self.too_late)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Belongs here: paths, error bodies, JSON forms. Does not: rows and shards (`braze
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -111,11 +111,13 @@ class BrazeClient:
 
     Args:
         url: the connection's URL, `braze://:API_KEY@rest.iad-01.braze.com`.
+        left: seconds that a request may take now.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, left: Callable[[], float] | None = None) -> None:
         key = _api_key(url)
-        self._vendor = VendorClient(url, headers={"authorization": f"Bearer {key}"}, secrets=[key])
+        headers = {"authorization": f"Bearer {key}"}
+        self._vendor = VendorClient(url, headers=headers, secrets=[key], left=left)
 
     def track(self, array: str, objects: Sequence[Mapping[str, Any]]) -> dict[int, str]:
         """Send up to 75 objects of `attributes` or `events`; return Braze's words on those that it refused.

@@ -90,7 +90,7 @@ class BrazeTracking(BatchDestination):
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         super().__init__(url, object_name, options)
         self._name = self.canonical_name(object_name)
-        self._braze = BrazeClient(url)
+        self._braze = BrazeClient(url, self.seconds_left)
         self._points = 0
         self._lock = Lock()
 

@@ -6,7 +6,7 @@ Belongs here: paths, limits of requests. Does not: the forms of answers (`forms`
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
@@ -45,11 +45,19 @@ class HubSpotClient:
         token: the private app's access token.
         object_name: the object type, as in the API's paths.
         version: the API's, `v3` or a date as in `2026-09`.
+        left: seconds that a request may take now.
     """
 
-    def __init__(self, url: str, token: str, object_name: str, version: str = NUMBERED) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        object_name: str,
+        version: str = NUMBERED,
+        left: Callable[[], float] | None = None,
+    ) -> None:
         headers = {"authorization": f"Bearer {token}"}
-        self._vendor = VendorClient(url, headers=headers, secrets=[token])
+        self._vendor = VendorClient(url, headers=headers, secrets=[token], left=left)
         self._object_name = object_name
         self._version = version
 

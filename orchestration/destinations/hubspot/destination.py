@@ -105,7 +105,7 @@ class HubSpotDestination(BatchDestination):
         self._account, token = _credentials(url)
         self._host = base_url(url).partition("://")[2]
         options = HubSpotOptions.model_validate(self._options.model_dump())
-        self._hubspot = HubSpotClient(url, token, self._type, options.api_version)
+        self._hubspot = HubSpotClient(url, token, self._type, options.api_version, self.seconds_left)
         self._requests = options.requests_in_10_seconds
         linked = [(one, self.canonical_name(one.object)) for one in options.associations]
         self._associations = Associations(self._hubspot, linked, self.in_turn)

@@ -79,7 +79,7 @@ class Record(BaseModel):
     """A record, with the properties that were asked for as text."""
 
     id: str | int
-    properties: dict[str, str | int | float | bool | None] = {}
+    properties: dict[str, str | None] = {}
     objectWriteTraceId: str | None = None  # noqa: N815 - HubSpot's names
 
 

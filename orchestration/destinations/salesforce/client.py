@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlencode
 
-from ..answers import Answer
+from ..answers import Answer, is_nothing_done
 from ..batches import TryAgain
 from ..errors import DeliveryError
 from ..http import VendorClient
@@ -95,15 +95,15 @@ class SalesforceClient:
     Args:
         url: the connection's URL.
         version: of the API, such as "v64.0".
-        patience_seconds: how long a request is repeated that is not answered, where nobody else does so.
+        left: seconds that what is asked now may take; as long is a request repeated that is not answered.
         left_to_others: so many of the organisation's requests in 24 hours are not taken.
     """
 
-    def __init__(self, url: str, version: str, patience_seconds: float, left_to_others: int = 0) -> None:
-        self._patience_seconds = patience_seconds
+    def __init__(self, url: str, version: str, left: Callable[[], float], left_to_others: int = 0) -> None:
+        self.left = left
         self._left_to_others = left_to_others
         self._client_id, self._secret = credentials(url)
-        self._vendor = VendorClient(url, secrets=(self._secret,))
+        self._vendor = VendorClient(url, secrets=(self._secret,), left=left)
         self._version = version
         self._root = f"/services/data/{version}"
         self._token = ""
@@ -137,7 +137,7 @@ class SalesforceClient:
         Raises:
             DeliveryError: Salesforce did not answer in that time.
         """
-        patience = self._patience_seconds if seconds is None else min(seconds, self._patience_seconds)
+        patience = self.left() if seconds is None else min(seconds, self.left())
         until = time.monotonic() + patience
         attempt = 0
         while True:
@@ -352,6 +352,10 @@ class SalesforceClient:
                 "a user with the API, and with the rights to read, create, edit and delete these records",
                 "have an administrator of Salesforce give the user a permission set with them",
                 nothing_done=True,
+            )
+        if status not in _JUDGED_HERE and not is_nothing_done(status):
+            return answer.unexpected(
+                "a status that Salesforce does not document", "2xx, or an error of its own"
             )
         return RequestRefused(status, code, said)
 

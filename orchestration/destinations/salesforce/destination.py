@@ -269,7 +269,7 @@ class SalesforceDestination(BatchDestination):
     @cached_property
     def _client(self) -> SalesforceClient:
         settings = self._settings
-        return SalesforceClient(self._url, settings.api_version, self.budget_seconds, settings.leave_requests)
+        return SalesforceClient(self._url, settings.api_version, self.seconds_left, settings.leave_requests)
 
     @cached_property
     def _records(self) -> Records:

@@ -59,10 +59,10 @@ DECISIONS: Sequence[Line] = (
         "it may have been taken; the same request again, ever later",
     ),
     Line(
-        "300, 404, 405, 410, 415 with a reason",
+        "300, 404, 405, 409, 410, 412, 415 with a reason",
         Meaning.NOTHING_DONE,
         "the delivery fails with Salesforce's words; what the request held counts as not sent",
-        frozenset({300, 404, 405, 410, 415}),
+        frozenset({300, 404, 405, 409, 410, 412, 415}),
     ),
     *COMMON,
 )

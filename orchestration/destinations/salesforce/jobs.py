@@ -163,20 +163,24 @@ class IngestJobs:
             DeliveryError: it takes longer than `wait_hours`.
         """
         started, told = time.monotonic(), ""
-        until = started + self._wait_seconds
+        wait = min(self._wait_seconds, self._client.left())
+        until = started + wait
         while (job := self.find(job_id)) is not None and job.running:
             progress = f"Salesforce job {job.id}: {job.state}, {job.processed} rows processed"
             if progress != told:
                 journal.tell(progress)
                 told = progress
             if time.monotonic() > until:
+                hours = wait == self._wait_seconds
+                said = f"{wait / 3600:g} hours" if hours else f"{wait:.3g} s, all that were left"
                 raise DeliveryError(
-                    f"{progress}, after {self._wait_seconds / 3600:g} hours",
-                    "an end of the job",
+                    f"{progress}, after {said}",
+                    "an end of the job within `wait_hours` and the export's `budget`",
                     "look at it in Salesforce, Setup > Bulk Data Load Jobs; the next run waits for it again",
                 )
             waited = time.monotonic() - started
-            self._client.wait(min(max(self._poll_seconds, waited * _LATER_SHARE), _LONGEST_WAIT))
+            pause = min(max(self._poll_seconds, waited * _LATER_SHARE), _LONGEST_WAIT)
+            self._client.wait(min(pause, max(0.0, until - time.monotonic())))
         return job
 
     def running_besides(self, known: Collection[str]) -> list[str]:

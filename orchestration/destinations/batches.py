@@ -9,10 +9,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import ClassVar, TypeVar
 
+from .accounts import Account, account_file
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
 from .cutting import Batch, PendingRows, Piece, halves, pieces, runs
 from .errors import DeliveryError, after_others, redact
@@ -84,18 +87,34 @@ class BatchDestination(Destination):
         rate: what the vendor allows one connection.
         parallel: requests under way at once at most.
         budget_seconds: how long one `send` may take; then it ends with what is acknowledged.
+        rates: the folder in which the exports of this machine count an account's requests together; None:
+            only this instance counts its own.
     """
 
     batch_rows: ClassVar[int]
     rate: ClassVar[Rate | None] = None
     parallel: ClassVar[int] = 4
     sends_pending: ClassVar[bool] = True
+    rates: Path | None = None
     _pace: Pace | None = None
 
     def new_pace(self) -> Pace:
         """A budget of time from now on; what was asked before counts for the vendor still."""
-        self._pace = Pace(self.rate_allowed(), self.seconds_left(), after=self._pace)
+        self._pace = Pace(self.rate_allowed(), self.seconds_left(), after=self._pace, account=self._account)
         return self._pace
+
+    def account(self) -> str:
+        """Return what tells the account at the vendor, which the rate belongs to, from others; a secret.
+
+        By default the type, the host and the credentials, as the connection's URL has them.
+        """
+        credentials, _, place = self._url.partition("://")[2].partition("?")[0].rpartition("@")
+        return "\n".join((self.type_name, place.partition("/")[0].lower(), credentials))
+
+    @cached_property
+    def _account(self) -> Account | None:
+        """The account's requests, where all exports of this machine count them together."""
+        return Account(account_file(self.rates, self.account())) if self.rates is not None else None
 
     def rows_a_batch(self) -> int:
         """Return `batch_rows`, or fewer, where the export's options say so."""

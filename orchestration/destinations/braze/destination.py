@@ -102,6 +102,10 @@ class BrazeTracking(BatchDestination):
         """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
         return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
 
+    def account(self) -> str:
+        """Users and events of one workspace have one limit, that of /users/track."""
+        return "\n".join(("braze", base_url(self._url), self._url.partition("://")[2].rpartition("@")[0]))
+
     def rate_allowed(self) -> Rate | None:
         """As the options say."""
         options = cast("BrazeOptions", self._options)

@@ -102,10 +102,10 @@ class HubSpotDestination(BatchDestination):
     def __init__(self, url: str, object_name: str, options: Any = None) -> None:
         super().__init__(url, object_name, options)
         self._type = self.canonical_name(object_name)
-        self._account, token = _credentials(url)
+        self._portal, self._token = _credentials(url)
         self._host = base_url(url).partition("://")[2]
         options = HubSpotOptions.model_validate(self._options.model_dump())
-        self._hubspot = HubSpotClient(url, token, self._type, options.api_version, self.seconds_left)
+        self._hubspot = HubSpotClient(url, self._token, self._type, options.api_version, self.seconds_left)
         self._requests = options.requests_in_10_seconds
         linked = [(one, self.canonical_name(one.object)) for one in options.associations]
         self._associations = Associations(self._hubspot, linked, self.in_turn)
@@ -124,7 +124,11 @@ class HubSpotDestination(BatchDestination):
 
     def canonical_object(self) -> str:
         """One spelling for one object type of one account."""
-        return f"hubspot://{f'{self._account}@' if self._account else ''}{self._host}/{self._type}"
+        return f"hubspot://{f'{self._portal}@' if self._portal else ''}{self._host}/{self._type}"
+
+    def account(self) -> str:
+        """The private app, whether the connection's URL names the account or not: it has the limit."""
+        return "\n".join(("hubspot", self._host, self._token))
 
     def rate_allowed(self) -> Rate:
         """What the account allows the app."""

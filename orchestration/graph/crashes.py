@@ -114,7 +114,7 @@ def _by_signs(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Found:
         dead=False,
         said=f"run {run.run_id[:8]} is left alone: it has no lease, as an older version began it, or another"
         f" machine is about to; nobody can tell from here whether its process {sign[0]} works. If it does"
-        " not, end the run in the UI: Runs, the run, Terminate, with force",
+        f" not, `dagster run delete {run.run_id} --force` makes its work due again",
     )
 
 

@@ -5,10 +5,10 @@ that change the table (`apply`), questions to the catalogue (`catalogue`), types
 (`types`), wording of errors (`errors`), whether to send at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,13 +37,11 @@ from .misfits import culprit, refuse_values
 from .place import place
 from .reading import read_batches
 from .referring import refuse_deletion, refuse_followers
-from .session import begin, driver_url
+from .server import Server, begin
 from .shard import Contents, read_contents, refuse_nul
 from .targets import TableColumn, Target, targets
 from .types import parse_object
 from .values import unfit
-
-Result = TypeVar("Result")
 
 
 class PostgresOptions(BaseModel):
@@ -62,7 +60,10 @@ class PostgresDestination(Destination):
     """A table `schema.table`; schema, table and ledger are created where missing."""
 
     type_name: ClassVar[str] = "postgres"
-    guarantee: ClassVar[str] = "exactly once: the rows and the delivery id are committed in one transaction"
+    guarantee: ClassVar[str] = (
+        "exactly once: the rows and the delivery id are committed in one transaction; a commit that was on"
+        " its way when its process was stopped is waited for, and known by its id"
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(Mode),
         read_back=True,
@@ -81,6 +82,7 @@ class PostgresDestination(Destination):
         settings = PostgresOptions.model_validate(self._options.model_dump())
         self._others_follow = settings.referring_rows == "follow"
         self._encoding = ""
+        self._server = Server(url, self._place, self.seconds_left, self.too_late, self._holders)
         self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
@@ -108,7 +110,7 @@ class PostgresDestination(Destination):
         def ask(cursor: Any) -> dict[str, frozenset[Alike]]:
             return self._catalogue(cursor).alike(texts)
 
-        found = self._in_transaction(f"question for the key of {self._target}", ask)
+        found = self._server.transact(f"question for the key of {self._target}", ask)
         return {name: found.get(name, EXACT) for name in key}
 
     def check(self, shard: Shard) -> None:
@@ -120,16 +122,16 @@ class PostgresDestination(Destination):
             self._encoding = server_encoding(cursor)
             self._preflight(self._catalogue(cursor), shard, contents)
 
-        self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
+        self._server.transact(f"check of {_named(shard)} against {self._target}", look)
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no column can hold, or that the database's encoding cannot."""
         asking = f"question for the encoding at {self._place}"
-        encoding = self._encoding or self._in_transaction(asking, server_encoding)
+        encoding = self._encoding or self._server.transact(asking, server_encoding)
         missing = frozenset[str]()
         if not holds_all(encoding):
             used = characters(shard)
-            missing = self._in_transaction(asking, lambda cursor: lacking(cursor, encoding, used))
+            missing = self._server.transact(asking, lambda cursor: lacking(cursor, encoding, used))
         return unfit_rows(
             shard,
             lambda name, value, kind: [
@@ -160,12 +162,22 @@ class PostgresDestination(Destination):
             return culprit(application, error)
 
         doing = f"delivery of {_named(shard)} to {self._target}"
-        receipt = self._in_transaction(doing, deliver, look_closer, again=lambda: tried == [True])
-        if receipt.already_delivered:
-            # The process that sent them died before it could note it.
-            journal.intend(shard.rows)
+        notes: list[str] = []
+        try:
+            receipt = self._server.transact(
+                doing,
+                deliver,
+                look_closer,
+                again=lambda: tried == [True],
+                # Before the commit nothing has left: what was sent until then is taken back with it.
+                before_commit=lambda: notes.append(journal.leaving(pending)),
+            )
+        except DeliveryError as error:
+            for note in notes if error.nothing_done else ():
+                journal.stayed(note)
+            raise
         for first, end in pending:
-            journal.acknowledge(first, end)
+            journal.acknowledge(first, end, (), notes[-1] if notes and end == pending[-1][1] else "")
         return receipt
 
     def arrived(self, shard: Shard) -> bool:
@@ -177,7 +189,7 @@ class PostgresDestination(Destination):
             catalogue.lock_object()
             return catalogue.delivered(shard.delivery_id, _identity(shard))
 
-        return self._in_transaction(f"question for {_named(shard)} in {self._target}", ask)
+        return self._server.transact(f"question for {_named(shard)} in {self._target}", ask)
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope holds as Arrow record batches; nothing if there is no table yet.
@@ -191,8 +203,9 @@ class PostgresDestination(Destination):
         arrow, dbapi = import_module("pyarrow"), import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
-            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
-                begin(cursor)
+            seconds = self.seconds_left()
+            with dbapi.connect(self._server.address(seconds)) as connection, connection.cursor() as cursor:
+                begin(cursor, seconds)
                 catalogue = self._catalogue(cursor)
                 columns = catalogue.columns()
                 if columns is not None:
@@ -229,59 +242,16 @@ class PostgresDestination(Destination):
                 _nothing if self._others_follow else look,
             )
 
-        return self._in_transaction(f"erasure from {_named(scope)} in {self._target}", delete)
-
-    def _in_transaction(
-        self,
-        doing: str,
-        work: Callable[[Any], Result],
-        look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
-        again: Callable[[], bool] | None = None,
-    ) -> Result:
-        """Do something with a cursor and commit it; any error leaves everything as it was.
-
-        What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
-        After a key that was there the work is done once more, if `again` says so.
-        """
-        dbapi = import_module("adbc_driver_postgresql.dbapi")
-        failure: DeliveryError
-        try:
-            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
-                # Leaving the block without a commit closes the connection: all is rolled back.
-                begin(cursor)
-                result = work(cursor)
-                connection.commit()
-                return result
-        except dbapi.Error as error:
-            failure = explain(error, doing, self._url)
-            retried = str(error.sqlstate) == "23505" and again is not None and again()
-            if not retried and look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
-                failure = self._closer(look_closer, error) or failure
-        # Outside the handler: inside, the driver's error would be this one's context, shown with
-        # it, and might hold the URL.
-        if retried:
-            return self._in_transaction(doing, work, look_closer)
-        raise failure
-
-    def _closer(
-        self, look_closer: Callable[[Any, Any], DeliveryError | None], error: Any
-    ) -> DeliveryError | None:
-        dbapi = import_module("adbc_driver_postgresql.dbapi")
-        try:
-            with dbapi.connect(driver_url(self._url)) as connection, connection.cursor() as cursor:
-                begin(cursor)
-                return look_closer(cursor, error)
-        except dbapi.Error:
-            return None  # what the server said first is what there is to say
-        except DeliveryError as found:
-            found.__cause__ = found.__context__ = None
-            return found
+        return self._server.transact(f"erasure from {_named(scope)} in {self._target}", delete)
 
     def _contents(self, shard: Shard) -> Contents:
         """What a shard brings; its file is never written anew."""
         if self._looked is None or self._looked[0] != shard:
             self._looked = shard, read_contents(shard)
         return self._looked[1]
+
+    def _holders(self, cursor: Any) -> list[str]:
+        return self._catalogue(cursor).holders()
 
     def _catalogue(self, cursor: Any) -> Catalogue:
         return Catalogue(cursor, self._schema, self._table)
@@ -326,7 +296,6 @@ class PostgresDestination(Destination):
         application = self._prepared(catalogue, shard, contents)
         if application is None:
             return self._receipt(shard, already_delivered=True)
-        journal.intend(shard.rows)
         directly = not tried and application.copies_added()
         tried.append(directly)
         sent = application.receive(added=not directly)

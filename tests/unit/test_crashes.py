@@ -22,9 +22,11 @@ from orchestration.graph.run_leases import executing, place_tags
 from orchestration.state.held_lease import LeaseLost
 from orchestration.state.leases import run_name
 from orchestration.state.store import StateStore
+from tests.machines import elsewhere
 from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, held_by
 
 pytestmark = pytest.mark.long  # it starts processes
+ROOT = Path(__file__).resolve().parent.parent.parent
 STARTED = dg.DagsterRunStatus.STARTED
 # Seconds after which a lease of a minute runs out: by then, and four minutes later, nobody has renewed it.
 RUN_OUT, LONG_AGO = -170.0, -190.0
@@ -106,6 +108,27 @@ def test_a_run_that_was_buried_is_lost_to_its_process(
         with pytest.raises(LeaseLost):
             lease.still_held()
     store.leases.require_runs_now()  # what comes after it is another run's
+
+
+_BURIES = """
+import sys
+import dagster as dg
+from orchestration.graph.crashes import bury_dead_runs
+from orchestration.state.store import StateStore
+with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
+    print(bury_dead_runs(instance, StateStore(sys.argv[2]).leases, ask_again=True))
+"""
+
+
+def test_another_containers_daemon_does_not_bury_a_run_that_lives_here(
+    instance: dg.DagsterInstance, store: StateStore, state_url: str, tmp_path: Path
+) -> None:
+    # By their numbers both are gone there, and the second has no lease yet.
+    runs = [started_run(instance, os.getpid(), time.time()) for _ in range(2)]
+    command = elsewhere([sys.executable, "-c", _BURIES, str(tmp_path), state_url])
+    with executing(store.leases, runs[0].run_id):
+        assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == "[]"
+    assert [status(instance, run) for run in runs] == [STARTED, STARTED]
 
 
 @pytest.mark.parametrize(("by_command", "ask_again"), [(True, False), (False, True), (False, False)])

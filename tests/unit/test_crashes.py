@@ -23,7 +23,7 @@ from orchestration.state.held_lease import LeaseLost
 from orchestration.state.leases import run_name
 from orchestration.state.store import StateStore
 from tests.machines import elsewhere
-from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, held_by
+from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, NAME, held_by
 
 pytestmark = pytest.mark.long  # it starts processes
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -91,6 +91,19 @@ def test_a_lease_says_whether_its_run_is_dead(
         assert (store.leases.standing(run_name(run.run_id)) is None) is (who in dead)
     doubtful = {f"run {run.run_id[:8]} may be dead" for who, run in runs.items() if who not in dead}
     assert {text.partition(":")[0] for text in said} == (doubtful if seconds == RUN_OUT else set())
+
+
+def test_what_dagster_saw_die_itself_leaves_no_lease_behind(
+    instance: dg.DagsterInstance, store: StateStore, state_url: str
+) -> None:
+    run = started_run(instance, os.getpid(), time.time())
+    held_by(state_url, HOLDERS["one that is gone"][0], HOUR, name=run_name(run.run_id))
+    held_by(state_url, HOLDERS["one that is gone"][0], HOUR)
+    held_by(state_url, HOLDERS["this process"][0], HOUR, name=run_name("which works"))
+    instance.report_run_failed(run)
+    assert bury_dead_runs(instance, store.leases, ask_again=True) == []
+    standing = [store.leases.standing(name) for name in (run_name(run.run_id), NAME, run_name("which works"))]
+    assert [item is None for item in standing] == [True, False, False]
 
 
 def test_a_run_that_was_buried_is_lost_to_its_process(

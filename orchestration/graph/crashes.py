@@ -70,6 +70,10 @@ def bury_dead_runs(
         instance.report_run_failed(run, found.said)
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         buried.append(run.run_id)
+    for run_id, standing in leases.dead_runs().items():
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:  # Dagster saw its process die itself
+            leases.end(standing)
     return buried
 
 

@@ -144,6 +144,15 @@ class Leases:
             name, row["token"], holder, utc(row["until"]), row["lifetime_seconds"], _overdue(row, holder)
         )
 
+    def dead_runs(self) -> dict[str, Standing]:
+        """Return {run id: lease} of those whose process is dead."""
+        table = schema.leases
+        query = sa.select(table.c.object).where(table.c.object.startswith(_RUN, autoescape=True))
+        with self._engine.connect() as connection:
+            names = [str(name) for name in connection.execute(query).scalars()]
+        found = {name.removeprefix(_RUN): self.standing(name) for name in names}
+        return {run_id: standing for run_id, standing in found.items() if standing and standing.is_dead}
+
     def end(self, standing: Standing) -> bool:
         """Take a lease from its holder, which can write nothing any more; return whether it was still so."""
         with self._engine.begin() as connection:

@@ -22,9 +22,11 @@ from orchestration.graph.run_leases import executing, place_tags
 from orchestration.state.held_lease import LeaseLost
 from orchestration.state.leases import run_name
 from orchestration.state.store import StateStore
-from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, held_by
+from tests.machines import elsewhere
+from tests.unit.test_state_leases import GONE, HOLDERS, HOUR, NAME, held_by
 
 pytestmark = pytest.mark.long  # it starts processes
+ROOT = Path(__file__).resolve().parent.parent.parent
 STARTED = dg.DagsterRunStatus.STARTED
 # Seconds after which a lease of a minute runs out: by then, and four minutes later, nobody has renewed it.
 RUN_OUT, LONG_AGO = -170.0, -190.0
@@ -91,6 +93,19 @@ def test_a_lease_says_whether_its_run_is_dead(
     assert {text.partition(":")[0] for text in said} == (doubtful if seconds == RUN_OUT else set())
 
 
+def test_what_dagster_saw_die_itself_leaves_no_lease_behind(
+    instance: dg.DagsterInstance, store: StateStore, state_url: str
+) -> None:
+    run = started_run(instance, os.getpid(), time.time())
+    held_by(state_url, HOLDERS["one that is gone"][0], HOUR, name=run_name(run.run_id))
+    held_by(state_url, HOLDERS["one that is gone"][0], HOUR)
+    held_by(state_url, HOLDERS["this process"][0], HOUR, name=run_name("which works"))
+    instance.report_run_failed(run)
+    assert bury_dead_runs(instance, store.leases, ask_again=True) == []
+    standing = [store.leases.standing(name) for name in (run_name(run.run_id), NAME, run_name("which works"))]
+    assert [item is None for item in standing] == [True, False, False]
+
+
 def test_a_run_that_was_buried_is_lost_to_its_process(
     instance: dg.DagsterInstance, store: StateStore, another_process: StateStore
 ) -> None:
@@ -106,6 +121,27 @@ def test_a_run_that_was_buried_is_lost_to_its_process(
         with pytest.raises(LeaseLost):
             lease.still_held()
     store.leases.require_runs_now()  # what comes after it is another run's
+
+
+_BURIES = """
+import sys
+import dagster as dg
+from orchestration.graph.crashes import bury_dead_runs
+from orchestration.state.store import StateStore
+with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
+    print(bury_dead_runs(instance, StateStore(sys.argv[2]).leases, ask_again=True))
+"""
+
+
+def test_another_containers_daemon_does_not_bury_a_run_that_lives_here(
+    instance: dg.DagsterInstance, store: StateStore, state_url: str, tmp_path: Path
+) -> None:
+    # By their numbers both are gone there, and the second has no lease yet.
+    runs = [started_run(instance, os.getpid(), time.time()) for _ in range(2)]
+    command = elsewhere([sys.executable, "-c", _BURIES, str(tmp_path), state_url])
+    with executing(store.leases, runs[0].run_id):
+        assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == "[]"
+    assert [status(instance, run) for run in runs] == [STARTED, STARTED]
 
 
 @pytest.mark.parametrize(("by_command", "ask_again"), [(True, False), (False, True), (False, False)])

@@ -15,6 +15,7 @@ from typing import Any
 from .answers import Answer, Meaning, is_nothing_done, meaning_of, unexpected
 from .batches import TryAgain
 from .errors import DeliveryError, UnexpectedAnswer, secrets_in
+from .permission import may_send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_SECONDS = 30.0
@@ -160,6 +161,7 @@ class VendorClient:
             TryAgain: 408, 429, any 5xx, time-outs, lost connections; the work may have been done.
             AccessDenied: 401 or 403; a DeliveryError.
             UnexpectedAnswer: a redirect, or what is no HTTP; a DeliveryError.
+            DeliveryError: another process sends now; nothing has left.
             DeliveryError: the host's certificate is not trusted.
         """
         httpx = import_module("httpx")
@@ -167,6 +169,7 @@ class VendorClient:
         if left <= 0:
             before = f"; before, {self._lost_last}" if self._lost_last else ""
             raise TryAgain(f"{self.host} was not asked any more: no time is left{before}", nothing_done=True)
+        may_send()
         whole = min(left, max(_WHOLE_SECONDS, 10 * timeout))
         self._deadlines.set(whole)
         try:

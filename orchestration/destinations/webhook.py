@@ -128,7 +128,10 @@ class WebhookDestination(BatchDestination):
     """
 
     type_name = "webhook"
-    guarantee = "effectively once, if the receiver remembers idempotency keys; otherwise at least once"
+    guarantee = (
+        "effectively once, if the receiver remembers idempotency keys; otherwise at least once; a request"
+        " that was on its way when its process was stopped may arrive after newer ones"
+    )
     capabilities = Capabilities(
         modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}),
         read_back=False,
@@ -313,7 +316,7 @@ class WebhookDestination(BatchDestination):
             return self._read(answer)
         said = self._client.shown(answer.text)
         if status in _REFUSED_WHOLE:
-            raise BatchRefused(str(status), said)
+            raise BatchRefused(str(status), said, nothing_done=True)
         if status in _BUSY:
             raise TryAgain(f"HTTP {status} {said}")
         raise self._client.refused(

@@ -22,6 +22,7 @@ from ..bounded import GoOn, bounded
 from ..errors import DeliveryError, UnexpectedAnswer, redact
 from ..http import LOOPBACK, wait_asked_for
 from ..pace import back_off_seconds
+from ..permission import may_send
 
 _EXPECTED_URL = "adx://APP_ID:APP_SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID"
 _AUTHORITY = re.compile(r"[a-z0-9.-]+(?::\d+)?|\[[0-9a-f:]+\](?::\d+)?")
@@ -328,6 +329,7 @@ class Cluster:
             DeliveryError: it failed, or the time is spent.
         """
         for attempt in range(_TRIES):
+            may_send()
             try:
                 return self.bounded(ask, doing)
             except DeliveryError:

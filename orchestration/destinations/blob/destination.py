@@ -34,6 +34,7 @@ from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, S
 from ..bounded import GoOn
 from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
+from ..permission import may_send
 from ..shards import check_shard
 from . import manifests, parts, writing
 from .answers import explained
@@ -63,7 +64,7 @@ class BlobDestination(Destination):
     guarantee: ClassVar[str] = (
         "create-once, manifest last: a delivery's files and manifest are written once and never "
         "changed but by an erasure; the partition's manifest is then replaced in one step and names whole "
-        "deliveries only, each once"
+        "deliveries only, each once; a replacement that comes late finds another one there, and is none"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"parquet", "storage"})
     options_model: ClassVar[type[BaseModel]] = BlobOptions
@@ -118,9 +119,10 @@ class BlobDestination(Destination):
         """Write the whole shard, whatever is pending of it, and show it."""
         self._check_shard(shard)
         what = f"delivery of {shard.export}, partition {shard.partition_key}, to"
-        receipt = self._explained(what, lambda go_on: self._send(shard, journal, go_on))
-        for first, end in journal.pending():
-            journal.acknowledge(first, end)
+        note, receipt = self._explained(what, lambda go_on: self._send(shard, journal, go_on))
+        pending = journal.pending()
+        for first, end in pending:
+            journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
         return receipt
 
     def arrived(self, shard: Shard) -> bool:
@@ -249,7 +251,8 @@ class BlobDestination(Destination):
                 found |= erasure.of_partition(self._at(partition))
         return len(found)
 
-    def _send(self, shard: Shard, journal: Journal, go_on: GoOn) -> Receipt:
+    def _send(self, shard: Shard, journal: Journal, go_on: GoOn) -> tuple[str, Receipt]:
+        """Write and show a shard; return the note of that, "" if nothing was shown, and the receipt."""
         shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
         shown = manifests.read(self._area, shown_at)
         own = manifests.read(self._area, self._own_at(shard))
@@ -264,20 +267,19 @@ class BlobDestination(Destination):
         already = own is not None or standing is Standing.OLDER
         if own is not None:
             manifests.check_same(own, shard, self._own_at(shard))
-        journal.intend(shard.rows)
         if standing is Standing.OLDER and shown is not None:
-            return self._receipt(shard, own, shown, already)
+            return "", self._receipt(shard, own, shown, already)
         if own is not None:
             self._check_parts(shard, own)
         else:
             own = self._write(shard, journal, go_on)
-            # Once more: after a long write, whoever may not send any more is stopped before it shows.
-            journal.intend(shard.rows)
         go_on()
+        # Nobody reads what is not shown: so far nothing has left. Whoever may not send any more ends here.
+        note = journal.leaving(journal.pending())
         shown = self._show(shard, own)
         if self._settings.done:
             self._mark_done(shard, shown)
-        return self._receipt(shard, own, shown, already)
+        return note, self._receipt(shard, own, shown, already)
 
     def _write(self, shard: Shard, journal: Journal, go_on: GoOn) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
@@ -302,6 +304,7 @@ class BlobDestination(Destination):
             raise StrangeAnswerError(
                 f"{', '.join(lost)} is not there as it was written, though storage said so"
             )
+        may_send()
         self._area.remove_all(path for path in sizes if path not in listed)
         return own
 
@@ -355,6 +358,7 @@ class BlobDestination(Destination):
         newest = manifests.ids_of(shown)[-1]
         marker, content = self._at(f"{folder_of(shard.partition_key)}{_DONE}"), f"{newest}\n".encode()
         if self._area.read(marker) != content:
+            may_send()
             self._area.write(marker, [content])
 
     def _check_parts(self, shard: Shard, own: Manifest) -> None:

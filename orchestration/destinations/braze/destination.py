@@ -162,7 +162,8 @@ class BrazeDestination(BrazeTracking):
 
     type_name: ClassVar[str] = "braze"
     guarantee: ClassVar[str] = (
-        "effectively once, by external id; what arrives again changes nothing more, but costs data points"
+        "effectively once, by external id; what arrives again changes nothing more, but costs data points;"
+        " a request that was on its way when its process was stopped may arrive after newer ones"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset({Mode.UPSERT}),

@@ -137,7 +137,8 @@ class HubSpotClient:
             said = answer.mapping()
             if "Unable to infer object type" in str(said.get("message")):
                 raise self._unexpected(answer)
-            raise BatchRefused(*self.reason(said))
+            # A conflict (409) may be one record's alone.
+            raise BatchRefused(*self.reason(said), nothing_done=answer.status_code != 409)
         if answer.status_code not in (200, 201, 207):
             raise self._unexpected(answer)
         return answer

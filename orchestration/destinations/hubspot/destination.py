@@ -84,7 +84,8 @@ class HubSpotDestination(BatchDestination):
 
     type_name: ClassVar[str] = "hubspot"
     guarantee: ClassVar[str] = (
-        "effectively once: a row is written by its key, so that what arrives again changes nothing more"
+        "effectively once: a row is written by its key, so that what arrives again changes nothing more;"
+        " a request that was on its way when its process was stopped may arrive after newer ones"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset({Mode.UPSERT, Mode.MIRROR}),

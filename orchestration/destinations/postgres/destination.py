@@ -45,7 +45,10 @@ class PostgresDestination(Destination):
     """A table `schema.table`; schema, table and ledger are created where missing."""
 
     type_name: ClassVar[str] = "postgres"
-    guarantee: ClassVar[str] = "exactly once: the rows and the delivery id are committed in one transaction"
+    guarantee: ClassVar[str] = (
+        "exactly once: the rows and the delivery id are committed in one transaction; a commit that was on"
+        " its way when its process was stopped is waited for, and known by its id"
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(Mode),
         read_back=True,
@@ -127,12 +130,22 @@ class PostgresDestination(Destination):
             return culprit(application, error)
 
         doing = f"delivery of {_named(shard)} to {self._target}"
-        receipt = self._server.transact(doing, deliver, look_closer, again=lambda: tried == [True])
-        if receipt.already_delivered:
-            # The process that sent them died before it could note it.
-            journal.intend(shard.rows)
+        notes: list[str] = []
+        try:
+            receipt = self._server.transact(
+                doing,
+                deliver,
+                look_closer,
+                again=lambda: tried == [True],
+                # Before the commit nothing has left: what was sent until then is taken back with it.
+                before_commit=lambda: notes.append(journal.leaving(pending)),
+            )
+        except DeliveryError as error:
+            for note in notes if error.nothing_done else ():
+                journal.stayed(note)
+            raise
         for first, end in pending:
-            journal.acknowledge(first, end)
+            journal.acknowledge(first, end, (), notes[-1] if notes and end == pending[-1][1] else "")
         return receipt
 
     def arrived(self, shard: Shard) -> bool:
@@ -252,7 +265,6 @@ class PostgresDestination(Destination):
         application = self._prepared(catalogue, shard, contents)
         if application is None:
             return self._receipt(shard, already_delivered=True)
-        journal.intend(shard.rows)
         directly = not tried and application.copies_added()
         tried.append(directly)
         sent = application.receive(added=not directly)

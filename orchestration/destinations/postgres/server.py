@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from ..bounded import GoOn, bounded
 from ..errors import DeliveryError
-from .errors import explain
+from ..permission import may_send
+from .errors import explain, rolled_back
 
 Result = TypeVar("Result")
 _CONNECT_SECONDS = 15
@@ -57,19 +58,32 @@ class Server:
         work: Callable[[Any], Result],
         look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
         again: Callable[[], bool] | None = None,
+        before_commit: Callable[[], object] = lambda: None,
     ) -> Result:
         """Do something with a cursor and commit it; any error leaves everything as it was.
 
+        Right before the commit, after `before_commit`, it is asked whether this process may still send:
+        whoever may not, rolls back.
         What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
         After a key that was there the work is done once more, if `again` says so. A server that is silent, or
         a lock that is not given, ends it when no time is left; then nothing is committed any more.
         """
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
+        committing: list[bool] = []
+
+        def last(go_on: GoOn) -> None:
+            before_commit()
+            may_send()
+            # Whoever is not waited for any more would come over what others have done since.
+            go_on()
+            committing.append(True)
+
         try:
-            return self._bounded(doing, work, commit=True)
+            return self._bounded(doing, work, last)
         except dbapi.Error as error:
             failure = explain(error, doing, self._url)
+            failure.nothing_done = not committing or rolled_back(error)
             state = str(error.sqlstate or "")
             retried = state == "23505" and again is not None and again()
             if not retried and look_closer is not None and state[:2] in ("22", "23"):
@@ -79,13 +93,21 @@ class Server:
         # Outside the handler: inside, the driver's error would be this one's context, shown with
         # it, and might hold the URL.
         if retried:
-            return self.transact(doing, work, look_closer)
+            return self.transact(doing, work, look_closer, before_commit=before_commit)
         raise failure
 
     def _bounded(
-        self, doing: str, work: Callable[[Any], Result], *, commit: bool, rest: float = 0.0
+        self,
+        doing: str,
+        work: Callable[[Any], Result],
+        last: Callable[[GoOn], None] | None = None,
+        *,
+        rest: float = 0.0,
     ) -> Result:
-        """Do something in a transaction within the time that is left, or `rest` seconds if that is more."""
+        """Do something in a transaction within the time that is left, or `rest` seconds if that is more.
+
+        It is committed after `last`, if there is that, and rolled back otherwise.
+        """
         seconds = max(self._left(), rest)
 
         def run(go_on: GoOn) -> Result:
@@ -94,9 +116,8 @@ class Server:
                 # Leaving the block without a commit closes the connection: all is rolled back.
                 begin(cursor, seconds)
                 result = work(cursor)
-                # Whoever is not waited for any more would come over what others have done since.
-                go_on()
-                if commit:
+                if last is not None:
+                    last(go_on)
                     connection.commit()
                 return result
 
@@ -109,7 +130,7 @@ class Server:
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         try:
             return self._bounded(
-                "a closer look", lambda cursor: look_closer(cursor, error), commit=False, rest=_REST_SECONDS
+                "a closer look", lambda cursor: look_closer(cursor, error), rest=_REST_SECONDS
             )
         except dbapi.Error:
             return None  # what the server said first is what there is to say
@@ -124,7 +145,6 @@ class Server:
             holders = self._bounded(
                 "a look for who holds the lock",
                 self._holders,
-                commit=False,
                 rest=_REST_SECONDS,
             )
         except (dbapi.Error, DeliveryError):

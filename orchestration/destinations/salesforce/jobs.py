@@ -98,8 +98,8 @@ class IngestJobs:
         made: Made = answer.read(Made, JOB)
         return made.id
 
-    def fill_and_close(self, job_id: str, csv: bytes) -> bool:
-        """Put the rows into a job and have it begin; return whether it did.
+    def fill(self, job_id: str, csv: bytes) -> bool:
+        """Put the rows into a job; return whether they are in it.
 
         Data may be put into a job once: where the answer to it is lost, the job is aborted, and the rows need
         another one.
@@ -119,8 +119,11 @@ class IngestJobs:
             raise answer.unexpected(
                 answer.wrong or "a job that takes data says nothing", "201 without a body"
             )
-        self._change_state(job_id, "UploadComplete")
         return True
+
+    def close(self, job_id: str) -> None:
+        """Have a job that has its rows begin."""
+        self._change_state(job_id, "UploadComplete")
 
     def abort(self, job_id: str) -> None:
         """Have an open job never begin."""

@@ -206,7 +206,7 @@ class Records:
         except RequestRefused as refused:
             if refused.code in _NOT_A_ROWS_FAULT or refused.status not in (400, 413, 414):
                 raise self._explained(refused, "change") from None
-            raise BatchRefused(refused.code, refused.said) from None
+            raise BatchRefused(refused.code, refused.said, nothing_done=True) from None
         found: list[Saved] = answer.read(list[Saved], SAVED)
         if len(found) != asked:
             raise answer.unexpected(f"it has {len(found)} results for {asked} records", SAVED)

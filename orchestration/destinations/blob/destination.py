@@ -18,11 +18,9 @@ once none is lost, and none puts an older delivery over a newer one.
 
 import posixpath
 import re
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -192,7 +190,7 @@ class BlobDestination(Destination):
             )
         if shard.partition_column is not None:
             check_shard(shard)
-        with scratch_engine() as (engine, _):
+        with writing.scratch_engine() as (engine, _):
             parts.check_rows(engine, shard, self._settings.format)
 
     def _check_marker(self, shard: Shard) -> None:
@@ -229,7 +227,7 @@ class BlobDestination(Destination):
         return shard.delivery_id in manifests.passed_by(shown)
 
     def _batches(self, scope: Scope) -> Generator[Any]:
-        with scratch_engine() as (engine, scratch):
+        with writing.scratch_engine() as (engine, scratch):
             for delivery in self._shown(scope):
                 folder = self._at(folder_of(str(delivery["partition_key"])), str(delivery["folder"]))
                 held = manifests.fields_of(delivery)
@@ -245,7 +243,7 @@ class BlobDestination(Destination):
             listed = self._area.listing(self._at("*", MANIFEST))
             partitions = sorted(entry.path.split("/")[-2] for entry in listed)
         found: set[tuple[str, ...]] = set()
-        with scratch_engine() as (engine, scratch):
+        with writing.scratch_engine() as (engine, scratch):
             erasure = Erasure(self._area, engine, scratch, scope.key, keys)
             for partition in partitions:
                 found |= erasure.of_partition(self._at(partition))
@@ -284,7 +282,7 @@ class BlobDestination(Destination):
     def _write(self, shard: Shard, journal: Journal, go_on: GoOn) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
         folder, form = self._at(folder_of(shard.partition_key), shard.delivery_id), self._settings.format
-        with scratch_engine() as (engine, scratch):
+        with writing.scratch_engine() as (engine, scratch):
             files: list[Manifest] = []
             rows = self._settings.rows_per_part
             for part in parts.written_parts(engine, shard, form, rows, scratch):
@@ -392,13 +390,3 @@ class BlobDestination(Destination):
     def _explained(self, what: str, act: Callable[[GoOn], T]) -> T:
         place = f"{self._connection.name}/{self._object}"
         return explained(self._connection, place, what, act, self.seconds_left(), self.too_late)
-
-
-@contextmanager
-def scratch_engine() -> Generator[tuple[Any, Path]]:
-    """Open an engine of its own and a folder that is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-blob-") as folder,
-        parts.engine(Path(folder)) as engine,
-    ):
-        yield engine, Path(folder)

@@ -107,6 +107,7 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
         under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
             return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
+        destination.begin(order.budget_seconds)
         back = destination.read_back(order.scope_with(held.fields))
         theirs = _kept(reading.connection, back, reading.folder / "read_back.parquet")
         return _compared(order, held, theirs, hidden, folds_text=destination.capabilities.folds_text)

@@ -236,9 +236,9 @@ class Destination(ABC):
     them validated as `self._options`. `budget_seconds` is how long a delivery may wait for the destination in
     all, see `counting`; each method ends within `seconds_left`, and a few seconds more. `sends_pending`:
     `send` takes rows one by one, as the journal has them pending; otherwise it gets a shard without the rows
-    that were refused beforehand. `takes_hugeint`: whole numbers of 39 digits as well, for which their field is
-    text in the shard's file; for others it is always a decimal of 38 digits, and rows with more are refused
-    beforehand.
+    that were refused beforehand. `takes_hugeint`: whole numbers of 39 digits as well, for which their field
+    is text in the shard's file; for others it is always a decimal of 38 digits, and rows with more are
+    refused beforehand.
     """
 
     type_name: ClassVar[str]

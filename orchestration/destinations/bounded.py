@@ -7,7 +7,8 @@ A call that hangs in a library cannot be ended from outside. It is left to itsel
 nobody from ending the process; what it would do next it asks first, and is told no.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from threading import Event, Thread
 from typing import TypeVar
@@ -60,3 +61,20 @@ def bounded(seconds: float, work: Callable[[GoOn], T], late: Callable[[], Except
     if failed:
         raise failed[0]
     return found[0]
+
+
+def each_in_time(
+    things: Generator[T], left: Callable[[], float], late: Callable[[], Exception]
+) -> Iterator[T]:
+    """Yield what a generator yields, each in the time that is left when it is asked for.
+
+    Raises:
+        Exception: of the generator, or of `late`.
+    """
+    try:
+        while (found := bounded(left(), lambda _: next(things, None), late)) is not None:
+            yield found
+    finally:
+        # One that hangs, and that nobody waits for, is left to it.
+        with suppress(ValueError):
+            things.close()

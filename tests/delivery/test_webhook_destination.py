@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from orchestration.destinations.base import DeliveryError, Mode, Refused, Scope
+from orchestration.destinations.errors import UnexpectedAnswer
 from orchestration.destinations.json_values import json_value, unknown_to_json
 from orchestration.destinations.webhook import WebhookDestination, WebhookOptions, signature
+from tests.doubles.mangling import Mangling, Sent
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 
@@ -271,3 +273,32 @@ def test_a_type_whose_fields_have_no_names_is_refused_before_anything_is_sent(
     probe, destination = Probe(tmp_path), WebhookDestination("webhook://:k@127.0.0.1:9", "items")
     with pytest.raises(DeliveryError, match=r"has nothing like these fields of exp_items: odd \("):
         probe.deliver(destination, f"select 1 as k, {value} as odd")
+
+
+@pytest.mark.parametrize("body", [b"OK", b'{"status": "ok"}', b'{"ok": true}', b"<p>Thanks</p>"])
+def test_a_receiver_that_cannot_be_changed_is_taken_at_its_status(tmp_path: Path, body: bytes) -> None:
+    double = WebhookDouble(secret=b"s3cret-of-ours")
+    shard, front = write_shard(tmp_path, rows_of(DAY, 2, "x")), Mangling()
+    with serve(front) as address:
+        url = f"webhook://:s3cret-of-ours@{address}"
+        front.spoil(double.app, 0, lambda _: Sent(200, {"content-type": "text/plain"}, body))
+        with pytest.raises(UnexpectedAnswer, match="answer: status") as caught:
+            WebhookDestination(url, "items").send(shard, MemoryJournal(2))
+        assert body.decode() in caught.value.what
+        front.spoil(double.app, 0, lambda _: Sent(200, {"content-type": "text/plain"}, body))
+        options = WebhookOptions(answer="status")
+        WebhookDestination(url, "items", options).send(shard, journal := MemoryJournal(2))
+    assert (journal.pending(), journal.refused, double.twice) == ([], [], 0)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_an_empty_answer_means_that_all_is_taken(tmp_path: Path, status: int, body: bytes) -> None:
+    double = WebhookDouble(secret=b"s3cret-of-ours")
+    shard, front = write_shard(tmp_path, rows_of(DAY, 2, "x")), Mangling()
+    with serve(front) as address:
+        front.spoil(double.app, 0, lambda _: Sent(status, {}, b"" if status == 204 else body))
+        WebhookDestination(f"webhook://:s3cret-of-ours@{address}", "items").send(
+            shard, journal := MemoryJournal(2)
+        )
+    assert (journal.pending(), journal.refused) == ([], [])

@@ -194,7 +194,7 @@ class Cluster:
             answer = self._engine.execute_mgmt(self.address.database, text, self._properties())
             return [row.to_dict() for row in answer.primary_results[0]]
 
-        return self._asking(ask, doing)
+        return self.asking(lambda _: ask(), doing)
 
     def told(self, row: Mapping[str, Any], name: str, kind: type[_T], doing: str) -> _T:
         """A column of a row of an answer.
@@ -223,7 +223,7 @@ class Cluster:
             answer = self._engine.execute_query(self.address.database, query, self._properties())
             return int(answer.primary_results[0][0][0])
 
-        return self._asking(ask, doing)
+        return self.asking(lambda _: ask(), doing)
 
     def rows(self, query: str, at_once: int, doing: str) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield the rows of a query as the service writes them, some at a time; never all in memory.
@@ -234,8 +234,8 @@ class Cluster:
         properties = self._properties()
         # Otherwise the answer ends after 500,000 records or 64 MB ("Query limits").
         properties.set_option("notruncation", True)
-        answer = self._asking(
-            lambda: self._engine.execute_streaming_query(
+        answer = self.asking(
+            lambda _: self._engine.execute_streaming_query(
                 self.address.database, query, _SERVER_TIMEOUT, properties
             ),
             doing,
@@ -322,15 +322,20 @@ class Cluster:
         properties.application = "sluice"
         return properties
 
-    def _asking(self, ask: Callable[[], _T], doing: str) -> _T:
-        for attempt in range(_TRIES - 1):
+    def asking(self, ask: Callable[[GoOn], _T], doing: str) -> _T:
+        """Call the library for what may be done twice, and again where it may succeed in a moment.
+
+        Raises:
+            DeliveryError: it failed, or the time is spent.
+        """
+        for attempt in range(_TRIES):
             may_send()
             try:
-                return self.bounded(lambda _: ask(), doing)
+                return self.bounded(ask, doing)
             except DeliveryError:
                 raise
             except Exception as error:
-                if not _passes(error):
+                if not _passes(error) or attempt == _TRIES - 1:
                     raise self.refusal(error, doing) from None
                 response = _response(error)
                 asked = wait_asked_for(response.headers, time.time()) if response is not None else None
@@ -338,8 +343,7 @@ class Cluster:
                 if pause >= self.left():
                     raise self.too_late(doing) from None
                 Event().wait(pause)
-        may_send()
-        return self.once(ask, doing)
+        raise AssertionError("the last attempt has returned or raised")
 
 
 def _is_of_the_engine(error: Exception) -> bool:

@@ -105,12 +105,10 @@ class Ingestion:
             with TemporaryDirectory(prefix="sluice-adx-") as folder:
                 files = files_of(shard.path, missing, Path(folder))
                 for part, path in files:
-                    source = str(uuid.uuid4())
-                    journal.keep(_kept_name(part), f"sending {source}")
                     if not staged:
                         notes[part] = journal.leaving([(part.first, part.end)])
                     try:
-                        self._enqueue(client, part, path, source, tags)
+                        source = self._enqueue(client, part, path, tags, journal)
                     except DeliveryError as error:
                         if error.nothing_done and not staged:
                             journal.stayed(notes[part])
@@ -147,7 +145,8 @@ class Ingestion:
         journal.keep(_kept_name(part), f"loaded {source}")
         return True
 
-    def _enqueue(self, client: Any, part: Part, path: Path, source: str, tags: Tags) -> None:
+    def _enqueue(self, client: Any, part: Part, path: Path, tags: Tags, journal: Journal) -> str:
+        """Put a file into a queue; return the source id that it goes by there."""
         ingest: Any = import_module("azure.kusto.ingest")
         properties = ingest.IngestionProperties(
             self._cluster.address.database,
@@ -160,9 +159,12 @@ class Ingestion:
             flush_immediately=True,
             report_level=ingest.ReportLevel.FailuresAndSuccesses,
         )
-        descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
 
-        def queue(go_on: GoOn) -> None:
+        def queue(go_on: GoOn) -> str:
+            # Another one each time: a blob of that name may be there already.
+            source = str(uuid.uuid4())
+            journal.keep(_kept_name(part), f"sending {source}")
+            descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
             # An upload that hangs, and that nobody waits for any more, is not to be queued later.
             put = client.ingest_from_blob
 
@@ -173,27 +175,29 @@ class Ingestion:
             client.ingest_from_blob = put_if_wanted
             try:
                 client.ingest_from_file(descriptor, properties)
+                return source
+            except Exception as error:
+                if type(error).__name__ in ("KustoQueueError", "KustoBlobError"):
+                    raise self._not_lent(client, error) from None
+                raise
             finally:
                 client.ingest_from_blob = put
 
-        try:
-            self._cluster.bounded(queue, "take a file into its queues for ingestion")
-        except DeliveryError:
-            raise
-        except Exception as error:
-            if type(error).__name__ not in ("KustoQueueError", "KustoBlobError"):
-                raise self._cluster.refusal(error, "hand out its queues for ingestion") from None
-            cause = getattr(error, "inner", None) or error.__cause__ or error
-            what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
-            raise DeliveryError(
-                f"{self._cluster.address.host}: could not {what} the storage that Azure Data Explorer lends "
-                f"for ingestion ({self._queue_names(client)}): {self._cluster.shown(cause)}",
-                "the cluster's queues and containers reachable from here, over HTTPS",
-                "open the way to *.queue.core.windows.net and *.blob.core.windows.net; then run the delivery "
-                "again",
-                # What is not in a queue is loaded by nobody.
-                nothing_done=type(error).__name__ == "KustoBlobError",
-            ) from None
+        # Put into a queue twice it is loaded once.
+        return self._cluster.asking(queue, "hand out its queues for ingestion")
+
+    def _not_lent(self, client: Any, error: Exception) -> DeliveryError:
+        cause = getattr(error, "inner", None) or error.__cause__ or error
+        what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
+        return DeliveryError(
+            f"{self._cluster.address.host}: could not {what} the storage that Azure Data Explorer lends "
+            f"for ingestion ({self._queue_names(client)}): {self._cluster.shown(cause)}",
+            "the cluster's queues and containers reachable from here, over HTTPS",
+            "open the way to *.queue.core.windows.net and *.blob.core.windows.net; then run the delivery "
+            "again",
+            # What is not in a queue is loaded by nobody.
+            nothing_done=type(error).__name__ == "KustoBlobError",
+        )
 
     def _wait(
         self,

@@ -5,7 +5,7 @@ that change the table (`apply`), questions to the catalogue (`catalogue`), types
 (`types`), wording of errors (`errors`), whether to send at all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Literal
@@ -27,6 +27,7 @@ from ..base import (
     Scope,
     Shard,
 )
+from ..bounded import each_in_time
 from ..exact_values import unfit_rows
 from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
@@ -200,6 +201,14 @@ class PostgresDestination(Destination):
         Raises:
             DeliveryError: the table cannot be read, or a field of the scope is not in it.
         """
+        doing = f"reading back {_named(scope)} from {self._target}"
+
+        def late() -> DeliveryError:
+            return self.too_late(doing, f"an answer of {self._place}")
+
+        yield from each_in_time(self._batches(scope, doing), self.seconds_left, late)
+
+    def _batches(self, scope: Scope, doing: str) -> Generator[Any]:
         arrow, dbapi = import_module("pyarrow"), import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
@@ -213,7 +222,7 @@ class PostgresDestination(Destination):
                     yield from read_batches(cursor, catalogue, scope, {one.name: one for one in columns})
                 return
         except (dbapi.Error, arrow.ArrowException, OSError) as error:
-            failure = explain(error, f"reading back {_named(scope)} from {self._target}", self._url)
+            failure = explain(error, doing, self._url)
         raise failure
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:

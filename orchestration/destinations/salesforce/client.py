@@ -272,7 +272,15 @@ class SalesforceClient:
             DeliveryError: it has retired the version, or does not have it yet.
         """
         expected = '[{"version": "64.0", …}, …]'
-        told: list[Version] = self.get("/services/data", list[Version], expected, seconds=seconds)
+        try:
+            told: list[Version] = self.get("/services/data", list[Version], expected, seconds=seconds)
+        except RequestRefused as refused:
+            raise DeliveryError(
+                f"{self.host} does not say which versions it has: HTTP {refused.status} {refused.said}",
+                "an organisation's own host, as in mydomain.my.salesforce.com",
+                "correct the host in the connection's URL",
+                nothing_done=True,
+            ) from None
         known = [f"v{one.version}" for one in told] or ["none"]
         if self._version not in known:
             raise DeliveryError(

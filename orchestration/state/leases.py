@@ -70,6 +70,18 @@ class Leases:
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(table).where(table.c.token == lease.token))
 
+    def held(self) -> dict[str, str]:
+        """Return {name: who has it} of the leases that somebody holds now."""
+        table, now = schema.leases, datetime.now(UTC)
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(table)).mappings().all()
+        return {
+            row["object"]: f"process {row['process']} on {row['host']}"
+            for row in rows
+            if utc(row["until"]) > now
+            and not (row["host"] == socket.gethostname() and not psutil.pid_exists(row["process"]))
+        }
+
     def _wait_for(self, lease: Lease, wait_seconds: float, waiting: Callable[[str], None]) -> None:
         pause, told = threading.Event(), False
         deadline = datetime.now(UTC) + timedelta(seconds=wait_seconds)

@@ -11,7 +11,8 @@ import pytest
 from orchestration.operations.backup.folder import Folder
 from orchestration.state.maintenance import MAINTENANCE, under_maintenance
 from orchestration.state.store import StateStore
-from orchestration.warehouse.duckdb_file import DuckDBFile
+from orchestration.warehouse.base import CopyDamaged
+from orchestration.warehouse.duckdb_file import DuckDBFile, versions_in
 from tests.backup.places import at, backed_up, typed
 from tests.company import FRI, MON, THU, TUE, WED, Company
 from tests.delivery.deliveries import Sender
@@ -145,3 +146,24 @@ def test_a_step_waits_for_the_warehouse_as_long_as_a_backup_has_it(tmp_path: Pat
     assert asked == [True, True, False]
     with DuckDBFile(file).session():
         pass
+
+
+def test_a_copy_is_whole_and_the_warehouse_stays_ours_meanwhile(tmp_path: Path) -> None:
+    file, copy = tmp_path / "warehouse.duckdb", tmp_path / "copy.duckdb"
+    opening = "import duckdb, sys; duckdb.connect(sys.argv[1])"
+    with DuckDBFile(file).session() as session:
+        session.native.execute("create table raw.items as select range as item from range(100000)")
+        session.native.execute(
+            "insert into sluice.table_versions values ('raw.items', 'a day', 'v1', current_timestamp)"
+        )
+        session.copy_to(copy)
+        other = subprocess.run(
+            [sys.executable, "-c", opening, str(file)], capture_output=True, text=True, check=False
+        )
+        assert "lock" in other.stderr
+    assert versions_in(copy) == [("raw.items", "a day", "v1")]
+    with DuckDBFile(copy).session() as session:
+        assert session.query("select count(*), sum(item) from raw.items") == [(100000, 4999950000)]
+    copy.write_bytes(copy.read_bytes()[:5000])
+    with pytest.raises(CopyDamaged):
+        versions_in(copy)

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from orchestration.state.store import StateStore
 from tests.company import MON, SHOP_ORDERS, TUE, Company
+from tests.gate.triggers import look
 
 pytestmark = pytest.mark.long
 ONE_DAY = ("--partition", MON)
@@ -21,7 +23,7 @@ COMMANDS = (
     ("judge", "staging.stg_orders", "--from", MON, "--to", MON),
     ("rerun", "staging.stg_orders", "--partition", MON),
     ("resync", SHOP_ORDERS, *ONE_DAY),
-    ("redeliver", SHOP_ORDERS, *ONE_DAY, "--on", "2199-01-01", "--reason", "a try"),
+    ("redeliver", SHOP_ORDERS, *ONE_DAY, "--on", "{now}", "--reason", "a try"),
     ("deliveries",),
     ("rejected", SHOP_ORDERS),
     ("outdated",),
@@ -59,7 +61,8 @@ def test_a_copy_after_each_command_has_it_all(open_bakery: Company, tmp_path: Pa
     open_bakery.land_day(TUE, a=5, b=6)
     for command in COMMANDS:
         before = everything(state)
-        arguments = [part.format(backups=tmp_path / "backups") for part in command]
+        now = datetime.now(UTC).isoformat()
+        arguments = [part.format(backups=tmp_path / "backups", now=now) for part in command]
         code, written, complained = open_bakery.sluice(*arguments)
         assert code in (0, 1, 2), (command, written, complained)
         assert_whole(state, tmp_path, command)
@@ -101,7 +104,16 @@ def everything_of_connections(state: Path, scratch: Path) -> bool:
     return "gone" in "".join(everything(scratch / "one.db")["connections"])
 
 
-def test_the_daemons_tick_brings_it_in_while_others_have_the_store_open(tmp_path: Path) -> None:
+def test_a_tick_of_the_sensor_brings_in_what_it_has_written(open_bakery: Company, tmp_path: Path) -> None:
+    state = open_bakery.settings.data_dir / "state.db"
+    open_bakery.land_day(TUE, a=5, b=6)
+    assert len(look(open_bakery)) == 1
+    assert Path(f"{state}-wal").exists()  # nobody has closed it, as in the daemon
+    assert_whole(state, tmp_path, "a tick")
+    assert TUE in "".join(everything(state)["requests"])
+
+
+def test_the_log_is_brought_in_while_others_have_the_store_open(tmp_path: Path) -> None:
     url, state = f"sqlite:///{tmp_path / 'state.db'}", tmp_path / "state.db"
     one, other = StateStore(url), StateStore(url)
     one.fold()

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
+from orchestration.state.held_lease import LeaseLost as LeaseLost  # what a write under a lease may raise
+from orchestration.state.held_lease import require_lease
 from orchestration.state.moments import now
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
@@ -20,10 +22,6 @@ from orchestration.state.upgrade import require_form
 
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
-
-
-class LeaseLost(Exception):
-    """Another process has taken over the destination's object; this one must stop."""
 
 
 class Deliveries:
@@ -240,7 +238,7 @@ class Deliveries:
         """
         table = schema.deliveries
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
+            require_lease(connection, token)
             connection.execute(
                 sa.update(table)
                 .where(table.c.delivery_id == delivery_id, table.c.sent_to < end)
@@ -256,7 +254,7 @@ class Deliveries:
             LeaseLost: the lease with this token is another's now.
         """
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
+            require_lease(connection, token)
             connection.execute(
                 sa.insert(schema.acknowledgements).values(
                     delivery_id=delivery_id, first_row=first, end_row=end
@@ -305,7 +303,7 @@ class Deliveries:
         """
         table = schema.delivery_notes
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
+            require_lease(connection, token)
             same = (table.c.delivery_id == delivery_id, table.c.name == name)
             connection.execute(sa.delete(table).where(*same))
             connection.execute(sa.insert(table).values(delivery_id=delivery_id, name=name, value=value))
@@ -362,9 +360,3 @@ class Deliveries:
 def _form(scope: str) -> str:
     """Return a scope with every digit as 0: partitions of one grain of time have one form."""
     return re.sub(r"[0-9]", "0", scope)
-
-
-def _require_lease(connection: sa.Connection, token: str) -> None:
-    table = schema.leases
-    if connection.execute(sa.select(table.c.token).where(table.c.token == token)).first() is None:
-        raise LeaseLost("another process is at work on the destination's object; this one stops")

@@ -6,7 +6,7 @@ directory (`project`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from orchestration.areas import Area, StorageUrlError
@@ -44,6 +44,7 @@ class Deployment:
             shards=self.settings.deliveries_dir,
             clock=self.clock,
             erasures=self.settings.erasures_file,
+            lease_lifetime=timedelta(seconds=self.settings.lease_seconds),
         )
 
     def close(self) -> None:
@@ -61,6 +62,7 @@ class Deployment:
             access=self.settings.storage_access,
             bring_up_to_date=lambda connection: self.store.take_over(connection),
             kept_open=lambda: bool(under_maintenance(self.store.leases)),
+            before_commit=lambda: self.store.leases.require_runs_now(),
         )
 
     def warehouse_within(self, seconds: float) -> Warehouse:

@@ -18,7 +18,8 @@ _LOOK_AGAIN_SECONDS = 0.2
 
 def under_maintenance(leases: Leases) -> str:
     """Return who has the deployment under maintenance; "" where nobody has."""
-    return leases.held().get(MAINTENANCE, "")
+    standing = leases.standing(MAINTENANCE)
+    return "" if standing is None or standing.is_free else str(standing.holder)
 
 
 def wait_for_its_end(leases: Leases, waiting: Callable[[str], None]) -> None:

@@ -285,7 +285,7 @@ bases = Table(
     Column("hashed_by", String(40), nullable=False),
 )
 
-# Who is at work on a destination's object now.
+# Who is at work on a destination's object now, or on a run; see `leases` and `core.processes`.
 leases = Table(
     "leases",
     metadata,
@@ -294,6 +294,12 @@ leases = Table(
     Column("host", String(200), nullable=False),
     Column("process", Integer, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
+    # Empty, and null, of what older code took.
+    Column("boot", String(100), nullable=False, server_default=""),
+    Column("namespace", String(100), nullable=False, server_default=""),
+    Column("started", String(40), nullable=False, server_default=""),
+    Column("lifetime_seconds", Double, nullable=False, server_default="60"),
+    Column("boot_until", Double, nullable=True),  # seconds of the clock that nobody sets
 )
 
 # Keys that must not be sent again, and the record of each erasure; the key itself is not kept.

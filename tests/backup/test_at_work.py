@@ -103,7 +103,7 @@ def test_a_delivery_waits_for_a_backup(tmp_path: Path) -> None:
         working.start()
         assert waits.wait(60)
         assert not sent.is_set()
-        assert list(sender.store.leases.held()) == [MAINTENANCE]  # who waits holds nobody up
+        assert list(sender.store.leases.at_work()) == [MAINTENANCE]  # who waits holds nobody up
     working.join(60)
     assert sent.is_set()
     assert sender.recorded() == {1: "one"}

@@ -226,7 +226,7 @@ def _opened(deployment: Deployment, patience: float) -> Generator[Session]:
 
 def _sending(deployment: Deployment) -> dict[str, str]:
     """Return {object: who is at work on it}: other leases are no work at a destination."""
-    held = deployment.store.leases.held()
+    held = deployment.store.leases.at_work()
     return {name: by for name, by in held.items() if name.partition(" ")[0] in destination_types}
 
 

@@ -335,7 +335,10 @@ def reconcile(
         target = here.site.target(export)
         if not readable(target):
             kind = target.export.spec.destination.type
-            raise ValueError(f"`{export}`: a destination of type {kind} cannot be read back")
+            raise ValueError(
+                f"`{export}`: a destination of type {kind} cannot be read back; after a restore, a person"
+                f" looks there: `sluice reconcile {export} --looked-at --reason …`"
+            )
         key = here.partition(target, partition)
         done = reconcile_alone(here.desk, target, key)
         show_finished(done, out)

@@ -18,7 +18,7 @@ from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.json_text import FUNCTION, know_json
 from orchestration.delivery.ledger import Held, KeyForm, Order
-from orchestration.delivery.restored import UNREADABLE, compares, note, waiting
+from orchestration.delivery.restored import UNREADABLE, Ways, note, waiting
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 
@@ -109,9 +109,9 @@ def reconcile(
         except NotImplementedError:
             note(engine.ledger.store, order.export, order.scope, UNREADABLE, settled=False)
             raise
-        compared = compares(engine.destination.capabilities, order.mode)
-        if found is not None and found.under_way is None and compared:
-            settled = found.equal
+        if found is not None and found.under_way is None:
+            # What was appended since would be appended a second time: others' rows may be that.
+            settled = found.equal and not (order.mode is Mode.APPEND and found.foreign)
             note(engine.ledger.store, order.export, order.scope, found.said, settled=settled)
         return found
 
@@ -133,10 +133,8 @@ def _read_and_compared(
         except DeliveryError as lost:
             raise OfNoUse(lost.what, lost.expected, lost.mend) from None
         if held is None:
-            compared = compares(destination.capabilities, order.mode)
-            if fields is None or not waiting(
-                ledger.store, order.export, order.scope, order.bounds, compared=compared
-            ):
+            ways = Ways.of(destination.capabilities, order.mode)
+            if fields is None or not waiting(ledger.store, order.export, order.scope, order.bounds, ways):
                 return None
             rows = sum(batch.num_rows for batch in destination.read_back(order.scope_with(fields())))
             strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)

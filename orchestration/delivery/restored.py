@@ -3,8 +3,8 @@
 The records of a backup end with the backup: what was sent later is at the destination, and nobody here knows
 of it. So each scope is looked at once after a restore. Where the destination can be read, `sluice reconcile`
 looks: a scope that holds what the records say may be sent to again; another only by a resync, which sends
-everything anew and is what the records begin with. Where it cannot be read, or what was sent stays
-(`append`), a person looks and says so.
+everything anew and is what the records begin with. Where it cannot be read, a person looks and says so; so
+too where what was sent stays (`append`), and the look has found more than the records say.
 
 A partition of time that begins after the restore was sent by nobody, and needs no look.
 
@@ -38,7 +38,7 @@ class Waiting:
     restore: Restore
     export: str
     scope: str
-    by_hand: bool
+    by_hand: bool  # no look of ours, and no resync, helps
     finding: Finding | None = None
 
     @property
@@ -68,9 +68,12 @@ class Waiting:
     def brief(self) -> str:
         """The same for every partition of an export in this state, with what to type for all of them."""
         if self.by_hand:
+            why = f"what was sent to {self.export} since cannot be compared"
+            if self.finding is not None and self.finding.said != UNREADABLE:
+                why = f"{self.finding.said}; what was appended since must not come twice"
             return (
-                f"{self.restore}: what was sent to {self.export} since cannot be compared; look at its"
-                f" destination, then `sluice reconcile {self.export} --looked-at --reason …`"
+                f"{self.restore}: {why}; look at its destination, then"
+                f" `sluice reconcile {self.export} --looked-at --reason …`"
             )
         if self.finding is not None:
             return f"{self.said}; {self.fix}"
@@ -86,21 +89,29 @@ class Waiting:
         )
 
 
-def compares(capabilities: Capabilities, mode: Mode) -> bool:
-    """Whether a look of ours tells what a destination has of an export, and a resync sets it right."""
-    return capabilities.read_back and mode is not Mode.APPEND
+@dataclass(frozen=True)
+class Ways:
+    """What helps an export after a restore: `looks` can compare it, a `resync` sets it right."""
+
+    looks: bool
+    resync: bool
+
+    @classmethod
+    def of(cls, capabilities: Capabilities, mode: Mode) -> "Ways":
+        """Return those of a kind of destination in a mode."""
+        return cls(capabilities.read_back, capabilities.read_back and mode is not Mode.APPEND)
 
 
 def waiting(
-    store: StateStore, export: str, scope: str, bounds: tuple[str, str] | None, *, compared: bool
+    store: StateStore, export: str, scope: str, bounds: tuple[str, str] | None, ways: Ways
 ) -> Waiting | None:
     """Return what keeps a scope from being sent to since a restore; None where nothing does.
 
-    `bounds` are those of a partition of time, `compared` is what `compares` says of the export.
+    `bounds` are those of a partition of time.
     """
     restore = store.restores.newest()
     findings = store.restores.findings(restore, export) if restore is not None else {}
-    return kept_back(restore, findings, export, scope, bounds, compared=compared)
+    return kept_back(restore, findings, export, scope, bounds, ways)
 
 
 def kept_back(
@@ -109,8 +120,7 @@ def kept_back(
     export: str,
     scope: str,
     bounds: tuple[str, str] | None,
-    *,
-    compared: bool,
+    ways: Ways,
 ) -> Waiting | None:
     """Return the same by what is on record: the newest restore, and what was found of the export since."""
     if restore is None or _begins_later(bounds, restore):
@@ -118,7 +128,7 @@ def kept_back(
     every, own = findings.get(EVERY_SCOPE), findings.get(scope)
     if (every is not None and every.settled) or (own is not None and own.settled):
         return None
-    by_hand = not compared or (own is not None and own.said == UNREADABLE)
+    by_hand = not ways.looks or (own is not None and (own.said == UNREADABLE or not ways.resync))
     return Waiting(restore, export, scope, by_hand, own)
 
 
@@ -131,14 +141,14 @@ def require_reconciled(store: StateStore, order: Order, capabilities: Capabiliti
     Raises:
         NotReconciled: the scope was restored and not looked at since; or it differs, and it is no resync.
     """
-    compared = compares(capabilities, order.mode)
-    found = waiting(store, order.export, order.scope, order.bounds, compared=compared)
+    ways = Ways.of(capabilities, order.mode)
+    found = waiting(store, order.export, order.scope, order.bounds, ways)
     if found is not None and (
         found.by_hand or found.finding is None or order.kind is not DeliveryKind.RESYNC
     ):
         raise found.error
     restore = store.restores.newest()
-    return replace(order, since=f"restore {restore.id}") if restore is not None and compared else order
+    return replace(order, since=f"restore {restore.id}") if restore is not None and ways.resync else order
 
 
 def settle(store: StateStore, order: Order, said: str, by: str = "") -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from orchestration.core.lineage import TablePartition
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Partitioning
 from orchestration.delivery.deliver import Target
-from orchestration.delivery.restored import Waiting, compares, kept_back
+from orchestration.delivery.restored import Waiting, Ways, kept_back
 from orchestration.destinations.base import Mode
 from orchestration.destinations.registry import destination_types
 from orchestration.gate.ages import due_moments
@@ -133,7 +133,7 @@ class Records:
         capabilities = destination_types[spec.destination.type].capabilities
         return kept_back(
             self._restore, self._found[export], export, "" if spec.latest_only else key, bounds,
-            compared=compares(capabilities, Mode(spec.mode)),
+            Ways.of(capabilities, Mode(spec.mode)),
         )  # fmt: skip
 
     @cached_property

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.delivery.reconcile import reconcile
-from orchestration.delivery.restored import NotReconciled, compares, note
+from orchestration.delivery.restored import NotReconciled, Ways, note
 from orchestration.destinations.base import Mode
 from orchestration.state.records import DeliveryKind
 from orchestration.state.restores import EVERY_SCOPE, Restore
@@ -43,7 +43,7 @@ def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_
     sender.deliver(BEFORE, "1")
     there = case.contents()
     sender.store.restores.record(RESTORE)
-    readable = compares(case.destination_class.capabilities, mode)
+    readable = Ways.of(case.destination_class.capabilities, mode).looks
     for kind in DeliveryKind.CHANGE, DeliveryKind.RESYNC, DeliveryKind.REDELIVER:
         if mode is Mode.APPEND and kind is not DeliveryKind.CHANGE:
             continue  # refused anyway
@@ -67,7 +67,7 @@ def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_
 def test_what_was_sent_since_the_backup_is_found_and_set_right(
     case: Case, mode: Mode, tmp_path: Path
 ) -> None:
-    if not compares(case.destination_class.capabilities, mode):
+    if not Ways.of(case.destination_class.capabilities, mode).resync:
         pytest.skip("a person looks there")
     sender = sender_of(case, mode, tmp_path / "ours")
     sender.deliver(BEFORE, "1")
@@ -95,6 +95,33 @@ def test_what_was_sent_since_the_backup_is_found_and_set_right(
     item, words = case.name("item"), case.name("note")
     assert {int(row[item]): row[words] for row in case.contents()} == BEFORE
     again.deliver(AFTER, "3")
+    again.store.close()
+
+
+@each(Mode.APPEND)
+def test_what_was_appended_since_waits_for_a_person(case: Case, mode: Mode, tmp_path: Path) -> None:
+    if not case.destination_class.capabilities.read_back:
+        pytest.skip("a person looks there, whatever was sent")
+    sender = sender_of(case, mode, tmp_path / "ours")
+    sender.deliver(BEFORE, "1")
+    sender.store.fold()
+    kept = (tmp_path / "ours" / "state.db").read_bytes()
+    sender.deliver(AFTER, "2")
+    sender.store.close()
+    (tmp_path / "ours" / "state.db").write_bytes(kept)
+    again = replace(sender)
+    again.store.restores.record(RESTORE)
+    found = reconcile(again.engine(), again.order())
+    assert found is not None
+    assert (found.equal, found.foreign) == (True, 1)
+    with pytest.raises(NotReconciled, match="--looked-at"):
+        again.deliver(AFTER, "2")
+    item = case.name("item")
+    assert sorted(int(row[item]) for row in case.contents()) == [1, 2, 3]
+    # Whose delivery ids a destination knows, it takes the very same again for nothing new.
+    note(again.store, "exp_items", DAY, "the same is there", "ada", settled=True)
+    again.deliver(AFTER, "2")
+    assert sorted(int(row[item]) for row in case.contents()) == [1, 2, 3]
     again.store.close()
 
 

@@ -37,6 +37,7 @@ from orchestration.delivery.ledger import (
     Outcome,
 )
 from orchestration.destinations.base import DeliveryError, Destination, Mode
+from orchestration.destinations.batches import BatchDestination
 from orchestration.destinations.registry import build, destination_types
 from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
@@ -180,7 +181,10 @@ def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING
     url = deployment.settings.connection(stated.connection)
     if url is None:
         raise NotConfigured(export)
-    return discreet(build(stated.type, url, stated.object, stated.options), near)
+    destination = build(stated.type, url, stated.object, stated.options)
+    if isinstance(destination, BatchDestination):
+        destination.rates = deployment.settings.data_dir / "rates"
+    return discreet(destination, near)
 
 
 def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:

@@ -8,12 +8,14 @@ the destination. Does not belong here: what is sent, and what is on record of it
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, under_lease
 from orchestration.delivery.restored import require_reconciled, settle
 from orchestration.delivery.sendable import refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
+from orchestration.destinations.permission import asking
 from orchestration.state.leases import Lease, LeaseTimeout
 from orchestration.state.maintenance import under_maintenance, wait_for_its_end
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
@@ -67,6 +69,7 @@ class DeliveryEngine:
             with opening():
                 pass
 
+        self.destination.begin(order.budget_seconds)
         with self.alone(waiting) as lease:
             order = require_reconciled(self.ledger.store, order, capabilities)
             plan = self._planned(order, opening, lease.token, guard=guard)
@@ -96,7 +99,9 @@ class DeliveryEngine:
             while True:
                 with leases.hold(place, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting) as lease:
                     if not under_maintenance(leases):
-                        yield lease
+                        # Whatever the destination sends in this block it asks for first, each request.
+                        with asking(partial(_may_send, lease)):
+                            yield lease
                         return
                 wait_for_its_end(leases, waiting)
         except LeaseTimeout as error:
@@ -110,6 +115,7 @@ class DeliveryEngine:
         """Bring a scope's delivery that is not settled to its end, as a newer plan would."""
         under_way = self.ledger.open_in(order)
         if under_way is not None:
+            self.destination.begin(order.budget_seconds)
             self._end(order, under_way, lease.token)
 
     def _planned(
@@ -134,7 +140,8 @@ class DeliveryEngine:
         """
         kinds = {name: opened.fields[name] for name in order.key if name in opened.fields}
         try:
-            alike = self.destination.key_alike(kinds)
+            with self.destination.counting():
+                alike = self.destination.key_alike(kinds)
         except DeliveryError:
             self.ledger.log("the destination does not say which keys are one: compared as last time")
             alike = self.ledger.recorded_alike(order)
@@ -148,11 +155,11 @@ class DeliveryEngine:
             f" {plan.removed:,} removed, {plan.unchanged:,} as they are;"
             f" sending {pending:,} of {plan.shard_rows:,} rows"
         )
-        self.destination.check(shard)
-        if plan.status is not DeliveryStatus.SENDING:
-            refuse_inexact(self.destination, shard, journal, order.hidden)
+        with self.destination.counting():
+            self.destination.check(shard)
+            if plan.status is not DeliveryStatus.SENDING:
+                refuse_inexact(self.destination, shard, journal, order.hidden)
         self.ledger.sending(plan)
-        self.destination.budget_seconds = order.budget_seconds
         receipt = self._sent(shard, journal)
         left = journal.pending()
         if left:
@@ -168,11 +175,15 @@ class DeliveryEngine:
         if shard.rows and not journal.pending() and NOTE in journal.kept():
             return Receipt(0, self.destination.canonical_object(), already_delivered=True)
         with self.ledger.scratch(shard.export) as folder:
-            return self.destination.send(*sendable(self.destination, shard, journal, folder))
+            sent = sendable(self.destination, shard, journal, folder)
+            with self.destination.counting():
+                return self.destination.send(*sent)
 
     def _arrived(self, shard: Shard, journal: Journal) -> bool | None:
         with self.ledger.scratch(shard.export) as folder:
-            return self.destination.arrived(sendable(self.destination, shard, journal, folder)[0])
+            asked = sendable(self.destination, shard, journal, folder)[0]
+            with self.destination.counting():
+                return self.destination.arrived(asked)
 
     def _end(self, order: Order, plan: Delivery, token: str) -> None:
         """End a plan that a newer one supersedes: what may have arrived is brought to its end.
@@ -180,21 +191,40 @@ class DeliveryEngine:
         What was never sent is not sent any more.
         """
         under_way = self.ledger.under_way(order, plan, token)
-        there: bool | None = under_way is not None
-        if under_way is not None:
-            shard, journal = under_way
-            if journal.pending() or (plan.whole and not plan.shard_rows):
-                there = self._arrived(shard, journal)
-                if there:
-                    for first, end in journal.pending():
-                        journal.acknowledge(first, end)
-                elif there is None:
-                    self.ledger.log(
-                        f"delivery {plan.delivery_id} was under way: what may have arrived is ended"
-                    )
-                    self._sent(shard, journal)
-        location = self.destination.canonical_object()
-        self.ledger.supersede(order, plan, location, arrived=there is not False)
+        arrived = under_way is not None and self._ended(plan, *under_way, token)
+        self.ledger.supersede(order, plan, self.destination.canonical_object(), arrived=arrived)
+
+    def _ended(self, plan: Delivery, shard: Shard, journal: Journal, token: str) -> bool:
+        """Bring to its end what may have left of a plan, the journal's pending rows; return whether it is.
+
+        Where rows are written by their key they are not sent again: they stay in doubt, and the newer plan
+        sends what it has of their keys. What is appended can only be told from what never came by its id.
+        """
+        if not journal.pending() and (shard.rows or not journal.finishes()):
+            return True
+        there = self._arrived(shard, journal)
+        if there:
+            for first, end in journal.pending():
+                journal.acknowledge(first, end)
+            return True
+        if there is False:
+            self.ledger.nothing_arrived(plan, token)
+            return False
+        self.destination.find_out(shard, journal)
+        if journal.pending() and shard.mode in (Mode.UPSERT, Mode.MIRROR) and not journal.finishes():
+            in_doubt = sum(end - first for first, end in journal.pending())
+            self.ledger.log(
+                f"delivery {plan.delivery_id} was under way: {in_doubt:,} of its rows may have arrived"
+            )
+            return False
+        self.ledger.log(f"delivery {plan.delivery_id} was under way: what may have arrived is ended")
+        self._sent(shard, journal)
+        return True
+
+
+def _may_send(lease: Lease) -> None:
+    with under_lease():
+        lease.still_held()
 
 
 def place_of(destination: Destination) -> str:

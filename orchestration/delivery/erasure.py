@@ -207,7 +207,9 @@ def _take_out(
         if not set(order.key) <= fields.keys():
             continue
         try:
-            total += engine.destination.forget(order.scope_with(fields), shards.typed(fields, keys))
+            engine.destination.begin(order.budget_seconds)
+            with engine.destination.counting():
+                total += engine.destination.forget(order.scope_with(fields), shards.typed(fields, keys))
         except NotImplementedError:
             return None
         engine.ledger.log(f"keys are taken out of {order.export} [{order.scope or 'whole'}]")

@@ -150,6 +150,7 @@ def _read_and_compared(
         under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
             return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
+        destination.begin(order.budget_seconds)
         back = destination.read_back(order.scope_with(held.fields))
         theirs = _kept(reading.connection, back, reading.folder / "read_back.parquet")
         return _compared(order, held, theirs, hidden, folds_text=destination.capabilities.folds_text)
@@ -198,11 +199,17 @@ def _compared(
         for name in order.key
     ]
     forms = ", ".join(f"({text})::varchar as {name}" for text, name in zip(of_key, form.columns, strict=True))
-    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1)):
+    in_doubt = held.in_doubt
+    told = [("_doubtful", in_doubt, 0)] if in_doubt else []
+    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1), *told):
         listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
         connection.execute(
             f"create or replace temp table {table} as select {forms}, whole.*"
             f" from (select {listed} from ({source})) whole"
+        )
+    if in_doubt:  # the next delivery that has them settles it
+        connection.execute(
+            f"delete from _theirs where ({form.listed}) in (select ({form.listed}) from _doubtful)"
         )
     (ours,), (their_rows,) = (
         connection.execute(f"select count(*) from {table}").fetchone() or (0,)

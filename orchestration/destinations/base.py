@@ -6,16 +6,19 @@ is loaded), any knowledge of export files, plans or settings.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestration.compute.alike import EXACT as EXACT  # what capabilities say of keys
 from orchestration.compute.alike import Alike as Alike
+from orchestration.core.ranges import Ranges as Ranges
 
 from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
 
@@ -126,33 +129,55 @@ class Shard:
 class Refused:
     """One row that the destination did not take, with the vendor's own words.
 
-    `row` is its `_row`; `code` the vendor's error code, "" if it gives none; `said` its message.
+    `row` is its `_row`; `code` the vendor's error code, "" if it gives none; `said` its message. `in_part`:
+    something of it may be there all the same, as a row takes several requests.
     """
 
     row: int
     code: str
     said: str
+    in_part: bool = False
 
 
 class Journal(Protocol):
     """Where a delivery stands, durably; every call may come from any thread.
 
-    A destination calls `intend` before rows leave, and `acknowledge` once it knows what became of them. After
-    a crash the engine calls `send` again with the same shard, and `pending` is what is left.
+    A destination calls `leaving` before each request that changes something, with the rows that it has, and
+    then `acknowledge` once it knows what became of them, or `stayed` where nothing was done for certain. What
+    is neither acknowledged nor taken back may have arrived. After a crash the engine calls `send` again with
+    the same shard, and `pending` is what is left.
     """
 
     def pending(self) -> Sequence[tuple[int, int]]:
         """Return the half-open ranges of `_row` that are not settled, ascending; adjacent ones joined."""
         ...
 
-    def intend(self, end: int) -> None:
-        """Note that rows below `end` may reach the destination from now on; durable when it returns."""
+    def leaving(self, rows: Ranges) -> str:
+        """Note that a request with these rows may reach the destination from now on; return the note's name.
+
+        Durable when it returns. Without rows it is one that changes the scope as a whole: what a full shard
+        does not have goes. The note is made in the transaction that asks whether this process may still send.
+
+        Raises:
+            DeliveryError: another process sends now; nothing may leave.
+        """
         ...
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        """Take a note back: its request has not left, or has changed nothing for certain."""
+        ...
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         """Note that the destination has settled the rows from `first` to before `end`; durable as well.
 
-        All of them are taken but the refused ones.
+        All of them are taken but the refused ones. `note` is that of the request that was answered with this.
+        """
+        ...
+
+    def finishes(self) -> bool:
+        """Return whether what a full shard does not have is to go.
+
+        Not so where a newer plan ends this one, and that work has not begun: it is not begun any more.
         """
         ...
 
@@ -208,9 +233,10 @@ class Destination(ABC):
     """One object (a table, a folder, a CRM's object type) in one place, which shards are delivered to.
 
     `options_model` are the fields that `destination.options` of an export file may have; an instance gets
-    them validated as `self._options`. `budget_seconds` is how long one `send` may take where the destination
-    waits for a vendor; the engine sets it on the instance. `sends_pending`: `send` takes rows one by one, as
-    the journal has them pending; otherwise it gets a shard without the rows that were refused beforehand.
+    them validated as `self._options`. `budget_seconds` is how long a delivery may wait for the destination in
+    all, see `counting`; each method ends within `seconds_left`, and a few seconds more. `sends_pending`:
+    `send` takes rows one by one, as the journal has them pending; otherwise it gets a shard without the rows
+    that were refused beforehand.
     """
 
     type_name: ClassVar[str]
@@ -220,11 +246,46 @@ class Destination(ABC):
     options_model: ClassVar[type[BaseModel]] = NoOptions
     budget_seconds: float = 1800.0
     sends_pending: ClassVar[bool] = False
+    _spent: float = 0.0
+    _since: float | None = None
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url
         self._object_name = object_name
         self._options = options if options is not None else self.options_model()
+
+    def begin(self, budget_seconds: float) -> None:
+        """Give the destination so many seconds for all that is asked of it from now on, while it counts."""
+        self.budget_seconds, self._spent = budget_seconds, 0.0
+
+    @contextmanager
+    def counting(self) -> Generator[None]:
+        """Count the time of the block against the budget; what is done between two blocks costs nothing."""
+        self._since = monotonic()
+        try:
+            yield
+        finally:
+            self._spent += monotonic() - self._since
+            self._since = None
+
+    def seconds_left(self) -> float:
+        """How long what is asked now may take; 0 if the budget is spent.
+
+        Where nobody counts, each call has the whole budget.
+        """
+        if self._since is None:
+            return self.budget_seconds
+        return max(0.0, self.budget_seconds - self._spent - (monotonic() - self._since))
+
+    def too_late(self, doing: str, waited_for: str) -> DeliveryError:
+        """The error that says that the budget ended while something was waited for."""
+        return DeliveryError(
+            f"{doing}: the time for one delivery, {self.budget_seconds:g} s, is spent in waiting for"
+            f" {waited_for}",
+            "a destination that answers within the export's `budget`",
+            "look why it does not answer, then run the export again: it takes up where this one ended; if it"
+            " only needs longer, raise `budget` in the export file",
+        )
 
     @classmethod
     @abstractmethod
@@ -284,6 +345,12 @@ class Destination(ABC):
         Asked after a crash, when a newer plan is at hand and this one should not be sent any more.
         """
         return None
+
+    def find_out(self, shard: Shard, journal: Journal) -> None:  # noqa: B027 - few destinations can tell
+        """Acknowledge those pending rows of which the destination can tell what became, and send nothing.
+
+        Asked as `arrived` is, where that cannot tell: the rows that are pending then may have arrived.
+        """
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope holds as Arrow record batches with the scope's fields, in any order.

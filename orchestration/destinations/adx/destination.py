@@ -32,7 +32,8 @@ from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
-from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
+from .ingestion import Ingestion, RowsLost, rows_tagged
+from .parts import Part, Tags, parts_of
 from .policies import check_all_is_seen, check_tags_stay, keep_tags
 from .types import (
     Column,
@@ -77,7 +78,8 @@ class AdxDestination(Destination):
     guarantee: ClassVar[str] = (
         "idempotent: each file has an `ingest-by` tag of export, partition and delivery and is ingested if "
         "that does not exist, so a file that is queued again after a crash is not loaded again; a "
-        "snapshot's partition is replaced in one transaction"
+        "snapshot's partition is replaced in one transaction; a request that was on its way when its process "
+        "was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"azuredataexplorer"})
     options_model: ClassVar[type[BaseModel]] = AdxOptions
@@ -108,7 +110,7 @@ class AdxDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise for columns without a type or of another in the table, without access, and for lost tags."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             self._columns(cluster, shard)
             check_tags_stay(cluster, self._table, _LEANS_ON[shard.mode])
             if shard.mode is Mode.SNAPSHOT:
@@ -121,7 +123,7 @@ class AdxDestination(Destination):
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""
         tags, parts = Tags.of(shard), parts_of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if shard.mode is Mode.SNAPSHOT:
                 queued = self._replace(cluster, shard, parts, journal)
             else:
@@ -141,7 +143,7 @@ class AdxDestination(Destination):
         if not shard.rows:
             return None
         tags = Tags.of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if not self._found(cluster, self._table):
                 return False if shard.mode is Mode.SNAPSHOT else None
             if shard.mode is Mode.SNAPSHOT:
@@ -152,7 +154,7 @@ class AdxDestination(Destination):
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield the scope's rows; empty text is null, dates and decimals are as they were sent."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held:
                 return
@@ -163,11 +165,11 @@ class AdxDestination(Destination):
                 f"| project {', '.join(kql.name(column.name) for column in columns)}"
             )
             for rows in cluster.rows(query, _ROWS_AT_ONCE, "read a table"):
-                yield record_batch(columns, rows)
+                yield cluster.once(lambda rows=rows: record_batch(columns, rows), "read a table")
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held or not keys:
                 return 0
@@ -184,6 +186,9 @@ class AdxDestination(Destination):
                     )
                 gone += there
             return gone
+
+    def _cluster(self) -> Cluster:
+        return Cluster(self._url, self.seconds_left, self.too_late)
 
     @cached_property
     def _table(self) -> str:
@@ -204,13 +209,16 @@ class AdxDestination(Destination):
             return 0
         mapping = self._made(cluster, self._table, self._columns(cluster, shard))
         ingestion = Ingestion(cluster, self._table, mapping, [Tags.of(shard).scope], self._wait_seconds)
-        return ingestion.bring(shard, parts, journal, lambda part: journal.acknowledge(part.first, part.end))
+        return ingestion.bring(
+            shard, parts, journal, lambda part, note: journal.acknowledge(part.first, part.end, (), note)
+        )
 
     def _replace(self, cluster: Cluster, shard: Shard, parts: Sequence[Part], journal: Journal) -> int:
         tags = Tags.of(shard)
         there = bool(self._found(cluster, self._table))
-        queued = 0
+        queued, note = 0, ""
         if there and not shard.rows:
+            note = journal.leaving(())
             cluster.command(f".drop extents <| {self._others(shard, tags)}", "drop what a partition had")
         elif shard.rows and not (there and self._holds(cluster, tags)):
             columns = self._columns(cluster, shard)
@@ -221,18 +229,22 @@ class AdxDestination(Destination):
                 cluster, self._staging, mapping, [tags.scope, tags.delivery], self._wait_seconds
             )
             try:
-                queued = ingestion.bring(shard, parts, journal, _nothing)
+                queued = ingestion.bring(shard, parts, journal, _nothing, staged=True)
             except RowsLost:
                 cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
                 raise
-            self._swap(cluster, shard, tags)
-        journal.intend(shard.rows)
-        for first, end in journal.pending():
-            journal.acknowledge(first, end)
+            note = self._swap(cluster, shard, tags, journal)
+        pending = journal.pending()
+        for first, end in pending:
+            journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
         return queued
 
-    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags) -> None:
-        """Replace the scope by the staged rows in one transaction; a second time it changes nothing."""
+    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags, journal: Journal) -> str:
+        """Replace the scope by the staged rows in one transaction; a second time it changes nothing.
+
+        Returns:
+            The note of it. What is staged has not left: nobody reads it.
+        """
         staged = rows_tagged(cluster, self._staging, f"drop-by:{tags.delivery}")
         if staged != shard.rows:
             cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
@@ -242,11 +254,13 @@ class AdxDestination(Destination):
                 "every row of every file, once",
                 "see `.show ingestion failures`, then run the delivery again",
             )
+        note = journal.leaving(journal.pending())
         cluster.command(
             f".replace extents in table {kql.name(self._table)} with ({_EVER}) <| "
             f"{{ {self._others(shard, tags)} }}, {{ {self._staged(tags)} }}",
             "replace a partition",
         )
+        return note
 
     def _clear_staging(self, cluster: Cluster, tags: Tags) -> None:
         """Drop what earlier deliveries of the partition left in the staging table."""
@@ -290,7 +304,14 @@ class AdxDestination(Destination):
             shown = cluster.command(f".show table {kql.name(table)} schema as json", "show a table's schema")
         except EntityMissing:
             return []
-        return table_columns(str(shown[0]["Schema"]))
+        doing, wrong = "show a table's schema", ""
+        if not shown:
+            raise cluster.strange(doing, "no row")
+        try:
+            return table_columns(cluster.told(shown[0], "Schema", str, doing))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            wrong = f"a schema of another form ({type(error).__name__})"
+        raise cluster.strange(doing, wrong)
 
     def _made(self, cluster: Cluster, table: str, columns: Sequence[Column]) -> str:
         """Make the table, or add the columns it has not; return the name of its ingestion mapping.
@@ -328,5 +349,5 @@ class AdxDestination(Destination):
         return fields
 
 
-def _nothing(part: Part) -> None:
+def _nothing(part: Part, note: str) -> None:
     """A staged part is not yet what the destination holds."""

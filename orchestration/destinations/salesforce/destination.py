@@ -8,7 +8,7 @@ Belongs here: what the destination promises, and which way rows take. Does not: 
     removals     looked up by external ID and deleted, 200 a request; they go to the Recycle Bin
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -35,6 +35,7 @@ from ..cutting import Batch
 from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from ..http import base_url
+from ..noted import carry
 from .bulk import BulkUpsert, kept_in, schema_of
 from .client import SalesforceClient
 from .fields import (
@@ -82,7 +83,8 @@ class SalesforceDestination(BatchDestination):
     type_name: ClassVar[str] = "salesforce"
     guarantee: ClassVar[str] = (
         "effectively once: records are upserted by external ID, so a row that comes again after a crash "
-        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash"
+        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash; "
+        "a request that was on its way when its process was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"salesforce"})
     options_model: ClassVar[type[BaseModel]] = SalesforceOptions
@@ -146,26 +148,15 @@ class SalesforceDestination(BatchDestination):
         """Bring the pending rows to Salesforce: first what an earlier run left behind, then the rest."""
         if shard.rows and not journal.pending():
             return super().send(shard, journal)
-        options = self._settings
-        self._linked(shard)
-        jobs = IngestJobs(
-            self._client, self._records.described.name, shard.key[0], options.poll_seconds, options.wait_hours
-        )
+        options, jobs = self._settings, self._jobs_for(shard)
         kept = kept_in(journal)
         for job_id in jobs.running_besides(kept.jobs if kept else ()):
             # Of a delivery that was given up: its rows would come over newer ones.
             journal.tell(f"waiting for Salesforce job {job_id}, which changes the same object")
             jobs.wait_for(job_id, journal)
         finish = partial(self._client.patiently, partial(self.finish, shard))
-        bulk = BulkUpsert(
-            jobs,
-            shard,
-            self._records.described.fields,
-            journal,
-            options.job_rows,
-            options.bulk_from,
-            finish if self.needs_finish(shard) else None,
-        )
+        finishes = self.needs_finish(shard) and journal.finishes()
+        bulk = self._bulk(jobs, shard, journal, partial(carry, journal, (), finish) if finishes else None)
         bulk.take_up()
         if sum(end - first for first, end in journal.pending()) >= options.bulk_from:
             bulk.send()
@@ -175,6 +166,24 @@ class SalesforceDestination(BatchDestination):
             receipt = super().send(shard, journal)
         details = {"jobs": bulk.jobs_read, "refused_by_jobs": bulk.refused}
         return replace(receipt, details={**receipt.details, **details, **self._requests_used(journal)})
+
+    def find_out(self, shard: Shard, journal: Journal) -> None:
+        """Read what became of bulk jobs that were begun; those that were not are aborted."""
+        if kept_in(journal) is not None:
+            self._bulk(self._jobs_for(shard), shard, journal).take_up()
+
+    def _jobs_for(self, shard: Shard) -> IngestJobs:
+        options = self._settings
+        self._linked(shard)
+        return IngestJobs(
+            self._client, self._records.described.name, shard.key[0], options.poll_seconds, options.wait_hours
+        )
+
+    def _bulk(
+        self, jobs: IngestJobs, shard: Shard, journal: Journal, finish: Callable[[], object] | None = None
+    ) -> BulkUpsert:
+        options, fields = self._settings, self._records.described.fields
+        return BulkUpsert(jobs, shard, fields, journal, options.job_rows, options.bulk_from, finish)
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
         """Upsert or delete up to 200 records; those that are locked are tried again, a few times."""
@@ -198,10 +207,11 @@ class SalesforceDestination(BatchDestination):
         kept_back: list[Error] = []
         found = 0
         for page in self._pages_of(shard, ["Id", key]):
-            keys = [record[key] if field.is_text else float(record[key]) for record in page]
+            keys = [self._records.key_of(record, field) for record in page]
+            keys = keys if field.is_text else list(map(float, keys))
             held = comparable_keys(import_module("pyarrow").array(keys), field)
             is_wanted = compute.is_in(held, value_set=wanted).to_pylist()
-            ids = [record["Id"] for record, stays in zip(page, is_wanted, strict=True) if not stays]
+            ids = [self._records.id_of(one) for one, stays in zip(page, is_wanted, strict=True) if not stays]
             found += len(ids)
             kept_back += [error for error in self._records.delete_ids(ids) if error]
         if kept_back:
@@ -221,10 +231,17 @@ class SalesforceDestination(BatchDestination):
         names = selected(scope.fields, self._records.described)
         schema = arrow_schema(scope.fields, self._records.described)
         for page in self._pages_of(scope, names):
-            columns = {
-                name: [value_in(record, name, fields[name]) for record in page] for name in scope.fields
-            }
-            yield arrow.record_batch(columns, schema=schema)
+            wrong, batch = "", None
+            try:
+                columns = {
+                    name: [value_in(record, name, fields[name]) for record in page] for name in scope.fields
+                }
+                batch = arrow.record_batch(columns, schema=schema)
+            except (arrow.ArrowException, TypeError, ValueError, LookupError, AttributeError) as error:
+                wrong = f"values that are not of their fields' types: {type(error).__name__}"
+            if wrong:
+                raise self._client.strange(wrong, "values of the types that `describe` says")
+            yield batch
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the records of these keys; they stay in the Recycle Bin until Salesforce empties it."""
@@ -261,7 +278,7 @@ class SalesforceDestination(BatchDestination):
     @cached_property
     def _client(self) -> SalesforceClient:
         settings = self._settings
-        return SalesforceClient(self._url, settings.api_version, self.budget_seconds, settings.leave_requests)
+        return SalesforceClient(self._url, settings.api_version, self.seconds_left, settings.leave_requests)
 
     @cached_property
     def _records(self) -> Records:

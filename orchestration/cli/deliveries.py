@@ -295,17 +295,39 @@ def forget(
 
 @app.command()
 def reconcile(
-    export: Export,
+    export: Annotated[str, typer.Argument(help="The export's name, as its file's.")] = "",
     partition: Partition = None,
+    restored: Annotated[
+        bool, typer.Option("--restored", help="All that waits since a restore; of EXPORT, or of all exports.")
+    ] = False,
+    looked_at: Annotated[
+        bool,
+        typer.Option(
+            "--looked-at",
+            help="After a restore: a person has looked at the destination, and it may be sent to again;"
+            " without --partition, all of it.",
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="What was found and done there; it is kept.")] = "",
+    by: By = None,
     demo_destinations: DemoDestinations = False,
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
     """Read a destination back, and compare it with what it acknowledged; shown on the asset, too.
 
-    Ends with code 1 if they differ.
+    Ends with code 1 if they differ, or something waits for a person.
     """
     with opened(project, data, demo_destinations) as here:
+        if looked_at or restored or not export:
+            from orchestration.cli.restored import reconcile_restored, take_persons_word
+
+            if looked_at:
+                take_persons_word(here, export, partition, reason, account(by))
+                return
+            if not restored:
+                raise ValueError("expected an EXPORT, or --restored for all that waits since a restore")
+            raise typer.Exit(0 if reconcile_restored(here, export) else 1)
         from orchestration.cli.running import show_finished
         from orchestration.graph.headless import reconcile_alone
         from orchestration.graph.reconciled import readable
@@ -313,7 +335,10 @@ def reconcile(
         target = here.site.target(export)
         if not readable(target):
             kind = target.export.spec.destination.type
-            raise ValueError(f"`{export}`: a destination of type {kind} cannot be read back")
+            raise ValueError(
+                f"`{export}`: a destination of type {kind} cannot be read back; after a restore, a person"
+                f" looks there: `sluice reconcile {export} --looked-at --reason …`"
+            )
         key = here.partition(target, partition)
         done = reconcile_alone(here.desk, target, key)
         show_finished(done, out)

@@ -66,7 +66,9 @@ class Opened:
         """The records, the engine and the areas."""
         from orchestration.state.deployment import Deployment
 
-        return Deployment(self.settings)
+        deployment = Deployment(self.settings)
+        self.stack.callback(deployment.close)
+        return deployment
 
     @cached_property
     def contracts(self) -> "Mapping[str, SourceContract]":
@@ -125,13 +127,25 @@ class Opened:
 
 @contextmanager
 def opened(
-    project: Path | None, data: Path | None, demo_destinations: bool = False, *, typed: bool = True
+    project: Path | None,
+    data: Path | None,
+    demo_destinations: bool = False,
+    *,
+    typed: bool = True,
+    half_restored: bool = False,
 ) -> Generator[Opened]:
-    """Yield what a command works with; `typed` is as for `errors_told`."""
+    """Yield what a command works with; `typed` is as for `errors_told`.
+
+    Without `half_restored` a data directory is refused whose restore did not end.
+    """
     with errors_told(typed=typed), ExitStack() as stack:
         from orchestration.core.settings import Settings
 
         settings = Settings.load(project_dir=project, data_dir=data)
+        if not half_restored:
+            from orchestration.state.restore_mark import require_whole
+
+            require_whole(settings.data_dir)
         if demo_destinations:
             from orchestration.demo.destinations import demo_destinations as equipped
 
@@ -163,11 +177,15 @@ def _code(error: Exception) -> int | None:
     """Return the exit code of an error that people can fix."""
     from orchestration.core.settings import SettingsError
     from orchestration.operations.asking import NOT_SENT
+    from orchestration.operations.backup.folder import BackupError
+    from orchestration.state.erasure_journal import JournalError
+    from orchestration.state.restore_mark import HalfRestored
     from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
-    if isinstance(error, (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable)):
+    refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable)
+    if isinstance(error, (*refused, HalfRestored, JournalError)):
         return 2
-    return 1 if isinstance(error, NOT_SENT) else None
+    return 1 if isinstance(error, (*NOT_SENT, BackupError)) else None
 
 
 def account(by: str | None) -> str:

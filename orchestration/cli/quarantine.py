@@ -70,15 +70,8 @@ def replay(
         _registered(mending.replay(here.deployment, contract, mending.key_of(contract, partition), file))
 
 
-@app.command()
-def restore(
-    source: Source,
-    drop: Annotated[int, typer.Option(help="Which drop of the partition to take back to, from 1.")],
-    partition: Partition = "",
-    project: ProjectDir = None,
-    data: DataDir = None,
-) -> None:
-    """Take a partition back to an earlier drop of it, from the originals."""
+def take_back(source: str, drop: int, partition: str, project: Path | None, data: Path | None) -> None:
+    """Take a partition back to an earlier drop of it, from the originals: `sluice restore SOURCE --drop`."""
     with opened(project, data) as here:
         from orchestration.operations import mending
 

@@ -38,6 +38,7 @@ VARIABLES = {
     "SLUICE_WAREHOUSE": "warehouse_path",
     "SLUICE_STATE_URL": "state_url",
     "SLUICE_DELIVERIES_DIR": "deliveries_dir",
+    "SLUICE_ERASURES_FILE": "erasures_file",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
@@ -58,6 +59,7 @@ class Settings(BaseModel):
 
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
+    `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -77,6 +79,7 @@ class Settings(BaseModel):
     warehouse_path: Path
     state_url: SecretStr
     deliveries_dir: Path
+    erasures_file: Path
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     lease_seconds: float = Field(default=60, ge=1)
@@ -159,6 +162,8 @@ class Settings(BaseModel):
             "warehouse_path": data_dir / "warehouse.duckdb",
             "state_url": f"sqlite:///{data_dir / 'state.db'}",
             "deliveries_dir": data_dir / "deliveries",
+            # Beside the data directory: it must outlive that, and no backup of it holds it.
+            "erasures_file": data_dir.with_name(f"{data_dir.name}.erasures.jsonl"),
             "connections": connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}

@@ -8,13 +8,16 @@ the destination. Does not belong here: what is sent, and what is on record of it
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, under_lease
+from orchestration.delivery.restored import require_reconciled, settle
 from orchestration.delivery.sendable import presented, refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
 from orchestration.destinations.permission import asking
 from orchestration.state.leases import Lease, LeaseTimeout
+from orchestration.state.maintenance import under_maintenance, wait_for_its_end
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
 # How long a delivery waits for another to the same object; one may take as long as its budget.
@@ -40,6 +43,7 @@ class DeliveryEngine:
         Raises:
             DeliveryHeld: past a limit; nothing was sent.
             DeliveryRejected: a person rejected this very plan.
+            NotReconciled: the records were restored, and nobody has looked at the destination since.
             DeliveryError: the destination, the key or the connection; what was acknowledged stays so.
         """
         # What can be replaced whole can hold a snapshot.
@@ -67,6 +71,7 @@ class DeliveryEngine:
 
         self.destination.begin(order.budget_seconds)
         with self.alone(waiting) as lease:
+            order = require_reconciled(self.ledger.store, order, capabilities)
             plan = self._planned(order, opening, lease.token, guard=guard)
             if not plan.to_be_sent():
                 return Outcome(plan.delivery, None, None)
@@ -74,31 +79,31 @@ class DeliveryEngine:
             if plan.delivery.shard_rows or plan.delivery.whole:
                 receipt = self._send(order, plan.delivery, lease.token)
             location = receipt.location if receipt else self.destination.canonical_object()
-            return self.ledger.settle(order, plan, receipt, location)
+            outcome = self.ledger.settle(order, plan, receipt, location)
+            if order.kind is DeliveryKind.RESYNC:
+                settle(self.ledger.store, order, "everything was sent anew")
+            return outcome
 
     @contextmanager
     def alone(self, waiting: Callable[[str], None] | None = None) -> Generator[Lease]:
-        """Hold the lease of the destination's object, for whatever must not meet a delivery to it.
+        """Hold the lease of the destination's object, for whatever must meet neither a delivery nor a backup.
 
         `waiting` is called once with who has it, if somebody has.
 
         Raises:
             DeliveryError: somebody else had it for as long as a delivery may take.
         """
+        leases, waiting = self.ledger.store.leases, waiting or self.ledger.log
+        place = place_of(self.destination)
         try:
-            with self.ledger.store.leases.hold(
-                place_of(self.destination),
-                wait_seconds=_LEASE_WAIT_SECONDS,
-                waiting=waiting or self.ledger.log,
-            ) as lease:
-
-                def may_send() -> None:
-                    with under_lease():
-                        lease.still_held()
-
-                # Whatever the destination sends in this block it asks for first, each request.
-                with asking(may_send):
-                    yield lease
+            while True:
+                with leases.hold(place, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting) as lease:
+                    if not under_maintenance(leases):
+                        # Whatever the destination sends in this block it asks for first, each request.
+                        with asking(partial(_may_send, lease)):
+                            yield lease
+                        return
+                wait_for_its_end(leases, waiting)
         except LeaseTimeout as error:
             raise DeliveryError(
                 str(error),
@@ -217,6 +222,11 @@ class DeliveryEngine:
         self._sent(shard, journal)
         # What a full shard does not have is there still, if taking it away had not begun.
         return journal.finishes() or not (shard.full and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT))
+
+
+def _may_send(lease: Lease) -> None:
+    with under_lease():
+        lease.still_held()
 
 
 def place_of(destination: Destination) -> str:

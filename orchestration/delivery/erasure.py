@@ -15,6 +15,7 @@ from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.ledger import (
     Alikes,
     Key,
+    Ledger,
     Order,
     Shards,
     digest_of,
@@ -22,6 +23,7 @@ from orchestration.delivery.ledger import (
     is_forgotten,
     names_in,
 )
+from orchestration.destinations.base import Mode
 from orchestration.state.records import ForgottenKey
 from orchestration.state.store import StateStore
 
@@ -105,6 +107,32 @@ def forget_unsent(store: StateStore, export: str, key: Sequence[str], request: R
     erased = Erased(export, tuple(keys))
     _advance(store, export, _BEGUN, erased.said, 0, keys)
     return erased
+
+
+def erase_again(ledger: Ledger, export: str) -> int:
+    """Take what is on record as erased out of our own shards and refusals, as they came from a backup.
+
+    No destination is asked: what was taken out there is not there again. Returns how many rows those were.
+
+    Raises:
+        DeliveryError: a file cannot be read.
+    """
+    store, plans = ledger.store, [item for item in ledger.store.deliveries.of_export(export) if item.key]
+    if not plans:
+        return 0
+    newest, known = plans[-1], store.forgotten_keys.of(export)
+    order = Order(
+        export=export,
+        partition_key=newest.scope,
+        key=tuple(json.loads(newest.key)),
+        mode=Mode(newest.mode),
+        partition_column="" if newest.scope else None,
+    )
+    alike = ledger.recorded_alike(order)
+    with ledger.shards(export, order.key, alike) as shards:
+        rows = shards.take_out([item for item in known if item.outcome != _BEGUN])
+    _forget_refusals(store, export, order.key, alike)
+    return rows
 
 
 def key_names(request: Request, key: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 Belongs here: the comparison. Does not belong here: when it is made, what Dagster shows of it (`reconciled`).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from orchestration.core.shown_text import CLASSIFIED
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.json_text import FUNCTION, know_json
 from orchestration.delivery.ledger import Held, KeyForm, Order
+from orchestration.delivery.restored import UNREADABLE, Ways, note, waiting
 from orchestration.destinations.base import DeliveryError, Mode
 from orchestration.state.records import Delivery, DeliveryStatus
 
@@ -84,21 +85,63 @@ class Reconciled:
         )
 
 
-def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()) -> Reconciled | None:
+def reconcile(
+    engine: DeliveryEngine,
+    order: Order,
+    hidden: Collection[str] = (),
+    fields: Callable[[], Collection[str]] | None = None,
+) -> Reconciled | None:
     """Compare a scope; None if nothing was ever acknowledged there. `hidden` are fields not to be shown.
+
+    Where the records were restored, what is found is put on record: it decides who may send (`restored`).
+    Then a scope of which nothing is on record is looked at as well, by today's `fields`.
 
     Raises:
         DeliveryError: the destination cannot be read.
         NotImplementedError: this kind of destination cannot be read at all.
     """
+    with engine.alone():
+        try:
+            found = _read_and_compared(engine, order, hidden, fields)
+        except OfNoUse as useless:
+            note(engine.ledger.store, order.export, order.scope, useless.what, settled=False)
+            raise
+        except NotImplementedError:
+            note(engine.ledger.store, order.export, order.scope, UNREADABLE, settled=False)
+            raise
+        if found is not None and found.under_way is None:
+            # What was appended since would be appended a second time: others' rows may be that.
+            settled = found.equal and not (order.mode is Mode.APPEND and found.foreign)
+            note(engine.ledger.store, order.export, order.scope, found.said, settled=settled)
+        return found
+
+
+class OfNoUse(DeliveryError):
+    """What is on record of a scope cannot be compared, so that only a resync helps."""
+
+
+def _read_and_compared(
+    engine: DeliveryEngine,
+    order: Order,
+    hidden: Collection[str],
+    fields: Callable[[], Collection[str]] | None,
+) -> Reconciled | None:
     ledger, destination = engine.ledger, engine.destination
-    with engine.alone(), ledger.reading(memory_limit=_MEMORY_LIMIT) as reading:
-        held = reading.content(order.export, order.scope, order.key)
+    with ledger.reading(memory_limit=_MEMORY_LIMIT) as reading:
+        try:
+            held = reading.content(order.export, order.scope, order.key)
+        except DeliveryError as lost:
+            raise OfNoUse(lost.what, lost.expected, lost.mend) from None
         if held is None:
-            return None
+            ways = Ways.of(destination.capabilities, order.mode)
+            if fields is None or not waiting(ledger.store, order.export, order.scope, order.bounds, ways):
+                return None
+            rows = sum(batch.num_rows for batch in destination.read_back(order.scope_with(fields())))
+            strict = order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
+            return Reconciled(order.export, order.scope, 0, rows, "", "", foreign=rows, strict=strict)
         if held.key != order.key:
             again = f"sluice resync {order.export}{as_option(order.scope)}"
-            raise DeliveryError(
+            raise OfNoUse(
                 f"`{order.export}` was delivered under the key ({', '.join(held.key)}), and its file says"
                 f" ({', '.join(order.key)})",
                 "rows that were sent under the key of today",

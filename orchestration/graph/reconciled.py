@@ -4,14 +4,14 @@ It reads all that a scope holds over there, so no run of a delivery has it: the 
 sensor of its own start it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import dagster as dg
 
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
-from orchestration.delivery.deliver import NotConfigured, Target, engine_for, order_of
+from orchestration.delivery.deliver import NotConfigured, Target, engine_for, order_of, source_of
 from orchestration.delivery.reconcile import Reconciled, reconcile
 from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import destination_types
@@ -49,8 +49,19 @@ def reconcile_partition(
     """
     engine = engine_for(deployment, target, run_id, log)
     hidden = {target.export.field(column) for column in target.classified}
+
+    def fields() -> Collection[str]:
+        with deployment.warehouse.session() as session:
+            if not session.has_table(target.table.relation):
+                raise DeliveryError(
+                    f"`{target.export.name}`: its model {target.table.relation} is not built yet",
+                    "a model that tells which fields are sent",
+                    "`sluice run`, then the same again",
+                )
+            return session.describe(source_of(session, target, partition_key))
+
     with showing_errors(target.near):
-        return reconcile(engine, order_of(target, partition_key), hidden)
+        return reconcile(engine, order_of(target, partition_key), hidden, fields)
 
 
 def reconciled_checks(site: Site, partitions_of: PartitionsOf) -> list[dg.AssetChecksDefinition]:
@@ -67,7 +78,7 @@ def _check(deployment: Deployment, target: Target, partitions_of: PartitionsOf) 
         asset=dg.AssetKey(target.export.asset_key),
         name=RECONCILED_CHECK,
         description="The destination, read back, holds what it acknowledged. Run once a day, by"
-        f" `sluice reconcile {target.export.name}`, or here; no delivery waits for it.",
+        f" `sluice reconcile {target.export.name}`, or here; no delivery waits for it, but after a restore.",
         blocking=False,
         partitions_def=partitions_of(target.table.partitioning),
     )

@@ -138,6 +138,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
             pause(interval)
             due = _look(context, site, due.cursor)
             notes += due.notes
+        site.deployment.store.fold()  # the daemon's runs end without a command that would
         for complaint in due.complaints:
             context.log.warning(complaint)
         for note in dict.fromkeys(notes):

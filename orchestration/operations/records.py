@@ -9,12 +9,18 @@ from functools import cached_property
 
 from orchestration.core.lineage import TablePartition
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED, Partitioning
+from orchestration.delivery.deliver import Target
+from orchestration.delivery.restored import Waiting, Ways, kept_back
+from orchestration.destinations.base import Mode
+from orchestration.destinations.registry import destination_types
 from orchestration.gate.ages import due_moments
 from orchestration.gate.gate import GateReport
 from orchestration.gate.on_record import OnRecord
 from orchestration.operations.corrections import Corrections
 from orchestration.operations.site import Site
 from orchestration.state.records import Build, Delivery, Drop, Hold, Release
+from orchestration.state.restores import Finding, Restore
+from orchestration.warehouse.slices import partition_bounds
 
 
 class Records:
@@ -31,6 +37,7 @@ class Records:
         self._at_destination: dict[str, str] = {}
         self._plans: dict[str, dict[str, Delivery]] = {}
         self._rejected: dict[str, dict[str, list[Delivery]]] = {}
+        self._found: dict[str, dict[str, Finding]] = {}
         self._holds: dict[str, dict[str, Hold]] = {}
         self._landed: dict[Partitioning, frozenset[str]] = {}
 
@@ -114,6 +121,24 @@ class Records:
     @cached_property
     def _connections(self) -> dict[str, bool]:
         return self._store.connections()
+
+    def kept_back(self, target: Target, key: str) -> Waiting | None:
+        """Return what keeps a partition of an export from being sent since a restore."""
+        if self._restore is None:
+            return None
+        export, spec = target.export.name, target.export.spec
+        if export not in self._found:
+            self._found[export] = self._store.restores.findings(self._restore, export)
+        bounds = None if spec.latest_only else partition_bounds(target.table.partitioning, key)
+        capabilities = destination_types[spec.destination.type].capabilities
+        return kept_back(
+            self._restore, self._found[export], export, "" if spec.latest_only else key, bounds,
+            Ways.of(capabilities, Mode(spec.mode)),
+        )  # fmt: skip
+
+    @cached_property
+    def _restore(self) -> Restore | None:
+        return self._store.restores.newest()
 
     def at_destination(self, export: str) -> str:
         """Return the partition that a destination holds which holds one alone; "" before the first."""

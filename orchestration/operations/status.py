@@ -132,6 +132,9 @@ def _export_row(site: Site, records: Records, target: Target, key: str, held_by:
                 f"nothing is sent: set {unset}, then `sluice run --retry`",
             )
     closed_by = None if report.open else report
+    kept_back = records.kept_back(target, key)
+    if kept_back is not None and standing in (Standing.DELIVERED, Standing.READY, Standing.NOT_CONFIGURED):
+        standing, why, closed_by = Standing.HELD, kept_back.brief, None
     return Row("export", export.name, key, standing, delivery.rows if delivery else None, why, closed_by)
 
 

@@ -68,6 +68,13 @@ class Deliveries:
             query = query.where(table.c.scope == scope)
         return self._found(query)
 
+    def scopes(self) -> list[tuple[str, str]]:
+        """Return every (export, scope) of which anything is on record, in their order."""
+        table = schema.deliveries
+        query = sa.select(table.c.export, table.c.scope).distinct().order_by(table.c.export, table.c.scope)
+        with self._engine.connect() as connection:
+            return [(row[0], row[1]) for row in connection.execute(query)]
+
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""
         return self._newest_in(export, scope, OPEN)

@@ -13,10 +13,13 @@ from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
 from orchestration.core.settings import Settings, SettingsError
+from orchestration.state.maintenance import under_maintenance
 from orchestration.state.moments import now as utc_now
+from orchestration.state.restore_mark import require_whole
 from orchestration.state.store import StateStore
 from orchestration.warehouse.base import Warehouse
 from orchestration.warehouse.duckdb_file import DuckDBFile
+from orchestration.warehouse.duckdb_file import versions_in as versions_in  # of a copy in a backup
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,26 @@ class Deployment:
 
     @cached_property
     def store(self) -> StateStore:
-        """The transactional records."""
+        """The transactional records.
+
+        Raises:
+            HalfRestored: a restore into the data directory did not end.
+        """
+        require_whole(self.settings.data_dir)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         url = self.settings.state_url.get_secret_value()
         return StateStore(
             url,
             shards=self.settings.deliveries_dir,
             clock=self.clock,
+            erasures=self.settings.erasures_file,
             lease_lifetime=timedelta(seconds=self.settings.lease_seconds),
         )
+
+    def close(self) -> None:
+        """Close what was opened: a store on SQLite is one file then, which holds all that was committed."""
+        if "store" in vars(self):
+            self.store.close()
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -47,8 +61,13 @@ class Deployment:
             areas=areas,
             access=self.settings.storage_access,
             bring_up_to_date=lambda connection: self.store.take_over(connection),
+            kept_open=lambda: bool(under_maintenance(self.store.leases)),
             before_commit=lambda: self.store.leases.require_runs_now(),
         )
+
+    def warehouse_within(self, seconds: float) -> Warehouse:
+        """Return the engine for whoever keeps all others away, and waits so long for them."""
+        return DuckDBFile(self.settings.warehouse_path, lock_timeout_seconds=seconds)
 
     @cached_property
     def staging(self) -> Area:

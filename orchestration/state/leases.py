@@ -158,6 +158,13 @@ class Leases:
         with self._engine.begin() as connection:
             return connection.execute(sa.delete(schema.leases).where(*_as_read(standing))).rowcount == 1
 
+    def at_work(self) -> dict[str, str]:
+        """Return {name: who has it} of all leases that somebody holds now, of whatever process."""
+        with self._engine.connect() as connection:
+            names = list(connection.execute(sa.select(schema.leases.c.object)).scalars())
+        found = {name: self.standing(name) for name in names}
+        return {name: str(item.holder) for name, item in found.items() if item and not item.is_free}
+
     def _wait_for(self, lease: Lease, wait_seconds: float, waiting: Callable[[str], None]) -> None:
         pause, told = threading.Event(), False
         deadline = boot_seconds() + wait_seconds

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
+from orchestration.state.erasure_journal import ErasureJournal
 from orchestration.state.moments import now, utc
 from orchestration.state.records import ForgottenKey, RefusedKey
 from orchestration.state.rows import record_of, values_of
@@ -62,19 +63,32 @@ class RefusedKeys:
 
 
 class ForgottenKeys:
-    """The erasures in a state store; nothing is ever taken out."""
+    """The erasures in a state store, and in the journal beside it; nothing is ever taken out."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, journal: ErasureJournal | None = None) -> None:
+        self._engine, self.journal = engine, journal
 
     def record(self, forgotten: ForgottenKey) -> None:
-        """Record an erasure."""
-        values = values_of(forgotten, schema.forgotten_keys, forgotten_at=now())
+        """Record an erasure: first in the journal.
+
+        Raises:
+            JournalError: the journal cannot be written; nothing is recorded.
+        """
+        if self.journal is not None:
+            self.journal.record(forgotten)
+        at = forgotten.forgotten_at or now()
+        values = values_of(forgotten, schema.forgotten_keys, forgotten_at=at)
         with self._engine.begin() as connection:
             connection.execute(sa.insert(schema.forgotten_keys).values(values))
 
     def conclude(self, export: str, salt: str, found: int, outcome: str) -> None:
-        """Record what became of the erasure whose keys have this salt."""
+        """Record what became of the erasure whose keys have this salt: first in the journal.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        if self.journal is not None:
+            self.journal.conclude(export, salt, found, outcome)
         table = schema.forgotten_keys
         with self._engine.begin() as connection:
             connection.execute(
@@ -83,9 +97,11 @@ class ForgottenKeys:
                 .values(found=found, outcome=outcome)
             )
 
-    def of(self, export: str) -> list[ForgottenKey]:
-        """Return the erasures of an export, oldest first."""
+    def of(self, export: str | None = None) -> list[ForgottenKey]:
+        """Return the erasures of an export, or of all, oldest first."""
         table = schema.forgotten_keys
-        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        query = sa.select(table).order_by(table.c.id)
+        if export is not None:
+            query = query.where(table.c.export == export)
         with self._engine.connect() as connection:
             return [record_of(ForgottenKey, row) for row in connection.execute(query).mappings()]

@@ -330,6 +330,29 @@ forgotten_keys = Table(
     Index("forgotten_by_export", "export", "id"),
 )
 
+# Backups that these records were restored from; see `restores`.
+restores = Table(
+    "restores",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("backup", String(100), nullable=False),
+    Column("taken_at", DateTime(timezone=True), nullable=False),
+    Column("restored_at", DateTime(timezone=True), nullable=False),
+)
+
+# What was found of a scope since a restore: whether it may be sent to again. "*" is every scope.
+reconciled_scopes = Table(
+    "reconciled_scopes",
+    metadata,
+    Column("restore_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("export", String(200), primary_key=True),
+    Column("scope", String(100), primary_key=True),
+    Column("settled", Boolean, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("found_by", String(200), nullable=False),
+    Column("found_at", DateTime(timezone=True), nullable=False),
+)
+
 # Which connections the deployment has, as its processes found them; no secret is kept.
 connections = Table(
     "connections",

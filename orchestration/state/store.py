@@ -15,15 +15,19 @@ from sqlalchemy.exc import DBAPIError
 from orchestration.core.relations import RAW
 from orchestration.state import schema
 from orchestration.state.check_errors import CheckErrors
+from orchestration.state.copying import copy_in, copy_out, rows_in
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
+from orchestration.state.erasure_journal import ErasureJournal
 from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
+from orchestration.state.one_file import fold
 from orchestration.state.records import Build, Evidence, Hold, Inputs
 from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
+from orchestration.state.restores import Restores
 from orchestration.state.results import Results
 from orchestration.state.rows import Record, record_of, values_of
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
@@ -37,7 +41,8 @@ class StateStore:
 
     `shards` is the folder of the deliveries' files: what lies below it is on record by its place there, so
     that a deployment whose data lie elsewhere tomorrow still finds it. `clock` tells when drops land and when
-    builds are made. `lease_lifetime` is how long a process may be unheard of until others take over its work.
+    builds are made. `erasures` is the file of the journal of erasures, `lease_lifetime` how long a process
+    may be unheard of until others take over its work.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class StateStore:
         *,
         shards: Path | None = None,
         clock: Callable[[], datetime] = now,
+        erasures: Path | None = None,
         lease_lifetime: timedelta = LIFETIME,
     ) -> None:
         parsed = sa.make_url(url)
@@ -63,7 +69,8 @@ class StateStore:
         self.releases = Releases(self._engine)
         self.deliveries = Deliveries(self._engine, shards)
         self.refused_keys = RefusedKeys(self._engine)
-        self.forgotten_keys = ForgottenKeys(self._engine)
+        self.forgotten_keys = ForgottenKeys(self._engine, ErasureJournal(erasures) if erasures else None)
+        self.restores = Restores(self._engine)
         self.leases = Leases(self._engine, lease_lifetime)
         self.check_errors = CheckErrors(self._engine, clock)
         self.results = Results(self._engine)
@@ -71,9 +78,26 @@ class StateStore:
         self.drops = Drops(self._engine, clock)
         self._clock = clock
 
+    def fold(self) -> None:
+        """Bring what is committed into the one file of a store on SQLite (see `one_file`); cheap."""
+        fold(self._engine)
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; a store on SQLite is one file then."""
+        fold(self._engine, wait=True)
         self._engine.dispose()
+
+    def copy_out(self, file: Path) -> None:
+        """Write all records of this moment to a file, which is a store on SQLite (see `copying`)."""
+        copy_out(self._engine, file)
+
+    def copy_in(self, file: Path) -> None:
+        """Put the records of such a file in the place of all that are here."""
+        copy_in(file, self._engine)
+
+    def rows(self) -> dict[str, int]:
+        """Return {table: how many rows it has}."""
+        return rows_in(self._engine)
 
     def take_over(self, warehouse: "duckdb.DuckDBPyConnection") -> None:
         """Move here what earlier code kept in the warehouse; see `earlier_results`."""

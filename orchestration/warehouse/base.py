@@ -63,6 +63,10 @@ class OtherType(Exception):
         self.relation, self.column, self.held, self.wanted = relation, column, held, wanted
 
 
+class CopyDamaged(Exception):
+    """A copy that cannot be opened."""
+
+
 class Session(Protocol):
     """A warehouse while it is open. Each call sees what is committed, or the snapshot that it is made in."""
 
@@ -110,6 +114,10 @@ class Session(Protocol):
         Returns:
             SQL of them for the local engine (`compute.engine`): their columns, types and values as they are.
         """
+        ...
+
+    def copy_to(self, file: Path) -> None:
+        """Write all that is committed to a file of the engine's own, which is not there yet; for a backup."""
         ...
 
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:

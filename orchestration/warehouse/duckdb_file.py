@@ -5,6 +5,7 @@ it works and closes it. Between processes Dagster's `warehouse` pool keeps order
 still finds the file locked waits.
 """
 
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from orchestration.compute.exact_parquet import carried, cast_to
 from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
-from orchestration.warehouse.base import Capabilities, OtherType, Rows, Version
+from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,17 +51,21 @@ class DuckDBFile:
         access: StorageAccess | None = None,
         lock_timeout_seconds: float = 60.0,
         bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+        kept_open: Callable[[], bool] = lambda: False,
         before_commit: Callable[[], None] = lambda: None,
     ) -> None:
         """`bring_up_to_date` is called once, with the first connection.
 
-        `before_commit` is called before `replace` commits, and keeps it from doing so if it raises.
+        `kept_open` tells whether somebody keeps the file open for long and gives it back: then the lock
+        timeout does not count. `before_commit` is called before `replace` commits, and keeps it from doing
+        so if it raises.
         """
         self.path = path
         self._areas = tuple(areas)
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
         self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
+        self._kept_open = kept_open
         self._before_commit = before_commit
 
     @contextmanager
@@ -80,7 +85,8 @@ class DuckDBFile:
                 connection = duckdb.connect(str(self.path))
                 break
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower() or time.monotonic() > deadline:
+                late = time.monotonic() > deadline
+                if "lock" not in str(error).lower() or (late and not self._kept_open()):
                     raise
                 if waiting:
                     waiting("waiting for another process to close the warehouse")
@@ -192,6 +198,18 @@ class DuckDBSession:
         finally:
             connection.execute("reset preserve_insertion_order; reset memory_limit")
 
+    def copy_to(self, file: Path) -> None:
+        """Copy the file as it is, in a process of its own.
+
+        Whoever opens and closes a file gives up all locks that its process has on it, the engine's as well.
+        """
+        import subprocess
+
+        self.native.execute("checkpoint")
+        [(held,)] = self.query("select path from duckdb_databases() where database_name = current_database()")
+        copying = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
+        subprocess.run([sys.executable, "-I", "-c", copying, held, str(file)], check=True)
+
     def _ensure(self, rows: Rows) -> None:
         """Make a table, or add the columns that it lacks."""
         relation, typed = _name(rows.relation), rows.columns.items()
@@ -232,6 +250,22 @@ class DuckDBSession:
         # There is none where a commit failed: the engine has rolled it back.
         with suppress(duckdb.TransactionException):
             self.native.execute("rollback")
+
+
+def versions_in(file: Path) -> list[Version]:
+    """Return what all partitions of a copy hold; the copy stays as it is.
+
+    Raises:
+        CopyDamaged: it is no whole file of the engine.
+    """
+    import duckdb
+
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            found = connection.execute("select relation, partition_key, version from sluice.table_versions")
+            return [Version(*row) for row in found.fetchall()]
+    except duckdb.Error as error:
+        raise CopyDamaged(str(error).splitlines()[0]) from None
 
 
 def record_version(

@@ -74,8 +74,9 @@ def _below(command: Any, path: tuple[str, ...]) -> Iterator[Command]:
         paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
         yield Command(path, "\n\n".join(paragraphs), tuple(command.params))
         return
+    default = getattr(command, "default", None)  # a group may have a command whose name is left out
     for name, inner in command.commands.items():
-        yield from _below(inner, (*path, name))
+        yield from _below(inner, path if name == default else (*path, name))
 
 
 def _argument(item: Any) -> str:

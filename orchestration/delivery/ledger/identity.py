@@ -62,7 +62,8 @@ def free_id(deliveries: Deliveries, order: Order, version: str, made_by: MadeBy,
     before, known = _untaken(deliveries, asked)
     if known is not None and made_by.keeps_rejected(known):
         return before
-    return _untaken(deliveries, (*asked, made_by.rules, made_by.place, made_by.source))[0]
+    since = (order.since,) if order.since else ()
+    return _untaken(deliveries, (*asked, made_by.rules, made_by.place, made_by.source, *since))[0]
 
 
 def _untaken(deliveries: Deliveries, parts: tuple[str, ...]) -> tuple[str, Delivery | None]:

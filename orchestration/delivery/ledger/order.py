@@ -38,7 +38,8 @@ class Order:
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
     fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole. `alike` is
     what makes two values of a key's field one there, `whole_object`: rows are found by their keys
-    wherever they are in the destination's object.
+    wherever they are in the destination's object. `since` tells the ids of plans from those that were made of
+    the same before: the restore that the records went through, "" without one.
     """
 
     export: str
@@ -62,6 +63,7 @@ class Order:
     replaces: bool = True
     alike: Alikes = field(default_factory=lambda: _EXACT)
     whole_object: bool = False
+    since: str = ""
 
     @property
     def key_text(self) -> str:
@@ -203,6 +205,8 @@ def shard_of(order: Order, delivery: Delivery) -> Shard:
     not record the partition's column and bounds.
     """
     recorded = bool(delivery.made_by)
+    # After a restore the destination may be past the end of the records: everything replaces whatever it is.
+    replaces_all = order.since and delivery.whole and delivery.kind is DeliveryKind.RESYNC
     return Shard(
         export=delivery.export,
         partition_key=delivery.partition_key,
@@ -215,6 +219,6 @@ def shard_of(order: Order, delivery: Delivery) -> Shard:
         mode=Mode(delivery.mode),
         full=delivery.whole,
         version=delivery.version,
-        supersedes=delivery.supersedes,
+        supersedes="" if replaces_all else delivery.supersedes,
         bounds=delivery.bounds if recorded else order.bounds,
     )

@@ -5,11 +5,9 @@ say, the order of writing.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from orchestration.areas import CHUNK_BYTES, Area, digest_of
 
@@ -17,7 +15,7 @@ from ..errors import DeliveryError
 from ..permission import may_send
 from . import manifests
 from .manifests import Manifest
-from .parts import Part, engine
+from .parts import Part
 
 # So many others would have to come between a look and the swap, time after time.
 _SWAPS = 100
@@ -101,13 +99,3 @@ def _digest(path: Path) -> tuple[str, int]:
         while chunk := stream.read(CHUNK_BYTES):
             sha256.update(chunk)
         return sha256.hexdigest(), stream.tell()
-
-
-@contextmanager
-def scratch_engine() -> Generator[tuple[Any, Path]]:
-    """Open an engine of its own and a folder that is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="sluice-blob-") as folder,
-        engine(Path(folder)) as opened,
-    ):
-        yield opened, Path(folder)

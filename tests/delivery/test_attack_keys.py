@@ -144,13 +144,63 @@ def test_who_was_erased_stays_away_when_a_mapping_writes_the_key(tmp_path: Path,
     assert [row["note"] for row in filed.held_there()] == ["bob"], done.said
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "after", "then"),
+    [
+        ("timestamp", "'2024-01-01 00:00:00'", "varchar", "'2024-01-01 00:00:00'"),
+        ("timestamp", "'2024-01-01 10:00:00'", "timestamptz", "'2024-01-01 10:00:00+00'"),
+        ("varchar", f"'{UUID.upper()}'", "uuid", f"'{UUID}'"),
+        ("varchar", "'true'", "boolean", "true"),
+        ("boolean", "true", "integer", "1"),
+        ("float", "0.1", "double", "0.1::float"),
+    ],
+)
+def test_who_was_erased_stays_away_when_the_type_of_the_key_changes(
+    make: Make, kind: str, key: str, after: str, then: str
+) -> None:
+    """The person stays away also where the type of the export's key changes."""
+    rows = make("webhook", kind=kind)
+    rows.deliver({key: "ada"})
+    rows.forget(code=key.strip("'"))
+    assert rows.notes() == []
+    rows.kind = after
+    rows.deliver({then: "ada again"})
+    assert rows.notes() == []
+
+
+def test_postgres_who_was_erased_stays_away_in_a_domain_over_citext(make: Make) -> None:
+    """A person stays away however the key is spelt, where that is one key to the column's type."""
+    rows = make("postgres", mode=Mode.UPSERT)
+    table_in(
+        rows,
+        "create domain name as citext;"
+        "create table public.items (code name primary key, business_date date, note text)",
+    )
+    rows.deliver({"'ada'": "ada", "'bob'": "bob"})
+    rows.forget(code="ada")
+    rows.deliver({"'Ada'": "ada again", "'bob'": "bob"})
+    assert rows.notes() == ["bob"]
+
+
+def test_postgres_a_key_that_is_a_list_can_be_forgotten(make: Make) -> None:
+    """Lists are keys of a table like others: an erasure takes them out."""
+    rows = make("postgres", kind="varchar[]")
+    rows.deliver({"['x']": "ada", "['y']": "bob"})
+    rows.forget(code="[x]")
+    assert rows.notes() == ["bob"]
+
+
 # -- claim 1: two keys are two
 
 
-@pytest.mark.parametrize("name", ["braze", "hubspot"])
+@pytest.mark.parametrize("name", ["braze", "hubspot", "postgres"])
 def test_the_erasure_of_one_is_not_that_of_another_who_differs_in_case(make: Make, name: str) -> None:
     """Braze: `Abcdef` is a different user from `abcdef`. Two texts are one where the destination says so alone."""
     rows = make(name, mode=Mode.UPSERT if name == "braze" else Mode.MIRROR)
+    if name == "postgres":
+        table_in(
+            rows, "create table public.items (code char(5) primary key, business_date date, note text)"
+        )
     rows.deliver({"'ada'": "ada", "'ADA'": "another person"})
     rows.forget(code="ada")
     assert rows.notes() == ["another person"]
@@ -225,3 +275,86 @@ def test_a_row_that_was_on_its_way_to_another_day_and_came_back_is_as_its_day_ha
     for day in sorted(wanted, key=lambda day: day != first):
         rows.deliver(wanted[day], day)
     assert rows.notes() == ["m", "n", back, "z"], rows.there()
+
+
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.SNAPSHOT])
+def test_postgres_a_drop_leaves_the_drop_that_its_column_takes_for_it(make: Make, mode: Mode) -> None:
+    """In a `citext` column the drops `Berlin` and `berlin` are one: no row goes, or nothing is sent at all."""
+    rows = make("postgres", column_kind="varchar", mode=mode)
+    table_in(
+        rows, "create table public.items (code text primary key, business_date citext, note text)"
+    )
+    rows.deliver({"'k1'": "first"}, "Berlin")
+    try:
+        rows.deliver({"'k2'": "second"}, "berlin")
+    except DeliveryError:
+        pass
+    assert "first" in rows.notes()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("bigint", "decimal(18,0)"),
+        ("integer", "decimal(9,0)"),
+        ("hugeint", "decimal(38,0)"),
+        ("decimal(18,0)", "bigint"),
+    ],
+)
+def test_webhook_a_whole_number_that_becomes_a_decimal_is_not_doubled(
+    make: Make, before: str, after: str
+) -> None:
+    """1 is a JSON number as BIGINT and the text "1" as DECIMAL: another key to the receiver, so all is sent anew."""
+    rows = make("webhook", kind=before)
+    rows.deliver({"'1'": "one", "'2'": "two"})
+    rows.kind = after
+    rows.deliver({"'1'": "one!", "'3'": "three"})
+    assert rows.notes() == ["one!", "three"], rows.there()
+
+
+def test_webhook_no_row_is_doubled_or_left_when_big_numbers_become_texts(make: Make) -> None:
+    """After `big_numbers: text` a changed row is one row still, and a removed one goes."""
+    rows = make("webhook", kind="bigint")
+    rows.deliver({"9007199254740993": "a", "9007199254740995": "b"})
+    rows.options = {"big_numbers": "text"}
+    rows.deliver({"9007199254740993": "a2"})
+    assert rows.notes() == ["a2"], rows.there()
+
+
+def test_webhook_an_interval_that_is_written_otherwise_is_not_doubled(make: Make) -> None:
+    """A month equals 30 days to the engine, and not to a receiver, which is sent texts."""
+    rows = make("webhook", kind="interval")
+    rows.deliver({"interval 1 month": "a"})
+    rows.deliver({"interval 30 days": "b"})
+    assert rows.notes() == ["b"], rows.there()
+
+
+def test_salesforce_two_spellings_of_a_dotted_capital_are_refused(make: Make) -> None:
+    """İ in small letters is i with a dot above (Unicode, SpecialCasing): keys that differ in case alone."""
+    rows = make("salesforce")
+    with pytest.raises(DeliveryError, match="for one key"):
+        rows.deliver({"'İ-1'": "x", "'i' || chr(775) || '-1'": "y"})
+
+
+@pytest.mark.parametrize("name", ["blob", "webhook"])
+def test_a_row_that_was_appended_is_not_appended_again_as_it_moves(make: Make, name: str) -> None:
+    """With a key that is unique without the day, `append` sends no row twice because its day is another."""
+    rows = make(name, mode=Mode.APPEND)
+    rows.deliver({"'k'": "note"})
+    rows.deliver({"'k'": "note"}, NEXT_DAY)
+    assert rows.notes() == ["note"], rows.there()
+
+
+# -- claim 5: what is printed can be typed
+
+
+def test_rows_on_their_way_to_another_day_name_a_command(make: Make) -> None:
+    """The way out is a command, as printed."""
+    rows = make("webhook")
+    rows.case.options = {"batch_rows": 1, "parallel": 1}
+    rows.deliver({"'k'": "note", "'z'": "z"})
+    rows.case.double.faults.extend(["ok", "401"])  # type: ignore[attr-defined]
+    with pytest.raises(DeliveryError):
+        rows.deliver({"'k'": "moved", "'m'": "m", "'n'": "n"}, NEXT_DAY)
+    with pytest.raises(DeliveryError, match=f"`sluice [^`]*{NEXT_DAY}[^`]*`"):
+        rows.deliver({"'z'": "z"})

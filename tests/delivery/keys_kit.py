@@ -13,7 +13,7 @@ import duckdb
 
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.erasure import Erased, Request, erase
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
+from orchestration.delivery.ledger import Ledger, Limits, Opened, Order, Outcome
 from orchestration.delivery.reconcile import Reconciled, reconcile
 from orchestration.destinations.base import Destination, Mode
 from orchestration.state.records import DeliveryKind
@@ -42,6 +42,7 @@ class Rows:
     more: str = ""
     versions: int = 0
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: Limits = field(default_factory=lambda: Limits(empty=True))
     options: Mapping[str, Any] | None = None
     store: StateStore = field(init=False)
     said: list[str] = field(default_factory=list[str])
@@ -60,6 +61,7 @@ class Rows:
             mode=self.mode,
             partition_column=None if self.column is None else self.name(self.column),
             kind=kind,
+            limits=self.limits,
             wait_seconds=0.0,
             attempts=1_000,
             tolerated_share=1.0,
@@ -96,14 +98,16 @@ class Rows:
     ) -> Outcome:
         return self.send(self.sql(rows, day), day, kind)
 
-    def send(self, sql: str, day: str = DAY, kind: DeliveryKind = DeliveryKind.CHANGE) -> Outcome:
+    def send(
+        self, sql: str, day: str = DAY, kind: DeliveryKind = DeliveryKind.CHANGE, version: str = ""
+    ) -> Outcome:
         self.versions += 1
 
         @contextmanager
         def opening() -> Generator[Opened]:
             with duckdb.connect() as connection:
                 connection.execute("set TimeZone = 'UTC'")
-                yield Opened(connection, sql, str(self.versions))
+                yield Opened(connection, sql, version or str(self.versions))
 
         return self.engine.deliver(self.order(day, kind), opening)
 

@@ -82,10 +82,12 @@ class Rows:
         )
 
     def sql(self, rows: Mapping[str, str | None], day: str) -> str:
-        column = f", cast('{day}' as {self.column_kind}) as \"{self.name(self.column)}\"" if self.column else ""
+        column = (
+            f", cast('{day}' as {self.column_kind}) as \"{self.name(self.column)}\"" if self.column else ""
+        )
         parts = [
             f'select cast({code} as {self.kind}) as "{self.name("code")}"{column},'
-            f" {'null::varchar' if note is None else repr(note)} as \"{self.name('note')}\"{self.more}"
+            f' {"null::varchar" if note is None else repr(note)} as "{self.name("note")}"{self.more}'
             for code, note in rows.items()
         ]
         if not parts:

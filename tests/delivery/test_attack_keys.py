@@ -198,9 +198,7 @@ def test_the_erasure_of_one_is_not_that_of_another_who_differs_in_case(make: Mak
     """Braze: `Abcdef` is a different user from `abcdef`. Two texts are one where the destination says so alone."""
     rows = make(name, mode=Mode.UPSERT if name == "braze" else Mode.MIRROR)
     if name == "postgres":
-        table_in(
-            rows, "create table public.items (code char(5) primary key, business_date date, note text)"
-        )
+        table_in(rows, "create table public.items (code char(5) primary key, business_date date, note text)")
     rows.deliver({"'ada'": "ada", "'ADA'": "another person"})
     rows.forget(code="ada")
     assert rows.notes() == ["another person"]
@@ -281,9 +279,7 @@ def test_a_row_that_was_on_its_way_to_another_day_and_came_back_is_as_its_day_ha
 def test_postgres_a_drop_leaves_the_drop_that_its_column_takes_for_it(make: Make, mode: Mode) -> None:
     """In a `citext` column the drops `Berlin` and `berlin` are one: no row goes, or nothing is sent at all."""
     rows = make("postgres", column_kind="varchar", mode=mode)
-    table_in(
-        rows, "create table public.items (code text primary key, business_date citext, note text)"
-    )
+    table_in(rows, "create table public.items (code text primary key, business_date citext, note text)")
     rows.deliver({"'k1'": "first"}, "Berlin")
     try:
         rows.deliver({"'k2'": "second"}, "berlin")

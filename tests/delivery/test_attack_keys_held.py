@@ -60,7 +60,11 @@ def test_a_key_of_another_type_doubles_and_leaves_no_row(
     [
         ("json", """'{"a":1}'""", """'{"a": 1}'"""),
         ("map(varchar, integer)", "map {'a': 1, 'b': 2}", "map {'b': 2, 'a': 1}"),
-        ("union(n decimal(9,1), t varchar)", "union_value(n := 1.0::decimal(9,1))", "union_value(t := '1.0')"),
+        (
+            "union(n decimal(9,1), t varchar)",
+            "union_value(n := 1.0::decimal(9,1))",
+            "union_value(t := '1.0')",
+        ),
         ("double", "0.0", "(-0.0)::double"),
         ("double[]", "[0.0::double]", "[(-0.0)::double]"),
         ("interval", "interval 1 month", "interval 30 days"),
@@ -153,9 +157,7 @@ def test_drops_that_differ_in_case_are_two(make: Make, name: str) -> None:
 def test_postgres_two_spellings_of_one_key_are_refused(make: Make, kind: str, one: str, other: str) -> None:
     """What the column would make one is never sent as two; nothing is changed."""
     rows = make("postgres", kind="varchar[]" if kind.endswith("]") else "varchar", mode=Mode.UPSERT)
-    table_in(
-        rows, f"create table public.items (code {kind} primary key, business_date date, note text)"
-    )
+    table_in(rows, f"create table public.items (code {kind} primary key, business_date date, note text)")
     with pytest.raises(DeliveryError):
         rows.deliver({one: "a", other: "b"}, DAY)
     assert rows.there() == []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
@@ -40,6 +40,7 @@ VARIABLES = {
     "SLUICE_DELIVERIES_DIR": "deliveries_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
+    "SLUICE_LEASE_SECONDS": "lease_seconds",
 }
 _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
 # What a deployment may do without.
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     deliveries_dir: Path
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
+    lease_seconds: float = Field(default=60, ge=1)
     connections: Mapping[str, SecretStr] = {}
 
     @property

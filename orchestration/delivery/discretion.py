@@ -15,6 +15,7 @@ from orchestration.destinations.base import (
     DeliveryError,
     Destination,
     Journal,
+    Ranges,
     Receipt,
     Refused,
     Scope,
@@ -36,6 +37,7 @@ def discreet(destination: Destination, near: Near) -> Destination:
     near = near.knowing(_words_of(destination))
     check, send, arrived = destination.check, destination.send, destination.arrived
     inexact, read_back, forget = destination.inexact, destination.read_back, destination.forget
+    find_out = destination.find_out
 
     def discreet_check(shard: Shard) -> None:
         with _showing(near):
@@ -53,6 +55,10 @@ def discreet(destination: Destination, near: Near) -> Destination:
         with _showing(near):
             return arrived(shard)
 
+    def discreet_find_out(shard: Shard, journal: Journal) -> None:
+        with _showing(near):
+            find_out(shard, _DiscreetJournal(journal, near))
+
     def discreet_read_back(scope: Scope) -> Iterator[Any]:
         with _showing(near):
             yield from read_back(scope)
@@ -67,6 +73,7 @@ def discreet(destination: Destination, near: Near) -> Destination:
         inexact=discreet_inexact,
         send=discreet_send,
         arrived=discreet_arrived,
+        find_out=discreet_find_out,
         read_back=discreet_read_back,
         forget=discreet_forget,
     )
@@ -83,15 +90,21 @@ class _DiscreetJournal:
     def pending(self) -> Sequence[tuple[int, int]]:
         return self._journal.pending()
 
-    def intend(self, end: int) -> None:
-        self._journal.intend(end)
+    def leaving(self, rows: Ranges) -> str:
+        return self._journal.leaving(rows)
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        self._journal.stayed(note)
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         told = [
             replace(row, code=shown_code(row.code, self._near), said=shown(row.said, self._near))
             for row in refused
         ]
-        self._journal.acknowledge(first, end, told)
+        self._journal.acknowledge(first, end, told, note)
+
+    def finishes(self) -> bool:
+        return self._journal.finishes()
 
     def keep(self, name: str, value: str) -> None:
         self._journal.keep(name, value)

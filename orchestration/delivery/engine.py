@@ -9,10 +9,11 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, under_lease
 from orchestration.delivery.sendable import refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
+from orchestration.destinations.permission import asking
 from orchestration.state.leases import Lease, LeaseTimeout
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 
@@ -89,7 +90,14 @@ class DeliveryEngine:
                 wait_seconds=_LEASE_WAIT_SECONDS,
                 waiting=waiting or self.ledger.log,
             ) as lease:
-                yield lease
+
+                def may_send() -> None:
+                    with under_lease():
+                        lease.still_held()
+
+                # Whatever the destination sends in this block it asks for first, each request.
+                with asking(may_send):
+                    yield lease
         except LeaseTimeout as error:
             raise DeliveryError(
                 str(error),
@@ -171,21 +179,35 @@ class DeliveryEngine:
         What was never sent is not sent any more.
         """
         under_way = self.ledger.under_way(order, plan, token)
-        there: bool | None = under_way is not None
-        if under_way is not None:
-            shard, journal = under_way
-            if journal.pending() or (plan.whole and not plan.shard_rows):
-                there = self._arrived(shard, journal)
-                if there:
-                    for first, end in journal.pending():
-                        journal.acknowledge(first, end)
-                elif there is None:
-                    self.ledger.log(
-                        f"delivery {plan.delivery_id} was under way: what may have arrived is ended"
-                    )
-                    self._sent(shard, journal)
-        location = self.destination.canonical_object()
-        self.ledger.supersede(order, plan, location, arrived=there is not False)
+        arrived = under_way is not None and self._ended(plan, *under_way, token)
+        self.ledger.supersede(order, plan, self.destination.canonical_object(), arrived=arrived)
+
+    def _ended(self, plan: Delivery, shard: Shard, journal: Journal, token: str) -> bool:
+        """Bring to its end what may have left of a plan, the journal's pending rows; return whether it is.
+
+        Where rows are written by their key they are not sent again: they stay in doubt, and the newer plan
+        sends what it has of their keys. What is appended can only be told from what never came by its id.
+        """
+        if not journal.pending() and (shard.rows or not journal.finishes()):
+            return True
+        there = self._arrived(shard, journal)
+        if there:
+            for first, end in journal.pending():
+                journal.acknowledge(first, end)
+            return True
+        if there is False:
+            self.ledger.nothing_arrived(plan, token)
+            return False
+        self.destination.find_out(shard, journal)
+        if journal.pending() and shard.mode in (Mode.UPSERT, Mode.MIRROR) and not journal.finishes():
+            in_doubt = sum(end - first for first, end in journal.pending())
+            self.ledger.log(
+                f"delivery {plan.delivery_id} was under way: {in_doubt:,} of its rows may have arrived"
+            )
+            return False
+        self.ledger.log(f"delivery {plan.delivery_id} was under way: what may have arrived is ended")
+        self._sent(shard, journal)
+        return True
 
 
 def place_of(destination: Destination) -> str:

@@ -155,11 +155,17 @@ def _compared(
         for name in order.key
     ]
     forms = ", ".join(f"({text})::varchar as {name}" for text, name in zip(of_key, form.columns, strict=True))
-    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1)):
+    in_doubt = held.in_doubt
+    told = [("_doubtful", in_doubt, 0)] if in_doubt else []
+    for table, source, side in (("_ours", held.rows, 0), ("_theirs", rows, 1), *told):
         listed = ", ".join(f"{texts[side]} as {quoted(name)}" for name, texts in normal.items())
         connection.execute(
             f"create or replace temp table {table} as select {forms}, whole.*"
             f" from (select {listed} from ({source})) whole"
+        )
+    if in_doubt:  # the next delivery that has them settles it
+        connection.execute(
+            f"delete from _theirs where ({form.listed}) in (select ({form.listed}) from _doubtful)"
         )
     (ours,), (their_rows,) = (
         connection.execute(f"select count(*) from {table}").fetchone() or (0,)

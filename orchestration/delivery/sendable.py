@@ -18,7 +18,7 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal, quoted
 from orchestration.core.shown_text import CLASSIFIED
-from orchestration.destinations.base import ROW, DeliveryError, Destination, Journal, Refused, Shard
+from orchestration.destinations.base import ROW, DeliveryError, Destination, Journal, Ranges, Refused, Shard
 from orchestration.destinations.cutting import PendingRows, runs
 from orchestration.destinations.left_out import NOTE, as_note, left_out
 
@@ -89,13 +89,21 @@ class _Renumbered:
             joined.append(inner)
         return [(first, end) for first, end in joined if first < end]
 
-    def intend(self, end: int) -> None:
-        self._journal.intend(self._in_plan(end))
+    def leaving(self, rows: Ranges) -> str:
+        return self._journal.leaving([one for first, end in rows for one in self._between(first, end)])
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        self._journal.stayed(note)
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         named = [replace(one, row=self._in_plan(one.row)) for one in refused]
-        for start, stop in self._between(first, end):
-            self._journal.acknowledge(start, stop, [one for one in named if start <= one.row < stop])
+        ranges = list(self._between(first, end))
+        for start, stop in ranges:
+            within = [one for one in named if start <= one.row < stop]
+            self._journal.acknowledge(start, stop, within, note if (start, stop) == ranges[-1] else "")
+
+    def finishes(self) -> bool:
+        return self._journal.finishes()
 
     def keep(self, name: str, value: str) -> None:
         self._journal.keep(name, value)

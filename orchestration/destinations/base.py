@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestration.compute.alike import EXACT as EXACT  # what capabilities say of keys
 from orchestration.compute.alike import Alike as Alike
+from orchestration.core.ranges import Ranges as Ranges
 
 from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
 
@@ -126,33 +127,55 @@ class Shard:
 class Refused:
     """One row that the destination did not take, with the vendor's own words.
 
-    `row` is its `_row`; `code` the vendor's error code, "" if it gives none; `said` its message.
+    `row` is its `_row`; `code` the vendor's error code, "" if it gives none; `said` its message. `in_part`:
+    something of it may be there all the same, as a row takes several requests.
     """
 
     row: int
     code: str
     said: str
+    in_part: bool = False
 
 
 class Journal(Protocol):
     """Where a delivery stands, durably; every call may come from any thread.
 
-    A destination calls `intend` before rows leave, and `acknowledge` once it knows what became of them. After
-    a crash the engine calls `send` again with the same shard, and `pending` is what is left.
+    A destination calls `leaving` before each request that changes something, with the rows that it has, and
+    then `acknowledge` once it knows what became of them, or `stayed` where nothing was done for certain. What
+    is neither acknowledged nor taken back may have arrived. After a crash the engine calls `send` again with
+    the same shard, and `pending` is what is left.
     """
 
     def pending(self) -> Sequence[tuple[int, int]]:
         """Return the half-open ranges of `_row` that are not settled, ascending; adjacent ones joined."""
         ...
 
-    def intend(self, end: int) -> None:
-        """Note that rows below `end` may reach the destination from now on; durable when it returns."""
+    def leaving(self, rows: Ranges) -> str:
+        """Note that a request with these rows may reach the destination from now on; return the note's name.
+
+        Durable when it returns. Without rows it is one that changes the scope as a whole: what a full shard
+        does not have goes. The note is made in the transaction that asks whether this process may still send.
+
+        Raises:
+            DeliveryError: another process sends now; nothing may leave.
+        """
         ...
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        """Take a note back: its request has not left, or has changed nothing for certain."""
+        ...
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         """Note that the destination has settled the rows from `first` to before `end`; durable as well.
 
-        All of them are taken but the refused ones.
+        All of them are taken but the refused ones. `note` is that of the request that was answered with this.
+        """
+        ...
+
+    def finishes(self) -> bool:
+        """Return whether what a full shard does not have is to go.
+
+        Not so where a newer plan ends this one, and that work has not begun: it is not begun any more.
         """
         ...
 
@@ -284,6 +307,12 @@ class Destination(ABC):
         Asked after a crash, when a newer plan is at hand and this one should not be sent any more.
         """
         return None
+
+    def find_out(self, shard: Shard, journal: Journal) -> None:  # noqa: B027 - few destinations can tell
+        """Acknowledge those pending rows of which the destination can tell what became, and send nothing.
+
+        Asked as `arrived` is, where that cannot tell: the rows that are pending then may have arrived.
+        """
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope holds as Arrow record batches with the scope's fields, in any order.

@@ -8,15 +8,18 @@ row that spoils it. Does not: HTTP (`http`), what a vendor's request looks like,
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import ClassVar, TypeVar
 
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
-from .cutting import Batch, PendingRows, Piece, halves, pieces, runs
+from .cutting import Batch, PendingRows, Piece, halves, pieces
 from .errors import DeliveryError, redact
 from .left_out import left_out
+from .noted import Answered, acknowledge, answered, carry
 from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
 
 SAID_CHARACTERS = 500
@@ -24,8 +27,6 @@ R = TypeVar("R")
 # Rows of these kinds are all settled before those of the next.
 _ORDER = ((Change.ADDED, Change.CHANGED), (Change.REMOVED,))
 _TELL_SECONDS = 5.0
-# `intend` is a durable write; it is called once in so many batches.
-_STRIDE_BATCHES = 16
 # So many failures of one request in a row, and what it holds may be the reason: back-off has then given a
 # vendor in trouble some seconds.
 _SUSPECTED_AFTER = 4
@@ -34,19 +35,28 @@ _SUSPECTED_AFTER = 4
 class TryAgain(Exception):
     """The vendor did not take a request this time; the work may have been done all the same.
 
+    With `nothing_done` it was not, for certain: nobody was reached, or the vendor says that it took nothing.
+
     `after` are the seconds it asks for, None if it does not say. `everyone`: no request of this destination
     would be taken now, so all senders pause; so it is when the vendor asks for seconds. `suspect`: the
     vendor stumbled over this request (an internal error, no answer), which its rows may be the reason of.
     """
 
     def __init__(
-        self, said: str, after: float | None = None, everyone: bool = False, suspect: bool = False
+        self,
+        said: str,
+        after: float | None = None,
+        everyone: bool = False,
+        suspect: bool = False,
+        *,
+        nothing_done: bool = False,
     ) -> None:
         super().__init__(said, after, everyone, suspect)
         self.said = said
         self.after = after
         self.everyone = everyone or after is not None
         self.suspect = suspect and not self.everyone
+        self.nothing_done = nothing_done
 
     def __str__(self) -> str:
         return self.said
@@ -55,13 +65,15 @@ class TryAgain(Exception):
 class BatchRefused(Exception):
     """The vendor refused a request whole for something in it; it is split to find the rows at fault.
 
-    `code` is the vendor's error code, "" if it gives none; `said` its message.
+    `code` is the vendor's error code, "" if it gives none; `said` its message. `nothing_done`: by its
+    documents it has done nothing of the request then.
     """
 
-    def __init__(self, code: str, said: str) -> None:
+    def __init__(self, code: str, said: str, *, nothing_done: bool = False) -> None:
         super().__init__(code, said)
         self.code = code
         self.said = said
+        self.nothing_done = nothing_done
 
     def __str__(self) -> str:
         return f"{self.code} {self.said}".strip()
@@ -216,13 +228,12 @@ class _Sending:
         self._journal = journal
         self._pace = destination.new_pace()
         self._batch_rows = destination.rows_a_batch()
-        self._finishes = destination.needs_finish(shard)
+        self._finishes = destination.needs_finish(shard) and journal.finishes()
         self._lock = Lock()
         # With `finish` ahead: the first settled batch, which is acknowledged only after it.
-        self._held_back: tuple[Sequence[int], Sequence[Refused]] | None = None
+        self._held_back: tuple[Sequence[int], Answered] | None = None
         # What the first sender met that ends the sending; the others then meet `Halted`.
         self._error: BaseException | None = None
-        self._intended = 0
         # Requests that the vendor took: that it is alive, and stumbles over something of ours.
         self._taken = 0
         self._to_settle = self._settled = self._refused = self._requests = self._tried_again = 0
@@ -239,12 +250,13 @@ class _Sending:
             for changes in _ORDER:
                 self._send_all(changes, pending)
             if self._finishes:
-                self._insist(lambda: self._destination.finish(self._shard))
+                finish = partial(self._destination.finish, self._shard)
+                self._insist(lambda: carry(self._journal, (), finish))
         except OutOfTime:
             where = f"{self._settled:,} of {self._to_settle:,} rows are settled"
             raise self._destination.out_of_time(where, self._said) from None
         if self._held_back:
-            self._acknowledge(*self._held_back)
+            acknowledge(self._journal, *self._held_back)
         return self._receipt(already_delivered=False)
 
     def _send_all(self, changes: tuple[Change, ...], pending: PendingRows) -> None:
@@ -255,8 +267,8 @@ class _Sending:
         with ThreadPoolExecutor(at_once, "sender") as senders:
             try:
                 for piece in pieces(self._shard, changes, self._batch_rows, pending):
-                    self._intend(piece.numbers[-1] + 1)
-                    under_way.add(senders.submit(self._settle, piece))
+                    # With the context: in it stands who is asked whether this process may still send.
+                    under_way.add(senders.submit(copy_context().run, self._settle, piece))
                     under_way = self._wait_for(under_way, most)
                 self._wait_for(under_way, 1)
             except BaseException:
@@ -274,11 +286,6 @@ class _Sending:
             self._tell()
             if len(under_way) < fewer_than:
                 return under_way
-
-    def _intend(self, end: int) -> None:
-        if end > self._intended:
-            self._intended = min(self._shard.rows, end + _STRIDE_BATCHES * self._batch_rows)
-            self._journal.intend(self._intended)
 
     def _settle(self, piece: Piece) -> None:
         """Bring one piece to the vendor, in a sender's thread."""
@@ -309,8 +316,8 @@ class _Sending:
         for part in alone:
             self._settled_with(part, self._row_alone(part, before))
 
-    def _send_part(self, part: Batch) -> Sequence[Refused]:
-        """Send some rows of a batch; return those that are refused.
+    def _send_part(self, part: Batch) -> Answered:
+        """Send some rows of a batch; return those that are refused, and the note that was answered.
 
         Raises:
             BatchRefused: several rows are refused whole.
@@ -318,17 +325,19 @@ class _Sending:
         """
         # What is appended might have been taken all the same, and under another id be taken once more.
         suspects = self._shard.mode is not Mode.APPEND
+        numbers = [row.number for row in part.rows]
+        send = partial(self._destination.send_batch, self._shard, part)
         try:
-            found = self._insist(lambda: self._destination.send_batch(self._shard, part), suspects=suspects)
+            told = self._insist(lambda: carry(self._journal, numbers, send), suspects=suspects)
         except BatchRefused as whole:
             if len(part.rows) > 1:
                 raise
-            return [Refused(part.rows[0].number, whole.code, whole.said)]
+            return [Refused(part.rows[0].number, whole.code, whole.said)], ""
         with self._lock:
             self._taken += 1
-        return found
+        return answered(*told)
 
-    def _row_alone(self, part: Batch, before: int) -> Sequence[Refused]:
+    def _row_alone(self, part: Batch, before: int) -> Answered:
         """Send the row that the vendor stumbles over; it is refused if the vendor takes others meanwhile.
 
         If it takes nothing at all, the vendor is at fault and not the row.
@@ -338,22 +347,18 @@ class _Sending:
                 return self._send_part(part)
             except TryAgain as stumbled:
                 if self._taken > before:
-                    return [Refused(part.rows[0].number, "", stumbled.said)]
+                    return [Refused(part.rows[0].number, "", stumbled.said)], ""
 
-    def _settled_with(self, part: Batch, found: Sequence[Refused]) -> None:
-        refused = [replace(row, said=self._destination.shown(row.said)) for row in found]
+    def _settled_with(self, part: Batch, told: Answered) -> None:
+        refused = [replace(row, said=self._destination.shown(row.said)) for row in told[0]]
         numbers = [row.number for row in part.rows]
         with self._lock:
             self._settled += len(numbers)
             self._refused += len(refused)
             if self._finishes and self._held_back is None:
-                self._held_back = (numbers, refused)
+                self._held_back = (numbers, (refused, told[1]))
                 return
-        self._acknowledge(numbers, refused)
-
-    def _acknowledge(self, numbers: Sequence[int], refused: Sequence[Refused]) -> None:
-        for first, end in runs(numbers):
-            self._journal.acknowledge(first, end, [row for row in refused if first <= row.row < end])
+        acknowledge(self._journal, numbers, (refused, told[1]))
 
     def _insist(self, work: Callable[[], R], *, suspects: bool = False) -> R:
         def counted() -> R:

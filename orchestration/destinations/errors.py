@@ -6,17 +6,29 @@ _SECRET_WORDS = ("password", "passwd", "secret", "token", "key", "credential", "
 
 
 class DeliveryError(Exception):
-    """Says what is wrong, what was expected and how to mend it; never holds a secret or a row."""
+    """Says what is wrong, what was expected and how to mend it; never holds a secret or a row.
 
-    def __init__(self, what: str, expected: str, mend: str) -> None:
+    `nothing_done`: the request that met this changed nothing at the destination for certain (nobody answered
+    the call, 401, 403, 404, …), so that what it held has not left. False where that is not known.
+    """
+
+    def __init__(self, what: str, expected: str, mend: str, *, nothing_done: bool = False) -> None:
         # All three are passed on, so that the error survives pickling between processes.
         super().__init__(what, expected, mend)
         self.what = what
         self.expected = expected
         self.mend = mend
+        self.nothing_done = nothing_done
 
     def __str__(self) -> str:
         return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
+
+
+class UnexpectedAnswer(DeliveryError):
+    """The destination answers what it should not: a page instead of JSON, an answer that is cut, a redirect.
+
+    What the request held may have arrived, so `nothing_done` is False.
+    """
 
 
 def secrets_in(url: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .batches import TryAgain
 from .errors import DeliveryError, secrets_in
+from .permission import may_send
 
 if TYPE_CHECKING:
     import httpx
@@ -163,9 +164,11 @@ class VendorClient:
         Raises:
             TryAgain: 429, any 5xx, time-outs, lost connections; the work may have been done.
             AccessDenied: 401 or 403; a DeliveryError.
+            DeliveryError: another process sends now; nothing has left.
             DeliveryError: the host's certificate is not trusted.
         """
         httpx = import_module("httpx")
+        may_send()
         try:
             answer: Any = self._client.request(
                 method,
@@ -184,7 +187,14 @@ class VendorClient:
         if status == 429 or status >= 500:
             everyone = status in (429, 503)
             after = wait_asked_for(answer.headers, time.time()) if everyone else None
-            raise TryAgain(self.shown(f"HTTP {status} {answer.text}"), after, everyone, suspect=not everyone)
+            # 429 is said before any work; a gateway may say 503 of what is being worked on behind it.
+            raise TryAgain(
+                self.shown(f"HTTP {status} {answer.text}"),
+                after,
+                everyone,
+                suspect=not everyone,
+                nothing_done=status == 429,
+            )
         if status in (401, 403):
             raise self._denied(status, answer.text)
         return answer
@@ -207,6 +217,7 @@ class VendorClient:
             f"{self.host} {reason}: HTTP {status} {said}".rstrip(),
             "credentials that are valid and have the rights that the runbook lists",
             "renew the secret in the connection's variable, or have the vendor's administrator grant them",
+            nothing_done=True,
         )
         error.status, error.said = status, said
         return error
@@ -220,7 +231,13 @@ class VendorClient:
                     f"the certificate of {self.host} is not trusted: {cause.verify_message}",
                     "a certificate that this machine's authorities vouch for",
                     "check the host in the connection's URL; behind a company's proxy, set SSL_CERT_FILE",
+                    nothing_done=True,
                 )
             cause = cause.__cause__ or cause.__context__
         unanswered = isinstance(error, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError))
-        return TryAgain(self.shown(f"{self.host}: {type(error).__name__} {error}"), suspect=unanswered)
+        return TryAgain(
+            self.shown(f"{self.host}: {type(error).__name__} {error}"),
+            suspect=unanswered,
+            # No connection: not a byte of the request has left.
+            nothing_done=isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)),
+        )

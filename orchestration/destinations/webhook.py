@@ -261,7 +261,7 @@ class WebhookDestination(BatchDestination):
             return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
         said = self._client.shown(text)
         if status in (400, 413, 422):
-            raise BatchRefused(str(status), said)
+            raise BatchRefused(str(status), said, nothing_done=True)
         # 408: too slow for the receiver; 409: the first request of this key is still being worked on.
         if status in (408, 409):
             raise TryAgain(f"HTTP {status} {said}")

@@ -3,7 +3,9 @@
 Belongs here: rows of the state store. Does not: what a plan holds (`delivery.ledger`), when to send.
 """
 
+import json
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from orchestration.core.ranges import Ranges, joined
 from orchestration.state import schema
+from orchestration.state.held_lease import LeaseLost as LeaseLost  # what a write under a lease may raise
+from orchestration.state.held_lease import require_lease
 from orchestration.state.moments import now
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
@@ -20,10 +25,6 @@ from orchestration.state.upgrade import require_form
 
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
-
-
-class LeaseLost(Exception):
-    """Another process has taken over the destination's object; this one must stop."""
 
 
 class Deliveries:
@@ -119,7 +120,10 @@ class Deliveries:
         `until` leaves out what was settled later.
         """
         table, rows = schema.deliveries, schema.acknowledgements
-        settled = sa.exists().where(rows.c.delivery_id == table.c.delivery_id)
+        settled = sa.or_(
+            sa.exists().where(rows.c.delivery_id == table.c.delivery_id),
+            sa.exists().where(schema.leavings.c.delivery_id == table.c.delivery_id),
+        )
         emptied = sa.and_(
             table.c.whole, table.c.shard_rows == 0, table.c.status == DeliveryStatus.ACKNOWLEDGED
         )
@@ -225,31 +229,67 @@ class Deliveries:
 
     # -- what a destination has settled
 
-    def intend(self, delivery_id: str, end: int, token: str) -> None:
-        """Note that rows below `end` may reach the destination.
+    def note_leaving(self, delivery_id: str, rows: Ranges, token: str) -> str:
+        """Note that a request with these rows may reach the destination from now on; return the note's name.
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        note = uuid.uuid4().hex
+        values = {"note": note, "delivery_id": delivery_id, "rows": json.dumps([list(one) for one in rows])}
+        with self._engine.begin() as connection:
+            require_lease(connection, token)
+            connection.execute(sa.insert(schema.leavings).values(values))
+        return note
+
+    def take_back(self, note: str, token: str) -> None:
+        """Take a note back, as its request has not left, or has changed nothing for certain.
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        with self._engine.begin() as connection:
+            require_lease(connection, token)
+            _take_back(connection, note)
+
+    def take_all_back(self, delivery_id: str, token: str) -> None:
+        """Take back whatever was noted as leaving, as the destination says that nothing of it has arrived.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
         """
         table = schema.deliveries
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
-            connection.execute(
-                sa.update(table)
-                .where(table.c.delivery_id == delivery_id, table.c.sent_to < end)
-                .values(sent_to=end)
-            )
+            require_lease(connection, token)
+            connection.execute(sa.delete(schema.leavings).where(schema.leavings.c.delivery_id == delivery_id))
+            connection.execute(sa.update(table).where(table.c.delivery_id == delivery_id).values(sent_to=0))
+
+    def left(self, delivery_id: str) -> list[list[tuple[int, int]]]:
+        """Return the rows of each request of a delivery that may have left, and was not answered."""
+        table = schema.leavings
+        query = sa.select(table.c.rows).where(table.c.delivery_id == delivery_id)
+        with self._engine.connect() as connection:
+            found = [json.loads(row[0]) for row in connection.execute(query)]
+        return [[(first, end) for first, end in rows] for rows in found]
 
     def acknowledge(
-        self, delivery_id: str, first: int, end: int, refused: Sequence[tuple[int, str, str]], token: str
+        self,
+        delivery_id: str,
+        first: int,
+        end: int,
+        refused: Sequence[tuple[int, str, str]],
+        token: str,
+        note: str = "",
     ) -> None:
-        """Note rows as settled; `refused` are (row, code, vendor's words).
+        """Note rows as settled; `refused` are (row, code, vendor's words), `note` is what was answered.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
         """
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
+            require_lease(connection, token)
+            if note:
+                _take_back(connection, note)
             connection.execute(
                 sa.insert(schema.acknowledgements).values(
                     delivery_id=delivery_id, first_row=first, end_row=end
@@ -270,14 +310,8 @@ class Deliveries:
             .where(table.c.delivery_id == delivery_id)
             .order_by(table.c.first_row)
         )
-        joined: list[tuple[int, int]] = []
         with self._engine.connect() as connection:
-            for first, end in connection.execute(query):
-                if joined and first <= joined[-1][1]:
-                    joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-                else:
-                    joined.append((first, end))
-        return joined
+            return joined((row[0], row[1]) for row in connection.execute(query))
 
     def refusals(self, delivery_id: str) -> list[tuple[int, str, str]]:
         """Return (row, code, vendor's words) of the refused rows of a delivery, ascending."""
@@ -298,7 +332,7 @@ class Deliveries:
         """
         table = schema.delivery_notes
         with self._engine.begin() as connection:
-            _require_lease(connection, token)
+            require_lease(connection, token)
             same = (table.c.delivery_id == delivery_id, table.c.name == name)
             connection.execute(sa.delete(table).where(*same))
             connection.execute(sa.insert(table).values(delivery_id=delivery_id, name=name, value=value))
@@ -352,12 +386,10 @@ class Deliveries:
         )
 
 
+def _take_back(connection: sa.Connection, note: str) -> None:
+    connection.execute(sa.delete(schema.leavings).where(schema.leavings.c.note == note))
+
+
 def _form(scope: str) -> str:
     """Return a scope with every digit as 0: partitions of one grain of time have one form."""
     return re.sub(r"[0-9]", "0", scope)
-
-
-def _require_lease(connection: sa.Connection, token: str) -> None:
-    table = schema.leases
-    if connection.execute(sa.select(table.c.token).where(table.c.token == token)).first() is None:
-        raise LeaseLost("another process is at work on the destination's object; this one stops")

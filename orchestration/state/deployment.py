@@ -6,7 +6,7 @@ directory (`project`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from orchestration.areas import Area, StorageUrlError
@@ -31,7 +31,12 @@ class Deployment:
         """The transactional records."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         url = self.settings.state_url.get_secret_value()
-        return StateStore(url, shards=self.settings.deliveries_dir, clock=self.clock)
+        return StateStore(
+            url,
+            shards=self.settings.deliveries_dir,
+            clock=self.clock,
+            lease_lifetime=timedelta(seconds=self.settings.lease_seconds),
+        )
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -1,41 +1,70 @@
 """One at a time: a lease on a name, across processes and machines that share the state store.
 
-A lease runs out unless its holder renews it, so a machine that dies frees it. On the same machine a dead
-process is seen at once. What a holder writes is written under its token (`Deliveries.acknowledge`), so one
-that lost its lease without knowing can do no harm to the records.
+A lease runs out unless its holder renews it, so a machine that dies frees it. Whether it has run out, the
+state store's clock says: on Postgres the server's own, so that machines whose clocks differ agree; SQLite is
+on one machine, and there it is the clock since boot, which nobody sets. A holder that is known to be gone
+frees its lease at once; see `core.processes` for when that is known.
+
+Who has lost a lease is told at the next question: nothing is written to the records without asking, within
+the transaction that writes (`Lease.require`), and nothing leaves this process without asking
+(`Lease.still_held`).
 """
 
-import os
-import socket
 import threading
-import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
+from orchestration.core.processes import Process, boot_seconds, this_process
 from orchestration.state import schema
+from orchestration.state.held_lease import Lease, keep, lasting
+from orchestration.state.held_lease import LeaseLost as LeaseLost
 from orchestration.state.moments import utc
 
 LIFETIME = timedelta(seconds=60)
 _LOOK_AGAIN_SECONDS = 0.2
+# Where nobody can tell whether a holder is gone, it counts as dead so many lifetimes after its lease ran out.
+_DEAD_AFTER_LIFETIMES = 3
 
 
 class LeaseTimeout(Exception):
     """Somebody else held the lease for as long as this one could wait."""
 
 
+def run_name(run_id: str) -> str:
+    """Return the name of the lease that the process of a run holds."""
+    return f"run:{run_id}"
+
+
 @dataclass(frozen=True)
-class Lease:
-    """A lease that is held; `token` is written with whatever is done under it."""
+class Standing:
+    """A lease as it is on record.
+
+    `overdue_seconds` are those since it ran out, negative while it has not; `lifetime_seconds` how long it
+    lasts when it is renewed.
+    """
 
     name: str
     token: str
+    holder: Process
+    until: datetime
+    lifetime_seconds: float
+    overdue_seconds: float
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another process may have it: it has run out, or its holder is gone."""
+        return self.overdue_seconds >= 0 or self.holder.is_gone()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its holder is gone, or has not been heard of for so long that nobody waits for it."""
+        return self.overdue_seconds > _DEAD_AFTER_LIFETIMES * self.lifetime_seconds or self.holder.is_gone()
 
 
 class Leases:
@@ -44,6 +73,7 @@ class Leases:
     def __init__(self, engine: Engine, lifetime: timedelta = LIFETIME) -> None:
         self._engine = engine
         self._lifetime = lifetime
+        self._held: dict[str, Lease] = {}
 
     @contextmanager
     def hold(
@@ -56,72 +86,117 @@ class Leases:
         Raises:
             LeaseTimeout: somebody else had it for `wait_seconds`.
         """
-        lease = Lease(name, uuid.uuid4().hex)
+        lease = Lease(name, self._engine, self._lifetime)
         self._wait_for(lease, wait_seconds, waiting)
         done = threading.Event()
-        renewing = threading.Thread(target=self._renew, args=(lease, done), daemon=True)
+        renewing = threading.Thread(target=keep, args=(lease, done), daemon=True, name=f"renews {name}")
+        self._held[name] = lease
         renewing.start()
         try:
             yield lease
         finally:
+            del self._held[name]
             done.set()
-            renewing.join()
-            table = schema.leases
+            lease.give_back()
+
+    def require(self, connection: sa.Connection, name: str) -> None:
+        """Make sure, within a caller's transaction, that this process has not lost the lease of a name.
+
+        Of a name that it never took nothing is asked.
+
+        Raises:
+            LeaseLost: it has.
+        """
+        if name in self._held:
+            self._held[name].require(connection)
+
+    def require_now(self, name: str) -> None:
+        """Make sure the same for what is committed elsewhere than in the state store; call it just before.
+
+        Raises:
+            LeaseLost: this process has lost the lease of the name.
+        """
+        if name in self._held:
             with self._engine.begin() as connection:
-                connection.execute(sa.delete(table).where(table.c.token == lease.token))
+                self._held[name].require(connection)
+
+    def standing(self, name: str) -> Standing | None:
+        """Return the lease of a name as it is on record; None where nobody holds it."""
+        table = schema.leases
+        with self._engine.connect() as connection:
+            server_clock = connection.dialect.name == "postgresql"
+            now = sa.func.clock_timestamp() if server_clock else sa.null()
+            query = sa.select(table, now.label("now")).where(table.c.object == name)
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        holder = Process(row["host"], row["boot"], row["namespace"], row["process"], row["started"])
+        return Standing(
+            name, row["token"], holder, utc(row["until"]), row["lifetime_seconds"], _overdue(row, holder)
+        )
+
+    def end(self, standing: Standing) -> bool:
+        """Take a lease from its holder, which can write nothing any more; return whether it was still so."""
+        with self._engine.begin() as connection:
+            return connection.execute(sa.delete(schema.leases).where(*_as_read(standing))).rowcount == 1
 
     def _wait_for(self, lease: Lease, wait_seconds: float, waiting: Callable[[str], None]) -> None:
         pause, told = threading.Event(), False
-        deadline = datetime.now(UTC) + timedelta(seconds=wait_seconds)
-        while not self._take(lease):
-            holder = self._holder(lease.name)
-            if datetime.now(UTC) > deadline:
+        deadline = boot_seconds() + wait_seconds
+        seen: dict[tuple[str, datetime], float] = {}
+        while True:
+            asked = boot_seconds()
+            standing = self.standing(lease.name)
+            if self._take(lease, standing, seen):
+                lease.held_since(asked)
+                return
+            holder = str(standing.holder) if standing else "another process"
+            if boot_seconds() > deadline:
                 raise LeaseTimeout(f"{lease.name} is held by {holder}")
             if not told:
                 waiting(f"waiting for {holder}, which is at work on {lease.name}")
                 told = True
             pause.wait(_LOOK_AGAIN_SECONDS)  # a database offers nothing to wait on
 
-    def _take(self, lease: Lease) -> bool:
-        table, now = schema.leases, datetime.now(UTC)
+    def _take(self, lease: Lease, standing: Standing | None, seen: dict[tuple[str, datetime], float]) -> bool:
+        table, here = schema.leases, this_process()
         values = {
             "token": lease.token,
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "until": now + self._lifetime,
+            "host": here.host,
+            "process": here.number,
+            "boot": here.boot,
+            "namespace": here.namespace,
+            "started": here.started,
         }
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(table).where(table.c.object == lease.name)).mappings().first()
-        with self._engine.begin() as connection:
-            if row is None:
-                try:
-                    connection.execute(sa.insert(table).values(object=lease.name, **values))
-                except IntegrityError:
-                    return False
-                return True
-            gone = row["host"] == socket.gethostname() and not psutil.pid_exists(row["process"])
-            if not gone and utc(row["until"]) > now:
+        if standing is not None and not standing.is_free:
+            # Who has waited for a lifetime and saw no renewal needs no other clock: another's may have been
+            # set back.
+            first_seen = seen.setdefault((standing.token, standing.until), boot_seconds())
+            if boot_seconds() <= first_seen + standing.lifetime_seconds:
                 return False
-            # By token: of several that saw the same lease run out, one gets it.
-            taken = connection.execute(
-                sa.update(table)
-                .where(table.c.object == lease.name, table.c.token == row["token"])
-                .values(**values)
-            )
+        with suppress(IntegrityError), self._engine.begin() as connection:
+            values |= lasting(connection, lease.lifetime_seconds)
+            if standing is None:
+                connection.execute(sa.insert(table).values(object=lease.name, **values))
+                return True
+            # As it was read: of several that saw the same lease run out one gets it, and none if it is
+            # renewed after all.
+            taken = connection.execute(sa.update(table).where(*_as_read(standing)).values(values))
             return taken.rowcount == 1
+        return False
 
-    def _renew(self, lease: Lease, done: threading.Event) -> None:
-        table = schema.leases
-        while not done.wait(self._lifetime.total_seconds() / 4):
-            with self._engine.begin() as connection:
-                connection.execute(
-                    sa.update(table)
-                    .where(table.c.token == lease.token)
-                    .values(until=datetime.now(UTC) + self._lifetime)
-                )
 
-    def _holder(self, name: str) -> str:
-        table = schema.leases
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(table).where(table.c.object == name)).mappings().first()
-        return f"process {row['process']} on {row['host']}" if row else "another process"
+def _overdue(row: sa.RowMapping, holder: Process) -> float:
+    """Return the seconds since a lease ran out, by the clock that its holder and this process share."""
+    if row["now"] is not None:
+        return (utc(row["now"]) - utc(row["until"])).total_seconds()
+    if holder.boot and holder.boot == this_process().boot and row["boot_until"] is not None:
+        return boot_seconds() - float(row["boot_until"])
+    return (datetime.now(UTC) - utc(row["until"])).total_seconds()
+
+
+def _as_read(standing: Standing) -> list[sa.ColumnElement[bool]]:
+    table = schema.leases
+    return [
+        table.c.object == standing.name, table.c.token == standing.token, table.c.until == standing.until,
+    ]  # fmt: skip

@@ -143,12 +143,13 @@ class Delivery:
 
     `scope` is the partition, or "" where the destination holds the newest partition alone. `rows` is what the
     scope holds once all is taken, `shard_rows` what is sent for it; `whole` tells that the shard has all of
-    them. `sent_to`: rows below that number may have reached the destination. `key` is the JSON list of the
-    fields that tell rows apart. `made_by`, `place` and `source` are what made it besides the data, see
-    `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are those of its
-    shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; "" where an
-    older version compared keys as they were. `key_types` is the JSON list of the types of the key's fields,
-    as the model has them; `anew` tells that everything was sent anew, as what was known before was of no use.
+    them. `sent_to`: rows below that number may have reached the destination, as older code noted it. `key` is
+    the JSON list of the fields that tell rows apart. `made_by`, `place` and `source` are what made it besides
+    the data, see `delivery.ledger`; "" where an older version made it. `partition_column` and `bounds` are
+    those of its shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; ""
+    where an older version compared keys as they were. `key_types` is the JSON list of the types of the key's
+    fields, as the model has them; `anew` tells that everything was sent anew, as what was known before was of
+    no use.
     """
 
     delivery_id: str

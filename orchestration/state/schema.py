@@ -206,7 +206,8 @@ deliveries = Table(
     Column("removed", BigInteger, nullable=False, server_default="0"),
     Column("unchanged", BigInteger, nullable=False, server_default="0"),
     Column("shard_rows", BigInteger, nullable=False, server_default="0"),
-    Column("sent_to", BigInteger, nullable=False, server_default="0"),  # rows below may have left
+    # Rows below may have left: older code noted that far ahead, see `leavings` for what is noted now.
+    Column("sent_to", BigInteger, nullable=False, server_default="0"),
     Column("refused", BigInteger, nullable=False, server_default="0"),
     Column("reasons", JSON, nullable=True),  # why it was held
     Column("decided_by", String(200), nullable=False, server_default=""),
@@ -235,6 +236,16 @@ acknowledgements = Table(
     Column("delivery_id", String(64), primary_key=True),
     Column("first_row", BigInteger, primary_key=True, autoincrement=False),
     Column("end_row", BigInteger, nullable=False),
+)
+
+# Requests that may have left and were not answered for certain: what the rows are that each has.
+leavings = Table(
+    "leavings",
+    metadata,
+    Column("note", String(32), primary_key=True),
+    Column("delivery_id", String(64), nullable=False),
+    Column("rows", Text, nullable=False),  # JSON [[first, end], …], half-open; []: it has none
+    Index("leavings_by_delivery", "delivery_id"),
 )
 
 # Every refusal, by delivery and row; what a delivery leaves out of its layer.
@@ -285,7 +296,7 @@ bases = Table(
     Column("hashed_by", String(40), nullable=False),
 )
 
-# Who is at work on a destination's object now.
+# Who is at work on a destination's object now, or on a run; see `leases` and `core.processes`.
 leases = Table(
     "leases",
     metadata,
@@ -294,6 +305,12 @@ leases = Table(
     Column("host", String(200), nullable=False),
     Column("process", Integer, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
+    # Empty, and null, of what older code took.
+    Column("boot", String(100), nullable=False, server_default=""),
+    Column("namespace", String(100), nullable=False, server_default=""),
+    Column("started", String(40), nullable=False, server_default=""),
+    Column("lifetime_seconds", Double, nullable=False, server_default="60"),
+    Column("boot_until", Double, nullable=True),  # seconds of the clock that nobody sets
 )
 
 # Keys that must not be sent again, and the record of each erasure; the key itself is not kept.

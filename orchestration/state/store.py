@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
-from orchestration.state.leases import Leases
+from orchestration.state.leases import LIFETIME, Leases, run_name
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
 from orchestration.state.records import Build, Evidence, Hold, Inputs
@@ -37,14 +37,21 @@ class StateStore:
 
     `shards` is the folder of the deliveries' files: what lies below it is on record by its place there, so
     that a deployment whose data lie elsewhere tomorrow still finds it. `clock` tells when drops land and when
-    builds are made.
+    builds are made. `lease_lifetime` is how long a process may be unheard of until others take over its work.
     """
 
-    def __init__(self, url: str, *, shards: Path | None = None, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        shards: Path | None = None,
+        clock: Callable[[], datetime] = now,
+        lease_lifetime: timedelta = LIFETIME,
+    ) -> None:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True)
+        self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=_patience(parsed))
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
         else:
@@ -57,7 +64,7 @@ class StateStore:
         self.deliveries = Deliveries(self._engine, shards)
         self.refused_keys = RefusedKeys(self._engine)
         self.forgotten_keys = ForgottenKeys(self._engine)
-        self.leases = Leases(self._engine)
+        self.leases = Leases(self._engine, lease_lifetime)
         self.check_errors = CheckErrors(self._engine, clock)
         self.results = Results(self._engine)
         self.metrics = Metrics(self._engine)
@@ -75,9 +82,14 @@ class StateStore:
     # -- builds
 
     def record_build(self, build: Build) -> None:
-        """Record that a partition of a table was written."""
+        """Record that a partition of a table was written.
+
+        Raises:
+            LeaseLost: the run has ended for all others, as this process was not heard of for too long.
+        """
         with self._engine.begin() as connection:
             require_form(connection)
+            self.leases.require(connection, run_name(build.run_id))
             connection.execute(
                 sa.insert(schema.builds).values(values_of(build, schema.builds, built_at=self._clock()))
             )
@@ -169,11 +181,17 @@ class StateStore:
             return {(row[0], row[1]) for row in connection.execute(query)}
 
     def record_evidence(self, evidence: Sequence[Evidence]) -> None:
-        """Record what checks said."""
+        """Record what checks said.
+
+        Raises:
+            LeaseLost: the run has ended for all others, as this process was not heard of for too long.
+        """
         rows = [values_of(item, schema.evidence, judged_at=now()) for item in evidence]
         if rows:
             with self._engine.begin() as connection:
                 require_form(connection)
+                for run_id in sorted({item.run_id for item in evidence}):
+                    self.leases.require(connection, run_name(run_id))
                 connection.execute(sa.insert(schema.evidence), rows)
 
     def evidence_of(self, tables: Iterable[tuple[str, str]]) -> list[Evidence]:
@@ -260,6 +278,17 @@ class StateStore:
     ) -> list[Record]:
         found = (row for row in self._rows(query) if (row["relation"], row["partition_key"]) in wanted)
         return [record_of(kind, row) for row in found]
+
+
+# A server that a cut network hides is known to be away after so long; a URL may say otherwise.
+_SERVER_WITHIN = {"connect_timeout": 10, "tcp_user_timeout": 15_000, "keepalives_idle": 15}
+
+
+def _patience(url: sa.URL) -> dict[str, int]:
+    """Return how long drivers wait for a server that says nothing; Linux alone knows all of it."""
+    if url.get_backend_name() != "postgresql":
+        return {}
+    return {name: value for name, value in _SERVER_WITHIN.items() if name not in url.query}
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:

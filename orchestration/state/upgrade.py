@@ -14,8 +14,10 @@ from orchestration.state import schema
 # The form of the records that this code writes. 1 had no version: builds did not tell what they were made
 # from, nor evidence by which rules. 2 had no judgements: older code looks for them in the warehouse. 3 had
 # neither rows of shards that are `moved` nor digests of an erased key's fields: older code takes such a row
-# for one that is there. Raise it where older code would misread what newer code writes.
-FORM = 4
+# for one that is there. 4 had leases that told a holder by its number alone, and did not note which rows each
+# request has: older code takes a lease that is held, and what may have arrived for what never left. Raise it
+# where older code would misread what newer code writes.
+FORM = 5
 _BEFORE_FORMS = 1
 # Any number that nobody else locks in the state store's database.
 _LOCK = 5_851_042_733

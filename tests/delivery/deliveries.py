@@ -110,6 +110,16 @@ class Sender:
             assert held.count() == len(found)
         return dict(found)
 
+    def in_doubt(self, day: str = DAY) -> set[int]:
+        """The items of a day of which our records do not say whether the destination has them."""
+        with self.ledger.reading() as reading:
+            held = reading.content("exp_items", "" if self.latest else day, self.key)
+            rows = held.in_doubt if held is not None else ""
+            if not rows:
+                return set()
+            item = f'"{self.name("item")}"'
+            return {row[0] for row in reading.connection.execute(f"select {item} from ({rows})").fetchall()}
+
 
 def changed(rows: Rows, items: Sequence[int], note: str) -> dict[int, str]:
     """The rows with another note for some items."""

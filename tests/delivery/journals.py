@@ -7,7 +7,8 @@ destination keeps to the journal's rules.
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestration.destinations.base import Refused
+from orchestration.core.ranges import joined, without
+from orchestration.destinations.base import Ranges, Refused
 
 
 class MemoryJournal:
@@ -19,7 +20,8 @@ class MemoryJournal:
     Attributes:
         refused: every refused row, as acknowledged.
         told: every progress text.
-        intentions: every `end` that was given to `intend`, in order.
+        notes: the rows of every request that may have left and was not answered, by the note's name.
+        noted: the rows of every request, in order, whatever became of it.
         acknowledgements: every range, in order.
     """
 
@@ -33,7 +35,8 @@ class MemoryJournal:
         self.rows = rows
         self.refused: list[Refused] = []
         self.told: list[str] = []
-        self.intentions: list[int] = []
+        self.notes: dict[str, Ranges] = {}
+        self.noted: list[Ranges] = []
         self.acknowledgements: list[tuple[int, int]] = []
         self._kept = dict(kept or {})
         self._settled = bytearray(rows)
@@ -52,21 +55,35 @@ class MemoryJournal:
                 ranges.append((first, end))
             return ranges
 
-    def intend(self, end: int) -> None:
+    def leaving(self, rows: Ranges) -> str:
         with self._lock:
-            assert 0 <= end <= self.rows, f"intends rows below {end} of {self.rows}"
-            self.intentions.append(end)
+            for first, end in rows:
+                assert 0 <= first < end <= self.rows, f"notes {first} to {end} of {self.rows}"
+            self.noted.append(list(rows))
+            note = str(len(self.noted))
+            self.notes[note] = list(rows)
+            return note
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        with self._lock:
+            del self.notes[note]
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         with self._lock:
             if self._fail_after is not None and len(self.acknowledgements) >= self._fail_after:
                 raise Crash
             assert 0 <= first <= end <= self.rows, f"acknowledges {first} to {end} of {self.rows}"
-            assert first == end or end <= max(self.intentions, default=0), f"{first} to {end}: not intended"
+            # Without any request the destination had them already.
+            left = joined(one for rows in self.noted for one in rows)
+            assert not left or not without([(first, end)], left), f"{first} to {end}: not noted"
             assert all(first <= row.row < end for row in refused), "refuses rows outside of the range"
             self._settled[first:end] = b"\1" * (end - first)
             self.acknowledgements.append((first, end))
+            self.notes.pop(note, None)
             self.refused.extend(refused)
+
+    def finishes(self) -> bool:
+        return True
 
     def keep(self, name: str, value: str) -> None:
         with self._lock:

@@ -60,6 +60,7 @@ class ShelfDestination(Destination):
         self.sent = 0
         self.twice = 0
         self.shards: list[Shard] = []
+        self.written: list[dict[str, Any]] = []
 
     @classmethod
     def canonical_name(cls, object_name: str) -> str:
@@ -90,26 +91,47 @@ class ShelfDestination(Destination):
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         self.shards.append(shard)
         rows = self.rows()
-        pending = journal.pending()
-        if shard.full and pending and pending[0][0] == 0 and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT):
-            rows = {key: row for key, row in rows.items() if not _in_scope(shard, row)}
-            self._write(rows)
-        elif shard.full and not shard.rows and shard.mode is not Mode.UPSERT:
-            self._write({key: row for key, row in rows.items() if not _in_scope(shard, row)})
         table = import_module("pyarrow.parquet").read_table(shard.path).to_pylist()
-        for first, end in pending:
-            for number in range(first, end):
-                journal.intend(number + 1)
-                self._take(table[number], rows, shard, journal, number)
+        numbers = [number for first, end in journal.pending() for number in range(first, end)]
+        replaces = shard.full and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT) and journal.finishes()
+        emptied = shard.full and not shard.rows and shard.mode is not Mode.UPSERT
+        # The last one is settled once the shelf has nothing but the shard's: until then there is work to do.
+        held_back = numbers[-1:] if replaces else []
+        for number in numbers:
+            self._take(table[number], rows, shard, journal, number, settles=number not in held_back)
+        if emptied or (replaces and numbers):
+            journal.leaving(())
+            kept = {self._key(shard, row) for row in table if not self._refuses(shard, row)}
+            for key in [key for key, row in rows.items() if _in_scope(shard, row) and key not in kept]:
+                del rows[key]
+            self._write(rows)
+        for number in held_back:
+            refused = [Refused(number, "NO", "no")] if self._refuses(shard, table[number]) else []
+            journal.acknowledge(number, number + 1, refused)
         return Receipt(shard.rows, self.canonical_object())
 
+    def _key(self, shard: Shard, row: Mapping[str, Any]) -> str:
+        return json.dumps([self.fold(_text(row[name])) for name in shard.key])
+
+    def _refuses(self, shard: Shard, row: Mapping[str, Any]) -> bool:
+        return self._key(shard, row) in self.faults.refused_keys
+
     def _take(
-        self, row: dict[str, Any], rows: dict[str, Any], shard: Shard, journal: Journal, number: int
+        self,
+        row: dict[str, Any],
+        rows: dict[str, Any],
+        shard: Shard,
+        journal: Journal,
+        number: int,
+        *,
+        settles: bool,
     ) -> None:
         values = {name: _text(value) for name, value in row.items() if name not in TECHNICAL_COLUMNS}
-        key = json.dumps([self.fold(values[name]) for name in shard.key])
-        if key in self.faults.refused_keys:
-            journal.acknowledge(number, number + 1, [Refused(number, "NO", f"no {key} here")])
+        key = self._key(shard, row)
+        note = journal.leaving([(number, number + 1)])
+        if self._refuses(shard, row):
+            if settles:
+                journal.acknowledge(number, number + 1, [Refused(number, "NO", f"no {key} here")], note)
             return
         crash = self.faults.crash_after_rows == 0
         if crash and not self.faults.before_acknowledging:
@@ -118,6 +140,7 @@ class ShelfDestination(Destination):
         if row["_change"] == Change.REMOVED:
             rows.pop(key, None)
         else:
+            self.written.append(values)
             self.twice += rows.get(key) == values
             rows[key] = values
         self._write(rows)
@@ -125,7 +148,8 @@ class ShelfDestination(Destination):
             raise Crash
         if self.faults.crash_after_rows is not None:
             self.faults.crash_after_rows -= 1
-        journal.acknowledge(number, number + 1)
+        if settles:
+            journal.acknowledge(number, number + 1, (), note)
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         arrow = import_module("pyarrow")

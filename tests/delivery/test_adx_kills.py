@@ -34,8 +34,8 @@ class FileJournal(MemoryJournal):
         super().__init__(rows, settled, {line[1]: line[2] for line in lines if line[0] == "keep"})
         self._path = path
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
-        super().acknowledge(first, end, refused)
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
+        super().acknowledge(first, end, refused, note)
         self._write("acknowledge", first, end)
 
     def keep(self, name: str, value: str) -> None:

@@ -229,11 +229,10 @@ def test_rows_stay_pending_until_the_receiver_knows_that_all_have_come(place: Pl
     assert (place.rows(), rest.pending()) == (rows_of(DAY, 6, "new"), [])
 
 
-def test_intentions_are_noted_ahead_and_seldom(place: Place, write: Write) -> None:
+def test_each_request_is_noted_and_every_answer_told(place: Place, write: Write) -> None:
     place.destination().send(write(rows_of(DAY, 1000, "x")), journal := MemoryJournal(1000))
-    assert journal.intentions == sorted(journal.intentions)
-    assert journal.intentions[-1] == 1000
-    assert len(journal.intentions) <= 1000 // (4 * 16) + 1
+    assert sorted(rows for (rows,) in journal.noted) == [(first, first + 4) for first in range(0, 1000, 4)]
+    assert journal.notes == {}
 
 
 @pytest.mark.parametrize("parallel", [1, 3])

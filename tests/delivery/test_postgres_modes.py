@@ -154,12 +154,10 @@ def test_a_row_that_does_what_the_mode_does_not_is_refused(
     assert held(two_days) == [*rows_of(DAY, 3, "old"), *NEXT]
 
 
-def test_a_delivery_is_intended_whole_and_acknowledged_whole(
-    database_url: str, make_shard: MakeShard
-) -> None:
+def test_a_delivery_is_noted_whole_and_acknowledged_whole(database_url: str, make_shard: MakeShard) -> None:
     shard, journal = make_shard(rows_of(DAY, 3, "x")), MemoryJournal(3)
     PostgresDestination(database_url, "items").send(shard, journal)
-    assert journal.intentions == [3]
+    assert (journal.noted, journal.notes) == ([[(0, 3)]], {})
     assert journal.acknowledgements == [(0, 3)]
     assert journal.pending() == []
 

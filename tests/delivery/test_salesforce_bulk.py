@@ -30,7 +30,8 @@ def make(tmp_path: Path) -> Make:
 class DiesBeforeUpload(MemoryJournal):
     """Its process dies once a job is made and kept, before anything is put into it."""
 
-    def intend(self, end: int) -> None:
+    def keep(self, name: str, value: str) -> None:
+        super().keep(name, value)
         raise Crash
 
 

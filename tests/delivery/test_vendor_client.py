@@ -32,15 +32,21 @@ def client() -> Iterator[VendorClient]:
 
 
 @pytest.mark.parametrize(
-    ("status", "after", "everyone"),
-    [(429, 3.0, True), (503, 3.0, True), (500, None, False), (0, None, False)],
+    ("status", "after", "everyone", "nothing_done"),
+    [
+        (429, 3.0, True, True),
+        (503, 3.0, True, False),
+        (500, None, False, False),
+        (0, None, False, False),
+    ],
 )
 def test_what_may_be_taken_later_is_tried_again(
-    client: VendorClient, status: int, after: float | None, everyone: bool
+    client: VendorClient, status: int, after: float | None, everyone: bool, nothing_done: bool
 ) -> None:
     with pytest.raises(TryAgain) as caught:
         client.request("POST", f"/{status}", json={})
     assert (caught.value.after, caught.value.everyone) == (after, everyone)
+    assert caught.value.nothing_done is nothing_done
     assert not {"tok3n", "p@ss", "p%40ss"} & set(str(caught.value).split())
 
 
@@ -52,6 +58,7 @@ def test_refused_credentials_are_said_without_them(client: VendorClient, status:
     assert not [secret for secret in ("tok3n", "p@ss", "p%40ss") if secret in str(caught.value)]
     again: AccessDenied = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.status) == (str(caught.value), status)
+    assert again.nothing_done
 
 
 def test_what_the_caller_judges_is_returned(client: VendorClient) -> None:
@@ -62,10 +69,11 @@ def test_what_the_caller_judges_is_returned(client: VendorClient) -> None:
 def test_where_nobody_answers_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(TryAgain, match=f"127.0.0.1:{port}: ReadTimeout"):
+        with pytest.raises(TryAgain, match=f"127.0.0.1:{port}: ReadTimeout") as unanswered:
             VendorClient(f"crm://:s@127.0.0.1:{port}").request("GET", "/", timeout=0.1)
-    with pytest.raises(TryAgain, match="ConnectError"):
+    with pytest.raises(TryAgain, match="ConnectError") as unreached:
         VendorClient(f"crm://:s@127.0.0.1:{port}").request("GET", "/")
+    assert (unanswered.value.nothing_done, unreached.value.nothing_done) == (False, True)
 
 
 def test_long_words_are_shortened_to_one_line(client: VendorClient) -> None:

@@ -146,14 +146,9 @@ def test_acknowledged_rows_are_told_as_ranges(store: StateStore) -> None:
     store.deliveries.plan(delivery("one", rows=100))
     assert store.deliveries.acknowledged("one") == []
     with store.leases.hold("table", wait_seconds=5) as lease:
-        store.deliveries.intend("one", 40, lease.token)
-        store.deliveries.intend("one", 20, lease.token)
         for first, end in ((30, 40), (0, 10), (10, 20)):
             refused = [(first, "CODE", "no 'such' field")] if first else []
             store.deliveries.acknowledge("one", first, end, refused, lease.token)
-    found = store.deliveries.of("one")
-    assert found is not None
-    assert found.sent_to == 40
     assert store.deliveries.acknowledged("one") == [(0, 20), (30, 40)]
     assert store.deliveries.refusals("one") == [
         (10, "CODE", "no 'such' field"),
@@ -161,6 +156,26 @@ def test_acknowledged_rows_are_told_as_ranges(store: StateStore) -> None:
     ]
     store.deliveries.forget_words("one", [30])
     assert store.deliveries.refusals("one")[1] == (30, "CODE", "")
+
+
+def test_what_may_have_left_is_noted_until_it_is_answered(
+    store: StateStore, another_process: StateStore
+) -> None:
+    store.deliveries.plan(delivery("one", rows=100))
+    with store.leases.hold("table", wait_seconds=5) as lease:
+        notes = [
+            store.deliveries.note_leaving("one", rows, lease.token)
+            for rows in ([(0, 10), (12, 20)], [(0, 10), (12, 20)], [], [(20, 30)])
+        ]
+        left = another_process.deliveries.left("one")
+        assert sorted(left) == [[], [(0, 10), (12, 20)], [(0, 10), (12, 20)], [(20, 30)]]
+        # The same rows left twice: what is known of one request says nothing of the other.
+        store.deliveries.take_back(notes[0], lease.token)
+        store.deliveries.acknowledge("one", 20, 30, [], lease.token, notes[3])
+        assert sorted(another_process.deliveries.left("one")) == [[], [(0, 10), (12, 20)]]
+        store.deliveries.take_all_back("one", lease.token)
+    assert another_process.deliveries.left("one") == []
+    assert another_process.deliveries.left("two") == []
 
 
 def test_notes_are_replaced(store: StateStore, another_process: StateStore) -> None:
@@ -178,14 +193,16 @@ def test_who_has_no_lease_writes_nothing(store: StateStore) -> None:
     with store.leases.hold("table", wait_seconds=5) as lease:
         gone = lease.token
     with pytest.raises(LeaseLost):
-        store.deliveries.intend("one", 3, gone)
+        store.deliveries.note_leaving("one", [(0, 3)], gone)
+    with pytest.raises(LeaseLost):
+        store.deliveries.take_back("a note", gone)
+    with pytest.raises(LeaseLost):
+        store.deliveries.take_all_back("one", gone)
     with pytest.raises(LeaseLost):
         store.deliveries.acknowledge("one", 0, 3, [(1, "CODE", "said")], gone)
     with pytest.raises(LeaseLost):
         store.deliveries.keep_note("one", "job", "7501", gone)
-    found = store.deliveries.of("one")
-    assert found is not None
-    assert (found.sent_to, store.deliveries.acknowledged("one")) == (0, [])
+    assert (store.deliveries.left("one"), store.deliveries.acknowledged("one")) == ([], [])
     assert (store.deliveries.refusals("one"), store.deliveries.notes("one")) == ([], {})
 
 

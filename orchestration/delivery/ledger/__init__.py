@@ -7,6 +7,7 @@ warehouse, talking to a destination.
 
 from orchestration.delivery.ledger.forgotten import Key, digest_of, digests_of, is_forgotten, names_in
 from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.journal import SendingElsewhere, under_lease
 from orchestration.delivery.ledger.keys import Alikes, KeyForm
 from orchestration.delivery.ledger.ledger import Ledger
 from orchestration.delivery.ledger.limits import Between, Limits
@@ -38,9 +39,11 @@ __all__ = [
     "Order",
     "Outcome",
     "Plan",
+    "SendingElsewhere",
     "Shards",
     "digest_of",
     "digests_of",
     "is_forgotten",
     "names_in",
+    "under_lease",
 ]

@@ -1,19 +1,21 @@
 """What a destination's scope holds, by what was acknowledged: a base and the layers put over it since.
 
 Each layer is the shard of a delivery, less the rows that were refused or never settled. The newest layer
-that knows a key decides. Nothing here is told by the destination itself; `reconcile` compares the two.
+that knows a key decides. A row that may have arrived, and was not settled, leaves its key in doubt until a
+newer layer settles it: it may be there, with whatever content. Nothing here is told by the destination
+itself; `reconcile` compares the two.
 """
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import exact_rows, loses
 from orchestration.compute.row_hash import fields_of, hashed_by, row_hash
 from orchestration.compute.sql import literal, quoted
-from orchestration.delivery.ledger.keys import KeyForm, read_alike
+from orchestration.delivery.ledger.keys import PREFIX, KeyForm, read_alike
+from orchestration.delivery.ledger.layers import Layer
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import (
@@ -23,7 +25,6 @@ from orchestration.destinations.base import (
     TECHNICAL_COLUMNS,
     Change,
 )
-from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
 
 if TYPE_CHECKING:
@@ -32,64 +33,10 @@ if TYPE_CHECKING:
 _OVERLAY = "_overlay"
 # The rows of a shard that leave their key in the scope.
 _THERE = f"{CHANGE} not in ('{Change.REMOVED}', '{Change.MOVED}')"
+# Whether a row is in doubt, where some are.
+_DOUBT = f"{PREFIX}doubt"
 # The fields of a row whose values are none of the types that they are to have; nulls among them.
 LOST = "_lost"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One shard, and the SQL condition for those of its rows that the destination took.
-
-    `alike` is what made two keys one when it was written: it has each key once by that. `after` is the number
-    of the delivery that wrote its rows; of a base, whose rows are of several, nobody knows it: 0.
-    """
-
-    shard: str
-    condition: str
-    shape: str
-    hashed_by: str
-    alike: str = ""
-    after: int = 0
-
-
-def layers_of(
-    deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False, every_byte: bool = False
-) -> list[Layer]:
-    """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
-
-    `past`: they are those of a moment ago, for which a base is too new. `every_byte`: see `unreadable`.
-
-    Raises:
-        ShardLost: a file that belongs to it is gone or cannot be read.
-    """
-    if not found:
-        return []
-    export, scope = found[0].export, found[0].scope
-    base = None if past else deliveries.base(export, scope)
-    layers, newest = list[Layer](), found[-1]
-    if base is not None and base.after_id >= found[0].id:
-        alike = next((item.alike for item in found if item.id == base.after_id), "")
-        layers.append(Layer(base.shard, "true", base.shape, base.hashed_by, alike))
-        found = [item for item in found if item.id > base.after_id]
-    layers += [layer_of(deliveries, item) for item in found if item.shard_rows]
-    for layer in layers:
-        if problem := unreadable(layer.shard, every_byte=every_byte):
-            raise ShardLost.of(newest, layer.shard, problem)
-    return layers
-
-
-def layer_of(deliveries: Deliveries, delivery: Delivery) -> Layer:
-    """Return the layer that a delivery has put over what was there, as far as it is settled."""
-    settled = deliveries.acknowledged(delivery.delivery_id)
-    condition = "true"
-    if settled != [(0, delivery.shard_rows)]:
-        ranges = [f"({ROW} >= {first} and {ROW} < {end})" for first, end in settled]
-        condition = " or ".join(ranges) or "false"
-    if delivery.refused:
-        refused = ", ".join(str(row) for row, _, _ in deliveries.refusals(delivery.delivery_id))
-        condition = f"({condition}) and {ROW} not in ({refused})" if refused else condition
-    shape, by = delivery.shape, delivery.hashed_by
-    return Layer(delivery.shard, condition, shape, by, delivery.alike, delivery.id)
 
 
 class Content:
@@ -97,6 +44,7 @@ class Content:
 
     `fields` are those to compare, with the types that they are to have; `shape` is the digest of them and of
     the types that they had where they came from. A layer of another shape counts as different in every row.
+    What is in doubt counts as there, and different; with `certain` as not there.
     """
 
     def __init__(
@@ -107,6 +55,8 @@ class Content:
         fields: Mapping[str, str],
         shape: str,
         overlay: str = _OVERLAY,
+        *,
+        certain: bool = False,
     ) -> None:
         self._connection = connection
         self._layers = list(layers)
@@ -114,6 +64,7 @@ class Content:
         self._fields = fields
         self._overlay = overlay
         self._others = [name for name in fields if name not in key.names]
+        self._in_doubt = Change.REMOVED if certain else Change.CHANGED
         self.shape = shape
         if len(self._layers) > 1:
             self._make_overlay()
@@ -163,6 +114,22 @@ class Content:
             for layer in self._layers
         )
 
+    def doubtful(self) -> str:
+        """Return SQL of the canonical key of every row that is in doubt; "" where none is."""
+        keys = self._key.listed
+        parts: list[str] = []
+        for number, layer in enumerate(self._layers):
+            if not layer.doubt:
+                continue
+            rows = (
+                f"select {keys} from ({self._read(layer, f'{self._keys(layer)}, {_DOUBT}')}) where {_DOUBT}"
+            )
+            newer = f"(select {keys} from {self._overlay} where _layer > {number}) newer"
+            if len(self._layers) > 1:
+                rows = f"select * from ({rows}) anti join {newer} using ({keys})"
+            parts.append(rows)
+        return " union all ".join(parts)
+
     def values(self, keys: str = "", *, hashed: bool = False) -> str:
         """Return SQL of the canonical key and all fields of every row, or of the keys of the relation `keys`.
 
@@ -174,7 +141,8 @@ class Content:
         for number, layer in enumerate(self._layers):
             columns = f"{self._keys(layer)}, {self._columns(layer)}"
             if hashed:
-                known = self._hash(layer) if layer.shape == self.shape else "null::ubigint"
+                known = self._hash_of(layer) if layer.shape == self.shape else "null::ubigint"
+                known = f"case when {_DOUBT} then 0::ubigint else {known} end" if layer.doubt else known
                 columns = f"{known} as {ROW_HASH}, {columns}"
             rows = f"select * from ({self._read(layer, columns, there=True)}) layer{wanted}"
             if len(self._layers) > 1:
@@ -256,6 +224,10 @@ class Content:
         return self._key.selected(kinds)
 
     def _hash(self, layer: Layer) -> str:
+        known = self._hash_of(layer)
+        return f"case when {_DOUBT} then 0::ubigint else {known} end" if layer.doubt else known
+
+    def _hash_of(self, layer: Layer) -> str:
         if layer.shape != self.shape:
             return "0::ubigint"
         if any(map(loses, self._fields.values())) and shard_fields(self._connection, layer.shard) != {
@@ -268,12 +240,17 @@ class Content:
     def _read(self, layer: Layer, selected: str, *, there: bool = False) -> str:
         """Rows that the destination took; `there`: those that it holds by them."""
         rows, less = exact_rows(self._connection, layer.shard), f" and {_THERE}" if there else ""
+        taken = layer.condition
+        if layer.doubt:
+            told = f"case when {layer.doubt} then '{self._in_doubt}' else {CHANGE} end as {CHANGE}"
+            rows = f"(select *, ({layer.doubt}) as {_DOUBT} from {rows} where ({taken}) or ({layer.doubt}))"
+            rows, taken = f"(select * replace ({told}) from {rows})", "true"
         if self._key.exact or KeyForm.of(self._key.names, read_alike(layer.alike) or {}) == self._key:
-            return f"select {selected} from {rows} where ({layer.condition}){less}"
+            return f"select {selected} from {rows} where ({taken}){less}"
         # Written when two spellings were two keys: what was removed was so after all else, as vendors did it.
         forms = ", ".join(self._key.forms(shard_fields(self._connection, layer.shard)))
         once = (
-            f"select * from {rows} where ({layer.condition}) qualify row_number()"
+            f"select * from {rows} where ({taken}) qualify row_number()"
             f" over (partition by {forms} order by {CHANGE} = '{Change.REMOVED}' desc, {ROW} desc) = 1"
         )
         return f"select {selected} from ({once}) where true{less}"

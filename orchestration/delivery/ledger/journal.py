@@ -1,18 +1,62 @@
-"""The journal that a destination writes, kept in the state store under the delivery's lease."""
+"""The journal that a destination writes, kept in the state store under the delivery's lease.
 
-from collections.abc import Callable, Mapping, Sequence
+Belongs here: what a destination notes, and what may have left by that. Does not: what becomes of such rows
+under a newer plan (`delivery.engine`), how they count in what a scope holds (`content`).
+"""
 
-from orchestration.destinations.base import Refused
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from orchestration.core.ranges import Ranges, common, joined, without
+from orchestration.destinations.base import DeliveryError, Refused
 from orchestration.state.deliveries import Deliveries
+from orchestration.state.leases import LeaseLost
 from orchestration.state.records import Delivery
 
 _LONGEST_WORDS = 2_000
 
 
+class SendingElsewhere(DeliveryError):
+    """This process has lost the lease of the destination's object, and sends nothing more."""
+
+
+@contextmanager
+def under_lease() -> Generator[None]:
+    """Say as an error of a delivery that the lease is lost.
+
+    Raises:
+        SendingElsewhere: it is.
+    """
+    try:
+        yield
+    except LeaseLost as lost:
+        raise SendingElsewhere(
+            f"{lost}; nothing more is sent by it: it was stopped for longer than a lease lasts, or the state"
+            " store did not answer for so long",
+            "one process at a time that sends to an object",
+            "rerun the partition: what was acknowledged is not sent again",
+        ) from lost
+
+
+def may_have_left(deliveries: Deliveries, delivery: Delivery) -> list[tuple[int, int]]:
+    """Return the rows of a delivery that may have left, whatever became of them."""
+    found = [one for rows in deliveries.left(delivery.delivery_id) for one in rows]
+    return joined([*found, (0, delivery.sent_to)])
+
+
 class StoreJournal:
-    """The journal of one delivery; with `below`, of its first rows alone.
+    """The journal of one delivery.
 
     Every write is one transaction, and fails once another process has the lease.
+
+    Args:
+        deliveries: of the state store.
+        delivery: whose journal it is.
+        token: of the lease.
+        tell: shows progress.
+        left: of these rows alone, as a newer plan ends the delivery.
+        finishes: what a full shard does not have is to go.
     """
 
     def __init__(
@@ -21,38 +65,47 @@ class StoreJournal:
         delivery: Delivery,
         token: str,
         tell: Callable[[str], None],
-        below: int | None = None,
+        left: Ranges | None = None,
+        *,
+        finishes: bool = True,
     ) -> None:
         self._deliveries = deliveries
         self._id = delivery.delivery_id
-        self._end = delivery.shard_rows if below is None else min(below, delivery.shard_rows)
+        self._rows = [(0, delivery.shard_rows)] if left is None else common(left, [(0, delivery.shard_rows)])
         self._token = token
         self._tell = tell
+        self._finishes = finishes
+        # Senders of one process wait here for each other: for a database's lock SQLite sleeps, and too long.
+        self._writing = Lock()
 
     def pending(self) -> Sequence[tuple[int, int]]:
         """Return the half-open ranges of rows that are not settled, ascending."""
-        found: list[tuple[int, int]] = []
-        at = 0
-        for first, end in self._deliveries.acknowledged(self._id):
-            if at < min(first, self._end):
-                found.append((at, min(first, self._end)))
-            at = end
-        if at < self._end:
-            found.append((at, self._end))
-        return found
+        return without(joined(self._rows), self._deliveries.acknowledged(self._id))
 
-    def intend(self, end: int) -> None:
-        """Note that rows below `end` may reach the destination."""
-        self._deliveries.intend(self._id, end, self._token)
+    def leaving(self, rows: Ranges) -> str:
+        """Note that a request with these rows may reach the destination."""
+        with under_lease(), self._writing:
+            return self._deliveries.note_leaving(self._id, rows, self._token)
 
-    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = ()) -> None:
+    def stayed(self, note: str) -> None:
+        """Take a note back."""
+        with under_lease(), self._writing:
+            self._deliveries.take_back(note, self._token)
+
+    def acknowledge(self, first: int, end: int, refused: Sequence[Refused] = (), note: str = "") -> None:
         """Note rows as settled, all of them taken but the refused ones."""
         told = [(item.row, item.code, item.said[:_LONGEST_WORDS]) for item in refused]
-        self._deliveries.acknowledge(self._id, first, end, told, self._token)
+        with under_lease(), self._writing:
+            self._deliveries.acknowledge(self._id, first, end, told, self._token, note)
+
+    def finishes(self) -> bool:
+        """Return whether what a full shard does not have is to go."""
+        return self._finishes
 
     def keep(self, name: str, value: str) -> None:
         """Remember a text under a name of this delivery."""
-        self._deliveries.keep_note(self._id, name, value, self._token)
+        with under_lease(), self._writing:
+            self._deliveries.keep_note(self._id, name, value, self._token)
 
     def kept(self) -> Mapping[str, str]:
         """Return everything that was kept for this delivery."""

@@ -13,17 +13,12 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
-from orchestration.delivery.ledger.content import (
-    Content,
-    hash_in,
-    layers_of,
-    read_whole,
-    shard_fields,
-)
+from orchestration.delivery.ledger.content import Content, hash_in, read_whole, shard_fields
 from orchestration.delivery.ledger.difference import compare, find_difference
 from orchestration.delivery.ledger.identity import MadeBy, free_id
-from orchestration.delivery.ledger.journal import StoreJournal
+from orchestration.delivery.ledger.journal import StoreJournal, may_have_left, under_lease
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, alike_text, read_alike
+from orchestration.delivery.ledger.layers import layers_of
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.lost import ShardLost
@@ -273,7 +268,7 @@ class Ledger:
         self.store.deliveries.move(plan.delivery_id, DeliveryStatus.SENDING, out_of=OPEN)
 
     def under_way(self, order: Order, plan: Delivery, token: str) -> tuple[Shard, Journal] | None:
-        """Return the same of a plan whose rows may have left, as far as they may; None if none has.
+        """Return the same of a plan whose rows may have left, with those alone pending; None if none has.
 
         The order is the newer one that ends it, and may be another export file's.
 
@@ -282,15 +277,24 @@ class Ledger:
         """
         if plan.status is not DeliveryStatus.SENDING:
             return None
-        lost = lost_file(plan)
+        deliveries, lost = self.store.deliveries, lost_file(plan)
         if not lost:
-            journal = StoreJournal(self.store.deliveries, plan, token, self.log, below=plan.sent_to)
-            settle_moved(plan, journal)
+            left = may_have_left(deliveries, plan)
+            # Older code began to take away what a shard does not have once it had noted the last of its rows.
+            finishing = [] in deliveries.left(plan.delivery_id) or 0 < plan.shard_rows <= plan.sent_to
+            if not left and not finishing:
+                return None
+            journal = StoreJournal(deliveries, plan, token, self.log, left, finishes=finishing)
             return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
             raise ShardLost.of(replace(plan, mode=order.mode), plan.shard, lost)
         self.log(f"{plan.shard} {lost}: what it had under way is not ended, but sent anew")
         return None
+
+    def nothing_arrived(self, plan: Delivery, token: str) -> None:
+        """Put on record that nothing of a plan has arrived, whatever was noted as leaving."""
+        with under_lease():
+            self.store.deliveries.take_all_back(plan.delivery_id, token)
 
     def settle(self, order: Order, plan: Plan, receipt: Receipt | None, location: str) -> Outcome:
         """Acknowledge a plan of which every row is settled; `receipt` is None if nothing had to be sent."""
@@ -316,11 +320,13 @@ class Ledger:
     def supersede(self, order: Order, plan: Delivery, location: str, *, arrived: bool) -> None:
         """End a plan for a newer one; one that has arrived to its last row is acknowledged all the same.
 
-        It was sent then, and only its process did not come to recording that.
+        It was sent then, and only its process did not come to recording that. `arrived`: nothing that may
+        have left is in doubt.
         """
         if plan.status is DeliveryStatus.SENDING and not lost_file(plan):
             settle_refusals(self.store, order, plan)
-        there = arrived and plan.sent_to >= plan.shard_rows
+        settled = not StoreJournal(self.store.deliveries, plan, "", self.log).pending()
+        there = settled and (arrived or plan.shard_rows > 0)
         status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
         self._end(plan, status, len(self.store.deliveries.refusals(plan.delivery_id)), location)
         ended = "has arrived whole" if there else "is superseded by another plan"

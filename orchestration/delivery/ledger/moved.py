@@ -8,8 +8,9 @@ reading the records of scopes (`standing`), settling such rows (`settling`).
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestration.delivery.ledger.content import Content, Layer
+from orchestration.delivery.ledger.content import Content
 from orchestration.delivery.ledger.keys import KeyForm
+from orchestration.delivery.ledger.layers import Layer
 from orchestration.delivery.ledger.order import Order
 from orchestration.delivery.ledger.standing import Known
 from orchestration.destinations.base import ROW_HASH, DeliveryError
@@ -27,19 +28,24 @@ def with_overtaken(
     """Return SQL of what a scope holds, as `Content.hashes`; what another wrote since counts as changed.
 
     There is one record of a key in the whole object: whichever scope wrote it last, it is as that one has it.
+    So it is with what is in doubt: nobody knows what its fields are there.
 
     Returns:
         That, and whether there is any: their keys are in the table `OVERTAKEN` then.
     """
-    later = list(known.written_since())
-    if content.empty or not later:
+    later = [] if content.empty else list(known.written_since())
+    doubtful = content.doubtful()
+    parts = [f"select {form.listed} from ({doubtful})"] if doubtful else []
+    if later:
+        others = Content(connection, later, form, {}, "", overlay="_overlay_elsewhere")
+        parts.append(
+            f"select {form.listed}"
+            f" from ({content.written()}) ours join ({others.touched()}) theirs using ({form.listed})"
+            " where theirs._after > ours._after"
+        )
+    if not parts:
         return content.hashes(), False
-    others = Content(connection, later, form, {}, "", overlay="_overlay_elsewhere")
-    connection.execute(
-        f"create or replace temp table {OVERTAKEN} as select distinct {form.listed}"
-        f" from ({content.written()}) ours join ({others.touched()}) theirs using ({form.listed})"
-        " where theirs._after > ours._after"
-    )
+    connection.execute(f"create or replace temp table {OVERTAKEN} as {' union '.join(parts)}")
     found = connection.execute(f"select 1 from {OVERTAKEN} limit 1").fetchone() is not None
     hashes = (
         f"select {form.listed}, case when o._is then 0::ubigint else {ROW_HASH} end as {ROW_HASH}"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import quoted
-from orchestration.delivery.ledger.content import Content, Layer, layers_of, shard_fields
+from orchestration.delivery.ledger.content import Content, shard_fields
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, read_alike
+from orchestration.delivery.ledger.layers import Layer, layers_of
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 class Held:
     """What one scope holds, or held at a moment; `newest` is the last delivery that it is made of.
 
+    What is in doubt, as nobody knows whether it arrived, is not among the rows.
     It is read within the connection that it was opened in, and before another is opened there.
     """
 
@@ -49,7 +51,7 @@ class Held:
         """{field: SQL type}, as the newest delivery has them; text where older rows have other values."""
         fields = shard_fields(self.connection, self.newest.shard)
         form = KeyForm.of(self.key, self.alike)
-        content = Content(self.connection, self.layers, form, fields, self.newest.shape)
+        content = Content(self.connection, self.layers, form, fields, self.newest.shape, certain=True)
         return fields | dict.fromkeys(content.lost(), "VARCHAR")
 
     @property
@@ -64,10 +66,23 @@ class Held:
         """Return how many rows there are."""
         return 0 if self.empty else self._content.count()
 
+    @property
+    def in_doubt(self) -> str:
+        """SQL of the rows of which nobody knows whether they are there, as they may be; "" without any."""
+        form = KeyForm.of(self.key, self.alike)
+        content = Content(
+            self.connection, self.layers, form, self.fields, self.newest.shape, overlay="_overlay_in_doubt"
+        )
+        keys = content.doubtful()
+        if not keys:
+            return ""
+        self.connection.execute(f"create or replace temp table _in_doubt as {keys}")
+        return content.typed("_in_doubt")
+
     @cached_property
     def _content(self) -> Content:
         form = KeyForm.of(self.key, self.alike)
-        return Content(self.connection, self.layers, form, self.fields, self.newest.shape)
+        return Content(self.connection, self.layers, form, self.fields, self.newest.shape, certain=True)
 
 
 @dataclass(frozen=True)

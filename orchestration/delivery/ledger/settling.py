@@ -5,6 +5,7 @@ Layers become one base, once reading them all costs more than writing what they 
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
-from orchestration.delivery.ledger.content import Content, layers_of, read_whole, shard_fields
+from orchestration.delivery.ledger.content import Content, read_whole, shard_fields
 from orchestration.delivery.ledger.keys import KeyForm, read_alike, text_of
+from orchestration.delivery.ledger.layers import Layer, layers_of
 from orchestration.delivery.ledger.order import Order, key_of
 from orchestration.destinations.base import (
     CHANGE,
@@ -95,7 +97,12 @@ def settle_refusals(store: StateStore, order: Order, delivery: Delivery) -> tupl
             )
         )
     still = {item.key for item in recorded}
-    taken = [text for text, _ in rows.values() if text in known and text not in still]
+    settled = store.deliveries.acknowledged(delivery.delivery_id)
+    taken = [
+        text
+        for row, (text, _) in rows.items()
+        if text in known and text not in still and any(first <= row < end for first, end in settled)
+    ]
     store.refused_keys.replace(delivery.export, delivery.scope, recorded, taken)
     return refused, sum(item.next_try_at is None for item in recorded)
 
@@ -136,8 +143,9 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
     if not worth_compacting(sizes):
         return
     shard, rows, by = newest.shard, newest.shard_rows, newest.hashed_by
-    if not _has_every_row(newest):
-        written = _write_base(store, found, newest, key, folder)
+    layers = layers_of(store.deliveries, found)
+    if not _has_every_row(newest) or any(layer.doubt for layer in layers):
+        written = _write_base(layers, newest, key, folder)
         if written is None:
             return
         shard, rows, by = written
@@ -157,11 +165,12 @@ def worth_compacting(layer_rows: list[int]) -> bool:
 
 
 def _write_base(
-    store: StateStore, layers: list[Delivery], newest: Delivery, key: tuple[str, ...], folder: Path
+    layers: Sequence[Layer], newest: Delivery, key: tuple[str, ...], folder: Path
 ) -> tuple[str, int, str] | None:
     """Write what the layers make together as one shard; return it, its rows, and what hashed them.
 
-    None where older rows have values that are none of today's types: a base could not keep them.
+    None where older rows have values that are none of today's types: a base could not keep them. What is in
+    doubt stays so: it is in the base as changed, all else as added.
 
     Raises:
         ShardLost: a layer is gone or cannot be read.
@@ -170,15 +179,16 @@ def _write_base(
     partial = shard.with_suffix(f".{os.getpid()}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
-        form, read = KeyForm.of(key, read_alike(newest.alike) or {}), layers_of(store.deliveries, layers)
-        with read_whole(newest, read):
-            content = Content(connection, read, form, fields, newest.shape)
+        form = KeyForm.of(key, read_alike(newest.alike) or {})
+        with read_whole(newest, layers):
+            content = Content(connection, layers, form, fields, newest.shape)
             if content.lost():
                 return None
             # What is known is kept: of what an older version wrote, the hash is of more than the file has.
             write_exact(
                 connection,
-                f"select row_number() over () - 1 as {ROW}, '{Change.ADDED}' as {CHANGE},"
+                f"select row_number() over () - 1 as {ROW},"
+                f" case when {ROW_HASH} = 0 then '{Change.CHANGED}' else '{Change.ADDED}' end as {CHANGE},"
                 f" null::varchar[] as {CHANGED_FIELDS},"
                 f" coalesce({ROW_HASH}, {row_hash(fields)}) as {ROW_HASH},"
                 f" * exclude ({ROW_HASH}) from ({content.typed(hashed=True, strict=True)})",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestration.delivery.ledger.content import Layer, layer_of, layers_of
+from orchestration.core.ranges import condition, joined
 from orchestration.delivery.ledger.identity import MadeBy
+from orchestration.delivery.ledger.journal import may_have_left
 from orchestration.delivery.ledger.keys import Alikes, read_alike
+from orchestration.delivery.ledger.layers import Layer, layer_of, layers_of
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
 from orchestration.delivery.ledger.order import Opened, Order
@@ -23,11 +25,11 @@ from orchestration.state.store import StateStore
 class Known:
     """What an order is compared with; `supersedes` is the delivery that its scope held last, "" for none.
 
-    `first`: nothing that is of use was ever sent there; `anew`: something was, and is of no use. `key_types`
-    are those of what is to be sent, as the records write them. `refused` are the keys of this scope that were
-    refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
-    scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there,
-    `written_since` what they have written later than this one.
+    `first`: nothing that is of use was ever sent there to its end; `anew`: something was, and is of no use.
+    `key_types` are those of what is to be sent, as the records write them. `refused` are the keys of this
+    scope that were refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads
+    what the other scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive
+    there, `written_since` what they have written later than this one.
     """
 
     layers: Sequence[Layer]
@@ -59,7 +61,7 @@ class Known:
         layers = None if useless else _layers(store, order, deliveries, log)
         return cls(
             layers=layers or [],
-            first=not deliveries or layers is None,
+            first=not deliveries or layers is None or _never_whole(order, deliveries),
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
             forgotten=store.forgotten_keys.of(order.export),
@@ -69,6 +71,14 @@ class Known:
             anew=bool(deliveries) and layers is None,
             key_types=types_of(order.key, opened.fields),
         )
+
+
+def _never_whole(order: Order, deliveries: Sequence[Delivery]) -> bool:
+    """Whether what a mirror does not have was never taken away, as no first delivery came to its end."""
+    superseded = DeliveryStatus.SUPERSEDED
+    return order.mode is Mode.MIRROR and all(
+        item.whole and item.shard_rows > 0 and item.status is superseded for item in deliveries
+    )
 
 
 def recorded_alike(store: StateStore, order: Order) -> Alikes | None:
@@ -106,7 +116,8 @@ def _on_their_way(store: StateStore, order: Order) -> Iterator[tuple[str, Layer]
     """Yield scope and rows of the plans for other scopes that may have arrived in part."""
     for item in _others(store, order):
         if item.status is DeliveryStatus.SENDING and item.shard_rows:
-            rows = f"{ROW} < {item.sent_to}"
+            left = may_have_left(store.deliveries, item)
+            rows = condition(ROW, joined([*store.deliveries.acknowledged(item.delivery_id), *left]))
             yield item.scope, Layer(item.shard, rows, item.shape, item.hashed_by, item.alike)
 
 

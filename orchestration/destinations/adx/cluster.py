@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from ..errors import DeliveryError, redact
 from ..http import LOOPBACK, wait_asked_for
 from ..pace import back_off_seconds
+from ..permission import may_send
 
 _EXPECTED_URL = "adx://APP_ID:APP_SECRET@CLUSTER.REGION.kusto.windows.net/DATABASE?tenant=TENANT_ID"
 _AUTHORITY = re.compile(r"[a-z0-9.-]+(?::\d+)?|\[[0-9a-f:]+\](?::\d+)?")
@@ -232,6 +233,7 @@ class Cluster:
 
     def _asking(self, ask: Callable[[], _T], doing: str) -> _T:
         for attempt in range(_TRIES - 1):
+            may_send()
             try:
                 return ask()
             except Exception as error:
@@ -242,6 +244,7 @@ class Cluster:
                 response = _response(error)
                 asked = wait_asked_for(response.headers, time.time()) if response is not None else None
                 Event().wait(back_off_seconds(attempt, asked))
+        may_send()
         return self.once(ask, doing)
 
 

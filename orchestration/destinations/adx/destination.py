@@ -204,13 +204,16 @@ class AdxDestination(Destination):
             return 0
         mapping = self._made(cluster, self._table, self._columns(cluster, shard))
         ingestion = Ingestion(cluster, self._table, mapping, [Tags.of(shard).scope], self._wait_seconds)
-        return ingestion.bring(shard, parts, journal, lambda part: journal.acknowledge(part.first, part.end))
+        return ingestion.bring(
+            shard, parts, journal, lambda part, note: journal.acknowledge(part.first, part.end, (), note)
+        )
 
     def _replace(self, cluster: Cluster, shard: Shard, parts: Sequence[Part], journal: Journal) -> int:
         tags = Tags.of(shard)
         there = bool(self._found(cluster, self._table))
-        queued = 0
+        queued, note = 0, ""
         if there and not shard.rows:
+            note = journal.leaving(())
             cluster.command(f".drop extents <| {self._others(shard, tags)}", "drop what a partition had")
         elif shard.rows and not (there and self._holds(cluster, tags)):
             columns = self._columns(cluster, shard)
@@ -221,18 +224,22 @@ class AdxDestination(Destination):
                 cluster, self._staging, mapping, [tags.scope, tags.delivery], self._wait_seconds
             )
             try:
-                queued = ingestion.bring(shard, parts, journal, _nothing)
+                queued = ingestion.bring(shard, parts, journal, _nothing, staged=True)
             except RowsLost:
                 cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
                 raise
-            self._swap(cluster, shard, tags)
-        journal.intend(shard.rows)
-        for first, end in journal.pending():
-            journal.acknowledge(first, end)
+            note = self._swap(cluster, shard, tags, journal)
+        pending = journal.pending()
+        for first, end in pending:
+            journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
         return queued
 
-    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags) -> None:
-        """Replace the scope by the staged rows in one transaction; a second time it changes nothing."""
+    def _swap(self, cluster: Cluster, shard: Shard, tags: Tags, journal: Journal) -> str:
+        """Replace the scope by the staged rows in one transaction; a second time it changes nothing.
+
+        Returns:
+            The note of it. What is staged has not left: nobody reads it.
+        """
         staged = rows_tagged(cluster, self._staging, f"drop-by:{tags.delivery}")
         if staged != shard.rows:
             cluster.command(f".drop extents <| {self._staged(tags)}", "drop staged rows")
@@ -242,11 +249,13 @@ class AdxDestination(Destination):
                 "every row of every file, once",
                 "see `.show ingestion failures`, then run the delivery again",
             )
+        note = journal.leaving(journal.pending())
         cluster.command(
             f".replace extents in table {kql.name(self._table)} with ({_EVER}) <| "
             f"{{ {self._others(shard, tags)} }}, {{ {self._staged(tags)} }}",
             "replace a partition",
         )
+        return note
 
     def _clear_staging(self, cluster: Cluster, tags: Tags) -> None:
         """Drop what earlier deliveries of the partition left in the staging table."""
@@ -328,5 +337,5 @@ class AdxDestination(Destination):
         return fields
 
 
-def _nothing(part: Part) -> None:
+def _nothing(part: Part, note: str) -> None:
     """A staged part is not yet what the destination holds."""

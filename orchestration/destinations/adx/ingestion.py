@@ -27,6 +27,7 @@ from typing import Any
 
 from ..base import TECHNICAL_COLUMNS, Journal, Shard
 from ..errors import DeliveryError
+from ..permission import may_send
 from . import kql as kql
 from .cluster import Cluster, is_theirs
 
@@ -43,6 +44,8 @@ _RESOURCES_TIMEOUT = timedelta(minutes=2)
 _ALREADY_THERE = "Skipped_IngestByTagAlreadyExists"
 _LOADING = "queued"
 _ROWS_AT_ONCE = 65_536
+# A part whose rows are in the table, and the note of the request that brought it there.
+Arrived = Callable[["Part", str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +164,12 @@ class Ingestion:
         self._wait_seconds = wait_seconds
 
     def bring(
-        self, shard: Shard, parts: Sequence[Part], journal: Journal, arrived: Callable[[Part], None]
+        self, shard: Shard, parts: Sequence[Part], journal: Journal, arrived: Arrived, *, staged: bool = False
     ) -> int:
         """Queue the parts that are neither there nor on their way, wait for all; return how many were queued.
 
-        `arrived` is called for each part once its rows are in the table.
+        `arrived` is called for each part once its rows are in the table, with the note of its request, "" if
+        an earlier process made that. `staged`: nobody reads the table, so nothing leaves with this.
 
         Raises:
             DeliveryError: the service refused a part, lost rows, or did not load it in time.
@@ -174,11 +178,11 @@ class Ingestion:
         waiting: dict[Part, str] = {}
         kept = journal.kept()
         missing: list[Part] = []
+        notes: dict[Part, str] = {}
         for part in parts:
             state, _, source = kept.get(_kept_name(part), "").partition(" ")
-            journal.intend(part.end)
             if self._is_there(tags, part, journal, source):
-                arrived(part)
+                arrived(part, "")
             elif state == _LOADING:
                 waiting[part] = source
             else:
@@ -190,12 +194,19 @@ class Ingestion:
                 for part, path in files:
                     source = str(uuid.uuid4())
                     journal.keep(_kept_name(part), f"sending {source}")
-                    self._enqueue(client, part, path, source, tags)
+                    if not staged:
+                        notes[part] = journal.leaving([(part.first, part.end)])
+                    try:
+                        self._enqueue(client, part, path, source, tags)
+                    except DeliveryError as error:
+                        if error.nothing_done and not staged:
+                            journal.stayed(notes[part])
+                        raise
                     journal.keep(_kept_name(part), f"{_LOADING} {source}")
                     journal.tell(f"queued rows {part.first} to {part.end} as {source}")
                     waiting[part] = source
                     path.unlink()
-            self._wait(client, tags, waiting, journal, arrived)
+            self._wait(client, tags, waiting, journal, lambda part: arrived(part, notes.get(part, "")))
         finally:
             client.close()
         return len(missing)
@@ -237,6 +248,7 @@ class Ingestion:
             report_level=ingest.ReportLevel.FailuresAndSuccesses,
         )
         descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
+        may_send()
         try:
             client.ingest_from_file(descriptor, properties)
         except Exception as error:
@@ -252,6 +264,8 @@ class Ingestion:
                 "the cluster's queues and containers reachable from here, over HTTPS",
                 "open the way to *.queue.core.windows.net and *.blob.core.windows.net; then run the delivery "
                 "again",
+                # What is not in a queue is loaded by nobody.
+                nothing_done=type(error).__name__ == "KustoBlobError",
             ) from None
 
     def _wait(

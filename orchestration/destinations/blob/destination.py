@@ -33,6 +33,7 @@ from orchestration.compute.sql_types import SqlType
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
 from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
+from ..permission import may_send
 from ..shards import check_shard
 from . import manifests, parts, writing
 from .connection import BlobConnection, connection_of
@@ -116,9 +117,10 @@ class BlobDestination(Destination):
         """Write the whole shard, whatever is pending of it, and show it."""
         self._check_shard(shard)
         what = f"delivery of {shard.export}, partition {shard.partition_key}, to"
-        receipt = self._explained(what, lambda: self._send(shard, journal))
-        for first, end in journal.pending():
-            journal.acknowledge(first, end)
+        note, receipt = self._explained(what, lambda: self._send(shard, journal))
+        pending = journal.pending()
+        for first, end in pending:
+            journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
         return receipt
 
     def arrived(self, shard: Shard) -> bool:
@@ -243,7 +245,8 @@ class BlobDestination(Destination):
                 found |= erasure.of_partition(self._at(partition))
         return len(found)
 
-    def _send(self, shard: Shard, journal: Journal) -> Receipt:
+    def _send(self, shard: Shard, journal: Journal) -> tuple[str, Receipt]:
+        """Write and show a shard; return the note of that, "" if nothing was shown, and the receipt."""
         shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
         shown = manifests.read(self._area, shown_at)
         own = manifests.read(self._area, self._own_at(shard))
@@ -258,19 +261,18 @@ class BlobDestination(Destination):
         already = own is not None or standing is Standing.OLDER
         if own is not None:
             manifests.check_same(own, shard, self._own_at(shard))
-        journal.intend(shard.rows)
         if standing is Standing.OLDER and shown is not None:
-            return self._receipt(shard, own, shown, already)
+            return "", self._receipt(shard, own, shown, already)
         if own is not None:
             self._check_parts(shard, own)
         else:
             own = self._write(shard, journal)
-            # Once more: after a long write, whoever may not send any more is stopped before it shows.
-            journal.intend(shard.rows)
+        # Nobody reads what is not shown: so far nothing has left. Whoever may not send any more ends here.
+        note = journal.leaving(journal.pending())
         shown = self._show(shard, own)
         if self._settings.done:
             self._mark_done(shard, shown)
-        return self._receipt(shard, own, shown, already)
+        return note, self._receipt(shard, own, shown, already)
 
     def _write(self, shard: Shard, journal: Journal) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
@@ -288,6 +290,7 @@ class BlobDestination(Destination):
         # Whoever else was at work on this delivery now uses the parts of this manifest.
         listed = {f"{folder}/{file['path']}" for file in own["files"]} | {f"{folder}/{MANIFEST}"}
         entries = [entry.path for entry in self._area.listing(f"{folder}/*")]
+        may_send()
         self._area.remove_all(path for path in entries if path not in listed)
         return own
 
@@ -341,6 +344,7 @@ class BlobDestination(Destination):
         newest = manifests.ids_of(shown)[-1]
         marker, content = self._at(f"{folder_of(shard.partition_key)}{_DONE}"), f"{newest}\n".encode()
         if self._area.read(marker) != content:
+            may_send()
             self._area.write(marker, [content])
 
     def _check_parts(self, shard: Shard, own: Manifest) -> None:

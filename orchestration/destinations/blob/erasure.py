@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.areas import Area
 
+from ..permission import may_send
 from . import manifests, parts, writing
 from .manifests import MANIFEST, Manifest
 from .parts import Part
@@ -97,6 +98,7 @@ class Erasure:
         folders = {entry.path[skipped:].partition("/")[0] for entry in listed}
         for folder in sorted(folders.difference(kept)):
             if self._may_have(f"{partition}/{folder}"):
+                may_send()
                 self.area.remove_tree(f"{partition}/{folder}")
 
     def _may_have(self, folder: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestration.areas import CHUNK_BYTES, Area, digest_of
 
 from ..errors import DeliveryError
+from ..permission import may_send
 from . import manifests
 from .manifests import Manifest
 from .parts import Part
@@ -30,6 +31,7 @@ def create_part(area: Area, folder: str, part: Part) -> Manifest:
     name = part.path.name
     for attempt in (name, f"{part.path.stem}-{sha256[:16]}{part.path.suffix}"):
         name = attempt
+        may_send()
         try:
             area.upload(f"{folder}/{name}", part.path, create=True)
             break
@@ -41,6 +43,7 @@ def create_part(area: Area, folder: str, part: Part) -> Manifest:
 
 def create_manifest(area: Area, at: str, manifest: Manifest) -> Manifest:
     """Write a delivery's own manifest once; return the one that is there then."""
+    may_send()
     try:
         area.create(at, [manifests.encode(manifest)])
     except FileExistsError:
@@ -61,7 +64,10 @@ def swap_manifest(area: Area, at: str, change: Callable[[Manifest | None], Manif
         wanted = change(shown)
         if wanted is None and shown is not None:
             return shown
-        if wanted is not None and area.swap(at, manifests.encode(wanted), version):
+        if wanted is None:
+            continue
+        may_send()
+        if area.swap(at, manifests.encode(wanted), version):
             return wanted
     raise DeliveryError(
         f"{area.path(at)} was changed by others {_SWAPS} times while it was to be changed",

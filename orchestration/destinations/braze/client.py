@@ -72,7 +72,8 @@ class BrazeClient:
         content = _content({array: objects})
         if len(content) > BODY_BYTES and len(objects) > 1:
             # Not sent: what Braze refuses counts for its limit of requests, too.
-            raise BatchRefused("413", f"{len(content):,} bytes, of {BODY_BYTES:,} that Braze takes")
+            said = f"{len(content):,} bytes, of {BODY_BYTES:,} that Braze takes"
+            raise BatchRefused("413", said, nothing_done=True)
         return self._errors(self._post("/users/track", content), array, len(objects))
 
     def delete_users(self, external_ids: Sequence[str]) -> int:
@@ -107,7 +108,11 @@ class BrazeClient:
             said = (
                 f"HTTP {answer.status_code} {body.get('message', '')}: {taken} of {count} {array} processed"
             )
-            raise BatchRefused(str(answer.status_code), unplaced or self._vendor.shown(said))
+            # "Fatal errors" (400): no data of the request is accepted, https://www.braze.com/docs/api/errors.
+            fatal = answer.status_code >= 400
+            raise BatchRefused(
+                str(answer.status_code), unplaced or self._vendor.shown(said), nothing_done=fatal
+            )
         return wrong
 
     def _unexpected(self, answer: Any) -> DeliveryError:

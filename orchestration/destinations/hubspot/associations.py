@@ -9,7 +9,7 @@ the new one is made, and only then does the property say so.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -191,7 +191,8 @@ class Associations:
             if moved[_row(one)] and _row(one) not in refused
         ]
         if last:
-            refused |= {str(row.row): row for row in self._in_turn(lambda: update(last))[1]}
+            late = self._in_turn(lambda: update(last))[1]
+            refused |= {str(row.row): replace(row, in_part=True) for row in late}
         return [*refused.values()]
 
     def _held(self, key: str, inputs: Sequence[Input]) -> Mapping[str, Mapping[str, str]]:
@@ -268,7 +269,11 @@ class Associations:
         refused: dict[str, Refused] = {}
         for link, rows in new.items():
             wrong = self._made(link, [*rows]) if rows else {}
-            refused |= {rows[pair]: Refused(int(rows[pair]), *why) for pair, why in wrong.items()}
+            # Its record is written.
+            refused |= {
+                rows[pair]: Refused(int(rows[pair]), code, said, in_part=True)
+                for pair, (code, said) in wrong.items()
+            }
             back = [old[link][rows[pair]] for pair in wrong if rows[pair] in old[link]]
             if back:
                 # The property names the old record still.

@@ -106,7 +106,8 @@ class HubSpotClient:
             said = json_object(answer, "HubSpot")
             if "Unable to infer object type" in str(said.get("message")):
                 raise self._unexpected(answer)
-            raise BatchRefused(*self.reason(said))
+            # A conflict (409) may be one record's alone.
+            raise BatchRefused(*self.reason(said), nothing_done=answer.status_code != 409)
         if answer.status_code not in (200, 201, 207):
             raise self._unexpected(answer)
         return json_object(answer, "HubSpot")
@@ -209,7 +210,7 @@ class HubSpotClient:
             stated = answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
             if policy != "SECONDLY" and stated.isdigit():
                 asked = int(stated) / 1000
-        raise TryAgain(self._said(answer), asked, everyone=True)
+        raise TryAgain(self._said(answer), asked, everyone=True, nothing_done=True)
 
     def _said(self, answer: Any) -> str:
         return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")

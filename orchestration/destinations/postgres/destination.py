@@ -27,9 +27,10 @@ from ..base import (
     Shard,
 )
 from ..exact_values import unfit_rows
+from ..permission import may_send
 from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
-from .errors import explain
+from .errors import explain, rolled_back
 from .misfits import culprit, refuse_values
 from .place import place
 from .reading import read_batches
@@ -126,12 +127,22 @@ class PostgresDestination(Destination):
             return culprit(application, error)
 
         doing = f"delivery of {_named(shard)} to {self._target}"
-        receipt = self._in_transaction(doing, deliver, look_closer, again=lambda: tried == [True])
-        if receipt.already_delivered:
-            # The process that sent them died before it could note it.
-            journal.intend(shard.rows)
+        notes: list[str] = []
+        try:
+            receipt = self._in_transaction(
+                doing,
+                deliver,
+                look_closer,
+                again=lambda: tried == [True],
+                # Before the commit nothing has left: what was sent until then is taken back with it.
+                before_commit=lambda: notes.append(journal.leaving(pending)),
+            )
+        except DeliveryError as error:
+            if error.nothing_done and notes:
+                journal.stayed(notes[-1])
+            raise
         for first, end in pending:
-            journal.acknowledge(first, end)
+            journal.acknowledge(first, end, (), notes[-1] if notes and end == pending[-1][1] else "")
         return receipt
 
     def arrived(self, shard: Shard) -> bool:
@@ -196,30 +207,36 @@ class PostgresDestination(Destination):
         work: Callable[[Any], Result],
         look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
         again: Callable[[], bool] | None = None,
+        before_commit: Callable[[], object] = may_send,
     ) -> Result:
         """Do something with a cursor and commit it; any error leaves everything as it was.
 
+        Right before the commit it is asked whether this process may still send: whoever may not, rolls back.
         What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
         After a key that was there the work is done once more, if `again` says so.
         """
         dbapi = import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
+        committing = False
         try:
             with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
                 # Leaving the block without a commit closes the connection: all is rolled back.
                 _begin(cursor)
                 result = work(cursor)
+                before_commit()
+                committing = True
                 connection.commit()
                 return result
         except dbapi.Error as error:
             failure = explain(error, doing, self._url)
+            failure.nothing_done = not committing or rolled_back(error)
             retried = str(error.sqlstate) == "23505" and again is not None and again()
             if not retried and look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
                 failure = self._closer(look_closer, error) or failure
         # Outside the handler: inside, the driver's error would be this one's context, shown with
         # it, and might hold the URL.
         if retried:
-            return self._in_transaction(doing, work, look_closer)
+            return self._in_transaction(doing, work, look_closer, before_commit=before_commit)
         raise failure
 
     def _closer(
@@ -288,7 +305,6 @@ class PostgresDestination(Destination):
         application = self._prepared(catalogue, shard, contents)
         if application is None:
             return self._receipt(shard, already_delivered=True)
-        journal.intend(shard.rows)
         directly = not tried and application.copies_added()
         tried.append(directly)
         sent = application.receive(added=not directly)

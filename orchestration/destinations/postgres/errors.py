@@ -66,6 +66,15 @@ def explain(error: BaseException, doing: str, url: str) -> DeliveryError:
     )
 
 
+def rolled_back(error: BaseException) -> bool:
+    """Whether the server said of a commit that it was none: then nothing was changed for certain.
+
+    Of a lost connection (08) and a server that is shut down (57) nobody knows what it came to.
+    """
+    state = str(getattr(error, "sqlstate", None) or "")
+    return bool(state) and not state.startswith(("08", "57", "XX"))
+
+
 def _one_line(text: str) -> str:
     server = re.search(r"(?:ERROR|FATAL|PANIC):\s*([^\n]*)", text)
     line = server[1] if server else text.strip().partition("\n")[0]

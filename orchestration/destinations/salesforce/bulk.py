@@ -21,6 +21,7 @@ from typing import Any
 from ..base import CHANGE, ROW, Change, Journal, Refused, Shard
 from ..batches import SAID_CHARACTERS
 from ..errors import DeliveryError
+from ..noted import carry
 from .fields import Field, to_texts
 from .jobs import ABORTED, FAILED, OPEN, IngestJobs, Job
 from .records import may_come_again
@@ -83,7 +84,7 @@ class BulkUpsert:
         journal: Journal,
         job_rows: int,
         few: int,
-        finish: Callable[[], None] | None = None,
+        finish: Callable[[], object] | None = None,
     ) -> None:
         self._jobs = jobs
         self._shard = shard
@@ -102,7 +103,6 @@ class BulkUpsert:
         ranges = _common(kept.ranges, self._journal.pending()) if kept else []
         if kept is None or not ranges:
             return
-        self._journal.intend(ranges[-1][1])
         left = self._rows_by_key(ranges)
         refused: list[Refused] = []
         for job_id in kept.jobs:
@@ -135,30 +135,43 @@ class BulkUpsert:
     def _settle(self, ranges: Ranges, csv: bytes) -> None:
         left = self._rows_by_key(ranges)
         refused: list[Refused] = []
-        jobs: list[str] = []
+        jobs, answered = list[str](), list[str]()
         try:
             while not jobs or (len(left) >= self._few and len(jobs) < _JOBS_A_WINDOW):
-                job = self._run(csv if not jobs else self._csv_of(ranges, left), ranges, jobs)
+                csv = csv if not jobs else self._csv_of(ranges, left)
+                note, job = self._run(csv, ranges, left.values(), jobs)
                 if job is None:
                     continue
                 before = len(left)
                 refused += self._read_results(job.id, left)
+                answered.append(note)
                 if job.state == ABORTED or (job.state == FAILED and _LOCKED_TOO_OFTEN not in job.error):
                     raise _stopped(job, before - len(left), len(left))
         except DeliveryError:
-            self._acknowledge(ranges, left, refused)
+            self._settled(ranges, left, refused, answered)
             raise
-        self._acknowledge(ranges, left, refused)
+        self._settled(ranges, left, refused, answered)
 
-    def _run(self, csv: bytes, ranges: Ranges, jobs: list[str]) -> Job | None:
-        """One job from its making to its end; None if its rows did not get into it."""
+    def _settled(
+        self, ranges: Ranges, left: dict[str, int], refused: Iterable[Refused], notes: Iterable[str]
+    ) -> None:
+        """Acknowledge what jobs have settled; they said of each row what became of it, so notes go then."""
+        self._acknowledge(ranges, left, refused)
+        for note in notes:
+            self._journal.stayed(note)
+
+    def _run(
+        self, csv: bytes, ranges: Ranges, rows: Iterable[int], jobs: list[str]
+    ) -> tuple[str, Job | None]:
+        """One job from its making to its end, and the note of it; None if its rows did not get into it."""
         job_id = self._jobs.create()
         jobs.append(job_id)
         self._journal.keep(KEPT, Kept(ranges, jobs).as_text())
-        self._journal.intend(ranges[-1][1])
-        if not self._jobs.fill_and_close(job_id, csv):
-            return None
-        return self._jobs.wait_for(job_id, self._journal)
+        if not self._jobs.fill(job_id, csv):
+            return "", None
+        # What is in a job does nothing before it is closed.
+        _, note = carry(self._journal, sorted(rows), lambda: self._jobs.close(job_id))
+        return note, self._jobs.wait_for(job_id, self._journal)
 
     def _read_results(self, job_id: str, left: dict[str, int]) -> list[Refused]:
         """Take the rows that a job has settled out of `left`; return those that it refused."""

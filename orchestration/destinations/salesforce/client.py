@@ -324,6 +324,7 @@ class SalesforceClient:
                 f"{self.host} does not allow this to the app's user: {code} {said}".rstrip(),
                 "a user with the API, and with the rights to read, create, edit and delete these records",
                 "have an administrator of Salesforce give the user a permission set with them",
+                nothing_done=True,
             )
         return RequestRefused(status, code, said)
 

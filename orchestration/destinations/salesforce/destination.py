@@ -8,7 +8,7 @@ Belongs here: what the destination promises, and which way rows take. Does not: 
     removals     looked up by external ID and deleted, 200 a request; they go to the Recycle Bin
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -35,6 +35,7 @@ from ..cutting import Batch
 from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from ..http import base_url
+from ..noted import carry
 from .bulk import BulkUpsert, kept_in, schema_of
 from .client import SalesforceClient
 from .fields import (
@@ -146,26 +147,15 @@ class SalesforceDestination(BatchDestination):
         """Bring the pending rows to Salesforce: first what an earlier run left behind, then the rest."""
         if shard.rows and not journal.pending():
             return super().send(shard, journal)
-        options = self._settings
-        self._linked(shard)
-        jobs = IngestJobs(
-            self._client, self._records.described.name, shard.key[0], options.poll_seconds, options.wait_hours
-        )
+        options, jobs = self._settings, self._jobs_for(shard)
         kept = kept_in(journal)
         for job_id in jobs.running_besides(kept.jobs if kept else ()):
             # Of a delivery that was given up: its rows would come over newer ones.
             journal.tell(f"waiting for Salesforce job {job_id}, which changes the same object")
             jobs.wait_for(job_id, journal)
         finish = partial(self._client.patiently, partial(self.finish, shard))
-        bulk = BulkUpsert(
-            jobs,
-            shard,
-            self._records.described.fields,
-            journal,
-            options.job_rows,
-            options.bulk_from,
-            finish if self.needs_finish(shard) else None,
-        )
+        finishes = self.needs_finish(shard) and journal.finishes()
+        bulk = self._bulk(jobs, shard, journal, partial(carry, journal, (), finish) if finishes else None)
         bulk.take_up()
         if sum(end - first for first, end in journal.pending()) >= options.bulk_from:
             bulk.send()
@@ -175,6 +165,24 @@ class SalesforceDestination(BatchDestination):
             receipt = super().send(shard, journal)
         details = {"jobs": bulk.jobs_read, "refused_by_jobs": bulk.refused}
         return replace(receipt, details={**receipt.details, **details, **self._requests_used(journal)})
+
+    def find_out(self, shard: Shard, journal: Journal) -> None:
+        """Read what became of bulk jobs that were begun; those that were not are aborted."""
+        if kept_in(journal) is not None:
+            self._bulk(self._jobs_for(shard), shard, journal).take_up()
+
+    def _jobs_for(self, shard: Shard) -> IngestJobs:
+        options = self._settings
+        self._linked(shard)
+        return IngestJobs(
+            self._client, self._records.described.name, shard.key[0], options.poll_seconds, options.wait_hours
+        )
+
+    def _bulk(
+        self, jobs: IngestJobs, shard: Shard, journal: Journal, finish: Callable[[], object] | None = None
+    ) -> BulkUpsert:
+        options, fields = self._settings, self._records.described.fields
+        return BulkUpsert(jobs, shard, fields, journal, options.job_rows, options.bulk_from, finish)
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:
         """Upsert or delete up to 200 records; those that are locked are tried again, a few times."""

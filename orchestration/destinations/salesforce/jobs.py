@@ -94,8 +94,8 @@ class IngestJobs:
             raise self._explained(refused, "makes no job") from None
         return str(answer.json()["id"])
 
-    def fill_and_close(self, job_id: str, csv: bytes) -> bool:
-        """Put the rows into a job and have it begin; return whether it did.
+    def fill(self, job_id: str, csv: bytes) -> bool:
+        """Put the rows into a job; return whether they are in it.
 
         Data may be put into a job once: where the answer to it is lost, the job is aborted, and the rows need
         another one.
@@ -111,8 +111,11 @@ class IngestJobs:
         except RequestRefused as refused:
             self.abort(job_id)
             raise self._explained(refused, f"does not take the rows of job {job_id}") from None
-        self._change_state(job_id, "UploadComplete")
         return True
+
+    def close(self, job_id: str) -> None:
+        """Have a job that has its rows begin."""
+        self._change_state(job_id, "UploadComplete")
 
     def abort(self, job_id: str) -> None:
         """Have an open job never begin."""

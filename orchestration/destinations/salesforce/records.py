@@ -170,7 +170,7 @@ class Records:
         except RequestRefused as refused:
             if refused.code in _NOT_A_ROWS_FAULT or refused.status not in (400, 413, 414):
                 raise self._explained(refused, "change") from None
-            raise BatchRefused(refused.code, refused.said) from None
+            raise BatchRefused(refused.code, refused.said, nothing_done=True) from None
         return found
 
     def _explained(self, refused: RequestRefused, verb: str) -> DeliveryError:

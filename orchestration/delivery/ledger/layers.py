@@ -1,0 +1,102 @@
+"""The layers that a scope's content is made of: which rows of each shard the destination took, or may have.
+
+Belongs here: reading the records of deliveries. Does not belong here: what the layers make together
+(`content`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestration.core.ranges import common, condition, joined, without
+from orchestration.delivery.ledger.journal import may_have_left
+from orchestration.delivery.ledger.lost import ShardLost
+from orchestration.delivery.ledger.readable import unreadable
+from orchestration.destinations.base import CHANGE, ROW, Change, Mode, Ranges
+from orchestration.state.deliveries import Deliveries
+from orchestration.state.records import Delivery
+
+# A base has what is in doubt as changed, and all else as added.
+_DOUBT_IN_BASE = f"{CHANGE} = '{Change.CHANGED}'"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One shard, and the SQL condition for those of its rows that the destination took.
+
+    `alike` is what made two keys one when it was written: it has each key once by that. `after` is the number
+    of the delivery that wrote its rows; of a base, whose rows are of several, nobody knows it: 0. `doubt` is
+    the condition for rows of which nobody knows whether the destination has them.
+    """
+
+    shard: str
+    condition: str
+    shape: str
+    hashed_by: str
+    alike: str = ""
+    after: int = 0
+    doubt: str = ""
+
+
+def layers_of(
+    deliveries: Deliveries, found: Sequence[Delivery], *, past: bool = False, every_byte: bool = False
+) -> list[Layer]:
+    """Return the layers of `found`, the deliveries that a scope's content is made of, oldest first.
+
+    `past`: they are those of a moment ago, for which a base is too new. `every_byte`: see `unreadable`.
+
+    Raises:
+        ShardLost: a file that belongs to it is gone or cannot be read.
+    """
+    if not found:
+        return []
+    export, scope = found[0].export, found[0].scope
+    base = None if past else deliveries.base(export, scope)
+    layers, newest = list[Layer](), found[-1]
+    if base is not None and base.after_id >= found[0].id:
+        alike = next((item.alike for item in found if item.id == base.after_id), "")
+        layers.append(Layer(base.shard, "true", base.shape, base.hashed_by, alike, doubt=_DOUBT_IN_BASE))
+        found = [item for item in found if item.id > base.after_id]
+    layers += [layer_of(deliveries, item) for item in found if item.shard_rows]
+    for layer in layers:
+        if problem := unreadable(layer.shard, every_byte=every_byte):
+            raise ShardLost.of(newest, layer.shard, problem)
+    return layers
+
+
+def layer_of(deliveries: Deliveries, delivery: Delivery) -> Layer:
+    """Return the layer that a delivery has put over what was there, as far as it is settled."""
+    settled = deliveries.acknowledged(delivery.delivery_id)
+    taken = "true" if settled == [(0, delivery.shard_rows)] else condition(ROW, settled)
+    refused = [row for row, _, _ in deliveries.refusals(delivery.delivery_id)] if delivery.refused else []
+    if refused:
+        taken = f"({taken}) and {ROW} not in ({', '.join(map(str, refused))})"
+    doubt = joined(
+        [*_unsettled(deliveries, delivery, settled), *_refused_late(deliveries, delivery, refused)]
+    )
+    return Layer(
+        delivery.shard,
+        taken,
+        delivery.shape,
+        delivery.hashed_by,
+        delivery.alike,
+        delivery.id,
+        condition(ROW, doubt) if doubt else "",
+    )
+
+
+def _unsettled(deliveries: Deliveries, delivery: Delivery, settled: Ranges) -> Ranges:
+    """Return the rows of an ended delivery that may have left and were not settled."""
+    by_key = delivery.mode in (Mode.UPSERT, Mode.MIRROR)
+    if not by_key or settled == [(0, delivery.shard_rows)]:
+        return ()
+    return without(common(may_have_left(deliveries, delivery), [(0, delivery.shard_rows)]), settled)
+
+
+def _refused_late(
+    deliveries: Deliveries, delivery: Delivery, refused: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield the refused rows that an earlier request may have brought all the same."""
+    if not refused or delivery.mode not in (Mode.UPSERT, Mode.MIRROR):
+        return
+    left = joined(one for rows in deliveries.left(delivery.delivery_id) for one in rows)
+    yield from common(joined((row, row + 1) for row in refused), left)

@@ -230,6 +230,7 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         # As far as the kind of destination tells; the engine asks the object itself.
         alike=dict.fromkeys(export.key_fields, capabilities.keys.alike),
         whole_object=spec.mode in capabilities.keys.anywhere,
+        model=target.table.relation,
     )
 
 

@@ -178,7 +178,9 @@ class DeliveryEngine:
 
         What was never sent is not sent any more.
         """
-        under_way = self.ledger.under_way(order, plan, token)
+        # As it was planned: the newer order may be of another mode.
+        anywhere = Mode(plan.mode) in self.destination.capabilities.keys.anywhere
+        under_way = self.ledger.under_way(replace(order, whole_object=anywhere), plan, token)
         arrived = under_way is not None and self._ended(plan, *under_way, token)
         self.ledger.supersede(order, plan, self.destination.canonical_object(), arrived=arrived)
 

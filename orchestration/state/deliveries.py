@@ -229,14 +229,33 @@ class Deliveries:
 
     # -- what a destination has settled
 
-    def note_leaving(self, delivery_id: str, rows: Ranges, token: str) -> str:
+    def new_sending(self, delivery_id: str, token: str) -> int:
+        """Return the number of a sending of a delivery: greater than those of all sendings before.
+
+        Raises:
+            LeaseLost: the lease with this token is another's now.
+        """
+        table = schema.deliveries
+        newest = sa.select(sa.func.max(table.c.id), sa.func.max(table.c.sending))
+        with self._engine.begin() as connection:
+            require_lease(connection, token)
+            number = max(found or 0 for found in connection.execute(newest).one()) + 1
+            connection.execute(
+                sa.update(table).where(table.c.delivery_id == delivery_id).values(sending=number)
+            )
+        return number
+
+    def note_leaving(self, delivery_id: str, rows: Ranges, token: str, sending: int = 0) -> str:
         """Note that a request with these rows may reach the destination from now on; return the note's name.
+
+        `sending` is the number of the sending that it is of.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
         """
         note = uuid.uuid4().hex
-        values = {"note": note, "delivery_id": delivery_id, "rows": json.dumps([list(one) for one in rows])}
+        listed = json.dumps([list(one) for one in rows])
+        values = {"note": note, "delivery_id": delivery_id, "rows": listed, "sending": sending}
         with self._engine.begin() as connection:
             require_lease(connection, token)
             connection.execute(sa.insert(schema.leavings).values(values))
@@ -266,11 +285,14 @@ class Deliveries:
 
     def left(self, delivery_id: str) -> list[list[tuple[int, int]]]:
         """Return the rows of each request of a delivery that may have left, and was not answered."""
+        return [rows for _, rows in self._left(delivery_id)]
+
+    def _left(self, delivery_id: str) -> list[tuple[int, list[tuple[int, int]]]]:
         table = schema.leavings
-        query = sa.select(table.c.rows).where(table.c.delivery_id == delivery_id)
+        query = sa.select(table.c.sending, table.c.rows).where(table.c.delivery_id == delivery_id)
         with self._engine.connect() as connection:
-            found = [json.loads(row[0]) for row in connection.execute(query)]
-        return [[(first, end) for first, end in rows] for rows in found]
+            found = [(row[0], json.loads(row[1])) for row in connection.execute(query)]
+        return [(sending, [(first, end) for first, end in rows]) for sending, rows in found]
 
     def acknowledge(
         self,
@@ -280,8 +302,11 @@ class Deliveries:
         refused: Sequence[tuple[int, str, str]],
         token: str,
         note: str = "",
+        sending: int = 0,
     ) -> None:
         """Note rows as settled; `refused` are (row, code, vendor's words), `note` is what was answered.
+
+        `sending` is the number of the sending that brought them.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
@@ -292,7 +317,7 @@ class Deliveries:
                 _take_back(connection, note)
             connection.execute(
                 sa.insert(schema.acknowledgements).values(
-                    delivery_id=delivery_id, first_row=first, end_row=end
+                    delivery_id=delivery_id, first_row=first, end_row=end, sending=sending
                 )
             )
             if refused:
@@ -312,6 +337,23 @@ class Deliveries:
         )
         with self._engine.connect() as connection:
             return joined((row[0], row[1]) for row in connection.execute(query))
+
+    def sendings(self, delivery_id: str) -> dict[int, list[tuple[int, int]]]:
+        """Return {number of a sending: rows that it settled, or may have brought}, the last sending first.
+
+        0 is that of older code, which gave them none.
+        """
+        table = schema.acknowledgements
+        query = sa.select(table.c.sending, table.c.first_row, table.c.end_row).where(
+            table.c.delivery_id == delivery_id
+        )
+        found: dict[int, list[tuple[int, int]]] = {}
+        with self._engine.connect() as connection:
+            for sending, first, end in connection.execute(query):
+                found.setdefault(sending, []).append((first, end))
+        for sending, rows in self._left(delivery_id):
+            found.setdefault(sending, []).extend(rows)
+        return {sending: joined(found[sending]) for sending in sorted(found, reverse=True)}
 
     def refusals(self, delivery_id: str) -> list[tuple[int, str, str]]:
         """Return (row, code, vendor's words) of the refused rows of a delivery, ascending."""

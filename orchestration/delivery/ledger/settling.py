@@ -44,15 +44,18 @@ _ROWS_A_LAYER_SQUARED = 1_500
 _FEW_LAYERS = 12
 
 
-def settle_moved(plan: Delivery, journal: Journal) -> None:
-    """Settle the rows of a plan whose keys are in another scope now: nothing is done for them."""
-    if plan.mode != Mode.MIRROR or not plan.scope or not plan.shard_rows:
+def settle_moved(plan: Delivery, journal: Journal, apart: Sequence[int]) -> None:
+    """Settle the rows of a plan whose keys are in another scope now: nothing is done for them.
+
+    `apart` are those of which that was found just now.
+    """
+    if plan.mode not in (Mode.MIRROR, Mode.UPSERT) or not plan.scope or not plan.shard_rows:
         return
     with open_engine() as connection:
         found = connection.execute(
             f"select {ROW} from read_parquet({literal(plan.shard)}) where {CHANGE} = '{Change.MOVED}'"
         ).fetchall()
-    moved = {row[0] for row in found}
+    moved = {*apart, *(row[0] for row in found)}
     for first, end in journal.pending() if moved else ():
         for row in sorted(moved.intersection(range(first, end))):
             journal.acknowledge(row, row + 1)

@@ -8,8 +8,9 @@ the destination. Does not belong here: what is sent, and what is on record of it
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, under_lease
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, told_as_sent, under_lease
 from orchestration.delivery.sendable import refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
@@ -49,6 +50,7 @@ class DeliveryEngine:
             place=place_of(self.destination),
             replaces=Mode.SNAPSHOT in capabilities.modes,
             whole_object=order.mode in capabilities.keys.anywhere,
+            writes=partial(type(self.destination).key_written, options=self.destination.options),
         )
         elsewhere = order.kind is DeliveryKind.RESYNC and self.ledger.sends_none_twice(order)
         if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND and not elsewhere:
@@ -137,7 +139,7 @@ class DeliveryEngine:
         except DeliveryError:
             self.ledger.log("the destination does not say which keys are one: compared as last time")
             alike = self.ledger.recorded_alike(order)
-        return replace(order, alike=alike)
+        return replace(order, alike=told_as_sent(alike, kinds))
 
     def _send(self, order: Order, plan: Delivery, token: str) -> Receipt:
         shard, journal = self.ledger.begin(order, plan, token)

@@ -25,6 +25,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.compute.alike import is_whole_number
+from orchestration.compute.sql_types import SqlType, UnknownType, parse_type
+
 from .base import (
     ANYWHERE,
     TECHNICAL_COLUMNS,
@@ -50,6 +53,10 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret
 _PREVIOUS = "previous_secret"
 # Beyond these a reader that has only doubles, as JavaScript's, reads another number (RFC 8259, section 6).
 _SAFE_INTEGER = 2**53 - 1
+
+
+_BIG = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"})
+_BIG_WRITTEN = {"number": "a number", "text": "a number, and a text beyond 2^53 - 1"}
 
 
 class WebhookOptions(BaseModel):
@@ -114,6 +121,15 @@ class WebhookDestination(BatchDestination):
             DeliveryError: the connection's URL names no host.
         """
         return f"{base_url(self._url)}{self._path()}"
+
+    @classmethod
+    def key_written(cls, kind: str, options: BaseModel) -> str:
+        """JSON tells a number from the text that writes it; and so may its reader."""
+        big_numbers = cast("WebhookOptions", options).big_numbers
+        try:
+            return _written(parse_type(kind), big_numbers)
+        except UnknownType:  # its members are not told: there may be such a number among them
+            return _BIG_WRITTEN[big_numbers]
 
     def rows_a_batch(self) -> int:
         """As the options say."""
@@ -311,6 +327,17 @@ def _big_as_text(made: Any) -> Any:
     if isinstance(made, int) and abs(made) > _SAFE_INTEGER:
         return str(made)
     return made
+
+
+def _written(kind: SqlType, big_numbers: str) -> str:
+    """How values of a type are written, where that depends on more than the family of the type."""
+    if kind.name == "DECIMAL":
+        return "a text"
+    if kind.name in _BIG:
+        return _BIG_WRITTEN[big_numbers]
+    if is_whole_number(kind.name):
+        return "a number"
+    return ", ".join(filter(None, dict.fromkeys(_written(part, big_numbers) for _, part in kind.members)))
 
 
 def _head(shard: Shard) -> dict[str, Any]:

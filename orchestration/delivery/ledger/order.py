@@ -1,7 +1,7 @@
 """What the ledger is asked for, and what it answers: free of Dagster, dbt and export files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +38,8 @@ class Order:
     secrets: with them a plan is told from one that another export file made (see `identity`). `hidden` are
     fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole. `alike` is
     what makes two values of a key's field one there, `whole_object`: rows are found by their keys
-    wherever they are in the destination's object. `model` is the table that is sent.
+    wherever they are in the destination's object. `model` is the table that is sent. `writes` tells
+    how the destination is sent a key's value of a SQL type (see `Destination.key_written`).
     """
 
     export: str
@@ -63,6 +64,7 @@ class Order:
     alike: Alikes = field(default_factory=lambda: _EXACT)
     whole_object: bool = False
     model: str = ""
+    writes: Callable[[str], str] = lambda _: ""
 
     @property
     def key_text(self) -> str:

@@ -61,7 +61,7 @@ class Known:
             forgotten=store.forgotten_keys.of(order.export),
             others=Others(store, order),
             anew=bool(deliveries) and layers is None,
-            key_types=types_of(order.key, opened.fields),
+            key_types=types_of(order, opened.fields),
         )
 
 

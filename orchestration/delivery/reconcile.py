@@ -37,7 +37,7 @@ class Reconciled:
     `ours` and `theirs` are rows; digests are of all fields as text, whatever the order of rows. `twice` are
     rows there whose key stands there already. `changed` is (key, field, ours, theirs). `strict` tells that
     the scope is ours alone, so that a foreign row is one too many. `under_way` is a delivery that is not
-    settled: what it has sent so far differs.
+    settled: what it has sent so far differs; `again` is the command that ends it.
     """
 
     export: str
@@ -55,6 +55,7 @@ class Reconciled:
     changed: tuple[tuple[str, str, str, str], ...] = ()
     strict: bool = True
     under_way: Delivery | None = None
+    again: str = ""
 
     @property
     def equal(self) -> bool:
@@ -66,7 +67,8 @@ class Reconciled:
         """The same in a sentence, with what to type."""
         where = f"{self.export} [{self.scope}]" if self.scope else self.export
         if self.under_way is not None:
-            return f"{where}: delivery {self.under_way.delivery_id} is under way; rerun it, then reconcile"
+            id_ = self.under_way.delivery_id
+            return f"{where}: delivery {id_} is under way; bring it to its end: {self.again}; then reconcile"
         others = f", beside {self.foreign:,} rows that are not ours" if self.foreign else ""
         if self.equal:
             return f"{where}: the destination holds the {self.ours:,} rows that it acknowledged{others}"
@@ -106,7 +108,8 @@ def reconcile(engine: DeliveryEngine, order: Order, hidden: Collection[str] = ()
             )
         under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
-            return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
+            again = order.again(under_way.partition_key)
+            return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way, again=again)
         back = destination.read_back(order.scope_with(held.fields))
         theirs = _kept(reading.connection, back, reading.folder / "read_back.parquet")
         return _compared(order, held, theirs, hidden, folds_text=destination.capabilities.folds_text)

@@ -21,17 +21,18 @@ from orchestration.state.held_lease import require_lease
 from orchestration.state.moments import now
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
+from orchestration.state.sendings import Sendings
 from orchestration.state.upgrade import require_form
 
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
 
 
-class Deliveries:
+class Deliveries(Sendings):
     """The deliveries in a state store; what lies below `shards` is on record by its place there."""
 
     def __init__(self, engine: Engine, shards: Path | None = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._shards = shards
 
     def plan(self, delivery: Delivery) -> Delivery:
@@ -60,10 +61,13 @@ class Deliveries:
     def of_export(self, export: str, scope: str | None = None, *, after: int = 0) -> list[Delivery]:
         """Return all deliveries of an export, oldest first; of one scope, if it is given.
 
-        `after` leaves out those with no higher id.
+        `after` leaves out those that were neither made nor sent later: with no higher id, and no sending of a
+        higher number.
         """
         table = schema.deliveries
-        query = sa.select(table).where(table.c.export == export, table.c.id > after).order_by(table.c.id)
+        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        if after:
+            query = query.where(sa.or_(table.c.id > after, table.c.sending > after))
         if scope is not None:
             query = query.where(table.c.scope == scope)
         return self._found(query)
@@ -229,22 +233,6 @@ class Deliveries:
 
     # -- what a destination has settled
 
-    def new_sending(self, delivery_id: str, token: str) -> int:
-        """Return the number of a sending of a delivery: greater than those of all sendings before.
-
-        Raises:
-            LeaseLost: the lease with this token is another's now.
-        """
-        table = schema.deliveries
-        newest = sa.select(sa.func.max(table.c.id), sa.func.max(table.c.sending))
-        with self._engine.begin() as connection:
-            require_lease(connection, token)
-            number = max(found or 0 for found in connection.execute(newest).one()) + 1
-            connection.execute(
-                sa.update(table).where(table.c.delivery_id == delivery_id).values(sending=number)
-            )
-        return number
-
     def note_leaving(self, delivery_id: str, rows: Ranges, token: str, sending: int = 0) -> str:
         """Note that a request with these rows may reach the destination from now on; return the note's name.
 
@@ -282,17 +270,6 @@ class Deliveries:
             require_lease(connection, token)
             connection.execute(sa.delete(schema.leavings).where(schema.leavings.c.delivery_id == delivery_id))
             connection.execute(sa.update(table).where(table.c.delivery_id == delivery_id).values(sent_to=0))
-
-    def left(self, delivery_id: str) -> list[list[tuple[int, int]]]:
-        """Return the rows of each request of a delivery that may have left, and was not answered."""
-        return [rows for _, rows in self._left(delivery_id)]
-
-    def _left(self, delivery_id: str) -> list[tuple[int, list[tuple[int, int]]]]:
-        table = schema.leavings
-        query = sa.select(table.c.sending, table.c.rows).where(table.c.delivery_id == delivery_id)
-        with self._engine.connect() as connection:
-            found = [(row[0], json.loads(row[1])) for row in connection.execute(query)]
-        return [(sending, [(first, end) for first, end in rows]) for sending, rows in found]
 
     def acknowledge(
         self,
@@ -337,23 +314,6 @@ class Deliveries:
         )
         with self._engine.connect() as connection:
             return joined((row[0], row[1]) for row in connection.execute(query))
-
-    def sendings(self, delivery_id: str) -> dict[int, list[tuple[int, int]]]:
-        """Return {number of a sending: rows that it settled, or may have brought}, the last sending first.
-
-        0 is that of older code, which gave them none.
-        """
-        table = schema.acknowledgements
-        query = sa.select(table.c.sending, table.c.first_row, table.c.end_row).where(
-            table.c.delivery_id == delivery_id
-        )
-        found: dict[int, list[tuple[int, int]]] = {}
-        with self._engine.connect() as connection:
-            for sending, first, end in connection.execute(query):
-                found.setdefault(sending, []).append((first, end))
-        for sending, rows in self._left(delivery_id):
-            found.setdefault(sending, []).extend(rows)
-        return {sending: joined(found[sending]) for sending in sorted(found, reverse=True)}
 
     def refusals(self, delivery_id: str) -> list[tuple[int, str, str]]:
         """Return (row, code, vendor's words) of the refused rows of a delivery, ascending."""

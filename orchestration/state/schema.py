@@ -230,6 +230,7 @@ deliveries = Table(
     Column("sending", BigInteger, nullable=False, server_default="0"),
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),
+    Index("deliveries_by_sending", "sending"),
 )
 
 # Rows of a delivery that the destination has settled, half-open; the refused ones are in `refusals`.

@@ -1,9 +1,9 @@
-"""What the attacks on keys share: rows stated as SQL, delivered by the engine to any case.
+"""Rows stated as SQL, with keys of any type and spelling, delivered by the engine to any case.
 
 Does not belong here: expectations.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +129,7 @@ class Rows:
         return reconcile(self.engine, self.order(day))
 
 
-def opened(cls: type[Case], request: Any, tmp_path: Path, **stated: Any) -> Iterator[Rows]:
+def opened(cls: type[Case], request: Any, tmp_path: Path, **stated: Any) -> Generator[Rows]:
     case = cls(request, tmp_path)
     rows = Rows(case, tmp_path, **stated)
     yield rows

@@ -12,7 +12,6 @@ from pathlib import Path
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import quoted
-from orchestration.core.ranges import Ranges
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import Content, hash_in, read_whole, shard_fields
 from orchestration.delivery.ledger.difference import compare, find_difference
@@ -23,12 +22,11 @@ from orchestration.delivery.ledger.layers import layers_of
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.lost import ShardLost
-from orchestration.delivery.ledger.moved import set_apart_again
 from orchestration.delivery.ledger.of_use import moved
-from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, planned_by, shard_of
+from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
 from orchestration.delivery.ledger.readable import lost_file, unreadable
 from orchestration.delivery.ledger.reading import Reading
-from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
+from orchestration.delivery.ledger.settling import compact, open_journal, settle_refusals
 from orchestration.delivery.ledger.shards import Shards, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
@@ -264,8 +262,7 @@ class Ledger:
         Raises:
             DeliveryError: a key to be removed may be on its way to another scope.
         """
-        journal = self._journal(order, plan, token)
-        return shard_of(order, plan), journal
+        return shard_of(order, plan), open_journal(self.store, order, plan, token, self.log)
 
     def sending(self, plan: Delivery) -> None:
         """Put on record that rows of a plan may leave from now on."""
@@ -288,24 +285,12 @@ class Ledger:
             finishing = [] in deliveries.left(plan.delivery_id) or 0 < plan.shard_rows <= plan.sent_to
             if not left and not finishing:
                 return None
-            return shard_of(order, plan), self._journal(order, plan, token, left, finishes=finishing)
+            journal = open_journal(self.store, order, plan, token, self.log, left, finishes=finishing)
+            return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
             raise ShardLost.of(replace(plan, mode=order.mode), plan.shard, lost)
         self.log(f"{plan.shard} {lost}: what it had under way is not ended, but sent anew")
         return None
-
-    def _journal(
-        self, order: Order, plan: Delivery, token: str, left: Ranges | None = None, *, finishes: bool = True
-    ) -> Journal:
-        """Return the journal of a sending, with those rows settled that are another scope's by now."""
-        with under_lease():
-            sending = self.store.deliveries.new_sending(plan.delivery_id, token)
-        journal = StoreJournal(
-            self.store.deliveries, plan, token, self.log, left, finishes=finishes, sending=sending
-        )
-        apart = set_apart_again(self.store, planned_by(order, plan), plan, journal.pending())
-        settle_moved(plan, journal, apart)
-        return journal
 
     def nothing_arrived(self, plan: Delivery, token: str) -> None:
         """Put on record that nothing of a plan has arrived, whatever was noted as leaving."""

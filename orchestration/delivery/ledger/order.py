@@ -87,6 +87,11 @@ class Order:
             return f"`sluice resync {self.export}{as_option(partition_key)}`"
         return f"`sluice rerun {self.model}{as_option(partition_key)}`"
 
+    @property
+    def resync(self) -> str:
+        """The command that sends everything of the partition."""
+        return f"`sluice resync {self.export}{as_option(self.partition_key)}`"
+
     def scope_with(self, fields: Iterable[str]) -> Scope:
         """The same part as a destination is told it, with the fields that it has there."""
         return Scope(

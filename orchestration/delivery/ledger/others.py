@@ -56,13 +56,13 @@ class Others:
                 rows = condition(ROW, joined([*deliveries.acknowledged(item.delivery_id), *left]))
                 yield item.scope, Layer(item.shard, rows, item.shape, item.hashed_by, item.alike)
 
-    def _plans(self, after: int = -1) -> list[Delivery]:
+    def _plans(self, after: int = 0) -> list[Delivery]:
         """Return all plans for them; `after`: those that were made, or sent, later than that number."""
         order = self.order
         if not order.whole_object or order.latest_only or order.partition_column in order.key:
             return []
         return [
             item
-            for item in self.store.deliveries.of_export(order.export)
-            if item.key == order.key_text and item.scope != order.scope and max(item.id, item.sending) > after
+            for item in self.store.deliveries.of_export(order.export, after=after)
+            if item.key == order.key_text and item.scope != order.scope
         ]

@@ -1,8 +1,8 @@
 """Sendings of deliveries, in the order in which they were made: which of them brought a row.
 
 A delivery that broke off is sent again, and another may have been sent between. So the order of plans does
-not tell which of two has written a key later; the number of a sending does. Belongs here: these numbers. Does not
-belong here: what follows for a key (`delivery.ledger.moved`).
+not tell which of two has written a key later; the number of a sending does. Belongs here: these numbers, and
+what a sending may have brought. Does not belong here: what follows for a key (`delivery.ledger.moved`).
 """
 
 import json

@@ -26,7 +26,7 @@ import duckdb
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.ledger import Ledger, Opened, Order
 from orchestration.destinations.base import Mode
-from orchestration.destinations.batches import Rate
+from orchestration.destinations.batches import BatchDestination, Rate
 from orchestration.destinations.braze import BrazeDestination
 from orchestration.destinations.registry import destination_types
 from orchestration.state.store import StateStore
@@ -167,6 +167,8 @@ def deliver(vendor: Vendor, address: str, rows: int, folder: Path) -> int:
     kind = SlowBraze if vendor.name == "braze" else destination_types[vendor.name]
     options = kind.options_model.model_validate(vendor.options)
     destination = kind(f"{vendor.url}{address}", vendor.object_name, options)
+    if isinstance(destination, BatchDestination):
+        destination.rates = folder / "rates"
 
     @contextmanager
     def opening() -> Generator[Opened]:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from orchestration.state.held_lease import Lease, LeaseLost
 from orchestration.state.leases import Leases, LeaseTimeout
 from tests.unit.test_state_leases import engine_of
@@ -57,24 +59,26 @@ def holder(
             process.kill()
 
 
-def _answers(leases: Leases, lease: Lease, question: str) -> str:
+def _answers(lease: Lease, engine: sa.Engine, question: str) -> str:
     try:
         if question == "ask":
             lease.still_held()
         else:
-            leases.require_now(lease.name)
+            with engine.begin() as connection:
+                lease.require(connection)
     except LeaseLost as lost:
         return f"lost: {lost}"
     return "held"
 
 
 def _main(url: str, name: str, seconds: str) -> None:
-    leases = Leases(engine_of(url), timedelta(seconds=float(seconds)))
+    engine = engine_of(url)
+    leases = Leases(engine, timedelta(seconds=float(seconds)))
     try:
         with leases.hold(name, wait_seconds=0) as lease:
             print("held", flush=True)
             for line in sys.stdin:
-                print(_answers(leases, lease, line.strip()), flush=True)
+                print(_answers(lease, engine, line.strip()), flush=True)
     except LeaseTimeout as refused:
         print(refused, flush=True)
 

@@ -7,7 +7,7 @@ and how the warehouse reads them (`compute.object_storage`).
 
 from orchestration.areas.access import StorageAccess, StorageUrlError
 from orchestration.areas.area import Area, digest_of
-from orchestration.areas.files import CHUNK_BYTES, Entry, ImmutableFileError
+from orchestration.areas.files import CHUNK_BYTES, Entry, ImmutableFileError, StrangeAnswerError
 
 __all__ = [
     "CHUNK_BYTES",
@@ -16,5 +16,6 @@ __all__ = [
     "ImmutableFileError",
     "StorageAccess",
     "StorageUrlError",
+    "StrangeAnswerError",
     "digest_of",
 ]

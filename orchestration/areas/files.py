@@ -28,6 +28,10 @@ class ImmutableFileError(OSError):
     """Storage keeps a file as it is for a time, whoever asks: a retention policy or a legal hold."""
 
 
+class StrangeAnswerError(OSError):
+    """What answers is no storage: what was asked for may have been done, or not."""
+
+
 class Files(ABC):
     """The files below one place of one kind of storage."""
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from orchestration.areas.access import Place, StorageAccess
-from orchestration.areas.files import Entry
+from orchestration.areas.files import Entry, StrangeAnswerError
 from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
 
 _TRIES = 5
@@ -47,7 +47,8 @@ class S3Files(ObjectFiles):
         """Write an object in one request; S3 may ask for another try."""
         for tries_left in reversed(range(_TRIES)):
             try:
-                super().put(path, content, create=create)
+                mode = "create" if create else "overwrite"
+                _stored(self.filesystem.pipe_file(self._at(path), content, mode=mode))
             except OSError as error:
                 if not (create and tries_left and error_code(error) == _ANOTHER_TRY):
                     raise
@@ -67,7 +68,7 @@ class S3Files(ObjectFiles):
         condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
         for tries_left in reversed(range(_TRIES)):
             try:
-                self.filesystem.call_s3("put_object", **where, **condition)
+                _stored(self.filesystem.call_s3("put_object", **where, **condition))
             except OSError as error:
                 if isinstance(error, FileExistsError) or error_code(error) in _CONDITION_FAILED:
                     return False
@@ -89,7 +90,7 @@ class S3Files(ObjectFiles):
         def send(numbered: tuple[int, bytes]) -> dict[str, Any]:
             number, part = numbered
             sent = call("upload_part", PartNumber=number, Body=part, **upload)
-            return {"PartNumber": number, "ETag": sent["ETag"]}
+            return {"PartNumber": number, "ETag": _stored(sent)}
 
         sent: list[dict[str, Any]] = []
         numbered = enumerate(parts, start=1)
@@ -98,7 +99,7 @@ class S3Files(ObjectFiles):
                 while batch := list(itertools.islice(numbered, CONCURRENT_PARTS)):
                     sent += pool.map(send, batch)
             condition = {"IfNoneMatch": "*"} if create else {}
-            call("complete_multipart_upload", MultipartUpload={"Parts": sent}, **upload, **condition)
+            _stored(call("complete_multipart_upload", MultipartUpload={"Parts": sent}, **upload, **condition))
         except BaseException:
             call("abort_multipart_upload", **upload)
             raise
@@ -115,6 +116,14 @@ class S3Files(ObjectFiles):
                 raise OSError(
                     f"object {failed['Key']} of bucket {self.container} was not removed: {failed['Code']}"
                 )
+
+
+def _stored(answer: Any) -> str:
+    """The ETag of what was written; a proxy's page has none, under whatever status."""
+    etag = answer.get("ETag") if isinstance(answer, dict) else None
+    if not etag:
+        raise StrangeAnswerError("the answer to a write has no ETag, as all of S3's have")
+    return str(etag)
 
 
 def error_code(error: OSError) -> str:

@@ -18,10 +18,13 @@ def serve(here: Opened, port: int) -> int:
     from orchestration.graph.crashes import bury_dead_runs
     from orchestration.graph.instance import open_instance
     from orchestration.project.loading import load_project
+    from orchestration.state.deployment import Deployment
 
     load_project(here.settings)  # a broken project is told here, not in a web page
     with open_instance(here.settings) as instance:  # closed before anything is forked
-        bury_dead_runs(instance, ask_again=False)
+        deployment = Deployment(here.settings)
+        bury_dead_runs(instance, deployment.store.leases, ask_again=False, say=out.print)
+        deployment.store.close()
     out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")
     return _supervise(here.settings, port, _data_docs(here.settings, port + 1))
 

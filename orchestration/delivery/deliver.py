@@ -39,6 +39,7 @@ from orchestration.delivery.ledger import (
 )
 from orchestration.delivery.named_command import naming_the_command
 from orchestration.destinations.base import DeliveryError, Destination, Mode
+from orchestration.destinations.batches import BatchDestination
 from orchestration.destinations.registry import build, destination_types
 from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
@@ -184,7 +185,10 @@ def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING
     url = deployment.settings.connection(stated.connection)
     if url is None:
         raise NotConfigured(export)
-    return discreet(build(stated.type, url, stated.object, stated.options), near)
+    destination = build(stated.type, url, stated.object, stated.options)
+    if isinstance(destination, BatchDestination):
+        destination.rates = deployment.settings.data_dir / "rates"
+    return discreet(destination, near)
 
 
 def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:

@@ -67,6 +67,7 @@ class DeliveryEngine:
             with opening():
                 pass
 
+        self.destination.begin(order.budget_seconds)
         with self.alone(waiting) as lease:
             plan = self._planned(order, opening, lease.token, guard=guard)
             if not plan.to_be_sent():
@@ -111,6 +112,7 @@ class DeliveryEngine:
         """Bring a scope's delivery that is not settled to its end, as a newer plan would."""
         under_way = self.ledger.open_in(order)
         if under_way is not None:
+            self.destination.begin(order.budget_seconds)
             self._end(order, under_way, lease.token)
 
     def _planned(
@@ -135,7 +137,8 @@ class DeliveryEngine:
         """
         kinds = {name: opened.fields[name] for name in order.key if name in opened.fields}
         try:
-            alike = self.destination.key_alike(kinds)
+            with self.destination.counting():
+                alike = self.destination.key_alike(kinds)
         except DeliveryError:
             self.ledger.log("the destination does not say which keys are one: compared as last time")
             alike = self.ledger.recorded_alike(order)
@@ -149,11 +152,11 @@ class DeliveryEngine:
             f" {plan.removed:,} removed, {plan.unchanged:,} as they are;"
             f" sending {pending:,} of {plan.shard_rows:,} rows"
         )
-        self.destination.check(shard)
-        if plan.status is not DeliveryStatus.SENDING:
-            refuse_inexact(self.destination, shard, journal, order.hidden)
+        with self.destination.counting():
+            self.destination.check(shard)
+            if plan.status is not DeliveryStatus.SENDING:
+                refuse_inexact(self.destination, shard, journal, order.hidden)
         self.ledger.sending(plan)
-        self.destination.budget_seconds = order.budget_seconds
         receipt = self._sent(shard, journal)
         left = journal.pending()
         if left:
@@ -169,11 +172,15 @@ class DeliveryEngine:
         if shard.rows and not journal.pending() and NOTE in journal.kept():
             return Receipt(0, self.destination.canonical_object(), already_delivered=True)
         with self.ledger.scratch(shard.export) as folder:
-            return self.destination.send(*sendable(self.destination, shard, journal, folder))
+            sent = sendable(self.destination, shard, journal, folder)
+            with self.destination.counting():
+                return self.destination.send(*sent)
 
     def _arrived(self, shard: Shard, journal: Journal) -> bool | None:
         with self.ledger.scratch(shard.export) as folder:
-            return self.destination.arrived(sendable(self.destination, shard, journal, folder)[0])
+            asked = sendable(self.destination, shard, journal, folder)[0]
+            with self.destination.counting():
+                return self.destination.arrived(asked)
 
     def _end(self, order: Order, plan: Delivery, token: str) -> None:
         """End a plan that a newer one supersedes: what may have arrived is brought to its end.

@@ -6,10 +6,12 @@ is loaded), any knowledge of export files, plans or settings.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -231,9 +233,10 @@ class Destination(ABC):
     """One object (a table, a folder, a CRM's object type) in one place, which shards are delivered to.
 
     `options_model` are the fields that `destination.options` of an export file may have; an instance gets
-    them validated as `self._options`. `budget_seconds` is how long one `send` may take where the destination
-    waits for a vendor; the engine sets it on the instance. `sends_pending`: `send` takes rows one by one, as
-    the journal has them pending; otherwise it gets a shard without the rows that were refused beforehand.
+    them validated as `self._options`. `budget_seconds` is how long a delivery may wait for the destination in
+    all, see `counting`; each method ends within `seconds_left`, and a few seconds more. `sends_pending`:
+    `send` takes rows one by one, as the journal has them pending; otherwise it gets a shard without the rows
+    that were refused beforehand.
     """
 
     type_name: ClassVar[str]
@@ -243,6 +246,8 @@ class Destination(ABC):
     options_model: ClassVar[type[BaseModel]] = NoOptions
     budget_seconds: float = 1800.0
     sends_pending: ClassVar[bool] = False
+    _spent: float = 0.0
+    _since: float | None = None
 
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         self._url = url
@@ -253,6 +258,39 @@ class Destination(ABC):
     def options(self) -> BaseModel:
         """What `destination.options` of the export file says."""
         return self._options
+
+    def begin(self, budget_seconds: float) -> None:
+        """Give the destination so many seconds for all that is asked of it from now on, while it counts."""
+        self.budget_seconds, self._spent = budget_seconds, 0.0
+
+    @contextmanager
+    def counting(self) -> Generator[None]:
+        """Count the time of the block against the budget; what is done between two blocks costs nothing."""
+        self._since = monotonic()
+        try:
+            yield
+        finally:
+            self._spent += monotonic() - self._since
+            self._since = None
+
+    def seconds_left(self) -> float:
+        """How long what is asked now may take; 0 if the budget is spent.
+
+        Where nobody counts, each call has the whole budget.
+        """
+        if self._since is None:
+            return self.budget_seconds
+        return max(0.0, self.budget_seconds - self._spent - (monotonic() - self._since))
+
+    def too_late(self, doing: str, waited_for: str) -> DeliveryError:
+        """The error that says that the budget ended while something was waited for."""
+        return DeliveryError(
+            f"{doing}: the time for one delivery, {self.budget_seconds:g} s, is spent in waiting for"
+            f" {waited_for}",
+            "a destination that answers within the export's `budget`",
+            "look why it does not answer, then run the export again: it takes up where this one ended; if it"
+            " only needs longer, raise `budget` in the export file",
+        )
 
     @classmethod
     @abstractmethod

@@ -10,17 +10,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import ClassVar, TypeVar
 
+from .accounts import Account, account_file
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
 from .cutting import Batch, PendingRows, Piece, halves, pieces
-from .errors import DeliveryError, redact
+from .errors import DeliveryError, after_others, redact
 from .left_out import left_out
 from .noted import Answered, acknowledge, answered, carry
 from .pace import Halted, OutOfTime, Pace, Rate, back_off_seconds
+from .said_no import BatchRefused as BatchRefused  # what `send_batch` raises is part of its interface
+from .said_no import TryAgain as TryAgain
 
 SAID_CHARACTERS = 500
 R = TypeVar("R")
@@ -32,53 +36,6 @@ _TELL_SECONDS = 5.0
 _SUSPECTED_AFTER = 4
 
 
-class TryAgain(Exception):
-    """The vendor did not take a request this time; the work may have been done all the same.
-
-    With `nothing_done` it was not, for certain: nobody was reached, or the vendor says that it took nothing.
-
-    `after` are the seconds it asks for, None if it does not say. `everyone`: no request of this destination
-    would be taken now, so all senders pause; so it is when the vendor asks for seconds. `suspect`: the
-    vendor stumbled over this request (an internal error, no answer), which its rows may be the reason of.
-    """
-
-    def __init__(
-        self,
-        said: str,
-        after: float | None = None,
-        everyone: bool = False,
-        suspect: bool = False,
-        *,
-        nothing_done: bool = False,
-    ) -> None:
-        super().__init__(said, after, everyone, suspect)
-        self.said = said
-        self.after = after
-        self.everyone = everyone or after is not None
-        self.suspect = suspect and not self.everyone
-        self.nothing_done = nothing_done
-
-    def __str__(self) -> str:
-        return self.said
-
-
-class BatchRefused(Exception):
-    """The vendor refused a request whole for something in it; it is split to find the rows at fault.
-
-    `code` is the vendor's error code, "" if it gives none; `said` its message. `nothing_done`: by its
-    documents it has done nothing of the request then.
-    """
-
-    def __init__(self, code: str, said: str, *, nothing_done: bool = False) -> None:
-        super().__init__(code, said)
-        self.code = code
-        self.said = said
-        self.nothing_done = nothing_done
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.said}".strip()
-
-
 class BatchDestination(Destination):
     """A destination that is sent batches.
 
@@ -87,18 +44,34 @@ class BatchDestination(Destination):
         rate: what the vendor allows one connection.
         parallel: requests under way at once at most.
         budget_seconds: how long one `send` may take; then it ends with what is acknowledged.
+        rates: the folder in which the exports of this machine count an account's requests together; None:
+            only this instance counts its own.
     """
 
     batch_rows: ClassVar[int]
     rate: ClassVar[Rate | None] = None
     parallel: ClassVar[int] = 4
     sends_pending: ClassVar[bool] = True
+    rates: Path | None = None
     _pace: Pace | None = None
 
     def new_pace(self) -> Pace:
         """A budget of time from now on; what was asked before counts for the vendor still."""
-        self._pace = Pace(self.rate_allowed(), self.budget_seconds, after=self._pace)
+        self._pace = Pace(self.rate_allowed(), self.seconds_left(), after=self._pace, account=self._account)
         return self._pace
+
+    def account(self) -> str:
+        """Return what tells the account at the vendor, which the rate belongs to, from others; a secret.
+
+        By default the type, the host and the credentials, as the connection's URL has them.
+        """
+        credentials, _, place = self._url.partition("://")[2].partition("?")[0].rpartition("@")
+        return "\n".join((self.type_name, place.partition("/")[0].lower(), credentials))
+
+    @cached_property
+    def _account(self) -> Account | None:
+        """The account's requests, where all exports of this machine count them together."""
+        return Account(account_file(self.rates, self.account())) if self.rates is not None else None
 
     def rows_a_batch(self) -> int:
         """Return `batch_rows`, or fewer, where the export's options say so."""
@@ -172,7 +145,8 @@ class BatchDestination(Destination):
         self._pace.give_back()
         turn = self._pace.turn()
         try:
-            return work()
+            with after_others():
+                return work()
         finally:
             self._pace.answered(turn)
 

@@ -1,5 +1,7 @@
 """What goes wrong at a destination, said so that somebody can mend it, without a secret in it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from urllib.parse import unquote, unquote_plus
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "key", "credential", "connection_string", "sas")
@@ -9,7 +11,8 @@ class DeliveryError(Exception):
     """Says what is wrong, what was expected and how to mend it; never holds a secret or a row.
 
     `nothing_done`: the request that met this changed nothing at the destination for certain (nobody answered
-    the call, 401, 403, 404, …), so that what it held has not left. False where that is not known.
+    the call, 401, 403, 404, …), so that what it held has not left. False where that is not known. Of a work
+    of several requests it speaks for the first alone, see `after_others`.
     """
 
     def __init__(self, what: str, expected: str, mend: str, *, nothing_done: bool = False) -> None:
@@ -34,6 +37,17 @@ class UnexpectedAnswer(DeliveryError):
 
     What the request held may have arrived, so `nothing_done` is False.
     """
+
+
+@contextmanager
+def after_others() -> Generator[None]:
+    """For a further request of one work: what it meets says nothing of the requests before it."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "nothing_done"):
+            error.nothing_done = False  # pyright: ignore
+        raise
 
 
 def secrets_in(url: str) -> list[str]:

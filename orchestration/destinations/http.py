@@ -1,29 +1,32 @@
 """Talking to vendors over HTTP: one pool of connections, answers sorted by what they mean.
 
-Belongs here: which answers mean "again later", which mean "never", and how long a vendor asks to wait.
-Does not: pace and trying again (`batches`), anything of one vendor.
+Belongs here: requests, answers read up to a bound, how long a vendor asks to wait. Does not: what answers
+mean (`answers`), pace and trying again (`batches`), anything of one vendor.
 """
 
-import json
 import logging
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
+from .answers import Answer, Meaning, is_nothing_done, meaning_of, unexpected
 from .batches import TryAgain
-from .errors import DeliveryError, secrets_in
+from .errors import DeliveryError, UnexpectedAnswer, secrets_in
 from .permission import may_send
-
-if TYPE_CHECKING:
-    import httpx
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
+# For a whole request, however it is fed; what is uploaded may take longer.
+_WHOLE_SECONDS = 300.0
 _SHOWN_CHARACTERS = 500
+# Of an answer that is JSON: far above what any vendor answers to a request for a page or a batch.
+_MOST_BYTES = 64_000_000
+# Of an answer that only explains why something was not done.
+_MOST_EXPLAINING_BYTES = 100_000
 # Above this a "reset" is a moment since 1970 and not a number of seconds to wait; a wait of 3 years is none.
 _SMALLEST_MOMENT = 100_000_000
 _RESET_HEADERS = ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
@@ -34,23 +37,6 @@ class AccessDenied(DeliveryError):
 
     status: int = 0
     said: str = ""
-
-
-def json_object(answer: Any, vendor: str) -> Mapping[str, Any]:
-    """The JSON object of an answer; of a failed one without JSON its text, as `message`.
-
-    Raises:
-        TryAgain: the answer says that all went well, and has no JSON object.
-    """
-    try:
-        body = answer.json()
-    except json.JSONDecodeError:
-        body = None
-    if isinstance(body, dict):
-        return cast("dict[str, Any]", body)
-    if answer.status_code < 300:
-        raise TryAgain(f"HTTP {answer.status_code} without {vendor}'s JSON")
-    return {"message": answer.text}
 
 
 def base_url(url: str) -> str:
@@ -116,6 +102,7 @@ class VendorClient:
         headers: go with every request.
         secrets: texts that are taken out of everything that is shown, beside those of the URL.
         connections: how many there are at most.
+        left: how many seconds a request may take now, whatever it is; no limit if none is given.
     """
 
     def __init__(
@@ -125,8 +112,11 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         secrets: Collection[str] = (),
         connections: int = 16,
+        left: Callable[[], float] | None = None,
     ) -> None:
         httpx = import_module("httpx")
+        self._left = left or (lambda: float("inf"))
+        self._lost_last = ""
         # It logs every URL at level INFO, and a query may hold a token.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._base = base_url(url)
@@ -135,9 +125,13 @@ class VendorClient:
             base_url=self._base,
             headers=dict(headers or {}),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            # A proxy of the environment is for the world outside, not for this machine.
+            # A proxy of the environment is for the world outside, not for this machine; and a list of
+            # authorities takes long to read where no certificate comes.
             trust_env=self._base.startswith("https"),
+            verify=self._base.startswith("https"),
         )
+        self._deadlines: Any = import_module("orchestration.destinations.deadlines").Deadlines()
+        self._deadlines.keep(self._client)
 
     @property
     def host(self) -> str:
@@ -155,49 +149,101 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         timeout: float = _DEFAULT_SECONDS,
         returned: Collection[int] = (),
-    ) -> "httpx.Response":
-        """Send a request and return the answer, read whole; redirects are returned, not followed.
+        most_bytes: int = _MOST_BYTES,
+    ) -> Answer:
+        """Send a request and return the answer, read whole; redirects are not followed.
 
-        `timeout` are seconds without a byte. `returned` are status codes that the caller judges itself, which
-        would raise otherwise.
+        `timeout` are seconds without a byte; all of it together takes ten times as long at most, or what the
+        destination has left, whichever is less. `returned` are status codes that the caller judges itself,
+        which would raise otherwise. What is longer than `most_bytes` is not read to its end.
 
         Raises:
-            TryAgain: 429, any 5xx, time-outs, lost connections; the work may have been done.
+            TryAgain: 408, 429, any 5xx, time-outs, lost connections; the work may have been done.
             AccessDenied: 401 or 403; a DeliveryError.
+            UnexpectedAnswer: a redirect, or what is no HTTP; a DeliveryError.
             DeliveryError: another process sends now; nothing has left.
             DeliveryError: the host's certificate is not trusted.
         """
         httpx = import_module("httpx")
+        left = self._left()
+        if left <= 0:
+            before = f"; before, {self._lost_last}" if self._lost_last else ""
+            raise TryAgain(f"{self.host} was not asked any more: no time is left{before}", nothing_done=True)
         may_send()
+        whole = min(left, max(_WHOLE_SECONDS, 10 * timeout))
+        self._deadlines.set(whole)
         try:
-            answer: Any = self._client.request(
+            with self._client.stream(
                 method,
                 path,
                 json=json,
                 content=content,
                 params=params,
                 headers=headers,
-                timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
-            )
+                timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=timeout),
+            ) as response:
+                answer = self._read(response, most_bytes)
         except httpx.TransportError as error:
+            if self._deadlines.passed() and not isinstance(error, httpx.ConnectTimeout):
+                self._lost_last = f"{self.host}: no whole answer within {whole:.3g} s"
+                raise TryAgain(self._lost_last, suspect=whole < left) from None
             raise self._lost(error) from None
-        status: int = answer.status_code
+        status = answer.status_code
         if status in returned:
             return answer
-        if status == 429 or status >= 500:
+        if status in (401, 403):
+            raise self._denied(status, answer.text)
+        if meaning_of(status) is Meaning.TRY_AGAIN:
             everyone = status in (429, 503)
             after = wait_asked_for(answer.headers, time.time()) if everyone else None
-            # 429 is said before any work; a gateway may say 503 of what is being worked on behind it.
             raise TryAgain(
                 self.shown(f"HTTP {status} {answer.text}"),
                 after,
                 everyone,
-                suspect=not everyone,
-                nothing_done=status == 429,
+                suspect=not everyone and status != 408,
+                # 429 is said before any work; a gateway may say 503 of what is being worked on behind it.
+                nothing_done=is_nothing_done(status),
             )
-        if status in (401, 403):
-            raise self._denied(status, answer.text)
+        if not 200 <= status < 300 and not 400 <= status < 500:
+            to = (
+                f"; it points to {self.shown(answer.headers['location'])}"
+                if "location" in answer.headers
+                else ""
+            )
+            raise answer.unexpected(f"no redirect is followed{to}", "2xx, 4xx or 5xx")
         return answer
+
+    def refused(self, answer: Answer, what: str, expected: str, mend: str) -> DeliveryError:
+        """The error for a status that nothing is known of but what RFC 9110 says."""
+        if is_nothing_done(answer.status_code):
+            return DeliveryError(what, expected, mend, nothing_done=True)
+        return UnexpectedAnswer(what, expected, mend)
+
+    def strange(self, why: str, expected: str) -> UnexpectedAnswer:
+        """The error for an answer whose form is right, and that does not answer what was asked."""
+        return unexpected(self.host, why, "", expected)
+
+    def _read(self, response: Any, most_bytes: int) -> Answer:
+        """Read an answer's body, or as much of it as tells enough."""
+        httpx = import_module("httpx")
+        status = int(response.status_code)
+        if status >= 300:
+            most_bytes = min(most_bytes, _MOST_EXPLAINING_BYTES)
+        content, wrong = bytearray(), ""
+        try:
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > most_bytes:
+                    wrong = f"it is longer than {most_bytes:,} bytes"
+                    break
+        except httpx.DecodingError:
+            encoding = self.shown(response.headers.get("content-encoding", ""))
+            wrong = f"its body is not in its encoding, {encoding}"
+        except httpx.TransportError:
+            # The status has said already that nothing was taken.
+            if status < 300:
+                raise
+        return Answer(status, response.headers, bytes(content[:most_bytes]), self.host, self.shown, wrong)
 
     def shown(self, text: str) -> str:
         """A text on one line, without secrets, shortened to what a person reads."""
@@ -234,10 +280,17 @@ class VendorClient:
                     nothing_done=True,
                 )
             cause = cause.__cause__ or cause.__context__
+        said = self.shown(f"{type(error).__name__} {error}")
+        ended = "disconnected" in str(error) or "closed connection" in str(error)
+        if isinstance(error, httpx.RemoteProtocolError) and not ended:
+            return unexpected(self.host, f"no HTTP: {said}", "", "HTTP/1.1")
+        self._lost_last = f"{self.host}: {said}"
         unanswered = isinstance(error, (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError))
         return TryAgain(
-            self.shown(f"{self.host}: {type(error).__name__} {error}"),
+            self._lost_last,
             suspect=unanswered,
             # No connection: not a byte of the request has left.
-            nothing_done=isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)),
+            nothing_done=isinstance(
+                error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+            ),
         )

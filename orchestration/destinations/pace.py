@@ -1,6 +1,7 @@
 """How fast a vendor is spoken to: never above its rate, nobody while it asks to wait, not past the budget.
 
-Belongs here: turns, pauses, back-off, the budget of time. Does not: requests, rows.
+Belongs here: turns, pauses, back-off, the budget of time. Does not: requests, rows, what other processes do
+(`accounts`).
 """
 
 import heapq
@@ -9,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 from threading import Condition, local
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .accounts import Account
 
 _FIRST_BACK_OFF_SECONDS = 0.5
 _LONGEST_BACK_OFF_SECONDS = 60.0
@@ -16,6 +21,8 @@ _LONGEST_BACK_OFF_SECONDS = 60.0
 # sure, it is counted from its answer; on average over all requests up to this share of the window later than
 # its start, so that this costs at most as much of the rate.
 _UNCERTAIN_SHARE = 0.04
+# Others do not say that a turn of theirs was answered early; so often it is looked for.
+_LOOK_SECONDS = 0.05
 
 _random = SystemRandom()
 
@@ -38,9 +45,14 @@ class OutOfTime(Exception):
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """One request that may go, since `started` on the pace's clock."""
+    """One request that may go, since `started` on the pace's clock.
+
+    `place` and `counts_from` are what the account knows of it, where that is shared.
+    """
 
     started: float
+    place: int = -1
+    counts_from: float = 0.0
 
 
 def back_off_seconds(attempt: int, after: float | None) -> float:
@@ -64,6 +76,7 @@ class Pace:
         clock: seconds that only grow.
         after: the pace that the destination had before: its requests count for the vendor still, and nobody
             has a turn while the vendor wants to be left alone.
+        account: where the requests of others count too, which are of the same account.
     """
 
     def __init__(
@@ -72,7 +85,9 @@ class Pace:
         budget_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         after: "Pace | None" = None,
+        account: "Account | None" = None,
     ) -> None:
+        self._account = account if rate else None
         self._rate = rate
         self._clock = clock
         self._deadline = clock() + budget_seconds
@@ -104,15 +119,26 @@ class Pace:
                 if self._halted:
                     raise Halted
                 now = self._clock()
-                free = self.next_free(now)
-                if free > self._deadline or now > self._deadline:
+                if now > self._deadline:
                     raise OutOfTime
-                if free <= now:
-                    turn = self._senders.turn = Turn(now)
+                free, turn = self._asked(now)
+                if turn is not None:
+                    self._senders.turn = turn
                     self._under_way.add(turn)
                     self._earn()
                     return turn
-                self._changed.wait(free - now)
+                if free > self._deadline:
+                    raise OutOfTime
+                self._changed.wait(free - now if self._account is None else min(free - now, _LOOK_SECONDS))
+
+    def _asked(self, now: float) -> tuple[float, Turn | None]:
+        """The moment from which a request may go, and its turn if that is now."""
+        if self._account is None or self._rate is None or self._paused_until > now:
+            free = self.next_free(now)
+            return free, Turn(now) if free <= now else None
+        counts_from = now + self._certainty
+        free, place = self._account.claim(now, counts_from, self._rate.requests, self._rate.seconds)
+        return free, Turn(now, place, counts_from) if place >= 0 else None
 
     def _earn(self) -> None:
         if self._rate is not None:
@@ -130,6 +156,8 @@ class Pace:
             if self._rate is not None:
                 later = min(self._clock() - turn.started, self._certainty)
                 self._certainty -= later
+                if self._account is not None:
+                    self._account.settle(turn.place, turn.counts_from, turn.started + later)
                 heapq.heappush(self._counting, turn.started + later + self._rate.seconds)
                 self._changed.notify_all()
 
@@ -142,6 +170,8 @@ class Pace:
         """Give nobody a turn for some seconds."""
         with self._changed:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
+            if self._account is not None:
+                self._account.pause(self._paused_until)
 
     def rest(self, seconds: float) -> None:
         """Let the calling sender alone wait.
@@ -169,6 +199,9 @@ class Pace:
         """The moment from which the rate and the pauses let a request go, as far as is known at `now`."""
         if self._rate is None:
             return self._paused_until
+        if self._account is not None:
+            free = self._account.free(now, self._rate.requests, self._rate.seconds)
+            return max(self._paused_until, free)
         while self._counting and self._counting[0] <= now:
             heapq.heappop(self._counting)
         window = self._rate.seconds + self._certainty

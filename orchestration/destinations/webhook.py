@@ -25,9 +25,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.compute.alike import is_whole_number
-from orchestration.compute.sql_types import SqlType, UnknownType, parse_type
-
+from .answers import COMMON, Answer, Line, Meaning
 from .base import (
     ANYWHERE,
     TECHNICAL_COLUMNS,
@@ -45,7 +43,7 @@ from .batches import Batch, BatchDestination, BatchRefused, Rate, TryAgain
 from .errors import DeliveryError
 from .exact_values import nested, unfit_rows
 from .http import VendorClient, base_url
-from .json_values import json_value, unfit_for_json, unknown_to_json
+from .json_values import json_value, unfit_for_json, unknown_to_json, written_as
 
 _NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
@@ -53,17 +51,45 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret
 _PREVIOUS = "previous_secret"
 # Beyond these a reader that has only doubles, as JavaScript's, reads another number (RFC 8259, section 6).
 _SAFE_INTEGER = 2**53 - 1
+_SHAPE = '{"refused": [{"row": 0, "code": …, "message": …}], "removed": 0}, both optional, or an empty body'
 
-
-_BIG = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"})
-_BIG_WRITTEN = {"number": "a number", "text": "a number, and a text beyond 2^53 - 1"}
+# The first request of this key is still being worked on.
+_BUSY = frozenset({409})
+_REFUSED_WHOLE = frozenset({400, 413, 422})
+DECISIONS: Sequence[Line] = (
+    Line("200, 201, 202 or 204 with an empty body, or with `{}`", Meaning.TAKEN, "all rows are acknowledged"),
+    Line(
+        "2xx with a JSON object that has `refused`, `removed` or both, as documented",
+        Meaning.REFUSED,
+        "the rows that `refused` names are refused with its words, all others are acknowledged",
+    ),
+    Line(
+        "2xx, whatever the body, with `answer: status` in `destination.options`",
+        Meaning.TAKEN,
+        "all rows are acknowledged: for a receiver that cannot be changed",
+    ),
+    Line(
+        "400, 413, 422, whatever the body",
+        Meaning.REFUSED,
+        "the request is halved until the rows at fault stand alone; those are refused",
+        _REFUSED_WHOLE,
+    ),
+    Line(
+        "409",
+        Meaning.TRY_AGAIN,
+        "it may have been taken; the same request again, ever later",
+        frozenset({409}),
+    ),
+    *COMMON,
+)
 
 
 class WebhookOptions(BaseModel):
     """What a receiver can bear: rows in a request, requests at once and in a span of time, big numbers.
 
     `big_numbers`: whole numbers beyond 2^53 - 1 are exact JSON numbers, or, for a receiver that reads those
-    as doubles, `text`.
+    as doubles, `text`. `answer`: a body of 2xx has the form that receivers are told, or is not read at all
+    (`status`), for those that cannot be changed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +99,22 @@ class WebhookOptions(BaseModel):
     rate_requests: int | None = Field(default=None, ge=1)
     rate_seconds: float = Field(default=1.0, gt=0)
     big_numbers: Literal["number", "text"] = "number"
+    answer: Literal["documented", "status"] = "documented"
+
+
+class _RefusedRow(BaseModel):
+    """One row that a receiver refuses, by its place in the request."""
+
+    row: int
+    code: str | int | None = None
+    message: str | None = None
+
+
+class _Told(BaseModel):
+    """What a receiver may say in the body of 2xx; further fields beside these are its own."""
+
+    refused: list[_RefusedRow] | None = None
+    removed: int | None = Field(default=None, ge=0)
 
 
 class WebhookDestination(BatchDestination):
@@ -86,7 +128,10 @@ class WebhookDestination(BatchDestination):
     """
 
     type_name = "webhook"
-    guarantee = "effectively once, if the receiver remembers idempotency keys; otherwise at least once"
+    guarantee = (
+        "effectively once, if the receiver remembers idempotency keys; otherwise at least once; a request"
+        " that was on its way when its process was stopped may arrive after newer ones"
+    )
     capabilities = Capabilities(
         modes=frozenset({Mode.APPEND, Mode.UPSERT, Mode.MIRROR}),
         read_back=False,
@@ -125,11 +170,7 @@ class WebhookDestination(BatchDestination):
     @classmethod
     def key_written(cls, kind: str, options: BaseModel) -> str:
         """JSON tells a number from the text that writes it; and so may its reader."""
-        big_numbers = cast("WebhookOptions", options).big_numbers
-        try:
-            return _written(parse_type(kind), big_numbers)
-        except UnknownType:  # its members are not told: there may be such a number among them
-            return _BIG_WRITTEN[big_numbers]
+        return written_as(kind, big_as_text=cast("WebhookOptions", options).big_numbers == "text")
 
     def rows_a_batch(self) -> int:
         """As the options say."""
@@ -172,7 +213,7 @@ class WebhookDestination(BatchDestination):
         answer = self._post(batch.id, _head(shard) | {"complete": False, "rows": rows})
         return [
             Refused(batch.rows[place].number, code, said)
-            for place, code, said in self._refusals(answer, len(batch.rows))
+            for place, code, said in self._refusals(*answer, len(batch.rows))
         ]
 
     def finish(self, shard: Shard) -> None:
@@ -180,7 +221,7 @@ class WebhookDestination(BatchDestination):
         body = _head(shard) | {"complete": True, "rows": []}
         if shard.partition_column is None:
             body["whole"] = True
-        self._post(f"{shard.delivery_id}-complete", body)
+        self._refusals(*self._post(f"{shard.delivery_id}-complete", body), 0)
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Post removed rows; count those that the receiver says were there, all where it does not say."""
@@ -199,9 +240,15 @@ class WebhookDestination(BatchDestination):
                 "complete": False,
                 "rows": rows,
             }
-            answer = self.insist(lambda name=name, body=body: self._post(name, body))
-            told = answer.get("removed")
-            there += told if isinstance(told, int) else len(part)
+            answer, told = self.insist(lambda name=name, body=body: self._post(name, body))
+            kept = self._refusals(answer, told, len(part))
+            if kept:
+                raise DeliveryError(
+                    f"{self.canonical_object()} keeps {len(kept)} of {len(part)} keys: {kept[0][2]}",
+                    "all of them removed",
+                    "have the receiver say why, then forget the keys again",
+                )
+            there += len(part) if told.removed is None else told.removed
         return there
 
     @property
@@ -210,7 +257,7 @@ class WebhookDestination(BatchDestination):
 
     @cached_property
     def _client(self) -> VendorClient:
-        return VendorClient(self._url, headers={"content-type": "application/json"})
+        return VendorClient(self._url, headers={"content-type": "application/json"}, left=self.seconds_left)
 
     def _path(self) -> str:
         rest = self._url.partition("://")[2].partition("?")[0].rpartition("@")[2]
@@ -246,7 +293,7 @@ class WebhookDestination(BatchDestination):
             "fields": {name: self._form(value) for name, value in fields.items()},
         }
 
-    def _post(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _post(self, name: str, body: Mapping[str, Any]) -> tuple[Answer, _Told]:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         moment = str(int(time.time()))
         told = self._url.partition("?")[2].split("&")
@@ -265,40 +312,49 @@ class WebhookDestination(BatchDestination):
                 ),
             },
         )
-        return self._understood(answer.status_code, answer.text)
+        return answer, self._understood(answer)
 
-    def _understood(self, status: int, text: str) -> Mapping[str, Any]:
-        """The answer's object, empty if it has none."""
+    def _understood(self, answer: Answer) -> _Told:
+        """What a body says; nothing where it is empty, or is not to be read."""
+        status = answer.status_code
         if 200 <= status < 300:
-            try:
-                found: Any = json.loads(text) if text.strip() else {}
-            except ValueError:
-                return {}
-            return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
-        said = self._client.shown(text)
-        if status in (400, 413, 422):
+            return self._read(answer)
+        said = self._client.shown(answer.text)
+        if status in _REFUSED_WHOLE:
             raise BatchRefused(str(status), said, nothing_done=True)
-        # 408: too slow for the receiver; 409: the first request of this key is still being worked on.
-        if status in (408, 409):
+        if status in _BUSY:
             raise TryAgain(f"HTTP {status} {said}")
-        raise DeliveryError(
+        raise self._client.refused(
+            answer,
             f"{self.canonical_object()} answers HTTP {status} {said}".rstrip(),
             "2xx; 400, 413 or 422 for rows that it does not take; 429 or 5xx for later",
-            "correct the connection's URL or destination.object, or have the receiver mended",
+            "correct the connection's URL or destination.object, or have the receiver fixed",
         )
 
-    def _refusals(self, answer: Mapping[str, Any], rows: int) -> Sequence[tuple[int, str, str]]:
+    def _read(self, answer: Answer) -> _Told:
+        if self._webhook_options.answer == "status":
+            return _Told()
+        expected = f"{_SHAPE}; or `answer: status` in destination.options, if a status of 2xx alone says it"
+        if not answer.content.strip() and not answer.wrong:
+            if answer.status_code in (200, 201, 202, 204):
+                return _Told()
+            raise answer.unexpected("it has no body", expected)
+        told: _Told = answer.read(_Told, expected)
+        if not told.model_fields_set and answer.json(expected):
+            raise answer.unexpected("it has neither `refused` nor `removed`", expected)
+        return told
+
+    def _refusals(self, answer: Answer, told: _Told, rows: int) -> Sequence[tuple[int, str, str]]:
         """Places in the batch, codes and words of the rows that an answer refuses."""
         found: dict[int, tuple[int, str, str]] = {}
-        for entry in cast("Sequence[Any]", answer.get("refused") or ()):
-            place: Any = entry.get("row") if isinstance(entry, dict) else None
-            if not isinstance(place, int) or not 0 <= place < rows:
-                raise DeliveryError(
-                    f"{self.canonical_object()} refuses a row that was not sent",
-                    f'{{"refused": [{{"row": 0 to {rows - 1}, "code": …, "message": …}}]}}',
-                    "have the receiver mended: `row` is the place in `rows` of the request, from 0",
+        for one in told.refused or ():
+            if not 0 <= one.row < rows:
+                raise answer.unexpected(
+                    f"it refuses a row that was not sent, {one.row} of {rows}",
+                    "`row` is the place in `rows` of the request, from 0",
                 )
-            found[place] = (place, str(entry.get("code", "")), str(entry.get("message", "")))
+            code = "" if one.code is None else str(one.code)
+            found[one.row] = (one.row, code, one.message or "")
         return list(found.values())
 
 
@@ -327,17 +383,6 @@ def _big_as_text(made: Any) -> Any:
     if isinstance(made, int) and abs(made) > _SAFE_INTEGER:
         return str(made)
     return made
-
-
-def _written(kind: SqlType, big_numbers: str) -> str:
-    """How values of a type are written, where that depends on more than the family of the type."""
-    if kind.name == "DECIMAL":
-        return "a text"
-    if kind.name in _BIG:
-        return _BIG_WRITTEN[big_numbers]
-    if is_whole_number(kind.name):
-        return "a number"
-    return ", ".join(filter(None, dict.fromkeys(_written(part, big_numbers) for _, part in kind.members)))
 
 
 def _head(shard: Shard) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from orchestration.graph.models import dbt_assets
 from orchestration.graph.partitions import partitions_definitions
 from orchestration.graph.raw_tables import ingestion_assets
 from orchestration.graph.reconciled import reconciled_checks
+from orchestration.graph.run_leases import run_executor
 from orchestration.graph.sensors import drops_sensor
 from orchestration.graph.table_checks import TableChecks
 from orchestration.graph.upkeep import deliveries_sensor, reconcile_sensor, upkeep_schedules
@@ -32,7 +33,11 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
         warnings.simplefilter("ignore", dg.BetaWarning)
         project = site.project
         partitions_of = partitions_definitions(project.partition_starts)
-        dbt = DbtProcess(site.deployment.settings, project.identity.dbt_stamp)
+        dbt = DbtProcess(
+            site.deployment.settings,
+            project.identity.dbt_stamp,
+            lambda: site.deployment.store.leases.require_runs_now(),
+        )
         checks = TableChecks(site.deployment, DataTests(site, dbt), project.suite_targets())
         return dg.Definitions(
             assets=[
@@ -45,5 +50,5 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
             schedules=upkeep_schedules(site),
             jobs=[judge_job(site, checks), *jobs],
             # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
-            executor=dg.in_process_executor,
+            executor=run_executor(site.deployment),
         )

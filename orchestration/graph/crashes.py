@@ -2,18 +2,27 @@
 
 Dagster marks a run as failed when the process that started it sees it die; when that one died as well
 (a machine that went down, a `kill -9` of all), the run stays `STARTED` for ever and keeps the warehouse's
-slot. Belongs here: burying such runs. Does not belong here: runs that failed by themselves; those are for
-somebody to look at.
+slot. Whether a run's process works, its lease says (`run_leases`). Belongs here: burying such runs. Does not
+belong here: runs that failed by themselves; those are for somebody to look at.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import dagster as dg
 import psutil
+
+from orchestration.core.processes import this_process
+from orchestration.graph.run_leases import PLACE_TAG
+from orchestration.state.leases import Leases, Standing, run_name
 
 STARTED_BY_TAG = "sluice/started_by"
 STARTED_BY_COMMAND = "sluice run"
 DIED_TAG = "sluice/died"
 _PARTITION_TAG = "dagster/partition"
 _UNDER_WAY = [
+    # A command makes its runs itself, and takes their lease first: it may have died before they began.
+    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
@@ -22,25 +31,43 @@ _UNDER_WAY = [
 _CLOCK_SLACK_SECONDS = 2.0
 
 
-def bury_dead_runs(instance: dg.DagsterInstance, *, ask_again: bool) -> list[str]:
+@dataclass(frozen=True)
+class _Found:
+    """What is known of a run's process: that it is `dead`, or else whether somebody should hear `said`."""
+
+    dead: bool
+    said: str = ""
+
+
+def bury_dead_runs(
+    instance: dg.DagsterInstance,
+    leases: Leases,
+    *,
+    ask_again: bool,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[str]:
     """Mark runs without a process as failed and free their slots; return their ids.
 
     Args:
-        instance: the instance, on the machine that its runs run on.
+        instance: the instance.
+        leases: those that the processes of its runs hold.
         ask_again: whether what they were to build is due again at the next look. The daemon retries the
             runs it launched by itself (`run_retries` in dagster.yaml), so it passes False; runs of
             `sluice run` are asked for again in any case, since Dagster cannot retry them.
+        say: is told of each run that may be dead, and is left alone.
     """
     buried: list[str] = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY)):
-        sign = _last_sign_of_life(instance, run.run_id)
-        if sign is None or _alive(*sign):
+        standing = leases.standing(run_name(run.run_id))
+        found = _by_lease(run, standing) if standing else _by_signs(instance, run)
+        # What holds no lease any more can write nothing, should it wake up.
+        if not found.dead or (standing is not None and not leases.end(standing)):
+            if found.said and not found.dead:
+                say(found.said)
             continue
         if ask_again or run.tags.get(STARTED_BY_TAG) == STARTED_BY_COMMAND:
             instance.add_run_tags(run.run_id, {DIED_TAG: "true"})
-        instance.report_run_failed(
-            run, f"the run's process {sign[0]} is gone: killed, or its machine went down"
-        )
+        instance.report_run_failed(run, found.said)
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         buried.append(run.run_id)
     return buried
@@ -50,6 +77,45 @@ def partitions_of_dead_runs(instance: dg.DagsterInstance) -> set[str]:
     """Return the partitions of buried runs that are to be asked for again; '' for an unpartitioned one."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={DIED_TAG: "true"}))
     return {run.tags.get(_PARTITION_TAG, "") for run in runs}
+
+
+def _by_lease(run: dg.DagsterRun, standing: Standing) -> _Found:
+    if standing.is_dead:
+        if standing.holder.is_gone():
+            return _Found(
+                dead=True, said=f"the run's {standing.holder} is gone: killed, or its machine went down"
+            )
+        return _Found(
+            dead=True,
+            said=f"the run's {standing.holder} has not been heard of since {standing.until:%Y-%m-%d %H:%M}"
+            " UTC, when its lease ran out: stopped, killed, cut off, or its machine went down",
+        )
+    if standing.overdue_seconds < 0:
+        return _Found(dead=False)
+    return _Found(
+        dead=False,
+        said=f"run {run.run_id[:8]} may be dead: {standing.holder} has not renewed its lease, and nobody can"
+        f" tell from here whether it works; if not heard of, it is taken up {standing.dead_in_seconds:.0f} s"
+        " from now",
+    )
+
+
+def _by_signs(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Found:
+    """Return what is known of a run without a lease: of older code, or on its way in or out."""
+    if run.status is dg.DagsterRunStatus.NOT_STARTED:
+        return _Found(dead=False)
+    sign = _last_sign_of_life(instance, run.run_id)
+    if sign is None:
+        return _Found(dead=False)
+    if this_process().place and run.tags.get(PLACE_TAG) == this_process().place:
+        gone = f"the run's process {sign[0]} is gone: killed, or its machine went down"
+        return _Found(dead=False) if _alive(*sign) else _Found(dead=True, said=gone)
+    return _Found(
+        dead=False,
+        said=f"run {run.run_id[:8]} is left alone: it has no lease, as an older version began it, or another"
+        f" machine is about to; nobody can tell from here whether its process {sign[0]} works. If it does"
+        f" not, `dagster run delete {run.run_id} --force` makes its work due again",
+    )
 
 
 def _last_sign_of_life(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
@@ -63,7 +129,7 @@ def _last_sign_of_life(instance: dg.DagsterInstance, run_id: str) -> tuple[int, 
 
 
 def _alive(pid: int, seen_at: float) -> bool:
-    """Whether the process that wrote an event at a time still works.
+    """Whether the process of this place that wrote an event at a time still works.
 
     The number may be another process's by now; and where nobody waits for orphans, as in a container
     whose first process is no init, a dead one keeps its number as a zombie.

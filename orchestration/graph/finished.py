@@ -46,6 +46,10 @@ def finished(project: Project, run: DueRun, result: Result) -> Finished:
             if cause is not None and cause.cls_name == "DagsterAssetCheckFailedError":
                 continue  # the check itself tells more, below
             failures.append(f"{event.step_key}: {said_of_failure(event)}")
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE:
+            outside = event.job_failure_data.error
+            if outside is not None:  # between its steps, as where it was taken from this process
+                failures.append(f"run {result.run_id[:8]}: {outside.message.strip()}")
         if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
             observed = event.asset_observation_data.asset_observation
             if NOT_CONFIGURED in observed.metadata:

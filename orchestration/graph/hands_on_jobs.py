@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -22,6 +23,7 @@ from orchestration.graph.desk import Desk
 from orchestration.graph.finished import Finished
 from orchestration.graph.headless import approve_and_send, carry_out, resync
 from orchestration.graph.releasing import Request, release
+from orchestration.graph.run_leases import run_executor
 from orchestration.operations.asking import NOT_SENT, delivery_of, key_expected, moment_until, partition_of
 from orchestration.operations.rebuilding import (
     NOTHING_OUTDATED,
@@ -140,22 +142,25 @@ def hands_on_jobs(site: Site) -> list[dg.JobDefinition]:
             key = partition_of(site.deployment, target, config.partition or None)
             _require_success(context, [resync(Desk.of(site, context.instance), target, key)])
 
+    made = partial(_job, run_executor(site.deployment))
     return [
-        _job("rerun", rerun_op, "Builds partitions of a table anew, with their checks and all that is made of"
+        made("rerun", rerun_op, "Builds partitions of a table anew, with their checks and all that is made of"
              " them, and sends the exports below; the same as `sluice rerun`."),
-        _job("release", release_op, "Lets one partition of one export pass on failed checks, once, on the"
+        made("release", release_op, "Lets one partition of one export pass on failed checks, once, on the"
              " record; the same as `sluice release`."),
-        _job("approve", approve_op, "Lets a delivery go that is held past a limit: that very plan, at once;"
+        made("approve", approve_op, "Lets a delivery go that is held past a limit: that very plan, at once;"
              " the same as `sluice approve`."),
-        _job("reject", reject_op, "Lets a held delivery never go: nothing of its partition is sent until the"
+        made("reject", reject_op, "Lets a held delivery never go: nothing of its partition is sent until the"
              " data are others; the same as `sluice reject`."),
-        _job("resync", resync_op, "Sends every row of a partition again, whatever the destination"
+        made("resync", resync_op, "Sends every row of a partition again, whatever the destination"
              " acknowledged; the same as `sluice resync`."),
     ]  # fmt: skip
 
 
-def _job(name: str, op: Callable[..., object], description: str) -> dg.JobDefinition:
-    @dg.job(name=name, executor_def=dg.in_process_executor, description=description)
+def _job(
+    executor: dg.ExecutorDefinition, name: str, op: Callable[..., object], description: str
+) -> dg.JobDefinition:
+    @dg.job(name=name, executor_def=executor, description=description)
     def job() -> None:
         op()
 

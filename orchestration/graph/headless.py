@@ -22,6 +22,7 @@ from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places
 from orchestration.graph.partitions import add_drop
 from orchestration.graph.reconciled import check_key
 from orchestration.graph.redelivering import take_up
+from orchestration.graph.run_leases import executing, place_tags
 from orchestration.graph.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
@@ -75,7 +76,9 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
     """
     job = _asset_job(desk)
     instance, store = desk.instance, desk.deployment.store
-    bury_dead_runs(instance, ask_again=True)
+    left_alone: list[str] = []
+    bury_dead_runs(instance, store.leases, ask_again=True, say=left_alone.append)
+    yield from map(Note, left_alone)
     failed = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
     began = desk.deployment.clock()
@@ -191,11 +194,15 @@ def judge(
         table=relation, from_partition=first_key, to_partition=last_key, with_parents=with_parents
     )
     places_to_judge(desk, config)
-    result = _graph(desk).get_job_def(JUDGE_JOB).execute_in_process(
-        instance=desk.instance,
-        run_config={"ops": {JUDGE_OP: {"config": config.model_dump()}}, **_QUIET},
-        raise_on_error=False,
-    )  # fmt: skip
+    run_id = str(uuid.uuid4())
+    with executing(desk.deployment.store.leases, run_id):
+        result = _graph(desk).get_job_def(JUDGE_JOB).execute_in_process(
+            instance=desk.instance,
+            run_id=run_id,
+            run_config={"ops": {JUDGE_OP: {"config": config.model_dump()}}, **_QUIET},
+            tags=place_tags(),
+            raise_on_error=False,
+        )  # fmt: skip
     checks: list[JudgedCheck] = []
     failures: list[str] = []
     for event in result.all_events:
@@ -342,5 +349,5 @@ def _execute(
     )
     assets = [] if checks_alone else selected_assets(desk.project, run)
     checks = checks_alone or checks_of_run(job.asset_layer.asset_graph, desk.project, run, assets)
-    result = execute_here(desk.instance, job, assets, checks, tags=tags, run_config=_QUIET)
+    result = execute_here(desk.instance, desk.deployment, job, assets, checks, tags=tags, run_config=_QUIET)
     return finished(desk.project, run, result)

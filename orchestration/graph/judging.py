@@ -18,6 +18,7 @@ from orchestration.core.problems import ProjectChanged
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.check_events import check_evaluation
 from orchestration.graph.raw_tables import held_build, judge_raw_table
+from orchestration.graph.run_leases import run_executor
 from orchestration.graph.steps import POOL
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.asking import keys_between, table_of
@@ -95,7 +96,7 @@ def judge_job(site: Site, checks: TableChecks) -> dg.JobDefinition:
 
     @dg.job(
         name=JUDGE_JOB,
-        executor_def=dg.in_process_executor,
+        executor_def=run_executor(site.deployment),
         description="Judges what tables hold by today's rules, without building them: launch it with the"
         " table and its partitions, or type `sluice judge TABLE --from KEY --to KEY`.",
     )

@@ -11,10 +11,11 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.core.partitions import Grain, place
-from orchestration.graph.crashes import DIED_TAG, partitions_of_dead_runs
+from orchestration.graph.crashes import DIED_TAG, bury_dead_runs, partitions_of_dead_runs
 from orchestration.graph.desk import Desk
 from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
+from orchestration.graph.run_leases import place_tags
 from orchestration.operations.due import (
     OLD_RUN_KEY_TAG,
     RUN_KEY_TAG,
@@ -102,7 +103,7 @@ def run_requests(
                 partition_key=run.partition_key or None,
                 asset_selection=assets,
                 asset_check_keys=checks_of_run(repository.asset_graph, project, run, assets),
-                tags=run.tags,
+                tags=run.tags | place_tags(),
             )
         )
     return requests
@@ -125,6 +126,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
         description="Sees `.done` markers in the staging area; starts one run a partition.",
     )
     def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        _bury(context, site)
         cursor = Cursor.parse(context.cursor)
         due = _look(context, site, cursor)
         notes = list(due.notes)
@@ -148,6 +150,13 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
         )
 
     return drops
+
+
+def _bury(context: dg.SensorEvaluationContext, site: Site) -> None:
+    """Take up runs whose process died with what started it, as another machine; Dagster retries them."""
+    leases = site.deployment.store.leases
+    for run_id in bury_dead_runs(context.instance, leases, ask_again=False):
+        context.log.warning(f"run {run_id[:8]} is marked as failed: its process is gone")
 
 
 def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Due:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration.delivery.deliver import Target
 from orchestration.graph.reconciled import check_key, readable
+from orchestration.graph.run_leases import run_executor
 from orchestration.graph.sensors import run_exists, run_requests
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due
@@ -36,7 +37,7 @@ def upkeep_schedules(site: Site) -> list[dg.ScheduleDefinition]:
 
     @dg.job(
         name="cold_tier",
-        executor_def=dg.in_process_executor,
+        executor_def=run_executor(site.deployment),
         description="Moves originals that are older than their contract's coldAfterDays to SLUICE_COLD_URL.",
     )
     def cold_tier() -> None:

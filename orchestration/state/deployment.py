@@ -47,6 +47,7 @@ class Deployment:
             areas=areas,
             access=self.settings.storage_access,
             bring_up_to_date=lambda connection: self.store.take_over(connection),
+            before_commit=lambda: self.store.leases.require_runs_now(),
         )
 
     @cached_property

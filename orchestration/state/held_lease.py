@@ -57,7 +57,7 @@ class Lease:
         """Make sure, within a caller's transaction, that the lease is held until that ends.
 
         Raises:
-            LeaseLost: it is another's now, or it ran out while the state store did not answer.
+            LeaseLost: it is another's now, or was told to be lost before.
         """
         self._raise_if_lost()
         if not _locked(connection, self.token):
@@ -71,7 +71,7 @@ class Lease:
         after a stop of this process, the state store is asked.
 
         Raises:
-            LeaseLost: it is another's now, or it ran out while the state store did not answer.
+            LeaseLost: it is another's now, or it has run out and the state store does not answer.
         """
         self._raise_if_lost()
         if boot_seconds() < self._held_until - _TOO_LATE * self.lifetime_seconds:
@@ -80,7 +80,7 @@ class Lease:
             self.renew()
         except SQLAlchemyError as error:
             if self.has_run_out:
-                self.lose(f"it ran out while the state store did not answer ({_said_by(error)})")
+                self.lose(f"it has run out, and the state store does not answer ({_said_by(error)})")
         self._raise_if_lost()
 
     def renew(self) -> None:
@@ -140,30 +140,39 @@ class Lease:
 
 
 def keep(lease: Lease, done: threading.Event) -> None:
-    """Renew a lease until the block ends or it is lost; what goes wrong is tried again until it runs out."""
-    failing = False
+    """Renew a lease until the block ends or another process has taken it over, whatever goes wrong.
+
+    One that has run out meanwhile is renewed as well: it is nobody else's while it has this token.
+    """
+    failing, told_run_out = False, False
     while not done.wait(lease.lifetime_seconds * (_TRIED_AGAIN_AFTER if failing else _RENEWED_AFTER)):
         try:
             lease.renew()
         except Exception as error:  # whatever it is: nobody would notice a renewer that dies
             if done.is_set():
                 return
-            if lease.has_run_out:
-                lease.lose(f"it ran out while the state store did not answer ({_said_by(error)})")
-            elif not failing:
+            if not failing:
                 _log.warning(
-                    "the lease of %s could not be renewed (%s); it is tried again until it runs out",
+                    "the lease of %s could not be renewed (%s); it is tried again",
+                    lease.name,
+                    _said_by(error),
+                )
+            elif lease.has_run_out and not told_run_out:
+                told_run_out = True
+                _log.error(
+                    "the lease of %s has run out, as the state store does not answer (%s): nothing is done"
+                    " under it until that answers, and then unless another process has taken it over",
                     lease.name, _said_by(error),
                 )  # fmt: skip
             failing = True
         else:
-            if failing and not lease.lost:
+            if lease.lost:
+                if not done.is_set():
+                    _log.error("%s", lease.lost)
+                return
+            if failing:
                 _log.warning("the lease of %s is renewed again", lease.name)
-            failing = False
-        if lease.lost:
-            if not done.is_set():
-                _log.error("%s", lease.lost)
-            return
+            failing, told_run_out = False, False
 
 
 def _locked(connection: sa.Connection, token: str) -> bool:

@@ -30,6 +30,7 @@ LIFETIME = timedelta(seconds=60)
 _LOOK_AGAIN_SECONDS = 0.2
 # Where nobody can tell whether a holder is gone, it counts as dead so many lifetimes after its lease ran out.
 _DEAD_AFTER_LIFETIMES = 3
+_RUN = "run:"
 
 
 class LeaseTimeout(Exception):
@@ -38,7 +39,7 @@ class LeaseTimeout(Exception):
 
 def run_name(run_id: str) -> str:
     """Return the name of the lease that the process of a run holds."""
-    return f"run:{run_id}"
+    return f"{_RUN}{run_id}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ class Standing:
     @property
     def is_dead(self) -> bool:
         """Whether its holder is gone, or has not been heard of for so long that nobody waits for it."""
-        return self.overdue_seconds > _DEAD_AFTER_LIFETIMES * self.lifetime_seconds or self.holder.is_gone()
+        return self.dead_in_seconds < 0 or self.holder.is_gone()
+
+    @property
+    def dead_in_seconds(self) -> float:
+        """After how long its holder counts as dead, if it is not heard of."""
+        return _DEAD_AFTER_LIFETIMES * self.lifetime_seconds - self.overdue_seconds
 
 
 class Leases:
@@ -99,26 +105,29 @@ class Leases:
             done.set()
             lease.give_back()
 
-    def require(self, connection: sa.Connection, name: str) -> None:
-        """Make sure, within a caller's transaction, that this process has not lost the lease of a name.
+    def held(self, name: str) -> Lease | None:
+        """Return the lease of a name if this process took it, and has not given it back."""
+        return self._held.get(name)
 
-        Of a name that it never took nothing is asked.
+    def require_runs(self, connection: sa.Connection) -> None:
+        """Make sure, within a caller's transaction, that no run was taken from this process.
 
         Raises:
-            LeaseLost: it has.
+            LeaseLost: one was: it is over for all others, and what is made of it is another run's.
         """
-        if name in self._held:
-            self._held[name].require(connection)
+        for name, lease in list(self._held.items()):
+            if name.startswith(_RUN):
+                lease.require(connection)
 
-    def require_now(self, name: str) -> None:
+    def require_runs_now(self) -> None:
         """Make sure the same for what is committed elsewhere than in the state store; call it just before.
 
         Raises:
-            LeaseLost: this process has lost the lease of the name.
+            LeaseLost: a run was taken from this process.
         """
-        if name in self._held:
+        if any(name.startswith(_RUN) for name in self._held):
             with self._engine.begin() as connection:
-                self._held[name].require(connection)
+                self.require_runs(connection)
 
     def standing(self, name: str) -> Standing | None:
         """Return the lease of a name as it is on record; None where nobody holds it."""

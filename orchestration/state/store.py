@@ -18,7 +18,7 @@ from orchestration.state.check_errors import CheckErrors
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
-from orchestration.state.leases import LIFETIME, Leases, run_name
+from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
 from orchestration.state.records import Build, Evidence, Hold, Inputs
@@ -85,11 +85,11 @@ class StateStore:
         """Record that a partition of a table was written.
 
         Raises:
-            LeaseLost: the run has ended for all others, as this process was not heard of for too long.
+            LeaseLost: the run was taken from this process, which was not heard of for too long.
         """
         with self._engine.begin() as connection:
             require_form(connection)
-            self.leases.require(connection, run_name(build.run_id))
+            self.leases.require_runs(connection)
             connection.execute(
                 sa.insert(schema.builds).values(values_of(build, schema.builds, built_at=self._clock()))
             )
@@ -184,14 +184,13 @@ class StateStore:
         """Record what checks said.
 
         Raises:
-            LeaseLost: the run has ended for all others, as this process was not heard of for too long.
+            LeaseLost: the run was taken from this process, which was not heard of for too long.
         """
         rows = [values_of(item, schema.evidence, judged_at=now()) for item in evidence]
         if rows:
             with self._engine.begin() as connection:
                 require_form(connection)
-                for run_id in sorted({item.run_id for item in evidence}):
-                    self.leases.require(connection, run_name(run_id))
+                self.leases.require_runs(connection)
                 connection.execute(sa.insert(schema.evidence), rows)
 
     def evidence_of(self, tables: Iterable[tuple[str, str]]) -> list[Evidence]:

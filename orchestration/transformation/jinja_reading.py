@@ -6,15 +6,14 @@ how a text is read. Does not belong here: what of it may be used (`jinja_rules`)
 
 import hashlib
 import json
-import os
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -79,7 +78,7 @@ class JinjaTexts:
         if self._new:
             self._record.parent.mkdir(parents=True, exist_ok=True)
             # The UI's, the daemon's and each run's process load the graph, sometimes all at once.
-            writing = self._record.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+            writing = self._record.with_suffix(f".{uuid4().hex}")
             writing.write_text(json.dumps(self._asked))
             writing.replace(self._record)
 

@@ -20,6 +20,7 @@ from orchestration.core.problems import ProjectChanged
 from orchestration.core.scratch import scratch_directory
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, shown
+from orchestration.transformation.before_commit import BeforeCommit, asked_before_commit
 from orchestration.transformation.before_execution import Refuse, asked_before_execution
 from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.project_files import record_parse, stamp_of, touched
@@ -72,11 +73,15 @@ class DbtProcess:
 
     `stamp` is that of the parse which the graph was made of (`project_files.stamp_of`): graph and SQL are of
     one parse, so nothing is run of any other. Without one, each call takes the project as it is then.
+    `before_commit` is called before what was built is committed, and keeps it from that if it raises.
     """
 
-    def __init__(self, settings: Settings, stamp: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, stamp: str | None = None, before_commit: BeforeCommit | None = None
+    ) -> None:
         self._settings = settings
         self._stamp = stamp
+        self._before_commit = before_commit
         self._manifest: Any = None
 
     def parse(self) -> None:
@@ -194,7 +199,7 @@ class DbtProcess:
                 self._require_unchanged()
             runner = dbtRunner(manifest=self._manifest, callbacks=[lambda event: _collect(event, messages)])
             try:
-                with asked_before_execution(refuse) as refused:
+                with asked_before_commit(self._before_commit), asked_before_execution(refuse) as refused:
                     outcome = self._call(runner, arguments, variables, near)
             finally:
                 _release_warehouse()

@@ -50,13 +50,18 @@ class DuckDBFile:
         access: StorageAccess | None = None,
         lock_timeout_seconds: float = 60.0,
         bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
+        before_commit: Callable[[], None] = lambda: None,
     ) -> None:
-        """`bring_up_to_date` is called once, with the first connection."""
+        """`bring_up_to_date` is called once, with the first connection.
+
+        `before_commit` is called before `replace` commits, and keeps it from doing so if it raises.
+        """
         self.path = path
         self._areas = tuple(areas)
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
         self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
+        self._before_commit = before_commit
 
     @contextmanager
     def session(self, *, waiting: Callable[[str], None] | None = None) -> Generator["DuckDBSession"]:
@@ -90,7 +95,7 @@ class DuckDBFile:
                     self._bring_up_to_date(connection)
                     self._bring_up_to_date = None
             with object_storage(connection, self._areas, self._access):
-                yield DuckDBSession(connection)
+                yield DuckDBSession(connection, self._before_commit)
         finally:
             connection.close()
 
@@ -98,10 +103,13 @@ class DuckDBFile:
 class DuckDBSession:
     """The file while it is open; see `base.Session`."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", before_commit: Callable[[], None] = lambda: None
+    ) -> None:
         import duckdb
 
         self.native = connection
+        self._before_commit = before_commit
         self.errors: tuple[type[Exception], ...] = (duckdb.Error,)
 
     @contextmanager
@@ -176,6 +184,7 @@ class DuckDBSession:
                 self._replace(rows)
             if version is not None:
                 record_version(connection, *version)
+            self._before_commit()
             connection.execute("commit")
         except BaseException:
             connection.execute("rollback")

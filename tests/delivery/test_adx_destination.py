@@ -15,7 +15,7 @@ import pytest
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from orchestration.destinations.adx import AdxDestination
-from orchestration.destinations.adx import ingestion as adx_ingestion
+from orchestration.destinations.adx import parts as adx_parts
 from orchestration.destinations.base import DeliveryError, Mode
 from tests.doubles.kusto import Failed, Kusto
 
@@ -241,8 +241,8 @@ def test_a_large_shard_goes_in_parts_and_is_taken_up_at_the_next(
     rows = rows_of(DAY, 4000, "part")
     shard, journal = append(tmp_path, rows), MemoryJournal(4000, fail_after=1)
     size = import_module("pyarrow.parquet").read_metadata(shard.path).row_group(0).total_byte_size
-    monkeypatch.setattr(adx_ingestion, "PART_BYTES", size // 3)
-    parts = adx_ingestion.parts_of(shard)
+    monkeypatch.setattr(adx_parts, "PART_BYTES", size // 3)
+    parts = adx_parts.parts_of(shard)
     assert len(parts) >= 3
     assert [(p.first, p.end) for p in parts] == list(pairwise([0, *(p.end for p in parts)]))
     with pytest.raises(Crash):

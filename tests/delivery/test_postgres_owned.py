@@ -222,6 +222,55 @@ def emails(**columns: Any) -> Any:
     return pa.table({"business_date": pa.array([day] * rows), **columns})
 
 
+_OTHERS = {
+    "an expression": ("(lower(email))", "stand twice in lower(email), which constraint"),
+    "a part of the table": ("(email) where email like '%@x'", "WHERE (email ~~ '%@x'::text), allows once"),
+    "another column": ("(email)", 'stand twice in email, which constraint "one_email" allows once'),
+}
+
+
+@pytest.mark.parametrize("index", _OTHERS)
+def test_another_unique_index_than_the_keys_is_named_and_never_the_key_blamed(
+    database_url: str, make_shard: MakeShard, index: str
+) -> None:
+    made, words = _OTHERS[index]
+    execute(
+        database_url,
+        "create table items (item int, business_date date, email text, primary key (business_date, item));"
+        f"create unique index one_email on items {made};"
+        f"insert into items values (9, '{NEXT_DAY}', 'a@x')",
+    )
+    for addresses in (["b@x", "a@x"], ["c@x", "c@x"]):
+        table = emails(item=pa.array([1, 2], pa.int32()), email=pa.array(addresses))
+        with pytest.raises(DeliveryError) as caught:
+            deliver(database_url, make_shard(table))
+        assert words in caught.value.what
+        assert "SQLSTATE 23505" in caught.value.what
+        assert re.search(r"e\.g\. at business_date = 2022-10-03, item = [12]", caught.value.what)
+        assert "partition" not in caught.value.mend
+        assert "`key`" not in caught.value.mend
+
+
+def test_a_unique_index_of_a_table_that_a_trigger_writes_is_named(
+    database_url: str, make_shard: MakeShard
+) -> None:
+    execute(
+        database_url,
+        "create table items (item int, business_date date, email text, primary key (business_date, item));"
+        "create table audit (email text constraint audited_once unique);"
+        "create function note() returns trigger language plpgsql as"
+        " 'begin insert into audit values (new.email); return new; end';"
+        "create trigger note after insert on items for each row execute function note();"
+        "insert into audit values ('a@x')",
+    )
+    table = emails(item=pa.array([1], pa.int32()), email=pa.array(["a@x"]))
+    with pytest.raises(DeliveryError) as caught:
+        deliver(database_url, make_shard(table))
+    assert 'stand twice in email of "public"."audit", which a trigger' in caught.value.what
+    assert 'constraint "audited_once" allows once' in caught.value.what
+    assert "partition" not in caught.value.mend
+
+
 def test_another_unique_constraint_is_named_with_its_columns(
     database_url: str, make_shard: MakeShard
 ) -> None:

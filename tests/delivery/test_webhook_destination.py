@@ -162,7 +162,9 @@ def test_slashes_at_the_ends_are_no_other_object() -> None:
     assert one.canonical_object() == other.canonical_object() == "https://shop.example/h/crm/items"
 
 
-@pytest.mark.parametrize(("status", "words"), [("404", "answers HTTP 404"), ("302", "answers HTTP 302")])
+@pytest.mark.parametrize(
+    ("status", "words"), [("404", "answers HTTP 404"), ("302", "answers what it should not: HTTP 302")]
+)
 def test_an_address_that_takes_nothing_ends_the_delivery(tmp_path: Path, status: str, words: str) -> None:
     double = WebhookDouble(secret=b"k")
     double.faults.append(status)

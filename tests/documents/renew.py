@@ -2,13 +2,14 @@
 
 import sys
 
-from tests.documents.commands import PAGE, page
+from tests.documents import answers, commands
 
 
 def main() -> None:
     """Write each page."""
-    PAGE.write_text(page())
-    sys.stdout.write(f"{PAGE}\n")
+    for made in (commands, answers):
+        made.PAGE.write_text(made.page())
+        sys.stdout.write(f"{made.PAGE}\n")
 
 
 if __name__ == "__main__":

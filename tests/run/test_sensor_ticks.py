@@ -13,7 +13,9 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from orchestration.graph.instance import open_instance
 from orchestration.graph.sensors import drops_sensor
 from orchestration.operations.site import Site
+from orchestration.state.leases import run_name
 from tests.company import MON, Company
+from tests.unit.test_state_leases import HOLDERS, HOUR, held_by
 
 
 def tick(
@@ -58,3 +60,24 @@ def test_a_tick_that_finds_nothing_looks_until_the_next_one_would_come(
     assert not asked.run_requests
     assert asked.skip_message == "nothing has landed since the last look"
     assert waited == waits
+
+
+def test_a_tick_marks_a_run_as_failed_whose_process_is_gone_and_leaves_the_others_alone(
+    open_bakery: Company,
+) -> None:
+    @dg.job
+    def day() -> None: ...
+
+    started, url = dg.DagsterRunStatus.STARTED, open_bakery.settings.state_url.get_secret_value()
+    with open_instance(open_bakery.settings) as instance:
+        runs = {who: instance.create_run_for_job(day, status=started).run_id for who in HOLDERS}
+    for who, run_id in runs.items():
+        held_by(url, HOLDERS[who][0], HOUR, name=run_name(run_id))
+    tick(open_bakery, lambda _: None, first=True)
+    with open_instance(open_bakery.settings) as instance:
+        left = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[started]))}
+        failed = {
+            run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        }
+    assert failed == {runs[who] for who, (_, gone) in HOLDERS.items() if gone}
+    assert left == {runs[who] for who, (_, gone) in HOLDERS.items() if not gone}

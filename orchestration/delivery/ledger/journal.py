@@ -32,8 +32,7 @@ def under_lease() -> Generator[None]:
         yield
     except LeaseLost as lost:
         raise SendingElsewhere(
-            f"{lost}; nothing more is sent by it: it was stopped for longer than a lease lasts, or the state"
-            " store did not answer for so long",
+            f"{lost}; nothing more is sent",
             "one process at a time that sends to an object",
             "rerun the partition: what was acknowledged is not sent again",
         ) from lost

@@ -3,11 +3,11 @@
 Layers become one base, once reading them all costs more than writing what they make together.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
@@ -200,7 +200,7 @@ def _write_base(
         ShardLost: a layer is gone or cannot be read.
     """
     shard = folder / f"base-{newest.delivery_id}.parquet"
-    partial = shard.with_suffix(f".{os.getpid()}.partial")
+    partial = shard.with_suffix(f".{uuid4().hex}.partial")
     with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
         form = KeyForm.of(key, read_alike(newest.alike) or {})

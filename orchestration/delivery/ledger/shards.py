@@ -4,11 +4,11 @@ Belongs here: finding keys in them, and taking rows out of them. Does not belong
 erasure, the destination (`delivery.erasure`).
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from orchestration.compute.alike import EXACT, canonical
 from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
@@ -120,7 +120,7 @@ class Shards:
                 continue
             if str(file) in plans:
                 self.deliveries.forget_words(plans[str(file)], [row[0] for row in found])
-            partial = file.with_suffix(f".{os.getpid()}.partial")
+            partial = file.with_suffix(f".{uuid4().hex}.partial")
             kept = f"select * from {read} where not coalesce({condition}, false)"
             write_exact(self.connection, kept, partial)
             partial.replace(file)

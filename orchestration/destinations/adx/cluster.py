@@ -17,7 +17,9 @@ from threading import Event
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import DeliveryError, redact
+from ..answers import Line, Meaning, unexpected
+from ..bounded import GoOn, bounded
+from ..errors import DeliveryError, UnexpectedAnswer, redact
 from ..http import LOOPBACK, wait_asked_for
 from ..pace import back_off_seconds
 from ..permission import may_send
@@ -31,6 +33,38 @@ _SERVER_TIMEOUT = timedelta(minutes=10)
 _TRIES = 4
 # Characters of the service's words that are shown.
 _SHOWN = 1000
+_BEGINNING = 200
+_EXPECTED_ANSWER = "tables of the form that Kusto's REST interface documents"
+_AGAIN = f"asked again, up to {_TRIES} times and within the budget; then the delivery fails"
+
+# "Query/management HTTP response" (https://learn.microsoft.com/kusto/api/rest/response-http). Every command
+# may be given twice: whether rows are there is told by the tags of extents alone.
+DECISIONS: Sequence[Line] = (
+    Line(
+        "extents whose `ingest-by` tags are those of a part, and whose rows are all of it",
+        Meaning.TAKEN,
+        "the part's rows are acknowledged",
+    ),
+    Line(
+        "a message of failed ingestion, or `.show ingestion failures`, with a failure that is not transient",
+        Meaning.REFUSED,
+        "the delivery fails with the service's words; the part is queued anew by the next run",
+    ),
+    Line("401, 403, or no token from Microsoft Entra", Meaning.NOTHING_DONE, "the delivery fails"),
+    Line("another 4xx with an error", Meaning.NOTHING_DONE, "the delivery fails with the service's words"),
+    Line("429, 5xx, whatever the body", Meaning.TRY_AGAIN, f"{_AGAIN}; it may have been done"),
+    Line(
+        "no connection, one that breaks, a body that is not in its encoding, no answer in time",
+        Meaning.TRY_AGAIN,
+        f"{_AGAIN}; it may have been done",
+    ),
+    Line(
+        "2xx with anything but tables with the columns that were asked for: HTML, JSON that is cut or of"
+        " another form; a redirect",
+        Meaning.UNEXPECTED,
+        "the delivery fails, and what was queued may have arrived",
+    ),
+)
 
 _T = TypeVar("_T")
 
@@ -105,11 +139,33 @@ class EntityMissing(DeliveryError):
 
 
 class Cluster:
-    """One database, over one pool of connections."""
+    """One database, over one pool of connections.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: the connection's.
+        left: how many seconds a call may take now.
+        late: the error that says that they are spent, by what was done and what it waited for.
+    """
+
+    def __init__(
+        self, url: str, left: Callable[[], float], late: Callable[[str, str], DeliveryError]
+    ) -> None:
         self._url = url
         self.address = Address.of(url)
+        self.left = left
+        self._late = late
+
+    def too_late(self, doing: str) -> DeliveryError:
+        """The error that says that the time was spent while the cluster was asked to do something."""
+        return self._late(f"Azure Data Explorer is to {doing}", f"an answer of {self.address.host}")
+
+    def bounded(self, ask: Callable[[GoOn], _T], doing: str) -> _T:
+        """Call the library, which listens for as long as it is fed, within the time that is left.
+
+        Raises:
+            DeliveryError: the time is spent.
+        """
+        return bounded(self.left(), ask, lambda: self.too_late(doing))
 
     def __enter__(self) -> Self:
         return self
@@ -133,10 +189,28 @@ class Cluster:
         Raises:
             DeliveryError: it is refused, or the service cannot be reached; `doing` says at what.
         """
-        answer = self._asking(
-            lambda: self._engine.execute_mgmt(self.address.database, text, _properties()), doing
-        )
-        return [row.to_dict() for row in answer.primary_results[0]]
+
+        def ask() -> list[Mapping[str, Any]]:
+            answer = self._engine.execute_mgmt(self.address.database, text, self._properties())
+            return [row.to_dict() for row in answer.primary_results[0]]
+
+        return self._asking(ask, doing)
+
+    def told(self, row: Mapping[str, Any], name: str, kind: type[_T], doing: str) -> _T:
+        """A column of a row of an answer.
+
+        Raises:
+            UnexpectedAnswer: it is not there, or of another type.
+        """
+        value = row.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.strange(doing, f"{name} is {type(value).__name__}, not {kind.__name__}")
+        return value
+
+    def strange(self, doing: str, why: str, beginning: str = "") -> UnexpectedAnswer:
+        """The error for an answer that is none to what was asked."""
+        host = self.address.host
+        return unexpected(host, f"asked to {doing}, {why}", self.shown(beginning), _EXPECTED_ANSWER)
 
     def count(self, query: str, doing: str) -> int:
         """Execute a query that ends in `| count`.
@@ -144,10 +218,12 @@ class Cluster:
         Raises:
             DeliveryError: as `command`.
         """
-        answer = self._asking(
-            lambda: self._engine.execute_query(self.address.database, query, _properties()), doing
-        )
-        return int(answer.primary_results[0][0][0])
+
+        def ask() -> int:
+            answer = self._engine.execute_query(self.address.database, query, self._properties())
+            return int(answer.primary_results[0][0][0])
+
+        return self._asking(ask, doing)
 
     def rows(self, query: str, at_once: int, doing: str) -> Iterator[Sequence[Sequence[Any]]]:
         """Yield the rows of a query as the service writes them, some at a time; never all in memory.
@@ -155,7 +231,7 @@ class Cluster:
         Raises:
             DeliveryError: as `command`.
         """
-        properties = _properties()
+        properties = self._properties()
         # Otherwise the answer ends after 500,000 records or 64 MB ("Query limits").
         properties.set_option("notruncation", True)
         answer = self._asking(
@@ -181,10 +257,10 @@ class Cluster:
             DeliveryError: it failed.
         """
         try:
-            return ask()
+            return self.bounded(lambda _: ask(), doing)
+        except DeliveryError:
+            raise
         except Exception as error:
-            if isinstance(error, DeliveryError) or not is_theirs(error):
-                raise
             raise self.refusal(error, doing) from None
 
     def shown(self, error: object) -> str:
@@ -203,6 +279,7 @@ class Cluster:
                 "an application (client) id, its secret and its tenant; without them a managed identity or a "
                 "login on this machine",
                 "renew the secret in the connection's variable, and check the tenant",
+                nothing_done=True,
             )
         if status in (401, 403):
             return DeliveryError(
@@ -211,6 +288,7 @@ class Cluster:
                 "table and its staging table; for erasure Database Admin",
                 "have an administrator grant it: `.add database NAME admins ('aadapp=APP_ID;TENANT')`, or a "
                 "lesser role",
+                nothing_done=True,
             )
         if (
             kind in ("KustoNetworkError", "KustoThrottlingError", "TimeoutError")
@@ -224,47 +302,49 @@ class Cluster:
                 "see in the Azure portal whether the cluster is stopped or overloaded; then run the "
                 "delivery again",
             )
+        if not 400 <= status < 500 and not _is_of_the_engine(error):
+            # The library stumbles in ways of its own over what is no answer of Kusto's.
+            text = str(getattr(_response(error), "text", ""))[:_BEGINNING]
+            came = f"HTTP {status}" if status else "it said what is no answer of Kusto's"
+            return self.strange(doing, f"{came} ({type(error).__name__})", text)
         is_missing = "EntityNotFound" in _code(error) and "'Database'" not in str(_said(error))
         return (EntityMissing if is_missing else DeliveryError)(
             f"{host} refused to {doing}: {_code(error)} {self.shown(_said(error))}",
             "a request that the cluster takes",
-            "mend what the message names, then run the delivery again",
+            "fix what the message names, then run the delivery again",
+            nothing_done=True,
         )
+
+    def _properties(self) -> Any:
+        properties = import_module("azure.kusto.data").ClientRequestProperties()
+        seconds = timedelta(seconds=max(1.0, self.left()))
+        properties.set_option(properties.request_timeout_option_name, min(_SERVER_TIMEOUT, seconds))
+        properties.application = "sluice"
+        return properties
 
     def _asking(self, ask: Callable[[], _T], doing: str) -> _T:
         for attempt in range(_TRIES - 1):
             may_send()
             try:
-                return ask()
+                return self.bounded(lambda _: ask(), doing)
+            except DeliveryError:
+                raise
             except Exception as error:
-                if not is_theirs(error):
-                    raise
                 if not _passes(error):
                     raise self.refusal(error, doing) from None
                 response = _response(error)
                 asked = wait_asked_for(response.headers, time.time()) if response is not None else None
-                Event().wait(back_off_seconds(attempt, asked))
+                pause = back_off_seconds(attempt, asked)
+                if pause >= self.left():
+                    raise self.too_late(doing) from None
+                Event().wait(pause)
         may_send()
         return self.once(ask, doing)
 
 
-def _properties() -> Any:
-    properties = import_module("azure.kusto.data").ClientRequestProperties()
-    properties.set_option(properties.request_timeout_option_name, _SERVER_TIMEOUT)
-    properties.application = "sluice"
-    return properties
-
-
-def is_theirs(error: Exception) -> bool:
-    """Whether an error comes of the library, or of the network under it."""
-    # By module, so that nothing of the library is imported before it is used; ValueError comes of its
-    # parsing.
-    return type(error).__module__.partition(".")[0] in (
-        "azure",
-        "requests",
-        "urllib3",
-        "ijson",
-    ) or isinstance(error, (OSError, ValueError))
+def _is_of_the_engine(error: Exception) -> bool:
+    """Whether it is an error that the engine has said, in the form that it documents."""
+    return getattr(error, "error", None) is not None or bool(getattr(error, "errors", None))
 
 
 def _passes(error: Exception) -> bool:
@@ -274,12 +354,19 @@ def _passes(error: Exception) -> bool:
     return lost or status == 429 or status >= 500
 
 
-def _response(error: Exception) -> Any:
-    response = getattr(error, "http_response", None)
-    # KustoThrottlingError holds the answer among its arguments alone.
-    return (
-        response if response is not None else next((a for a in error.args if hasattr(a, "status_code")), None)
-    )
+def _response(error: BaseException | None) -> Any:
+    while error is not None:
+        response = getattr(error, "http_response", None)
+        if response is None:
+            response = getattr(error, "response", None)
+        if response is None:
+            # KustoThrottlingError holds the answer among its arguments alone.
+            response = next((a for a in error.args if hasattr(a, "status_code")), None)
+        if response is not None:
+            return response
+        # Where the library stumbles over the body of an error, that is what it stumbled in.
+        error = error.__context__
+    return None
 
 
 def _status(error: Exception) -> int:

@@ -32,7 +32,8 @@ from ..errors import DeliveryError
 from ..exact_values import unfit_rows
 from . import kql as kql
 from .cluster import Address, Cluster, EntityMissing
-from .ingestion import Ingestion, Part, RowsLost, Tags, parts_of, rows_tagged
+from .ingestion import Ingestion, RowsLost, rows_tagged
+from .parts import Part, Tags, parts_of
 from .policies import check_all_is_seen, check_tags_stay, keep_tags
 from .types import (
     Column,
@@ -77,7 +78,8 @@ class AdxDestination(Destination):
     guarantee: ClassVar[str] = (
         "idempotent: each file has an `ingest-by` tag of export, partition and delivery and is ingested if "
         "that does not exist, so a file that is queued again after a crash is not loaded again; a "
-        "snapshot's partition is replaced in one transaction"
+        "snapshot's partition is replaced in one transaction; a request that was on its way when its process "
+        "was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"azuredataexplorer"})
     options_model: ClassVar[type[BaseModel]] = AdxOptions
@@ -108,7 +110,7 @@ class AdxDestination(Destination):
 
     def check(self, shard: Shard) -> None:
         """Raise for columns without a type or of another in the table, without access, and for lost tags."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             self._columns(cluster, shard)
             check_tags_stay(cluster, self._table, _LEANS_ON[shard.mode])
             if shard.mode is Mode.SNAPSHOT:
@@ -121,7 +123,7 @@ class AdxDestination(Destination):
     def send(self, shard: Shard, journal: Journal) -> Receipt:
         """Bring the pending rows into the table."""
         tags, parts = Tags.of(shard), parts_of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if shard.mode is Mode.SNAPSHOT:
                 queued = self._replace(cluster, shard, parts, journal)
             else:
@@ -141,7 +143,7 @@ class AdxDestination(Destination):
         if not shard.rows:
             return None
         tags = Tags.of(shard)
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             if not self._found(cluster, self._table):
                 return False if shard.mode is Mode.SNAPSHOT else None
             if shard.mode is Mode.SNAPSHOT:
@@ -152,7 +154,7 @@ class AdxDestination(Destination):
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield the scope's rows; empty text is null, dates and decimals are as they were sent."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held:
                 return
@@ -163,11 +165,11 @@ class AdxDestination(Destination):
                 f"| project {', '.join(kql.name(column.name) for column in columns)}"
             )
             for rows in cluster.rows(query, _ROWS_AT_ONCE, "read a table"):
-                yield record_batch(columns, rows)
+                yield cluster.once(lambda rows=rows: record_batch(columns, rows), "read a table")
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the keys' rows for good (`.delete table records`); see above for the storage under them."""
-        with Cluster(self._url) as cluster:
+        with self._cluster() as cluster:
             held = {column.name: column for column in self._found(cluster, self._table)}
             if not held or not keys:
                 return 0
@@ -184,6 +186,9 @@ class AdxDestination(Destination):
                     )
                 gone += there
             return gone
+
+    def _cluster(self) -> Cluster:
+        return Cluster(self._url, self.seconds_left, self.too_late)
 
     @cached_property
     def _table(self) -> str:
@@ -299,7 +304,14 @@ class AdxDestination(Destination):
             shown = cluster.command(f".show table {kql.name(table)} schema as json", "show a table's schema")
         except EntityMissing:
             return []
-        return table_columns(str(shown[0]["Schema"]))
+        doing, wrong = "show a table's schema", ""
+        if not shown:
+            raise cluster.strange(doing, "no row")
+        try:
+            return table_columns(cluster.told(shown[0], "Schema", str, doing))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            wrong = f"a schema of another form ({type(error).__name__})"
+        raise cluster.strange(doing, wrong)
 
     def _made(self, cluster: Cluster, table: str, columns: Sequence[Column]) -> str:
         """Make the table, or add the columns it has not; return the name of its ingestion mapping.

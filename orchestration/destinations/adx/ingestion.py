@@ -16,8 +16,7 @@ The journal keeps for each part where it stands, and the source id it was queued
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -25,16 +24,13 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
-from ..base import TECHNICAL_COLUMNS, Journal, Shard
+from ..base import Journal, Shard
+from ..bounded import GoOn, bounded
 from ..errors import DeliveryError
-from ..permission import may_send
 from . import kql as kql
-from .cluster import Cluster, is_theirs
+from .cluster import Cluster
+from .parts import Part, Tags, files_of
 
-# A file for ingestion should have 100 MB to 1 GB uncompressed ("Best practices for the Kusto Ingest library",
-# https://learn.microsoft.com/kusto/api/netfx/kusto-ingest-best-practices), and may have 6 GB. Parquet counts
-# its columns after encoding, which makes repeating values small: a quarter leaves room for that.
-PART_BYTES = 250_000_000
 # Azure Queue Storage shows at most 32 messages at once ("Peek Messages"); the library asks for one more
 # than told.
 _PEEKED = 31
@@ -43,92 +39,9 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _RESOURCES_TIMEOUT = timedelta(minutes=2)
 _ALREADY_THERE = "Skipped_IngestByTagAlreadyExists"
 _LOADING = "queued"
-_ROWS_AT_ONCE = 65_536
 # A part whose rows are in the table, and the note of the request that brought it there.
-Arrived = Callable[["Part", str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows of a shard that become one file: from `first` to before `end`, about `size` bytes uncompressed."""
-
-    number: int
-    first: int
-    end: int
-    size: int
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return self.end - self.first
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """The tags of a delivery's extents.
-
-    `scope` is that of the partition: extents of different partitions are never merged, so that a partition
-    can be replaced. `delivery` keeps deliveries apart where one is replaced by the next.
-    """
-
-    export: str
-    partition_key: str
-    delivery_id: str
-
-    @classmethod
-    def of(cls, shard: Shard) -> "Tags":
-        """The tags of a shard."""
-        return cls(shard.export, shard.partition_key, shard.delivery_id)
-
-    @property
-    def scope(self) -> str:
-        """The `drop-by:` value of the partition."""
-        return f"{self.export}/{self.partition_key}"
-
-    @property
-    def delivery(self) -> str:
-        """The `drop-by:` value of the delivery."""
-        return f"{self.scope}/{self.delivery_id}"
-
-    def part(self, part: Part) -> str:
-        """The `ingest-by:` value of a part."""
-        return f"{self.delivery}/{part.number}"
-
-
-def parts_of(shard: Shard) -> list[Part]:
-    """Cut a shard into parts; the same ones for the same file, whoever asks.
-
-    Raises:
-        DeliveryError: the file cannot be read, or has other rows than planned.
-    """
-    metadata = _metadata(shard)
-    parts: list[Part] = []
-    first = end = size = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        pieces = max(1, -(-group.total_byte_size // PART_BYTES))
-        for piece in range(pieces):
-            rows = group.num_rows * (piece + 1) // pieces - group.num_rows * piece // pieces
-            more = group.total_byte_size // pieces
-            if size and size + more > PART_BYTES:
-                parts.append(Part(len(parts), first, end, size))
-                first, size = end, 0
-            end += rows
-            size += more
-    return [*parts, Part(len(parts), first, end, size)] if end > first else parts
-
-
-def _metadata(shard: Shard) -> Any:
-    of = f"the shard of {shard.export}, partition {shard.partition_key},"
-    again = "run the export's partition again; its plan writes the shard anew"
-    try:
-        metadata: Any = import_module("pyarrow.parquet").read_metadata(shard.path)
-    except (OSError, import_module("pyarrow").ArrowInvalid) as error:
-        raise DeliveryError(
-            f"{of} cannot be read: {error}", "a Parquet file that a plan wrote", again
-        ) from None
-    if metadata.num_rows != shard.rows:
-        raise DeliveryError(f"{of} has {metadata.num_rows} rows", f"{shard.rows} rows, as planned", again)
-    return metadata
+Arrived = Callable[[Part, str], None]
+_NAMES_SECONDS = 2.0
 
 
 def rows_tagged(cluster: Cluster, table: str, tag: str) -> int:
@@ -136,7 +49,7 @@ def rows_tagged(cluster: Cluster, table: str, tag: str) -> int:
     shown = cluster.command(
         f".show table {kql.name(table)} extents where tags has {kql.text(tag)}", "show extents"
     )
-    return sum(int(extent["RowCount"]) for extent in shown)
+    return sum(cluster.told(extent, "RowCount", int, "show extents") for extent in shown)
 
 
 class RowsLost(DeliveryError):
@@ -190,7 +103,7 @@ class Ingestion:
         client = self._client()
         try:
             with TemporaryDirectory(prefix="sluice-adx-") as folder:
-                files = _files(shard.path, missing, Path(folder))
+                files = files_of(shard.path, missing, Path(folder))
                 for part, path in files:
                     source = str(uuid.uuid4())
                     journal.keep(_kept_name(part), f"sending {source}")
@@ -248,13 +161,27 @@ class Ingestion:
             report_level=ingest.ReportLevel.FailuresAndSuccesses,
         )
         descriptor = ingest.FileDescriptor(str(path), part.size, uuid.UUID(source))
-        may_send()
+
+        def queue(go_on: GoOn) -> None:
+            # An upload that hangs, and that nobody waits for any more, is not to be queued later.
+            put = client.ingest_from_blob
+
+            def put_if_wanted(*arguments: Any, **named: Any) -> Any:
+                go_on()
+                return put(*arguments, **named)
+
+            client.ingest_from_blob = put_if_wanted
+            try:
+                client.ingest_from_file(descriptor, properties)
+            finally:
+                client.ingest_from_blob = put
+
         try:
-            client.ingest_from_file(descriptor, properties)
+            self._cluster.bounded(queue, "take a file into its queues for ingestion")
+        except DeliveryError:
+            raise
         except Exception as error:
             if type(error).__name__ not in ("KustoQueueError", "KustoBlobError"):
-                if not is_theirs(error):
-                    raise
                 raise self._cluster.refusal(error, "hand out its queues for ingestion") from None
             cause = getattr(error, "inner", None) or error.__cause__ or error
             what = "upload a file to" if type(error).__name__ == "KustoBlobError" else "put a message into"
@@ -276,7 +203,8 @@ class Ingestion:
         journal: Journal,
         arrived: Callable[[Part], None],
     ) -> None:
-        deadline = time.monotonic() + self._wait_seconds
+        patience = min(self._wait_seconds, self._cluster.left())
+        deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE_SECONDS
         while True:
             for part, source in list(waiting.items()):
@@ -300,11 +228,11 @@ class Ingestion:
                     journal.keep(_kept_name(part), f"late {source}")
                 raise DeliveryError(
                     f"{len(waiting)} of the delivery's files waited longer than "
-                    f"{self._wait_seconds / 60:g} minutes "
+                    f"{patience / 60:.3g} minutes "
                     f"in the ingestion queue ({self._queue_names(client)}) of {self._cluster.address.host}",
                     "files that are loaded in time; the service neither loaded nor refused them",
                     "see whether the cluster is stopped, suspended or overloaded; run the delivery again "
-                    "(nothing is loaded twice), or raise destination.options.wait_minutes",
+                    "(nothing is loaded twice), or raise destination.options.wait_minutes and `budget`",
                 )
             Event().wait(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -330,55 +258,27 @@ class Ingestion:
                 # Not every principal may see them; who cannot reach the cluster fails at the extents.
                 break
             for row in shown:
-                if _is_final(row["ErrorCode"], row["FailureKind"]):
-                    found[source] = (str(row["ErrorCode"]), str(row["Details"]))
+                if _is_final(row.get("ErrorCode"), row.get("FailureKind")):
+                    found[source] = (str(row.get("ErrorCode")), str(row.get("Details")))
         return found
 
     def _peeked(self, client: Any) -> Sequence[Any]:
         statuses: Any = import_module("azure.kusto.ingest.status").KustoIngestStatusQueues(client)
         try:
-            return statuses.failure.peek(_PEEKED)
-        except import_module("azure.core.exceptions").AzureError:
-            # The queue is only one of two places that tell of failures, and neither tells of success.
+            return self._cluster.bounded(lambda _: statuses.failure.peek(_PEEKED), "show failures")
+        except Exception:
+            # The queue is only one of two places that tell of failures, and neither tells of success; its
+            # messages are of all clients of the cluster, in whatever form.
             return ()
 
     def _queue_names(self, client: Any) -> str:
         resources = client._resource_manager
         try:
-            queues = resources.get_ingestion_queues()
+            # Some are known already; a service that does not answer is not asked for an error's words.
+            queues = bounded(_NAMES_SECONDS, lambda _: resources.get_ingestion_queues(), TimeoutError)
         except Exception:
             return "queues unknown"
         return ", ".join(f"{queue.parsed.netloc}/{queue.object_name}" for queue in queues)
-
-
-def _files(path: Path, parts: Sequence[Part], folder: Path) -> Iterator[tuple[Part, Path]]:
-    """Write parts of a shard as Parquet files without the technical columns, one after the other."""
-    parquet: Any = import_module("pyarrow.parquet")
-    with parquet.ParquetFile(path) as shard:
-        schema = shard.schema_arrow
-        fields = [field for field in schema if field.name not in TECHNICAL_COLUMNS]
-        kept = import_module("pyarrow").schema(fields)
-        for part in parts:
-            target = folder / f"{part.number}.parquet"
-            with parquet.ParquetWriter(target, kept, compression="zstd") as writer:
-                for batch in _batches(shard, kept.names, part):
-                    writer.write_batch(batch)
-            yield part, target
-
-
-def _batches(shard: Any, names: Sequence[str], part: Part) -> Iterator[Any]:
-    """Yield a part's rows; only the row groups that it lies in are read."""
-    start = 0
-    for group in range(shard.num_row_groups):
-        rows: int = shard.metadata.row_group(group).num_rows
-        if start < part.end and start + rows > part.first:
-            place = start
-            for batch in shard.iter_batches(_ROWS_AT_ONCE, [group], list(names)):
-                first, end = max(part.first - place, 0), min(part.end - place, batch.num_rows)
-                if first < end:
-                    yield batch.slice(first, end - first)
-                place += batch.num_rows
-        start += rows
 
 
 def _kept_name(part: Part) -> str:

@@ -75,9 +75,11 @@ def check_all_is_seen(cluster: Cluster, table: str) -> None:
         DeliveryError: row-level security is on, with the command that turns it off and keeps its query.
     """
     quoted = kql.name(table)
-    shown = cluster.command(f".show table {quoted} policy row_level_security", "show row-level security")
-    policy = json.loads(str(shown[0]["Policy"] or "null")) if shown else None
-    if not policy or not policy.get("IsEnabled"):
+    doing = "show row-level security"
+    policy = _policy(cluster, f".show table {quoted} policy row_level_security", doing)
+    if policy is not None and not (isinstance(policy, dict) and isinstance(policy.get("IsEnabled"), bool)):
+        raise cluster.strange(doing, "a policy without IsEnabled")
+    if not policy or not policy["IsEnabled"]:
         return
     alter = f".alter table {quoted} policy row_level_security"
     query = kql.text(str(policy.get("Query", "")))
@@ -101,7 +103,25 @@ def _database_policy(cluster: Cluster) -> list[Any]:
 
 
 def _policy_of(cluster: Cluster, entity: str) -> list[Any] | None:
-    shown = cluster.command(f".show {entity} {_POLICY}", "show an extent tags retention policy")
-    text = str(shown[0]["Policy"] or "") if shown else ""
-    found = json.loads(text) if text else None
-    return found if isinstance(found, list) else None
+    doing = "show an extent tags retention policy"
+    found = _policy(cluster, f".show {entity} {_POLICY}", doing)
+    whole = ("TagPrefix", "RetentionPeriod")
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(one, dict) and {*whole} <= {*one} for one in found):
+        raise cluster.strange(doing, f"a policy without {' and '.join(whole)}")
+    return found
+
+
+def _policy(cluster: Cluster, command: str, doing: str) -> Any:
+    """The policy that a command shows, None if there is none."""
+    shown = cluster.command(command, doing)
+    if not shown:
+        return None
+    text = shown[0].get("Policy") or "null"
+    wrong = ""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        wrong = f"a policy that is no JSON ({type(error).__name__})"
+    raise cluster.strange(doing, wrong)

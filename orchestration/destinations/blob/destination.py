@@ -20,22 +20,24 @@ import posixpath
 import re
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.areas import Area, ImmutableFileError
+from orchestration.areas import Area, StrangeAnswerError
 from orchestration.compute.sql_types import SqlType
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
+from ..bounded import GoOn
 from ..errors import DeliveryError
 from ..exact_values import Unfit, nested, unfit_rows
 from ..permission import may_send
 from ..shards import check_shard
 from . import manifests, parts, writing
+from .answers import explained
 from .connection import BlobConnection, connection_of
 from .erasure import Erasure
 from .manifests import LATEST, MANIFEST, Manifest, Standing, folder_of
@@ -62,7 +64,7 @@ class BlobDestination(Destination):
     guarantee: ClassVar[str] = (
         "create-once, manifest last: a delivery's files and manifest are written once and never "
         "changed but by an erasure; the partition's manifest is then replaced in one step and names whole "
-        "deliveries only, each once"
+        "deliveries only, each once; a replacement that comes late finds another one there, and is none"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"parquet", "storage"})
     options_model: ClassVar[type[BaseModel]] = BlobOptions
@@ -98,7 +100,7 @@ class BlobDestination(Destination):
         """Raise DeliveryError for a mode, name, type or value that files cannot have, or no storage."""
         self._check_shard(shard)
 
-        def look() -> None:
+        def look(_: GoOn) -> None:
             self._check_marker(shard)
             next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
@@ -117,7 +119,7 @@ class BlobDestination(Destination):
         """Write the whole shard, whatever is pending of it, and show it."""
         self._check_shard(shard)
         what = f"delivery of {shard.export}, partition {shard.partition_key}, to"
-        note, receipt = self._explained(what, lambda: self._send(shard, journal))
+        note, receipt = self._explained(what, lambda go_on: self._send(shard, journal, go_on))
         pending = journal.pending()
         for first, end in pending:
             journal.acknowledge(first, end, (), note if end == pending[-1][1] else "")
@@ -129,19 +131,23 @@ class BlobDestination(Destination):
         Its own manifest is not enough: an attempt that died before it was shown has reached nobody.
         """
         what = f"a look for a delivery of {shard.export}, partition {shard.partition_key}, in"
-        return self._explained(what, lambda: self._arrived(shard))
+        return self._explained(what, lambda _: self._arrived(shard))
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope shows, part by part, with the types that it was sent with."""
         batches = self._batches(scope)
-        with closing(batches):
+        try:
             while True:
                 batch = self._explained(
-                    f"a look at what {scope.export} holds in", lambda: next(batches, None)
+                    f"a look at what {scope.export} holds in", lambda _: next(batches, None)
                 )
                 if batch is None:
                     return
                 yield batch
+        finally:
+            # One that hangs in a read that nobody waits for is left to it.
+            with suppress(ValueError):
+                batches.close()
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Take keys out of the scope's files, those of earlier deliveries too; return how many were there.
@@ -151,7 +157,7 @@ class BlobDestination(Destination):
         Killed on the way, it is done again: what is left has the key, and goes.
         """
         return self._explained(
-            f"taking keys of {scope.export} out of", lambda: self._forget(scope, keys) if keys else 0
+            f"taking keys of {scope.export} out of", lambda _: self._forget(scope, keys) if keys else 0
         )
 
     @property
@@ -245,7 +251,7 @@ class BlobDestination(Destination):
                 found |= erasure.of_partition(self._at(partition))
         return len(found)
 
-    def _send(self, shard: Shard, journal: Journal) -> tuple[str, Receipt]:
+    def _send(self, shard: Shard, journal: Journal, go_on: GoOn) -> tuple[str, Receipt]:
         """Write and show a shard; return the note of that, "" if nothing was shown, and the receipt."""
         shown_at = self._at(folder_of(shard.partition_key), MANIFEST)
         shown = manifests.read(self._area, shown_at)
@@ -266,7 +272,8 @@ class BlobDestination(Destination):
         if own is not None:
             self._check_parts(shard, own)
         else:
-            own = self._write(shard, journal)
+            own = self._write(shard, journal, go_on)
+        go_on()
         # Nobody reads what is not shown: so far nothing has left. Whoever may not send any more ends here.
         note = journal.leaving(journal.pending())
         shown = self._show(shard, own)
@@ -274,13 +281,14 @@ class BlobDestination(Destination):
             self._mark_done(shard, shown)
         return note, self._receipt(shard, own, shown, already)
 
-    def _write(self, shard: Shard, journal: Journal) -> Manifest:
+    def _write(self, shard: Shard, journal: Journal, go_on: GoOn) -> Manifest:
         """Write parts and manifest; those of an attempt that died are taken over, or passed by."""
         folder, form = self._at(folder_of(shard.partition_key), shard.delivery_id), self._settings.format
         with scratch_engine() as (engine, scratch):
             files: list[Manifest] = []
             rows = self._settings.rows_per_part
             for part in parts.written_parts(engine, shard, form, rows, scratch):
+                go_on()
                 files.append(writing.create_part(self._area, folder, part))
                 journal.tell(f"part {len(files)}: {part.rows} rows, {files[-1]['bytes']} bytes")
             fields = parts.fields_of(engine, shard)
@@ -289,9 +297,15 @@ class BlobDestination(Destination):
         manifests.check_same(own, shard, f"{folder}/{MANIFEST}")
         # Whoever else was at work on this delivery now uses the parts of this manifest.
         listed = {f"{folder}/{file['path']}" for file in own["files"]} | {f"{folder}/{MANIFEST}"}
-        entries = [entry.path for entry in self._area.listing(f"{folder}/*")]
+        sizes = {entry.path: entry.size for entry in self._area.listing(f"{folder}/*")}
+        if lost := [
+            file["path"] for file in own["files"] if sizes.get(f"{folder}/{file['path']}") != file["bytes"]
+        ]:
+            raise StrangeAnswerError(
+                f"{', '.join(lost)} is not there as it was written, though storage said so"
+            )
         may_send()
-        self._area.remove_all(path for path in entries if path not in listed)
+        self._area.remove_all(path for path in sizes if path not in listed)
         return own
 
     def _show(self, shard: Shard, own: Manifest) -> Manifest:
@@ -375,30 +389,9 @@ class BlobDestination(Destination):
             },
         )
 
-    def _explained(self, what: str, act: Callable[[], T]) -> T:
-        """Do something; put what storage says of it for the person on call, without a secret."""
-        problem = ""
-        connection = self._connection
-        try:
-            return act()
-        except DeliveryError:
-            raise
-        except ImmutableFileError as error:
-            raise DeliveryError(
-                f"{what} {connection.name}/{self._object}: {connection.redacted(str(error))}",
-                "a container where blobs can be replaced and removed: each delivery replaces its partition's "
-                "manifest, and an erasure removes files",
-                "end the container's retention policy or legal hold, or deliver to a container without one "
-                "(immutability of versions lets blobs be replaced); then run the delivery or erasure again",
-            ) from None
-        except Exception as error:
-            problem = connection.redacted(f"{type(error).__name__}: {error}")
-        # Outside the handler, so that the original, which may hold a secret, is not its context.
-        raise DeliveryError(
-            f"{what} {connection.name}/{self._object}: {problem}",
-            "storage that can be reached, listed and written",
-            "mend the connection, then rerun the partition: the same id is written once only",
-        )
+    def _explained(self, what: str, act: Callable[[GoOn], T]) -> T:
+        place = f"{self._connection.name}/{self._object}"
+        return explained(self._connection, place, what, act, self.seconds_left(), self.too_late)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, cast
 
-from orchestration.areas import Area
+from orchestration.areas import Area, StrangeAnswerError
 
 from ..base import Mode, Shard
 from ..errors import DeliveryError
@@ -171,9 +171,11 @@ def read(area: Area, at: str) -> Manifest | None:
     content = area.read(at)
     if content is None:
         return None
+    if content.lstrip()[:1] == b"<" and not area.local:
+        raise StrangeAnswerError(f"{area.path(at)} is read as a page of HTML or XML, not as a manifest")
     try:
         manifest = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or cast("Manifest", manifest).get("format") != FORMAT:
         raise DeliveryError(

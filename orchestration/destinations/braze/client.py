@@ -4,7 +4,7 @@ Belongs here: paths, error bodies, JSON forms. Does not: rows and shards (`braze
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -12,8 +12,11 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
+from pydantic import BaseModel, Field
+
 from orchestration.compute.sql_types import LIST, STRUCT, SqlType
 
+from ..answers import COMMON, Answer, Line, Meaning
 from ..base import DeliveryError
 from ..batches import BatchRefused
 from ..exact_values import (
@@ -27,7 +30,7 @@ from ..exact_values import (
     no_doubles,
     no_numbers,
 )
-from ..http import VendorClient, json_object
+from ..http import VendorClient
 
 # Attributes, events and purchases together: https://www.braze.com/docs/api/endpoints/user_data/post_user_track
 OBJECTS = 75
@@ -41,10 +44,64 @@ _KNOWN = WHOLE | FLOATS | MOMENTS | TEXTS | {"BOOLEAN", "DATE", "DECIMAL", LIST,
 # "All API endpoints have a data payload limit of 4 MB", https://www.braze.com/docs/api/endpoints/user_data
 BODY_BYTES = 4_000_000
 _JSON = {"content-type": "application/json"}
+_REFUSED_WHOLE = frozenset({400, 413})
+_QUEUED = "queued"
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track, https://www.braze.com/docs/api/errors
+DECISIONS: Sequence[Line] = (
+    Line(
+        "200 or 201 with `message`, and as many `…_processed` as objects were sent",
+        Meaning.TAKEN,
+        "all rows are acknowledged",
+    ),
+    Line("202 with `message`: queued while Braze is maintained", Meaning.TAKEN, "all rows are acknowledged"),
+    Line(
+        "200 or 201 with `errors` that have an object's place, and `…_processed` for all others",
+        Meaning.REFUSED,
+        "the rows with errors are refused with Braze's words, all others are acknowledged",
+    ),
+    Line(
+        "200 or 201 with fewer objects that were processed or have an error",
+        Meaning.REFUSED,
+        "the request is halved until the objects at fault stand alone; those are refused",
+    ),
+    Line(
+        "200 or 201 with more objects than were sent, or without `…_processed`",
+        Meaning.UNEXPECTED,
+        "the delivery fails, and what the request held may have arrived",
+    ),
+    Line(
+        "400, 413, whatever the body",
+        Meaning.REFUSED,
+        "objects that its `errors` place are refused; without them the request is halved",
+        _REFUSED_WHOLE,
+    ),
+    *COMMON,
+)
 
 
 class Unwritable(Exception):
     """A value that Braze cannot hold; its text tells why, without the value."""
+
+
+class _Tracked(BaseModel):
+    """What became of the objects of a request."""
+
+    message: str
+    attributes_processed: int | None = Field(default=None, ge=0)
+    events_processed: int | None = Field(default=None, ge=0)
+    # "Minor error messages" of no stated form.
+    errors: list[Any] | None = None
+
+    def processed(self, array: str) -> int | None:
+        """How many of an array's objects were taken."""
+        return self.attributes_processed if array == "attributes" else self.events_processed
+
+
+class _Deleted(BaseModel):
+    """How many profiles will be deleted."""
+
+    deleted: int = Field(ge=0)
 
 
 class BrazeClient:
@@ -54,11 +111,13 @@ class BrazeClient:
 
     Args:
         url: the connection's URL, `braze://:API_KEY@rest.iad-01.braze.com`.
+        left: seconds that a request may take now.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, left: Callable[[], float] | None = None) -> None:
         key = _api_key(url)
-        self._vendor = VendorClient(url, headers={"authorization": f"Bearer {key}"}, secrets=[key])
+        headers = {"authorization": f"Bearer {key}"}
+        self._vendor = VendorClient(url, headers=headers, secrets=[key], left=left)
 
     def track(self, array: str, objects: Sequence[Mapping[str, Any]]) -> dict[int, str]:
         """Send up to 75 objects of `attributes` or `events`; return Braze's words on those that it refused.
@@ -81,43 +140,55 @@ class BrazeClient:
         answer = self._post("/users/delete", _content({"external_ids": list(external_ids)}))
         if answer.status_code not in (200, 201, 202):
             raise self._unexpected(answer)
-        return int(json_object(answer, "Braze").get("deleted") or 0)
+        told: _Deleted = answer.read(_Deleted, '{"deleted": 1, "message": "success"}')
+        if told.deleted > len(external_ids):
+            said = f"{told.deleted} users will be deleted of {len(external_ids)}"
+            raise self._vendor.strange(said, "those that were asked for")
+        return told.deleted
 
-    def _post(self, path: str, content: bytes) -> Any:
+    def _post(self, path: str, content: bytes) -> Answer:
         return self._vendor.request("POST", path, content=content, headers=_JSON)
 
-    def _errors(self, answer: Any, array: str, count: int) -> dict[int, str]:
-        body = json_object(answer, "Braze")
-        # 202: queued while Braze is maintained (https://www.braze.com/docs/api/errors).
-        if answer.status_code not in (200, 201, 202, 400, 413):
+    def _errors(self, answer: Answer, array: str, count: int) -> dict[int, str]:
+        status = answer.status_code
+        if status in _REFUSED_WHOLE:
+            body = answer.mapping()
+            message, errors, taken = str(body.get("message", "")), body.get("errors"), 0
+        elif status in (200, 201, 202):
+            expected = f'{{"message": "success", "{array}_processed": {count}, "errors": […]}}'
+            tracked: _Tracked = answer.read(_Tracked, expected)
+            if status == 202 or tracked.message.lower() == _QUEUED:
+                return {}
+            message, errors, processed = tracked.message, tracked.errors, tracked.processed(array)
+            if processed is None:
+                raise answer.unexpected(f"it does not say how many {array} were processed", expected)
+            taken = processed
+        else:
             raise self._unexpected(answer)
         wrong: dict[int, str] = {}
-        # Braze's documents call errors "minor error messages" of no stated form; one that is about an object
-        # has these three fields.
+        # Of no stated form; one that is about an object has these three fields.
         unplaced = ""
-        for error in body.get("errors") or ():
-            place = error.get("index") if isinstance(error, dict) else None
-            if isinstance(place, int) and error.get("input_array") == array and 0 <= place < count:
-                wrong[place] = self._vendor.shown(str(error.get("type", "")))
+        for error in errors if isinstance(errors, list) else ():
+            told: dict[str, Any] = error if isinstance(error, dict) else {}
+            place = told.get("index")
+            if type(place) is int and 0 <= place < count and told.get("input_array") == array:
+                wrong[place] = self._vendor.shown(str(told.get("type", "")))
             else:
                 unplaced = self._vendor.shown(str(error))
-        taken = 0
-        if answer.status_code < 300:
-            taken = body.get(f"{array}_processed", count - len(wrong))
+        if taken + len(wrong) > count:
+            said = f"HTTP {status}: {taken} processed and {len(wrong)} refused of {count} {array}"
+            raise self._vendor.strange(said, "one or the other of each")
         if taken + len(wrong) != count:
-            said = (
-                f"HTTP {answer.status_code} {body.get('message', '')}: {taken} of {count} {array} processed"
-            )
+            said = f"HTTP {status} {message}: {taken} of {count} {array} processed"
             # "Fatal errors" (400): no data of the request is accepted, https://www.braze.com/docs/api/errors.
-            fatal = answer.status_code >= 400
-            raise BatchRefused(
-                str(answer.status_code), unplaced or self._vendor.shown(said), nothing_done=fatal
-            )
+            fatal = status in _REFUSED_WHOLE
+            raise BatchRefused(str(status), unplaced or self._vendor.shown(said), nothing_done=fatal)
         return wrong
 
-    def _unexpected(self, answer: Any) -> DeliveryError:
+    def _unexpected(self, answer: Answer) -> DeliveryError:
         said = self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
-        return DeliveryError(
+        return self._vendor.refused(
+            answer,
             f"Braze refuses a request: {said}",
             "the REST endpoint of the workspace's instance, such as rest.iad-01.braze.com",
             "correct the host in the connection's URL (Braze, Settings, APIs and Identifiers)",

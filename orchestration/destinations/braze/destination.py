@@ -90,7 +90,7 @@ class BrazeTracking(BatchDestination):
     def __init__(self, url: str, object_name: str, options: BaseModel | None = None) -> None:
         super().__init__(url, object_name, options)
         self._name = self.canonical_name(object_name)
-        self._braze = BrazeClient(url)
+        self._braze = BrazeClient(url, self.seconds_left)
         self._points = 0
         self._lock = Lock()
 
@@ -101,6 +101,10 @@ class BrazeTracking(BatchDestination):
     def canonical_object(self) -> str:
         """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
         return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
+
+    def account(self) -> str:
+        """Users and events of one workspace have one limit, that of /users/track."""
+        return "\n".join(("braze", base_url(self._url), self._url.partition("://")[2].rpartition("@")[0]))
 
     def rate_allowed(self) -> Rate | None:
         """As the options say."""
@@ -158,7 +162,8 @@ class BrazeDestination(BrazeTracking):
 
     type_name: ClassVar[str] = "braze"
     guarantee: ClassVar[str] = (
-        "effectively once, by external id; what arrives again changes nothing more, but costs data points"
+        "effectively once, by external id; what arrives again changes nothing more, but costs data points;"
+        " a request that was on its way when its process was stopped may arrive after newer ones"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset({Mode.UPSERT}),

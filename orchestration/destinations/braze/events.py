@@ -34,7 +34,7 @@ class BrazeEventsDestination(BrazeTracking):
     type_name: ClassVar[str] = "braze_events"
     guarantee: ClassVar[str] = (
         "at least once: Braze does not know an event that it has already; after a crash or a lost answer"
-        " those of the requests under way, up to 12 of 75 events, may arrive again"
+        " those of the requests under way, up to 12 of 75 events, may arrive again, and late"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset({Mode.APPEND}), read_back=False, delete=False

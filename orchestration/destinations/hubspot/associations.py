@@ -178,7 +178,7 @@ class Associations:
         records, more = self._in_turn(lambda: upsert(first))
         refused |= {str(row.row): row for row in more}
         if missing := [one for one in going if _row(one) not in records and _row(one) not in refused]:
-            raise BatchRefused("UNANSWERED", f"HubSpot did not say the ids of {len(missing)} records")
+            raise self._unanswered(f"HubSpot did not say the ids of {len(missing)} records", len(inputs))
         going = [one for one in going if _row(one) not in refused]
         refused |= self._associate(going, records, held, moved, ids)
         last = [
@@ -298,8 +298,14 @@ class Associations:
             (str(one.get("fromObjectId")), str(one.get("toObjectId"))) for one in answer.get("results") or ()
         }
         if missing := [pair for pair in pairs if pair not in made and pair not in wrong]:
-            raise BatchRefused("UNANSWERED", f"HubSpot did not answer for {len(missing)} associations")
+            raise self._unanswered(f"HubSpot did not answer for {len(missing)} associations", len(pairs))
         return wrong
+
+    def _unanswered(self, said: str, asked: int) -> Exception:
+        """Fewer at a time tell which; of one alone it is no answer."""
+        if asked == 1:
+            return self._hubspot.strange(said, "a result or an error for the record")
+        return BatchRefused("UNANSWERED", said)
 
 
 def _row(one: Input) -> str:

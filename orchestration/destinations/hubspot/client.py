@@ -1,17 +1,21 @@
 """Requests to HubSpot's CRM API, and what its answers mean.
 
-Belongs here: paths, limits of requests, error bodies. Does not: rows and shards (`hubspot`).
+Belongs here: paths, limits of requests. Does not: the forms of answers (`forms`), rows and shards
+(`destination`).
 """
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
 
+from ..answers import Answer
 from ..batches import BatchRefused, TryAgain
-from ..errors import DeliveryError
-from ..http import VendorClient, json_object, wait_asked_for
+from ..errors import DeliveryError, UnexpectedAnswer
+from ..http import VendorClient, wait_asked_for
+from .forms import LIMIT, LOCKED, MOVING, REFUSED_WHOLE, Associated, Labels, Page, Properties, Records
 from .values import Property
 
 # "100 per batch": https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/guide
@@ -25,11 +29,10 @@ _QUERY_CHARACTERS = 4_000
 _CODE = re.compile(r'"error"\s*:\s*"(\w+)"')
 # 423: "a delay of at least 2 seconds", 477: an account that is being moved, with Retry-After.
 # https://developers.hubspot.com/docs/api-reference/error-handling
-_LOCKED, _MOVING, _LIMIT = 423, 477, 429
 _LOCKED_SECONDS = 2.0
 # The windows that `policyName` of a 429 names; its answer states the longer one in a header, too.
 _POLICY_SECONDS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0}
-_REFUSED_WHOLE = frozenset({400, 409, 413, 422})
+_RESULTS = '{"results": [{"id": …, "properties": {…}}, …], "errors": […]}'
 
 
 class HubSpotClient:
@@ -42,11 +45,19 @@ class HubSpotClient:
         token: the private app's access token.
         object_name: the object type, as in the API's paths.
         version: the API's, `v3` or a date as in `2026-09`.
+        left: seconds that a request may take now.
     """
 
-    def __init__(self, url: str, token: str, object_name: str, version: str = NUMBERED) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        object_name: str,
+        version: str = NUMBERED,
+        left: Callable[[], float] | None = None,
+    ) -> None:
         headers = {"authorization": f"Bearer {token}"}
-        self._vendor = VendorClient(url, headers=headers, secrets=[token])
+        self._vendor = VendorClient(url, headers=headers, secrets=[token], left=left)
         self._object_name = object_name
         self._version = version
 
@@ -55,7 +66,8 @@ class HubSpotClient:
         answer = self._request("GET", f"{self._api('properties')}/{object_name or self._object_name}")
         if answer.status_code != 200:
             raise self._unexpected(answer, object_name)
-        found = map(Property.read, answer.json().get("results", []))
+        told: Properties = answer.read(Properties, '{"results": [{"name": …, "type": …}, …]}')
+        found = [Property.read(one.model_dump()) for one in told.results]
         return {of.name: of for of in found}
 
     def upsert(self, inputs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -79,7 +91,8 @@ class HubSpotClient:
         answer = self._request("GET", f"{self._associations(other)}/labels")
         if answer.status_code != 200:
             raise self._unexpected(answer, other)
-        return list(json_object(answer, "HubSpot").get("results") or ())
+        told: Labels = answer.read(Labels, '{"results": [{"category": …, "typeId": …, "label": …}, …]}')
+        return [one.model_dump() for one in told.results]
 
     def associate(self, other: str, inputs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Associate records; again changes nothing. Returns the answer, with `errors` for those refused.
@@ -88,7 +101,10 @@ class HubSpotClient:
             BatchRefused: the request was refused whole.
         """
         path = f"{self._associations(other)}/batch/create"
-        return self._written(self._request("POST", path, {"inputs": inputs}))
+        answer = self._done(self._request("POST", path, {"inputs": inputs}))
+        expected = '{"results": [{"fromObjectId": …, "toObjectId": …}, …], "errors": […]}'
+        told: Associated = answer.read(Associated, expected)
+        return told.model_dump()
 
     def dissociate(self, other: str, inputs: Sequence[Mapping[str, Any]]) -> None:
         """Take one kind of association from each pair of records; one that is not there is no error.
@@ -98,30 +114,61 @@ class HubSpotClient:
         """
         path = f"{self._associations(other)}/batch/labels/archive"
         answer = self._request("POST", path, {"inputs": inputs})
-        if answer.status_code not in (200, 204, 207):
+        if answer.status_code == 204:
+            return
+        if answer.status_code not in (200, 207):
             raise self._unexpected(answer, other)
+        told: Associated = answer.read(Associated, '204, or {"results": […], "errors": […]}')
+        for error in told.errors or ():
+            if error.category != "OBJECT_NOT_FOUND":
+                raise BatchRefused(*self.reason(error.model_dump()))
 
-    def _written(self, answer: Any) -> Mapping[str, Any]:
-        if answer.status_code in _REFUSED_WHOLE:
-            said = json_object(answer, "HubSpot")
+    def _written(self, answer: Answer) -> Mapping[str, Any]:
+        told: Records = self._done(answer).read(Records, _RESULTS)
+        return told.model_dump()
+
+    def _done(self, answer: Answer) -> Answer:
+        """An answer that says what became of each record.
+
+        Raises:
+            BatchRefused: it says no to all of them.
+        """
+        if answer.status_code in REFUSED_WHOLE:
+            said = answer.mapping()
             if "Unable to infer object type" in str(said.get("message")):
                 raise self._unexpected(answer)
             # A conflict (409) may be one record's alone.
             raise BatchRefused(*self.reason(said), nothing_done=answer.status_code != 409)
         if answer.status_code not in (200, 201, 207):
             raise self._unexpected(answer)
-        return json_object(answer, "HubSpot")
+        return answer
 
     def reason(self, error: Mapping[str, Any]) -> tuple[str, str]:
-        """HubSpot's code and message of one error; every field of an error is optional."""
+        """HubSpot's code and message of one error; every field of an error is optional.
+
+        Of an answer with a status of 4xx the body only explains, and may be of any form.
+        """
         said = str(error.get("message") or "no reason given")
-        codes = [str(one["code"]) for one in error.get("errors") or () if one.get("code")]
+        told: Any = error.get("errors")
+        reasons: list[Any] = told if isinstance(told, list) else []
+        codes = [str(one["code"]) for one in reasons if isinstance(one, dict) and one.get("code")]
         codes += _CODE.findall(said)
         return (codes or [str(error.get("category") or "")])[0], self._vendor.shown(said)
 
     def ids_of(self, key: str, texts: Sequence[str]) -> list[str]:
-        """Record ids of up to 100 values of the key; those that HubSpot does not have are left out."""
-        return [str(record["id"]) for record in self.read(texts, [key], key)]
+        """Record ids of up to 100 values of the key; those that HubSpot does not have are left out.
+
+        What has these ids is taken out: so each has to be of a key that was asked for.
+        """
+        records, missing = self._asked(texts, [key], key)
+        wanted = {_comparable(text) for text in texts}
+        for record in records:
+            if _comparable(str(record["properties"].get(key))) not in wanted:
+                raise self.strange("HTTP 200 with a record that was not asked for", "records of the keys")
+        if not missing and len(records) < len(texts):
+            said = f"HTTP 200 with {len(records)} of {len(texts)} records, and nothing of the others"
+            raise self.strange(said, "each record, or an error that says that there is none")
+        return [str(record["id"]) for record in records]
 
     def read(
         self, texts: Sequence[str], properties: Sequence[str], key: str = "", object_name: str = ""
@@ -130,22 +177,35 @@ class HubSpotClient:
 
         Those that HubSpot does not have are left out. `properties` go in the body, however many they are.
         """
+        return self._asked(texts, properties, key, object_name)[0]
+
+    def strange(self, why: str, expected: str) -> UnexpectedAnswer:
+        """The error for an answer that does not answer what was asked."""
+        return self._vendor.strange(why, expected)
+
+    def _asked(
+        self, texts: Sequence[str], properties: Sequence[str], key: str = "", object_name: str = ""
+    ) -> tuple[list[Mapping[str, Any]], bool]:
+        """The records, and whether HubSpot says that some are not there."""
         body: dict[str, Any] = {"properties": [*properties], "inputs": [{"id": text} for text in texts]}
         if key:
             body["idProperty"] = key
         answer = self._objects("batch/read", body, object_name)
         if answer.status_code not in (200, 207):
             raise self._unexpected(answer, object_name)
-        found = json_object(answer, "HubSpot")
-        for error in found.get("errors") or ():
-            if error.get("category") != "OBJECT_NOT_FOUND":
-                raise TryAgain(" ".join(self.reason(error)))
-        return list(found.get("results") or ())
+        found: Records = answer.read(Records, _RESULTS)
+        for error in found.errors or ():
+            if error.category != "OBJECT_NOT_FOUND":
+                raise TryAgain(" ".join(self.reason(error.model_dump())), nothing_done=True)
+        if len(found.results) > len(texts):
+            said = f"HTTP {answer.status_code} with {len(found.results)} records of {len(texts)}"
+            raise self.strange(said, "the records that were asked for")
+        return [one.model_dump() for one in found.results], bool(found.errors)
 
     def archive(self, ids: Sequence[str]) -> None:
         """Put up to 100 records into HubSpot's recycling bin; those that are there already stay there."""
         answer = self._objects("batch/archive", {"inputs": [{"id": record_id} for record_id in ids]})
-        if answer.status_code not in (200, 204):
+        if answer.status_code != 204:
             raise self._unexpected(answer)
 
     def erase_contact(self, record_id: str) -> None:
@@ -155,7 +215,7 @@ class HubSpotClient:
         https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/delete-contact-gdpr
         """
         answer = self._objects("gdpr-delete", {"objectId": record_id})
-        if answer.status_code not in (200, 204):
+        if answer.status_code != 204:
             raise self._unexpected(answer)
 
     def page(self, properties: Sequence[str], after: str) -> tuple[list[Mapping[str, Any]], str]:
@@ -168,9 +228,9 @@ class HubSpotClient:
         answer = self._request("GET", f"{self._api('objects')}/{self._object_name}", params=asked)
         if answer.status_code != 200:
             raise self._unexpected(answer)
-        body = json_object(answer, "HubSpot")
-        following = ((body.get("paging") or {}).get("next") or {}).get("after") or ""
-        return list(body.get("results") or ()), str(following)
+        told: Page = answer.read(Page, '{"results": […], "paging": {"next": {"after": …}}}')
+        following = told.paging.next.after if told.paging and told.paging.next else ""
+        return [one.model_dump() for one in told.results], following
 
     def _api(self, name: str) -> str:
         if self._version == NUMBERED:
@@ -181,48 +241,62 @@ class HubSpotClient:
     def _associations(self, other: str) -> str:
         return f"{self._api('associations')}/{self._object_name}/{other}"
 
-    def _objects(self, path: str, body: Mapping[str, Any], object_name: str = "") -> Any:
+    def _objects(self, path: str, body: Mapping[str, Any], object_name: str = "") -> Answer:
         return self._request(
             "POST", f"{self._api('objects')}/{object_name or self._object_name}/{path}", body
         )
 
-    def _request(self, method: str, path: str, body: Any = None, params: Any = None) -> Any:
+    def _request(self, method: str, path: str, body: Any = None, params: Any = None) -> Answer:
         answer = self._vendor.request(
-            method, path, json=body, params=params, returned=(_LIMIT, _LOCKED, _MOVING)
+            method, path, json=body, params=params, returned=(LIMIT, LOCKED, MOVING)
         )
-        if answer.status_code not in (_LIMIT, _LOCKED, _MOVING):
+        if answer.status_code not in (LIMIT, LOCKED, MOVING):
             return answer
         asked = wait_asked_for(answer.headers, time.time())
-        if answer.status_code == _LOCKED:
-            raise TryAgain(self._said(answer), _LOCKED_SECONDS if asked is None else asked)
-        if answer.status_code == _MOVING:
-            raise TryAgain(self._said(answer), asked, everyone=True)
-        policy = str(json_object(answer, "HubSpot").get("policyName", ""))
+        if answer.status_code == LOCKED:
+            wait = _LOCKED_SECONDS if asked is None else asked
+            raise TryAgain(self._said(answer), wait, nothing_done=True)
+        if answer.status_code == MOVING:
+            raise TryAgain(self._said(answer), asked, everyone=True, nothing_done=True)
+        policy = str(answer.mapping().get("policyName", ""))
         if policy == "DAILY":
             raise DeliveryError(
                 "HubSpot's daily limit of requests is used up",
                 "requests left for today; all apps of the account share them, and it starts anew at midnight"
                 " in the account's time zone",
                 "run the partition again after midnight, or add requests: HubSpot, Settings, Usage & Limits",
+                nothing_done=True,
             )
         if asked is None:
             asked = _POLICY_SECONDS.get(policy)
             stated = answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
-            if policy != "SECONDLY" and stated.isdigit():
-                asked = int(stated) / 1000
+            if policy != "SECONDLY" and stated.isascii() and stated.isdigit():
+                asked = int(stated[:9]) / 1000
         raise TryAgain(self._said(answer), asked, everyone=True, nothing_done=True)
 
-    def _said(self, answer: Any) -> str:
+    def _said(self, answer: Answer) -> str:
         return self._vendor.shown(f"HTTP {answer.status_code} {answer.text}")
 
-    def _unexpected(self, answer: Any, object_name: str = "") -> DeliveryError:
+    def _unexpected(self, answer: Answer, object_name: str = "") -> DeliveryError:
+        if answer.status_code < 300:
+            return answer.unexpected("a status that HubSpot does not document", "200, 201, 204 or 207")
         name = object_name or self._object_name
-        return DeliveryError(
+        return self._vendor.refused(
+            answer,
             f"HubSpot refuses a request for {name!r}: {self._said(answer)}",
             f"an object type that the app may read and write, and version {self._version} of the API",
             "correct destination.object or destination.options in the export file, or give the private app"
             f" the scopes crm.objects.{name}.read and .write",
         )
+
+
+def _comparable(text: str) -> str:
+    """A key without the spellings that HubSpot takes for one: case, spaces at the ends, forms of a number."""
+    folded = text.strip().casefold()
+    try:
+        return str(Decimal(folded).normalize())
+    except InvalidOperation:
+        return folded
 
 
 def fits_url(properties: Sequence[str]) -> bool:

@@ -84,7 +84,8 @@ class HubSpotDestination(BatchDestination):
 
     type_name: ClassVar[str] = "hubspot"
     guarantee: ClassVar[str] = (
-        "effectively once: a row is written by its key, so that what arrives again changes nothing more"
+        "effectively once: a row is written by its key, so that what arrives again changes nothing more;"
+        " a request that was on its way when its process was stopped may arrive after newer ones"
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset({Mode.UPSERT, Mode.MIRROR}),
@@ -102,10 +103,10 @@ class HubSpotDestination(BatchDestination):
     def __init__(self, url: str, object_name: str, options: Any = None) -> None:
         super().__init__(url, object_name, options)
         self._type = self.canonical_name(object_name)
-        self._account, token = _credentials(url)
+        self._portal, self._token = _credentials(url)
         self._host = base_url(url).partition("://")[2]
         options = HubSpotOptions.model_validate(self._options.model_dump())
-        self._hubspot = HubSpotClient(url, token, self._type, options.api_version)
+        self._hubspot = HubSpotClient(url, self._token, self._type, options.api_version, self.seconds_left)
         self._requests = options.requests_in_10_seconds
         linked = [(one, self.canonical_name(one.object)) for one in options.associations]
         self._associations = Associations(self._hubspot, linked, self.in_turn)
@@ -124,7 +125,11 @@ class HubSpotDestination(BatchDestination):
 
     def canonical_object(self) -> str:
         """One spelling for one object type of one account."""
-        return f"hubspot://{f'{self._account}@' if self._account else ''}{self._host}/{self._type}"
+        return f"hubspot://{f'{self._portal}@' if self._portal else ''}{self._host}/{self._type}"
+
+    def account(self) -> str:
+        """The private app, whether the connection's URL names the account or not: it has the limit."""
+        return "\n".join(("hubspot", self._host, self._token))
 
     def rate_allowed(self) -> Rate:
         """What the account allows the app."""
@@ -181,10 +186,11 @@ class HubSpotDestination(BatchDestination):
         self, answer: Mapping[str, Any], inputs: Sequence[Input]
     ) -> tuple[Mapping[str, str], list[Refused]]:
         refused = self._refused(answer, inputs)
+        # Every input has a trace, so that a result that has one is of an input.
         rows = {str(one["id"]): str(one["objectWriteTraceId"]) for one in inputs}
         names = {str(one.get("idProperty") or "") for one in inputs}
         ids: dict[str, str] = {}
-        for record in answer.get("results") or ():
+        for record in answer["results"]:
             held = record.get("properties") or {}
             by_key = [rows.get(str(held.get(name)), "") for name in names]
             row = str(record.get("objectWriteTraceId") or "") or next(filter(None, by_key), "")
@@ -261,11 +267,21 @@ class HubSpotDestination(BatchDestination):
             if not rows:
                 raise BatchRefused(*self._hubspot.reason(error))
             found |= dict.fromkeys(rows, self._hubspot.reason(error))
-        written = len(answer.get("results") or ())
-        if written + len(found) != len(inputs):
+        results: Sequence[Mapping[str, Any]] = answer["results"]
+        told = [str(one["objectWriteTraceId"]) for one in results if one.get("objectWriteTraceId")]
+        answered = len(results) + len(found)
+        said = f"HubSpot answered for {answered} of {len(inputs)} records"
+        if (
+            answered > len(inputs)
+            or not traces.issuperset(told)
+            or len({*told, *found}) < len([*told, *found])
+        ):
+            raise self._hubspot.strange(f"{said}, or for others", "a result or an error for each record")
+        if answered < len(inputs):
+            if len(inputs) == 1:
+                raise self._hubspot.strange(said, "a result or an error for the record")
             # Two addresses of one contact become one record, say. Fewer at a time tell which; what is
             # written again changes nothing.
-            said = f"HubSpot answered for {written + len(found)} of {len(inputs)} records"
             raise BatchRefused("UNANSWERED", said)
         return [Refused(int(trace), *reason) for trace, reason in found.items()]
 

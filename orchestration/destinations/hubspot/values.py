@@ -67,7 +67,7 @@ class Property:
             unique=bool(described.get("hasUniqueValue")),
             read_only=bool(rights.get("readOnlyValue")) or bool(described.get("calculated")),
             hubspot_defined=bool(described.get("hubspotDefined")),
-            options={str(o.get("value")): str(o.get("label", "")) for o in described.get("options") or ()},
+            options={str(o.get("value")): str(o.get("label") or "") for o in described.get("options") or ()},
         )
 
 

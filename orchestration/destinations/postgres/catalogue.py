@@ -130,6 +130,21 @@ class Catalogue:
         )
         return any(set(row[0]) <= set(key) for row in found)
 
+    def holders(self) -> list[str]:
+        """Who holds locks on the table, the ledger or the object now."""
+        found = self.rows(
+            "select distinct format('process %s (%s, %s for %s s)', a.pid, coalesce(nullif("
+            " a.application_name, ''), 'no name'), coalesce(a.state, 'unknown'),"
+            " extract(epoch from clock_timestamp() - a.state_change)::int)"
+            " from pg_locks l join pg_stat_activity a on a.pid = l.pid"
+            " where l.granted and a.pid <> pg_backend_pid() and a.backend_type = 'client backend'"
+            " and (l.locktype = 'advisory' or l.relation in (to_regclass($1), to_regclass($2)))"
+            " and (l.database is null or l.database = (select oid from pg_database"
+            "  where datname = current_database())) limit 5",
+            (self.target, self.ledger),
+        )
+        return [str(row[0]) for row in found]
+
     def delivered(self, delivery_id: str, same: tuple[str, str, str]) -> bool:
         """Whether the ledger has a delivery id of this table.
 

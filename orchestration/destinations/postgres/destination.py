@@ -5,9 +5,9 @@ that change the table (`apply`), questions to the catalogue (`catalogue`), types
 (`types`), wording of errors (`errors`), whether to send at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -27,26 +27,27 @@ from ..base import (
     Shard,
 )
 from ..exact_values import unfit_rows
-from ..permission import may_send
 from .apply import Application, delete_keys
 from .catalogue import LEDGER, Catalogue
-from .errors import explain, rolled_back
+from .errors import explain
 from .misfits import culprit, refuse_values
 from .place import place
 from .reading import read_batches
+from .server import Server, begin
 from .shard import Contents, read_contents, refuse_nul
 from .targets import TableColumn, Target, targets
 from .types import parse_object
 from .values import unfit
-
-Result = TypeVar("Result")
 
 
 class PostgresDestination(Destination):
     """A table `schema.table`; schema, table and ledger are created where missing."""
 
     type_name: ClassVar[str] = "postgres"
-    guarantee: ClassVar[str] = "exactly once: the rows and the delivery id are committed in one transaction"
+    guarantee: ClassVar[str] = (
+        "exactly once: the rows and the delivery id are committed in one transaction; a commit that was on"
+        " its way when its process was stopped is waited for, and known by its id"
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(Mode),
         read_back=True,
@@ -61,6 +62,7 @@ class PostgresDestination(Destination):
         self._schema, self._table = parse_object(object_name)
         self._target = f"{quoted(self._schema)}.{quoted(self._table)}"
         self._place = place(url)
+        self._server = Server(url, self._place, self.seconds_left, self.too_late, self._holders)
         self._looked: tuple[Shard, Contents] | None = None
 
     @classmethod
@@ -88,7 +90,7 @@ class PostgresDestination(Destination):
         def ask(cursor: Any) -> dict[str, frozenset[Alike]]:
             return self._catalogue(cursor).alike(texts)
 
-        found = self._in_transaction(f"question for the key of {self._target}", ask)
+        found = self._server.transact(f"question for the key of {self._target}", ask)
         return {name: found.get(name, EXACT) for name in key}
 
     def check(self, shard: Shard) -> None:
@@ -99,7 +101,7 @@ class PostgresDestination(Destination):
             cursor.execute("set transaction read only")
             self._preflight(self._catalogue(cursor), shard, contents)
 
-        self._in_transaction(f"check of {_named(shard)} against {self._target}", look)
+        self._server.transact(f"check of {_named(shard)} against {self._target}", look)
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no column can hold."""
@@ -129,7 +131,7 @@ class PostgresDestination(Destination):
         doing = f"delivery of {_named(shard)} to {self._target}"
         notes: list[str] = []
         try:
-            receipt = self._in_transaction(
+            receipt = self._server.transact(
                 doing,
                 deliver,
                 look_closer,
@@ -138,8 +140,8 @@ class PostgresDestination(Destination):
                 before_commit=lambda: notes.append(journal.leaving(pending)),
             )
         except DeliveryError as error:
-            if error.nothing_done and notes:
-                journal.stayed(notes[-1])
+            for note in notes if error.nothing_done else ():
+                journal.stayed(note)
             raise
         for first, end in pending:
             journal.acknowledge(first, end, (), notes[-1] if notes and end == pending[-1][1] else "")
@@ -154,7 +156,7 @@ class PostgresDestination(Destination):
             catalogue.lock_object()
             return catalogue.delivered(shard.delivery_id, _identity(shard))
 
-        return self._in_transaction(f"question for {_named(shard)} in {self._target}", ask)
+        return self._server.transact(f"question for {_named(shard)} in {self._target}", ask)
 
     def read_back(self, scope: Scope) -> Iterator[Any]:
         """Yield what the scope holds as Arrow record batches; nothing if there is no table yet.
@@ -168,8 +170,9 @@ class PostgresDestination(Destination):
         arrow, dbapi = import_module("pyarrow"), import_module("adbc_driver_postgresql.dbapi")
         failure: DeliveryError
         try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
-                _begin(cursor)
+            seconds = self.seconds_left()
+            with dbapi.connect(self._server.address(seconds)) as connection, connection.cursor() as cursor:
+                begin(cursor, seconds)
                 catalogue = self._catalogue(cursor)
                 columns = catalogue.columns()
                 if columns is not None:
@@ -199,59 +202,7 @@ class PostgresDestination(Destination):
             catalogue.check_privileges("select, delete", table_exists=True)
             return delete_keys(catalogue, scope, keys, types)
 
-        return self._in_transaction(f"erasure from {_named(scope)} in {self._target}", delete)
-
-    def _in_transaction(
-        self,
-        doing: str,
-        work: Callable[[Any], Result],
-        look_closer: Callable[[Any, Any], DeliveryError | None] | None = None,
-        again: Callable[[], bool] | None = None,
-        before_commit: Callable[[], object] = may_send,
-    ) -> Result:
-        """Do something with a cursor and commit it; any error leaves everything as it was.
-
-        Right before the commit it is asked whether this process may still send: whoever may not, rolls back.
-        What the server says of rows is looked into by `look_closer`, in a transaction that is rolled back.
-        After a key that was there the work is done once more, if `again` says so.
-        """
-        dbapi = import_module("adbc_driver_postgresql.dbapi")
-        failure: DeliveryError
-        committing = False
-        try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
-                # Leaving the block without a commit closes the connection: all is rolled back.
-                _begin(cursor)
-                result = work(cursor)
-                before_commit()
-                committing = True
-                connection.commit()
-                return result
-        except dbapi.Error as error:
-            failure = explain(error, doing, self._url)
-            failure.nothing_done = not committing or rolled_back(error)
-            retried = str(error.sqlstate) == "23505" and again is not None and again()
-            if not retried and look_closer is not None and str(error.sqlstate or "")[:2] in ("22", "23"):
-                failure = self._closer(look_closer, error) or failure
-        # Outside the handler: inside, the driver's error would be this one's context, shown with
-        # it, and might hold the URL.
-        if retried:
-            return self._in_transaction(doing, work, look_closer, before_commit=before_commit)
-        raise failure
-
-    def _closer(
-        self, look_closer: Callable[[Any, Any], DeliveryError | None], error: Any
-    ) -> DeliveryError | None:
-        dbapi = import_module("adbc_driver_postgresql.dbapi")
-        try:
-            with dbapi.connect(self._driver_url()) as connection, connection.cursor() as cursor:
-                _begin(cursor)
-                return look_closer(cursor, error)
-        except dbapi.Error:
-            return None  # what the server said first is what there is to say
-        except DeliveryError as found:
-            found.__cause__ = found.__context__ = None
-            return found
+        return self._server.transact(f"erasure from {_named(scope)} in {self._target}", delete)
 
     def _contents(self, shard: Shard) -> Contents:
         """What a shard brings; its file is never written anew."""
@@ -259,8 +210,8 @@ class PostgresDestination(Destination):
             self._looked = shard, read_contents(shard)
         return self._looked[1]
 
-    def _driver_url(self) -> str:
-        return f"{self._url}{'&' if '?' in self._url else '?'}fallback_application_name=sluice"
+    def _holders(self, cursor: Any) -> list[str]:
+        return self._catalogue(cursor).holders()
 
     def _catalogue(self, cursor: Any) -> Catalogue:
         return Catalogue(cursor, self._schema, self._table)
@@ -367,17 +318,6 @@ class PostgresDestination(Destination):
                 "somebody has altered the table: put the column back, and rerun the export in full",
             )
         return types
-
-
-def _begin(cursor: Any) -> None:
-    # Read committed, whatever the role's default: what is read after the lock must be
-    # what the delivery before it left, not a picture from before the wait.
-    cursor.execute("set transaction isolation level read committed")
-    cursor.execute("set local time zone 'UTC'")
-    # A row-level policy would hide rows from a delete or a reader in silence; so it fails instead.
-    cursor.execute("set local row_security = off")
-    # Enough for a million keys: with the usual 4 MB a large delivery's hash join and sort go by disk.
-    cursor.execute("set local work_mem = '128MB'")
 
 
 def _privileges(shard: Shard, fields: Iterable[str]) -> tuple[str, Mapping[str, Sequence[str]]]:

@@ -5,9 +5,65 @@ is passed on: its DETAIL repeats rows, which may be personal data, and its text 
 """
 
 import re
+from collections.abc import Sequence
 
+from ..answers import Line, Meaning
 from ..errors import DeliveryError, redact
 
+_NOTHING = "the transaction is rolled back: nothing was changed for certain, and the delivery fails"
+# "PostgreSQL Error Codes" (postgresql.org/docs/current/errcodes-appendix.html), by beginnings of SQLSTATE.
+DECISIONS: Sequence[Line] = (
+    Line(
+        "the commit's answer", Meaning.TAKEN, "all rows are acknowledged: id and rows were committed together"
+    ),
+    Line(
+        "the delivery's id in `_sluice_deliveries`",
+        Meaning.TAKEN,
+        "an earlier attempt was committed, and nothing is sent; all rows are acknowledged",
+    ),
+    Line(
+        "22, 23: values and rows that the table does not take",
+        Meaning.NOTHING_DONE,
+        f"{_NOTHING}; the error names constraint, columns and a row's key",
+        states=("22", "23"),
+    ),
+    Line(
+        "23505 of the key, where added rows were copied into the table itself",
+        Meaning.TRY_AGAIN,
+        "once more within the same attempt, as a merge; nothing was changed by the first",
+        states=("23505",),
+    ),
+    Line(
+        "28, 3D, 42: no such role, password, database; a missing right, a changed table",
+        Meaning.NOTHING_DONE,
+        _NOTHING,
+        states=("28", "3D", "42"),
+    ),
+    Line(
+        "40, 53, 55P03, 57014: another writer, no room, a lock or a statement longer than the budget",
+        Meaning.NOTHING_DONE,
+        f"{_NOTHING}; the next run tries again",
+        states=("40", "53", "55P03", "57014"),
+    ),
+    Line(
+        "no connection, or one that breaks or is silent before the commit",
+        Meaning.NOTHING_DONE,
+        f"{_NOTHING}: the server rolls back what nobody commits",
+        states=("08",),
+    ),
+    Line(
+        "08, 57P01 or silence while the commit is under way",
+        Meaning.TRY_AGAIN,
+        "it may have been committed; the next run asks `_sluice_deliveries`, and sends what is not there",
+        states=("08", "57P01"),
+    ),
+    Line("any other SQLSTATE", Meaning.NOTHING_DONE, _NOTHING),
+    Line(
+        "what is no Postgres: the protocol breaks",
+        Meaning.UNEXPECTED,
+        "the delivery fails with the driver's words, and the next run asks `_sluice_deliveries`",
+    ),
+)
 _BY_STATE: tuple[tuple[str, str, str], ...] = (
     (
         "42501",
@@ -16,8 +72,9 @@ _BY_STATE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "23505",
-        "keys that no other partition holds",
-        "add the partition's column to `key` and to the table's primary key",
+        "values that no other row of the table holds, in the columns of the constraint that is named",
+        "correct those columns in the export's model, or free the values in the table; a trigger that says so"
+        " has its reason in its own words",
     ),
     (
         "23503",
@@ -48,9 +105,12 @@ def explain(error: BaseException, doing: str, url: str) -> DeliveryError:
     """The error to raise instead; the original is not chained to it, as it may hold secrets."""
     text = redact(_one_line(str(error)), url)
     state = str(getattr(error, "sqlstate", None) or "")
+    # What the server refuses it rolls back; a server that goes away may have committed before.
+    nothing_done = bool(state) and not state.startswith(("08", "57P"))
     for prefix, expected, mend in _BY_STATE:
         if state.startswith(prefix):
-            return DeliveryError(f"{doing}: {text} (SQLSTATE {state})", expected, mend)
+            said = f"{doing}: {text} (SQLSTATE {state})"
+            return DeliveryError(said, expected, mend, nothing_done=nothing_done)
     if "NANOARROW" in text.upper() or "ArrowInvalid" in text:
         return DeliveryError(
             f"{doing}: {text}",

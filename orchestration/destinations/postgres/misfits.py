@@ -45,7 +45,7 @@ def culprit(application: Application, error: Any) -> DeliveryError | None:
     if state == "23503":
         return _without_parent(application, said)
     if state == "23505":
-        return _not_unique(application, said)
+        return _not_unique(application, said, table)
     if state == "23502" and said.get("PG_DIAG_COLUMN_NAME") in application.taking:
         return _empty(application, said["PG_DIAG_COLUMN_NAME"])
     if state.startswith("22") or state in ("23514", "23502"):
@@ -162,50 +162,82 @@ def _without_parent(application: Application, said: Mapping[str, str]) -> Delive
     )
 
 
-def _not_unique(application: Application, said: Mapping[str, str]) -> DeliveryError | None:
+def _not_unique(application: Application, said: Mapping[str, str], table: str) -> DeliveryError | None:
     name, target, key = said["PG_DIAG_CONSTRAINT_NAME"], application.catalogue.target, application.shard.key
     found = application.catalogue.rows(
-        "select array_agg(coalesce(a.attname::text, '')) from pg_index i"
-        " join pg_class c on c.oid = i.indexrelid"
-        " cross join unnest(i.indkey::int2[]) n"
-        " left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = n"
-        f" where c.relname = $1 and i.indrelid = {literal(target)}::regclass group by c.oid",
+        "select i.indkey::text, pg_get_indexdef(i.indexrelid), pg_get_expr(i.indpred, i.indrelid, true),"
+        " array(select pg_get_indexdef(i.indexrelid, n, true) from generate_series(1, i.indnkeyatts) n),"
+        # All columns that it is made of, those within expressions and of the condition too.
+        " array(select distinct a.attname::text from pg_depend d"
+        "  join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid"
+        "  where d.objid = i.indexrelid and d.refobjid = i.indrelid"
+        "  union select a.attname::text from pg_attribute a where a.attrelid = i.indrelid"
+        "  and a.attnum = any (i.indkey::int2[]))"
+        " from pg_index i join pg_class c on c.oid = i.indexrelid"
+        f" where c.relname = $1 and i.indrelid = {literal(table)}::regclass",
         (name,),
     )
-    columns: list[str] = [column for column in found[0][0] if column] if found else []
-    if not columns:
+    if not found:
         return None
-    if set(columns) == set(key):
-        return _inserted_meanwhile(application)
-    listed = ", ".join(columns)
+    numbers, definition, condition, parts, columns = found[0]
+    plain = condition is None and "0" not in str(numbers).split()
+    if table == target and plain and set(columns) == set(key):
+        return _inserted_meanwhile(application, name)
+    listed = ", ".join(columns if plain else parts)
+    what = f"constraint {quoted(name)}" + ("" if plain else f", {definition},")
     example = ""
-    if set(columns) <= set(application.taking):
-        same = " and ".join(f"t.{quoted(column)} = {application.value(column)}" for column in columns)
-        held = f"exists (select from {target} t where {same} and not ({application.same_key()}))"
-        places = ", ".join(application.value(column) for column in columns)
-        twice = f"({places}) in (select {places} from {_STAGED} group by {places} having count(*) > 1)"
-        at, _ = _example(application, f"({held} or {twice})")
-        example = f", e.g. at {at}"
+    if table == target and set(columns) <= set(application.taking):
+        example = f", e.g. at {_twice(application, parts, condition)}"
+    whose = "" if table == target else f" of {table}, which a trigger of {target} writes to"
     return DeliveryError(
-        f"{target}: values of {application.shard.export} stand twice in {listed}, which constraint"
-        f" {quoted(name)} allows once{example} (SQLSTATE 23505)",
+        f"{target}: values of {application.shard.export} stand twice in {listed}{whose}, which {what} allows"
+        f" once{example} (SQLSTATE 23505)",
         f"a {listed} of its own in every row of the table, whoever wrote it",
-        f"correct {listed} in the export's model, or free the value in {target}; where rows only change"
+        f"correct {listed} in the export's model, or free the value in {table}; where rows only change"
         f" places, make constraint {quoted(name)} anew as `deferrable`",
     )
 
 
-def _inserted_meanwhile(application: Application) -> DeliveryError | None:
-    """What to say of the key's own constraint; None if a row outside of the scope holds a key."""
-    target = application.catalogue.target
-    outside = (
-        f"select 1 from {target} t, {_STAGED} where {application.same_key()} and not ({application.owned()})"
+def _twice(application: Application, parts: Sequence[str], condition: str | None) -> str:
+    """The key of a staged row of which an index, made of these expressions, would hold the values twice."""
+    key, target = application.shard.key, application.catalogue.target
+    values = ", ".join(f"{application.value(name)} as {quoted(name)}" for name in application.taking)
+    indexed = ", ".join(f"{part} as e{number}" for number, part in enumerate(parts))
+    names = ", ".join(f"e{number}" for number in range(len(parts)))
+    keys = ", ".join(f"{quoted(name)} as k{number}" for number, name in enumerate(key))
+    where = f"where {condition}" if condition else ""
+    sent = (
+        f"select {indexed}, {keys} from (select {values} from {_STAGED} where {application.arriving()}) r"
+        f" {where}"
     )
-    if application.shard.mode is Mode.APPEND or application.catalogue.rows(f"{outside} limit 1"):
-        return None
+    same = " and ".join(f"sent.e{number} = held.e{number}" for number in range(len(parts)))
+    one = " and ".join(f"sent.k{number} = held.k{number}" for number in range(len(key)))
+    shown = ", ".join(f"sent.k{number}::text" for number in range(len(key)))
+    found = application.catalogue.rows(
+        f"with sent as materialized ({sent}), held as (select {indexed}, {keys} from {target} {where})"
+        f" select {shown} from sent where exists (select from held where {same} and not ({one}))"
+        f" or ({names}) in (select {names} from sent group by {names} having count(*) > 1) limit 1"
+    )
+    return _key(key, found[0]) if found else "a row that has changed since"
+
+
+def _inserted_meanwhile(application: Application, name: str) -> DeliveryError:
+    """What to say of the key's own constraint."""
+    target, key, export = application.catalogue.target, application.shard.key, application.shard.export
+    shown = ", ".join(f"t.{quoted(one)}::text" for one in key)
+    outside = application.catalogue.rows(
+        f"select {shown} from {target} t, {_STAGED} where {application.arriving()}"
+        f" and {application.same_key()} and not ({application.owned()}) limit 1"
+    )
+    if outside and application.shard.mode is not Mode.APPEND:
+        return DeliveryError(
+            f"{target}: a row outside of the partition holds a key of {export}, which constraint"
+            f" {quoted(name)} allows once: {_key(key, outside[0])} (SQLSTATE 23505)",
+            "keys that no other partition holds",
+            "add the partition's column to `key` and to the table's primary key",
+        )
     return DeliveryError(
-        f"{target}: somebody else inserted a key of {application.shard.export} during the delivery"
-        " (SQLSTATE 23505)",
+        f"{target}: somebody else inserted a key of {export} during the delivery (SQLSTATE 23505)",
         "a key that is there before the delivery, or not at all",
         "rerun the partition: it finds the row now, and nothing was changed",
     )

@@ -15,20 +15,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlencode
 
+from ..answers import Answer, is_nothing_done
 from ..batches import TryAgain
 from ..errors import DeliveryError
 from ..http import VendorClient
 from ..pace import back_off_seconds
+from .forms import FOUND, Found, Granted, Version
 
-if TYPE_CHECKING:
-    import httpx
-
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 Record = Mapping[str, Any]
 
 # Of "Status Codes and Error Responses" and of StatusCode in "Core Data Types Used in API Calls": nothing is
@@ -52,7 +50,7 @@ _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 
 
 class RequestRefused(Exception):
-    """Salesforce refused one request; `code` is its errorCode, `said` its message."""
+    """Salesforce refused one request, and did nothing; `code` is its errorCode, `said` its message."""
 
     def __init__(self, status: int, code: str, said: str) -> None:
         super().__init__(status, code, said)
@@ -97,15 +95,15 @@ class SalesforceClient:
     Args:
         url: the connection's URL.
         version: of the API, such as "v64.0".
-        patience_seconds: how long a request is repeated that is not answered, where nobody else does so.
+        left: seconds that what is asked now may take; as long is a request repeated that is not answered.
         left_to_others: so many of the organisation's requests in 24 hours are not taken.
     """
 
-    def __init__(self, url: str, version: str, patience_seconds: float, left_to_others: int = 0) -> None:
-        self._patience_seconds = patience_seconds
+    def __init__(self, url: str, version: str, left: Callable[[], float], left_to_others: int = 0) -> None:
+        self.left = left
         self._left_to_others = left_to_others
         self._client_id, self._secret = credentials(url)
-        self._vendor = VendorClient(url, secrets=(self._secret,))
+        self._vendor = VendorClient(url, secrets=(self._secret,), left=left)
         self._version = version
         self._root = f"/services/data/{version}"
         self._token = ""
@@ -129,7 +127,7 @@ class SalesforceClient:
         """Let time pass."""
         self._pause.wait(seconds)
 
-    def patiently(self, call: Callable[[], Answer], seconds: float | None = None) -> Answer:
+    def patiently(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """Call until it is answered, ever later.
 
         Args:
@@ -139,7 +137,7 @@ class SalesforceClient:
         Raises:
             DeliveryError: Salesforce did not answer in that time.
         """
-        patience = self._patience_seconds if seconds is None else min(seconds, self._patience_seconds)
+        patience = self.left() if seconds is None else min(seconds, self.left())
         until = time.monotonic() + patience
         attempt = 0
         while True:
@@ -169,7 +167,8 @@ class SalesforceClient:
         accept: str = "application/json",
         params: Mapping[str, str] | None = None,
         timeout: float = 120.0,
-    ) -> "httpx.Response":
+        most_bytes: int | None = None,
+    ) -> Answer:
         """Send one request; a session that has ended is begun anew, once.
 
         Args:
@@ -181,6 +180,7 @@ class SalesforceClient:
             accept: the media type of the answer.
             params: of the query.
             timeout: seconds without a byte; Salesforce itself gives up after 10 minutes.
+            most_bytes: that the answer may have, if more than is usual.
 
         Raises:
             TryAgain: the organisation's requests are used up, or what `VendorClient.request` says.
@@ -205,6 +205,7 @@ class SalesforceClient:
                 headers={**headers, "Authorization": f"Bearer {token}"},
                 timeout=timeout,
                 returned=_JUDGED_HERE,
+                **({"most_bytes": most_bytes} if most_bytes else {}),
             )
             self._note_usage(answer)
             if answer.status_code < 300:
@@ -214,30 +215,49 @@ class SalesforceClient:
                 continue
             raise self._refusal(answer)
 
-    def get(self, path: str, params: Mapping[str, str] | None = None, seconds: float | None = None) -> Any:
+    def get(
+        self,
+        path: str,
+        form: Any,
+        expected: str,
+        params: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> Any:
         """Read JSON, patiently; fractions come as Decimal, so that none is rounded on the way.
 
         Args:
             path: as of `request`.
+            form: of the answer, as `Answer.read` takes it; `expected` is the same in words.
+            expected: for the error.
             params: of the query.
             seconds: of patience, if less than the client's.
 
         Raises:
             RequestRefused: Salesforce says no.
-            DeliveryError: it does not answer, or does not know the credentials.
+            DeliveryError: it does not answer, or does not know the credentials, or answers what it should
+                not.
         """
         answer = self.patiently(lambda: self.request("GET", path, params=params), seconds)
-        return json.loads(answer.text, parse_float=Decimal)
+        return answer.read(form, expected, exact=True)
 
     def pages(self, soql: str) -> Iterator[Sequence[Record]]:
         """Yield what a query finds, page by page: up to 2,000 records each."""
-        page = self.get("/query", {"q": soql})
+        page: Found = self.get("/query", Found, FOUND, {"q": soql})
+        if page.done and page.totalSize not in (None, len(page.records)):
+            said = f"{len(page.records)} of {page.totalSize} records, and no more to come"
+            raise self.strange(said, "all records that the query finds")
         while True:
-            if page["records"]:
-                yield page["records"]
-            if page["done"]:
+            if page.records:
+                yield page.records
+            if page.done:
                 return
-            page = self.get(page["nextRecordsUrl"])
+            if not page.nextRecordsUrl:
+                raise self.strange("a page that is not the last, and no next one", FOUND)
+            page = self.get(page.nextRecordsUrl, Found, FOUND)
+
+    def strange(self, why: str, expected: str) -> DeliveryError:
+        """The error for an answer that does not answer what was asked."""
+        return self._vendor.strange(why, expected)
 
     def check_version(self, seconds: float) -> None:
         """Raise where the organisation has no interface of the version that was asked for.
@@ -251,12 +271,15 @@ class SalesforceClient:
         Raises:
             DeliveryError: it has retired the version, or does not have it yet.
         """
-        known = [f"v{one['version']}" for one in self.get("/services/data", seconds=seconds)]
+        expected = '[{"version": "64.0", …}, …]'
+        told: list[Version] = self.get("/services/data", list[Version], expected, seconds=seconds)
+        known = [f"v{one.version}" for one in told] or ["none"]
         if self._version not in known:
             raise DeliveryError(
                 f"{self.host} has no interface of version {self._version}",
                 f"{known[0]} to {known[-1]}",
                 f"set `api_version: {known[-1]}` in destination.options of the export file",
+                nothing_done=True,
             )
 
     def close(self) -> None:
@@ -283,16 +306,19 @@ class SalesforceClient:
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
             returned=(400, 401, 403),
         )
-        if answer.status_code != 200:
-            raise DeliveryError(
+        if answer.status_code >= 300:
+            raise self._vendor.refused(
+                answer,
                 f"{self.host} does not sign this app in: {self._vendor.shown(answer.text)}",
                 "an app of this organisation with the client credentials flow and a user to run as",
                 "check client id and secret in the connection's variable, and the app in Setup > External "
                 "Client App Manager",
             )
-        granted = answer.json()
-        self._token = str(granted["access_token"])
-        self._user = str(granted.get("id", "")).rpartition("/")[2]
+        # Not shown where its form is wrong: it may hold a session all the same.
+        answer = replace(answer, shown=lambda _: "")
+        granted: Granted = answer.read(Granted, '{"access_token": …, "id": …}')
+        self._token = granted.access_token
+        self._user = (granted.id or "").rpartition("/")[2]
 
     def _check_left(self) -> None:
         usage = self.usage
@@ -303,20 +329,21 @@ class SalesforceClient:
             f"more than the {self._left_to_others:,} that `leave_requests` of the export leaves to others",
             "see Setup > Company Information > API Requests who uses them, and run again later: what was "
             "taken is not sent again; or lower the option",
+            nothing_done=True,
         )
 
-    def _note_usage(self, answer: "httpx.Response") -> None:
+    def _note_usage(self, answer: Answer) -> None:
         found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
         if found:
             self.usage = Usage(int(found[1]), int(found[2]))
 
-    def _refusal(self, answer: "httpx.Response") -> Exception:
+    def _refusal(self, answer: Answer) -> Exception:
         status = answer.status_code
         code, said = _reason(answer.text)
         said = self._vendor.shown(said)
         if code == "REQUEST_LIMIT_EXCEEDED":
             after = _SECONDS_UNTIL_REQUESTS_REFILL if _ALL_REQUESTS_USED in said else None
-            return TryAgain(f"{code}: {said}", after)
+            return TryAgain(f"{code}: {said}", after, nothing_done=True)
         if code in TRANSIENT_CODES:
             return TryAgain(f"{code}: {said}")
         if status in (401, 403):
@@ -326,6 +353,10 @@ class SalesforceClient:
                 "have an administrator of Salesforce give the user a permission set with them",
                 nothing_done=True,
             )
+        if status not in _JUDGED_HERE and not is_nothing_done(status):
+            return answer.unexpected(
+                "a status that Salesforce does not document", "2xx, or an error of its own"
+            )
         return RequestRefused(status, code, said)
 
 
@@ -333,7 +364,7 @@ def _reason(text: str) -> tuple[str, str]:
     """The code and message of an error: a list of {message, errorCode}, or one such object."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", text
     first = found[0] if isinstance(found, list) and found else found
     if not isinstance(first, dict):

@@ -83,7 +83,8 @@ class SalesforceDestination(BatchDestination):
     type_name: ClassVar[str] = "salesforce"
     guarantee: ClassVar[str] = (
         "effectively once: records are upserted by external ID, so a row that comes again after a crash "
-        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash"
+        "changes nothing; a bulk job's id is kept before the job is closed, and taken up after a crash; "
+        "a request that was on its way when its process was stopped may arrive after newer ones"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"salesforce"})
     options_model: ClassVar[type[BaseModel]] = SalesforceOptions
@@ -206,10 +207,11 @@ class SalesforceDestination(BatchDestination):
         kept_back: list[Error] = []
         found = 0
         for page in self._pages_of(shard, ["Id", key]):
-            keys = [record[key] if field.is_text else float(record[key]) for record in page]
+            keys = [self._records.key_of(record, field) for record in page]
+            keys = keys if field.is_text else list(map(float, keys))
             held = comparable_keys(import_module("pyarrow").array(keys), field)
             is_wanted = compute.is_in(held, value_set=wanted).to_pylist()
-            ids = [record["Id"] for record, stays in zip(page, is_wanted, strict=True) if not stays]
+            ids = [self._records.id_of(one) for one, stays in zip(page, is_wanted, strict=True) if not stays]
             found += len(ids)
             kept_back += [error for error in self._records.delete_ids(ids) if error]
         if kept_back:
@@ -229,10 +231,17 @@ class SalesforceDestination(BatchDestination):
         names = selected(scope.fields, self._records.described)
         schema = arrow_schema(scope.fields, self._records.described)
         for page in self._pages_of(scope, names):
-            columns = {
-                name: [value_in(record, name, fields[name]) for record in page] for name in scope.fields
-            }
-            yield arrow.record_batch(columns, schema=schema)
+            wrong, batch = "", None
+            try:
+                columns = {
+                    name: [value_in(record, name, fields[name]) for record in page] for name in scope.fields
+                }
+                batch = arrow.record_batch(columns, schema=schema)
+            except (arrow.ArrowException, TypeError, ValueError, LookupError, AttributeError) as error:
+                wrong = f"values that are not of their fields' types: {type(error).__name__}"
+            if wrong:
+                raise self._client.strange(wrong, "values of the types that `describe` says")
+            yield batch
 
     def forget(self, scope: Scope, keys: Sequence[Mapping[str, Any]]) -> int:
         """Delete the records of these keys; they stay in the Recycle Bin until Salesforce empties it."""
@@ -266,7 +275,7 @@ class SalesforceDestination(BatchDestination):
     @cached_property
     def _client(self) -> SalesforceClient:
         settings = self._settings
-        return SalesforceClient(self._url, settings.api_version, self.budget_seconds, settings.leave_requests)
+        return SalesforceClient(self._url, settings.api_version, self.seconds_left, settings.leave_requests)
 
     @cached_property
     def _records(self) -> Records:

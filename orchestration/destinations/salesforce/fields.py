@@ -351,10 +351,7 @@ def condition(scope: Scope | Shard, described: ObjectDescription) -> str:
 
 
 def told_apart_by(scope: Scope | Shard, described: ObjectDescription) -> str:
-    """Return the field whose text tells a scope exactly, "" where SOQL does: that compares texts in any case.
-
-    Source: "Comparison Operators" (soql_sosl/sforce_api_calls_soql_select_comparisonoperators.htm).
-    """
+    """Return the field whose text tells a scope exactly, "" where SOQL does: that ignores a text's case."""
     name = scope.partition_column
     return name if name and not scope.bounds and described.fields[name].is_text else ""
 

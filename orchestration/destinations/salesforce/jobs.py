@@ -20,6 +20,7 @@ from ..base import Journal
 from ..batches import TryAgain
 from ..errors import DeliveryError
 from .client import RequestRefused, SalesforceClient
+from .forms import JOB, JOBS, AllJobs, JobInfo, Made
 
 OPEN, COMPLETE, FAILED, ABORTED = "Open", "JobComplete", "Failed", "Aborted"
 _RUNNING = frozenset({"UploadComplete", "InProgress"})
@@ -29,6 +30,8 @@ _LATER_SHARE = 0.05
 _LONGEST_WAIT = 60.0
 # Salesforce reads and stores a whole upload before it answers.
 _UPLOAD_SECONDS = 600.0
+# The rows of a job, which are 100 MB at most, with an id or an error beside each.
+_RESULT_BYTES = 1_000_000_000
 # "Errors" of the guide has ExceededQuota; the REST interface writes the same in its own manner.
 _QUOTA_CODES = frozenset({"EXCEEDEDQUOTA", "EXCEEDED_QUOTA", "LIMIT_EXCEEDED", "API_LIMIT_EXCEEDED"})
 
@@ -92,7 +95,8 @@ class IngestJobs:
             answer = self._client.patiently(lambda: self._client.request("POST", "/jobs/ingest", body=asked))
         except RequestRefused as refused:
             raise self._explained(refused, "makes no job") from None
-        return str(answer.json()["id"])
+        made: Made = answer.read(Made, JOB)
+        return made.id
 
     def fill(self, job_id: str, csv: bytes) -> bool:
         """Put the rows into a job; return whether they are in it.
@@ -102,7 +106,7 @@ class IngestJobs:
         """
         path = f"/jobs/ingest/{job_id}"
         try:
-            self._client.request(
+            answer = self._client.request(
                 "PUT", f"{path}/batches", content=csv, content_type="text/csv", timeout=_UPLOAD_SECONDS
             )
         except TryAgain:
@@ -111,6 +115,10 @@ class IngestJobs:
         except RequestRefused as refused:
             self.abort(job_id)
             raise self._explained(refused, f"does not take the rows of job {job_id}") from None
+        if answer.wrong or answer.content.strip():
+            raise answer.unexpected(
+                answer.wrong or "a job that takes data says nothing", "201 without a body"
+            )
         return True
 
     def close(self, job_id: str) -> None:
@@ -124,26 +132,31 @@ class IngestJobs:
     def _change_state(self, job_id: str, state: str) -> None:
         path = f"/jobs/ingest/{job_id}"
         try:
-            self._client.patiently(lambda: self._client.request("PATCH", path, body={"state": state}))
+            answer = self._client.patiently(
+                lambda: self._client.request("PATCH", path, body={"state": state})
+            )
         except RequestRefused as refused:
             # Said twice, as an answer was lost: then it is in that state, or further.
             if (job := self.find(job_id)) is not None and job.state != OPEN:
                 return
             raise self._explained(refused, f"does not set job {job_id} to {state}") from None
+        made: Made = answer.read(Made, JOB)
+        if made.id[:15] != job_id[:15]:
+            raise answer.unexpected("it is of another job", JOB)
 
     def find(self, job_id: str) -> Job | None:
         """Where a job stands; None once Salesforce has deleted it, 7 days after its end."""
         try:
-            found = self._client.get(f"/jobs/ingest/{job_id}")
+            found: JobInfo = self._client.get(f"/jobs/ingest/{job_id}", JobInfo, JOB)
         except RequestRefused as refused:
             if refused.status == 404 or refused.code in ("NOT_FOUND", "INVALIDJOB"):
                 return None
             raise self._explained(refused, f"does not show job {job_id}") from None
         return Job(
             id=job_id,
-            state=str(found["state"]),
-            processed=int(found.get("numberRecordsProcessed") or 0),
-            error=str(found.get("errorMessage") or ""),
+            state=found.state,
+            processed=found.numberRecordsProcessed or 0,
+            error=found.errorMessage or "",
         )
 
     def wait_for(self, job_id: str, journal: Journal) -> Job | None:
@@ -153,20 +166,24 @@ class IngestJobs:
             DeliveryError: it takes longer than `wait_hours`.
         """
         started, told = time.monotonic(), ""
-        until = started + self._wait_seconds
+        wait = min(self._wait_seconds, self._client.left())
+        until = started + wait
         while (job := self.find(job_id)) is not None and job.running:
             progress = f"Salesforce job {job.id}: {job.state}, {job.processed} rows processed"
             if progress != told:
                 journal.tell(progress)
                 told = progress
             if time.monotonic() > until:
+                hours = wait == self._wait_seconds
+                said = f"{wait / 3600:g} hours" if hours else f"{wait:.3g} s, all that were left"
                 raise DeliveryError(
-                    f"{progress}, after {self._wait_seconds / 3600:g} hours",
-                    "an end of the job",
+                    f"{progress}, after {said}",
+                    "an end of the job within `wait_hours` and the export's `budget`",
                     "look at it in Salesforce, Setup > Bulk Data Load Jobs; the next run waits for it again",
                 )
             waited = time.monotonic() - started
-            self._client.wait(min(max(self._poll_seconds, waited * _LATER_SHARE), _LONGEST_WAIT))
+            pause = min(max(self._poll_seconds, waited * _LATER_SHARE), _LONGEST_WAIT)
+            self._client.wait(min(pause, max(0.0, until - time.monotonic())))
         return job
 
     def running_besides(self, known: Collection[str]) -> list[str]:
@@ -174,16 +191,18 @@ class IngestJobs:
         params: dict[str, str] | None = {"jobType": "V2Ingest"}
         path, running = "/jobs/ingest", list[str]()
         while True:
-            page = self._client.get(path, params)
-            for job in page["records"]:
-                ours = job["object"].lower() == self._object.lower() and _same_user(
-                    job["createdById"], self._client.user
+            page: AllJobs = self._client.get(path, AllJobs, JOBS, params)
+            for job in page.records:
+                ours = (job.object or "").lower() == self._object.lower() and _same_user(
+                    job.createdById, self._client.user
                 )
-                if ours and job["state"] in _RUNNING and job["id"] not in known:
-                    running.append(job["id"])
-            if page["done"]:
+                if ours and job.state in _RUNNING and job.id not in known:
+                    running.append(job.id)
+            if page.done:
                 return running
-            path, params = page["nextRecordsUrl"], None
+            if not page.nextRecordsUrl:
+                raise self._client.strange("a page of jobs that is not the last, and no next one", JOBS)
+            path, params = page.nextRecordsUrl, None
 
     def succeeded(self, job_id: str) -> Iterator[str]:
         """Yield the external ids of rows that were taken."""
@@ -206,11 +225,18 @@ class IngestJobs:
         path = f"/jobs/ingest/{job_id}/{which}"
         try:
             answer = self._client.patiently(
-                lambda: self._client.request("GET", path, accept="text/csv", timeout=_UPLOAD_SECONDS)
+                lambda: self._client.request(
+                    "GET", path, accept="text/csv", timeout=_UPLOAD_SECONDS, most_bytes=_RESULT_BYTES
+                )
             )
         except RequestRefused as refused:
             raise self._explained(refused, f"does not show {which} of job {job_id}") from None
-        if not answer.content.strip():
+        expected = f"CSV with the columns of the job, {self._external_id} among them"
+        if answer.wrong:
+            raise answer.unexpected(answer.wrong, expected)
+        # A line without its end may be cut off; a row in none of the results goes again.
+        content = answer.content[: answer.content.rfind(b"\n") + 1]
+        if not content.strip():
             return
         wanted = [self._external_id, beside] if beside else [self._external_id]
         convert = csv.ConvertOptions(
@@ -219,10 +245,16 @@ class IngestJobs:
             strings_can_be_null=False,
         )
         parse = csv.ParseOptions(newlines_in_values=True)
-        with csv.open_csv(io.BytesIO(answer.content), parse_options=parse, convert_options=convert) as reader:
-            for block in reader:
-                keys: list[str] = block.column(0).to_pylist()
-                yield keys, block.column(1).to_pylist() if beside else []
+        wrong = ""
+        try:
+            with csv.open_csv(io.BytesIO(content), None, parse, convert) as reader:
+                for block in reader:
+                    keys: list[str] = block.column(0).to_pylist()
+                    yield keys, block.column(1).to_pylist() if beside else []
+        except (arrow.ArrowException, UnicodeDecodeError) as error:
+            wrong = f"it is no such CSV: {type(error).__name__}"
+        if wrong:
+            raise answer.unexpected(wrong, expected)
 
     def _explained(self, refused: RequestRefused, what: str) -> DeliveryError:
         said = f"{self._client.host} {what}: {refused.code} {refused.said}".rstrip()
@@ -232,11 +264,13 @@ class IngestJobs:
                 "15,000 batches and 150,000,000 rows in 24 hours, for all users of the organisation together",
                 "see who uses them in Salesforce, Setup > Bulk Data Load Jobs; run again later: "
                 "what was taken is not sent again",
+                nothing_done=True,
             )
         return DeliveryError(
             said,
             f"a job that upserts {self._object} by {self._external_id}",
             "check that the object takes bulk jobs and that the user may create, edit and read its records",
+            nothing_done=True,
         )
 
 

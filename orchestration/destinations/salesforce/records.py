@@ -9,16 +9,18 @@ are in the order of the request, under HTTP 200 whatever became of them. StatusC
 in API Calls" (api/sforce_api_calls_concepts_core_data_objects.htm).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from decimal import Decimal
 from typing import Any
 
 from ..base import Scope, Shard
 from ..batches import BatchRefused
-from ..errors import DeliveryError
+from ..errors import DeliveryError, after_others
 from ..pace import back_off_seconds
 from .client import TRANSIENT_CODES, Record, RequestRefused, SalesforceClient
 from .fields import (
+    Field,
     ObjectDescription,
     comparable_key,
     condition,
@@ -26,6 +28,7 @@ from .fields import (
     literal,
     told_apart_by,
 )
+from .forms import SAVED, Described, Saved
 from .relationships import record_of, with_links
 
 COLLECTION_ROWS = 200
@@ -70,9 +73,9 @@ class Records:
 
     def _describe(self, object_name: str) -> ObjectDescription:
         try:
-            return description_of(
-                self._client.get(f"/sobjects/{object_name}/describe", seconds=_DESCRIBE_SECONDS)
-            )
+            path, expected = f"/sobjects/{object_name}/describe", '{"name": …, "fields": [{…}, …]}'
+            told: Described = self._client.get(path, Described, expected, seconds=_DESCRIBE_SECONDS)
+            return description_of(told.model_dump())
         except RequestRefused as refused:
             if refused.status not in (404, 410):
                 raise self._explained(refused, "describe") from None
@@ -97,7 +100,7 @@ class Records:
 
         def ask(some: Sequence[dict[str, Any]]) -> list[Error | None]:
             path = f"/composite/sobjects/{self.described.name}/{key}"
-            found = self._ask("PATCH", path, body={"allOrNone": False, "records": some})
+            found = self._ask(len(some), "PATCH", path, body={"allOrNone": False, "records": some})
             return [_error(one) for one in found]
 
         return self._insist(ask, records, key)
@@ -125,12 +128,18 @@ class Records:
 
         def ask(some: Sequence[str]) -> list[Error | None]:
             params = {"ids": ",".join(some), "allOrNone": "false"}
-            found = [_error(one) for one in self._ask("DELETE", "/composite/sobjects", params=params)]
-            return [None if error and error[0] in _GONE else error for error in found]
+            found = self._ask(len(some), "DELETE", "/composite/sobjects", params=params)
+            for saved, one in zip(found, some, strict=True):
+                # An id has 15 characters that tell, and in its longer form 3 more that protect their case.
+                if saved.id is not None and saved.id[:15] != one[:15]:
+                    raise self._client.strange("the result of another record than was to be deleted", SAVED)
+            errors = map(_error, found)
+            return [None if error and error[0] in _GONE else error for error in errors]
 
         errors: list[Error | None] = []
         for first in range(0, len(ids), COLLECTION_ROWS):
-            errors += self._insist(ask, ids[first : first + COLLECTION_ROWS], "")
+            with after_others() if first else nullcontext():
+                errors += self._insist(ask, ids[first : first + COLLECTION_ROWS], "")
         return errors
 
     def ids(
@@ -151,7 +160,33 @@ class Records:
             )
             for page in found_now:
                 for record in page:
-                    found.setdefault(comparable_key(record[key], field), []).append(record["Id"])
+                    said, one = self.key_of(record, field), self.id_of(record)
+                    found.setdefault(comparable_key(said, field), []).append(one)
+        return found
+
+    def id_of(self, record: Record) -> str:
+        """The id of a record that was found.
+
+        Raises:
+            DeliveryError: it has none.
+        """
+        found = record.get("Id")
+        if not isinstance(found, str) or not found.isalnum():
+            raise self._client.strange("a record without the Id that was asked for", "a text in Id")
+        return found
+
+    def key_of(self, record: Record, field: Field) -> Any:
+        """The value of the external ID of a record that was found.
+
+        Raises:
+            DeliveryError: it is none that the field can have.
+        """
+        found = record.get(field.name)
+        fits = isinstance(found, str) if field.is_text else isinstance(found, int | float | Decimal)
+        if not fits or isinstance(found, bool):
+            raise self._client.strange(
+                f"a record whose {field.name} is {type(found).__name__}", f"a value of the type {field.type}"
+            )
         return found
 
     def within(
@@ -163,7 +198,7 @@ class Records:
         told = told_apart_by(scope, described)
         listed = ", ".join(dict.fromkeys(filter(None, [*names, told])))
         for page in self.pages(f"SELECT {listed} FROM {described.name} WHERE {conditions}"):
-            yield [record for record in page if not told or record[told] == scope.partition_key]
+            yield [record for record in page if not told or record.get(told) == scope.partition_key]
 
     def pages(self, soql: str) -> Iterator[Sequence[Record]]:
         """Yield what a query finds, up to 2,000 records at a time."""
@@ -180,17 +215,22 @@ class Records:
             if not again:
                 break
             self._client.wait(back_off_seconds(attempt, None))
-            for place, error in zip(again, ask([asked[place] for place in again]), strict=True):
+            with after_others():
+                found = ask([asked[place] for place in again])
+            for place, error in zip(again, found, strict=True):
                 answers[place] = error
         return answers
 
-    def _ask(self, method: str, path: str, **request: Any) -> list[Mapping[str, Any]]:
+    def _ask(self, asked: int, method: str, path: str, **request: Any) -> list[Saved]:
         try:
-            found: list[Mapping[str, Any]] = json.loads(self._client.request(method, path, **request).text)
+            answer = self._client.request(method, path, **request)
         except RequestRefused as refused:
             if refused.code in _NOT_A_ROWS_FAULT or refused.status not in (400, 413, 414):
                 raise self._explained(refused, "change") from None
             raise BatchRefused(refused.code, refused.said, nothing_done=True) from None
+        found: list[Saved] = answer.read(list[Saved], SAVED)
+        if len(found) != asked:
+            raise answer.unexpected(f"it has {len(found)} results for {asked} records", SAVED)
         return found
 
     def _explained(self, refused: RequestRefused, verb: str) -> DeliveryError:
@@ -199,6 +239,7 @@ class Records:
             f"{refused.code} {refused.said}".rstrip(),
             "an object and fields as they were when the delivery was checked",
             "compare the export's fields with Salesforce, Setup > Object Manager; then run again",
+            nothing_done=True,
         )
 
 
@@ -212,16 +253,17 @@ def may_come_again(code: str, said: str, key: str) -> bool:
     return raced or code in TRANSIENT_CODES
 
 
-def _error(result: Mapping[str, Any]) -> Error | None:
+def _error(result: Saved) -> Error | None:
     """What a result says is wrong, all its errors together; None if nothing is."""
-    if result["success"]:
+    if result.success:
         return None
-    errors = result["errors"] or [{"statusCode": "", "message": "refused, no reason given"}]
+    if not result.errors:
+        return "", "refused, no reason given"
     said = "; ".join(
-        f"{one['message']} ({', '.join(one['fields'])})" if one.get("fields") else str(one["message"])
-        for one in errors
+        f"{one.message} ({', '.join(one.fields)})" if one.fields else str(one.message)
+        for one in result.errors
     )
-    return str(errors[0]["statusCode"]), said
+    return result.errors[0].statusCode or "", said
 
 
 def _in_chunks(literals: Sequence[str]) -> Iterator[list[str]]:

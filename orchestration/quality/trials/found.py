@@ -5,12 +5,12 @@ Belongs here: remembering. Does not belong here: trying (`trying`).
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from orchestration.core.relations import Relation
 from orchestration.quality.suites import Rule
@@ -55,7 +55,7 @@ class Trials:
         if all(digest in self._found for digest in self._asked):
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        written = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        written = self._file.with_name(f"{self._file.name}.{uuid4().hex}")
         written.write_text(json.dumps(self._found | self._asked))
         written.replace(self._file)
 

@@ -136,7 +136,7 @@ def _matched_as_spelt(field: Mapping[str, Any]) -> bool:
     Records".
     """
     own = str(field["name"]).endswith("__c")
-    return own and bool(field.get("externalId")) and not field.get("unique")
+    return own and bool(field.get("externalId")) and field.get("unique") is False
 
 
 def check_fits(shard: Shard, schema: Any, described: ObjectDescription) -> None:

@@ -67,13 +67,20 @@ def canonical(value: str, kind: str, alike: Collection[Alike]) -> str:
         text = f"nullif(trim({text}, {literal(WHITE)}), '')"
     if Alike.PADDED in alike:
         text = f"rtrim({text}, ' ')"
-    # A capital sigma has two small ones: which of them it becomes depends on who asks.
-    return f"replace(lower({text}), 'ς', 'σ')" if Alike.CASE in alike else text
+    # A capital sigma has two small ones, and an I with a dot above, too: which of them it becomes depends on
+    # who asks.
+    dotted = "'i' || chr(775)"
+    return f"replace(replace(lower({text}), 'ς', 'σ'), {dotted}, 'i')" if Alike.CASE in alike else text
 
 
 def is_number(kind: str) -> bool:
     """Whether a SQL type is one of numbers."""
     return type_name(kind) in _NUMBERS
+
+
+def is_whole_number(name: str) -> bool:
+    """Whether a type of this name is one of whole numbers of so many bits."""
+    return name in _INTEGERS
 
 
 def is_text(kind: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,6 +37,7 @@ from orchestration.delivery.ledger import (
     Order,
     Outcome,
 )
+from orchestration.delivery.named_command import naming_the_command
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.batches import BatchDestination
 from orchestration.destinations.registry import build, destination_types
@@ -55,7 +57,7 @@ class NotConfigured(Exception):
         self.connection, self.variable = name, Settings.connection_variable(name)
         super().__init__(
             f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
-            f" {self.variable} to the destination's, then `sluice run --retry`, or rerun the partition"
+            f" {self.variable} to the destination's, then `sluice run --retry`"
         )
 
 
@@ -136,7 +138,9 @@ def deliver_partition(
 
     try:
         engine = engine_for(deployment, target, run_id, log)
-        outcome = engine.deliver(order_of(target, partition_key, kind), opening)
+        order = order_of(target, partition_key, kind)
+        with naming_the_command(order):
+            outcome = engine.deliver(order, opening)
     except GateClosed as closed:
         reasons = tuple(str(finding) for finding in closed.report.reasons)
         waits_for = closed.report.waits_for
@@ -202,7 +206,8 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
     export, spec = target.export, target.export.spec
     latest = spec.latest_only
     limits = spec.limits
-    capabilities = destination_types[spec.destination.type].capabilities
+    type_ = destination_types[spec.destination.type]
+    capabilities = type_.capabilities
     return Order(
         export=export.name,
         partition_key=partition_key,
@@ -234,6 +239,10 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         # As far as the kind of destination tells; the engine asks the object itself.
         alike=dict.fromkeys(export.key_fields, capabilities.keys.alike),
         whole_object=spec.mode in capabilities.keys.anywhere,
+        model=target.table.relation,
+        writes=partial(
+            destination_types[spec.destination.type].key_written, options=spec.destination.options
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, under_lease
+from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome, Plan, told_as_sent, under_lease
 from orchestration.delivery.restored import require_reconciled, settle
 from orchestration.delivery.sendable import presented, refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
@@ -53,6 +53,7 @@ class DeliveryEngine:
             place=place_of(self.destination),
             replaces=Mode.SNAPSHOT in capabilities.modes,
             whole_object=order.mode in capabilities.keys.anywhere,
+            writes=partial(type(self.destination).key_written, options=self.destination.options),
         )
         elsewhere = order.kind is DeliveryKind.RESYNC and self.ledger.sends_none_twice(order)
         if order.kind is not DeliveryKind.CHANGE and order.mode is Mode.APPEND and not elsewhere:
@@ -145,7 +146,7 @@ class DeliveryEngine:
         except DeliveryError:
             self.ledger.log("the destination does not say which keys are one: compared as last time")
             alike = self.ledger.recorded_alike(order)
-        return replace(order, alike=alike)
+        return replace(order, alike=told_as_sent(alike, kinds))
 
     def _send(self, order: Order, plan: Delivery, token: str) -> Receipt:
         shard, journal = self.ledger.begin(order, plan, token)
@@ -190,7 +191,9 @@ class DeliveryEngine:
 
         What was never sent is not sent any more.
         """
-        under_way = self.ledger.under_way(order, plan, token)
+        # As it was planned: the newer order may be of another mode.
+        anywhere = Mode(plan.mode) in self.destination.capabilities.keys.anywhere
+        under_way = self.ledger.under_way(replace(order, whole_object=anywhere), plan, token)
         # Where nothing is open, either nothing has left, or all of it was answered.
         arrived = plan.shard_rows > 0 if under_way is None else self._ended(plan, *under_way, token)
         self.ledger.supersede(order, plan, self.destination.canonical_object(), arrived=arrived)

@@ -38,7 +38,7 @@ class Reconciled:
     `ours` and `theirs` are rows; digests are of all fields as text, whatever the order of rows. `twice` are
     rows there whose key stands there already. `changed` is (key, field, ours, theirs). `strict` tells that
     the scope is ours alone, so that a foreign row is one too many. `under_way` is a delivery that is not
-    settled: what it has sent so far differs.
+    settled: what it has sent so far differs; `again` is the command that ends it.
     """
 
     export: str
@@ -56,6 +56,7 @@ class Reconciled:
     changed: tuple[tuple[str, str, str, str], ...] = ()
     strict: bool = True
     under_way: Delivery | None = None
+    again: str = ""
 
     @property
     def equal(self) -> bool:
@@ -67,7 +68,8 @@ class Reconciled:
         """The same in a sentence, with what to type."""
         where = f"{self.export} [{self.scope}]" if self.scope else self.export
         if self.under_way is not None:
-            return f"{where}: delivery {self.under_way.delivery_id} is under way; rerun it, then reconcile"
+            id_ = self.under_way.delivery_id
+            return f"{where}: delivery {id_} is under way; bring it to its end: {self.again}; then reconcile"
         others = f", beside {self.foreign:,} rows that are not ours" if self.foreign else ""
         if self.equal:
             return f"{where}: the destination holds the {self.ours:,} rows that it acknowledged{others}"
@@ -149,7 +151,8 @@ def _read_and_compared(
             )
         under_way = ledger.open_in(order)
         if under_way is not None and under_way.status is DeliveryStatus.SENDING:
-            return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way)
+            again = order.again(under_way.partition_key)
+            return Reconciled(order.export, order.scope, 0, 0, "", "", under_way=under_way, again=again)
         destination.begin(order.budget_seconds)
         back = destination.read_back(order.scope_with(held.fields))
         theirs = _kept(reading.connection, back, reading.folder / "read_back.parquet")

@@ -257,6 +257,11 @@ class Destination(ABC):
         self._object_name = object_name
         self._options = options if options is not None else self.options_model()
 
+    @property
+    def options(self) -> BaseModel:
+        """What `destination.options` of the export file says."""
+        return self._options
+
     def begin(self, budget_seconds: float) -> None:
         """Give the destination so many seconds for all that is asked of it from now on, while it counts."""
         self.budget_seconds, self._spent = budget_seconds, 0.0
@@ -317,6 +322,15 @@ class Destination(ABC):
             DeliveryError: the destination has to be asked, and does not answer.
         """
         return dict.fromkeys(key, self.capabilities.keys.alike)
+
+    @classmethod
+    def key_written(cls, kind: str, options: BaseModel) -> str:  # noqa: ARG003
+        """Return in words how a key's value of a SQL type is written in what is sent; by default "".
+
+        Two that differ are two keys to whoever reads them, although the values are equal. "" where a value
+        of that type, and any other of its family (whole numbers, say), is always written in one way.
+        """
+        return ""
 
     def check(self, shard: Shard) -> None:  # noqa: B027 - not every destination has something to check
         """Raise DeliveryError for what the destination could not take: types, schema, privileges, sizes.

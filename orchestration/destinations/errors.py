@@ -23,6 +23,11 @@ class DeliveryError(Exception):
         self.mend = mend
         self.nothing_done = nothing_done
 
+    def name_command(self, mend: str) -> None:
+        """Say in other words how to fix it."""
+        self.mend = mend
+        self.args = (self.what, self.expected, mend)
+
     def __str__(self) -> str:
         return f"{self.what}\n  expected: {self.expected}\n  mend: {self.mend}"
 

@@ -12,9 +12,13 @@ from importlib import import_module
 from typing import Any, cast
 from uuid import UUID
 
-from orchestration.compute.sql_types import SqlType
+from orchestration.compute.alike import is_whole_number
+from orchestration.compute.sql_types import SqlType, UnknownType, parse_type
 
 from .exact_values import Unfit, days_outside, end_of_day, finer_moments
+
+# Types that have numbers which a reader of doubles takes for others.
+_BIG = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"})
 
 
 def json_value(value: Any) -> Any:
@@ -71,3 +75,23 @@ def unfit_for_json(value: str, kind: SqlType) -> Iterator[Unfit]:
     yield from days_outside(value, kind, 1, 9999, "ISO 8601")
     yield from finer_moments(value, kind, 6, "the destination")
     yield from end_of_day(value, kind, "the destination")
+
+
+def written_as(kind: str, *, big_as_text: bool) -> str:
+    """Return in words how values of a SQL type are written, where that is not the same for all of its family.
+
+    `big_as_text`: whole numbers beyond 2^53 - 1 are texts.
+    """
+    big = "a number, and a text beyond 2^53 - 1" if big_as_text else "a number"
+    try:
+        return _written(parse_type(kind), big)
+    except UnknownType:  # its members are not told: there may be such a number among them
+        return big
+
+
+def _written(kind: SqlType, big: str) -> str:
+    if kind.name == "DECIMAL":
+        return "a text"
+    if is_whole_number(kind.name):
+        return big if kind.name in _BIG else "a number"
+    return ", ".join(filter(None, dict.fromkeys(_written(part, big) for _, part in kind.members)))

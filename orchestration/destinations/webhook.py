@@ -43,7 +43,7 @@ from .batches import Batch, BatchDestination, BatchRefused, Rate, TryAgain
 from .errors import DeliveryError
 from .exact_values import check_kinds, nested, unfit_rows
 from .http import VendorClient, base_url
-from .json_values import json_value, unfit_for_json, unknown_to_json
+from .json_values import json_value, unfit_for_json, unknown_to_json, written_as
 
 _NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
@@ -167,6 +167,11 @@ class WebhookDestination(BatchDestination):
             DeliveryError: the connection's URL names no host.
         """
         return f"{base_url(self._url)}{self._path()}"
+
+    @classmethod
+    def key_written(cls, kind: str, options: BaseModel) -> str:
+        """JSON tells a number from the text that writes it; and so may its reader."""
+        return written_as(kind, big_as_text=cast("WebhookOptions", options).big_numbers == "text")
 
     def rows_a_batch(self) -> int:
         """As the options say."""

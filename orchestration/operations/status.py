@@ -6,7 +6,7 @@ from datetime import UTC, date
 from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
-from orchestration.core.partitions import UNPARTITIONED
+from orchestration.core.partitions import UNPARTITIONED, as_option
 from orchestration.core.settings import Settings
 from orchestration.delivery.deliver import Target, is_todays, ledger_of, order_today
 from orchestration.delivery.export_files.expiry import expired, in_one_line
@@ -178,7 +178,8 @@ def _unsent(
     since = "rebuilt since it was delivered" if key in delivered else "validated, not delivered"
     if plan and waits:
         since = f"delivery {plan.delivery_id[:12]} was held, and is planned anew by today's export file"
-    return Standing.READY, f"{since}; `sluice run --retry`, or rerun the partition"
+    again = f"sluice rerun {target.table.relation}{as_option(target.table.partition(key))}"
+    return Standing.READY, f"{since}; `sluice run --retry`, or `{again}`"
 
 
 def _by_people(plan: Delivery) -> tuple[Standing, str]:

@@ -21,17 +21,18 @@ from orchestration.state.held_lease import require_lease
 from orchestration.state.moments import now
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
+from orchestration.state.sendings import Sendings
 from orchestration.state.upgrade import require_form
 
 # What the destination's content is made of: all that was settled, whole or in part.
 _LAYERS = (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
 
 
-class Deliveries:
+class Deliveries(Sendings):
     """The deliveries in a state store; what lies below `shards` is on record by its place there."""
 
     def __init__(self, engine: Engine, shards: Path | None = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._shards = shards
 
     def plan(self, delivery: Delivery) -> Delivery:
@@ -60,10 +61,13 @@ class Deliveries:
     def of_export(self, export: str, scope: str | None = None, *, after: int = 0) -> list[Delivery]:
         """Return all deliveries of an export, oldest first; of one scope, if it is given.
 
-        `after` leaves out those with no higher id.
+        `after` leaves out those that were neither made nor sent later: with no higher id, and no sending of a
+        higher number.
         """
         table = schema.deliveries
-        query = sa.select(table).where(table.c.export == export, table.c.id > after).order_by(table.c.id)
+        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        if after:
+            query = query.where(sa.or_(table.c.id > after, table.c.sending > after))
         if scope is not None:
             query = query.where(table.c.scope == scope)
         return self._found(query)
@@ -236,14 +240,17 @@ class Deliveries:
 
     # -- what a destination has settled
 
-    def note_leaving(self, delivery_id: str, rows: Ranges, token: str) -> str:
+    def note_leaving(self, delivery_id: str, rows: Ranges, token: str, sending: int = 0) -> str:
         """Note that a request with these rows may reach the destination from now on; return the note's name.
+
+        `sending` is the number of the sending that it is of.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
         """
         note = uuid.uuid4().hex
-        values = {"note": note, "delivery_id": delivery_id, "rows": json.dumps([list(one) for one in rows])}
+        listed = json.dumps([list(one) for one in rows])
+        values = {"note": note, "delivery_id": delivery_id, "rows": listed, "sending": sending}
         with self._engine.begin() as connection:
             require_lease(connection, token)
             connection.execute(sa.insert(schema.leavings).values(values))
@@ -271,14 +278,6 @@ class Deliveries:
             connection.execute(sa.delete(schema.leavings).where(schema.leavings.c.delivery_id == delivery_id))
             connection.execute(sa.update(table).where(table.c.delivery_id == delivery_id).values(sent_to=0))
 
-    def left(self, delivery_id: str) -> list[list[tuple[int, int]]]:
-        """Return the rows of each request of a delivery that may have left, and was not answered."""
-        table = schema.leavings
-        query = sa.select(table.c.rows).where(table.c.delivery_id == delivery_id)
-        with self._engine.connect() as connection:
-            found = [json.loads(row[0]) for row in connection.execute(query)]
-        return [[(first, end) for first, end in rows] for rows in found]
-
     def acknowledge(
         self,
         delivery_id: str,
@@ -287,8 +286,11 @@ class Deliveries:
         refused: Sequence[tuple[int, str, str]],
         token: str,
         note: str = "",
+        sending: int = 0,
     ) -> None:
         """Note rows as settled; `refused` are (row, code, vendor's words), `note` is what was answered.
+
+        `sending` is the number of the sending that brought them.
 
         Raises:
             LeaseLost: the lease with this token is another's now.
@@ -299,7 +301,7 @@ class Deliveries:
                 _take_back(connection, note)
             connection.execute(
                 sa.insert(schema.acknowledgements).values(
-                    delivery_id=delivery_id, first_row=first, end_row=end
+                    delivery_id=delivery_id, first_row=first, end_row=end, sending=sending
                 )
             )
             if refused:

@@ -149,7 +149,8 @@ class Delivery:
     those of its shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; ""
     where an older version compared keys as they were. `key_types` is the JSON list of the types of the key's
     fields, as the model has them; `anew` tells that everything was sent anew, as what was known before was of
-    no use.
+    no use. `sending` is the number of its last sending, see `Deliveries.new_sending`; 0 where older code
+    sent it.
     """
 
     delivery_id: str
@@ -189,6 +190,7 @@ class Delivery:
     alike: str = ""
     key_types: str = ""
     anew: bool = False
+    sending: int = 0
     id: int = 0
     planned_at: datetime | None = None
 

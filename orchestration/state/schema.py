@@ -225,8 +225,12 @@ deliveries = Table(
         "key_types", Text, nullable=False, server_default=""
     ),  # JSON list of the types of the key's fields
     Column("anew", Boolean, nullable=False, server_default=false()),  # what was known before it was of no use
+    # The number of its last sending: greater than that of every sending, and the id of every plan, before. 0
+    # where older code sent it: then the id tells.
+    Column("sending", BigInteger, nullable=False, server_default="0"),
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),
+    Index("deliveries_by_sending", "sending"),
 )
 
 # Rows of a delivery that the destination has settled, half-open; the refused ones are in `refusals`.
@@ -236,6 +240,7 @@ acknowledgements = Table(
     Column("delivery_id", String(64), primary_key=True),
     Column("first_row", BigInteger, primary_key=True, autoincrement=False),
     Column("end_row", BigInteger, nullable=False),
+    Column("sending", BigInteger, nullable=False, server_default="0"),  # see `deliveries.sending`
 )
 
 # Requests that may have left and were not answered for certain: what the rows are that each has.
@@ -245,6 +250,7 @@ leavings = Table(
     Column("note", String(32), primary_key=True),
     Column("delivery_id", String(64), nullable=False),
     Column("rows", Text, nullable=False),  # JSON [[first, end], …], half-open; []: it has none
+    Column("sending", BigInteger, nullable=False, server_default="0"),  # see `deliveries.sending`
     Index("leavings_by_delivery", "delivery_id"),
 )
 

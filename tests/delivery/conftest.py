@@ -3,7 +3,8 @@
 Belongs here: fixtures that several delivery tests need. Does not: any expectation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from orchestration.destinations.base import Mode
 
 from .bench import Bench
 from .cases import Case, case_class, case_names
+from .keys_kit import Rows, opened
 from .support import MakeShard, write_shard
 
 
@@ -28,6 +30,16 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     opened = case_class(request.param)(request, tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Rows]]:
+    """What delivers rows that are stated as SQL to a destination, by its case's name."""
+    with ExitStack() as stack:
+        opening = contextmanager(opened)
+        yield lambda name, **stated: stack.enter_context(
+            opening(case_class(name), request, tmp_path, **stated)
+        )
 
 
 @pytest.fixture

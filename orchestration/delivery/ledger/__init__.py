@@ -8,7 +8,7 @@ warehouse, talking to a destination.
 from orchestration.delivery.ledger.forgotten import Key, digest_of, digests_of, is_forgotten, names_in
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.journal import SendingElsewhere, under_lease
-from orchestration.delivery.ledger.keys import Alikes, KeyForm
+from orchestration.delivery.ledger.keys import Alikes, KeyForm, told_as_sent
 from orchestration.delivery.ledger.ledger import Ledger
 from orchestration.delivery.ledger.limits import Between, Limits
 from orchestration.delivery.ledger.look import Look
@@ -45,5 +45,6 @@ __all__ = [
     "digests_of",
     "is_forgotten",
     "names_in",
+    "told_as_sent",
     "under_lease",
 ]

@@ -95,22 +95,23 @@ class Content:
         )
 
     def written(self) -> str:
-        """Return SQL of the canonical key of every row, and the number of the delivery that wrote it."""
-        keys, base = self._key.listed, self._layers[0]
-        kept = self._read(base, f"{self._keys(base)}, {base.after} as _after", there=True)
-        if len(self._layers) == 1:
-            return kept
-        after = f"{[layer.after for layer in self._layers]}[_layer + 1]"
-        return (
-            f"select * from ({kept}) base anti join {self._overlay} using ({keys})"
-            f" union all select {keys}, {after} from {self._overlay} where {_THERE}"
-        )
+        """Return SQL of the canonical key of every row, and the number of the sending that wrote it."""
+        keys = self._key.listed
+        parts: list[str] = []
+        for number, layer in enumerate(self._layers):
+            rows = self._read(layer, f"{self._keys(layer)}, {layer.written} as _written", there=True)
+            newer = f"(select {keys} from {self._overlay} where _layer > {number}) newer"
+            if len(self._layers) > 1:
+                rows = f"select * from ({rows}) anti join {newer} using ({keys})"
+            parts.append(rows)
+        return " union all ".join(parts)
 
     def touched(self) -> str:
-        """Return SQL of the canonical key of each row that did something, and its delivery's number."""
+        """Return SQL of the canonical key of each row that did something, and its sending's number."""
         return " union all ".join(
-            f"select {self._key.listed}, {layer.after} as _after from"
-            f" ({self._read(layer, f'{self._keys(layer)}, {CHANGE}')}) where {CHANGE} <> '{Change.MOVED}'"
+            f"select {self._key.listed}, _written from"
+            f" ({self._read(layer, f'{self._keys(layer)}, {CHANGE}, {layer.written} as _written')})"
+            f" where {CHANGE} <> '{Change.MOVED}'"
             for layer in self._layers
         )
 

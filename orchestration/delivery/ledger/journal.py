@@ -56,6 +56,7 @@ class StoreJournal:
         tell: shows progress.
         left: of these rows alone, as a newer plan ends the delivery.
         finishes: what a full shard does not have is to go.
+        sending: the number of this sending, see `Deliveries.new_sending`.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class StoreJournal:
         left: Ranges | None = None,
         *,
         finishes: bool = True,
+        sending: int = 0,
     ) -> None:
         self._deliveries = deliveries
         self._id = delivery.delivery_id
@@ -74,6 +76,7 @@ class StoreJournal:
         self._token = token
         self._tell = tell
         self._finishes = finishes
+        self._sending = sending
         # Senders of one process wait here for each other: for a database's lock SQLite sleeps, and too long.
         self._writing = Lock()
 
@@ -84,7 +87,7 @@ class StoreJournal:
     def leaving(self, rows: Ranges) -> str:
         """Note that a request with these rows may reach the destination."""
         with under_lease(), self._writing:
-            return self._deliveries.note_leaving(self._id, rows, self._token)
+            return self._deliveries.note_leaving(self._id, rows, self._token, self._sending)
 
     def stayed(self, note: str) -> None:
         """Take a note back."""
@@ -95,7 +98,7 @@ class StoreJournal:
         """Note rows as settled, all of them taken but the refused ones."""
         told = [(item.row, item.code, item.said[:_LONGEST_WORDS]) for item in refused]
         with under_lease(), self._writing:
-            self._deliveries.acknowledge(self._id, first, end, told, self._token, note)
+            self._deliveries.acknowledge(self._id, first, end, told, self._token, note, self._sending)
 
     def finishes(self) -> bool:
         """Return whether what a full shard does not have is to go."""

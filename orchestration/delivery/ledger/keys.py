@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestration.compute.alike import EXACT, Alike, canonical
 from orchestration.compute.sql import quoted
+from orchestration.compute.sql_types import without_names
 
 # Columns of the canonical form begin so; no field may.
 PREFIX = "_canonical_key_"
@@ -63,6 +64,17 @@ class KeyForm:
         """Return the same as SQL of columns, under their names."""
         forms = zip(self.forms(kinds, table), self.columns, strict=True)
         return ", ".join(f"{form} as {name}" for form, name in forms)
+
+
+def told_as_sent(alike: Alikes, kinds: Mapping[str, str]) -> dict[str, frozenset[Alike]]:
+    """Return what makes values one, without what the engine alone takes for equal; `kinds` are SQL types.
+
+    To the engine a month is 30 days. What is sent are two texts.
+    """
+    return {
+        name: alike.get(name, EXACT) | ({Alike.TEXT} if "INTERVAL" in without_names(kind) else EXACT)
+        for name, kind in kinds.items()
+    }
 
 
 def text_of(columns: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ Belongs here: reading the records of deliveries. Does not belong here: what the 
 (`content`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.core.ranges import common, condition, joined, without
@@ -23,9 +23,10 @@ _DOUBT_IN_BASE = f"{ROW_HASH} = 0"
 class Layer:
     """One shard, and the SQL condition for those of its rows that the destination took.
 
-    `alike` is what made two keys one when it was written: it has each key once by that. `after` is the number
-    of the delivery that wrote its rows; of a base, whose rows are of several, nobody knows it: 0. `doubt` is
-    the condition for rows of which nobody knows whether the destination has them.
+    `alike` is what made two keys one when it was written: it has each key once by that. `written` is SQL
+    of the number of the sending that wrote a row, `after` is one before it; of a base, whose rows are of
+    several deliveries, nobody knows them: 0. `doubt` is the condition for rows of which nobody knows whether
+    the destination has them.
     """
 
     shard: str
@@ -35,6 +36,7 @@ class Layer:
     alike: str = ""
     after: int = 0
     doubt: str = ""
+    written: str = "0"
 
 
 def layers_of(
@@ -66,6 +68,7 @@ def layers_of(
 def layer_of(deliveries: Deliveries, delivery: Delivery) -> Layer:
     """Return the layer that a delivery has put over what was there, as far as it is settled."""
     settled = deliveries.acknowledged(delivery.delivery_id)
+    numbers = deliveries.sendings(delivery.delivery_id)
     taken = "true" if settled == [(0, delivery.shard_rows)] else condition(ROW, settled)
     refused = [row for row, _, _ in deliveries.refusals(delivery.delivery_id)] if delivery.refused else []
     if refused:
@@ -81,7 +84,17 @@ def layer_of(deliveries: Deliveries, delivery: Delivery) -> Layer:
         delivery.alike,
         delivery.id,
         condition(ROW, doubt) if doubt else "",
+        written(delivery, numbers),
     )
+
+
+def written(delivery: Delivery, numbers: Mapping[int, Ranges]) -> str:
+    """Return SQL of the number of the sending that brought a row last; the plan's id where none has one."""
+    known = {number: rows for number, rows in numbers.items() if number}
+    if [*known.values()] == [[(0, delivery.shard_rows)]]:
+        return str(next(iter(known)))
+    cases = [f"when {condition(ROW, rows)} then {number}" for number, rows in known.items()]
+    return f"case {' '.join(cases)} else {delivery.id} end" if cases else str(delivery.id)
 
 
 def _unsettled(deliveries: Deliveries, delivery: Delivery, settled: Ranges) -> Ranges:

@@ -26,7 +26,7 @@ from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
 from orchestration.delivery.ledger.readable import lost_file, unreadable
 from orchestration.delivery.ledger.reading import Reading
-from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
+from orchestration.delivery.ledger.settling import compact, open_journal, settle_refusals
 from orchestration.delivery.ledger.shards import Shards, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
@@ -258,10 +258,11 @@ class Ledger:
         """Return what the destination is given of a plan, and the journal of it, under the lease's token.
 
         Rows for which nothing is to be done there are settled with this.
+
+        Raises:
+            DeliveryError: a key to be removed may be on its way to another scope.
         """
-        journal = StoreJournal(self.store.deliveries, plan, token, self.log)
-        settle_moved(plan, journal)
-        return shard_of(order, plan), journal
+        return shard_of(order, plan), open_journal(self.store, order, plan, token, self.log)
 
     def sending(self, plan: Delivery) -> None:
         """Put on record that rows of a plan may leave from now on."""
@@ -284,7 +285,7 @@ class Ledger:
             finishing = [] in deliveries.left(plan.delivery_id) or 0 < plan.shard_rows <= plan.sent_to
             if not left and not finishing:
                 return None
-            journal = StoreJournal(deliveries, plan, token, self.log, left, finishes=finishing)
+            journal = open_journal(self.store, order, plan, token, self.log, left, finishes=finishing)
             return shard_of(order, plan), journal
         if order.kind is not DeliveryKind.RESYNC:
             raise ShardLost.of(replace(plan, mode=order.mode), plan.shard, lost)

@@ -30,13 +30,19 @@ _WHOLE_NUMBERS = frozenset(
     "INTEGER",
     "UINTEGER",
 }
+# Stands in no type: what is quoted in one is taken out of it.
+_BEHIND = "; "
 _TEXTS = frozenset({"VARCHAR", "ENUM"})
 _MOMENTS = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"})
 
 
-def types_of(key: Sequence[str], fields: Mapping[str, str]) -> str:
-    """Return the types of a key's fields as the records write them, without names or values that are data."""
-    return json.dumps([without_names(fields[name]) for name in key if name in fields])
+def types_of(order: Order, fields: Mapping[str, str]) -> str:
+    """Return the types of a key's fields as the records write them, without names or values that are data.
+
+    Behind a type stands how the destination is sent its values, where that may be otherwise one day.
+    """
+    kinds = [without_names(fields[name]) for name in order.key if name in fields]
+    return json.dumps([_BEHIND.join(filter(None, [kind, order.writes(kind)])) for kind in kinds])
 
 
 def require_key(order: Order, fields: Mapping[str, str]) -> None:
@@ -115,10 +121,18 @@ def _key_differs(
     kinds = [fields.get(name, "") for name in order.key]
     for item in found:
         for name, kind, was in zip(order.key, kinds, _types(item, order, connection), strict=False):
-            if was and not _one_type(connection, was, kind, on_record=bool(item.key_types)):
-                now = without_names(kind)
+            if not was:
+                continue
+            was, _, written = was.partition(_BEHIND)
+            now = without_names(kind)
+            if not _one_type(connection, was, kind, on_record=bool(item.key_types)):
                 why = f"the key of `{order.export}` has another type: {name} is {now}, and was {was}"
                 return why, f"cast {name} to {was} in the model"
+            # Of older records it is not known: they were written as such a value would be today.
+            written, today = written or order.writes(was), order.writes(now)
+            if written != today:
+                why = f"the key of `{order.export}` is sent otherwise: {name} is {today}, and was {written}"
+                return why, f"cast {name} to {was} in the model, and restore the options in the export file"
     return "", ""
 
 

@@ -1,8 +1,8 @@
 """What the ledger is asked for, and what it answers: free of Dagster, dbt and export files."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,9 @@ class Order:
     fields of whose values nothing is shown. `replaces`: the destination can replace a scope whole. `alike` is
     what makes two values of a key's field one there, `whole_object`: rows are found by their keys
     wherever they are in the destination's object. `since` tells the ids of plans from those that were made of
-    the same before: the restore that the records went through, "" without one.
+    the same before: the restore that the records went through, "" without one. `model` is the table that is
+    sent. `writes` tells how the destination is sent a key's value of a SQL type (see
+    `Destination.key_written`).
     """
 
     export: str
@@ -64,6 +66,8 @@ class Order:
     alike: Alikes = field(default_factory=lambda: _EXACT)
     whole_object: bool = False
     since: str = ""
+    model: str = ""
+    writes: Callable[[str], str] = lambda _: ""
 
     @property
     def key_text(self) -> str:
@@ -79,6 +83,17 @@ class Order:
     def scope(self) -> str:
         """The part of the destination's object that this partition is compared with."""
         return "" if self.latest_only else self.partition_key
+
+    def again(self, partition_key: str) -> str:
+        """Return the command that brings a partition of the export to the destination again."""
+        if not self.model:
+            return f"`sluice resync {self.export}{as_option(partition_key)}`"
+        return f"`sluice rerun {self.model}{as_option(partition_key)}`"
+
+    @property
+    def resync(self) -> str:
+        """The command that sends everything of the partition."""
+        return f"`sluice resync {self.export}{as_option(self.partition_key)}`"
 
     def scope_with(self, fields: Iterable[str]) -> Scope:
         """The same part as a destination is told it, with the fields that it has there."""
@@ -196,6 +211,19 @@ class DeliveryRejected(Exception):
 def key_of(order: Order, delivery: Delivery) -> tuple[str, ...]:
     """Return the fields that tell the rows of a recorded plan apart, whatever the order says by now."""
     return tuple(json.loads(delivery.key)) if delivery.key else order.key
+
+
+def planned_by(order: Order, delivery: Delivery) -> Order:
+    """Return an order as a recorded plan was made by it, where a newer one ends it."""
+    shard = shard_of(order, delivery)
+    return replace(
+        order,
+        partition_key=delivery.partition_key,
+        key=shard.key,
+        mode=shard.mode,
+        partition_column=shard.partition_column,
+        bounds=shard.bounds,
+    )
 
 
 def shard_of(order: Order, delivery: Delivery) -> Shard:

@@ -1,10 +1,10 @@
-"""What is written down once a destination has settled a delivery: refused keys, and a base now and then.
+"""What is written down as a destination settles a delivery: its journal, refused keys, a base now and then.
 
 Layers become one base, once reading them all costs more than writing what they make together.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,10 +13,13 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
+from orchestration.core.ranges import Ranges
 from orchestration.delivery.ledger.content import Content, read_whole, shard_fields
+from orchestration.delivery.ledger.journal import StoreJournal, under_lease
 from orchestration.delivery.ledger.keys import KeyForm, read_alike, text_of
 from orchestration.delivery.ledger.layers import Layer, layers_of
-from orchestration.delivery.ledger.order import Order, key_of
+from orchestration.delivery.ledger.moved import set_apart_again
+from orchestration.delivery.ledger.order import Order, key_of, planned_by
 from orchestration.destinations.base import (
     CHANGE,
     CHANGED_FIELDS,
@@ -44,18 +47,39 @@ _ROWS_A_LAYER_SQUARED = 1_500
 _FEW_LAYERS = 12
 
 
-def settle_moved(plan: Delivery, journal: Journal) -> None:
-    """Settle the rows of a plan whose keys are in another scope now: nothing is done for them."""
-    if plan.mode != Mode.MIRROR or not plan.scope or not plan.shard_rows:
-        return
+def open_journal(
+    store: StateStore,
+    order: Order,
+    plan: Delivery,
+    token: str,
+    log: Callable[[str], None],
+    left: Ranges | None = None,
+    *,
+    finishes: bool = True,
+) -> Journal:
+    """Return the journal of a new sending of a plan; for the arguments see `StoreJournal`.
+
+    Rows whose keys are in another scope now are settled with this: nothing is done for them.
+
+    Raises:
+        DeliveryError: a key to be removed may be on its way to another scope.
+        ShardLost: a file that tells what another scope holds is gone or cannot be read.
+    """
+    with under_lease():
+        sending = store.deliveries.new_sending(plan.delivery_id, token)
+    journal = StoreJournal(store.deliveries, plan, token, log, left, finishes=finishes, sending=sending)
+    if plan.mode not in (Mode.MIRROR, Mode.UPSERT) or not plan.scope or not plan.shard_rows:
+        return journal
+    apart = set_apart_again(store, planned_by(order, plan), plan, journal.pending())
     with open_engine() as connection:
         found = connection.execute(
             f"select {ROW} from read_parquet({literal(plan.shard)}) where {CHANGE} = '{Change.MOVED}'"
         ).fetchall()
-    moved = {row[0] for row in found}
+    moved = {*apart, *(row[0] for row in found)}
     for first, end in journal.pending() if moved else ():
         for row in sorted(moved.intersection(range(first, end))):
             journal.acknowledge(row, row + 1)
+    return journal
 
 
 def settle_refusals(store: StateStore, order: Order, delivery: Delivery) -> tuple[list[Refused], int]:

@@ -3,20 +3,17 @@
 Belongs here: reading the records of a scope. Does not belong here: the comparison itself (`difference`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from orchestration.core.ranges import condition, joined
 from orchestration.delivery.ledger.identity import MadeBy
-from orchestration.delivery.ledger.journal import may_have_left
 from orchestration.delivery.ledger.keys import Alikes, read_alike
-from orchestration.delivery.ledger.layers import Layer, layer_of, layers_of
+from orchestration.delivery.ledger.layers import Layer, layers_of
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import require_key, types_of, why_useless
 from orchestration.delivery.ledger.order import Opened, Order
-from orchestration.destinations.base import ROW, Mode
+from orchestration.delivery.ledger.others import Others
+from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus, ForgottenKey, RefusedKey
 from orchestration.state.store import StateStore
 
@@ -27,9 +24,8 @@ class Known:
 
     `first`: nothing that is of use was ever sent there to its end; `anew`: something was, and is of no use.
     `key_types` are those of what is to be sent, as the records write them. `refused` are the keys of this
-    scope that were refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads
-    what the other scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive
-    there, `written_since` what they have written later than this one.
+    scope that were refused before, `forgotten` those of the export never to be sent again. `others` are the
+    other scopes of the object, where what is sent could hit what they hold.
     """
 
     layers: Sequence[Layer]
@@ -37,9 +33,7 @@ class Known:
     supersedes: str
     refused: Sequence[RefusedKey]
     forgotten: Sequence[ForgottenKey]
-    elsewhere: Callable[[], Iterator[Sequence[Layer]]] = field(default=lambda: iter(()))
-    written_since: Callable[[], Iterator[Layer]] = field(default=lambda: iter(()))
-    on_their_way: Callable[[], Iterator[tuple[str, Layer]]] = field(default=lambda: iter(()))
+    others: Others
     anew: bool = False
     key_types: str = ""
 
@@ -65,11 +59,9 @@ class Known:
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
             forgotten=store.forgotten_keys.of(order.export),
-            written_since=partial(_written_since, store, order, layers or []),
-            elsewhere=partial(_elsewhere, store, order),
-            on_their_way=partial(_on_their_way, store, order),
+            others=Others(store, order),
             anew=bool(deliveries) and layers is None,
-            key_types=types_of(order.key, opened.fields),
+            key_types=types_of(order, opened.fields),
         )
 
 
@@ -88,48 +80,6 @@ def recorded_alike(store: StateStore, order: Order) -> Alikes | None:
     """
     known = [item for item in store.deliveries.of_export(order.export, order.scope) if item.alike]
     return read_alike(known[-1].alike) if known and known[-1].key == order.key_text else None
-
-
-def _elsewhere(store: StateStore, order: Order) -> Iterator[Sequence[Layer]]:
-    """Yield the layers of what each of the export's other scopes holds.
-
-    Raises:
-        ShardLost: a file that tells it is gone or cannot be read.
-    """
-    for scope in sorted({item.scope for item in _others(store, order)}):
-        found = store.deliveries.layers(order.export, scope)
-        if found and found[-1].key == order.key_text and (layers := layers_of(store.deliveries, found)):
-            yield layers
-
-
-def _written_since(store: StateStore, order: Order, layers: Sequence[Layer]) -> Iterator[Layer]:
-    """Yield what was settled in other scopes since the oldest of a scope's layers; none if that has none."""
-    oldest = min((layer.after for layer in layers), default=0)
-    for item in _others(store, order, after=oldest) if layers and order.mode is not Mode.APPEND else ():
-        settled = item.status in (DeliveryStatus.ACKNOWLEDGED, DeliveryStatus.SUPERSEDED)
-        # A file that is gone, or a plan that was never sent, has written nothing that could still be told.
-        if settled and item.shard_rows and Path(item.shard).exists():
-            yield layer_of(store.deliveries, item)
-
-
-def _on_their_way(store: StateStore, order: Order) -> Iterator[tuple[str, Layer]]:
-    """Yield scope and rows of the plans for other scopes that may have arrived in part."""
-    for item in _others(store, order):
-        if item.status is DeliveryStatus.SENDING and item.shard_rows:
-            left = may_have_left(store.deliveries, item)
-            rows = condition(ROW, joined([*store.deliveries.acknowledged(item.delivery_id), *left]))
-            yield item.scope, Layer(item.shard, rows, item.shape, item.hashed_by, item.alike)
-
-
-def _others(store: StateStore, order: Order, *, after: int = 0) -> list[Delivery]:
-    """Return all plans for other scopes, where a removal of this order's could hit what they have written.
-
-    `after` leaves out those with no higher id.
-    """
-    if not order.whole_object or order.latest_only or order.partition_column in order.key:
-        return []
-    found = store.deliveries.of_export(order.export, after=after)
-    return [item for item in found if item.key == order.key_text and item.scope != order.scope]
 
 
 def newer_partition(store: StateStore, order: Order) -> Delivery | None:

@@ -160,10 +160,9 @@ def lies_in(scope: Scope | Shard, text: str | None) -> bool:
         return True
     if not text:
         return False
-    moment = _read_moment(text)
     if scope.bounds is None:
-        same = moment is not None and moment == _read_moment(scope.partition_key)
-        return same or text == scope.partition_key
+        return text == scope.partition_key  # an id of a drop, which may look like another moment
+    moment = _read_moment(text)
     first, end = map(_read_moment, scope.bounds)
     return moment is not None and first is not None and end is not None and first <= moment < end
 

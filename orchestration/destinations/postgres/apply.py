@@ -31,17 +31,24 @@ _MANY = 10_000
 
 
 def slice_of(part: Shard | Scope, types: Mapping[str, str]) -> str:
-    """Return the condition that rows of a table `t` lie in a partition's scope; `types` are the table's."""
+    """Return the condition that rows of a table `t` lie in a partition's scope; `types` are the table's.
+
+    What a column takes for equal, as citext does `Berlin` and `berlin`, are two drops for us.
+    """
     column = part.partition_column
     if column is None:
         return "true"
 
     def compared(operator: str, text: str) -> str:
-        return f"t.{quoted(column)} {operator} cast({literal(text)} as {types[column]})"
+        return f"t.{quoted(column)} {operator} {value(text)}"
+
+    def value(text: str) -> str:
+        return f"cast({literal(text)} as {types[column]})"
 
     if part.bounds:
         return f"{compared('>=', part.bounds[0])} and {compared('<', part.bounds[1])}"
-    return compared("=", part.partition_key)
+    spelt = f'cast(t.{quoted(column)} as text) collate "C" = cast({value(part.partition_key)} as text)'
+    return f"{compared('=', part.partition_key)} and {spelt}"
 
 
 class Application:

@@ -262,10 +262,7 @@ class SalesforceDestination(BatchDestination):
         return len(ids)
 
     def _pages_of(self, scope: Scope | Shard, names: Sequence[str]) -> Iterator[Sequence[Mapping[str, Any]]]:
-        described = self._records.described
-        return self._records.pages(
-            f"SELECT {', '.join(names)} FROM {described.name} WHERE {condition(scope, described)}"
-        )
+        return self._records.within(scope, names)
 
     def _linked(self, shard: Shard) -> Any:
         """The Arrow schema of a shard, of which those fields are known that name a parent record."""

@@ -30,7 +30,7 @@ from ..errors import DeliveryError
 NULL_IN_CSV = "#N/A"
 
 # Letters whose small ones differ from library to library; the form that plans compare keys by has these.
-_ONE_LETTER = (("Σ", "σ"), ("ς", "σ"), ("İ", "i"))
+_ONE_LETTER = (("Σ", "σ"), ("ς", "σ"), ("İ", "i"), ("i\u0307", "i"), ("I\u0307", "i"))
 _TEXT = frozenset(
     ("string", "textarea", "phone", "url", "email", "picklist", "multipicklist", "combobox", "id",
      "reference", "encryptedstring")
@@ -118,7 +118,7 @@ def description_of(found: Mapping[str, Any]) -> ObjectDescription:
             filterable=bool(field.get("filterable", True)),
             required=bool(field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]),
             identifies=bool(field.get("externalId") or field.get("idLookup")) and field["name"] != "Id",
-            case_sensitive=bool(field.get("caseSensitive")),
+            case_sensitive=bool(field.get("caseSensitive")) or _matched_as_spelt(field),
             relationship=str(field.get("relationshipName") or ""),
             refers_to=tuple(field.get("referenceTo") or ()),
         )
@@ -126,6 +126,17 @@ def description_of(found: Mapping[str, Any]) -> ObjectDescription:
     }
     may = {name: bool(found.get(name)) for name in ("createable", "updateable", "deletable", "queryable")}
     return ObjectDescription(name=str(found["name"]), fields=fields, **may)
+
+
+def _matched_as_spelt(field: Mapping[str, Any]) -> bool:
+    """Whether an upsert by a field tells `abc` from `ABC`, whatever the field says of case.
+
+    "Custom field matching is case-insensitive only if the custom field has the Unique and Treat "ABC" and
+    "abc" as duplicate values (case insensitive) attributes selected": Apex Developer Guide, "Upserting
+    Records".
+    """
+    own = str(field["name"]).endswith("__c")
+    return own and bool(field.get("externalId")) and field.get("unique") is False
 
 
 def check_fits(shard: Shard, schema: Any, described: ObjectDescription) -> None:
@@ -337,6 +348,12 @@ def condition(scope: Scope | Shard, described: ObjectDescription) -> str:
         else:
             conditions.append(f"{field.name} = {literal(scope.partition_key, field)}")
     return " AND ".join(conditions)
+
+
+def told_apart_by(scope: Scope | Shard, described: ObjectDescription) -> str:
+    """Return the field whose text tells a scope exactly, "" where SOQL does: that ignores a text's case."""
+    name = scope.partition_column
+    return name if name and not scope.bounds and described.fields[name].is_text else ""
 
 
 def _as_held(bound: str, field: Field) -> str:

@@ -140,6 +140,7 @@ class _FieldOf(BaseModel):
     filterable: bool = True
     externalId: bool | None = None  # noqa: N815
     idLookup: bool | None = None  # noqa: N815
+    unique: bool | None = None
     caseSensitive: bool | None = None  # noqa: N815
     relationshipName: str | None = None  # noqa: N815
     referenceTo: list[str] | None = None  # noqa: N815

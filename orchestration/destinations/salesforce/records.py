@@ -14,12 +14,20 @@ from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
-from ..base import Scope
+from ..base import Scope, Shard
 from ..batches import BatchRefused
 from ..errors import DeliveryError, after_others
 from ..pace import back_off_seconds
 from .client import TRANSIENT_CODES, Record, RequestRefused, SalesforceClient
-from .fields import Field, ObjectDescription, comparable_key, condition, description_of, literal
+from .fields import (
+    Field,
+    ObjectDescription,
+    comparable_key,
+    condition,
+    description_of,
+    literal,
+    told_apart_by,
+)
 from .forms import SAVED, Described, Saved
 from .relationships import record_of, with_links
 
@@ -142,13 +150,15 @@ class Records:
         Several records may have one key, if the field is not unique.
         """
         field = self.described.fields[key]
-        within = f" AND {condition(scope, self.described)}" if scope else ""
         found: dict[str | float, list[str]] = {}
         for literals in _in_chunks([literal(value, field) for value in values]):
-            soql = (
-                f"SELECT Id, {key} FROM {self.described.name} WHERE {key} IN ({','.join(literals)}){within}"
+            wanted = f"{key} IN ({','.join(literals)})"
+            found_now = (
+                self.within(scope, ["Id", key], wanted)
+                if scope
+                else self.pages(f"SELECT Id, {key} FROM {self.described.name} WHERE {wanted}")
             )
-            for page in self.pages(soql):
+            for page in found_now:
                 for record in page:
                     said, one = self.key_of(record, field), self.id_of(record)
                     found.setdefault(comparable_key(said, field), []).append(one)
@@ -178,6 +188,17 @@ class Records:
                 f"a record whose {field.name} is {type(found).__name__}", f"a value of the type {field.type}"
             )
         return found
+
+    def within(
+        self, scope: Scope | Shard, names: Sequence[str], wanted: str = ""
+    ) -> Iterator[Sequence[Record]]:
+        """Yield the records of a scope with these fields, and perhaps others, by one more condition."""
+        described = self.described
+        conditions = " AND ".join(filter(None, [wanted, condition(scope, described)]))
+        told = told_apart_by(scope, described)
+        listed = ", ".join(dict.fromkeys(filter(None, [*names, told])))
+        for page in self.pages(f"SELECT {listed} FROM {described.name} WHERE {conditions}"):
+            yield [record for record in page if not told or record.get(told) == scope.partition_key]
 
     def pages(self, soql: str) -> Iterator[Sequence[Record]]:
         """Yield what a query finds, up to 2,000 records at a time."""

@@ -190,7 +190,8 @@ class DeliveryEngine:
         # As it was planned: the newer order may be of another mode.
         anywhere = Mode(plan.mode) in self.destination.capabilities.keys.anywhere
         under_way = self.ledger.under_way(replace(order, whole_object=anywhere), plan, token)
-        arrived = under_way is not None and self._ended(plan, *under_way, token)
+        # Where nothing is open, either nothing has left, or all of it was answered.
+        arrived = plan.shard_rows > 0 if under_way is None else self._ended(plan, *under_way, token)
         self.ledger.supersede(order, plan, self.destination.canonical_object(), arrived=arrived)
 
     def _ended(self, plan: Delivery, shard: Shard, journal: Journal, token: str) -> bool:
@@ -218,7 +219,8 @@ class DeliveryEngine:
             return False
         self.ledger.log(f"delivery {plan.delivery_id} was under way: what may have arrived is ended")
         self._sent(shard, journal)
-        return True
+        # What a full shard does not have is there still, if taking it away had not begun.
+        return journal.finishes() or not (shard.full and shard.mode in (Mode.MIRROR, Mode.SNAPSHOT))
 
 
 def place_of(destination: Destination) -> str:

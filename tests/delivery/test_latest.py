@@ -128,7 +128,9 @@ def test_a_correction_is_sent_while_nothing_newer_is_there(play: Play, newer: Ca
     play.shelf.faults = Faults()
     outcome = play.sender.deliver(play.corrected, "mon again")
     assert outcome.delivery.status is DeliveryStatus.ACKNOWLEDGED
-    assert play.sender.recorded() == play.notes()
+    doubtful = play.sender.in_doubt()
+    certain = {item: note for item, note in play.notes().items() if item not in doubtful}
+    assert play.sender.recorded() == certain
     assert {item: play.notes()[item] for item in play.corrected} == play.corrected
     if play.sender.mode in (Mode.MIRROR, Mode.SNAPSHOT):
         assert play.notes() == play.corrected
@@ -148,6 +150,12 @@ def test_a_correction_is_overtaken_by_what_is_there(play: Play, newer: Callable[
     newer(play)
     play.shelf.faults = Faults()
     outcome = play.sender.deliver(play.corrected, "mon again")
+    if newer is THERE["all sent, the last outcome unknown"] and play.sender.mode is not Mode.APPEND:
+        # Nobody knows of its last row: it is not there yet, and is planned anew after the correction.
+        assert outcome.delivery.status is DeliveryStatus.ACKNOWLEDGED
+        assert play.send_newer().status is DeliveryStatus.ACKNOWLEDGED
+        assert play.sender.recorded() == play.notes()
+        return
     assert outcome.delivery.status is DeliveryStatus.OVERTAKEN
     assert play.plan_of_newer().status is DeliveryStatus.ACKNOWLEDGED
     assert play.sender.recorded() == play.notes()

@@ -11,12 +11,12 @@ from orchestration.core.ranges import common, condition, joined, without
 from orchestration.delivery.ledger.journal import may_have_left
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.readable import unreadable
-from orchestration.destinations.base import CHANGE, ROW, Change, Mode, Ranges
+from orchestration.destinations.base import ROW, ROW_HASH, Mode, Ranges
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.records import Delivery
 
-# A base has what is in doubt as changed, and all else as added.
-_DOUBT_IN_BASE = f"{CHANGE} = '{Change.CHANGED}'"
+# A base has what is in doubt with this hash, which no row has.
+_DOUBT_IN_BASE = f"{ROW_HASH} = 0"
 
 
 @dataclass(frozen=True)

@@ -327,7 +327,7 @@ class Ledger:
         if plan.status is DeliveryStatus.SENDING and not lost_file(plan):
             settle_refusals(self.store, order, plan)
         settled = not StoreJournal(self.store.deliveries, plan, "", self.log).pending()
-        there = settled and (arrived or plan.shard_rows > 0)
+        there = settled and arrived
         status = DeliveryStatus.ACKNOWLEDGED if there else DeliveryStatus.SUPERSEDED
         self._end(plan, status, len(self.store.deliveries.refusals(plan.delivery_id)), location)
         ended = "has arrived whole" if there else "is superseded by another plan"

@@ -168,7 +168,7 @@ def compact(store: StateStore, newest: Delivery, key: tuple[str, ...], folder: P
         return
     shard, rows, by = newest.shard, newest.shard_rows, newest.hashed_by
     layers = layers_of(store.deliveries, found)
-    if not _has_every_row(newest) or any(layer.doubt for layer in layers):
+    if not _has_every_row(newest):
         written = _write_base(layers, newest, key, folder)
         if written is None:
             return

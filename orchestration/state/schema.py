@@ -223,6 +223,7 @@ deliveries = Table(
     Column(
         "key_types", Text, nullable=False, server_default=""
     ),  # JSON list of the types of the key's fields
+    Column("columns", Text, nullable=False, server_default=""),  # JSON {field: the model's column}, of others
     Column("anew", Boolean, nullable=False, server_default=false()),  # what was known before it was of no use
     Index("deliveries_by_export", "export", "partition_key", "id"),
     Index("deliveries_by_scope", "export", "scope", "id"),

@@ -3,6 +3,7 @@
 Belongs here: the order of the steps, and the records. Does not belong here: what each step works out.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
@@ -28,11 +29,21 @@ from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import moved
-from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
+from orchestration.delivery.ledger.order import (
+    NO_MAPS,
+    NO_NAMES,
+    Maps,
+    Names,
+    Opened,
+    Order,
+    Outcome,
+    Plan,
+    shard_of,
+)
 from orchestration.delivery.ledger.readable import lost_file, unreadable
 from orchestration.delivery.ledger.reading import Reading
 from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
-from orchestration.delivery.ledger.shards import Shards, require_readable
+from orchestration.delivery.ledger.shards import Shards, columns_of, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
     newer_partition,
@@ -171,6 +182,7 @@ class Ledger:
             partition_column=order.partition_column or "",
             bounds=order.bounds,
             alike=alike_text(order.alike),
+            columns=json.dumps(order.columns, sort_keys=True),
         )
 
     def _folder_of(self, order: Order) -> Path:
@@ -341,10 +353,12 @@ class Ledger:
             yield Reading(self.store.deliveries, connection, folder)
 
     @contextmanager
-    def shards(self, export: str, key: Sequence[str], alike: Alikes) -> Generator[Shards]:
+    def shards(
+        self, export: str, key: Sequence[str], alike: Alikes, columns: Names = NO_NAMES, maps: Maps = NO_MAPS
+    ) -> Generator[Shards]:
         """Open every file that may hold rows of an export, under the lease of its destination's object.
 
-        `alike` is what makes two values of a key's field one.
+        `alike` is what makes two values of a key's field one; for `columns` and `maps` see `Order`.
         What somebody who looked has left behind is gone at the end.
 
         Raises:
@@ -357,15 +371,20 @@ class Ledger:
         files = sorted(path for path in known if path.exists())
         require_readable(files, plans)
         with open_engine() as connection:
-            yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection)
+            form = KeyForm.of(key, alike)
+            yield Shards(self.store.deliveries, export, form, files, connection, columns, maps)
         self._clear_scratch(export)
 
     def fields_sent(self, export: str) -> set[str]:
-        """Return every field that an export's shards have, of whatever time."""
+        """Return every field that an export's shards have, of whatever time, and the model's columns of them."""
         plans = self.store.deliveries.of_export(export)
-        of_shapes = {item.shape: item.shard for item in plans if not unreadable(item.shard)}
+        of_shapes = {(item.shape, item.columns): item for item in plans if not unreadable(item.shard)}
+        found: set[str] = set()
         with open_engine() as connection:
-            return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
+            for item in of_shapes.values():
+                told = columns_of(item, shard_fields(connection, item.shard))
+                found |= told.keys() | set(told.values())
+        return found
 
     @contextmanager
     def scratch(self, export: str = "") -> Generator[Path]:

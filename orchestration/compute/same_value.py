@@ -10,14 +10,16 @@ digests (`delivery.ledger.forgotten`).
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 
-from orchestration.compute.alike import Alike, canonical, is_number, is_text, type_name
+from orchestration.compute.alike import Alike, canonical, is_number, is_text, number_text, type_name
 from orchestration.compute.sql import literal
 
 # What decides whether two texts are one; the rest is of numbers.
 _OF_TEXTS = (Alike.CASE, Alike.PADDED, Alike.TRIMMED)
-_SPELLINGS: tuple[frozenset[Alike], ...] = tuple(
-    frozenset(folds) for folds in ((), (Alike.PADDED,), (Alike.TRIMMED,), (Alike.CASE,))
-) + (frozenset({Alike.CASE, Alike.PADDED}), frozenset({Alike.CASE, Alike.TRIMMED}))
+_SPELLINGS = tuple(
+    frozenset([*case, *white])
+    for case in ((), (Alike.CASE,))
+    for white in ((), (Alike.PADDED,), (Alike.TRIMMED,))
+)
 _NUMBER = literal(r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]{1,3})?$")
 _ZEROS, _KEPT, _WHITE = literal(r"[.]0*$|([.][0-9]*[1-9])0*$"), literal(r"\1"), literal(" \t\n\r")
 _ZONED = literal(r"\d:?\d+(\.\d+)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
@@ -85,7 +87,9 @@ def form_of_row(value: str, kind: str, remembered: Family, alike: Collection[Ali
         if type_name(kind) == "TIMESTAMP WITH TIME ZONE":
             text = f"timezone('UTC', {value})::varchar"
         return family, f"regexp_replace({text}, {_MIDNIGHT}, '')"
-    return family, plain_number(text) if family in NUMBERS else text
+    if family in (Family.DOUBLE, Family.FLOAT):
+        return family, plain_number(text)
+    return family, number_text(text) if family is Family.NUMBER else text
 
 
 def forms_of(text: str, kind: str) -> Iterator[tuple[str, str]]:
@@ -147,7 +151,7 @@ def plain_number(text: str) -> str:
 
 def _with(values: Mapping[str, str], body: str) -> str:
     """Return SQL of an expression over named values, each worked out once, and written once."""
-    for name, value in reversed(values.items()):
+    for name, value in reversed(list(values.items())):
         body = f"list_transform([{value}], lambda {name}: {body})[1]"
     return body
 

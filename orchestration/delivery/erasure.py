@@ -55,7 +55,8 @@ class Erased:
     """What an erasure has done for one export.
 
     `keys` are those that were found or named; `taken_out` rows of the destination, None where it takes none
-    out; `rows` those of our own shards. `elsewhere` are objects that were delivered to before, which nobody asks. `problem` is what kept it from its end: it is to be run again.
+    out; `rows` those of our own shards. `elsewhere` are objects that were delivered to before, which nobody
+    asks. `problem` is what kept it from its end: it is to be run again.
     """
 
     export: str
@@ -75,8 +76,9 @@ class Erased:
         there = "cannot be taken out there: do it by hand"
         if self.taken_out is not None:
             there = f"{self.taken_out:,} rows taken out of the destination"
-        also = "".join(f"; not touched: {place}, which was delivered to before" for place in self.elsewhere)
-        return f"{len(self.keys):,} keys are never sent again; {there}; {self.rows:,} rows of our own shards{also}"
+        ours = f"{self.rows:,} rows of our own shards"
+        also = "".join(f"; not touched: {place}, delivered to before" for place in self.elsewhere)
+        return f"{len(self.keys):,} keys are never sent again; {there}; {ours}{also}"
 
 
 def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> Erased:
@@ -99,7 +101,7 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
         for one in orders:
             engine.end_under_way(one, lease)
         alike = engine.ledger.recorded_alike(order)
-        with engine.ledger.shards(export, key, alike, order.columns, order.maps) as shards:
+        with engine.ledger.shards(export, key, alike, order) as shards:
             found = shards.found(request.values)
             keys = [item.key for item in found]
             taken_out: int | None = 0
@@ -125,7 +127,7 @@ def forget_unsent(
     columns: Names = NO_NAMES,
     maps: Maps = NO_MAPS,
 ) -> Erased:
-    """Write down that a key is never sent, of an export that has sent nothing yet; see `Order` for the rest."""
+    """Write down that a key is never sent, of an export that has sent nothing; for the rest see `Order`."""
     keys = [tuple(request.values[name] for name in key)]
     order = Order(export, "", tuple(key), Mode.UPSERT, None, columns=columns, maps=maps)
     _record(store, order, [Found(keys[0], {})], request)

@@ -149,8 +149,8 @@ class Delivery:
     shard, see `Shard`. `alike` is a JSON object of what made two values of a key's field one; "" where an
     older version compared keys as they were. `key_types` is the JSON list of the types of the key's fields,
     as the model has them; `anew` tells that everything was sent anew, as what was known before was of no use.
-    `columns` is a JSON object of the model's columns by their fields, where those have other names; "" where an
-    older version made it.
+    `columns` is a JSON object of the model's columns by their fields, where those have other names; "" of an
+    older version.
     """
 
     delivery_id: str

@@ -83,9 +83,11 @@ class ForgottenKeys:
                 .values(found=found, outcome=outcome)
             )
 
-    def of(self, export: str) -> list[ForgottenKey]:
-        """Return the erasures of an export, oldest first."""
+    def of(self, export: str | None = None) -> list[ForgottenKey]:
+        """Return the erasures of an export, or of all, oldest first."""
         table = schema.forgotten_keys
-        query = sa.select(table).where(table.c.export == export).order_by(table.c.id)
+        query = sa.select(table).order_by(table.c.id)
+        if export is not None:
+            query = query.where(table.c.export == export)
         with self._engine.connect() as connection:
             return [record_of(ForgottenKey, row) for row in connection.execute(query).mappings()]

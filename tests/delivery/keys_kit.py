@@ -1,4 +1,4 @@
-"""What the attacks on keys share: rows stated as SQL, delivered by the engine to any case.
+"""What tests of keys share: rows stated as SQL, delivered by the engine to any case.
 
 Does not belong here: expectations.
 """

@@ -12,7 +12,7 @@ from tests.doubles.hubspot import Property
 from tests.doubles.salesforce_records import Field
 
 from .cases import case_class
-from .keys_kit import DAY, NEXT_DAY, RESYNC, Rows, opened, table_in
+from .keys_kit import DAY, RESYNC, Rows, opened, table_in
 
 Make = Callable[..., Rows]
 
@@ -83,34 +83,6 @@ def test_two_keys_arrive_as_two_or_not_at_all(make: Make, kind: str, one: str, o
         assert rows.there() == []
         return
     assert len({json.dumps(key, sort_keys=True) for key, _ in rows.there()}) == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "key", "named", "after", "then"),
-    [
-        ("varchar", "'0042'", "0042", "integer", "42"),
-        ("integer", "42", " +42", "varchar", "'42'"),
-        ("integer", "42", "42.0", "double", "42"),
-        ("decimal(9,2)", "42.5", "42.50", "double", "42.5"),
-        ("double", "(-0.0)::double", "0", "double", "0.0"),
-        ("bigint", "9007199254740993", "9007199254740993", "varchar", "'9007199254740993'"),
-        ("date", "'2024-01-01'", "2024-01-01", "timestamp", "'2024-01-01'"),
-        ("timestamptz", "'2024-01-01 00:00:00+00'", "2024-01-01 02:00:00+02", "timestamp", "'2024-01-01'"),
-        ("blob", "'x'::blob", "x", "varchar", "'x'"),
-        ("struct(a varchar)", "{'a': 'x'}", "{'a': x}", "struct(a varchar)", "{'a': 'x'}"),
-    ],
-)
-def test_who_was_erased_stays_away(
-    make: Make, kind: str, key: str, named: str, after: str, then: str
-) -> None:
-    """Under another type of the key, on another day, by a resync."""
-    rows = make("webhook", kind=kind)
-    rows.deliver({key: "ada"})
-    rows.forget(code=named)
-    rows.kind = after
-    rows.deliver({then: "ada"})
-    rows.deliver({then: "ada"}, NEXT_DAY, RESYNC)
-    assert rows.notes() == []
 
 
 @pytest.mark.parametrize(("one", "other"), [("ΟΔΟΣ", "οδος"), ("\u212a", "k"), ("ẞ", "ß"), ("ǅ", "ǆ")])

@@ -29,21 +29,11 @@ from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import moved
-from orchestration.delivery.ledger.order import (
-    NO_MAPS,
-    NO_NAMES,
-    Maps,
-    Names,
-    Opened,
-    Order,
-    Outcome,
-    Plan,
-    shard_of,
-)
-from orchestration.delivery.ledger.readable import lost_file, unreadable
+from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
+from orchestration.delivery.ledger.readable import lost_file
 from orchestration.delivery.ledger.reading import Reading
 from orchestration.delivery.ledger.settling import compact, settle_moved, settle_refusals
-from orchestration.delivery.ledger.shards import Shards, columns_of, require_readable
+from orchestration.delivery.ledger.shards import Shards, fields_of, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
     newer_partition,
@@ -354,11 +344,12 @@ class Ledger:
 
     @contextmanager
     def shards(
-        self, export: str, key: Sequence[str], alike: Alikes, columns: Names = NO_NAMES, maps: Maps = NO_MAPS
+        self, export: str, key: Sequence[str], alike: Alikes, order: Order | None = None
     ) -> Generator[Shards]:
         """Open every file that may hold rows of an export, under the lease of its destination's object.
 
-        `alike` is what makes two values of a key's field one; for `columns` and `maps` see `Order`.
+        `alike` is what makes two values of a key's field one; the order says how fields are named and
+        mapped today.
         What somebody who looked has left behind is gone at the end.
 
         Raises:
@@ -371,20 +362,12 @@ class Ledger:
         files = sorted(path for path in known if path.exists())
         require_readable(files, plans)
         with open_engine() as connection:
-            form = KeyForm.of(key, alike)
-            yield Shards(self.store.deliveries, export, form, files, connection, columns, maps)
+            yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection, order)
         self._clear_scratch(export)
 
     def fields_sent(self, export: str) -> set[str]:
-        """Return every field that an export's shards have, of whatever time, and the model's columns of them."""
-        plans = self.store.deliveries.of_export(export)
-        of_shapes = {(item.shape, item.columns): item for item in plans if not unreadable(item.shard)}
-        found: set[str] = set()
-        with open_engine() as connection:
-            for item in of_shapes.values():
-                told = columns_of(item, shard_fields(connection, item.shard))
-                found |= told.keys() | set(told.values())
-        return found
+        """Return every field that an export's shards have, of whatever time, and the model's columns."""
+        return fields_of(self.store.deliveries.of_export(export))
 
     @contextmanager
     def scratch(self, export: str = "") -> Generator[Path]:

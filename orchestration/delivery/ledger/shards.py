@@ -7,12 +7,13 @@ erasure, the destination (`delivery.erasure`).
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.alike import EXACT, canonical, is_number, is_text
+from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.same_value import Family, family_of, plain_number
 from orchestration.compute.sql import literal, quoted
@@ -20,7 +21,7 @@ from orchestration.delivery.ledger.content import shard_fields
 from orchestration.delivery.ledger.forgotten import Key, Row, is_forgotten
 from orchestration.delivery.ledger.keys import KeyForm
 from orchestration.delivery.ledger.lost import resync_of
-from orchestration.delivery.ledger.order import NO_MAPS, NO_NAMES, Maps, Names
+from orchestration.delivery.ledger.order import NO_MAPS, NO_NAMES, Maps, Names, Order
 from orchestration.delivery.ledger.readable import unreadable
 from orchestration.destinations.base import ROW, DeliveryError
 from orchestration.state.deliveries import Deliveries
@@ -65,9 +66,20 @@ def columns_of(plan: Delivery | None, fields: Iterable[str]) -> dict[str, str]:
     return {name: told.get(name, name) for name in fields}
 
 
+def fields_of(plans: Iterable[Delivery]) -> set[str]:
+    """Return every field that plans have, and the model's columns of them."""
+    of_shapes = {(item.shape, item.columns): item for item in plans if not unreadable(item.shard)}
+    found: set[str] = set()
+    with open_engine() as connection:
+        for item in of_shapes.values():
+            told = columns_of(item, shard_fields(connection, item.shard))
+            found |= told.keys() | set(told.values())
+    return found
+
+
 @dataclass(frozen=True)
 class Found:
-    """A key as text, by today's fields, and the SQL types that they and those named had where it was found."""
+    """A key as text, by today's fields; `kinds` are the SQL types of them and of those that were named."""
 
     key: Key
     kinds: Mapping[str, str]
@@ -77,7 +89,7 @@ class Found:
 class Shards:
     """The files of one export whose rows are told apart by a key of this form, within an open engine.
 
-    `columns` and `maps` are those of an order of today; a file may have other names for the model's columns.
+    `order` is one of today, if there is one; a file may have other names for the model's columns.
     """
 
     deliveries: Deliveries
@@ -85,19 +97,23 @@ class Shards:
     form: KeyForm
     files: Sequence[Path]
     connection: "duckdb.DuckDBPyConnection"
-    columns: Names = field(default_factory=lambda: NO_NAMES)
-    maps: Maps = field(default_factory=lambda: NO_MAPS)
+    order: Order | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
         """The fields that tell rows apart."""
         return self.form.names
 
-    def found(self, values: Mapping[str, str]) -> list[Found]:
-        """Return the keys of all rows that were ever planned with these values, as their fields' types write them.
+    @property
+    def maps(self) -> Maps:
+        """What is sent today in the place of a field's values."""
+        return self.order.maps if self.order else NO_MAPS
 
-        A value is the model's, or the one that is sent where the last mile sends another; `007` of a number is
-        7. A key that is named whole and was never planned is returned as the newest type writes it.
+    def found(self, values: Mapping[str, str]) -> list[Found]:
+        """Return the keys of all rows that were ever planned with these values, as their types write them.
+
+        A value is the model's, or what is sent where the last mile sends another; `007` of a number is 7. A
+        key that is named whole and was never planned is returned as the newest type writes it.
 
         Raises:
             ValueError: a value of such a key is none of its field's type, of whatever time.
@@ -172,7 +188,7 @@ class Shards:
 
     def names_in(self, file: Path) -> dict[str, str]:
         """Return {today's field: the field that a file has of the same column of the model}."""
-        today = {column: name for name, column in self.columns.items()}
+        today = {column: name for name, column in (self.order.columns if self.order else NO_NAMES).items()}
         there = columns_of(self._plan_of(file), self._fields(file))
         return {today.get(column, column): name for name, column in there.items()}
 
@@ -186,7 +202,7 @@ class Shards:
         return tuple(self._fields(file))
 
     def typed(self, file: Path, keys: Sequence[Key]) -> list[dict[str, Any]]:
-        """Return keys as values of a file's fields, by their names there, as destinations get them in a shard.
+        """Return keys as values of a file's fields, by their names there, as destinations get them.
 
         What is no value of a field's type is in no row of it.
         """

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestration.delivery.ledger.content import Layer, layer_of, layers_of
+from orchestration.delivery.ledger.forgotten import as_named_only
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.lost import ShardLost
@@ -25,7 +26,7 @@ class Known:
 
     `first`: nothing that is of use was ever sent there; `anew`: something was, and is of no use. `key_types`
     are those of what is to be sent, as the records write them. `refused` are the keys of this scope that were
-    refused before, `forgotten` those of the export never to be sent again. `elsewhere` reads what the other
+    refused before, `forgotten` those that are never to be sent again. `elsewhere` reads what the other
     scopes of the object hold, where a removal could hit it, `on_their_way` what may arrive there,
     `written_since` what they have written later than this one.
     """
@@ -62,13 +63,32 @@ class Known:
             first=not deliveries or layers is None,
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
-            forgotten=store.forgotten_keys.of(order.export),
+            forgotten=_forgotten(store, order),
             written_since=partial(_written_since, store, order, layers or []),
             elsewhere=partial(_elsewhere, store, order),
             on_their_way=partial(_on_their_way, store, order),
             anew=bool(deliveries) and layers is None,
             key_types=types_of(order.key, opened.fields),
         )
+
+
+def _forgotten(store: StateStore, order: Order) -> list[ForgottenKey]:
+    """Return the erasures that hold for an order, also those of an export of another name.
+
+    Who was erased from the same object is known by the key there. For an export that came later than a
+    request what a person named holds, as it would have held then.
+    """
+    found: list[ForgottenKey] = []
+    here = store.deliveries.writers_of(order.place) if order.place else set[str]()
+    first = store.deliveries.first_planned(order.export)
+    for record in store.forgotten_keys.of():
+        asked = record.forgotten_at
+        if record.export == order.export or record.export in here:
+            found.append(record)
+        elif first is None or (asked is not None and asked < first):
+            named = as_named_only(record)
+            found += [] if named is None else [named]
+    return found
 
 
 def recorded_alike(store: StateStore, order: Order) -> Alikes | None:

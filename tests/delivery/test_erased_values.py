@@ -176,8 +176,8 @@ def test_postgres_who_was_erased_stays_away_in_a_domain_over_citext(make: Make) 
     rows = make("postgres", mode=Mode.UPSERT)
     table_in(
         rows,
-        "create domain name as citext;"
-        "create table public.items (code name primary key, business_date date, note text)",
+        "create domain handle as citext;"
+        "create table public.items (code handle primary key, business_date date, note text)",
     )
     rows.deliver({"'ada'": "ada", "'bob'": "bob"})
     rows.forget(code="ada")

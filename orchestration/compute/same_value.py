@@ -22,7 +22,7 @@ _SPELLINGS = tuple(
 )
 _NUMBER = literal(r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]{1,3})?$")
 _ZEROS, _KEPT, _WHITE = literal(r"[.]0*$|([.][0-9]*[1-9])0*$"), literal(r"\1"), literal(" \t\n\r")
-_ZONED = literal(r"\d:?\d+(\.\d+)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
+_ZONED = literal(r"\d:\d\d(:\d\d([.]\d+)?)?\s*(Z|z|[+-]\d\d(:?\d\d)?)$")
 _MIDNIGHT = literal(r" 00:00:00([+]00)?$")
 
 

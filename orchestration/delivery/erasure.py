@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import literal, quoted
-from orchestration.core.partitions import as_option
 from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.ledger import (
     NO_MAPS,
@@ -32,13 +31,17 @@ from orchestration.delivery.ledger import (
     values_before,
     values_sent,
 )
-from orchestration.destinations.base import DeliveryError, Mode
+from orchestration.destinations.base import Mode
 from orchestration.state.records import Delivery, ForgottenKey
 from orchestration.state.store import StateStore
 
 # How far an erasure has come, as its records say; after these it is its outcome in words.
 _BEGUN = "begun: ask for the same again, it does the rest"
 _TAKEN_OUT = "done at the destination; our own shards are next: ask for the same again"
+
+
+# So many partitions are named in a message.
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Erased:
     """What an erasure has done for one export.
 
     `keys` are those that were found or named; `taken_out` rows of the destination, None where it takes none
-    out; `rows` those of our own shards. `elsewhere` are objects that were delivered to before, which nobody
-    asks. `problem` is what kept it from its end: it is to be run again.
+    out; `rows` those of our own shards. `untouched` is what else may have rows of them, by hand to be
+    looked at. `problem` is what kept it from its end: it is to be run again.
     """
 
     export: str
@@ -64,20 +67,21 @@ class Erased:
     taken_out: int | None = 0
     rows: int = 0
     problem: str = ""
-    elsewhere: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
         """What was done, in words, without a key."""
         if self.problem:
             return f"not done: {self.problem}"
+        also = "".join(f"; not touched: {what}" for what in self.untouched)
+        ours = f"{self.rows:,} rows of our own shards"
         if not self.keys:
-            return "nothing of it was ever sent" if not self.rows else f"{self.rows:,} rows of our own shards"
+            none = "no key was found" if also else "nothing of it was ever sent"
+            return f"{ours if self.rows else none}{also}"
         there = "cannot be taken out there: do it by hand"
         if self.taken_out is not None:
             there = f"{self.taken_out:,} rows taken out of the destination"
-        ours = f"{self.rows:,} rows of our own shards"
-        also = "".join(f"; not touched: {place}, delivered to before" for place in self.elsewhere)
         return f"{len(self.keys):,} keys are never sent again; {there}; {ours}{also}"
 
 
@@ -88,8 +92,7 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
     which keys are found, come last. So whatever happens in between, the next call finds what is left.
 
     Raises:
-        DeliveryError: the destination cannot be reached or refuses, or a scope was sent without the key's
-            fields; what was done stays done.
+        DeliveryError: the destination cannot be reached or refuses; what was done stays done.
         ValueError: a value is none of its field's type.
     """
     order, store = orders[-1], engine.ledger.store
@@ -105,6 +108,7 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
             found = shards.found(request.values)
             keys = [item.key for item in found]
             taken_out: int | None = 0
+            left = [one.scope or "the whole" for one in orders if shards.untold(one.scope, request.values)]
             if keys:
                 _record(store, order, found, request)
                 taken_out = _take_out(engine, orders, shards, keys)
@@ -114,7 +118,9 @@ def erase(engine: DeliveryEngine, orders: Sequence[Order], request: Request) -> 
             known = store.forgotten_keys.of(export)
             rows = shards.take_out([item for item in known if item.outcome != _BEGUN])
         _forget_refusals(store, export, key, alike)
-        erased = Erased(export, tuple(keys), taken_out, rows, elsewhere=_elsewhere(store, export, here))
+        places = _elsewhere(store, export, here) if keys else []
+        untouched = (*places, *_without_key(left))
+        erased = Erased(export, tuple(keys), taken_out, rows, untouched=untouched)
         _advance(store, export, _TAKEN_OUT, erased.said)
         return erased
 
@@ -137,12 +143,12 @@ def forget_unsent(
 
 
 def _cut_otherwise(store: StateStore, orders: Sequence[Order], here: str) -> list[Order]:
-    """Return orders for the scopes that were sent since the newest of these orders' was, by another cut."""
+    """Return orders for the same object's scopes of another cut, unless it was sent whole since."""
     told, others = {order.scope for order in orders}, dict[str, Delivery]()
     for item in store.deliveries.of_export(orders[-1].export):
-        if item.scope in told:
-            others.clear()  # whatever was there, it lies in those scopes now
-        elif item.place == here:
+        if not item.scope and item.scope in told:
+            others.clear()  # the whole object is asked anyhow
+        elif item.scope not in told and item.place == here:
             others[item.scope] = item
     return [
         replace(
@@ -155,14 +161,18 @@ def _cut_otherwise(store: StateStore, orders: Sequence[Order], here: str) -> lis
     ]
 
 
-def _elsewhere(store: StateStore, export: str, here: str) -> tuple[str, ...]:
-    """Return the other objects that an export has written to."""
-    return tuple(
-        sorted(
-            {item.place for item in store.deliveries.of_export(export) if item.sent_to and item.place}
-            - {here}
-        )
-    )
+def _elsewhere(store: StateStore, export: str, here: str) -> list[str]:
+    """Say to which other objects an export has delivered."""
+    plans = store.deliveries.of_export(export)
+    places = {item.place for item in plans if item.sent_to and item.place} - {here}
+    return [f"{place}, delivered to before" for place in sorted(places)]
+
+
+def _without_key(scopes: Sequence[str]) -> list[str]:
+    if not scopes:
+        return []
+    more = f" and {len(scopes) - _SHOWN:,} more" if len(scopes) > _SHOWN else ""
+    return [f"{', '.join(scopes[:_SHOWN])}{more}, sent without the key that the export has now"]
 
 
 def key_names(request: Request, key: Sequence[str]) -> bool:
@@ -248,14 +258,13 @@ def _take_out(
     """Take keys out of every scope; return how many rows there were, None where none can be taken out."""
     if not engine.destination.capabilities.delete:
         return None
-    total, left = 0, list[str]()
+    total = 0
     for order in orders:
         file = shards.newest_in(order.scope)
         if file is None:
             continue
         names = shards.names_in(file)
         if not set(order.key) <= names.keys():
-            left.append(order.scope)
             continue
         scope = replace(
             order.scope_with(shards.fields_of(file)),
@@ -267,14 +276,6 @@ def _take_out(
         except NotImplementedError:
             return None
         engine.ledger.log(f"keys are taken out of {order.export} [{order.scope or 'whole'}]")
-    if left:
-        again = "; ".join(f"`sluice resync {shards.export}{as_option(scope)}`" for scope in left)
-        raise DeliveryError(
-            f"{len(left)} scopes of `{shards.export}` were sent without its key ({', '.join(shards.key)}),"
-            " and nobody can tell whose rows they have",
-            "the key among the fields that were sent last",
-            f"take them out by hand over there, then send them anew: {again}",
-        )
     return total
 
 

@@ -234,3 +234,45 @@ def test_who_was_erased_stays_away(
     rows.deliver({then: "ada"})
     rows.deliver({then: "ada"}, NEXT_DAY, RESYNC)
     assert rows.notes() == []
+
+
+@pytest.mark.parametrize(
+    ("maps", "named", "gone", "after"),
+    [
+        pytest.param({1: 9}, "1", {"ada"}, {"ada"}, id="the model's value"),
+        pytest.param({1: 9}, "9", {"ada"}, {"ada"}, id="what is sent"),
+        # 2 is sent for 1, and 3 for 2: who is 2 in the model is not who is sent as 2.
+        pytest.param({1: 2, 2: 3}, "2", {"bob"}, {"bob"}, id="one that is both"),
+        pytest.param({1: 2, 2: 1}, "1", {"ada"}, {"ada"}, id="two that change places"),
+    ],
+)
+def test_a_person_is_found_by_what_the_model_has_and_by_what_is_sent(
+    tmp_path: Path, maps: dict[int, int], named: str, gone: set[str], after: set[str]
+) -> None:
+    """Named by the model's value where it has one of that name, and by what is sent where it has none."""
+    file = export_file(last_mile=[rule(map={"column": "item", "values": maps})])
+    filed = Filed(tmp_path, ShelfDestination(str(tmp_path), "shelf"), file, {1: "ada", 2: "bob"})
+    filed.deliver()
+    request = Request({"item": named, "business_date": deliveries.DAY}, "request 7", "ada")
+    erase(filed.engine(), [order_of(filed.target(), deliveries.DAY)], request)
+    everybody = {"ada", "bob"}
+    assert {row["note"] for row in filed.held_there()} == everybody - gone
+    filed.version = "2"
+    filed.deliver(DeliveryKind.RESYNC)
+    assert {row["note"] for row in filed.held_there()} == everybody - gone
+    filed.file = export_file(last_mile=[])
+    filed.version = "3"
+    filed.deliver(DeliveryKind.RESYNC)
+    assert {row["note"] for row in filed.held_there()} == everybody - after
+
+
+def test_who_was_erased_of_a_day_stays_away_when_the_newest_day_is_sent_alone(tmp_path: Path) -> None:
+    """The day is no field any more, and the model has it still."""
+    shelf = ShelfDestination(str(tmp_path), "shelf")
+    filed = Filed(tmp_path, shelf, export_file(), {1: "ada", 2: "bob"})
+    filed.deliver()
+    request = Request({"item": "1", "business_date": deliveries.DAY}, "request 7", "ada")
+    erase(filed.engine(), [order_of(filed.target(), deliveries.DAY)], request)
+    filed.file = export_file(partitions="latest", key=["item"])
+    filed.deliver()
+    assert {row["note"] for row in filed.held_there()} == {"bob"}

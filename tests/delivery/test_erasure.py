@@ -289,6 +289,7 @@ def test_the_digests_of_an_older_version_hold(
     fields = json.dumps({"key": {"item": digests | {"was_number": number}}, "named": {}})
     record = ForgottenKey("exp_items", "salt", "of the whole key", 0, "done", "so", "ada", fields=fields)
     # Also where `names` calls the column otherwise by now.
+    kind = kind.upper()  # as `describe` writes it
     for row in (Row({"item": kind}), Row({"thing": kind}, columns={"thing": "item"})):
         [name] = row.kinds
         condition = is_forgotten((name,), row, {name: frozenset(map(Alike, alike))}, [record])
@@ -303,6 +304,27 @@ def test_what_an_older_version_has_forgotten_stays_away(tmp_path: Path) -> None:
     sender.deliver({1: "ada", 2: "bob"}, "1")
     assert notes(sender) == {"bob"}
     sender.store.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [({"note": "ada"}, True), ({"note": "zoe"}, False), ({"zone": "north"}, True)]
+)
+def test_partitions_that_were_sent_without_the_key_are_named(
+    sender: Sender, named: dict[str, str], *, told: bool
+) -> None:
+    """The key has a column more since, and the day was not sent again: nobody says that nothing was there."""
+    order = replace(sender.order(DAY), key=("business_date", "item", "zone"))
+    erased = erase(sender.engine(), [order], Request(named, "request 7", "ada"))
+    assert (DAY in erased.said) == told
+
+
+def test_days_are_asked_although_the_model_is_cut_by_months_by_now(sender: Sender) -> None:
+    """What was sent by days lies there until a month is sent in its place."""
+    month = replace(sender.order(DAY), partition_key="2024-01")
+    engine = sender.engine()
+    # The store knows the place of what was delivered.
+    assert erase(engine, [month], Request({"note": "ada"}, "request 7", "ada")).taken_out == 2
+    assert notes(sender) == {"bob", "eve", "dan"}
 
 
 # -- whatever the export is called by now
@@ -329,6 +351,7 @@ def test_an_erasure_holds_for_the_export_that_writes_to_the_object_by_now(sender
 def test_what_was_named_whole_holds_for_an_export_that_comes_later(
     sender: Sender, tmp_path: Path, first: str, named: dict[str, str], *, away: bool
 ) -> None:
+    (tmp_path / "elsewhere").mkdir()
     there, elsewhere = sender.destination, ShelfDestination(str(tmp_path / "elsewhere"), "shelf")
     other = replace(sender.order(DAY), export="exp_things")
     if first == "the export":

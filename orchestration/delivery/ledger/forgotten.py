@@ -1,9 +1,9 @@
 """Which rows are those of a key that was erased, however it is spelt, and whatever the key is by now.
 
-An erasure remembers a person twice: by the fields of the key as they were written to the destination, and by
-the model's columns and values, as they are before the last mile, where those differ. A row is left out if all
-fields, or all columns, of the erased key stand in it; or if its key is of those that a person named, and has
-their values. So an erasure holds where the key became another column or joined others, where `names` or a
+An erasure remembers a person twice: by the model's columns and values, as they are before the last mile, and
+by the fields as they were written to the destination, for rows that lack those columns. A row is left out if
+the whole erased key stands in it; or if its key is of those columns that a person named, and has their
+values. So an erasure holds where the key became another column or joined others, where `names` or a
 mapping of the last mile came or went, and where the type changed: of each value there is a digest of every
 form that it may have (`compute.same_value`). Two texts that differ in case alone are one where the
 destination says so, and nowhere else.
@@ -17,7 +17,7 @@ what older versions have written (`forgotten_before`).
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -149,21 +149,33 @@ def _sought(
     """Yield {SQL of a digest: those that it may be}, for each way to know a row of the record's key."""
     kept = json.loads(record.fields) if record.fields else {}
     columns = [row.columns.get(name, name) for name in key]
-    for identity, values, names in (
-        (kept, row.of_fields(), key),
-        (kept.get(_MODEL, kept), row.of_model(), columns),
-    ):
-        if _FORM not in kept:
+    by_fields, by_columns = row.of_fields(), row.of_model()
+    if _FORM not in kept:
+        for names, values in ((key, by_fields), (columns, by_columns)):
             yield from found_before(names, values, alike, record)
-            continue
-        ways = [identity[_KEY]]
-        if set(names) <= set(identity[_NAMED]):
-            # Of another export's request all that was named has to hold: it was not one for this key.
-            counting = names if identity[_KEY] else [name for name in identity[_NAMED] if name in values]
-            ways.append({name: identity[_NAMED][name] for name in counting})
-        for way in ways:
-            if found := _digests_of_row(way, values, alike, record.salt):
-                yield found
+        return
+    of_model = _ways(kept.get(_MODEL, kept), columns, by_columns)
+    for way, in_model in zip(_ways(kept, key, by_fields), of_model, strict=True):
+        # Whom the model has is who it is; who else is sent under the same key is somebody else.
+        known = bool(in_model) and in_model.keys() <= by_columns.keys()
+        asked, values = (in_model, by_columns) if known else (way, by_fields)
+        if found := _digests_of_row(asked, values, alike, record.salt):
+            yield found
+
+
+def _ways(
+    identity: Mapping[str, Any], key: Sequence[str], values: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """Return what makes a row the person's: the erased key; or what was named, where that is the key now.
+
+    A way that leads nowhere is empty.
+    """
+    of_key, named = identity[_KEY], identity[_NAMED]
+    if not set(key) <= named.keys():
+        return [of_key, {}]
+    # Of another export's request all that was named has to hold: it was not one for this key.
+    counting = key if of_key else [name for name in named if name in values]
+    return [of_key, {name: named[name] for name in counting}]
 
 
 def _digests_of_row(

@@ -145,6 +145,23 @@ class Shards:
             return [self._never_planned(values, newest)]
         return sorted(found.values(), key=lambda item: [text or "" for text in item.key])
 
+    def untold(self, scope: str, values: Mapping[str, str]) -> bool:
+        """Whether a scope may have rows with these values that lack the key, which alone takes them out."""
+        file = self.newest_in(scope)
+        names = self.names_in(file) if file is not None else {}
+        if file is None or set(self.key) <= names.keys():
+            return False
+        if not values.keys() <= names.keys():
+            return True
+        fields = self._fields(file)
+        same = [self._is(name, names[name], fields[names[name]], text) for name, text in values.items()]
+        if not all(same):
+            return False
+        rows = exact_rows(self.connection, file)
+        return bool(
+            self.connection.execute(f"select 1 from {rows} where {' and '.join(same)} limit 1").fetchone()
+        )
+
     def _never_planned(self, values: Mapping[str, str], kinds: Mapping[str, str]) -> Found:
         of_key = {name: kinds.get(name, "") for name in {*self.key, *values}}
         sent = {name: values_sent(values[name], self.maps.get(name, ()))[-1] for name in self.key}

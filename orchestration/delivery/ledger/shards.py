@@ -147,20 +147,21 @@ class Shards:
 
     def untold(self, scope: str, values: Mapping[str, str]) -> bool:
         """Whether a scope may have rows with these values that lack the key, which alone takes them out."""
-        file = self.newest_in(scope)
-        names = self.names_in(file) if file is not None else {}
-        if file is None or set(self.key) <= names.keys():
+        newest = self.newest_in(scope)
+        if newest is None or set(self.key) <= self.names_in(newest).keys():
             return False
+        of_scope = [file for file in self.files if (plan := self._plan_of(file)) and plan.scope == scope]
+        return any(self._may_have(file, values) for file in of_scope)
+
+    def _may_have(self, file: Path, values: Mapping[str, str]) -> bool:
+        names, fields = self.names_in(file), self._fields(file)
         if not values.keys() <= names.keys():
             return True
-        fields = self._fields(file)
         same = [self._is(name, names[name], fields[names[name]], text) for name, text in values.items()]
         if not all(same):
             return False
-        rows = exact_rows(self.connection, file)
-        return bool(
-            self.connection.execute(f"select 1 from {rows} where {' and '.join(same)} limit 1").fetchone()
-        )
+        found = f"select 1 from {exact_rows(self.connection, file)} where {' and '.join(same)} limit 1"
+        return self.connection.execute(found).fetchone() is not None
 
     def _never_planned(self, values: Mapping[str, str], kinds: Mapping[str, str]) -> Found:
         of_key = {name: kinds.get(name, "") for name in {*self.key, *values}}

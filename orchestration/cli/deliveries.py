@@ -279,8 +279,9 @@ def forget(
         shown.add_row(item.export, f"{len(item.keys):,}", item.said.replace("[", r"\["))
     out.print(shown if done else "no export has these columns")
     for item in done:
-        if item.taken_out is None:
-            out.print(f"to be taken out by hand, of {item.export}:", style="yellow")
+        if item.taken_out is None or item.untouched:
+            what = "; ".join(item.untouched) if item.taken_out is not None else item.export
+            out.print(f"to be taken out by hand, of {what}:", style="yellow", soft_wrap=True, markup=False)
             for key in item.keys:
                 out.print(f"  {', '.join(str(part) for part in key)}", markup=False)
     out.print(

@@ -27,6 +27,7 @@ from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.ledger import (
+    BEFORE,
     Between,
     DeliveryHeld,
     DeliveryRejected,
@@ -238,6 +239,8 @@ def order_of(target: Target, partition_key: str, kind: DeliveryKind = DeliveryKi
         replaces=Mode.SNAPSHOT in capabilities.modes,
         # As far as the kind of destination tells; the engine asks the object itself.
         alike=dict.fromkeys(export.key_fields, capabilities.keys.alike),
+        columns=export.columns,
+        maps=export.maps,
         whole_object=spec.mode in capabilities.keys.anywhere,
         model=target.table.relation,
         writes=partial(
@@ -323,6 +326,12 @@ def fetch(
     """Fetch what is sent of a partition from the warehouse; call it in the snapshot of the gate's report."""
     made_of, relation = source_of(session, target, partition_key), target.table.relation
     for name, kind in session.describe(made_of).items():
+        if name.startswith(BEFORE):
+            raise DeliveryError(
+                f"`{target.export.name}` has a field {name!r}",
+                f"other names than {BEFORE}…, which are the engine's own",
+                "rename the column in the model, or under `names` of the export",
+            )
         if not reads_back(kind):
             raise DeliveryError(
                 f"`{target.export.name}`: {name} is a UNION with a list or a map in it, or has a VARIANT"
@@ -332,7 +341,7 @@ def fetch(
             )
     return Fetched(
         folder,
-        session.fetch(made_of, folder),
+        session.fetch(source_of(session, target, partition_key, before=True), folder),
         made_of,
         _version(report, target, partition_key),
         report.content,
@@ -340,11 +349,12 @@ def fetch(
     )
 
 
-def source_of(session: Session, target: Target, partition_key: str) -> str:
+def source_of(session: Session, target: Target, partition_key: str, *, before: bool = False) -> str:
     """Return SQL for what is sent of a partition: the whole model's slice, under the destination's names.
 
     Where the destination holds the newest partition alone, the column that tells the partition is no field:
-    all rows would differ each day by it alone.
+    all rows would differ each day by it alone. `before`: beside the fields stands what the model has where
+    something else is sent, or nothing: who is erased is known by that, too.
     """
     export, table = target.export, target.table
     relation = table.relation.quoted
@@ -360,6 +370,9 @@ def source_of(session: Session, target: Target, partition_key: str) -> str:
         if column != left_out
     )
     where = f" where {' and '.join(f'({item})' for item in conditions)}" if conditions else ""
+    if before:
+        kept = (column for column in columns if column in expressions or column == left_out)
+        fields += "".join(f", {quoted(column)} as {quoted(BEFORE + column)}" for column in kept)
     return f"select {fields} from {relation}{where}"
 
 

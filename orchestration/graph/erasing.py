@@ -53,12 +53,15 @@ def _erase(
     if not known:
         # The plan's own columns are not known yet, but its key's are.
         if key_names(request, export.key_fields):
-            return forget_unsent(store, export.name, export.key_fields, request)
+            return forget_unsent(store, export.name, export.key_fields, request, export.columns, export.maps)
         return None
     # The key that is named, or all the fields that are.
     named = key_names(request, export.key_fields)
-    if not named and not set(request.values) <= ledger_of(deployment).fields_sent(export.name):
-        return None
+    if not named:
+        # Under the name that a field has now, or that its column had when it was sent.
+        sent = ledger_of(deployment).fields_sent(export.name)
+        if any(name not in sent and export.columns.get(name, name) not in sent for name in request.values):
+            return None
     try:
         engine = engine_for(deployment, target, _RUN_ID, log)
         orders = _orders(target, [item.scope for item in known])
@@ -69,7 +72,7 @@ def _erase(
                 "take it out by hand over there, and remove the old shards",
             )
         return erase(engine, orders, request)
-    except (NotConfigured, DeliveryError) as problem:
+    except (NotConfigured, DeliveryError, ValueError) as problem:
         return Erased(export.name, problem=f"{problem}; then ask for the same again")
 
 

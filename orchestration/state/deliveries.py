@@ -18,7 +18,7 @@ from orchestration.core.ranges import Ranges, joined
 from orchestration.state import schema
 from orchestration.state.held_lease import LeaseLost as LeaseLost  # what a write under a lease may raise
 from orchestration.state.held_lease import require_lease
-from orchestration.state.moments import now
+from orchestration.state.moments import now, utc
 from orchestration.state.records import OPEN, Base, Delivery, DeliveryKind, DeliveryStatus
 from orchestration.state.rows import record_of, values_of
 from orchestration.state.sendings import Sendings
@@ -78,6 +78,21 @@ class Deliveries(Sendings):
         query = sa.select(table.c.export, table.c.scope).distinct().order_by(table.c.export, table.c.scope)
         with self._engine.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
+
+    def writers_of(self, place: str) -> set[str]:
+        """Return the exports that were ever planned for an object of a destination."""
+        table = schema.deliveries
+        query = sa.select(table.c.export).where(table.c.place == place).distinct()
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def first_planned(self, export: str) -> datetime | None:
+        """Return when the first plan of an export was made; None if there was none."""
+        table = schema.deliveries
+        query = sa.select(sa.func.min(table.c.planned_at)).where(table.c.export == export)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else utc(found)
 
     def open_in(self, export: str, scope: str) -> Delivery | None:
         """Return the newest delivery of a scope if it is not settled: planned, held, approved or sending."""

@@ -150,7 +150,8 @@ class Delivery:
     where an older version compared keys as they were. `key_types` is the JSON list of the types of the key's
     fields, as the model has them; `anew` tells that everything was sent anew, as what was known before was of
     no use. `sending` is the number of its last sending, see `Deliveries.new_sending`; 0 where older code
-    sent it.
+    sent it. `columns` is a JSON object of the model's columns by their fields, where those have other names;
+    "" of an older version.
     """
 
     delivery_id: str
@@ -189,6 +190,7 @@ class Delivery:
     bounds: tuple[str, str] | None = None
     alike: str = ""
     key_types: str = ""
+    columns: str = ""
     anew: bool = False
     sending: int = 0
     id: int = 0

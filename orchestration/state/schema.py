@@ -224,6 +224,7 @@ deliveries = Table(
     Column(
         "key_types", Text, nullable=False, server_default=""
     ),  # JSON list of the types of the key's fields
+    Column("columns", Text, nullable=False, server_default=""),  # JSON {field: the model's column}, of others
     Column("anew", Boolean, nullable=False, server_default=false()),  # what was known before it was of no use
     # The number of its last sending: greater than that of every sending, and the id of every plan, before. 0
     # where older code sent it: then the id tells.

@@ -97,7 +97,9 @@ class Filed:
         def opening() -> Generator[Opened]:
             with duckdb.connect() as connection:
                 self.fill(connection)
-                yield Opened(connection, source_of(DuckDBSession(connection), target, DAY), self.version)
+                session = DuckDBSession(connection)
+                source, made_of = (source_of(session, target, DAY, before=one) for one in (True, False))
+                yield Opened(connection, source, self.version, made_of=made_of)
 
         return self.engine().deliver(order_of(target, DAY, kind), opening)
 

@@ -66,6 +66,7 @@ class Rows:
             attempts=1_000,
             tolerated_share=1.0,
             replaces=Mode.SNAPSHOT in self.case.destination_class.capabilities.modes,
+            columns={field: column for column, field in self.names.items()},
         )
 
     def destination(self) -> Destination:

@@ -1,8 +1,10 @@
 """Erasure: out of the destination, out of our shards, never sent again; safe to be asked for again."""
 
+import json
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +13,8 @@ import pytest
 
 from orchestration.delivery import erasure
 from orchestration.delivery.erasure import Erased, Request, erase, forget_unsent
-from orchestration.delivery.ledger import Opened, Shards, digest_of
-from orchestration.destinations.base import Capabilities, DeliveryError, Mode, Scope
+from orchestration.delivery.ledger import Opened, Row, Shards, digest_of, is_forgotten
+from orchestration.destinations.base import Alike, Capabilities, DeliveryError, Mode, Scope
 from orchestration.state.records import DeliveryKind, DeliveryStatus, ForgottenKey
 
 from .deliveries import DAY, Sender
@@ -257,6 +259,44 @@ def test_the_field_that_was_named_is_enough_where_the_old_key_is_no_more_sent(tm
     sender.store.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "item", "alike", "kept", "number", "away"),
+    [
+        pytest.param("varchar", "'ada'", (), {"text": "ada", "folded": "ada"}, False, True, id="text"),
+        pytest.param("varchar", "'ADA'", (), {"text": "ada", "folded": "ada"}, False, False, id="another"),
+        pytest.param("varchar", "'ADA'", ("case",), {"text": "ada", "folded": "ada"}, False, True, id="case"),
+        pytest.param(
+            "varchar", "'ADA'", ("trimmed", "text"), {"text": "ada", "folded": "ada"}, False, False, id="trim"
+        ),
+        pytest.param(
+            "varchar", "'ada '", ("trimmed",), {"text": "ada", "folded": "ada"}, False, True, id="white space"
+        ),
+        pytest.param("integer", "7", (), {"text": "7", "number": "7"}, True, True, id="number"),
+        pytest.param("varchar", "'07'", (), {"text": "7", "number": "7"}, True, True, id="number as text"),
+        pytest.param("double", "1.5", (), {"text": "1.5", "number": "1.5"}, True, True, id="double"),
+        pytest.param("double", "1e17", (), {"text": "1e+17"}, True, True, id="exponent"),
+        pytest.param("date", "'2024-01-01'", (), {"text": "2024-01-01"}, False, True, id="day"),
+        pytest.param("timestamp", "'2024-01-01'", (), {"text": "2024-01-01"}, False, True, id="moment"),
+    ],
+)
+def test_the_digests_of_an_older_version_hold(
+    kind: str, item: str, alike: tuple[str, ...], kept: dict[str, str], *, number: bool, away: bool
+) -> None:
+    """They were of the text, of the text without what destinations fold, and of the number that it writes."""
+    digests: dict[str, object] = {
+        form: sha256(f"salt{form}:item:{text}".encode()).hexdigest() for form, text in kept.items()
+    }
+    fields = json.dumps({"key": {"item": digests | {"was_number": number}}, "named": {}})
+    record = ForgottenKey("exp_items", "salt", "of the whole key", 0, "done", "so", "ada", fields=fields)
+    # Also where `names` calls the column otherwise by now.
+    kind = kind.upper()  # as `describe` writes it
+    for row in (Row({"item": kind}), Row({"thing": kind}, columns={"thing": "item"})):
+        [name] = row.kinds
+        condition = is_forgotten((name,), row, {name: frozenset(map(Alike, alike))}, [record])
+        found = duckdb.sql(f"select {condition or 'false'} from (select {item}::{kind} as {name})").fetchone()
+        assert found == (away,)
+
+
 def test_what_an_older_version_has_forgotten_stays_away(tmp_path: Path) -> None:
     sender = Sender(tmp_path, ShelfDestination(str(tmp_path), "shelf"))
     digest = digest_of("salt", (DAY, "1"))
@@ -264,3 +304,61 @@ def test_what_an_older_version_has_forgotten_stays_away(tmp_path: Path) -> None:
     sender.deliver({1: "ada", 2: "bob"}, "1")
     assert notes(sender) == {"bob"}
     sender.store.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [({"note": "ada"}, True), ({"note": "zoe"}, False), ({"zone": "north"}, True)]
+)
+def test_partitions_that_were_sent_without_the_key_are_named(
+    sender: Sender, named: dict[str, str], *, told: bool
+) -> None:
+    """The key has a column more since, and the day was not sent again: nobody says that nothing was there."""
+    order = replace(sender.order(DAY), key=("business_date", "item", "zone"))
+    erased = erase(sender.engine(), [order], Request(named, "request 7", "ada"))
+    assert (DAY in erased.said) == told
+
+
+def test_days_are_asked_although_the_model_is_cut_by_months_by_now(sender: Sender) -> None:
+    """What was sent by days lies there until a month is sent in its place."""
+    month = replace(sender.order(DAY), partition_key="2024-01")
+    engine = sender.engine()
+    # The store knows the place of what was delivered.
+    assert erase(engine, [month], Request({"note": "ada"}, "request 7", "ada")).taken_out == 2
+    assert notes(sender) == {"bob", "eve", "dan"}
+
+
+# -- whatever the export is called by now
+
+
+def test_an_erasure_holds_for_the_export_that_writes_to_the_object_by_now(sender: Sender) -> None:
+    forget(sender, note="ada")
+    renamed = replace(sender.order(DAY), export="exp_things")
+    sender.deliver({1: "ada", 2: "bob"}, "9", order=renamed)
+    assert "ada" not in notes(sender)
+    assert "bob" in notes(sender)
+
+
+@pytest.mark.parametrize(
+    ("first", "named", "away"),
+    [
+        pytest.param("the erasure", {"business_date": DAY, "item": "1"}, True, id="its key was named"),
+        pytest.param("the erasure", {"business_date": DAY, "item": "1", "note": "ada"}, True, id="and more"),
+        pytest.param("the erasure", {"business_date": DAY, "item": "1", "note": "eve"}, False, id="not all"),
+        pytest.param("the erasure", {"note": "ada"}, False, id="its key was not named"),
+        pytest.param("the export", {"business_date": DAY, "item": "1"}, False, id="it was there, and asked"),
+    ],
+)
+def test_what_was_named_whole_holds_for_an_export_that_comes_later(
+    sender: Sender, tmp_path: Path, first: str, named: dict[str, str], *, away: bool
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    there, elsewhere = sender.destination, ShelfDestination(str(tmp_path / "elsewhere"), "shelf")
+    other = replace(sender.order(DAY), export="exp_things")
+    if first == "the export":
+        sender.destination = elsewhere
+        sender.deliver({2: "bob"}, "1", order=other)
+        sender.destination = there
+    forget(sender, **named)
+    sender.destination = elsewhere
+    sender.deliver({1: "ada", 2: "bob"}, "2", order=other)
+    assert notes(sender) == ({"bob"} if away else {"ada", "bob"})

@@ -66,6 +66,20 @@ class Export:
         """The key, as the destination calls its columns."""
         return tuple(self.field(column) for column in self.spec.key)
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The model's columns by what the destination calls them, where that is something else."""
+        return {field: column for column, field in self.spec.names.items()}
+
+    @property
+    def maps(self) -> dict[str, list[tuple[str | None, str | None]]]:
+        """{field: [(the model's value, what is sent in its place)]}, as texts that the engine reads."""
+        return {
+            self.field(rule.map.column): [(_plain(old), _plain(new)) for old, new in rule.map.values.items()]
+            for rule in self.spec.last_mile
+            if rule.map
+        }
+
     def last_mile_sql(
         self, columns: Mapping[str, str], quoted: Callable[[str], str]
     ) -> tuple[list[str], dict[str, str]]:
@@ -83,6 +97,10 @@ class Export:
             for rule in self.spec.last_mile
             if 0 <= rule.days_left(today) <= WARNED_BEFORE.days
         ]
+
+
+def _plain(value: Any) -> str | None:
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def capabilities_of(kind: type[Destination]) -> Capabilities | None:

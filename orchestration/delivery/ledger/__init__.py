@@ -5,7 +5,16 @@ are the package's own: nothing outside imports one. Does not belong here: export
 warehouse, talking to a destination.
 """
 
-from orchestration.delivery.ledger.forgotten import Key, digest_of, digests_of, is_forgotten, names_in
+from orchestration.delivery.ledger.forgotten import (
+    BEFORE,
+    Key,
+    Row,
+    Values,
+    digest_of,
+    digests_of,
+    is_forgotten,
+    names_in,
+)
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.journal import SendingElsewhere, under_lease
 from orchestration.delivery.ledger.keys import Alikes, KeyForm, told_as_sent
@@ -13,21 +22,29 @@ from orchestration.delivery.ledger.ledger import Ledger
 from orchestration.delivery.ledger.limits import Between, Limits
 from orchestration.delivery.ledger.look import Look
 from orchestration.delivery.ledger.order import (
+    NO_MAPS,
+    NO_NAMES,
     DeliveryHeld,
     DeliveryRejected,
+    Maps,
+    Names,
     Opened,
     Order,
     Outcome,
     Plan,
 )
 from orchestration.delivery.ledger.reading import Held
-from orchestration.delivery.ledger.shards import Shards
+from orchestration.delivery.ledger.shards import Found, Shards, values_before, values_sent
 
 __all__ = [
+    "BEFORE",
+    "NO_MAPS",
+    "NO_NAMES",
     "Alikes",
     "Between",
     "DeliveryHeld",
     "DeliveryRejected",
+    "Found",
     "Held",
     "Key",
     "KeyForm",
@@ -35,16 +52,22 @@ __all__ = [
     "Limits",
     "Look",
     "MadeBy",
+    "Maps",
+    "Names",
     "Opened",
     "Order",
     "Outcome",
     "Plan",
+    "Row",
     "SendingElsewhere",
     "Shards",
+    "Values",
     "digest_of",
     "digests_of",
     "is_forgotten",
     "names_in",
     "told_as_sent",
     "under_lease",
+    "values_before",
+    "values_sent",
 ]

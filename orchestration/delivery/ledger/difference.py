@@ -17,7 +17,7 @@ from orchestration.compute.sql import literal, literals, quoted
 from orchestration.compute.sql_types import UnknownType, parse_type
 from orchestration.delivery.ledger.changed_fields import changed_fields
 from orchestration.delivery.ledger.content import LOST, Content
-from orchestration.delivery.ledger.forgotten import is_forgotten
+from orchestration.delivery.ledger.forgotten import Row, is_forgotten
 from orchestration.delivery.ledger.keys import PREFIX, KeyForm
 from orchestration.delivery.ledger.limits import Difference
 from orchestration.delivery.ledger.moved import MOVED, OVERTAKEN, set_moved_apart, with_overtaken
@@ -85,7 +85,7 @@ def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> 
         f"create or replace temp table {_LEFT_OUT} as select {form.listed} from {DIFFERENCE} limit 0"
     )
     everything = order.kind is DeliveryKind.RESYNC
-    forgotten = _leave_out_forgotten(connection, order, form, keyed, fields, known)
+    forgotten = _leave_out_forgotten(connection, order, form, keyed, opened, known)
     waiting, given_up, outdated = _leave_out_refused(connection, form, known, everything=everything)
     sends = set(_SENDS[order.mode])
     set_moved_apart(connection, order, form, DIFFERENCE, known if Change.REMOVED in sends else None)
@@ -172,10 +172,11 @@ def _leave_out_forgotten(
     order: Order,
     form: KeyForm,
     keyed: str,
-    fields: Mapping[str, str],
+    opened: Opened,
     known: Known,
 ) -> int:
-    condition = is_forgotten(order.key, fields, order.alike, known.forgotten)
+    row = Row(opened.fields, order.columns, opened.before, frozenset(order.maps))
+    condition = is_forgotten(order.key, row, order.alike, known.forgotten)
     if not condition:
         return 0
     connection.execute(

@@ -3,6 +3,7 @@
 Belongs here: the order of the steps, and the records. Does not belong here: what each step works out.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
@@ -24,10 +25,10 @@ from orchestration.delivery.ledger.look import Look, Shown, counts_of, some_rows
 from orchestration.delivery.ledger.lost import ShardLost
 from orchestration.delivery.ledger.of_use import moved
 from orchestration.delivery.ledger.order import Opened, Order, Outcome, Plan, shard_of
-from orchestration.delivery.ledger.readable import lost_file, unreadable
+from orchestration.delivery.ledger.readable import lost_file
 from orchestration.delivery.ledger.reading import Reading
 from orchestration.delivery.ledger.settling import compact, open_journal, settle_refusals
-from orchestration.delivery.ledger.shards import Shards, require_readable
+from orchestration.delivery.ledger.shards import Shards, fields_of, require_readable
 from orchestration.delivery.ledger.standing import (
     Known,
     newer_partition,
@@ -166,6 +167,7 @@ class Ledger:
             partition_column=order.partition_column or "",
             bounds=order.bounds,
             alike=alike_text(order.alike),
+            columns=json.dumps(order.columns, sort_keys=True),
         )
 
     def _folder_of(self, order: Order) -> Path:
@@ -348,10 +350,13 @@ class Ledger:
             yield Reading(self.store.deliveries, connection, folder)
 
     @contextmanager
-    def shards(self, export: str, key: Sequence[str], alike: Alikes) -> Generator[Shards]:
+    def shards(
+        self, export: str, key: Sequence[str], alike: Alikes, order: Order | None = None
+    ) -> Generator[Shards]:
         """Open every file that may hold rows of an export, under the lease of its destination's object.
 
-        `alike` is what makes two values of a key's field one.
+        `alike` is what makes two values of a key's field one; the order says how fields are named and
+        mapped today.
         What somebody who looked has left behind is gone at the end.
 
         Raises:
@@ -364,15 +369,12 @@ class Ledger:
         files = sorted(path for path in known if path.exists())
         require_readable(files, plans)
         with open_engine() as connection:
-            yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection)
+            yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection, order)
         self._clear_scratch(export)
 
     def fields_sent(self, export: str) -> set[str]:
-        """Return every field that an export's shards have, of whatever time."""
-        plans = self.store.deliveries.of_export(export)
-        of_shapes = {item.shape: item.shard for item in plans if not unreadable(item.shard)}
-        with open_engine() as connection:
-            return {name for shard in of_shapes.values() for name in shard_fields(connection, shard)}
+        """Return every field that an export's shards have, of whatever time, and the model's columns."""
+        return fields_of(self.store.deliveries.of_export(export))
 
     @contextmanager
     def scratch(self, export: str = "") -> Generator[Path]:

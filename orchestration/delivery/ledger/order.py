@@ -1,7 +1,7 @@
 """What the ledger is asked for, and what it answers: free of Dagster, dbt and export files."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.row_hash import fields_of
 from orchestration.core.partitions import as_option, place
+from orchestration.delivery.ledger.forgotten import BEFORE
 from orchestration.delivery.ledger.keys import Alikes
 from orchestration.delivery.ledger.limits import Difference, Limits
 from orchestration.destinations.base import Mode, Receipt, Refused, Scope, Shard
@@ -23,6 +24,11 @@ _ATTEMPTS = 5
 _WAIT_SECONDS = 900.0
 _BUDGET_SECONDS = 1_800.0
 _EXACT: Alikes = {}
+# {field: ((the model's value as text, what is sent instead), …)}
+Maps = Mapping[str, Sequence[tuple[str | None, str | None]]]
+Names = Mapping[str, str]
+NO_NAMES: Names = {}
+NO_MAPS: Maps = {}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Order:
     wherever they are in the destination's object. `since` tells the ids of plans from those that were made of
     the same before: the restore that the records went through, "" without one. `model` is the table that is
     sent. `writes` tells how the destination is sent a key's value of a SQL type (see
-    `Destination.key_written`).
+    `Destination.key_written`). `columns` are the model's columns of fields that have other names there,
+    `maps` what the last mile sends in the place of a field's values: an erasure asks for both.
     """
 
     export: str
@@ -68,6 +75,8 @@ class Order:
     since: str = ""
     model: str = ""
     writes: Callable[[str], str] = lambda _: ""
+    columns: Names = field(default_factory=lambda: NO_NAMES)
+    maps: Maps = field(default_factory=lambda: NO_MAPS)
 
     @property
     def key_text(self) -> str:
@@ -111,6 +120,8 @@ class Order:
 class Opened:
     """Validated rows in the local engine: `source` is SQL whose columns are the fields.
 
+    Columns whose names begin with `BEFORE` are no fields, but what the model has in a field's place.
+
     `content` is a digest of the rows that were judged, "" where nobody judged them. `rightly_empty`: a
     partition without rows may be so (`empty_days`). `made_of` is the SQL of the rows where they
     were validated; "" where that is `source`.
@@ -126,6 +137,16 @@ class Opened:
     @cached_property
     def fields(self) -> dict[str, str]:
         """{field: SQL type} of the rows."""
+        return {name: kind for name, kind in self._columns.items() if not name.startswith(BEFORE)}
+
+    @cached_property
+    def before(self) -> dict[str, str]:
+        """{the model's column: SQL type} of what stands beside the fields as it was before the last mile."""
+        found = self._columns.items()
+        return {name.removeprefix(BEFORE): kind for name, kind in found if name.startswith(BEFORE)}
+
+    @cached_property
+    def _columns(self) -> dict[str, str]:
         return fields_of(self.connection, self.source)
 
 

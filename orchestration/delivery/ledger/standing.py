@@ -6,6 +6,7 @@ Belongs here: reading the records of a scope. Does not belong here: the comparis
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from orchestration.delivery.ledger.forgotten import as_named_only
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.keys import Alikes, read_alike
 from orchestration.delivery.ledger.layers import Layer, layers_of
@@ -24,8 +25,8 @@ class Known:
 
     `first`: nothing that is of use was ever sent there to its end; `anew`: something was, and is of no use.
     `key_types` are those of what is to be sent, as the records write them. `refused` are the keys of this
-    scope that were refused before, `forgotten` those of the export never to be sent again. `others` are the
-    other scopes of the object, where what is sent could hit what they hold.
+    scope that were refused before, `forgotten` those that are never to be sent again. `others` are the other
+    scopes of the object, where what is sent could hit what they hold.
     """
 
     layers: Sequence[Layer]
@@ -58,7 +59,7 @@ class Known:
             first=not deliveries or layers is None or _never_whole(order, deliveries),
             supersedes=deliveries[-1].delivery_id if deliveries else "",
             refused=store.refused_keys.of(order.export, order.scope),
-            forgotten=store.forgotten_keys.of(order.export),
+            forgotten=_forgotten(store, order),
             others=Others(store, order),
             anew=bool(deliveries) and layers is None,
             key_types=types_of(order, opened.fields),
@@ -71,6 +72,25 @@ def _never_whole(order: Order, deliveries: Sequence[Delivery]) -> bool:
     return order.mode is Mode.MIRROR and all(
         item.whole and item.shard_rows > 0 and item.status is superseded for item in deliveries
     )
+
+
+def _forgotten(store: StateStore, order: Order) -> list[ForgottenKey]:
+    """Return the erasures that hold for an order, also those of an export of another name.
+
+    Who was erased from the same object is known by the key there. For an export that came later than a
+    request what a person named holds, as it would have held then.
+    """
+    found: list[ForgottenKey] = []
+    here = store.deliveries.writers_of(order.place) if order.place else set[str]()
+    first = store.deliveries.first_planned(order.export)
+    for record in store.forgotten_keys.of():
+        asked = record.forgotten_at
+        if record.export == order.export or record.export in here:
+            found.append(record)
+        elif first is None or (asked is not None and asked < first):
+            named = as_named_only(record)
+            found += [] if named is None else [named]
+    return found
 
 
 def recorded_alike(store: StateStore, order: Order) -> Alikes | None:

@@ -11,10 +11,11 @@ by a merge join, which comes upon the primary key's pages one after another, 0.7
 are copied into the table itself: that writes them once, and its unique index tells if a key was there.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from orchestration.compute.sql import quoted
 
@@ -360,7 +361,7 @@ def delete_keys(
     """
     arrow = import_module("pyarrow")
     names = [f"c{number}" for number in range(len(scope.key))]
-    texts = [[_as_text(key[name]) for key in keys] for name in scope.key]
+    texts = [[_as_text(key[name], types[name]) for key in keys] for name in scope.key]
     body = ", ".join(f"{name} text" for name in names)
     catalogue.cursor.execute(f"create temporary table {STAGING} ({body}) on commit drop")
     table = arrow.table([arrow.array(column, arrow.string()) for column in texts], names=names)
@@ -374,15 +375,26 @@ def delete_keys(
     return delete_rows(catalogue, _STAGED, condition)
 
 
-def _as_text(value: Any) -> str | None:
-    """A key's value as Postgres reads it."""
+def _as_text(value: Any, kind: str = "") -> str | None:
+    """A key's value as Postgres reads it for a type of a column."""
     if value is None:
         return None
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"
     if isinstance(value, date | time):  # a datetime is a date
         return value.isoformat()
+    if isinstance(value, list | dict) and kind in ("json", "jsonb"):
+        return json.dumps(value, default=str)
+    if isinstance(value, list):  # an array's elements in quotes, but no array within one
+        return "{" + ", ".join(map(_as_element, cast("list[Any]", value))) + "}"
     return str(value)
+
+
+def _as_element(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = _as_text(value) or ""
+    return text if isinstance(value, list) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _named(key: Sequence[str], values: Sequence[object]) -> str:

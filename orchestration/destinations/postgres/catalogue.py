@@ -17,6 +17,14 @@ from .types import literal
 LEDGER = "_sluice_deliveries"
 
 _HERE = "c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relname = $2"
+# Below a domain, and one below that, is the type that says what is held.
+_BELOW = (
+    "with recursive below as (select a.attnum, a.atttypid as typ, a.atttypmod as mod"
+    f" from pg_class c join pg_attribute a on a.attrelid = c.oid where {_HERE}"
+    " and a.attnum > 0 and not a.attisdropped union all"
+    " select b.attnum, t.typbasetype, t.typtypmod from below b join pg_type t on t.oid = b.typ"
+    " where t.typtype = 'd')"
+)
 
 
 class Catalogue:
@@ -68,8 +76,9 @@ class Catalogue:
         and what else it takes for one is refused by the table's own constraint.
         """
         found = self.rows(
-            "select a.attname::text, t.typname::text, coalesce(not l.collisdeterministic, false)"
-            " from pg_class c join pg_attribute a on a.attrelid = c.oid join pg_type t on t.oid = a.atttypid"
+            f"{_BELOW} select a.attname::text, t.typname::text, coalesce(not l.collisdeterministic, false)"
+            " from pg_class c join pg_attribute a on a.attrelid = c.oid"
+            " join below b on b.attnum = a.attnum join pg_type t on t.oid = b.typ and t.typtype <> 'd'"
             f" left join pg_collation l on l.oid = a.attcollation where {_HERE}"
             " and a.attnum > 0 and not a.attisdropped",
             (self.schema, self.table),
@@ -100,13 +109,7 @@ class Catalogue:
         if kinds[0][0] == "p":
             self.own = self.target  # which has no rows but those of its partitions
         found = self.rows(
-            # Below a domain, and one below that, is the type that says what is held.
-            "with recursive below as (select a.attnum, a.atttypid as typ, a.atttypmod as mod"
-            f" from pg_class c join pg_attribute a on a.attrelid = c.oid where {_HERE}"
-            " and a.attnum > 0 and not a.attisdropped union all"
-            " select b.attnum, t.typbasetype, t.typtypmod from below b join pg_type t on t.oid = b.typ"
-            " where t.typtype = 'd')"
-            " select a.attname::text, format_type(a.atttypid, a.atttypmod),"
+            f"{_BELOW} select a.attname::text, format_type(a.atttypid, a.atttypmod),"
             " a.attnotnull and not a.atthasdef and a.attidentity::text = '',"
             " case when a.attgenerated::text <> '' then 'a generated one'"
             " when a.attidentity::text = 'a' then 'an identity that is always generated' else '' end,"

@@ -15,9 +15,9 @@ from orchestration.state import schema
 # from, nor evidence by which rules. 2 had no judgements: older code looks for them in the warehouse. 3 had
 # neither rows of shards that are `moved` nor digests of an erased key's fields: older code takes such a row
 # for one that is there. 4 had leases that told a holder by its number alone, did not note which rows each
-# request has, and knew no restores: older code takes a lease that is held, takes what may have arrived for
-# what never left, and sends what was restored unlooked-at. Raise it where older code would misread what newer
-# code writes.
+# request has, knew an erased key by its fields alone, and no restores: older code takes a lease that is held,
+# takes what may have arrived for what never left, sends who was erased, and what was restored unlooked-at.
+# Raise it where older code would misread what newer code writes.
 FORM = 5
 _BEFORE_FORMS = 1
 # Any number that nobody else locks in the state store's database.

@@ -4,6 +4,8 @@ Belongs here: that each answer ends as one of the five meanings, that no answer 
 says, and that nothing is lost or sent twice afterwards. Does not: what a vendor says when all is well.
 """
 
+import os
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -235,13 +237,18 @@ def test_what_was_not_done_for_certain_says_so(world: World, name: str, mode: Mo
         assert not isinstance(error, UnexpectedAnswer), seen[at]
 
 
+# Of all values of all fields, each time other ones; all of them with `SLUICE_TEST_KILLS=100`.
+MISTYPED = 8 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+
+
 @EACH
 def test_no_value_of_another_type_is_more_than_an_error(world: World, name: str, mode: Mode) -> None:
     shard = after(world)
     for at, (_, path, sent) in enumerate(requests_of(world, shard)):
         if not sent.headers.get("content-type", "").startswith("application/json"):
             continue
-        for what, body in mistyped(sent.body):
+        spoilt = [*mistyped(sent.body)]
+        for what, body in random.sample(spoilt, min(len(spoilt), MISTYPED)):
             hides = name.startswith(("hubspot", "salesforce"))
             try:
                 tried(

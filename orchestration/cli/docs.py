@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -30,11 +30,11 @@ def site_dir(settings: Settings) -> Path:
 
 def build(settings: Settings) -> Path:
     """Make the site of the newest results; return the path of its index.html."""
-    deployment = Deployment(settings)
-    if not deployment.store.results.last():
-        with deployment.warehouse.session():
-            pass  # which takes over what an earlier version kept in it
-    return build_data_docs(deployment.store.results, site_dir(settings))
+    with closing(Deployment(settings)) as deployment:
+        if not deployment.store.results.last():
+            with deployment.warehouse.session():
+                pass  # which takes over what an earlier version kept in it
+        return build_data_docs(deployment.store.results, site_dir(settings))
 
 
 class DataDocsServer(ThreadingHTTPServer):

@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.request import url2pathname
@@ -56,7 +57,12 @@ def _clear(settings: Settings, out: Console) -> bool:
 
 
 def _tell(settings: Settings, out: Console, run: Run) -> bool:
-    site = Site(Deployment(settings), load_project(settings))
+    with closing(Deployment(settings)) as deployment:
+        return _tell_of(Site(deployment, load_project(settings)), out, run)
+
+
+def _tell_of(site: Site, out: Console, run: Run) -> bool:
+    settings = site.deployment.settings
     start = _last_day(datetime.now(UTC).date()) - timedelta(days=_DAYS - 1)
     days = [start + timedelta(days=offset) for offset in range(_DAYS)]
     broken = days[2]

@@ -48,7 +48,8 @@ def finished(project: Project, run: DueRun, result: Result) -> Finished:
             failures.append(f"{event.step_key}: {said_of_failure(event)}")
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
             outside = event.job_failure_data.error
-            if outside is not None:  # between its steps, as where it was taken from this process
+            # Between its steps, as where it was taken from this process; a step or a check tells more.
+            if outside is not None and not failures:
                 failures.append(f"run {result.run_id[:8]}: {outside.message.strip()}")
         if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
             observed = event.asset_observation_data.asset_observation

@@ -67,7 +67,7 @@ class LocalFiles(Files):
             else:
                 os.replace(partial, at)
         if settled:
-            _sync_folder(os.path.dirname(at))
+            put_on_the_disk(os.path.dirname(at))
 
     def version(self, path: str) -> str | None:
         """Return the stamp of a file, None if there is no such file."""
@@ -103,7 +103,7 @@ class LocalFiles(Files):
             with suppress(FileNotFoundError):
                 os.unlink(partial)
             return False
-        _sync_folder(os.path.dirname(at))
+        put_on_the_disk(os.path.dirname(at))
         return True
 
     def settle(self) -> None:
@@ -218,11 +218,12 @@ def _make_folder(folder: str) -> None:
         _make_folder(parent)
     with suppress(FileExistsError):
         os.mkdir(folder)
-    _sync_folder(parent)
+    put_on_the_disk(parent)
 
 
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def put_on_the_disk(path: str | os.PathLike[str]) -> None:
+    """Wait until a file's content is on the disk, or, of a folder, the names in it."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

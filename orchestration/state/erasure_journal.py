@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from orchestration.areas.local import put_on_the_disk
 from orchestration.state.moments import now
 from orchestration.state.records import ForgottenKey
 
@@ -214,9 +215,7 @@ class ErasureJournal:
                 fcntl.flock(opened, fcntl.LOCK_EX)
                 yield opened
             if new:
-                folder = os.open(self.file.parent, os.O_RDONLY)
-                os.fsync(folder)
-                os.close(folder)
+                put_on_the_disk(self.file.parent)
         except OSError as error:
             raise JournalError(
                 f"the journal of erasures {self.file} cannot be written: {error.strerror}, so nothing was"

@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from orchestration.areas.local import put_on_the_disk
+
 _MARK = "restoring.json"
 
 
@@ -23,14 +25,14 @@ def begin_restore(data_dir: Path, folder: Path, name: str) -> None:
         opened.flush()
         os.fsync(opened.fileno())
     partial.replace(data_dir / _MARK)
-    _on_the_disk(data_dir)
+    put_on_the_disk(data_dir)
 
 
 def end_restore(data_dir: Path) -> None:
     """Take the mark away: everything is in its place, and on the disk."""
     os.sync()
     (data_dir / _MARK).unlink()
-    _on_the_disk(data_dir)
+    put_on_the_disk(data_dir)
 
 
 def restore_begun(data_dir: Path) -> tuple[str, str] | None:
@@ -55,11 +57,3 @@ def require_whole(data_dir: Path) -> None:
             f"{data_dir} holds a part of the backup {name}, as its restore did not end; expected a whole one;"
             f" type `sluice restore {folder} --at {name}` again, with the options that it had"
         )
-
-
-def _on_the_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from orchestration.areas.local import put_on_the_disk
+
 FORM = 1
 _MANIFEST, _OBJECTS, _PARTIAL = "backup.json", "objects", ".partial"
 _CHUNK_BYTES = 1 << 20
@@ -155,10 +157,10 @@ class Folder:
         text = json.dumps(said | {"digest": _digest_of(said)}, ensure_ascii=False, indent=1)
         partial = folder / f"{_MANIFEST}{_PARTIAL}"
         partial.write_text(text)
-        _on_the_disk(partial)
+        put_on_the_disk(partial)
         partial.replace(folder / _MANIFEST)
-        _on_the_disk(folder)
-        _on_the_disk(self.path)
+        put_on_the_disk(folder)
+        put_on_the_disk(self.path)
 
     # -- contents
 
@@ -196,9 +198,9 @@ class Folder:
             partial.unlink()
             return
         at.parent.mkdir(exist_ok=True)
-        _on_the_disk(partial)
+        put_on_the_disk(partial)
         partial.replace(at)
-        _on_the_disk(at.parent)
+        put_on_the_disk(at.parent)
 
     def tidy(self, keep: int | None = None) -> int:
         """Clear what crashed backups left; with `keep`, all but so many of the newest. Return how many."""
@@ -244,14 +246,6 @@ def files_below(root: Path, but: Iterable[str] = ()) -> list[Path]:
         folders[:] = [name for name in folders if here / name not in left_out]
         found += [here / name for name in names if not name.endswith(_PARTIAL)]
     return sorted(path for path in found if path.is_file() and not path.is_symlink())
-
-
-def _on_the_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest_of(said: dict[str, Any]) -> str:

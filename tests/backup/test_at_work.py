@@ -67,6 +67,26 @@ def test_a_backup_waits_for_a_delivery_and_gives_up_after_a_stated_time(
     assert "expected one backup at a time" in said
 
 
+def test_two_backups_to_one_folder_take_nothing_from_each_other(
+    open_bakery: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest, keep, said = tmp_path / "backups", Folder.keep, list[str]()
+
+    def and_another_begins(folder: Folder, source: Path) -> tuple[str, int]:
+        kept = keep(folder, source)
+        if not said:
+            said.append("")
+            said.append(typed(open_bakery, "backup", str(dest), code=1))
+        return kept
+
+    monkeypatch.setattr(Folder, "keep", and_another_begins)
+    name = backed_up(open_bakery, dest)
+    assert "one backup at a time" in said[1]
+    assert Folder(dest).names() == [name]
+    typed(open_bakery, "backup", "verify", str(dest))
+    backed_up(open_bakery, dest)  # nobody holds it any more
+
+
 def test_what_sensors_have_seen_is_no_newer_than_the_records(
     open_bakery: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,17 +11,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from orchestration.areas.local import put_on_the_disk
 
 FORM = 1
-_MANIFEST, _OBJECTS, _PARTIAL = "backup.json", "objects", ".partial"
+_MANIFEST, _OBJECTS, _PARTIAL, _LOCK = "backup.json", "objects", ".partial", ".lock"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -161,6 +163,22 @@ class Folder:
         partial.replace(folder / _MANIFEST)
         put_on_the_disk(folder)
         put_on_the_disk(self.path)
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Hold the folder: what a backup has copied, and no manifest names yet, another would clear.
+
+        Raises:
+            BackupError: another backup is being written to it.
+        """
+        try:
+            with FileLock(self.path / _OBJECTS / _LOCK, timeout=0, thread_local=False):
+                yield
+        except Timeout:
+            raise BackupError(
+                f"no backup was made: another one is written to {self.path}; expected one backup at a time;"
+                " type the same again once that has ended, or name another folder"
+            ) from None
 
     # -- contents
 

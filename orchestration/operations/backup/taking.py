@@ -57,12 +57,17 @@ def take(
         What was taken.
 
     Raises:
-        BackupError: the folder does not fit, or what is under way did not end in time. No backup was made,
-            and all that there were are as they were.
+        BackupError: the folder does not fit or is in use, or what is under way did not end in time. No backup
+            was made, and all that there were are as they were.
         JournalError: the journal of erasures cannot be written.
     """
+    folder.require_fit(*places(deployment.settings))
+    with folder.alone():
+        return _take(deployment, folder, patience=patience, say=say, keep=keep)
+
+
+def _take(deployment: Deployment, folder: Folder, *, patience: float, say: Say, keep: int | None) -> Manifest:
     settings, store = deployment.settings, deployment.store
-    folder.require_fit(*places(settings))
     began, taken = time.monotonic(), _Taken(folder, folder.newest(), say)
     # Before anything is copied: whoever is forgotten while it is, is written down after this mark.
     journal = store.forgotten_keys.journal

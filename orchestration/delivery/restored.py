@@ -141,14 +141,16 @@ def require_reconciled(store: StateStore, order: Order, capabilities: Capabiliti
     Raises:
         NotReconciled: the scope was restored and not looked at since; or it differs, and it is no resync.
     """
-    ways = Ways.of(capabilities, order.mode)
-    found = waiting(store, order.export, order.scope, order.bounds, ways)
+    restore = store.restores.newest()
+    if restore is None:
+        return order
+    ways, findings = Ways.of(capabilities, order.mode), store.restores.findings(restore, order.export)
+    found = kept_back(restore, findings, order.export, order.scope, order.bounds, ways)
     if found is not None and (
         found.by_hand or found.finding is None or order.kind is not DeliveryKind.RESYNC
     ):
         raise found.error
-    restore = store.restores.newest()
-    return replace(order, since=f"restore {restore.id}") if restore is not None and ways.resync else order
+    return replace(order, since=f"restore {restore.id}") if ways.resync else order
 
 
 def settle(store: StateStore, order: Order, said: str, by: str = "") -> None:

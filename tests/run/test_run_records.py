@@ -33,6 +33,7 @@ def test_a_run_says_what_it_was_about_and_hides_its_key(open_bakery: Company) ->
     assert get_tag_type(RUN_KEY_TAG) is TagType.HIDDEN
     shown = [value for tag, value in run.tags.items() if get_tag_type(tag) is not TagType.HIDDEN]
     assert all(len(value) < 32 for value in shown), shown
+    assert (run.root_run_id, run.parent_run_id) == (None, None), "it repeats no other run"
 
 
 def test_a_delivery_alone_and_a_comparison_alone_say_so_too(open_bakery: Company) -> None:

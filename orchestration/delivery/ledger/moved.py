@@ -6,10 +6,10 @@ may have been sent meanwhile. Belongs here: telling such keys apart. Does not be
 reading the records of scopes (`standing`), settling such rows (`settling`).
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
@@ -146,7 +146,7 @@ def set_apart_again(store: StateStore, order: Order, plan: Delivery, pending: Ra
 def _mark_as_moved(connection: "duckdb.DuckDBPyConnection", plan: Delivery, rows: Sequence[int]) -> None:
     """Write a plan's file anew, with some rows as moved; all keep their numbers."""
     file = Path(plan.shard)
-    partial = file.with_suffix(f".{os.getpid()}.partial")
+    partial = file.with_suffix(f".{uuid4().hex}.partial")
     numbers = f"{ROW} in (select unnest({[*rows]}))"
     change = f"case when {numbers} then '{Change.MOVED}' else {CHANGE} end as {CHANGE}"
     read = exact_rows(connection, file)

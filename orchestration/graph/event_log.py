@@ -2,20 +2,19 @@
 
 Dagster opens SQLite anew for each event and waits for the disk twice each time: closing the last
 connection to a file in WAL mode makes SQLite fold the log back and sync it. A run of fifty checks spent
-more than half of its time there (31 s with, 14 s without, on a busy machine). So in our processes one more
-connection a file stays open, and commits do not wait for the disk: after a power cut the log is whole
+more than half of its time there (31 s with, 14 s without, on a busy machine). So in our processes a
+connection to each file stays open, and commits do not wait for the disk: after a power cut the log is whole
 but may lack its last events. What must not be lost, the state store, is a file of its own and waits.
 
 It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
 and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
-are kept here, the engine with a connection: of what was left, a third. And it makes each run's file table by
+are kept here, the engine with that connection: of what was left, a third. And it makes each run's file table by
 table: here it is a copy of one that Dagster made in this process.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 
 import os
 import sqlite3
-from collections import OrderedDict
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import import_module
@@ -29,22 +28,20 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
-_KEPT_OPEN = 16
 _ENGINES = 64
 _STORAGE = "dagster._core.storage"
 _EVENT_LOG = "event_log.sqlite.sqlite_event_log"
 _pools = WeakSet[Pool]()
-_kept: list[OrderedDict[str, sqlite3.Connection]] = []
-_inherited: list[object] = []
-_SQLITE_STORAGES = (_EVENT_LOG, "runs.sqlite.sqlite_run_storage")
+_inherited: list[Pool] = []
+_SQLITE_STORAGES = (
+    _EVENT_LOG, "runs.sqlite.sqlite_run_storage", "schedules.sqlite.sqlite_schedule_storage",
+)  # fmt: skip
 
 
 @cache
 def ease_event_log(dagster_home: Path) -> None:
     """Ease every SQLite file below a DAGSTER_HOME, for the life of the process."""
     home = dagster_home.resolve()
-    kept: OrderedDict[str, sqlite3.Connection] = OrderedDict()
-    _kept.append(kept)
     _keep_engines()
 
     @cache
@@ -59,13 +56,6 @@ def ease_event_log(dagster_home: Path) -> None:
         if not file or not below_home(file):
             return
         connection.execute("pragma synchronous = normal")
-        if file not in kept:
-            kept[file] = sqlite3.connect(file, check_same_thread=False)
-            while len(kept) > _KEPT_OPEN:
-                kept.popitem(last=False)[1].close()
-        # SQLite counts a connection to a file in WAL mode only once it has read in that mode, which
-        # Dagster sets after it has opened a new file.
-        kept[file].execute("select count(*) from sqlite_master").fetchone()
 
 
 class _OnePool(QueuePool):
@@ -98,10 +88,8 @@ def kept_engine(conn_string: str, timeout: float | None) -> Engine:
 def _begin_anew() -> None:
     # In a process that was forked SQLite's connections must be neither used nor closed ("How To Corrupt An
     # SQLite Database File", 2.6).
-    _inherited.extend([*_pools, *(dict(kept) for kept in _kept)])
+    _inherited.extend(_pools)
     kept_engine.cache_clear()
-    for kept in _kept:
-        kept.clear()
 
 
 def _engine(conn_string: str, **options: Any) -> Engine:

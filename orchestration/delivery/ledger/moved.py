@@ -116,7 +116,7 @@ def set_apart_again(store: StateStore, order: Order, plan: Delivery, pending: Ra
         shard = exact_rows(connection, plan.shard)
         ours = written(plan, store.deliveries.sendings(plan.delivery_id))
         connection.execute(
-            f"create temp table _open as select {ROW}, {CHANGE} = '{Change.REMOVED}' as _new_is_null,"
+            f"create temp table _open as select {ROW}, {CHANGE} = '{Change.REMOVED}' as _removed,"
             f" {ours} as _written, {form.selected(shard_fields(connection, plan.shard))} from {shard}"
             f" where ({condition(ROW, pending)}) and {CHANGE} <> '{Change.MOVED}'"
         )
@@ -124,11 +124,11 @@ def set_apart_again(store: StateStore, order: Order, plan: Delivery, pending: Ra
         connection.execute(
             f"create temp table _hit as select o.*, t._written > o._written as _newer from _open o join"
             f" (select {form.listed}, max(_written) as _written from ({touched}) group by all) t"
-            f" using ({form.listed}) where o._new_is_null or _newer"
+            f" using ({form.listed}) where o._removed or _newer"
         )
         if not _any(connection, "select 1 from _hit"):
             return []
-        removed = "select 1 from _hit where _new_is_null"
+        removed = "select 1 from _hit where _removed"
         for scope, layer in others.on_their_way():
             if _any(connection, f"{removed} and {_there(connection, form, [layer])}"):
                 raise _on_its_way(order, scope)

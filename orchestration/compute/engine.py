@@ -4,7 +4,11 @@ The only door to it, so that what every use of it must have stands in one place:
 loaded by itself, and moments are in UTC. Belongs here: opening it. Does not: the warehouse's file.
 """
 
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from orchestration.compute.sql import literal, quoted
@@ -17,6 +21,54 @@ SETTINGS = """
     set autoload_known_extensions = false;
     set TimeZone = 'UTC';
 """
+
+# A connection has its zone from here. What is cached of a file would be told of another of its name and time.
+_SHARED_SETTINGS = "set global TimeZone = 'UTC'; set enable_external_file_cache = false"
+
+
+@contextmanager
+def shared_engine() -> Generator["duckdb.DuckDBPyConnection"]:
+    """Lend a connection of the engine that this process keeps open: for a question that takes little memory.
+
+    To open an engine takes 10 ms, for the catalogue of its functions; a delivery asks a dozen questions. What
+    a connection makes is temporary, and it changes no setting: others would see both.
+    """
+    import duckdb
+
+    base = _Shared.base()
+    connection = base.cursor()
+    try:
+        yield connection
+    except (duckdb.FatalException, duckdb.InternalException):
+        _Shared.forget(base)  # an engine that has met an error of its own answers nothing any more
+        raise
+    finally:
+        connection.close()
+
+
+class _Shared:
+    """The engine of this process, which is not there before somebody asks, nor in a process that forks."""
+
+    _open: "duckdb.DuckDBPyConnection | None" = None
+    _lock = Lock()
+
+    @classmethod
+    def base(cls) -> "duckdb.DuckDBPyConnection":
+        with cls._lock:
+            if cls._open is None:
+                cls._open = open_engine()
+                cls._open.execute(_SHARED_SETTINGS)
+            return cls._open
+
+    @classmethod
+    def forget(cls, base: "duckdb.DuckDBPyConnection | None" = None) -> None:
+        with cls._lock:
+            if base is None or cls._open is base:
+                cls._open = None
+
+
+# Its threads would not be there in the new process, which would wait for them.
+os.register_at_fork(before=_Shared.forget)
 
 
 def open_engine(

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.sql import literal, quoted
 from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.ledger import (
@@ -212,7 +212,7 @@ def _record(store: StateStore, order: Order, found: Sequence[Found], request: Re
     """Write down those keys that are not yet, all with one salt: a plan hashes each row once a salt."""
     known = store.forgotten_keys.of(order.export)
     salt = secrets.token_hex(16)
-    with open_engine() as connection:
+    with shared_engine() as connection:
         for item in found:
             if any(
                 digest_of(one.salt, item.key) == one.key_digest and set(request.values) <= names_in(one)
@@ -320,7 +320,7 @@ def _forget_refusals(store: StateStore, export: str, names: Sequence[str], alike
         for texts in ([item.scope, item.key, *json.loads(item.key)] for item in refused)
     )
     columns = ", ".join(["refused_scope", "refused_key", *map(quoted, names)])
-    with open_engine() as connection:
+    with shared_engine() as connection:
         found = connection.execute(
             f"select refused_scope, refused_key from (values {rows}) refused ({columns}) where {condition}"
         ).fetchall()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import open_engine, shared_engine
 from orchestration.compute.exact_parquet import WIDE_DECIMAL, carried, exact_rows, noted_types, write_exact
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
@@ -107,7 +107,7 @@ def sendable(destination: Destination, shard: Shard, journal: Journal, folder: P
 
 def _wide_rows(shard: Shard) -> Sequence[Refused]:
     """Return the rows with a whole number of more digits than a decimal has."""
-    with open_engine(threads=1) as connection:
+    with shared_engine() as connection:
         noted = noted_types(connection, shard.path)
         if all(other == carried(kind, WIDE_DECIMAL) for other, kind in noted.values()):
             return ()
@@ -209,7 +209,7 @@ class _Renumbered:
 def _example(shard: Shard, refused: Refused, hidden: Collection[str]) -> str:
     """A refused row by its key, and why."""
     names = ", ".join(f"{quoted(name)}::varchar" for name in shard.key)
-    with open_engine() as connection:
+    with shared_engine() as connection:
         read = f"read_parquet({literal(str(shard.path))})"
         found = connection.execute(f"select {names} from {read} where {ROW} = {refused.row}").fetchone() or ()
     key = ", ".join(

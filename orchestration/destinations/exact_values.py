@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestration.compute.alike import WHITE
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import exact_rows, noted_types
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
@@ -59,7 +59,7 @@ def unfit_rows(
         rules: from a field's name, SQL of its value, and its type in the file.
         before: values and types are those that were before the file (`exact_parquet`).
     """
-    with open_engine(threads=2) as connection:
+    with shared_engine() as connection:
         read = exact_rows(connection, shard.path) if before else f"read_parquet({literal(str(shard.path))})"
         found: list[tuple[str, Unfit]] = [
             (name, unfit)
@@ -102,7 +102,7 @@ def check_kinds(
     Raises:
         DeliveryError: they are named.
     """
-    with open_engine(threads=1) as connection:
+    with shared_engine() as connection:
         fields = fields_of(connection, f"select * from read_parquet({literal(str(shard.path))})")
         noted = noted_types(connection, shard.path)
     fields |= {name: kind for name, (_, kind) in noted.items() if "UNION(" in kind}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 
 from orchestration.compute.alike import Alike, canonical
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 
 
 def strangers(ours: Iterable[str], held: Mapping[str, str], alike: Collection[Alike]) -> list[str]:
@@ -21,7 +21,7 @@ def strangers(ours: Iterable[str], held: Mapping[str, str], alike: Collection[Al
     """
     arrow = import_module("pyarrow")
     form = canonical("key", "VARCHAR", alike)
-    with open_engine() as connection:
+    with shared_engine() as connection:
         connection.register("ours", arrow.table({"key": arrow.array(ours, arrow.string())}))
         ids, keys = (arrow.array(column, arrow.string()) for column in (held.keys(), held.values()))
         connection.register(

@@ -22,7 +22,7 @@ from orchestration.graph.deliveries_shown import (
 )
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.steps import told_of_changes
-from orchestration.operations.due import KIND_TAG
+from orchestration.operations.due_run import KIND_TAG
 from orchestration.operations.site import Site
 from orchestration.state.records import DeliveryKind
 

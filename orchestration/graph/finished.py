@@ -10,7 +10,7 @@ import dagster as dg
 
 from orchestration.graph.exports import NOT_CONFIGURED
 from orchestration.graph.in_process import Result
-from orchestration.operations.due import DueRun
+from orchestration.operations.due_run import DueRun
 from orchestration.project.loading import Project
 from orchestration.project.names import GATE_CHECK
 

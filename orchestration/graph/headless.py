@@ -26,16 +26,8 @@ from orchestration.graph.run_leases import executing, place_tags
 from orchestration.graph.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
-from orchestration.operations.due import (
-    OLD_RUN_KEY_TAG,
-    RUN_KEY_TAG,
-    Cursor,
-    DueRun,
-    Held,
-    find_due,
-    held_still,
-    run_key_of,
-)
+from orchestration.operations.due import Cursor, Held, find_due, held_still
+from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, run_key_of
 from orchestration.operations.rebuilding import Rebuild, built_without, rebuild_of
 from orchestration.state.records import Delivery, DeliveryKind
 

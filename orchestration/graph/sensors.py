@@ -16,15 +16,8 @@ from orchestration.graph.desk import Desk
 from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
 from orchestration.graph.run_leases import place_tags
-from orchestration.operations.due import (
-    OLD_RUN_KEY_TAG,
-    RUN_KEY_TAG,
-    Cursor,
-    Due,
-    DueRun,
-    find_due,
-    run_key_of,
-)
+from orchestration.operations.due import Cursor, Due, find_due
+from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, run_key_of
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import RECONCILED_CHECK

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from orchestration.core.lineage import Partition
-from orchestration.operations.due import DueRun
+from orchestration.operations.due_run import DueRun
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.state.records import CheckError

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from orchestration.core.lineage import Partition
 from orchestration.delivery.deliver import Target
-from orchestration.operations.due import DueRun
+from orchestration.operations.due_run import DueRun
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.operations.status import Standing, status

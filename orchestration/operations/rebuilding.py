@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestration.core.lineage import Partition
 from orchestration.operations.asking import key_expected, keys_between, table_of
-from orchestration.operations.due import DueRun
+from orchestration.operations.due_run import DueRun
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 

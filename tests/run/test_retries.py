@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from orchestration.operations.due import RUN_KEY_TAG, Cursor, find_due
+from orchestration.operations.due import Cursor, find_due
+from orchestration.operations.due_run import RUN_KEY_TAG
 from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, Company, finished, runs
 

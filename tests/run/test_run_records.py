@@ -10,7 +10,7 @@ from dagster._core.storage.tags import TagType, get_tag_type
 from orchestration.graph.instance import open_instance
 from orchestration.graph.reconciled import RECONCILED_CHECK
 from orchestration.graph.sensors import run_exists
-from orchestration.operations.due import OLD_RUN_KEY_TAG, RUN_KEY_TAG, run_key_of
+from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, run_key_of
 from tests.company import MON, Company
 from tests.typed import sluice
 

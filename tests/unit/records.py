@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestration.core.lineage import Lineage
-from orchestration.operations.due import Cursor, Due, DueRun, find_due
+from orchestration.operations.due import Cursor, Due, find_due
+from orchestration.operations.due_run import DueRun
 from orchestration.state.records import Build, Evidence
 from tests.company import Company
 

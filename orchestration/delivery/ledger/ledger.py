@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import open_engine, shared_engine
 from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
@@ -222,7 +222,7 @@ class Ledger:
         """Return what a plan on record does, beside what the destination holds without it."""
         shown = Shown({})
         if plan.shard_rows or plan.whole:
-            with open_engine() as connection:
+            with shared_engine() as connection:
                 fields = shard_fields(connection, plan.shard)
                 found = self.store.deliveries.layers(plan.export, plan.scope)
                 layers = layers_of(self.store.deliveries, found)
@@ -368,7 +368,7 @@ class Ledger:
         known = {Path(item.shard) for item in plans} | set(folder.rglob("*.parquet"))
         files = sorted(path for path in known if path.exists())
         require_readable(files, plans)
-        with open_engine() as connection:
+        with shared_engine() as connection:
             yield Shards(self.store.deliveries, export, KeyForm.of(key, alike), files, connection, order)
         self._clear_scratch(export)
 

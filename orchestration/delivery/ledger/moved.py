@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.core.ranges import Ranges, condition
 from orchestration.delivery.ledger.content import Content, shard_fields
@@ -111,7 +111,7 @@ def set_apart_again(store: StateStore, order: Order, plan: Delivery, pending: Ra
     later = list(others.written_since(plan.id)) if pending and plan.shard_rows else []
     if not later:
         return []
-    with open_engine() as connection:
+    with shared_engine() as connection:
         form = KeyForm.of(order.key, read_alike(plan.alike) or {})
         shard = exact_rows(connection, plan.shard)
         ours = written(plan, store.deliveries.sendings(plan.delivery_id))

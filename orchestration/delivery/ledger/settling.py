@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import open_engine, shared_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
@@ -71,7 +71,7 @@ def open_journal(
     if plan.mode not in (Mode.MIRROR, Mode.UPSERT) or not plan.scope or not plan.shard_rows:
         return journal
     apart = set_apart_again(store, planned_by(order, plan), plan, journal.pending())
-    with open_engine() as connection:
+    with shared_engine() as connection:
         found = connection.execute(
             f"select {ROW} from read_parquet({literal(plan.shard)}) where {CHANGE} = '{Change.MOVED}'"
         ).fetchall()
@@ -140,7 +140,7 @@ def _keys_of(
     wanted = ", ".join(map(str, rows)) or "-1"
     keys = ", ".join(literal(text) for text in known) or "''"
     form = KeyForm.of(key, read_alike(delivery.alike) or {})
-    with open_engine() as connection:
+    with shared_engine() as connection:
         key_text = text_of(form.forms(shard_fields(connection, delivery.shard)))
         found = connection.execute(
             f"select {ROW}, {key_text} as key_text, cast({ROW_HASH} as varchar)"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from orchestration.compute.alike import EXACT, canonical, is_number, is_text
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import carried, exact_rows, write_exact
 from orchestration.compute.same_value import Family, family_of, plain_number
 from orchestration.compute.sql import literal, quoted
@@ -70,7 +70,7 @@ def fields_of(plans: Iterable[Delivery]) -> set[str]:
     """Return every field that plans have, and the model's columns of them."""
     of_shapes = {(item.shape, item.columns): item for item in plans if not unreadable(item.shard)}
     found: set[str] = set()
-    with open_engine() as connection:
+    with shared_engine() as connection:
         for item in of_shapes.values():
             told = columns_of(item, shard_fields(connection, item.shard))
             found |= told.keys() | set(told.values())

@@ -9,7 +9,7 @@ Postgres: "Character Set Support", https://www.postgresql.org/docs/current/multi
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestration.compute.engine import open_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.row_hash import fields_of
 from orchestration.compute.sql import literal, quoted
 from orchestration.compute.sql_types import SqlType, parse_type
@@ -36,7 +36,7 @@ def holds_all(encoding: str) -> bool:
 
 def characters(shard: Shard) -> frozenset[str]:
     """Return the characters beyond ASCII in a shard's texts, those within lists too."""
-    with open_engine(threads=2) as connection:
+    with shared_engine() as connection:
         read = f"read_parquet({literal(str(shard.path))})"
         found: set[str] = set()
         for name, kind in fields_of(connection, f"select * from {read}").items():

@@ -21,7 +21,7 @@ from tests.company import BAKERY, MON, Company, runs
 from tests.parses import places_given_back
 from tests.prepared import bakery_in, copy_of, database
 
-pytest_plugins = ["tests.pace"]
+pytest_plugins = ["tests.pace", "tests.sampled"]
 
 # Python looks for garbage among all that dbt and Dagster keep, an eighth of the time of a run. What it would
 # find here is what a test leaves behind.

@@ -199,6 +199,7 @@ def after(world: World) -> Shard:
 
 @EACH
 @pytest.mark.parametrize("how", NONSENSE)
+@pytest.mark.sampled(4)
 def test_what_is_no_answer_is_neither_taken_nor_refused(
     world: World, name: str, mode: Mode, how: str
 ) -> None:
@@ -217,6 +218,7 @@ def test_what_is_no_answer_is_neither_taken_nor_refused(
 
 @EACH
 @pytest.mark.parametrize("how", AGAIN)
+@pytest.mark.sampled(3)
 def test_what_may_have_been_taken_is_sent_again(world: World, name: str, mode: Mode, how: str) -> None:
     shard = after(world)
     for at in range(len(requests_of(world, shard))):
@@ -225,6 +227,7 @@ def test_what_may_have_been_taken_is_sent_again(world: World, name: str, mode: M
 
 @EACH
 @pytest.mark.parametrize("how", NOTHING_DONE)
+@pytest.mark.sampled(3)
 def test_what_was_not_done_for_certain_says_so(world: World, name: str, mode: Mode, how: str) -> None:
     shard = after(world)
     seen = requests_of(world, shard)

@@ -231,6 +231,7 @@ ERASED_BY = {
         pytest.param(as_rows("item::bigint"), ("business_date", "item"), id="with the day"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_an_erased_person_stays_away_whatever_the_key_is_by_now(
     tmp_path: Path, named: dict[str, str], rows: str, key: tuple[str, ...]
 ) -> None:

@@ -107,6 +107,7 @@ def hash_as_older_code(sender: Values) -> None:
 
 
 @pytest.mark.parametrize(("kind", "one", "other"), CHANGES)
+@pytest.mark.sampled(3)
 def test_what_can_be_told_apart_is_a_change_of_its_field(
     sender: Values, kind: str, one: str, other: str
 ) -> None:
@@ -181,6 +182,7 @@ def test_digits_that_a_shard_does_not_keep_stay_known_in_a_base(sender: Values) 
 
 
 @pytest.mark.parametrize(("kind", "one", "other"), CHANGES)
+@pytest.mark.sampled(3)
 def test_a_preview_shows_what_a_delivery_would_change(
     sender: Values, kind: str, one: str, other: str
 ) -> None:

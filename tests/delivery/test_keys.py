@@ -124,6 +124,7 @@ def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: A
 
 
 @each(*Mode)
+@pytest.mark.sampled(2)
 def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     rows = [("A-7", "a"), ("B-7", "b"), ("007", "c"), ("7", "d"), ("ß", "e"), ("1e3", "f"), ("O'Neil", "g")]
@@ -160,6 +161,7 @@ def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, sen
 
 
 @each(*Mode)
+@pytest.mark.sampled(2)
 def test_numbers_above_what_a_double_holds_are_two_keys_or_refused(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode, kind="bigint")
     if isinstance(case, SalesforceCase):

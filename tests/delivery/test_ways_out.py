@@ -54,6 +54,7 @@ KEYS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], bool]] = {
 
 @each_mode
 @pytest.mark.parametrize("change", KEYS)
+@pytest.mark.sampled(3)
 def test_a_key_changes(bench: Bench, change: str) -> None:
     before, after, bench.key, key, other = KEYS[change]
     bench.deliver(before)
@@ -128,6 +129,7 @@ def test_a_key_of_before_types_were_recorded(bench: Bench) -> None:
     ],
     ids=["came", "went", "text to integer", "struct to integer", "integer to list", "text to empty date"],
 )
+@pytest.mark.sampled(3)
 def test_a_field_changes(bench: Bench, before: str, after: str) -> None:
     bench.deliver(before)
     made = bench.deliver(after)
@@ -168,6 +170,7 @@ def test_a_value_that_is_none_of_its_new_type_is_among_the_changed_fields(bench:
 
 @pytest.mark.parametrize("old", MODES)
 @pytest.mark.parametrize("bench", MODES, indirect=True)
+@pytest.mark.sampled(3)
 def test_the_mode_changes(bench: Bench, old: Mode) -> None:
     new, bench.mode = bench.mode, old
     bench.deliver(rows_sql(FIRST))
@@ -209,6 +212,7 @@ CUT: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
 @pytest.mark.parametrize(
     ("one", "other"), [(one, other) for one in CUT for other in CUT if one != other], ids=" to ".join
 )
+@pytest.mark.sampled(3)
 def test_partitions_are_cut_otherwise_and_as_before(bench: Bench, one: str, other: str) -> None:
     """The records of the first cutting tell of rows that the second has written over."""
     bench.key = ("business_date", "item")

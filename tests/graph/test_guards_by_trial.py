@@ -176,6 +176,7 @@ def test_a_dbt_test_that_rows_can_fail_is_a_guard(tmp_path: Path, check: str) ->
 
 
 @pytest.mark.parametrize("said", CONTRACTS)
+@pytest.mark.sampled(2)
 def test_a_contract_counts_if_a_drop_can_break_what_it_says(tmp_path: Path, said: str) -> None:
     after, more, can_fail = CONTRACTS[said]
 

@@ -1,0 +1,49 @@
+"""Tables that are too long for each run of the suite: a part of them each time, other ones each time.
+
+`@pytest.mark.sampled(3)` at a parametrized test takes one in three of its cases. The choice is the same in
+all processes of a run; its seed stands at the top of the output, and `PYTEST_SAMPLED_SEED` repeats it. All
+cases run with `SLUICE_TEST_KILLS=2` or more, as they do before a release.
+Belongs here: the choice. Does not: which test takes part, nor how many examples a generated test has.
+"""
+
+import os
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+_ALL = int(os.environ.get("SLUICE_TEST_KILLS", "1")) > 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw a seed; processes that xdist starts get it by the environment."""
+    config.addinivalue_line("markers", "sampled(one_in): one in so many of its cases runs each time")
+    os.environ.setdefault("PYTEST_SAMPLED_SEED", f"{datetime.now(UTC):%Y%m%d%H%M%S}")
+
+
+def pytest_report_header() -> str:
+    """Tell how to repeat the choice."""
+    return "all cases of sampled tests" if _ALL else f"sampled by PYTEST_SAMPLED_SEED={_seed()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not chosen this time; whoever names one case gets it."""
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left = {item for name, cases in tables.items() for item in cases if item not in _chosen(name, cases)}
+    if left and not _ALL:
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
+
+
+def _chosen(name: str, cases: list[pytest.Item]) -> set[pytest.Item]:
+    marker = cases[0].get_closest_marker("sampled")
+    assert marker is not None
+    (one_in,) = marker.args
+    return set(random.Random(f"{_seed()} {name}").sample(cases, -(-len(cases) // one_in)))
+
+
+def _seed() -> str:
+    return os.environ["PYTEST_SAMPLED_SEED"]

@@ -1,0 +1,57 @@
+"""A sampled table: the part that is chosen, the same in every process; all of it, and one case by its name."""
+
+import pytest
+
+from tests import sampled
+
+
+def items_of(request: pytest.FixtureRequest, *names: str) -> list[pytest.Item]:
+    found: list[pytest.Item] = []
+    for name in names:
+        item = pytest.Function.from_parent(request.node.parent, name=name, callobj=lambda: None)
+        if not name.startswith("plain"):
+            item.add_marker(pytest.mark.sampled(3))
+        found.append(item)
+    return found
+
+
+def kept(request: pytest.FixtureRequest, *names: str) -> list[str]:
+    items = items_of(request, *names)
+    sampled.pytest_collection_modifyitems(request.config, items)
+    return [item.name for item in items]
+
+
+TABLE = tuple(f"one[{number}]" for number in range(10))
+
+
+@pytest.fixture(autouse=True)
+def some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampled, "_ALL", False)
+    monkeypatch.setenv("PYTEST_SAMPLED_SEED", "1")
+
+
+def test_one_in_three_is_chosen_in_their_order_and_all_else_stays(request: pytest.FixtureRequest) -> None:
+    found = kept(request, "plain[1]", *TABLE, "plain[2]")
+    assert len(found) == 6
+    assert found == sorted(found, key=["plain[1]", *TABLE, "plain[2]"].index)
+    assert {"plain[1]", "plain[2]"} <= {*found}
+
+
+def test_a_seed_repeats_the_choice_and_another_chooses_others(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = kept(request, *TABLE)
+    assert kept(request, *TABLE) == first
+    all_found = {*first}
+    for seed in range(2, 40):
+        monkeypatch.setenv("PYTEST_SAMPLED_SEED", str(seed))
+        all_found |= {*kept(request, *TABLE)}
+    assert all_found == {*TABLE}
+
+
+def test_one_case_by_its_name_and_all_by_a_variable(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kept(request, TABLE[7]) == [TABLE[7]]
+    monkeypatch.setattr(sampled, "_ALL", True)
+    assert kept(request, *TABLE) == [*TABLE]

@@ -1,4 +1,4 @@
-"""A sampled table: the part that is chosen, the same in every process; all of it, and one case by its name."""
+"""A sampled table: the part that is chosen, alike in every process; all of it; one case by its name."""
 
 import pytest
 

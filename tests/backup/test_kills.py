@@ -10,9 +10,10 @@ from tests.backup.killing import killed_at, some_of, steps_of
 from tests.backup.places import at, backed_up, typed
 from tests.company import MON, SHOP_ORDERS, TUE, Company
 
-pytestmark = pytest.mark.long
 # All of them with SLUICE_TEST_KILLS=50.
 KILLS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+# A longer run takes as much longer.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300 * KILLS)]
 # Every command that looks at the deployment's data, or works on them.
 COMMANDS = (
     ("status",), ("run",), ("land", "orders", "."), ("gate", SHOP_ORDERS), ("plan", SHOP_ORDERS),

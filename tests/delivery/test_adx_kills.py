@@ -22,6 +22,8 @@ from .journals import MemoryJournal
 from .support import DAY, rows_of, write_shard
 
 KILLS = 8 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+# A longer run takes as much longer.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300 * KILLS)]
 ROWS = 300
 
 

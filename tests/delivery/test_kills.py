@@ -22,9 +22,10 @@ from orchestration.state.deliveries import Deliveries
 from .cases import Case, case_class, case_names
 from .deliveries import DAY, Rows, Sender
 
-pytestmark = pytest.mark.long
 # A longer run: SLUICE_TEST_KILLS=100 makes it two hundred for each destination.
 KILLS = 2 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+# A longer run takes as much longer.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300 * KILLS)]
 ROWS = 400
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(

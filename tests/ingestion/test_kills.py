@@ -17,11 +17,12 @@ import pytest
 from tests.ingestion.door import DAY, HEADER, NEXT, Door, contract
 from tests.storage.fixtures import Storage
 
-pytestmark = pytest.mark.long
 # Each of them is a new drop of the day, killed once while it is taken in.
 KILLS = {"directory": 12, "azurite": 6, "s3": 4}
 # A longer run: SLUICE_TEST_KILLS=10 kills ten times as often.
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+# A longer run takes as much longer.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600 * TIMES)]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.ingestion.door", "pyarrow.parquet", "duckdb"])
 CONTRACT = contract(

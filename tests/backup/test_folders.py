@@ -1,0 +1,115 @@
+"""A folder of backups that time, disks and hands have been at: clocks that are set, files that are damaged.
+
+Belongs here: what the folder holds, and what the next backup makes of it. Does not: what a restore brings
+back (`test_restores`), kills (`test_kills`).
+"""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration.operations.backup.folder import BackupError, Folder
+from orchestration.operations.backup.taking import take
+from tests.backup.places import at, backed_up, typed
+from tests.company import MON, SHOP_ORDERS, TUE, Company
+from tests.machines import with_clock
+
+pytestmark = pytest.mark.long
+
+
+def test_a_clock_that_is_set_back_makes_no_backup_older_than_one_before(
+    open_bakery: Company, tmp_path: Path
+) -> None:
+    dest = tmp_path / "backups"
+    first = backed_up(open_bakery, dest)
+    earlier = open_bakery.at(datetime.now(UTC) - timedelta(hours=3))
+    second = take(earlier.deployment, Folder(dest), patience=60, say=lambda _: None, keep=1)
+    earlier.deployment.store.close()
+    assert Folder(dest).names() == [second.name]
+    assert second.name > first
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "gone"])
+def test_what_verify_found_damaged_the_next_backup_writes_anew(
+    open_bakery: Company, tmp_path: Path, harm: str
+) -> None:
+    dest = tmp_path / "backups"
+    backed_up(open_bakery, dest)
+    damaged: set[str] = set()
+    for part in ("deliveries", "originals", "staging", "dagster"):
+        file = next(file for file in Folder(dest).manifest().files if file.part == part and file.size)
+        content = Folder(dest).object(file.digest)
+        whole = content.read_bytes()
+        damaged.add(part)
+        if harm == "gone":
+            content.unlink()
+        else:
+            content.write_bytes(whole[:-1] + (b"" if harm == "cut" else bytes([whole[-1] ^ 1])))
+    said = typed(open_bakery, "backup", "verify", str(dest), code=1)
+    for part in damaged:
+        assert f"✗ {part}/" in said
+    assert f"`sluice backup {dest}`" in said
+    name = backed_up(open_bakery, dest)
+    typed(open_bakery, "backup", "verify", str(dest), "--at", name)
+    again = at(open_bakery, tmp_path / "again")
+    typed(again, "restore", str(dest))
+
+
+def test_a_manifest_that_is_damaged_stands_in_nobodys_way(open_bakery: Company, tmp_path: Path) -> None:
+    dest = tmp_path / "backups"
+    first = backed_up(open_bakery, dest)
+    manifest = dest / first / "backup.json"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:-10])
+    second = backed_up(open_bakery, dest)
+    said = typed(open_bakery, "backup", "verify", str(dest))
+    assert first in said
+    # What it names may be wanted still, once it is put back from a copy.
+    manifest.write_bytes(whole)
+    typed(open_bakery, "backup", "verify", str(dest), "--at", first)
+    manifest.write_bytes(whole[:-10])
+    typed(open_bakery, "backup", str(dest), "--keep", "1")
+    [third] = Folder(dest).names()
+    assert third > second
+    typed(open_bakery, "backup", "verify", str(dest))
+
+
+def test_no_byte_of_a_manifest_is_changed_unnoticed(open_bakery: Company, tmp_path: Path) -> None:
+    dest = tmp_path / "backups"
+    name = backed_up(open_bakery, dest)
+    folder, file = Folder(dest), dest / name / "backup.json"
+    whole, meant = file.read_bytes(), folder.manifest()
+    spoilt = [whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :] for place in range(0, len(whole), 23) for bit in (1, 64)]
+    spoilt += [whole[:length] for length in range(0, len(whole), 97)]
+    spoilt += [b"[]", b"null", b"1", b'"x"', b"{}", b"\xff", b'{"form": "x", "digest": 1}', b'{"form": null, "digest": ""}']
+    for text in spoilt:
+        file.write_bytes(text)
+        try:
+            found = folder.manifest()
+        except BackupError:
+            continue
+        assert found == meant
+
+
+def test_what_is_linked_is_backed_up_as_if_it_were_there(open_bakery: Company, tmp_path: Path) -> None:
+    """A disk was full, and a folder moved to another one: what it held is the deployment's still."""
+    data, dest = open_bakery.settings.data_dir, tmp_path / "backups"
+    for folder in (f"deliveries/{SHOP_ORDERS}", "originals/orders", "staging/orders"):
+        moved = tmp_path / "larger disk" / folder
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(data / folder, moved)
+        (data / folder).symlink_to(moved)
+    before = {path.relative_to(data) for name in ("deliveries", "originals", "staging") for path in (data / name).glob("**/*") }
+    for folder in (f"deliveries/{SHOP_ORDERS}", "originals/orders", "staging/orders"):
+        before |= {Path(folder) / path.relative_to(data / folder) for path in (tmp_path / "larger disk" / folder).rglob("*") if path.is_file()}
+    backed_up(open_bakery, dest)
+    assert Folder(dest).manifest().notes == []
+    again = at(open_bakery, tmp_path / "again")
+    typed(again, "restore", str(dest))
+    for path in before:
+        if (data / path).is_file():
+            assert (again.settings.data_dir / path).is_file(), path
+    typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)

@@ -1,0 +1,109 @@
+"""Ways around the look: restores of restores, days to come, runs that were under way, hands on other buttons."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.graph.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
+from orchestration.graph.instance import open_instance
+from orchestration.graph.run_leases import PLACE_TAG
+from tests.backup.places import backed_up, typed
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, runs
+
+pytestmark = pytest.mark.long
+
+
+def test_a_second_restore_of_one_backup_is_told_from_the_first(restored: Company, backups: Path) -> None:
+    """What the first restore sent anew, the destination knows; it is another delivery now."""
+    typed(restored, "reconcile", "--restored", code=1)
+    typed(restored, "resync", SHOP_ORDERS, "--partition", MON)
+    assert restored.in_postgres(MON) == [(MON, "a", 3), (MON, "b", 4)]
+    restored.land_orders(MON, a=50, b=4)
+    restored.run()
+    assert restored.in_postgres(MON) == [(MON, "a", 50), (MON, "b", 4)]
+    restored.deployment.store.close()
+    shutil.rmtree(restored.settings.data_dir)
+    typed(restored, "restore", str(backups))
+    again = restored.read_anew()
+    typed(again, "reconcile", "--restored", code=1)
+    typed(again, "resync", SHOP_ORDERS, "--partition", MON)
+    assert again.in_postgres(MON) == [(MON, "a", 3), (MON, "b", 4)]
+    typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
+
+
+def test_a_day_to_come_that_was_sent_since_is_looked_at(open_bakery: Company, tmp_path: Path) -> None:
+    day, dest = "2040-01-02", tmp_path / "backups"
+    backed_up(open_bakery, dest)
+    open_bakery.land_day(day, a=5, b=6)
+    said = open_bakery.run()
+    print(runs(said), failures(said))
+    assert open_bakery.in_postgres(day)
+    open_bakery.deployment.store.close()
+    shutil.rmtree(open_bakery.settings.data_dir)
+    typed(open_bakery, "restore", str(dest))
+    again = open_bakery.read_anew()
+    again.land_day(day, a=1)
+    there = again.in_postgres(day)
+    again.run()
+    assert again.in_postgres(day) == there
+
+
+UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_that_was_under_way_at_the_backup_has_ended(
+    open_bakery: Company, tmp_path: Path, elsewhere: bool
+) -> None:
+    dest = tmp_path / "backups"
+    repository = open_bakery.definitions.get_repository_def()
+    job = repository.get_implicit_global_asset_job_def()
+    begun: dict[str, dg.DagsterRunStatus] = {}
+    with open_instance(open_bakery.settings) as instance:
+        for status in UNDER_WAY:
+            tags = {"dagster/partition": MON}
+            if elsewhere:
+                tags[PLACE_TAG] = "another machine"
+            run = instance.create_run_for_job(job, status=status, tags=tags)
+            begun[run.run_id] = status
+            if status is not dg.DagsterRunStatus.NOT_STARTED:
+                instance.report_engine_event("at work", run)
+    backed_up(open_bakery, dest)
+    open_bakery.deployment.store.close()
+    shutil.rmtree(open_bakery.settings.data_dir)
+    typed(open_bakery, "restore", str(dest))
+    again = open_bakery.read_anew()
+    with open_instance(again.settings) as instance:
+        bury_dead_runs(instance, again.deployment.store.leases, ask_again=False)
+        left = {run.run_id: run.status.value for run in instance.get_runs() if not run.is_finished}
+    assert left == {}
+
+
+def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) -> None:
+    there = restored.untouched()
+    mended = tmp_path / "mended.csv"
+    mended.write_text("x\n")
+    for command in (
+        ("rejected", SHOP_ORDERS, "--retry"),
+        ("run", "--retry"),
+        ("release", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--until", "2050-01-01"),
+        ("restore", "orders", "--partition", MON, "--drop", "1"),
+        ("judge", "staging.stg_orders", "--from", MON, "--to", MON),
+        ("redeliver", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--on", datetime.now(UTC).isoformat()),
+        ("rerun", "raw.orders", "--partition", MON),
+    ):
+        code, written, complained = restored.sluice(*command)
+        print(command, code, (written + complained)[-300:])
+        assert restored.untouched() == there, command
+    deliveries = [row[0] for row in __import__("tests.company").company.recorded(restored.settings, "select delivery_id from deliveries")]
+    for delivery in deliveries:
+        code, written, complained = restored.sluice("approve", delivery, "--reason", "r")
+        assert restored.untouched() == there, delivery

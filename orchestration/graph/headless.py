@@ -77,7 +77,9 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
     job = _asset_job(desk)
     instance, store = desk.instance, desk.deployment.store
     left_alone: list[str] = []
-    bury_dead_runs(instance, store.leases, ask_again=True, say=left_alone.append)
+    bury_dead_runs(
+        instance, store.leases, ask_again=True, say=left_alone.append, restored_at=store.restores.last_at()
+    )
     yield from map(Note, left_alone)
     failed = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()

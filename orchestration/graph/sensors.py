@@ -155,8 +155,10 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
 
 def _bury(context: dg.SensorEvaluationContext, site: Site) -> None:
     """Take up runs whose process died with what started it, as another machine; Dagster retries them."""
-    leases = site.deployment.store.leases
-    for run_id in bury_dead_runs(context.instance, leases, ask_again=False):
+    store = site.deployment.store
+    for run_id in bury_dead_runs(
+        context.instance, store.leases, ask_again=False, restored_at=store.restores.last_at()
+    ):
         context.log.warning(f"run {run_id[:8]} is marked as failed: its process is gone")
 
 

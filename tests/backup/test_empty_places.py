@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from orchestration.operations.backup import restoring
-from orchestration.operations.backup.folder import Folder
+from orchestration.operations.backup.folder import Folder, files_below
 from orchestration.operations.backup.restoring import restore
 from tests.backup.places import at, backed_up, typed
-from tests.company import MON, SHOP_ORDERS, TUE, Company
+from tests.company import MON, Company
 
 pytestmark = pytest.mark.long
 
@@ -38,8 +37,13 @@ def test_two_restores_into_one_place_take_nothing_from_each_other(
     assert {key: row.rows for key, row in again.status().items()} == {
         key: row.rows for key, row in open_bakery.status().items()
     }
-    files = {path.relative_to(open_bakery.settings.originals_url) for path in Path(open_bakery.settings.originals_url).rglob("*")}
-    assert {path.relative_to(again.settings.originals_url) for path in Path(again.settings.originals_url).rglob("*")} == files
+    for name in ("originals", "staging", "deliveries"):
+        kept = {
+            path.relative_to(at.settings.data_dir)
+            for at in (open_bakery, again)
+            for path in files_below(at.settings.data_dir / name)
+        }
+        assert len(kept) == len(files_below(again.settings.data_dir / name)) > 1
     typed(again, "reconcile", "--restored")
 
 
@@ -66,7 +70,15 @@ def test_a_second_try_clears_what_the_first_has_written_and_nothing_else(
         assert (folder / "restoring.json").exists()
         # The second try has another variable, and there somebody lives.
         where = folder / "lives" if place is None else living
-        keep = (folder / "lives" / "a.csv") if place is None else (living / "deliveries" / "x.parquet" if name == "deliveries_dir" else living / {"warehouse_path": "warehouse.duckdb", "state_url": "state.db"}[name])
+        keep = (
+            (folder / "lives" / "a.csv")
+            if place is None
+            else (
+                living / "deliveries" / "x.parquet"
+                if name == "deliveries_dir"
+                else living / {"warehouse_path": "warehouse.duckdb", "state_url": "state.db"}[name]
+            )
+        )
         keep.parent.mkdir(parents=True, exist_ok=True)
         keep.write_text("lives")
         other = at(open_bakery, folder, **{name: str(where) if place is None else place})
@@ -78,23 +90,40 @@ def test_a_second_try_clears_what_the_first_has_written_and_nothing_else(
         shutil.rmtree(living, ignore_errors=True)
 
 
-def test_into_another_path_the_deployments_own_journal_goes_along(open_bakery: Company, tmp_path: Path) -> None:
+def test_into_another_path_the_deployments_own_journal_goes_along(
+    open_bakery: Company, tmp_path: Path
+) -> None:
     dest = tmp_path / "backups"
     backed_up(open_bakery, dest)
     typed(open_bakery, "forget", "shop=a", f"business_date={MON}", "--reason", "request 7")
     there = tmp_path / "there"
-    variables = {name: value for name, value in open_bakery.environment().items() if name.startswith("SLUICE_CONNECTION")}
+    variables = {
+        name: value
+        for name, value in open_bakery.environment().items()
+        if name.startswith("SLUICE_CONNECTION")
+    }
     import os
+
     from typer.testing import CliRunner
+
     from orchestration.cli.main import app
 
     unset = {name: None for name in os.environ if name.startswith("SLUICE_")}
-    env = unset | variables | {"SLUICE_DATA_DIR": str(open_bakery.settings.data_dir), "SLUICE_PROJECT_DIR": str(open_bakery.settings.project_dir)}
+    env = (
+        unset
+        | variables
+        | {
+            "SLUICE_DATA_DIR": str(open_bakery.settings.data_dir),
+            "SLUICE_PROJECT_DIR": str(open_bakery.settings.project_dir),
+        }
+    )
     told = CliRunner().invoke(app, ["restore", str(dest), "--into", str(there)], env=env)
     assert told.exit_code == 0, told.output
     assert "1 erasures since then were replayed" in " ".join(told.output.split())
     # And whoever works there has the journal that a later restore wants.
-    told = CliRunner().invoke(app, ["backup", str(tmp_path / "more")], env=env | {"SLUICE_DATA_DIR": str(there)})
+    told = CliRunner().invoke(
+        app, ["backup", str(tmp_path / "more")], env=env | {"SLUICE_DATA_DIR": str(there)}
+    )
     assert told.exit_code == 0, told.output
     shutil.rmtree(there)
     told = CliRunner().invoke(app, ["restore", str(dest)], env=env | {"SLUICE_DATA_DIR": str(there)})
@@ -104,9 +133,8 @@ def test_into_another_path_the_deployments_own_journal_goes_along(open_bakery: C
 def test_records_of_newer_code_are_refused_before_anything_is_written(
     open_bakery: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sqlite3
-    from orchestration.state import upgrade
     from orchestration.operations.backup import taking
+    from orchestration.state import upgrade
 
     dest = tmp_path / "backups"
     backed_up(open_bakery, dest)

@@ -1,4 +1,7 @@
-"""Ways around the look: restores of restores, days to come, runs that were under way, hands on other buttons."""
+"""Ways around the look after a restore: another restore, runs that were under way, hands on other buttons.
+
+Belongs here: what nobody thinks of. Does not: the usual triggers and the look itself (`test_restores`).
+"""
 
 import shutil
 from datetime import UTC, datetime
@@ -6,12 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
 
-from orchestration.graph.crashes import STARTED_BY_COMMAND, STARTED_BY_TAG, bury_dead_runs
 from orchestration.graph.instance import open_instance
 from orchestration.graph.run_leases import PLACE_TAG
 from tests.backup.places import backed_up, typed
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, runs
+from tests.company import MON, SHOP_ORDERS, Company
 
 pytestmark = pytest.mark.long
 
@@ -34,24 +37,8 @@ def test_a_second_restore_of_one_backup_is_told_from_the_first(restored: Company
     typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
 
 
-def test_a_day_to_come_that_was_sent_since_is_looked_at(open_bakery: Company, tmp_path: Path) -> None:
-    day, dest = "2040-01-02", tmp_path / "backups"
-    backed_up(open_bakery, dest)
-    open_bakery.land_day(day, a=5, b=6)
-    said = open_bakery.run()
-    print(runs(said), failures(said))
-    assert open_bakery.in_postgres(day)
-    open_bakery.deployment.store.close()
-    shutil.rmtree(open_bakery.settings.data_dir)
-    typed(open_bakery, "restore", str(dest))
-    again = open_bakery.read_anew()
-    again.land_day(day, a=1)
-    there = again.in_postgres(day)
-    again.run()
-    assert again.in_postgres(day) == there
-
-
 UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -72,7 +59,12 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
             tags = {"dagster/partition": MON}
             if elsewhere:
                 tags[PLACE_TAG] = "another machine"
-            run = instance.create_run_for_job(job, status=status, tags=tags)
+            queued = status is dg.DagsterRunStatus.QUEUED
+            at_first = dg.DagsterRunStatus.NOT_STARTED if queued else status
+            run = instance.create_run_for_job(job, status=at_first, tags=tags)
+            if queued:
+                enqueued = DagsterEvent(DagsterEventType.RUN_ENQUEUED.value, run.job_name)
+                instance.report_dagster_event(enqueued, run.run_id)
             begun[run.run_id] = status
             if status is not dg.DagsterRunStatus.NOT_STARTED:
                 instance.report_engine_event("at work", run)
@@ -82,7 +74,9 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
     typed(open_bakery, "restore", str(dest))
     again = open_bakery.read_anew()
     with open_instance(again.settings) as instance:
-        bury_dead_runs(instance, again.deployment.store.leases, ask_again=False)
+        assert set(begun) == {run.run_id for run in instance.get_runs() if not run.is_finished}
+    again.run()
+    with open_instance(again.settings) as instance:
         left = {run.run_id: run.status.value for run in instance.get_runs() if not run.is_finished}
     assert left == {}
 
@@ -97,13 +91,27 @@ def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) ->
         ("release", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--until", "2050-01-01"),
         ("restore", "orders", "--partition", MON, "--drop", "1"),
         ("judge", "staging.stg_orders", "--from", MON, "--to", MON),
-        ("redeliver", SHOP_ORDERS, "--partition", MON, "--reason", "r", "--on", datetime.now(UTC).isoformat()),
+        (
+            "redeliver",
+            SHOP_ORDERS,
+            "--partition",
+            MON,
+            "--reason",
+            "r",
+            "--on",
+            datetime.now(UTC).isoformat(),
+        ),
         ("rerun", "raw.orders", "--partition", MON),
     ):
         code, written, complained = restored.sluice(*command)
         print(command, code, (written + complained)[-300:])
         assert restored.untouched() == there, command
-    deliveries = [row[0] for row in __import__("tests.company").company.recorded(restored.settings, "select delivery_id from deliveries")]
+    deliveries = [
+        row[0]
+        for row in __import__("tests.company").company.recorded(
+            restored.settings, "select delivery_id from deliveries"
+        )
+    ]
     for delivery in deliveries:
         code, written, complained = restored.sluice("approve", delivery, "--reason", "r")
         assert restored.untouched() == there, delivery

@@ -47,11 +47,10 @@ def alone(data_dir: Path) -> Generator[None]:
         RestoreUnderWay: there is one.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    lock = data_dir / _LOCK
     try:
-        with FileLock(lock, timeout=0, thread_local=False):
+        # The file stays, as the lock is the kernel's: who finds it and holds it is alone.
+        with FileLock(data_dir / _LOCK, timeout=0, thread_local=False):
             yield
-            lock.unlink(missing_ok=True)
     except Timeout:
         raise RestoreUnderWay(
             f"another restore into {data_dir} is under way; expected one at a time; wait for its end"

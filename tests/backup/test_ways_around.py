@@ -4,12 +4,17 @@ Belongs here: what nobody thinks of. Does not: the usual triggers and the look i
 """
 
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from orchestration.graph.instance import open_instance
 from orchestration.graph.run_leases import PLACE_TAG
@@ -53,6 +58,12 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
     dest = tmp_path / "backups"
     repository = open_bakery.definitions.get_repository_def()
     job = repository.get_implicit_global_asset_job_def()
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name="orchestration.definitions")
+    location = InProcessCodeLocationOrigin(target, location_name="sluice")
+    repository_origin = RemoteRepositoryOrigin(location, repository.name)
+    job_origin = JobPythonOrigin(
+        job.name, RepositoryPythonOrigin(sys.executable, ModuleCodePointer("m", "f"))
+    )
     begun: dict[str, dg.DagsterRunStatus] = {}
     with open_instance(open_bakery.settings) as instance:
         for status in UNDER_WAY:
@@ -60,8 +71,13 @@ def test_a_run_that_was_under_way_at_the_backup_has_ended(
             if elsewhere:
                 tags[PLACE_TAG] = "another machine"
             queued = status is dg.DagsterRunStatus.QUEUED
-            at_first = dg.DagsterRunStatus.NOT_STARTED if queued else status
-            run = instance.create_run_for_job(job, status=at_first, tags=tags)
+            run = instance.create_run_for_job(
+                job,
+                status=dg.DagsterRunStatus.NOT_STARTED if queued else status,
+                tags=tags,
+                remote_job_origin=repository_origin.get_job_origin(job.name),
+                job_code_origin=job_origin,
+            )
             if queued:
                 enqueued = DagsterEvent(DagsterEventType.RUN_ENQUEUED.value, run.job_name)
                 instance.report_dagster_event(enqueued, run.run_id)
@@ -104,7 +120,7 @@ def test_other_buttons_send_nothing_either(restored: Company, tmp_path: Path) ->
         ("rerun", "raw.orders", "--partition", MON),
     ):
         code, written, complained = restored.sluice(*command)
-        print(command, code, (written + complained)[-300:])
+        assert code in (0, 1, 2), written + complained
         assert restored.untouched() == there, command
     deliveries = [
         row[0]

@@ -206,11 +206,13 @@ class Folder:
             and not found.with_name(f"{found.name}{_DAMAGED}").exists()
         )
 
-    def note_damaged(self, digest: str) -> None:
-        """Note that a content is not as it was written; it stays until a backup has written it anew."""
+    def note(self, digest: str, *, damaged: bool) -> None:
+        """Note whether a content is as it was written; one that is not stays until it is written anew."""
         content = self.object(digest)
-        with suppress(OSError):  # a folder that cannot be written is read as well
-            content.with_name(f"{content.name}{_DAMAGED}").touch()
+        noted = content.with_name(f"{content.name}{_DAMAGED}")
+        if damaged != noted.exists():
+            with suppress(OSError):  # a folder that cannot be written is read as well
+                noted.touch() if damaged else noted.unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
         """Return a place for what is not yet a content; what a crash leaves there goes with `tidy`."""

@@ -40,9 +40,11 @@ def _verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> l
         content = folder.object(file.digest)
         if not content.is_file():
             wrong.append(f"{where} is gone: {content}")
-        elif content.stat().st_size != file.size or digest_of(content) != file.digest:
-            wrong.append(f"{where} is not as it was written: {content}")
-            folder.note_damaged(file.digest)
+        else:
+            damaged = content.stat().st_size != file.size or digest_of(content) != file.digest
+            folder.note(file.digest, damaged=damaged)
+            if damaged:
+                wrong.append(f"{where} is not as it was written: {content}")
         read += file.size
         if read - told >= _TOLD_EACH_BYTES:
             told = read

@@ -15,6 +15,7 @@ from orchestration.graph.crashes import DIED_TAG, bury_dead_runs, partitions_of_
 from orchestration.graph.desk import Desk
 from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
+from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import place_tags
 from orchestration.operations.due import (
     OLD_RUN_KEY_TAG,
@@ -127,6 +128,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
     )
     def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         _bury(context, site)
+        show_restored(Desk.of(site, context.instance))
         cursor = Cursor.parse(context.cursor)
         due = _look(context, site, cursor)
         notes = list(due.notes)

@@ -5,6 +5,8 @@ back (`test_restores`), kills (`test_kills`).
 """
 
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -126,3 +128,45 @@ def test_what_is_linked_is_backed_up_as_if_it_were_there(open_bakery: Company, t
     assert len(kept) > 8
     assert [path for path in kept if not (again.settings.data_dir / path).is_file()] == []
     typed(again, "reconcile", SHOP_ORDERS, "--partition", MON)
+
+
+FULL = (50_000, 1_000_000)  # bytes that a file may have: as on a disk that is full, in the middle
+
+
+@pytest.mark.parametrize("most_bytes", FULL)
+def test_a_disk_that_is_full_is_told_and_leaves_nothing_that_counts(
+    open_bakery: Company, tmp_path: Path, most_bytes: int
+) -> None:
+    dest, again = tmp_path / "backups", at(open_bakery, tmp_path / "again")
+    said = limited(open_bakery, most_bytes, "backup", str(dest))
+    assert "no backup was made" in said
+    assert "name another folder" in said
+    assert Folder(dest).names() == []
+    assert list(dest.glob("objects/*.partial")) == []
+    backed_up(open_bakery, dest)
+    said = limited(again, most_bytes, "restore", str(dest))
+    assert "the restore did not end" in said
+    assert "then type the same again" in said
+    assert "its restore did not end" in typed(again, "status", code=2)
+    typed(again, "restore", str(dest))
+
+
+def limited(company: Company, most_bytes: int, *arguments: str) -> str:
+    """Run `sluice` where no file may be longer; return what it complained, which is no stack of calls."""
+    sluice = Path(sys.executable).with_name("sluice")
+    done = subprocess.run(
+        ["prlimit", f"--fsize={most_bytes}", str(sluice), *arguments],
+        env=company.environment(), text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_what_this_user_may_not_read_or_write_is_told(open_bakery: Company, tmp_path: Path) -> None:
+    dest = tmp_path / "backups"
+    backed_up(open_bakery, dest)
+    (tmp_path / "file").write_text("no folder")
+    again = at(open_bakery, tmp_path / "file" / "again")
+    assert "the restore did not end: Not a directory" in typed(again, "restore", str(dest), code=1)
+    assert "cannot be written" in typed(open_bakery, "backup", str(tmp_path / "file" / "backups"), code=1)

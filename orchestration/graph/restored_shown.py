@@ -1,8 +1,8 @@
-"""What waits since a restore, shown on the exports' own pages: Dagster's storage came back as green as it was.
+"""What waits since a restore, shown on the exports' own pages: Dagster's storage came back green, as it was.
 
-Where a destination can be read, its check `reconciled` fails until a look has passed; elsewhere the asset has
-an observation. Once a restore: a look says the rest. Belongs here: showing it. Does not belong here: what waits
-(`operations.restored`).
+Where a destination can be read, its check `reconciled` fails until a look has passed; elsewhere the asset
+has an observation. Once a restore: a look says the rest. Belongs here: showing it. Does not belong here: what
+waits (`operations.restored`).
 """
 
 import dagster as dg
@@ -18,7 +18,7 @@ _JOB_NAME = "restore"
 
 
 def show_restored(desk: Desk) -> None:
-    """Show each partition that waits for a look; does nothing where that was shown, or nothing was restored."""
+    """Show each partition that waits for a look, unless that was shown, or nothing was restored."""
     restore = desk.deployment.store.restores.newest()
     if restore is None:
         return

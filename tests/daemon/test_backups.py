@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.graph.headless import reconcile_alone
 from orchestration.graph.instance import open_instance
 from orchestration.operations.backup.folder import Folder
 from orchestration.operations.status import Standing
@@ -69,7 +70,12 @@ def test_each_backup_beside_a_daemon_restores_to_what_its_destinations_hold(
         for row in again.status().values():
             if row.name in (SHOP_ORDERS, WEATHER_REPORT):
                 assert row.standing is Standing.DELIVERED, row
-                typed(again, "reconcile", row.name, "--partition", row.partition_key)
+                with open_instance(again.settings) as instance:
+                    done = reconcile_alone(
+                        again.desk(instance), again.site.target(row.name), row.partition_key
+                    )
+                assert done.success, (row, done)
+                assert done.failures == (), (row, done)
         with open_instance(again.settings) as instance:
             assert [run.status for run in instance.get_runs() if not run.is_finished] == []
         assert company.in_postgres() == sent

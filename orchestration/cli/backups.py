@@ -99,9 +99,19 @@ def verify(
     if not wrong:
         out.print(f"backup {manifest.name} of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC is whole")
         _show_left_out(manifest)
+    else:
+        out.print(
+            f"the next `sluice backup {folder.path}` writes anew what the deployment has still: then verify"
+            " again, this one as well",
+            style="yellow", markup=False, soft_wrap=True,
+        )  # fmt: skip
     shown = table("backups", "name", "#files", "#bytes")
     for name in folder.names():
-        item = folder.manifest(name)
+        try:
+            item = folder.manifest(name)
+        except BackupError:
+            shown.add_row(name, "cannot be read", "")
+            continue
         shown.add_row(name, f"{len(item.files):,}", f"{item.size:,}")
     out.print(shown)
     raise typer.Exit(1 if wrong else 0)
@@ -148,7 +158,11 @@ def restore(
 
         folder = Folder(src.absolute())
         since = None if no_erasures_since is None else _moment(no_erasures_since)
-        done = restore_backup(here.settings, folder, folder.manifest(at), none_since=since, say=_say)
+        done = restore_backup(
+            here.settings, folder, folder.manifest(at), none_since=since, say=_say,
+            # In another path, that path's own would be another by default.
+            journal_of=here.settings.load(project_dir=project, data_dir=data).erasures_file if into else None,
+        )  # fmt: skip
     taken = f"{done.manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC"
     out.print(f"{here.settings.data_dir} is as it was at {taken}", soft_wrap=True, markup=False)
     if done.erasures:

@@ -23,8 +23,11 @@ def serve(here: Opened, port: int) -> int:
     load_project(here.settings)  # a broken project is told here, not in a web page
     with open_instance(here.settings) as instance:  # closed before anything is forked
         deployment = Deployment(here.settings)
-        bury_dead_runs(instance, deployment.store.leases, ask_again=False, say=out.print)
-        deployment.store.close()
+        store = deployment.store
+        bury_dead_runs(
+            instance, store.leases, ask_again=False, say=out.print, restored_at=store.restores.last_at()
+        )
+        store.close()
     out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")
     return _supervise(here.settings, port, _data_docs(here.settings, port + 1))
 

@@ -5,6 +5,7 @@ mean (`answers`), pace and trying again (`batches`), anything of one vendor.
 """
 
 import logging
+import math
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -29,6 +30,8 @@ _MOST_BYTES = 64_000_000
 _MOST_EXPLAINING_BYTES = 100_000
 # Above this a "reset" is a moment since 1970 and not a number of seconds to wait; a wait of 3 years is none.
 _SMALLEST_MOMENT = 100_000_000
+# Nobody keeps away for longer, whatever is said: a vendor's mistake would be ours until the next start.
+_LONGEST_WAIT_SECONDS = 86_400.0
 _RESET_HEADERS = ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset")
 
 
@@ -67,8 +70,14 @@ def wait_asked_for(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that an answer asks to wait; None if it does not say. `now` is in seconds since 1970.
 
     Reads `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) and the usual reset headers of rate
-    limits, which vendors give as seconds or milliseconds since 1970, or as seconds from now.
+    limits, which vendors give as seconds or milliseconds since 1970, or as seconds from now. It is a day at
+    most: who is asked again then, says so again.
     """
+    asked_for = _wait_said(headers, now)
+    return None if asked_for is None else min(asked_for, _LONGEST_WAIT_SECONDS)
+
+
+def _wait_said(headers: Mapping[str, str], now: float) -> float | None:
     asked = headers.get("retry-after", "").strip()
     if asked:
         seconds = _number(asked)
@@ -89,9 +98,10 @@ def wait_asked_for(headers: Mapping[str, str], now: float) -> float | None:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 class VendorClient:

@@ -8,9 +8,11 @@ belong here: runs that failed by themselves; those are for somebody to look at.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 import psutil
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from orchestration.core.processes import this_process
 from orchestration.graph.run_leases import PLACE_TAG
@@ -27,6 +29,10 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+_LEFT_BEHIND = (
+    "the run was under way when the backup was taken that has been restored since: what it did afterwards is"
+    " not here"
+)
 # The kernel tells a process's start to a hundredth of a second, counted from a boot time in seconds.
 _CLOCK_SLACK_SECONDS = 2.0
 
@@ -45,6 +51,7 @@ def bury_dead_runs(
     *,
     ask_again: bool,
     say: Callable[[str], None] = lambda _: None,
+    restored_at: datetime | None = None,
 ) -> list[str]:
     """Mark runs without a process as failed and free their slots; return their ids.
 
@@ -55,8 +62,10 @@ def bury_dead_runs(
             runs it launched by itself (`run_retries` in dagster.yaml), so it passes False; runs of
             `sluice run` are asked for again in any case, since Dagster cannot retry them.
         say: is told of each run that may be dead, and is left alone.
+        restored_at: when the records were last brought back from a backup. It has no leases: a run from
+            before that has none was left behind, one in the queue as well. It is asked for again in any case.
     """
-    buried: list[str] = []
+    buried: list[str] = _bury_left_behind(instance, leases, restored_at) if restored_at else []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY)):
         standing = leases.standing(run_name(run.run_id))
         found = _by_lease(run, standing) if standing else _by_signs(instance, run)
@@ -81,6 +90,25 @@ def partitions_of_dead_runs(instance: dg.DagsterInstance) -> set[str]:
     """Return the partitions of buried runs that are to be asked for again; '' for an unpartitioned one."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={DIED_TAG: "true"}))
     return {run.tags.get(_PARTITION_TAG, "") for run in runs}
+
+
+def _bury_left_behind(instance: dg.DagsterInstance, leases: Leases, restored_at: datetime) -> list[str]:
+    buried: list[str] = []
+    statuses = [*_UNDER_WAY, dg.DagsterRunStatus.QUEUED]
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=statuses)):
+        run = record.dagster_run
+        if _utc(record.create_timestamp) > restored_at or leases.standing(run_name(run.run_id)):
+            continue
+        # Of one that had not begun Dagster cannot retry what has failed.
+        instance.add_run_tags(run.run_id, {DIED_TAG: "true", MAX_RETRIES_TAG: "0"})
+        instance.report_run_failed(run, _LEFT_BEHIND)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        buried.append(run.run_id)
+    return buried
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _by_lease(run: dg.DagsterRun, standing: Standing) -> _Found:

@@ -22,6 +22,7 @@ from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places
 from orchestration.graph.partitions import add_drop
 from orchestration.graph.reconciled import check_key
 from orchestration.graph.redelivering import take_up
+from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import executing, place_tags
 from orchestration.graph.sensors import checks_of_run, run_exists, selected_assets
 from orchestration.operations.checks_due import checks_due
@@ -69,8 +70,11 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
     job = _asset_job(desk)
     instance, store = desk.instance, desk.deployment.store
     left_alone: list[str] = []
-    bury_dead_runs(instance, store.leases, ask_again=True, say=left_alone.append)
+    bury_dead_runs(
+        instance, store.leases, ask_again=True, say=left_alone.append, restored_at=store.restores.last_at()
+    )
     yield from map(Note, left_alone)
+    show_restored(desk)
     failed = _failed_run_keys(instance) if retry else set[str]()
     said: set[str] = set()
     began = desk.deployment.clock()

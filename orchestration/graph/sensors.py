@@ -15,6 +15,7 @@ from orchestration.graph.crashes import DIED_TAG, bury_dead_runs, partitions_of_
 from orchestration.graph.desk import Desk
 from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
+from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import place_tags
 from orchestration.operations.due import Cursor, Due, find_due
 from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, run_key_of
@@ -120,6 +121,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
     )
     def drops(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         _bury(context, site)
+        show_restored(Desk.of(site, context.instance))
         cursor = Cursor.parse(context.cursor)
         due = _look(context, site, cursor)
         notes = list(due.notes)
@@ -148,8 +150,10 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
 
 def _bury(context: dg.SensorEvaluationContext, site: Site) -> None:
     """Take up runs whose process died with what started it, as another machine; Dagster retries them."""
-    leases = site.deployment.store.leases
-    for run_id in bury_dead_runs(context.instance, leases, ask_again=False):
+    store = site.deployment.store
+    for run_id in bury_dead_runs(
+        context.instance, store.leases, ask_again=False, restored_at=store.restores.last_at()
+    ):
         context.log.warning(f"run {run_id[:8]} is marked as failed: its process is gone")
 
 

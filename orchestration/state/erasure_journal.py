@@ -71,19 +71,10 @@ class ErasureJournal:
         Raises:
             JournalError: the file cannot be written, or holds something else.
         """
-        self._append(
-            [
-                {
-                    "export": forgotten.export,
-                    "salt": forgotten.salt,
-                    "key": forgotten.key_digest,
-                    "fields": forgotten.fields,
-                    "at": (forgotten.forgotten_at or now()).isoformat(),
-                    "stage": forgotten.outcome,
-                    "found": forgotten.found,
-                }
-            ]
-        )
+        at = (forgotten.forgotten_at or now()).isoformat()
+        key, stage = forgotten.key_digest, forgotten.outcome
+        line = _line(forgotten.export, forgotten.salt, key, forgotten.fields, at, stage, forgotten.found)
+        self._append([line])
 
     def conclude(self, export: str, salt: str, found: int, stage: str) -> None:
         """Write down how far the erasures of a salt have come.
@@ -106,6 +97,22 @@ class ErasureJournal:
         if not self.exists:
             self._append([])
         return self.mark()
+
+    def take_over(self, other: "ErasureJournal") -> None:
+        """Have all that another journal of the deployment knows; begin as its copy where there is none.
+
+        Raises:
+            JournalError: as of `record`, and of `erasures` for the other.
+        """
+        if not self.exists:
+            with self._locked() as opened:
+                opened.write(b"".join(line + b"\n" for line in other._lines()))
+                opened.flush()
+                os.fsync(opened.fileno())
+            return
+        known = {(item.export, item.salt, item.key_digest) for item in self.erasures()}
+        new = [item for item in other.erasures() if (item.export, item.salt, item.key_digest) not in known]
+        self._append([_line(i.export, i.salt, i.key_digest, i.fields, i.at, i.stage, i.found) for i in new])
 
     def erasures(self) -> list[Erasure]:
         """Return all erasures, oldest first, each as far as it has come.
@@ -221,6 +228,11 @@ class ErasureJournal:
                 f"the journal of erasures {self.file} cannot be written: {error.strerror}, so nothing was"
                 " erased; expected a place that outlives the data directory; name one in SLUICE_ERASURES_FILE"
             ) from None
+
+
+def _line(export: str, salt: str, key: str, fields: str, at: str, stage: str, found: int) -> dict[str, Any]:
+    said = {"export": export, "salt": salt, "key": key, "fields": fields}
+    return said | {"at": at, "stage": stage, "found": found}
 
 
 def _digest(lines: Sequence[bytes]) -> str:

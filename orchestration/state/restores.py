@@ -63,6 +63,11 @@ class Restores:
             row = connection.execute(query).mappings().first()
         return record_of(Restore, row) if row is not None else None
 
+    def last_at(self) -> datetime | None:
+        """Return when the records were last brought back; None where they never were."""
+        restore = self.newest()
+        return restore.restored_at if restore is not None else None
+
     def findings(self, restore: Restore, export: str) -> dict[str, Finding]:
         """Return {scope: what was found of it} of an export since a restore."""
         table = schema.reconciled_scopes

@@ -207,8 +207,19 @@ class DuckDBSession:
 
         self.native.execute("checkpoint")
         [(held,)] = self.query("select path from duckdb_databases() where database_name = current_database()")
-        copying = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
-        subprocess.run([sys.executable, "-I", "-c", copying, held, str(file)], check=True)
+        copying = (
+            "import shutil, sys\n"
+            "try:\n"
+            "    shutil.copyfile(sys.argv[1], sys.argv[2])\n"
+            "except OSError as error:\n"
+            "    sys.exit(f'{error.strerror}: {error.filename or sys.argv[2]}')"
+        )
+        copied = subprocess.run(
+            [sys.executable, "-I", "-c", copying, held, str(file)],
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        if copied.returncode:
+            raise OSError(copied.stderr.strip())
 
     def _ensure(self, rows: Rows) -> None:
         """Make a table, or add the columns that it lacks."""

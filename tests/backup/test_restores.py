@@ -109,6 +109,21 @@ def test_destinations_are_looked_at_and_all_agrees_again(restored: Company) -> N
     assert restored.in_postgres(TUE) == [(TUE, "a", 38), (TUE, "b", 10)]
 
 
+def test_the_ui_says_what_waits_before_anybody_asks(restored: Company) -> None:
+    """What Dagster showed at the backup is green."""
+    assert restored.check_results(EXPORTS[0], "delivery")[MON][0]
+    assert look(restored) == []
+    for name, key in zip((SHOP_ORDERS, WEATHER_REPORT), EXPORTS, strict=True):
+        passed, said = restored.check_results(key, "reconciled")[MON]
+        assert not passed
+        assert f"{name} [{MON}], restored from the backup" in said
+        assert f"`sluice reconcile {name} --partition {MON}`" in said
+    typed(restored, "reconcile", "--restored", code=1)
+    look(restored)  # said once
+    assert restored.check_results(EXPORTS[1], "reconciled")[MON][0]
+    assert "1 changed there" in restored.check_results(EXPORTS[0], "reconciled")[MON][1]
+
+
 def test_a_persons_word_lets_an_export_go(restored: Company) -> None:
     typed(restored, "reconcile", SHOP_ORDERS, "--looked-at", code=2)
     typed(restored, "reconcile", SHOP_ORDERS, "--looked-at", "--reason", "all is there", "--by", "ada")

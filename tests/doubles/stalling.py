@@ -15,11 +15,15 @@ _BEGINNINGS = {
     "a body that does not end": (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000000000\r\n\r\n"
     ),
+    "interim answers that do not end": b"HTTP/1.1 100 Continue\r\n\r\n",
     "a chunked body that does not end": (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     ),
 }
-_PIECES = {"a chunked body that does not end": b"1\r\n \r\n"}
+_PIECES = {
+    "a chunked body that does not end": b"1\r\n \r\n",
+    "interim answers that do not end": b"HTTP/1.1 103 Early Hints\r\n\r\n",
+}
 KINDS = tuple(_BEGINNINGS)
 
 

@@ -49,7 +49,7 @@ def store_of(folder: Folder, files: Sequence[File]) -> Generator[StateStore]:
         BackupError: they are not there, or are no whole database.
     """
     file = next((file for file in files if file.part == RECORDS), None)
-    if file is None or not folder.has(file):
+    if file is None or not folder.object(file.digest).is_file():
         raise BackupError("the records are not in the backup; take another")
     with TemporaryDirectory() as scratch:
         copy = Path(scratch) / "state.db"

@@ -1,6 +1,7 @@
 """A folder of backups: contents by their digests, and a folder of its own for each backup's `backup.json`.
 
     objects/ab/abcd…                        a file's content, by its SHA-256: once for all that have it
+    objects/ab/abcd….damaged                a note: this content is not as it was written, and is copied anew
     20261129T223000.123456Z/backup.json     what belongs to a backup; written last: there is one once all is
 
 Belongs here: that layout, and writing so that a crash at any moment leaves no backup that is not whole. Does
@@ -14,7 +15,7 @@ import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from orchestration.areas.local import put_on_the_disk
 
 FORM = 1
 _MANIFEST, _OBJECTS, _PARTIAL, _LOCK = "backup.json", "objects", ".partial", ".lock"
+_DAMAGED = ".damaged"
+_NAME = "%Y%m%dT%H%M%S.%fZ"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -127,8 +130,8 @@ class Folder:
         file = self.path / (name or names[-1]) / _MANIFEST
         try:
             said = json.loads(file.read_bytes())
-            digest, form = said.pop("digest"), said["form"]
-        except (OSError, ValueError, KeyError, AttributeError):
+            digest, form = said.pop("digest"), int(said["form"])
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
             raise BackupError(
                 f"{file} cannot be read; expected what `sluice backup` wrote; take another"
             ) from None
@@ -142,6 +145,14 @@ class Folder:
         files = [File(*item) for item in said.pop("files")]
         said |= {"taken_at": datetime.fromisoformat(said["taken_at"]), "files": files}
         return Manifest(**said)
+
+    def name_for(self, moment: datetime) -> str:
+        """Return the name of a backup of a moment: after all that are there, though a clock was set back."""
+        name = f"{moment:{_NAME}}"
+        newest = max((item.name for item in self.path.glob("*") if _is_name(item.name)), default="")
+        if name > newest:
+            return name
+        return f"{datetime.strptime(newest, _NAME) + timedelta(microseconds=1):{_NAME}}"
 
     def newest(self) -> Manifest | None:
         """Return the newest backup that can be read, None without one."""
@@ -187,9 +198,21 @@ class Folder:
         return self.path / _OBJECTS / digest[:2] / digest
 
     def has(self, file: File) -> bool:
-        """Whether the content of a file is there, by its size."""
+        """Whether the content of a file is there, by its size, and nobody has found it damaged."""
         found = self.object(file.digest)
-        return found.is_file() and found.stat().st_size == file.size
+        return (
+            found.is_file()
+            and found.stat().st_size == file.size
+            and not found.with_name(f"{found.name}{_DAMAGED}").exists()
+        )
+
+    def note(self, digest: str, *, damaged: bool) -> None:
+        """Note whether a content is as it was written; one that is not stays until it is written anew."""
+        content = self.object(digest)
+        noted = content.with_name(f"{content.name}{_DAMAGED}")
+        if damaged != noted.exists():
+            with suppress(OSError):  # a folder that cannot be written is read as well
+                noted.touch() if damaged else noted.unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
         """Return a place for what is not yet a content; what a crash leaves there goes with `tidy`."""
@@ -212,16 +235,24 @@ class Folder:
 
     def _take(self, partial: Path, digest: str) -> None:
         at = self.object(digest)
-        if at.exists() and at.stat().st_size == partial.stat().st_size:
-            partial.unlink()
-            return
         at.parent.mkdir(exist_ok=True)
         put_on_the_disk(partial)
+        # Over what is there: nobody knows whether that is whole still.
         partial.replace(at)
+        at.with_name(f"{at.name}{_DAMAGED}").unlink(missing_ok=True)
         put_on_the_disk(at.parent)
 
-    def tidy(self, keep: int | None = None) -> int:
-        """Clear what crashed backups left; with `keep`, all but so many of the newest. Return how many."""
+    def clear_scratch(self) -> None:
+        """Clear what this process has written and is no content."""
+        shutil.rmtree(self.path / _OBJECTS / f"{os.getpid()}{_PARTIAL}", ignore_errors=True)
+
+    def tidy(self, keep: int | None = None) -> list[str]:
+        """Clear what crashed backups left; with `keep`, all but so many of the newest.
+
+        Returns:
+            Backups whose manifest cannot be read. As long as there are some no content is cleared: it may be
+            theirs, and they are whole again once the manifest is put back.
+        """
         names = self.names()
         gone = names[: len(names) - keep] if keep is not None and keep < len(names) else []
         for name in gone:
@@ -229,13 +260,39 @@ class Folder:
         for item in self.path.iterdir():
             if _is_name(item.name) and not (item / _MANIFEST).exists():
                 shutil.rmtree(item)
-        wanted = {file.digest for name in self.names() for file in self.manifest(name).files}
-        for item in (self.path / _OBJECTS).glob("*/*"):
-            if item.name not in wanted:
-                item.unlink()
         for item in (self.path / _OBJECTS).glob(f"*{_PARTIAL}"):
             shutil.rmtree(item)
-        return len(gone)
+        wanted: set[str] = set()
+        unreadable: list[str] = []
+        for name in self.names():
+            try:
+                wanted |= {file.digest for file in self.manifest(name).files}
+            except BackupError:
+                unreadable.append(name)
+        for item in () if unreadable else (self.path / _OBJECTS).glob("*/*"):
+            if item.name.removesuffix(_DAMAGED) not in wanted:
+                item.unlink()
+        return unreadable
+
+
+@contextmanager
+def told(nothing: str, mend: str) -> Generator[None]:
+    """Say what a disk or its rights do not let be done as an error that people can fix.
+
+    Raises:
+        BackupError: in the place of an error of the system, or of SQLite's that comes of one.
+    """
+    import sqlite3
+
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise BackupError(f"{nothing}: {error.strerror or error}{where}; {mend}") from None
+    except (sqlite3.OperationalError, OperationalError) as error:
+        raise BackupError(f"{nothing}: {getattr(error, 'orig', None) or error}; {mend}") from None
 
 
 def copied(source: Path, to: Path) -> tuple[str, int]:
@@ -256,14 +313,25 @@ def digest_of(file: Path) -> str:
 
 
 def files_below(root: Path, but: Iterable[str] = ()) -> list[Path]:
-    """Return the files below a folder in order, without those in some of its folders, or half-written."""
+    """Return the files below a folder in order, without those in some of its folders, or half-written.
+
+    What a link leads to is there as well: a folder may have been moved to a larger disk.
+    """
     left_out = tuple(root / name for name in but)
     found: list[Path] = []
-    for folder, folders, names in os.walk(root):
+    seen: set[Path] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
         here = Path(folder)
-        folders[:] = [name for name in folders if here / name not in left_out]
+        seen.add(here.resolve())
+        # A link that leads back to where it lies has no end.
+        folders[:] = [
+            name
+            for name in folders
+            if here / name not in left_out
+            and not ((here / name).is_symlink() and (here / name).resolve() in seen)
+        ]
         found += [here / name for name in names if not name.endswith(_PARTIAL)]
-    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+    return sorted(path for path in found if path.is_file())
 
 
 def _digest_of(said: dict[str, Any]) -> str:
@@ -272,7 +340,7 @@ def _digest_of(said: dict[str, Any]) -> str:
 
 def _is_name(name: str) -> bool:
     try:
-        datetime.strptime(name, "%Y%m%dT%H%M%S.%fZ")
+        datetime.strptime(name, _NAME)
     except ValueError:
         return False
     return True

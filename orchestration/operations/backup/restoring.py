@@ -3,12 +3,14 @@
 The first thing that is written is a mark (`state.restore_mark`): while it is there, every command and
 process refuses the data directory, and says how to go on. It goes last. In between each file is put in its
 place whole; the records come after all others, and only once they know of the restore and of every erasure.
-So after a crash anywhere the same is typed again, and begins anew.
+So after a crash anywhere the same is typed again, and begins anew. The mark says which places were empty
+then: those alone are cleared, and no other one is gone over.
 
 Belongs here: the order, and what is refused. Does not belong here: who may send afterwards
 (`delivery.restored`), what is done for one export's erasures (`delivery.erasure`).
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -19,16 +21,32 @@ from pathlib import Path
 from orchestration.core.settings import Settings
 from orchestration.delivery.erasure import erase_again
 from orchestration.delivery.ledger import Ledger
-from orchestration.operations.backup.folder import BackupError, File, Folder, Manifest, copied, files_below
+from orchestration.operations.backup.folder import (
+    BackupError,
+    File,
+    Folder,
+    Manifest,
+    copied,
+    files_below,
+    told,
+)
 from orchestration.operations.backup.parts import RECORDS, WAREHOUSE, folders
 from orchestration.state.erasure_journal import ErasureJournal, Mark
 from orchestration.state.records import OPEN, DeliveryStatus, ForgottenKey
-from orchestration.state.restore_mark import begin_restore, end_restore, restore_begun
+from orchestration.state.restore_mark import (
+    RestoreUnderWay,
+    alone,
+    begin_restore,
+    end_restore,
+    restore_begun,
+)
 from orchestration.state.restores import Restore
 from orchestration.state.store import StateStore
+from orchestration.state.upgrade import FORM
 
 Say = Callable[[str], None]
 _PARTIAL = ".restoring"
+_LOGS = ("", "-wal", "-shm", "-journal")
 _REPLAYED = "replayed from the journal of erasures after a restore"
 
 
@@ -43,7 +61,13 @@ class Restored:
 
 
 def restore(
-    settings: Settings, folder: Folder, manifest: Manifest, *, none_since: datetime | None, say: Say
+    settings: Settings,
+    folder: Folder,
+    manifest: Manifest,
+    *,
+    none_since: datetime | None,
+    say: Say,
+    journal_of: Path | None = None,
 ) -> Restored:
     """Bring a backup back into the places of a deployment, which are empty.
 
@@ -53,19 +77,42 @@ def restore(
         manifest: which it is.
         none_since: since when nobody was forgotten, as a person states where the journal is lost.
         say: is told how far it is.
+        journal_of: the journal of the deployment that was backed up, where this is another path.
 
     Raises:
         BackupError: something lives there, the backup is damaged, or the journal of erasures is not there.
         JournalError: that journal is another's, or was cut.
     """
-    again = restore_begun(settings.data_dir) is not None
-    if not again:
+    mend = (
+        f"expected room in {settings.data_dir}, and the right to write there and to read {folder.path}; give"
+        " it that, then type the same again"
+    )
+    with told("the restore did not end", mend):
+        _require_fit(settings, manifest)
         _require_empty(settings)
-    journal = _journal(settings, manifest, none_since)
-    begin_restore(settings.data_dir, folder.path, manifest.name)
+        _require_journal(settings, manifest, none_since, journal_of)
+        try:
+            with alone(settings.data_dir):
+                return _restore(settings, folder, manifest, none_since, say, journal_of)
+        except RestoreUnderWay as error:
+            raise BackupError(f"nothing was restored: {error}") from None
+
+
+def _restore(
+    settings: Settings,
+    folder: Folder,
+    manifest: Manifest,
+    none_since: datetime | None,
+    say: Say,
+    journal_of: Path | None,
+) -> Restored:
+    _require_empty(settings)  # once more, as another restore may have ended meanwhile
+    journal = _journal(settings, manifest, none_since, journal_of)
+    again = restore_begun(settings.data_dir) is not None
     if again:
         say("a restore that did not end is cleared away")
         _clear(settings)
+    begin_restore(settings.data_dir, folder.path, manifest.name, _places(settings))
     _bring_back(settings, folder, manifest, say)
     waiting = settings.data_dir / f"state.db{_PARTIAL}"
     store = StateStore(f"sqlite:///{waiting}", shards=settings.deliveries_dir)
@@ -93,11 +140,37 @@ def restore(
 # -- what is refused
 
 
+def _require_fit(settings: Settings, manifest: Manifest) -> None:
+    """Raise where this code, these settings or this machine's clock cannot bring a backup back."""
+    if manifest.records_form > FORM:
+        raise BackupError(
+            f"nothing was restored: the records of the backup {manifest.name} are of form"
+            f" {manifest.records_form}, of newer code (Sluice {manifest.code}); expected {FORM} or older;"
+            " start that code"
+        )
+    elsewhere = {file.part for file in manifest.files} - {*folders(settings), RECORDS, WAREHOUSE}
+    if elsewhere:
+        raise BackupError(
+            f"nothing was restored: the backup has the area {sorted(elsewhere)[0]}, which this deployment has"
+            " elsewhere; expected the areas that it had when it was taken; unset its variable, or copy it"
+            " back yourself"
+        )
+    # By the clock a partition is known that begins after the restore, and that nobody was sent before.
+    clock = datetime.now(manifest.taken_at.tzinfo)
+    if clock < manifest.taken_at:
+        raise BackupError(
+            f"nothing was restored: this machine's clock says {clock:%Y-%m-%d %H:%M:%S} UTC, and the backup"
+            f" was taken at {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC; expected a later moment; set the"
+            " clock, then type the same again"
+        )
+
+
 def _require_empty(settings: Settings) -> None:
-    """Raise where a deployment lives in any of the places."""
-    living = [str(path) for path in _files(settings) if path.exists()]
-    living += [str(root) for root in folders(settings).values() if root.is_dir() and files_below(root)]
-    if not living and not _on_sqlite(settings):
+    """Raise where a deployment lives in any of the places, but for what a restore that did not end made."""
+    ours = _begun_in(settings)
+    living = [str(path) for name, path in _homes(settings).items() if name not in ours and _lives(path)]
+    state = _state_place(settings)
+    if not living and not _on_sqlite(settings) and state not in ours:
         store = StateStore(settings.state_url.get_secret_value())
         try:
             counted = store.rows()
@@ -116,20 +189,55 @@ def _require_empty(settings: Settings) -> None:
         )
 
 
-def _journal(settings: Settings, manifest: Manifest, none_since: datetime | None) -> ErasureJournal | None:
-    """Return the journal of erasures; None where a person stated that nobody was forgotten."""
-    journal, taken = ErasureJournal(settings.erasures_file), manifest.taken_at
-    if journal.exists:
+def _begun_in(settings: Settings) -> frozenset[str]:
+    """Return the places that a restore which did not end has found empty: what is there is its own."""
+    begun = restore_begun(settings.data_dir)
+    if begun is None:
+        return frozenset()
+    if begun.places is not None:
+        return begun.places
+    return frozenset(
+        name for name, path in _homes(settings).items() if path.is_relative_to(settings.data_dir)
+    )
+
+
+def _lives(path: Path) -> bool:
+    return bool(files_below(path)) if path.is_dir() else path.exists()
+
+
+def _require_journal(
+    settings: Settings, manifest: Manifest, none_since: datetime | None, journal_of: Path | None
+) -> None:
+    """Raise where no journal of erasures of this deployment is there, and nobody stated that none is needed.
+
+    One that is there must have come as far as the backup says, or farther.
+    """
+    own, taken = ErasureJournal(settings.erasures_file), manifest.taken_at
+    journals = [item for item in (own, ErasureJournal(journal_of or own.file)) if item.exists]
+    for journal in journals:
         journal.require_after(Mark(**manifest.erasures))
-        return journal
-    if none_since is None or none_since > taken:
+    if not journals and (none_since is None or none_since > taken):
+        where = (journal_of or own.file) if journal_of != own.file else own.file
         raise BackupError(
-            f"nothing was restored: the journal of erasures {journal.file} is not there, and whoever was"
+            f"nothing was restored: the journal of erasures {where} is not there, and whoever was"
             f" forgotten since {taken:%Y-%m-%dT%H:%M:%SZ} would come back; expected that file, which no"
             " backup holds; name it in SLUICE_ERASURES_FILE; or, if nobody was forgotten since,"
             f" `sluice restore … --no-erasures-since {taken:%Y-%m-%dT%H:%M:%SZ}`"
         )
-    return None
+
+
+def _journal(
+    settings: Settings, manifest: Manifest, none_since: datetime | None, journal_of: Path | None
+) -> ErasureJournal | None:
+    """Return the journal of erasures; None where a person stated that nobody was forgotten.
+
+    In another path it begins as a copy of that of the deployment, and has all that this knows.
+    """
+    _require_journal(settings, manifest, none_since, journal_of)
+    own, other = ErasureJournal(settings.erasures_file), ErasureJournal(journal_of or settings.erasures_file)
+    if other.file != own.file and other.exists:
+        own.take_over(other)
+    return own if own.exists else None
 
 
 # -- files
@@ -137,12 +245,6 @@ def _journal(settings: Settings, manifest: Manifest, none_since: datetime | None
 
 def _bring_back(settings: Settings, folder: Folder, manifest: Manifest, say: Say) -> None:
     roots = folders(settings)
-    elsewhere = {file.part for file in manifest.files} - {*roots, RECORDS, WAREHOUSE}
-    if elsewhere:
-        raise BackupError(
-            f"the backup has the area {sorted(elsewhere)[0]}, which this deployment has elsewhere; expected"
-            " the areas that it had when it was taken; unset its variable, or copy it back yourself"
-        )
     done = 0
     for part in dict.fromkeys(file.part for file in manifest.files):
         files = [file for file in manifest.files if file.part == part]
@@ -178,25 +280,48 @@ def _put(folder: Folder, file: File, at: Path) -> None:
     partial.replace(at)
 
 
-def _files(settings: Settings) -> list[Path]:
-    """Return the databases, with what lies beside them: a log of another's would be read into ours."""
+def _homes(settings: Settings) -> dict[str, Path]:
+    """Return {place: path} of all that a restore writes on this machine; a place is known by its path.
+
+    Beside the databases is what lies there of them: a log of another's would be read into ours.
+    """
     warehouse = settings.warehouse_path
     files = [warehouse, warehouse.with_name(f"{warehouse.name}.wal")]
     if _on_sqlite(settings):
         state = _sqlite_file(settings)
-        files += [state, *(state.with_name(f"{state.name}{end}") for end in ("-wal", "-shm", "-journal"))]
-    return files
+        files += [state, *(state.with_name(f"{state.name}{end}") for end in _LOGS[1:])]
+    return {str(path): path for path in (*files, *folders(settings).values())}
+
+
+def _places(settings: Settings) -> list[str]:
+    return [*_homes(settings), _state_place(settings)]
+
+
+def _state_place(settings: Settings) -> str:
+    """Return what a state store is known by, which has no secret in it."""
+    url = settings.state_url.get_secret_value()
+    return f"state {hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def _clear(settings: Settings) -> None:
-    """Take away what an earlier try has left; the mark says that all of it is of a restore."""
+    """Take away what an earlier try has left in the places that it found empty."""
+    ours = _begun_in(settings)
     waiting = settings.data_dir / f"state.db{_PARTIAL}"
-    logs = [waiting.with_name(f"{waiting.name}{end}") for end in ("", "-wal", "-shm", "-journal")]
-    for file in [*_files(settings), *logs]:
-        for path in (file, file.with_name(f"{file.name}{_PARTIAL}.partial")):
+    paths = [path for name, path in _homes(settings).items() if name in ours]
+    for path in [*paths, *(waiting.with_name(f"{waiting.name}{end}") for end in _LOGS)]:
+        if path.is_dir():
+            for item in path.iterdir():
+                _remove(item)
+        else:
             path.unlink(missing_ok=True)
-    for root in folders(settings).values():
-        shutil.rmtree(root, ignore_errors=True)
+            path.with_name(f"{path.name}{_PARTIAL}.partial").unlink(missing_ok=True)
+
+
+def _remove(item: Path) -> None:
+    if item.is_dir() and not item.is_symlink():
+        shutil.rmtree(item)
+    else:
+        item.unlink()
 
 
 def _on_sqlite(settings: Settings) -> bool:

@@ -19,7 +19,14 @@ from pathlib import Path
 from orchestration.core.settings import Settings
 from orchestration.destinations.registry import destination_types
 from orchestration.operations.backup.agreement import disagreements
-from orchestration.operations.backup.folder import BackupError, File, Folder, Manifest, files_below
+from orchestration.operations.backup.folder import (
+    BackupError,
+    File,
+    Folder,
+    Manifest,
+    files_below,
+    told,
+)
 from orchestration.operations.backup.parts import (
     DAGSTER,
     NOT_KEPT,
@@ -61,9 +68,17 @@ def take(
             was made, and all that there were are as they were.
         JournalError: the journal of erasures cannot be written.
     """
-    folder.require_fit(*places(deployment.settings))
-    with folder.alone():
-        return _take(deployment, folder, patience=patience, say=say, keep=keep)
+    mend = (
+        f"expected room in {folder.path}, and the right to write there and to read the deployment; give it"
+        " that, or name another folder, then type the same again"
+    )
+    with told("no backup was made", mend):
+        folder.require_fit(*places(deployment.settings))
+        with folder.alone():
+            try:
+                return _take(deployment, folder, patience=patience, say=say, keep=keep)
+            finally:
+                folder.clear_scratch()
 
 
 def _take(deployment: Deployment, folder: Folder, *, patience: float, say: Say, keep: int | None) -> Manifest:
@@ -96,7 +111,7 @@ def _take(deployment: Deployment, folder: Folder, *, patience: float, say: Say, 
         taken.adopt(WAREHOUSE, warehouse)
     files = taken.files()
     manifest = Manifest(
-        name=f"{at:%Y%m%dT%H%M%S.%fZ}",
+        name=folder.name_for(at),
         taken_at=at,
         seconds=round(time.monotonic() - began, 3),
         quiet_seconds=round(quiet, 3),
@@ -110,7 +125,8 @@ def _take(deployment: Deployment, folder: Folder, *, patience: float, say: Say, 
         files=files,
     )
     folder.complete(manifest)
-    folder.tidy(keep)
+    for name in folder.tidy(keep):
+        say(f"the backup {name} cannot be read: as long as it is there, nothing is cleared away")
     return manifest
 
 

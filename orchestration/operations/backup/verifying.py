@@ -6,7 +6,7 @@ Belongs here: that. Does not belong here: what is compared for agreement (`agree
 from collections.abc import Callable
 
 from orchestration.operations.backup.agreement import disagreements, store_of
-from orchestration.operations.backup.folder import Folder, Manifest, digest_of
+from orchestration.operations.backup.folder import Folder, Manifest, digest_of, told
 from orchestration.operations.backup.parts import RECORDS
 from orchestration.state.upgrade import FORM
 
@@ -16,11 +16,19 @@ _TOLD_EACH_BYTES = 1 << 30
 def verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> list[str]:
     """Return what is wrong with a backup, in words; nothing where it can be restored.
 
+    A content that is not as it was written is noted as such, so that the next backup writes it anew.
+
     What did not agree when it was taken is no fault of the backup: `manifest.notes` has it.
 
     Raises:
-        BackupError: the records or the warehouse in it cannot be opened at all.
+        BackupError: the records or the warehouse in it cannot be opened at all, or its files cannot be read.
     """
+    mend = f"expected the right to read {folder.path}; type the same as another user, or give it that"
+    with told(f"the backup {manifest.name} cannot be read", mend):
+        return _verify(folder, manifest, say)
+
+
+def _verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> list[str]:
     wrong: list[str] = []
     read = told = 0
     seen: set[str] = set()
@@ -32,8 +40,11 @@ def verify(folder: Folder, manifest: Manifest, say: Callable[[str], None]) -> li
         content = folder.object(file.digest)
         if not content.is_file():
             wrong.append(f"{where} is gone: {content}")
-        elif content.stat().st_size != file.size or digest_of(content) != file.digest:
-            wrong.append(f"{where} is not as it was written: {content}")
+        else:
+            damaged = content.stat().st_size != file.size or digest_of(content) != file.digest
+            folder.note(file.digest, damaged=damaged)
+            if damaged:
+                wrong.append(f"{where} is not as it was written: {content}")
         read += file.size
         if read - told >= _TOLD_EACH_BYTES:
             told = read

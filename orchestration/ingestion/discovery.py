@@ -37,9 +37,10 @@ class Discovery:
         self._sign = contract.completion.template
         announced_by = self._template if self._sign is None else self._sign
         self._could_announce = matcher(announced_by.glob).fullmatch
-        templates = [self._template] if self._sign is None else [self._template, self._sign]
+        self._templates = [self._template] if self._sign is None else [self._template, self._sign]
         self._listing = Listing(
-            area, [item.glob if partition_key is None else item.of(partition_key) for item in templates]
+            area,
+            [item.glob if partition_key is None else item.of(partition_key) for item in self._templates],
         )
         self._partitions: dict[str, _Paths] = {}
         self._strangers: set[str] = set()
@@ -50,13 +51,38 @@ class Discovery:
         """Markers, manifests (or files, where nothing else announces them) that name no partition."""
         return sorted(path.encode(errors="backslashreplace").decode() for path in self._strangers)
 
+    @property
+    def keys(self) -> Iterable[str]:
+        """The partitions of which anything lies there."""
+        return self._partitions.keys()
+
+    @property
+    def wrong(self) -> dict[str, OSError]:
+        """{path: why} of what may be of this source, and is no file or cannot be looked into."""
+        found = self._listing.wrong.items()
+        return {path: why for path, why in found if self._may_be_ours(path, why)}
+
+    def may_hide(self, path: str, key: str) -> bool:
+        """Whether files of a partition may lie at a path, or below it."""
+        depth = len(path.split("/")) if path else 0
+        return any(
+            matcher("/".join(template.of(key).split("/")[:depth])).fullmatch(path)
+            for template in self._templates
+        )
+
     def look(self) -> list[str]:
         """Return the partitions to judge, sorted: those that have changed, and those that were left open.
 
         All of them are open until `leave_open` says otherwise.
         """
         watched = [path for key in self._open for path in self._paths(key)]
-        self._open |= self._sort(self._listing.look(watched))
+        try:
+            changes = self._listing.look(watched)
+        except BaseException:
+            # The next look is at everything, as the first one: what is gone by then nobody would tell.
+            self._partitions, self._strangers, self._open = {}, set(), set()
+            raise
+        self._open |= self._sort(changes)
         return sorted(self._open & self._partitions.keys())
 
     def __contains__(self, key: str) -> bool:
@@ -77,6 +103,14 @@ class Discovery:
     def leave_open(self, keys: Iterable[str]) -> None:
         """Judge these again at the next look, and no others that have not changed."""
         self._open = set(keys)
+
+    def _may_be_ours(self, path: str, why: OSError) -> bool:
+        # A folder is no part of a drop whose files are told by a wildcard; but nothing else has a marker's name.
+        single = isinstance(why, IsADirectoryError)
+        named = [item for item in self._templates if not (single and item.several)]
+        return any(item.key_of(path) is not None for item in named) or any(
+            item.may_lie_below(path) for item in self._templates
+        )
 
     def _paths(self, key: str) -> Iterable[str]:
         paths = self._partitions.get(key, _Paths())

@@ -40,7 +40,7 @@ class LocalFiles(Files):
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading; OSError if it is none, as a pipe, which might never end."""
-        stream = open(self._at(path), "rb", opener=_without_waiting)
+        stream = open(self._at(path), "rb", opener=_without_waiting)  # noqa: SIM115
         found = _file_or_why(path, os.fstat(stream.fileno()))
         if isinstance(found, Entry):
             return stream

@@ -111,13 +111,15 @@ def status(
     with opened(project, data, typed=False) as here:
         from orchestration.cli.story import show_trouble, skipped_lines
         from orchestration.cli.tables import status_as_data, status_tables
+        from orchestration.operations.status import staging_complaints
         from orchestration.operations.status import status as status_of
 
         rows = status_of(here.site)
+        complaints = staging_complaints(here.site)
     if as_json:
-        print_json(status_as_data(rows))
+        print_json(status_as_data(rows, complaints))
         return
-    show_trouble(rows, (), out, partitions_follow=True)
+    show_trouble(rows, complaints, out, partitions_follow=True)
     for table in status_tables(rows, everything):
         out.print(table)
     for line in skipped_lines(rows):

@@ -135,8 +135,8 @@ def _newer_than(sign: Entry, late: Sequence[Entry], now: datetime) -> Wrong:
     first = next((file for file in late if _lies_ahead(file, now)), None)
     ahead = f"; {_told_ahead(first, now)}; `touch` it first" if first else ""
     return Wrong(
-        f"{_some([file.path for file in late])}: newer than {sign.path}; expected every file before its marker;"
-        f" write the marker again once the files are whole{ahead}"
+        f"{_some([file.path for file in late])}: newer than {sign.path}; expected every file before its"
+        f" marker; write the marker again once the files are whole{ahead}"
     )
 
 
@@ -157,7 +157,7 @@ def _without_sign(
         return Settled()
     assert contract.completion.template is not None
     sign = contract.completion.template.of(landed.key)
-    if (other := next(filter(contents.is_there, _in_other_case(sign)), None)) is not None:
+    if (other := next(filter(contents.has_beside, _in_other_case(sign)), None)) is not None:
         return Wrong(f"{other}: names are told by their case; expected {sign}; rename it")
     age = now - max((file.modified or now for file in waiting), default=now)
     if age < _LONG_WAIT:
@@ -183,8 +183,8 @@ def _at_rest(
     ahead = next((file for file in landed.files if _lies_ahead(file, now)), None)
     if ahead is not None:
         return Waiting(
-            f"{_told_ahead(ahead, now)}; expected files that have rested for {rest.total_seconds():g} seconds;"
-            " set the provider's or this machine's clock right, and `touch` the file"
+            f"{_told_ahead(ahead, now)}; expected files that have rested for {rest.total_seconds():g}"
+            " seconds; set the provider's or this machine's clock right, and `touch` the file"
         )
     if any(file.modified is None or now - file.modified < rest for file in landed.files):
         return Waiting()

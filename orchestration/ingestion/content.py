@@ -71,9 +71,9 @@ class Contents:
         self._digests[file.path] = (file.version, digest)
         return digest
 
-    def is_there(self, path: str) -> bool:
-        """Return whether there is a file at a path."""
-        return self._area.exists(path)
+    def has_beside(self, path: str) -> bool:
+        """Return whether there is a file of another name, where to ask costs nothing."""
+        return self._area.local and self._area.exists(path)
 
     def forget(self, files: Iterable[Entry]) -> None:
         """Forget the digests of files that are on record now."""

@@ -105,7 +105,7 @@ class Discovery:
         self._open = set(keys)
 
     def _may_be_ours(self, path: str, why: OSError) -> bool:
-        # A folder is no part of a drop whose files are told by a wildcard; but nothing else has a marker's name.
+        # Where a wildcard tells the files, a folder is none; but nothing else has a marker's name.
         single = isinstance(why, IsADirectoryError)
         named = [item for item in self._templates if not (single and item.several)]
         return any(item.key_of(path) is not None for item in named) or any(

@@ -93,11 +93,33 @@ def complaints_about(
     return _Look(contract, staging, store, memory, now()).scan(record=False).complaints
 
 
-def partitions_lying_in(contract: SourceContract, staging: Area, store: StateStore) -> tuple[str, ...]:
-    """Return the partitions of which anything lay in staging at this process's last look, sorted."""
+def taken_and_left(contract: SourceContract, staging: Area, store: StateStore) -> list[Drop]:
+    """Return the newest drops that still lay in staging at this process's last look, as they were taken."""
     memory = _memory(contract, staging, store)
     with memory.lock:
-        return tuple(sorted(memory.discovery.keys))
+        keys = sorted(memory.discovery.keys)
+        latest = store.drops.latest(contract.name, keys) if keys else {}
+        return [
+            latest[key]
+            for key in keys
+            if key in latest and _lies_as_taken(memory.discovery.landed(key), latest[key], memory.contents)
+        ]
+
+
+def _lies_as_taken(landed: Landed, drop: Drop, contents: Contents) -> bool:
+    """Whether what lies there is a drop, or the rest of it, and nothing that came later."""
+    if landed.sign is not None and landed.sign.stamp != drop.marker_stamp:
+        return False
+    taken = {file.path: file for file in drop.files}
+    try:
+        return all(
+            (file := taken.get(entry.path)) is not None
+            and file.size == entry.size
+            and file.digest == contents.digest(entry)
+            for entry in landed.files
+        )
+    except (BeingWritten, Unreadable):
+        return False
 
 
 def _memory(contract: SourceContract, staging: Area, store: StateStore) -> _Memory:

@@ -16,7 +16,9 @@ from functools import cached_property
 
 from orchestration.core.lineage import UNPARTITIONED_TABLES, Partition, Reach, TablePartition
 from orchestration.core.partitions import Partitioning
+from orchestration.core.settings import SettingsError
 from orchestration.gate.gate import GateReport, Verdict
+from orchestration.ingestion.emptying import empty_of_loaded
 from orchestration.ingestion.staging import register_landed
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
@@ -131,11 +133,16 @@ def find_due(
     complaints: list[str] = []
     notes: list[str] = []
     for contract in site.project.contracts.values():
-        scan = register_landed(
-            contract, deployment.staging_of(contract), deployment.store, now=deployment.clock
-        )
+        try:
+            staging = deployment.staging_of(contract)
+        except SettingsError as error:  # no other source is the worse for it
+            complaints.append(str(error))
+            continue
+        scan = register_landed(contract, staging, deployment.store, now=deployment.clock)
         complaints += scan.complaints
         notes += scan.notes
+        if left := empty_of_loaded(deployment, contract):
+            complaints.append(left)
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(site, run_exists, failed)

@@ -14,9 +14,9 @@ from pathlib import Path
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
-from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop
+from orchestration.ingestion.conversion import PLACE_HEADERS
 from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
-from orchestration.ingestion.load import keep_drop
+from orchestration.ingestion.load import convert_kept
 from orchestration.ingestion.originals import MENDED, mended_path
 from orchestration.ingestion.staging import digest_of_several
 from orchestration.state.deployment import Deployment
@@ -89,12 +89,9 @@ def _values(row: QuarantinedRow) -> dict[str, str]:
 
 
 def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> Sequence[QuarantinedRow]:
-    landed = keep_drop(deployment, contract, drop)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            return convert_drop(
-                deployment, contract, drop, deployment.originals, landed, scratch, for_mending=True
-            ).quarantined
+            return convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined
         except TooManyBadRows as refused:
             return refused.quarantined
 

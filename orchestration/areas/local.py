@@ -161,7 +161,8 @@ class LocalFiles(Files):
             path = folder + item.name
             try:
                 if not item.is_dir():
-                    found_here = _NO_FOLDER if rest else _file_or_why(path, item.stat())
+                    found_here = _file_or_why(path, item.stat())
+                    found_here = _NO_FOLDER if rest else found_here
                 elif not everything and not rest:
                     found_here = _NO_FILE
                 elif folder or item.name != _PARTIAL:
@@ -195,12 +196,22 @@ class LocalFiles(Files):
         except OSError as error:
             if onerror is None:
                 raise
-            found = error
+            onerror(self._first_wrong(path), error)
+            return None
         if isinstance(found, Entry):
             return found
         if onerror is not None:
             onerror(path, found)
         return None
+
+    def _first_wrong(self, path: str) -> str:
+        """Return the path of a file that cannot be reached, or of the folder above it that cannot be."""
+        above = path.rpartition("/")[0]
+        try:
+            os.stat(self._at(above))
+        except OSError:
+            return self._first_wrong(above) if above else above
+        return path
 
     def _tell_lost(self, folder: str, onerror: OnError) -> None:
         """Say why nothing can lie in a folder, unless that is because nobody has made it."""

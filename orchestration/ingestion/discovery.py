@@ -105,12 +105,20 @@ class Discovery:
         self._open = set(keys)
 
     def _may_be_ours(self, path: str, why: OSError) -> bool:
-        # Where a wildcard tells the files, a folder is none; but nothing else has a marker's name.
-        single = isinstance(why, IsADirectoryError)
-        named = [item for item in self._templates if not (single and item.several)]
-        return any(item.key_of(path) is not None for item in named) or any(
-            item.may_lie_below(path) for item in self._templates
-        )
+        """Whether something would be a file of this source, or above one, if it were what it should be.
+
+        Where a wildcard tells names, files may lie beside folders and folders beside files.
+        """
+        depth = path.count("/")
+        for template in self._templates:
+            here = "".join(template.text.split("/")[depth : depth + 1])
+            if ("*" in here or "?" in here) and isinstance(why, NotADirectoryError | IsADirectoryError):
+                continue
+            if template.key_of(path) is not None and not isinstance(why, NotADirectoryError):
+                return True
+            if template.may_lie_below(path) and not isinstance(why, IsADirectoryError):
+                return True
+        return False
 
     def _paths(self, key: str) -> Iterable[str]:
         paths = self._partitions.get(key, _Paths())

@@ -67,7 +67,9 @@ def test_what_is_no_file_is_told_until_it_is_one(
     several = which in ("one of several", "at rest")
     contract = {"one of several": PARTS, "at rest": RESTING}.get(which, ORDERS)
     announce(staging, ORDERS, TUE)
-    path = f"parts/{MON}/part-b.csv" if several else f"orders/{MON}.{'done' if which == 'marker' else 'csv.gz'}"
+    path = (
+        f"parts/{MON}/part-b.csv" if several else f"orders/{MON}.{'done' if which == 'marker' else 'csv.gz'}"
+    )
     place = Path(staging.path(path))
     place.parent.mkdir(parents=True, exist_ok=True)
     make(place)
@@ -179,16 +181,18 @@ def test_a_folder_that_may_not_be_read_is_told_and_its_neighbours_are_listed(tmp
             above.chmod(0o755)
     command = [sys.executable, "-c", AS_NOBODY, staging.url, "parts/*/part-*.csv"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=os.getcwd())
-    assert ran.stdout.split("\n")[0] == f"{[f'parts/{TUE}/part-a.csv']} {{'parts/{MON}': 'Permission denied'}}"
+    assert (
+        ran.stdout.split("\n")[0] == f"{[f'parts/{TUE}/part-a.csv']} {{'parts/{MON}': 'Permission denied'}}"
+    )
 
 
 def test_a_path_that_is_too_long_for_its_disk_is_told(staging: Area, records: StateStore) -> None:
     for name in ("a" * 300 + "/{date}.csv", "/".join(["a" * 200] * 30) + "/{date}.csv"):
         contract = replace(ORDERS, template=replace(ORDERS.template, text=name))
         write(staging, "orders/x", "")
-        assert [os.strerror(36) in text for text in register_landed(contract, staging, records).complaints] == [
-            True
-        ]
+        assert [
+            os.strerror(36) in text for text in register_landed(contract, staging, records).complaints
+        ] == [True]
 
 
 def test_staging_that_is_a_file_is_told(tmp_path: Path, records: StateStore) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from orchestration.areas import Area, Entry
 from orchestration.areas.files import matcher
 from orchestration.contracts.model import SourceContract
+from orchestration.ingestion.background import Background, NoAnswerYet
 from orchestration.ingestion.changes import Changes, Listing
 
 
@@ -42,6 +43,8 @@ class Discovery:
             area,
             [item.glob if partition_key is None else item.of(partition_key) for item in self._templates],
         )
+        self._local = area.local
+        self._background = Background[Changes]()
         self._partitions: dict[str, _Paths] = {}
         self._strangers: set[str] = set()
         self._open: set[str] = set()
@@ -53,8 +56,8 @@ class Discovery:
 
     @property
     def keys(self) -> Iterable[str]:
-        """The partitions of which anything lies there."""
-        return self._partitions.keys()
+        """The partitions of which anything lay there at the last look; none while one has no answer yet."""
+        return () if self._background.busy else self._partitions.keys()
 
     @property
     def wrong(self) -> dict[str, OSError]:
@@ -70,14 +73,23 @@ class Discovery:
             for template in self._templates
         )
 
-    def look(self) -> list[str]:
+    def look(self, patience: float | None = None) -> list[str]:
         """Return the partitions to judge, sorted: those that have changed, and those that were left open.
 
-        All of them are open until `leave_open` says otherwise.
+        All of them are open until `leave_open` says otherwise. Storage that is no local disk has so many
+        seconds to answer, None: all that its client gives it; later looks come upon what it says later.
+
+        Raises:
+            NoAnswerYet: it has not.
         """
         watched = [path for key in self._open for path in self._paths(key)]
         try:
-            changes = self._listing.look(watched)
+            if self._local or patience is None:
+                changes = self._listing.look(watched)
+            else:
+                changes = self._background.result(lambda: self._listing.look(watched), patience)
+        except NoAnswerYet:
+            raise
         except BaseException:
             # The next look is at everything, as the first one: what is gone by then nobody would tell.
             self._partitions, self._strangers, self._open = {}, set(), set()

@@ -64,6 +64,7 @@ def register_landed(
     *,
     partition_key: str | None = None,
     now: Callable[[], datetime] = _utc_now,
+    patience: float | None = None,
 ) -> Scan:
     """Look for drops that are whole and new since the last look, and record them.
 
@@ -76,21 +77,27 @@ def register_landed(
         partition_key: look at this partition alone, at what is there now; None for all, where this process
             remembers what it has seen and looks at what is new.
         now: the clock, injected by tests.
+        patience: so many seconds storage elsewhere has to answer, None: as many as its client gives it.
     """
     if partition_key is None:
         memory = _memory(contract, staging, store)
     else:
         memory = _Memory(Discovery(contract, staging, partition_key), Contents(staging))
     with memory.lock:
-        return _Look(contract, staging, store, memory, now()).scan()
+        return _Look(contract, staging, store, memory, now()).scan(patience)
 
 
 def complaints_about(
-    contract: SourceContract, staging: Area, store: StateStore, *, now: Callable[[], datetime] = _utc_now
+    contract: SourceContract,
+    staging: Area,
+    store: StateStore,
+    *,
+    now: Callable[[], datetime] = _utc_now,
+    patience: float | None = None,
 ) -> tuple[str, ...]:
     """Return what a look at a source would complain about; it reads no file whole, and records nothing."""
     memory = _Memory(Discovery(contract, staging), Unread(staging))
-    return _Look(contract, staging, store, memory, now()).scan(record=False).complaints
+    return _Look(contract, staging, store, memory, now()).scan(patience, record=False).complaints
 
 
 def taken_and_left(contract: SourceContract, staging: Area, store: StateStore) -> list[Drop]:
@@ -150,11 +157,11 @@ class _Look:
         self._complaints: list[str] = []
         self._notes: list[str] = []
 
-    def scan(self, *, record: bool = True) -> Scan:
+    def scan(self, patience: float | None = None, *, record: bool = True) -> Scan:
         """Judge what has changed or was left open, and record what is whole."""
         memory, contract = self._memory, self._contract
         try:
-            keys = memory.discovery.look()
+            keys = memory.discovery.look(patience)
         except storage_errors() as error:
             return Scan((), (self._out_of_reach(error),))
         if keys:

@@ -114,6 +114,7 @@ def find_due(
     busy: Callable[[str], bool] = lambda _: False,
     failed: Callable[[str], bool] = lambda _: False,
     queued: Callable[[str], bool] = lambda _: False,
+    patience: float | None = None,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -128,6 +129,7 @@ def find_due(
         failed: whether the newest run of that run key has failed, where that is to count no more as asked:
             what it was to build is due again, unless it is there and in order by now, or delivered.
         queued: whether a run of a partition of that key waits for its start: no other is asked for till then.
+        patience: so many seconds a staging area elsewhere has to answer; see `register_landed`.
     """
     deployment = site.deployment
     complaints: list[str] = []
@@ -138,7 +140,7 @@ def find_due(
         except SettingsError as error:  # no other source is the worse for it
             complaints.append(str(error))
             continue
-        scan = register_landed(contract, staging, deployment.store, now=deployment.clock)
+        scan = register_landed(contract, staging, deployment.store, now=deployment.clock, patience=patience)
         complaints += scan.complaints
         notes += scan.notes
         if left := empty_of_loaded(deployment, contract):

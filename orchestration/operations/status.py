@@ -20,6 +20,10 @@ from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryStatus, Drop
 
 
+# Storage that is out of reach makes its client try for minutes: nobody waits so long for a status.
+_PATIENCE_SECONDS = 10
+
+
 class Standing(StrEnum):
     """How far a partition has come."""
 
@@ -90,7 +94,9 @@ def staging_complaints(site: Site) -> list[str]:
         except SettingsError as error:
             found.append(str(error))
         else:
-            found += complaints_about(contract, staging, deployment.store, now=deployment.clock)
+            found += complaints_about(
+                contract, staging, deployment.store, now=deployment.clock, patience=_PATIENCE_SECONDS
+            )
     return found
 
 

@@ -33,7 +33,7 @@ from orchestration.project.names import RECONCILED_CHECK
 _WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 # Dagster asks its sensors that often, however short an interval they name (`MIN_INTERVAL_LOOP_TIME`).
 _BETWEEN_TICKS_SECONDS = 5
-# A tick that takes a minute is cut off, with whatever it has found: one account that is out of reach must not.
+# A tick that takes a minute is cut off with whatever it has found: what is out of reach must not take it.
 _PATIENCE_SECONDS = 10
 
 

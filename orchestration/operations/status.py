@@ -19,7 +19,6 @@ from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryStatus, Drop
 
-
 # Storage that is out of reach makes its client try for minutes: nobody waits so long for a status.
 _PATIENCE_SECONDS = 10
 

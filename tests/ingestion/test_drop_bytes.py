@@ -4,7 +4,7 @@ import gzip
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -217,7 +217,7 @@ class At:
 
 
 @contextmanager
-def watching(at: At) -> Iterator[None]:
+def watching(at: At) -> Generator[None]:
     _watching[:] = [at]
     try:
         yield

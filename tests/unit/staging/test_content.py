@@ -75,7 +75,7 @@ def test_a_file_that_older_code_took_after_its_marker_is_not_asked_for_again(
     write(staging, f"orders/{MON}.done", at=NOON)
     assert len(register_landed(ORDERS, staging, records).drops) == 1
     if staging.local:  # the very file, with the time that it had then
-        os.utime(staging.engine_path(f"orders/{MON}.csv.gz"), (NOON.timestamp() + 60,) * 2)
+        os.utime(staging.engine_path(f"orders/{MON}.csv.gz"), (NOON.timestamp() + 60, NOON.timestamp() + 60))
     else:
         write(staging, f"orders/{MON}.csv.gz", "one", NOON + timedelta(minutes=1))
     assert register_landed(ORDERS, staging, restarted()) == Scan((), ())

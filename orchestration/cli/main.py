@@ -106,6 +106,8 @@ def status(
 ) -> None:
     """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
 
+    It looks into staging, too, and says what is wrong there; it takes nothing in.
+
     Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
     """
     with opened(project, data, typed=False) as here:

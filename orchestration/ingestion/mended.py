@@ -221,7 +221,7 @@ def mended_name(ordinal: int, digest: str) -> str:
 
 
 def mended_in(name: str) -> int:
-    """Return the ordinal of the drop that a file of mended rows made; 0 of other files, and of older code's."""
+    """Return the ordinal of the drop that a file of mended rows made; 0 of other files and older code's."""
     folder, _, file = name.rpartition("/")
     number, dash, _ = file.partition("-")
     return int(number) if folder == MENDED and dash and number.isdecimal() else 0

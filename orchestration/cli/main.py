@@ -66,6 +66,7 @@ def land(
 ) -> None:
     """Put files into staging as a provider would, marker last."""
     with opened(project, data) as here:
+        from orchestration.areas import storage_errors, why_of
         from orchestration.ingestion.landing import land as land_files
         from orchestration.ingestion.local_files import files_to_land
 
@@ -73,8 +74,15 @@ def land(
         if complaint:
             raise ValueError(complaint)
         contract = here.contracts[source]
-        for key in land_files(contract, here.deployment.staging_of(contract), files):
-            out.print(f"landed {source} {key}")
+        staging = here.deployment.staging_of(contract)
+        try:
+            for key in land_files(contract, staging, files):
+                out.print(f"landed {source} {key}")
+        except storage_errors() as error:
+            raise ValueError(
+                f"{staging.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected"
+                " staging that this process may write; mend it, and land the files again"
+            ) from None
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Staging that is to be emptied and cannot be: the load stands, it is told, and tried again."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.state.records import Build
 from orchestration.warehouse.base import Session
 from tests.ingestion.door import DAY, HEADER, NEXT, Door, contract
+from tests.unit.staging.test_whole import NAMES
 
 ROW = f"{HEADER}\n1,{DAY},a,3\n"
 
@@ -85,3 +87,22 @@ def test_nothing_is_removed_whose_original_is_nowhere(at: Door) -> None:
     at.scan()
     assert empty_of_loaded(at.deployment, at.contract) == ""
     assert len(lying(at)) == 2
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_any_name_is_landed_loaded_quarantined_and_removed(suffix: str, tmp_path: Path) -> None:
+    at = Door(
+        tmp_path,
+        contract(path=f"orders/{{date}}/part-*.{suffix}", staging="remove", quarantineLimit={"rows": 99}),
+    )
+    rows = {
+        name: f"{HEADER}\n{number},{DAY},a,1\nb{number},{DAY},a,many\n".encode()
+        for number, name in enumerate(NAMES)
+    }
+    packed = {name: gzip.compress(text) if suffix == "csv.gz" else text for name, text in rows.items()}
+    loaded = at.load(packed)
+    assert (loaded.rows, loaded.quarantined, loaded.left_in_staging) == (len(NAMES), len(NAMES), "")
+    places = sorted(file for (file,) in at.quarantine("file"))
+    assert places == sorted(f"orders/{DAY}/part-{name}.{suffix}" for name in NAMES)
+    assert lying(at) == []
+    assert at.load() == loaded

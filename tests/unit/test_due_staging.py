@@ -25,7 +25,7 @@ from tests.unit.records import Ledger
 from tests.unit.staging.support import ORDERS
 
 
-def test_a_source_that_cannot_be_looked_into_stops_no_other(bakery: Company) -> None:
+def test_a_source_that_cannot_be_looked_into_stops_no_other(bakery: Company, tmp_path: Path) -> None:
     bakery.land_shops("a")
     bakery.land_orders(MON, a=1)
     weather = Path(bakery.deployment.staging.path("weather"))
@@ -38,6 +38,10 @@ def test_a_source_that_cannot_be_looked_into_stops_no_other(bakery: Company) -> 
     code, written, _ = bakery.sluice("status")
     assert (code, "weather: cannot be read" in written, "needs attention" in written) == (0, True, True)
     assert json.loads(bakery.sluice("status", "--json")[1])["staging"] == [complaint]
+    file = tmp_path / f"{MON}.csv"
+    file.write_text("")
+    code, _, said = bakery.sluice("land", "weather", str(file))
+    assert (code, "staging: cannot be written to (NotADirectoryError" in said) == (2, True)
     weather.unlink()
     bakery.land_weather(MON)
     again = ledger.look()

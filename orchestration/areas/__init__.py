@@ -7,15 +7,19 @@ and how the warehouse reads them (`compute.object_storage`).
 
 from orchestration.areas.access import StorageAccess, StorageUrlError
 from orchestration.areas.area import Area, digest_of
-from orchestration.areas.files import CHUNK_BYTES, Entry, ImmutableFileError, StrangeAnswerError
+from orchestration.areas.errors import storage_errors, why_of
+from orchestration.areas.files import CHUNK_BYTES, Entry, ImmutableFileError, OnError, StrangeAnswerError
 
 __all__ = [
     "CHUNK_BYTES",
     "Area",
     "Entry",
     "ImmutableFileError",
+    "OnError",
     "StorageAccess",
     "StorageUrlError",
     "StrangeAnswerError",
     "digest_of",
+    "storage_errors",
+    "why_of",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestration.areas.access import Place, Scheme, StorageAccess, place_of
-from orchestration.areas.files import CHUNK_BYTES, EVERYTHING, Entry, Files
+from orchestration.areas.files import CHUNK_BYTES, EVERYTHING, Entry, Files, OnError
 
 
 class Area:
@@ -149,17 +149,21 @@ class Area:
         """Remove all that lies below a path, if anything does."""
         self._files.remove_tree(_checked(relative))
 
-    def listing(self, pattern: str = EVERYTHING) -> Iterator[Entry]:
+    def listing(self, pattern: str = EVERYTHING, onerror: OnError | None = None) -> Iterator[Entry]:
         """Yield the files that match a pattern, in no stated order.
 
         `*` and `?` match within a part of the path, `**` as the last part everything below; anything else, a
         bracket too, stands for itself. Local folders are looked into as the pattern's parts go; object
         storage gives one flat listing of what begins like the pattern up to its first wildcard.
 
+        `onerror` is called with what is no file (a link to nothing, a pipe, a device) and with folders that
+        cannot be looked into, and the listing goes on. Without it such things are left out, and a folder
+        raises.
+
         Raises:
             FileNotFoundError: the container or bucket does not exist; a directory that does not is empty.
         """
-        return self._files.listing(_checked(pattern))
+        return self._files.listing(_checked(pattern), onerror)
 
 
 def _open(place: Place, access: StorageAccess) -> Files:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, 
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from orchestration.areas.access import Place, StorageAccess
+from orchestration.areas.access import Place, StorageAccess, StorageUrlError
 from orchestration.areas.files import Entry, ImmutableFileError
 from orchestration.areas.objects import CONCURRENT_PARTS, ObjectFiles
 
@@ -175,4 +175,12 @@ def azure_files(place: Place, access: StorageAccess) -> AzureFiles:
         from azure.identity.aio import DefaultAzureCredential
 
         options |= {"account_name": account, "credential": DefaultAzureCredential()}
-    return AzureFiles(AzureBlobFileSystem(**options), place.container, place.root)
+    try:
+        filesystem = AzureBlobFileSystem(**options)
+    except ValueError:
+        # Its text may quote the key.
+        raise StorageUrlError(
+            "the storage account cannot be reached with these settings; expected a whole connection string"
+            " or an account's name; correct SLUICE_AZURE_CONNECTION_STRING or SLUICE_AZURE_ACCOUNT"
+        ) from None
+    return AzureFiles(filesystem, place.container, place.root)

@@ -6,7 +6,7 @@ Paths are relative to the area, with `/`, and already checked.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -15,13 +15,26 @@ CHUNK_BYTES = 1 << 20
 EVERYTHING = "**"
 
 
+# Called with the path of what a listing cannot show, and why.
+OnError = Callable[[str, OSError], None]
+
+
 class Entry(NamedTuple):
-    """A file as a listing shows it: `size` in bytes, `modified` in UTC, `stamp` new whenever the file is."""
+    """A file as a listing shows it: `size` in bytes, `modified` in UTC, `stamp` new whenever the file is.
+
+    `changed` is when a disk says that anything of it was changed, in nanoseconds: nobody can set it back.
+    """
 
     path: str
     size: int
     modified: datetime | None
     stamp: str
+    changed: int = 0
+
+    @property
+    def version(self) -> str:
+        """What is another after any change, also where its time was set back; at times with no change."""
+        return f"{self.stamp}-{self.changed:x}"
 
 
 class ImmutableFileError(OSError):
@@ -82,8 +95,8 @@ class Files(ABC):
         """Remove all that lies below a path."""
 
     @abstractmethod
-    def listing(self, pattern: str) -> Iterator[Entry]:
-        """Yield the files that match a pattern, in no stated order."""
+    def listing(self, pattern: str, onerror: OnError | None = None) -> Iterator[Entry]:
+        """Yield the files that match a pattern, in no stated order; see `Area.listing`."""
 
 
 def literal_prefix(pattern: str) -> str:

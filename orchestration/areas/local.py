@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from orchestration.areas.files import EVERYTHING, Entry, Files, is_wild, matcher
+from orchestration.areas.files import EVERYTHING, Entry, Files, OnError, is_wild, matcher
 
 _PARTIAL = ".partial"
 
@@ -38,13 +39,18 @@ class LocalFiles(Files):
         return None
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
-        return open(self._at(path), "rb")
+        """Open a file for reading; OSError if it is none, as a pipe, which might never end."""
+        stream = open(self._at(path), "rb", opener=_without_waiting)  # noqa: SIM115
+        found = _file_or_why(path, os.fstat(stream.fileno()))
+        if isinstance(found, Entry):
+            return stream
+        stream.close()
+        raise found
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return Path(self._at(path)).read_bytes()
+        with suppress(FileNotFoundError, NotADirectoryError), self.open(path) as stream:
+            return stream.read()
         return None
 
     def write(self, path: str, chunks: Iterator[bytes], *, create: bool, settled: bool = True) -> None:
@@ -124,17 +130,17 @@ class LocalFiles(Files):
         with suppress(FileNotFoundError):
             shutil.rmtree(self._at(path))
 
-    def listing(self, pattern: str) -> Iterator[Entry]:
+    def listing(self, pattern: str, onerror: OnError | None = None) -> Iterator[Entry]:
         """Yield the files that match a pattern; a part without a wildcard costs no look into its folder."""
-        return self._below("", pattern.split("/"))
+        return self._below("", pattern.split("/"), onerror)
 
-    def _below(self, folder: str, parts: Sequence[str]) -> Iterator[Entry]:
+    def _below(self, folder: str, parts: Sequence[str], onerror: OnError | None) -> Iterator[Entry]:
         """Yield the files below `folder` (relative, ending in `/`, or empty) that match the parts."""
         part, rest = parts[0], parts[1:]
         if not is_wild(part):
             if rest:
-                yield from self._below(f"{folder}{part}/", rest)
-            elif (entry := self._entry(folder + part)) is not None:
+                yield from self._below(f"{folder}{part}/", rest, onerror)
+            elif (entry := self._entry(folder + part, onerror)) is not None:
                 yield entry
             return
         everything = part == EVERYTHING and not rest
@@ -143,28 +149,112 @@ class LocalFiles(Files):
             with os.scandir(self._at(folder.rstrip("/"))) as found:
                 items = [item for item in found if everything or matches(item.name)]
         except (FileNotFoundError, NotADirectoryError):
+            if onerror is not None:
+                self._tell_lost(folder.rstrip("/"), onerror)
+            return
+        except OSError as error:
+            if onerror is None:
+                raise
+            onerror(folder.rstrip("/"), error)
             return
         for item in items:
-            if item.is_dir():
-                if (everything or rest) and (folder or item.name != _PARTIAL):
-                    yield from self._below(f"{folder}{item.name}/", rest or parts)
-            elif not rest:
-                try:
-                    yield _entry_of(folder + item.name, item.stat())
-                except FileNotFoundError:  # gone since the look into its folder
+            path = folder + item.name
+            try:
+                if not item.is_dir():
+                    found_here = _file_or_why(path, item.stat())
+                    found_here = _NO_FOLDER if rest else found_here
+                elif not everything and not rest:
+                    found_here = _NO_FILE
+                elif folder or item.name != _PARTIAL:
+                    yield from self._below(f"{path}/", rest or parts, onerror)
                     continue
+                else:
+                    continue
+            except FileNotFoundError:
+                if not item.is_symlink():
+                    continue  # gone since the look into its folder
+                found_here = _DANGLING
+            except OSError as error:
+                if onerror is None:
+                    raise
+                found_here = error
+            if isinstance(found_here, Entry):
+                yield found_here
+            elif onerror is not None:
+                onerror(path, found_here)
 
-    def _entry(self, path: str) -> Entry | None:
+    def _entry(self, path: str, onerror: OnError | None = None) -> Entry | None:
         at = self._at(path)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return _entry_of(path, os.stat(at)) if os.path.isfile(at) else None
+        try:
+            found = _file_or_why(path, os.stat(at))
+        except (FileNotFoundError, NotADirectoryError):
+            if onerror is not None and os.path.islink(at):
+                onerror(path, _DANGLING)
+            elif onerror is not None:
+                self._tell_lost(path.rpartition("/")[0], onerror)
+            return None
+        except OSError as error:
+            if onerror is None:
+                raise
+            onerror(self._first_wrong(path), error)
+            return None
+        if isinstance(found, Entry):
+            return found
+        if onerror is not None:
+            onerror(path, found)
         return None
+
+    def _first_wrong(self, path: str) -> str:
+        """Return the path of a file that cannot be reached, or of the folder above it that cannot be."""
+        above = path.rpartition("/")[0]
+        try:
+            os.stat(self._at(above))
+        except OSError:
+            return self._first_wrong(above) if above else above
+        return path
+
+    def _tell_lost(self, folder: str, onerror: OnError) -> None:
+        """Say why nothing can lie in a folder, unless that is because nobody has made it."""
+        at = self._at(folder)
+        if folder and not os.path.lexists(at):
+            self._tell_lost(folder.rpartition("/")[0], onerror)
+        elif os.path.islink(at) and not os.path.exists(at):
+            onerror(folder, _DANGLING)
+        elif os.path.isfile(at):
+            onerror(folder, _NO_FOLDER)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe that nobody writes to; of a file the flag says nothing."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+_DANGLING = FileNotFoundError(errno.ENOENT, "a link to what is not there")
+_NO_FOLDER = NotADirectoryError(errno.ENOTDIR, "a file where a folder is expected")
+_NO_FILE = IsADirectoryError(errno.EISDIR, "a folder where a file is expected")
+_NEITHER = (
+    (stat.S_ISFIFO, "a named pipe, and no file"),
+    (stat.S_ISSOCK, "a socket, and no file"),
+    (stat.S_ISBLK, "a device, and no file"),
+    (stat.S_ISCHR, "a device, and no file"),
+)
+
+
+def _file_or_why(path: str, status: os.stat_result) -> Entry | OSError:
+    """Return a file's entry, or why it is none."""
+    if stat.S_ISREG(status.st_mode):
+        return _entry_of(path, status)
+    if stat.S_ISDIR(status.st_mode):
+        return _NO_FILE
+    what = next((what for is_it, what in _NEITHER if is_it(status.st_mode)), "no file")
+    return OSError(errno.EINVAL, what)
 
 
 def _entry_of(path: str, status: os.stat_result) -> Entry:
     # A rename into place changes the inode, a write in place the time.
     stamp = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
-    return Entry(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), stamp)
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Entry(path, status.st_size, modified, stamp, status.st_ctime_ns)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
-from orchestration.areas.files import EVERYTHING, Entry, Files, literal_prefix, matcher
+from orchestration.areas.files import EVERYTHING, Entry, Files, OnError, literal_prefix, matcher
 
 # A smaller file is one request. S3 takes 10,000 parts, which makes 160 GB, Azure 50,000.
 PART_BYTES = 16 << 20
@@ -99,7 +99,7 @@ class ObjectFiles(Files):
             [entry.path for entry in self.listing(f"{path}/{EVERYTHING}" if path else EVERYTHING)]
         )
 
-    def listing(self, pattern: str) -> Iterator[Entry]:
+    def listing(self, pattern: str, onerror: OnError | None = None) -> Iterator[Entry]:  # noqa: ARG002
         """Yield the objects that match a pattern: one flat listing from its first wildcard on."""
         matches, skipped = matcher(pattern).fullmatch, len(self.root)
         for found in self.objects(self.name_of(literal_prefix(pattern))):

@@ -66,6 +66,7 @@ def land(
 ) -> None:
     """Put files into staging as a provider would, marker last."""
     with opened(project, data) as here:
+        from orchestration.areas import storage_errors, why_of
         from orchestration.ingestion.landing import land as land_files
         from orchestration.ingestion.local_files import files_to_land
 
@@ -73,8 +74,15 @@ def land(
         if complaint:
             raise ValueError(complaint)
         contract = here.contracts[source]
-        for key in land_files(contract, here.deployment.staging_of(contract), files):
-            out.print(f"landed {source} {key}")
+        staging = here.deployment.staging_of(contract)
+        try:
+            for key in land_files(contract, staging, files):
+                out.print(f"landed {source} {key}")
+        except storage_errors() as error:
+            raise ValueError(
+                f"{staging.url}: cannot be written to ({type(error).__name__}: {why_of(error)}); expected"
+                " staging that this process may write; mend it, and land the files again"
+            ) from None
 
 
 @app.command()
@@ -106,18 +114,22 @@ def status(
 ) -> None:
     """Show what needs somebody, then each source and export by partition: landed, validated, delivered, held.
 
+    It looks into staging, too, and says what is wrong there; it takes nothing in.
+
     Ends with code 0, whatever it shows: `sluice run` ends with 1 if something needs somebody.
     """
     with opened(project, data, typed=False) as here:
         from orchestration.cli.story import show_trouble, skipped_lines
         from orchestration.cli.tables import status_as_data, status_tables
+        from orchestration.operations.status import staging_complaints
         from orchestration.operations.status import status as status_of
 
         rows = status_of(here.site)
+        complaints = staging_complaints(here.site)
     if as_json:
-        print_json(status_as_data(rows))
+        print_json(status_as_data(rows, complaints))
         return
-    show_trouble(rows, (), out, partitions_follow=True)
+    show_trouble(rows, complaints, out, partitions_follow=True)
     for table in status_tables(rows, everything):
         out.print(table)
     for line in skipped_lines(rows):

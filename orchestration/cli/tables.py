@@ -70,7 +70,7 @@ def _table(title: str, rows: Sequence[Row], caption: str | None) -> Table:
     return table
 
 
-def status_as_data(rows: Sequence[Row]) -> dict[str, Any]:
+def status_as_data(rows: Sequence[Row], complaints: Sequence[str]) -> dict[str, Any]:
     """Return status for machines; docs/runbook.md lists the keys, which stay."""
     troubled = {id(row) for row in needs_attention(rows)}
     return {
@@ -87,4 +87,5 @@ def status_as_data(rows: Sequence[Row]) -> dict[str, Any]:
             for row in rows
         ],
         "needs_attention": len(troubled),
+        "staging": list(complaints),
     }

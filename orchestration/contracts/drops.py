@@ -127,6 +127,14 @@ class DropTemplate:
             return None
         return self.partitioning.key_at(moment) if grain.span.floor(moment) == moment else None
 
+    def may_lie_below(self, folder: str) -> bool:
+        """Return whether a file of any partition may lie in a folder, or below it; "" is the area's own."""
+        parts, depth = self.text.split("/"), len(folder.split("/"))
+        if not folder:
+            return True
+        above = DropTemplate("/".join(parts[:depth]), self.partitioning)
+        return depth < len(parts) and above._regex.fullmatch(folder) is not None
+
     @cached_property
     def _regex(self) -> re.Pattern[str]:
         pattern, seen, at = "", set[str](), 0

@@ -88,7 +88,9 @@ class _Loader:
             with self.deployment.warehouse.session() as session:
                 said.append(self._checks.judge(session, self.table, key, names, run_id))
         else:
-            load_drop(self.deployment, self.contract, drop, judge)
+            loaded = load_drop(self.deployment, self.contract, drop, judge)
+            if loaded.left_in_staging:
+                warn(loaded.left_in_staging)
         return _TakenIn(*self._taken_in[run_id], said[0])
 
     def judge(self, key: str, names: Collection[str], run_id: str) -> Said:

@@ -27,6 +27,8 @@ from orchestration.project.names import RECONCILED_CHECK
 _WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 # Dagster asks its sensors that often, however short an interval they name (`MIN_INTERVAL_LOOP_TIME`).
 _BETWEEN_TICKS_SECONDS = 5
+# A tick that takes a minute is cut off with whatever it has found: what is out of reach must not take it.
+_PATIENCE_SECONDS = 10
 
 
 def run_exists(instance: dg.DagsterInstance, run_key: str) -> bool:
@@ -170,6 +172,7 @@ def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Du
         ],
         busy=lambda key: run_under_way(context.instance, key),
         queued=lambda key: run_queued(context.instance, key),
+        patience=_PATIENCE_SECONDS,
     )
     for item in publish_holds(Desk.of(site, context.instance), due.held):
         context.log.warning(f"{place(item.export, item.partition_key)} is held")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from itertools import islice
 
-from orchestration.areas import Area, Entry
+from orchestration.areas import Area, Entry, OnError
 from orchestration.areas.files import literal_prefix, matcher
 
 # Up to so many files every look is at all of them.
@@ -43,6 +43,8 @@ class Listing:
 
     def __init__(self, area: Area, patterns: Sequence[str]) -> None:
         self.files: dict[str, Entry] = {}
+        # {path of what is no file, or of a folder that cannot be looked into: why}
+        self.wrong: dict[str, OSError] = {}
         self._area = area
         self._patterns = tuple(dict.fromkeys(patterns))
         self._roots = frozenset(literal_prefix(pattern).rpartition("/")[0] for pattern in self._patterns)
@@ -73,7 +75,9 @@ class Listing:
         found: list[Entry] = []
         gone: list[str] = []
         for path in paths:
-            entry = next((entry for entry in self._area.listing(path) if entry.path == path), None)
+            self.wrong.pop(path, None)
+            listed = self._area.listing(path, self.wrong.__setitem__)
+            entry = next((entry for entry in listed if entry.path == path), None)
             if entry is None and self.files.pop(path, None) is not None:
                 gone.append(path)
             elif entry is not None and self._note(entry):
@@ -83,16 +87,14 @@ class Listing:
     def _note(self, entry: Entry) -> bool:
         """Remember a file; return whether it is new or other than it was."""
         known = self.files.get(entry.path)
-        if known is not None and known.stamp == entry.stamp:
-            return False
         self.files[entry.path] = entry
-        return True
+        return known is None or known.stamp != entry.stamp
 
     def _look_at_all(self) -> Changes:
-        before, self.files = self.files, {}
+        before, self.files, self.wrong = self.files, {}, {}
         found: list[Entry] = []
         for pattern in self._patterns:
-            for entry in self._area.listing(pattern):
+            for entry in self._area.listing(pattern, self._noting_wrong(pattern)):
                 if not _hidden(entry.path, pattern) and self._note(entry):
                     known = before.get(entry.path)
                     if known is None or known.stamp != entry.stamp:
@@ -100,6 +102,15 @@ class Listing:
         if self._area.local and len(self.files) > _FEW_FILES:
             self._prepare()
         return Changes(tuple(found), tuple(path for path in before if path not in self.files))
+
+    def _noting_wrong(self, pattern: str) -> OnError:
+        parts = pattern.split("/")
+
+        def note(path: str, why: OSError) -> None:
+            if not _hidden(path, "/".join(parts[: path.count("/") + 1])):
+                self.wrong[path] = why
+
+        return note
 
     def _prepare(self) -> None:
         """Take down what looks for new files need."""
@@ -110,14 +121,16 @@ class Listing:
         self._recent.extend(path for _, path in reversed(nlargest(_RECENT_FILES, dated)))
 
     def _look_for_new(self, watched: Iterable[str]) -> Changes:
-        single = {*self._recent, *watched}
+        wrong_files = {path for path in self.wrong if self._wanted(path)}
+        single = {*self._recent, *watched, *wrong_files}
         folders = {above for path in single for above in _with_those_above(path.rpartition("/")[0])}
         if not (old_files := list(islice(self._old_files, _OLD_AT_A_LOOK))):
             self._old_files = iter(list(self.files))
         if not (old_folders := list(islice(self._old_folders, _OLD_AT_A_LOOK))):
             self._old_folders = iter(list(self._folder_times))
         found: list[Entry] = []
-        for folder in self._roots.union(folders, old_folders, self._empty_folders):
+        wrong_folders = self.wrong.keys() - wrong_files
+        for folder in self._roots.union(folders, old_folders, self._empty_folders, wrong_folders):
             if any(folder == root or not root or folder.startswith(f"{root}/") for root in self._roots):
                 found += self._new_in(folder)
         looked_at = self._look_at(single.union(old_files))
@@ -135,7 +148,13 @@ class Listing:
             names = os.listdir(at)
         except (FileNotFoundError, NotADirectoryError):
             self._empty_folders.discard(folder)
+            if not os.path.lexists(at):
+                self.wrong.pop(folder, None)
             return
+        except OSError as error:
+            self.wrong[folder] = error
+            return
+        self.wrong.pop(folder, None)
         self._folder_times[folder] = changed if changed < began - _SETTLED_AFTER_NS else -1
         before = f"{folder}/" if folder else ""
         seen = self._names.get(folder)
@@ -149,7 +168,11 @@ class Listing:
             seen.update(fresh)
         for name in fresh:
             patterns = self._patterns_for(before + name)
-            entries = [entry for pattern in patterns for entry in self._area.listing(pattern)]
+            entries = [
+                entry
+                for pattern in patterns
+                for entry in self._area.listing(pattern, self._noting_wrong(pattern))
+            ]
             if any(pattern != before + name for pattern in patterns):
                 self._folder_times.setdefault(before + name, -1)
                 if not entries:

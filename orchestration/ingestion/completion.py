@@ -5,6 +5,7 @@ Belongs here: the three ways in which a provider says that it is. Does not belon
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,12 @@ from orchestration.state.records import Drop
 # Files without a marker are spoken of after so long.
 _LONG_WAIT = timedelta(hours=1)
 _SHOWN_FILES = 3
+# Storage's clock and this one may differ by so much, and nobody need be told.
+_CLOCKS_DIFFER = timedelta(minutes=1)
+# `a.csv.part`, `a.csv~`: what browsers, FTP clients and editors call a file until it is whole.
+_PART_OF_UPLOAD = re.compile(
+    r"\.\w+(\.(part|partial|filepart|tmp|temp|crdownload|download|uploading)|~)$", re.IGNORECASE
+)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,15 +79,15 @@ def judge(
     if contract.completion.on is CompleteOn.STABLE:
         return _at_rest(contract, landed, latest, contents, now)
     if landed.sign is None:
-        return _without_sign(contract, landed, latest, now)
+        return _without_sign(contract, landed, latest, contents, now)
     if latest is not None and latest.marker_stamp == landed.sign.stamp:
-        return _changed_since(contract, landed, latest, landed.sign, contents)
+        return _changed_since(contract, landed, latest, landed.sign, contents, now)
     if contract.completion.on is CompleteOn.MANIFEST:
         return _listed(contract, landed, landed.sign, contents)
-    return _marked(contract, landed, landed.sign)
+    return _under_way(contract, landed) or _marked(contract, landed, landed.sign, now)
 
 
-def _marked(contract: SourceContract, landed: Landed, marker: Entry) -> Verdict:
+def _marked(contract: SourceContract, landed: Landed, marker: Entry, now: datetime) -> Verdict:
     """A marker that is new: it speaks for what was there when it was written."""
     several = contract.template.several
     if not landed.files:
@@ -88,34 +95,48 @@ def _marked(contract: SourceContract, landed: Landed, marker: Entry) -> Verdict:
             f"{marker.path}: marker without its {'files' if several else 'file'}; expected"
             f" {contract.template.of(landed.key)}; land the {'files' if several else 'file'}, then the marker"
         )
-    # Which file it is of one, the marker need not tell: it is whole when storage shows it.
-    late = [file.path for file in landed.files if _after(file, marker)] if several else []
-    return _newer_than(marker, late) if late else Whole(landed.files, marker.stamp)
+    late = [file for file in landed.files if _after(file, marker)]
+    return _newer_than(marker, late, now) if late else Whole(landed.files, marker.stamp)
+
+
+def _under_way(contract: SourceContract, landed: Landed) -> Wrong | None:
+    """Files that a wildcard takes in, and that are named as programs name what they have not done yet."""
+    if not contract.template.several or _PART_OF_UPLOAD.search(contract.template.text):
+        return None
+    parts = [file.path for file in landed.files if _PART_OF_UPLOAD.search(file.path)]
+    if not parts:
+        return None
+    return Wrong(
+        f"{_some(parts)}: named as an upload that is not done; expected {contract.template.of(landed.key)}"
+        " with whole files alone; let it end, or take it away, then write what announces the drop again"
+    )
 
 
 def _changed_since(
-    contract: SourceContract, landed: Landed, latest: Drop, sign: Entry, contents: Contents
+    contract: SourceContract, landed: Landed, latest: Drop, sign: Entry, contents: Contents, now: datetime
 ) -> Verdict:
     """Files that came, or were written over, after the drop was taken: not without a word of the provider."""
     taken = {file.path: file for file in latest.files}
-    late = [file.path for file in landed.files if file.path not in taken]
+    late = [file for file in landed.files if file.path not in taken]
     if late and contract.completion.on is CompleteOn.MANIFEST:
-        return _not_listed(sign, late)
+        return _not_listed(sign, [file.path for file in late])
     late += [
-        file.path
+        file
         for file in landed.files
         if (known := taken.get(file.path)) is not None
         and _after(file, sign)
         # Its time alone says little: it may be the very file that came after its marker and was taken.
         and (known.size != file.size or contents.digest(file) != known.digest)
     ]
-    return _newer_than(sign, sorted(late)) if late else Settled()
+    return _newer_than(sign, sorted(late), now) if late else Settled()
 
 
-def _newer_than(sign: Entry, late: Sequence[str]) -> Wrong:
+def _newer_than(sign: Entry, late: Sequence[Entry], now: datetime) -> Wrong:
+    first = next((file for file in late if _lies_ahead(file, now)), None)
+    ahead = f"; {_told_ahead(first, now)}; `touch` it first" if first else ""
     return Wrong(
-        f"{_some(late)}: newer than {sign.path}; expected every file before its marker;"
-        " write the marker again once the files are whole"
+        f"{_some([file.path for file in late])}: newer than {sign.path}; expected every file before its"
+        f" marker; write the marker again once the files are whole{ahead}"
     )
 
 
@@ -126,17 +147,21 @@ def _not_listed(manifest: Entry, extra: Sequence[str]) -> Wrong:
     )
 
 
-def _without_sign(contract: SourceContract, landed: Landed, latest: Drop | None, now: datetime) -> Verdict:
+def _without_sign(
+    contract: SourceContract, landed: Landed, latest: Drop | None, contents: Contents, now: datetime
+) -> Verdict:
     """Files alone: those of the drop already taken, or of one that is still to be announced."""
     taken = {} if latest is None else {file.path: file.size for file in latest.files}
     waiting = [file for file in landed.files if taken.get(file.path) != file.size]
     if not waiting:
         return Settled()
+    assert contract.completion.template is not None
+    sign = contract.completion.template.of(landed.key)
+    if (other := next(filter(contents.has_beside, _in_other_case(sign)), None)) is not None:
+        return Wrong(f"{other}: names are told by their case; expected {sign}; rename it")
     age = now - max((file.modified or now for file in waiting), default=now)
     if age < _LONG_WAIT:
         return Waiting()
-    assert contract.completion.template is not None
-    sign = contract.completion.template.of(landed.key)
     names = _some([file.path for file in waiting])
     return Waiting(f"{names}: waits for its {contract.completion.on} {sign}, for {_hours(age)} so far")
 
@@ -152,7 +177,15 @@ def _at_rest(
     ).hexdigest()
     if latest is not None and latest.marker_stamp == stamp:
         return Settled()
+    if (under_way := _under_way(contract, landed)) is not None:
+        return under_way
     rest = timedelta(seconds=contract.completion.seconds)
+    ahead = next((file for file in landed.files if _lies_ahead(file, now)), None)
+    if ahead is not None:
+        return Waiting(
+            f"{_told_ahead(ahead, now)}; expected files that have rested for {rest.total_seconds():g}"
+            " seconds; set the provider's or this machine's clock right, and `touch` the file"
+        )
     if any(file.modified is None or now - file.modified < rest for file in landed.files):
         return Waiting()
     if latest is not None and _only_gone(landed.files, latest, contents):
@@ -212,6 +245,24 @@ def _unlike(file: Entry | None, path: str, item: ListedFile, contents: Contents)
     if item.sha256 is not None and (digest := contents.digest(file)) != item.sha256.lower():
         return f"{path}: has SHA-256 {digest[:16]}…, not {item.sha256[:16].lower()}…"
     return ""
+
+
+def _lies_ahead(file: Entry, now: datetime) -> bool:
+    """Whether a file's time is later than clocks that are about right differ."""
+    return file.modified is not None and file.modified > now + _CLOCKS_DIFFER
+
+
+def _told_ahead(file: Entry, now: datetime) -> str:
+    assert file.modified is not None
+    return f"{file.path} is of {file.modified:%Y-%m-%d %H:%M:%S}, and it is {now:%Y-%m-%d %H:%M:%S} now (UTC)"
+
+
+def _in_other_case(path: str) -> list[str]:
+    """Return the names that people and old systems give instead: `DAY.DONE`, `Manifest.json`."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    names = [stem + dot + suffix.upper(), stem + dot + suffix.capitalize(), name.upper(), name.capitalize()]
+    return [folder + slash + other for other in dict.fromkeys(names) if other != name]
 
 
 def _after(file: Entry, sign: Entry) -> bool:

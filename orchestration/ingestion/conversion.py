@@ -1,7 +1,7 @@
 """A drop's originals -> converted rows, in an engine of its own: the warehouse stays open meanwhile.
 
-Belongs here: the engine, and mended rows that stand in for quarantined ones. Does not
-belong here: where the result goes (`load`).
+Belongs here: the engine, and putting a drop's own rows and mended ones together. Does not belong here: which
+row is mended (`mended`), and where the result goes (`load`).
 """
 
 from collections.abc import Generator, Sequence
@@ -14,33 +14,22 @@ from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
 from orchestration.compute.object_storage import object_storage
 from orchestration.contracts.model import SourceContract
-from orchestration.contracts.reading import Format, ReadOptions
+from orchestration.contracts.reading import Format
 from orchestration.core.shown_text import showing_errors, shown
-from orchestration.ingestion.convert import (
-    MEMORY_LIMIT,
-    Converted,
-    Place,
-    QuarantinedRow,
-    any_twice,
-    convert,
-)
+from orchestration.ingestion.convert import MEMORY_LIMIT, Place, QuarantinedRow, check_limit, convert
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
-from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from orchestration.ingestion.formats.registry import open_reader
 from orchestration.ingestion.judgement import Judgement
 from orchestration.ingestion.masking import prepare_masking
+from orchestration.ingestion.mended import MendedRows
 from orchestration.ingestion.originals import MENDED
-from orchestration.ingestion.refusal import DropRefused
-from orchestration.ingestion.shape import Shape, shape_of
+from orchestration.ingestion.shape import shape_of
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
 
 if TYPE_CHECKING:
     import duckdb
-
-# A mended row says which row it stands in for.
-PLACE_HEADERS = ("_file", "_line")
 
 
 @dataclass(frozen=True)
@@ -84,18 +73,29 @@ def convert_drop(
             shape = shape_of(contract, reader.columns)
             prepare_masking(connection, contract.columns, deployment.settings.masking_key)
             judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
-            mended = _mended_rows(connection, contract, drop, shape, area, mends, scratch)
+            key = drop.partition_key
+            mended = (
+                MendedRows(connection, contract, key, shape, area, mends, scratch, for_mending=for_mending)
+                if mends
+                else None
+            )
             label = str(drop.file)
-            places = frozenset(mended.places) if mended else frozenset[Place]()
+            places = mended.places if mended else frozenset[Place]()
             converted = convert(connection, judgement, reader, label, scratch / "rows", places)
-            parts = [converted, *([mended.converted] if mended else [])]
+            parts = [converted]
             if mended:
-                _check_keys(connection, judgement, label, [part.rows for part in parts])
+                parts.append(mended.converted(converted))
+            quarantined = tuple(row for part in parts for row in part.quarantined)
+            loaded = sum(part.loaded for part in parts)
+            # A mended row that stands for none is one more.
+            read = loaded + len(quarantined)
+            if mended:
+                check_limit(contract, label, read, quarantined)
         return Conversion(
             rows=tuple(part.rows for part in parts),
-            read=converted.read,
-            loaded=sum(part.loaded for part in parts),
-            quarantined=tuple(row for part in parts for row in part.quarantined),
+            read=read,
+            loaded=loaded,
+            quarantined=quarantined,
             added=tuple(shape.added),
             warnings=shape.warnings,
         )
@@ -110,61 +110,6 @@ def _showing_errors(contract: SourceContract) -> Generator[None]:
         except Unreadable as error:
             rule = shown(error.rule, contract.near.knowing([error.file]))
             raise Unreadable(error.file, rule) from None
-
-
-@dataclass(frozen=True)
-class _Mended:
-    places: Sequence[Place]
-    converted: Converted
-
-
-def _mended_rows(
-    connection: "duckdb.DuckDBPyConnection",
-    contract: SourceContract,
-    drop: Drop,
-    shape: Shape,
-    area: Area,
-    mends: Sequence[LandedFile],
-    scratch: Path,
-) -> _Mended | None:
-    """Convert mended rows by the same contract; of rows mended more than once the last counts."""
-    if not mends:
-        return None
-    options = ReadOptions(Format.CSV)
-    files = plain_files(area, mends, options, scratch / "mends")
-    reader = open_csv(ReaderContext(connection, scratch, options, []), files)
-    headers = [*PLACE_HEADERS, *(name for name in shape.found.values() if name is not None)]
-    for file, columns in reader.columns.items():
-        lacking = [name for name in headers if name not in {column.name for column in columns}]
-        if lacking:
-            raise DropRefused(
-                file.name,
-                [f"line 1: column `{lacking[0]}` is missing; expected {', '.join(headers)}; export anew"],
-            )
-    connection.execute(
-        f"create or replace temp table mended_places as"
-        f" select c0 as file, try_cast(c1 as bigint) as line from ({reader.rows(PLACE_HEADERS)})"
-    )
-    places = connection.execute("from mended_places").fetchall()
-    twice = connection.execute(
-        "select file, line from mended_places group by all having count(*) > 1 or line is null"
-    ).fetchone()
-    if twice is not None:
-        rule = f"`_file` and `_line` say {twice[0]} line {twice[1]}; expected one mended row for each place"
-        raise DropRefused(mends[0].name, [rule])
-    text = Shape(shape.found, {}, shape.added)
-    judgement = Judgement(contract, text, drop.partition_key)
-    return _Mended(places, convert(connection, judgement, reader, mends[0].name, scratch / "mended"))
-
-
-def _check_keys(
-    connection: "duckdb.DuckDBPyConnection", judgement: Judgement, label: str, rows: Sequence[Path]
-) -> None:
-    """A mended row must not bring a key that is there already."""
-    for key in judgement.keys:
-        if any_twice(connection, rows, key):
-            rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; mend it once more"
-            raise DropRefused(label, [rule])
 
 
 @contextmanager

@@ -48,12 +48,16 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion left: `rows` is the Parquet file, `read` = `loaded` + `quarantined` rows."""
+    """What a conversion left: `rows` is the Parquet file, `read` = `loaded` + `quarantined` rows.
+
+    `not_bad` are places for which there is a mended row, and that are in order themselves.
+    """
 
     rows: Path
     read: int
     loaded: int
     quarantined: tuple[QuarantinedRow, ...]
+    not_bad: frozenset[Place] = frozenset()
 
 
 class TooManyBadRows(DropRefused):
@@ -114,15 +118,17 @@ def _quarantine(
     found = connection.execute("select count(*) from bad_rows").fetchone()
     assert found is not None
     bad = broken + found[0]
-    left = bad - len(mended)
-    too_many = judgement.contract.limit.exceeded(left, read)
-    most = KEPT_OF_REFUSED if too_many and not mended else bad
+    limit = judgement.contract.limit
+    most = KEPT_OF_REFUSED if limit.exceeded(bad, read) and not mended else bad
     rows = _unsplit(judgement, reader, most)
     rows += _placed(connection, reader, most - len(rows))
     rows.sort(key=lambda row: (row.file, row.line))
-    _check_mended(label, rows, mended)
+    # What is fine would stand in the table twice.
+    not_bad = mended - {(row.file, row.line) for row in rows}
+    mended -= not_bad
     rows = [row for row in rows if (row.file, row.line) not in mended]
-    if too_many:
+    left = bad - len(mended)
+    if limit.exceeded(left, read):
         raise TooManyBadRows(label, _told(connection, judgement, rows, left, read), rows)
     clean = scratch / "clean.parquet"
     keep = f"not {BREAKS}" + "".join(
@@ -137,19 +143,24 @@ def _quarantine(
         raise AssertionError(
             f"{label}: {read} rows read, {loaded[0]} kept and {len(rows)} not: some are lost"
         )
-    return Converted(clean, read, loaded[0], tuple(rows))
+    return Converted(clean, read, loaded[0], tuple(rows), not_bad)
 
 
-def _check_mended(label: str, rows: Sequence[QuarantinedRow], mended: frozenset[Place]) -> None:
-    """What is mended must be broken: a row that is fine would stand in the table twice."""
-    fine = sorted(mended - {(row.file, row.line) for row in rows})
-    if fine:
-        file, line = fine[0]
-        rule = (
-            f"a mended row is for {file} line {line}, which is not in quarantine; expected `_file` and"
-            " `_line` of a quarantined row; take them from `sluice quarantine --export`"
+def check_limit(
+    contract: SourceContract, label: str, read: int, quarantined: Sequence[QuarantinedRow]
+) -> None:
+    """Hold all that a drop has in quarantine against the contract's limit, mended rows too.
+
+    Raises:
+        TooManyBadRows: it is more.
+    """
+    if contract.limit.exceeded(len(quarantined), read):
+        told = [f"{row.file} line {row.line}: {'; '.join(row.rules)}" for row in quarantined[:_SHOWN]]
+        raise TooManyBadRows(
+            label,
+            [*told, f"{len(quarantined)} of {read} rows break the contract, which allows {contract.limit}"],
+            quarantined,
         )
-        raise DropRefused(label, [rule])
 
 
 def _find_bad_rows(

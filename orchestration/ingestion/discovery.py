@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from orchestration.areas import Area, Entry
 from orchestration.areas.files import matcher
 from orchestration.contracts.model import SourceContract
+from orchestration.ingestion.background import Background, NoAnswerYet
 from orchestration.ingestion.changes import Changes, Listing
 
 
@@ -37,10 +38,13 @@ class Discovery:
         self._sign = contract.completion.template
         announced_by = self._template if self._sign is None else self._sign
         self._could_announce = matcher(announced_by.glob).fullmatch
-        templates = [self._template] if self._sign is None else [self._template, self._sign]
+        self._templates = [self._template] if self._sign is None else [self._template, self._sign]
         self._listing = Listing(
-            area, [item.glob if partition_key is None else item.of(partition_key) for item in templates]
+            area,
+            [item.glob if partition_key is None else item.of(partition_key) for item in self._templates],
         )
+        self._local = area.local
+        self._background = Background[Changes]()
         self._partitions: dict[str, _Paths] = {}
         self._strangers: set[str] = set()
         self._open: set[str] = set()
@@ -50,13 +54,47 @@ class Discovery:
         """Markers, manifests (or files, where nothing else announces them) that name no partition."""
         return sorted(path.encode(errors="backslashreplace").decode() for path in self._strangers)
 
-    def look(self) -> list[str]:
+    @property
+    def keys(self) -> Iterable[str]:
+        """The partitions of which anything lay there at the last look; none while one has no answer yet."""
+        return () if self._background.busy else self._partitions.keys()
+
+    @property
+    def wrong(self) -> dict[str, OSError]:
+        """{path: why} of what may be of this source, and is no file or cannot be looked into."""
+        found = self._listing.wrong.items()
+        return {path: why for path, why in found if self._may_be_ours(path, why)}
+
+    def may_hide(self, path: str, key: str) -> bool:
+        """Whether files of a partition may lie at a path, or below it."""
+        depth = len(path.split("/")) if path else 0
+        return any(
+            matcher("/".join(template.of(key).split("/")[:depth])).fullmatch(path)
+            for template in self._templates
+        )
+
+    def look(self, patience: float | None = None) -> list[str]:
         """Return the partitions to judge, sorted: those that have changed, and those that were left open.
 
-        All of them are open until `leave_open` says otherwise.
+        All of them are open until `leave_open` says otherwise. Storage that is no local disk has so many
+        seconds to answer, None: all that its client gives it; later looks come upon what it says later.
+
+        Raises:
+            NoAnswerYet: it has not.
         """
         watched = [path for key in self._open for path in self._paths(key)]
-        self._open |= self._sort(self._listing.look(watched))
+        try:
+            if self._local or patience is None:
+                changes = self._listing.look(watched)
+            else:
+                changes = self._background.result(lambda: self._listing.look(watched), patience)
+        except NoAnswerYet:
+            raise
+        except BaseException:
+            # The next look is at everything, as the first one: what is gone by then nobody would tell.
+            self._partitions, self._strangers, self._open = {}, set(), set()
+            raise
+        self._open |= self._sort(changes)
         return sorted(self._open & self._partitions.keys())
 
     def __contains__(self, key: str) -> bool:
@@ -77,6 +115,22 @@ class Discovery:
     def leave_open(self, keys: Iterable[str]) -> None:
         """Judge these again at the next look, and no others that have not changed."""
         self._open = set(keys)
+
+    def _may_be_ours(self, path: str, why: OSError) -> bool:
+        """Whether something would be a file of this source, or above one, if it were what it should be.
+
+        Where a wildcard tells names, files may lie beside folders and folders beside files.
+        """
+        depth = path.count("/")
+        for template in self._templates:
+            here = "".join(template.text.split("/")[depth : depth + 1])
+            if ("*" in here or "?" in here) and isinstance(why, NotADirectoryError | IsADirectoryError):
+                continue
+            if template.key_of(path) is not None and not isinstance(why, NotADirectoryError):
+                return True
+            if template.may_lie_below(path) and not isinstance(why, IsADirectoryError):
+                return True
+        return False
 
     def _paths(self, key: str) -> Iterable[str]:
         paths = self._partitions.get(key, _Paths())

@@ -14,12 +14,11 @@ from orchestration.compute.sql import literal, literals, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
-from orchestration.ingestion.conversion import convert_drop
-from orchestration.ingestion.convert import MEMORY_LIMIT, TooManyBadRows
+from orchestration.ingestion.convert import MEMORY_LIMIT
 from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.load import keep_drop
+from orchestration.ingestion.load import convert_kept
 from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
-from orchestration.ingestion.refusal import DropRefused
+from orchestration.ingestion.refusal import DropRefused, NotTheDrop
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Build, Drop
 
@@ -38,7 +37,7 @@ def judge_by_contract(
     """Judge what a build left in the raw table; `partition_key` is the table's, "" of a snapshot.
 
     Raises:
-        DropRefused: the drop's originals are not what they were.
+        NotTheDrop: the drop's originals are not what they were.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
     key = partition_key or SNAPSHOT_PARTITION
@@ -49,11 +48,12 @@ def judge_by_contract(
     if drop.file is None:
         said = f"drop {drop.ordinal} of {key}: closed without a file, by a later drop"
         return ContractVerdict(contract.gaps_allowed, said)
-    landed = keep_drop(deployment, contract, drop)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            converted = convert_drop(deployment, contract, drop, deployment.originals, landed, scratch)
-        except (TooManyBadRows, DropRefused) as refused:
+            converted = convert_kept(deployment, contract, drop, scratch)
+        except NotTheDrop:
+            raise
+        except DropRefused as refused:
             return ContractVerdict(False, str(refused))
         except Unreadable as error:
             return ContractVerdict(False, f"{error.file}: {error.rule}")

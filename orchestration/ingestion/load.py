@@ -6,25 +6,25 @@ again and finds what is there already.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration.areas import Area, digest_of
+from orchestration.areas import Area
 from orchestration.contracts.model import SourceContract
 from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import Conversion, convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
+from orchestration.ingestion.emptying import empty_staging
 from orchestration.ingestion.formats.base import Unreadable
 from orchestration.ingestion.formats.plain import LandedFile
 from orchestration.ingestion.masking import key_fingerprint
-from orchestration.ingestion.originals import drop_folder, keep_originals
+from orchestration.ingestion.originals import drop_folder, keep_originals, read_originals
 from orchestration.ingestion.raw_table import replace_partition, show_refused
 from orchestration.ingestion.refusal import DropRefused
-from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
 from orchestration.warehouse.base import Session
@@ -34,13 +34,17 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load left in the raw table; `read` = `rows` + `quarantined`. `warnings` are for people."""
+    """What a load left in the raw table; `read` = `rows` + `quarantined`. `warnings` are for people.
+
+    `left_in_staging` says why a drop that was to be removed from there is not.
+    """
 
     version: str
     rows: int
     read: int
     quarantined: int
     warnings: tuple[str, ...] = ()
+    left_in_staging: str = ""
 
 
 def load_drop(
@@ -66,7 +70,7 @@ def load_drop(
         return loaded
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            converted = _converted(deployment, contract, drop, scratch)
+            converted = convert_kept(deployment, contract, drop, scratch)
         except TooManyBadRows as refused:
             with deployment.warehouse.session() as session:
                 show_refused(session, contract, drop, refused.quarantined, scratch)
@@ -89,29 +93,32 @@ def load_drop(
                 version, converted.loaded, converted.read, len(converted.quarantined), converted.warnings
             )
             then(session, loaded)
-    if contract.empties_staging:
-        empty_staging(deployment, contract, drop)
+    if contract.empties_staging and (left := empty_staging(deployment, contract, drop)):
+        loaded = replace(loaded, left_in_staging=left)
     return loaded
 
 
-def _converted(deployment: Deployment, contract: SourceContract, drop: Drop, scratch: Path) -> Conversion:
-    """Keep a drop's originals and convert it; both at once where it lies on a local disk, still the same."""
-    staging = deployment.staging_of(contract)
-    # Of a partition's first drop nothing is kept elsewhere: what there is lies in staging.
-    before = _stamps(staging, drop) if staging.local and drop.ordinal == 1 else None
-    if before is not None:
-        landed = [LandedFile(file.path, file.path) for file in drop.files]
-        with ThreadPoolExecutor(1) as keeper:
-            keeping = keeper.submit(keep_drop, deployment, contract, drop)
-            try:
-                converted = convert_drop(deployment, contract, drop, staging, landed, scratch / "at_once")
-            finally:
-                keeping.result()  # a drop whose content has changed is told as that, and as nothing else
-        # What was read is what was kept only if nobody has touched it in the meantime.
-        if _stamps(staging, drop) == before:
-            return converted
-    landed = keep_drop(deployment, contract, drop)
-    return convert_drop(deployment, contract, drop, deployment.originals, landed, scratch)
+def convert_kept(
+    deployment: Deployment,
+    contract: SourceContract,
+    drop: Drop,
+    scratch: Path,
+    *,
+    for_mending: bool = False,
+) -> Conversion:
+    """Convert a drop from its originals, which are kept first: staging may change, what is loaded must not.
+
+    Raises as `convert_drop` and `keep_originals` do.
+    """
+    tries = itertools.count(1)
+
+    def convert(landed: list[LandedFile]) -> Conversion:
+        own = scratch / f"try{next(tries)}"
+        return convert_drop(
+            deployment, contract, drop, deployment.originals, landed, own, for_mending=for_mending
+        )
+
+    return read_originals(drop, deployment.originals, lambda: keep_drop(deployment, contract, drop), convert)
 
 
 def keep_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> list[LandedFile]:
@@ -119,13 +126,9 @@ def keep_drop(deployment: Deployment, contract: SourceContract, drop: Drop) -> l
     drops = deployment.store.drops.of(drop.source, drop.partition_key)
     earlier = [other for other in drops if other.ordinal < drop.ordinal]
     staging = deployment.staging_of(contract)
-    return keep_originals(drop, staging, deployment.originals, deployment.cold, earlier)
-
-
-def _stamps(staging: Area, drop: Drop) -> list[str] | None:
-    """Return what changes when a drop's files in staging do; None if they are not all there."""
-    entries = [next(staging.listing(file.path), None) for file in drop.files]
-    return None if None in entries else [entry.stamp for entry in entries if entry is not None]
+    return keep_originals(
+        drop, staging, deployment.originals, deployment.cold, earlier, contract.completion.on
+    )
 
 
 def _keep_converted(
@@ -161,25 +164,6 @@ def _keep_converted(
 
 def _sized(name: str, path: Path) -> dict[str, object]:
     return {"file": name, "size": path.stat().st_size}
-
-
-def empty_staging(deployment: Deployment, contract: SourceContract, drop: Drop) -> None:
-    """Remove a drop that is loaded from staging, what announces it first: a file alone is no drop.
-
-    What has landed since is not touched: it is the next drop, whether or not anybody has seen it yet.
-    """
-    staging = deployment.staging_of(contract)
-    scan = register_landed(
-        contract, staging, deployment.store, partition_key=drop.partition_key, now=deployment.clock
-    )
-    newest = deployment.store.drops.latest(drop.source, [drop.partition_key]).get(drop.partition_key)
-    if scan.drops or newest is None or newest.key != drop.key:
-        return
-    announces = contract.completion.template
-    if announces is not None:
-        staging.remove(announces.of(drop.partition_key))
-    digests = {file.path: file.digest for file in drop.files if staging.exists(file.path)}
-    staging.remove_all([path for path, digest in digests.items() if digest_of(staging, path)[0] == digest])
 
 
 def _version(deployment: Deployment, contract: SourceContract, drop: Drop) -> str:

@@ -1,20 +1,34 @@
 """Originals: what came in, as it came, kept for good in a locked area.
 
-Belongs here: copying a drop out of staging, checked by its digests, and finding it again. Does not belong
-here: what is in the files. An original is written once and never again; all else can be made anew from it.
+Belongs here: copying a drop out of staging, checked by its digests, finding it again, and that what is read
+of it is what was checked. Does not belong here: what is in the files. An original is written once and never
+again; all else can be made anew from it.
 """
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from orchestration.areas import Area, digest_of
+from orchestration.areas import Area, Entry, digest_of
+from orchestration.contracts.drops import CompleteOn
 from orchestration.ingestion.formats.plain import LandedFile
-from orchestration.ingestion.refusal import DropRefused
+from orchestration.ingestion.refusal import NotTheDrop
 from orchestration.state.records import Drop, DropFile
 
+T = TypeVar("T")
 _WORKERS = 8
+# Somebody may copy or link originals, which changes what a disk says of them: then they are read once more.
+_TRIES = 3
+# Two changes of a file within one tick of its disk's clock look like one.
+_TICK_NS = 2_000_000_000
+_ANNOUNCE_AGAIN = {
+    CompleteOn.MARKER: "write the marker again once the file is whole",
+    CompleteOn.MANIFEST: "write the manifest again once the file is whole",
+    CompleteOn.STABLE: "land the file again whole, or `touch` it; it is taken once it has rested",
+}
 # Files of a drop below this path are mended rows: comma-separated text.
 MENDED = "mended"
 
@@ -41,8 +55,67 @@ def original_paths(drop: Drop) -> dict[DropFile, str]:
     return {file: f"{folder}/{posixpath.relpath(file.path, common or '.')}" for file in drop.files}
 
 
+def read_originals(
+    drop: Drop, originals: Area, keep: Callable[[], list[LandedFile]], read: Callable[[list[LandedFile]], T]
+) -> T:
+    """Return what `read` makes of a drop's originals: of the very bytes that have the drop's digests.
+
+    Nothing else is ever read of a drop. A digest is computed before or after, and that nothing has changed in
+    between is told by what storage says of each file: on a disk a time that nobody can set back. What was
+    made or changed just now is digested once more, as its time may still be the same.
+
+    Args:
+        drop: the drop.
+        originals: where its originals are.
+        keep: makes sure that they are there, and are the drop's; see `keep_originals`.
+        read: reads them; called again if they have changed meanwhile, whatever it returned or raised.
+
+    Raises:
+        NotTheDrop: they are not the drop's, or change time and again.
+    """
+    digests = {place: file.digest for file, place in original_paths(drop).items()}
+
+    def versions() -> dict[str, Entry]:
+        return {entry.path: entry for entry in originals.listing(f"{drop_folder(drop)}/**")}
+
+    def unchanged(before: Mapping[str, Entry], fresh: Iterable[str]) -> bool:
+        after = versions()
+        return all(
+            place in after and after[place].version == before[place].version for place in digests
+        ) and all(digest_of(originals, place)[0] == digests[place] for place in fresh)
+
+    for _ in range(_TRIES):
+        now_ns = time.time_ns()
+        checked = versions()
+        landed = keep()
+        before = versions() | checked
+        fresh = [
+            place
+            for place in digests
+            if place not in checked or (originals.local and checked[place].changed > now_ns - _TICK_NS)
+        ]
+        try:
+            result = read(landed)
+        except Exception:
+            if unchanged(before, fresh):
+                raise
+        else:
+            if unchanged(before, fresh):
+                return result
+    rule = (
+        f"the originals in {originals.path(drop_folder(drop))} change while they are read; expected them at"
+        " rest; find out who writes there, and rerun"
+    )
+    raise NotTheDrop(str(drop.file), [rule])
+
+
 def keep_originals(
-    drop: Drop, staging: Area, originals: Area, cold: Area | None = None, earlier: Sequence[Drop] = ()
+    drop: Drop,
+    staging: Area,
+    originals: Area,
+    cold: Area | None = None,
+    earlier: Sequence[Drop] = (),
+    completion: CompleteOn = CompleteOn.MARKER,
 ) -> list[LandedFile]:
     """Make sure that the originals hold a drop's files; return them, with their places there.
 
@@ -55,9 +128,10 @@ def keep_originals(
         originals: the locked area.
         cold: where old originals went.
         earlier: the partition's earlier drops.
+        completion: what announces the source's drops.
 
     Raises:
-        DropRefused: staging holds another content than the drop had when it was seen, or no file any more; or
+        NotTheDrop: staging holds another content than the drop had when it was seen, or no file any more; or
             somebody has changed an original.
     """
     kept_in = [originals, *([cold] if cold else [])]
@@ -71,13 +145,14 @@ def keep_originals(
             _check(drop, file, originals, kept, staging)
         else:
             source, path, mend = _source_of(drop, file, staging, kept_in, known)
+            mend = mend or _ANNOUNCE_AGAIN[completion]
             try:
                 originals.create(kept, _checked(source.chunks(path), file.digest), settled=few)
             except FileExistsError:  # another process, at this very drop
                 _check(drop, file, originals, kept, staging)
             except _OtherContent as other:
                 rule = f"{source.path(path)}: content changed: {other}; {mend}"
-                raise DropRefused(str(drop.file), [rule]) from None
+                raise NotTheDrop(str(drop.file), [rule]) from None
         return LandedFile(kept, file.path)
 
     if few or originals.local:
@@ -106,7 +181,10 @@ def _source_of(
     kept_in: Sequence[Area],
     known: Mapping[tuple[str, str], Sequence[str]],
 ) -> tuple[Area, str, str]:
-    """Return the area and the path to copy a file from, and what to do if it is another by now."""
+    """Return the area and the path to copy a file from, and what to do if it is another by now.
+
+    Of what lies in staging that depends on how the source announces its drops, and is left empty.
+    """
     for path in known.get((file.path, file.digest), ()):
         for area in kept_in:
             if area.exists(path):
@@ -115,9 +193,9 @@ def _source_of(
     if file.path.startswith(f"{MENDED}/") and kept_in[0].exists(kept):
         return kept_in[0], kept, "replay the rows again"
     if staging.exists(file.path):
-        return staging, file.path, "write the marker again once the file is whole"
+        return staging, file.path, ""
     rule = f"{file.path} is gone from staging and no original is kept; expected it there; land it again"
-    raise DropRefused(str(drop.file), [rule])
+    raise NotTheDrop(str(drop.file), [rule])
 
 
 def _check(drop: Drop, file: DropFile, originals: Area, kept: str, staging: Area) -> None:
@@ -132,7 +210,7 @@ def _check(drop: Drop, file: DropFile, originals: Area, kept: str, staging: Area
         f"the original {originals.path(kept)} was changed: digest {digest[:16]}, expected"
         f" {file.digest[:16]}; restore it, or land the drop again"
     )
-    raise DropRefused(str(drop.file), [rule])
+    raise NotTheDrop(str(drop.file), [rule])
 
 
 class _OtherContent(Exception):

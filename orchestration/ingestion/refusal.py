@@ -10,3 +10,7 @@ class DropRefused(Exception):
         self.file = file
         self.rules = tuple(rules)
         super().__init__(f"{file} refused: " + "; ".join(rules))
+
+
+class NotTheDrop(DropRefused):
+    """What there is to read is not what was recorded as the drop; the contract says nothing of it."""

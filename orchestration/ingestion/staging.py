@@ -8,14 +8,15 @@ import hashlib
 import threading
 import weakref
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from orchestration.areas import Area
+from orchestration.areas import Area, storage_errors, why_of
 from orchestration.contracts.model import SourceContract
+from orchestration.core.shown_text import shown
 from orchestration.ingestion.completion import Settled, Verdict, Waiting, Whole, Wrong, judge
-from orchestration.ingestion.content import BeingWritten, Contents, Unreadable
+from orchestration.ingestion.content import BeingWritten, Contents, Unread, Unreadable
 from orchestration.ingestion.discovery import Discovery, Landed
 from orchestration.ingestion.gaps import NO_DROP_DIGEST, gaps_around
 from orchestration.state.records import Drop, DropFile
@@ -28,8 +29,8 @@ _MOST_TOLD = 50
 class Scan:
     """What a look at the staging area found.
 
-    `drops` are new; `complaints` are about what cannot be taken until somebody mends it, and come again at
-    each look; `notes` tell what is worth knowing and holds nothing up.
+    `drops` are new; `complaints` are about what cannot be taken until somebody mends it, or about storage
+    that cannot be had, and come again at each look; `notes` tell what is worth knowing and holds nothing up.
     """
 
     drops: tuple[Drop, ...]
@@ -63,8 +64,11 @@ def register_landed(
     *,
     partition_key: str | None = None,
     now: Callable[[], datetime] = _utc_now,
+    patience: float | None = None,
 ) -> Scan:
     """Look for drops that are whole and new since the last look, and record them.
+
+    Storage that cannot be had is a complaint like others, and never raises: it is one source's alone.
 
     Args:
         contract: the source's contract.
@@ -73,13 +77,56 @@ def register_landed(
         partition_key: look at this partition alone, at what is there now; None for all, where this process
             remembers what it has seen and looks at what is new.
         now: the clock, injected by tests.
+        patience: so many seconds storage elsewhere has to answer, None: as many as its client gives it.
     """
     if partition_key is None:
         memory = _memory(contract, staging, store)
     else:
         memory = _Memory(Discovery(contract, staging, partition_key), Contents(staging))
     with memory.lock:
-        return _Look(contract, store, memory, now()).scan()
+        return _Look(contract, staging, store, memory, now()).scan(patience)
+
+
+def complaints_about(
+    contract: SourceContract,
+    staging: Area,
+    store: StateStore,
+    *,
+    now: Callable[[], datetime] = _utc_now,
+    patience: float | None = None,
+) -> tuple[str, ...]:
+    """Return what a look at a source would complain about; it reads no file whole, and records nothing."""
+    memory = _Memory(Discovery(contract, staging), Unread(staging))
+    return _Look(contract, staging, store, memory, now()).scan(patience, record=False).complaints
+
+
+def taken_and_left(contract: SourceContract, staging: Area, store: StateStore) -> list[Drop]:
+    """Return the newest drops that still lay in staging at this process's last look, as they were taken."""
+    memory = _memory(contract, staging, store)
+    with memory.lock:
+        keys = sorted(memory.discovery.keys)
+        latest = store.drops.latest(contract.name, keys) if keys else {}
+        return [
+            latest[key]
+            for key in keys
+            if key in latest and _lies_as_taken(memory.discovery.landed(key), latest[key], memory.contents)
+        ]
+
+
+def _lies_as_taken(landed: Landed, drop: Drop, contents: Contents) -> bool:
+    """Whether what lies there is a drop, or the rest of it, and nothing that came later."""
+    if landed.sign is not None and landed.sign.stamp != drop.marker_stamp:
+        return False
+    taken = {file.path: file for file in drop.files}
+    try:
+        return all(
+            (file := taken.get(entry.path)) is not None
+            and file.size == entry.size
+            and file.digest == contents.digest(entry)
+            for entry in landed.files
+        )
+    except (BeingWritten, Unreadable):
+        return False
 
 
 def _memory(contract: SourceContract, staging: Area, store: StateStore) -> _Memory:
@@ -95,8 +142,11 @@ def _memory(contract: SourceContract, staging: Area, store: StateStore) -> _Memo
 class _Look:
     """One look at one source."""
 
-    def __init__(self, contract: SourceContract, store: StateStore, memory: _Memory, now: datetime) -> None:
+    def __init__(
+        self, contract: SourceContract, staging: Area, store: StateStore, memory: _Memory, now: datetime
+    ) -> None:
         self._contract = contract
+        self._staging = staging
         self._store = store
         self._memory = memory
         self._now = now
@@ -107,20 +157,25 @@ class _Look:
         self._complaints: list[str] = []
         self._notes: list[str] = []
 
-    def scan(self) -> Scan:
+    def scan(self, patience: float | None = None, *, record: bool = True) -> Scan:
         """Judge what has changed or was left open, and record what is whole."""
         memory, contract = self._memory, self._contract
-        keys = memory.discovery.look()
+        try:
+            keys = memory.discovery.look(patience)
+        except storage_errors() as error:
+            return Scan((), (self._out_of_reach(error),))
         if keys:
             self._known = self._store.drops.latest(contract.name)
-        verdicts = {key: self._verdict(key) for key in keys}
-        whole = {key: verdict for key, verdict in verdicts.items() if isinstance(verdict, Whole)}
+        wrong = memory.discovery.wrong
+        self._complaints += [self._cannot_be_read(path, why) for path, why in sorted(wrong.items())]
+        verdicts = {key: self._verdict(key, wrong) for key in keys}
+        whole = {key: verdict for key, verdict in verdicts.items() if isinstance(verdict, Whole) and record}
         if whole and contract.gaps_allowed and contract.grain.timed:
             self._in_time = sorted(self._known.keys() | whole.keys())
         for key, verdict in whole.items():
             verdicts[key] = self._take(key, verdict)
         for verdict in verdicts.values():
-            if isinstance(verdict, Wrong):
+            if isinstance(verdict, Wrong | Whole) and verdict.complaint:
                 self._complaints.append(verdict.complaint)
             elif isinstance(verdict, Waiting) and verdict.note:
                 self._notes.append(verdict.note)
@@ -133,8 +188,27 @@ class _Look:
         self._complaints += memory.too_early.values()
         return Scan(tuple(self._drops), _some(self._complaints), _some(self._notes))
 
-    def _verdict(self, key: str) -> Verdict:
+    def _out_of_reach(self, error: Exception) -> str:
+        contract = self._contract
+        said = f"{type(error).__name__}: {why_of(error)}"
+        return (
+            f"{self._staging.url}: cannot be looked into ({shown(said, contract.near)}); nothing of"
+            f" `{contract.name}` is taken until it can; expected storage that this process may list and read;"
+            " mend its permissions, its URL or its credentials"
+        )
+
+    def _cannot_be_read(self, path: str, why: OSError) -> str:
+        contract = self._contract
+        where = path.encode(errors="backslashreplace").decode() or self._staging.url
+        return (
+            f"{where}: cannot be read ({why.strerror or type(why).__name__}); expected what `{contract.name}`"
+            f" lands at {contract.template.text}; mend its permissions, land it again, or take it away"
+        )
+
+    def _verdict(self, key: str, wrong: Mapping[str, OSError]) -> Verdict:
         discovery, latest = self._memory.discovery, self._known.get(key)
+        if any(discovery.may_hide(path, key) for path in wrong):
+            return Waiting()  # a part of it may be there; why it is not seen was said
         landed = discovery.landed(key)
         taken = landed.sign is not None and latest is not None and latest.marker_stamp == landed.sign.stamp
         self._memory.too_early.pop(key, None)
@@ -159,6 +233,8 @@ class _Look:
             return Waiting(str(moving))
         except Unreadable as unreadable:
             return Wrong(str(unreadable))
+        except storage_errors() as error:
+            return Wrong(str(Unreadable(_path_of(landed), error)))
 
     def _take(self, key: str, whole: Whole) -> Verdict:
         """Record a drop, and before it the silence that it ends: a kill in between leaves no gap open."""

@@ -12,7 +12,9 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 
 from orchestration.core.lineage import UNPARTITIONED_TABLES, Partition
+from orchestration.core.settings import SettingsError
 from orchestration.gate.gate import GateReport, Verdict
+from orchestration.ingestion.emptying import empty_of_loaded
 from orchestration.ingestion.staging import register_landed
 from orchestration.operations.due_run import DueRun, digest_of
 from orchestration.operations.readiness import Readiness
@@ -71,6 +73,7 @@ def find_due(
     busy: Callable[[str], bool] = lambda _: False,
     failed: Callable[[str], bool] = lambda _: False,
     queued: Callable[[str], bool] = lambda _: False,
+    patience: float | None = None,
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -85,16 +88,22 @@ def find_due(
         failed: whether the newest run of that run key has failed, where that is to count no more as asked:
             what it was to build is due again, unless it is there and in order by now, or delivered.
         queued: whether a run of a partition of that key waits for its start: no other is asked for till then.
+        patience: so many seconds a staging area elsewhere has to answer; see `register_landed`.
     """
     deployment = site.deployment
     complaints: list[str] = []
     notes: list[str] = []
     for contract in site.project.contracts.values():
-        scan = register_landed(
-            contract, deployment.staging_of(contract), deployment.store, now=deployment.clock
-        )
+        try:
+            staging = deployment.staging_of(contract)
+        except SettingsError as error:  # no other source is the worse for it
+            complaints.append(str(error))
+            continue
+        scan = register_landed(contract, staging, deployment.store, now=deployment.clock, patience=patience)
         complaints += scan.complaints
         notes += scan.notes
+        if left := empty_of_loaded(deployment, contract):
+            complaints.append(left)
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
     view = _View(site, run_exists, failed)

@@ -14,10 +14,10 @@ from pathlib import Path
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
-from orchestration.ingestion.conversion import PLACE_HEADERS, convert_drop
 from orchestration.ingestion.convert import QuarantinedRow, TooManyBadRows
-from orchestration.ingestion.load import keep_drop
-from orchestration.ingestion.originals import MENDED, mended_path
+from orchestration.ingestion.load import convert_kept
+from orchestration.ingestion.mended import PLACE_HEADERS, mended_in, mended_name
+from orchestration.ingestion.originals import mended_path
 from orchestration.ingestion.staging import digest_of_several
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop, DropFile
@@ -89,12 +89,9 @@ def _values(row: QuarantinedRow) -> dict[str, str]:
 
 
 def _bad_rows(deployment: Deployment, contract: SourceContract, drop: Drop) -> Sequence[QuarantinedRow]:
-    landed = keep_drop(deployment, contract, drop)
     with scratch_directory(deployment.settings.data_dir / "scratch") as scratch:
         try:
-            return convert_drop(
-                deployment, contract, drop, deployment.originals, landed, scratch, for_mending=True
-            ).quarantined
+            return convert_kept(deployment, contract, drop, scratch, for_mending=True).quarantined
         except TooManyBadRows as refused:
             return refused.quarantined
 
@@ -117,7 +114,10 @@ def replay(deployment: Deployment, contract: SourceContract, partition_key: str,
         )
     content = mended.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    file = DropFile(f"{MENDED}/{digest[:16]}.csv", digest, len(content))
+    last = max(newest.files, key=lambda known: mended_in(known.path))
+    file = DropFile(mended_name(newest.ordinal + 1, digest), digest, len(content))
+    if mended_in(last.path) and last.digest == digest:
+        file = last  # the same once more is the same drop
     # Kept first, as an original of its own: the drop must not name what could be lost.
     deployment.originals.write(mended_path(contract.name, file), [content])
     files = (*(known for known in newest.files if known.path != file.path), file)

@@ -7,16 +7,20 @@ from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import UNPARTITIONED, as_option
-from orchestration.core.settings import Settings
+from orchestration.core.settings import Settings, SettingsError
 from orchestration.delivery.deliver import Target, is_todays, ledger_of, order_today
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
 from orchestration.gate.gate import GateReport
+from orchestration.ingestion.staging import complaints_about
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Delivery, DeliveryStatus, Drop
+
+# Storage that is out of reach makes its client try for minutes: nobody waits so long for a status.
+_PATIENCE_SECONDS = 10
 
 
 class Standing(StrEnum):
@@ -77,6 +81,22 @@ def status(site: Site, today: date | None = None) -> list[Row]:
             for key in sorted(records.landed(target.table.partitioning))
         ]
     return sources + exports
+
+
+def staging_complaints(site: Site) -> list[str]:
+    """Return what is wrong in staging now, of every source; it reads no file whole, and records nothing."""
+    deployment = site.deployment
+    found: list[str] = []
+    for contract in site.project.contracts.values():
+        try:
+            staging = deployment.staging_of(contract)
+        except SettingsError as error:
+            found.append(str(error))
+        else:
+            found += complaints_about(
+                contract, staging, deployment.store, now=deployment.clock, patience=_PATIENCE_SECONDS
+            )
+    return found
 
 
 def _source_row(deployment: Deployment, records: Records, contract: SourceContract, drop: Drop) -> Row:

@@ -11,7 +11,7 @@ from orchestration.areas import Area, Entry
 from orchestration.ingestion.originals import keep_originals
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.operations.mending import CannotMend, export_quarantined, replay, restore
-from tests.ingestion.door import DAY, HEADER, Door, contract
+from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
 CONTENT = f"{HEADER}\n1,{DAY},a,3\n2,{DAY},b,many\n3,{DAY}\n4,{DAY},,4\n"
 
@@ -81,20 +81,100 @@ def test_a_mended_row_is_judged_like_any_other(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_mended_must_be_in_quarantine_and_bring_no_key_twice(tmp_path: Path) -> None:
-    at = door(tmp_path)
+FILE = f"orders/{DAY}.csv"
+# What one mended row says wrongly, and what is said of it.
+WRONG: dict[str, tuple[dict[str, str], str]] = {
+    "a row in order": ({"_line": "2"}, f"a mended row is for {FILE} line 2, which is not in quarantine"),
+    "no row": ({"_line": "99"}, f"a mended row is for {FILE} line 99, which is not in quarantine"),
+    "no number": ({"_line": "two"}, "`_file` and `_line` name no row"),
+    "nothing": ({"_line": ""}, "`_file` and `_line` name no row"),
+    "another file": ({"_file": "b.csv"}, "a mended row is for b.csv line 3, which is not in quarantine"),
+    "a mended file": ({"_file": "mended/b.csv"}, "a mended row is for mended/b.csv line 3, which is no"),
+    "another's row": ({"_line": "5"}, f"a mended row is for {FILE} line 5, for which there is more than one"),
+    "a key that is there": ({"Order No.": "1"}, "key (order_number) of a mended row stands in"),
+    "a key of another": ({"Order No.": "4"}, "key (order_number) stands twice"),
+    "no value": ({"Loaves (pcs)": "many"}, "column `Loaves (pcs)` does not hold INTEGER"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG.values(), ids=WRONG)
+def test_a_mended_row_that_is_wrong_stops_no_other_and_is_mended_again(
+    wrong: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    # A rule of the whole drop is none of the mended rows'.
+    at = Door(
+        tmp_path,
+        contract(
+            quarantineLimit={"rows": 10},
+            table={"quality": [{"metric": "rowCount", "mustBeGreaterOrEqualTo": 4}]},
+        ),
+    )
     at.load(CONTENT)
     file, rows = exported(at)
-    mend(at, file, [{**rows[0], "_line": "2", "Loaves (pcs)": "5"}])
-    with pytest.raises(
-        DropRefused, match=r"a mended row is for orders/2024-01-01\.csv line 2, which is not in"
-    ):
+    two, four = {**rows[0], "Loaves (pcs)": "5"}, {**rows[2], "Shop": "d"}
+    mend(at, file, [two | wrong, four])
+    loaded = at.load()
+    assert loaded.read == loaded.rows + loaded.quarantined
+    shared = "twice" in said or "more than one" in said  # which of the two is right nobody can tell
+    assert at.rows() == [("1", "a", 3), *([] if shared else [("4", "d", 4)])]
+    mended = [rule for file, rule in at.quarantine("file, rule") if file.startswith("mended/")]
+    assert [rule.startswith(said) for rule in mended] == [True, True] if shared else [True]
+    # Exported anew and mended as it should be.
+    file, again = exported(at)
+    open_rows = [row for row in again if not row["_rule"].startswith(("a mended row is for", "`_file`"))]
+    fixed = {"2": two, "4": four}
+    left = [row for row in open_rows if row["_rule"] != "too few columns"]
+    numbers = ["2", "4"] if shared else ["2"]
+    assert len(left) == len(numbers)
+    mend(at, file, [{**row, **_values_of(fixed[number])} for row, number in zip(left, numbers, strict=True)])
+    at.load()
+    assert at.rows() == [("1", "a", 3), ("2", "b", 5), ("4", "d", 4)]
+
+
+def _values_of(row: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if not name.startswith("_")}
+
+
+def test_mended_rows_that_are_bad_count_for_the_limit_with_the_others(tmp_path: Path) -> None:
+    at = door(tmp_path, 2)
+    at.refused(CONTENT)
+    file, rows = exported(at)
+    for row in rows:
+        row |= {"Order No.": row["_line"], "Date": DAY, "Shop": "s", "Loaves (pcs)": "many"}
+    mend(at, file, rows)
+    with pytest.raises(DropRefused, match="3 of 4 rows break the contract, which allows 2 rows"):
         at.load()
+    file, rows = exported(at)
+    mend(at, file, [{**rows[0], "Loaves (pcs)": "7"}])
+    assert (at.load().rows, at.load().quarantined) == (2, 2)
+
+
+def test_a_mended_row_is_mended_time_and_again(tmp_path: Path) -> None:
+    at = door(tmp_path)
     at.load(CONTENT)
-    mend(at, file, [{**rows[0], "Order No.": "1", "Loaves (pcs)": "5"}])
-    with pytest.raises(DropRefused, match=r"key \(order_number\) of a mended row stands in the drop already"):
-        at.load()
-    assert at.rows() == [("1", "a", 3)]
+    for loaves in ("five", "fife", "5"):
+        file, rows = exported(at)
+        [row] = [row for row in rows if row["Order No."] == "2"]
+        mend(at, file, [{**row, "Loaves (pcs)": loaves}])
+        loaded = at.load()
+        assert (loaded.read, loaded.rows) == (4, 2 if loaves == "5" else 1)
+        assert replay(at.deployment, at.contract, DAY, file) == at.drop()  # the same once more
+    assert at.rows() == [("1", "a", 3), ("2", "b", 5)]
+
+
+def test_bad_mended_rows_of_a_classified_source_are_exported_as_they_are(tmp_path: Path) -> None:
+    columns = [
+        column("order_number", "VARCHAR", "Order No.", required=True),
+        column("loaves", "INTEGER", "Loaves (pcs)", classification="secret"),
+    ]
+    own = contract(*columns, masking={"secret": "hash"}, quarantineLimit={"rows": 9})
+    at = Door(tmp_path, own, {"SLUICE_MASKING_KEY": "k" * 40})
+    at.load("Order No.,Loaves (pcs)\n1,many\n2,2\n")
+    file, rows = exported(at)
+    mend(at, file, [{**rows[0], "Loaves (pcs)": "lots"}])
+    at.load()
+    assert "lots" not in str(at.quarantine("raw, rules"))
+    assert [row["Loaves (pcs)"] for row in exported(at)[1]] == ["lots"]
 
 
 def test_a_file_that_is_no_export_cannot_be_replayed(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def test_a_marker_without_its_file_is_complained_about_until_it_comes(
         assert said(register_landed(ORDERS, staging, records)) == [
             f"orders/{MON}.done: marker without its file"
         ]
-    write(staging, f"orders/{MON}.csv.gz", "one")
+    write(staging, f"orders/{MON}.csv.gz", "one", NOON)
+    write(staging, f"orders/{MON}.done", at=NOON)
     assert len(register_landed(ORDERS, staging, records).drops) == 1
     assert register_landed(ORDERS, staging, records) == Scan((), ())
 

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Masking, ValueFormat
 from orchestration.contracts.custom import CustomProperties
-from orchestration.contracts.dates import UnknownDateFormat, strptime_format
+from orchestration.contracts.dates import UnknownDateFormat, format_problem, strptime_format
 from orchestration.contracts.rules import RulesOf
+from orchestration.contracts.type_text import type_text
 from orchestration.contracts.types import KNOWN, Kind, base_of, kind_of, type_problem
 from orchestration.core.problems import did_you_mean
 from orchestration.core.yaml_files import YamlFile
@@ -70,7 +71,7 @@ def _column(
         )  # fmt: skip
     classification = str(item.get("classification") or "")
     required = bool(item.get("required") or item.get("primaryKey"))
-    type_ = str(item["physicalType"]).upper()
+    type_ = type_text(str(item["physicalType"]))
     if wrong := type_problem(type_):
         file.complain(
             f"physicalType is `{item['physicalType']}`: {wrong}",
@@ -125,10 +126,13 @@ def _written(
     if options.get("format") and kind_of(type_) in (Kind.DATE, Kind.MOMENT, Kind.TIME):
         try:
             dates = strptime_format(str(options["format"]))
+            if wrong := format_problem(dates, type_):
+                raise UnknownDateFormat(f"{wrong}, and the column is {type_}")
         except UnknownDateFormat as error:
+            example = "HH:mm" if kind_of(type_) is Kind.TIME else "dd.MM.yyyy"
             file.complain(
                 f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
-                mend="write it as in `dd.MM.yyyy`", at=(*at, "logicalTypeOptions", "format"),
+                mend=f"write it as in `{example}`", at=(*at, "logicalTypeOptions", "format"),
             )  # fmt: skip
 
     def separator(name: str, default: str) -> str:

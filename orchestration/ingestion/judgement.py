@@ -15,7 +15,8 @@ from orchestration.core.partitions import Grain
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
 from orchestration.ingestion.shape import Shape
-from orchestration.ingestion.values import TypedValue, broken_rules, typed_value
+from orchestration.ingestion.value_rules import broken_rules
+from orchestration.ingestion.values import TypedValue, typed_value
 
 BREAKS = "_breaks_contract"
 REPEATED_HEADER = "the header line once more"

@@ -1,4 +1,4 @@
-"""A type as a contract's author writes it: in capitals but for the names in it, and the engine's own spelling.
+"""A type as a contract's author writes it: in capitals but for the names in it; and the engine's spelling.
 
 `struct(b_c int)` is `STRUCT(b_c INT)`, as names of fields and words of an ENUM are data; two spellings of one
 type (`INT`, `INTEGER`) are told to be the same by `same_spelling`. Belongs here: reading the text of a type.
@@ -57,6 +57,13 @@ def parts_of(type_: str) -> list[str]:
     return []
 
 
+def without_lengths(type_: str) -> str:
+    """Return a type whose lists of a fixed length are of any."""
+    signs = [*_tokens(type_)]
+    return "".join(text for (text, _), (before, _) in zip(signs, [("", False), *signs], strict=False)
+                   if not (text.isdigit() and before == "["))  # fmt: skip
+
+
 def words_of(type_: str) -> list[str]:
     """Return the words of an ENUM."""
     return [text[1:-1].replace("''", "'") for text in _TOKEN.findall(type_) if text.startswith("'")]
@@ -82,13 +89,13 @@ def _tokens(type_: str) -> Iterator[tuple[str, bool]]:
 def _between_commas(text: str) -> Iterator[str]:
     """Yield what stands between commas, save those within brackets or quotes."""
     depth, part = 0, ""
-    for token in _TOKEN.findall(text):
-        depth += (token in "([") - (token in ")]")
-        if token == "," and not depth:
+    for sign in _TOKEN.findall(text):
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "," and not depth:
             yield part.strip()
             part = ""
         else:
-            part += token
+            part += sign
     if part.strip():
         yield part.strip()
 

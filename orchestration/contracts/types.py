@@ -109,20 +109,16 @@ def type_problem(type_: str) -> str:
 
 
 def _nested_problem(type_: str) -> str:
-    """Return what is wrong with a type of types: what is within, or that no Parquet file carries it."""
+    """Return what is wrong with a type of types: what is within, or that no file has it."""
+    if base_of(type_) == "UNION":
+        return "a UNION, and no file says which of its types a value has; write VARCHAR, or JSON"
     inner = parts_of(type_)
     if not inner or (base_of(type_) == "MAP" and len(inner) != 2):
         return "no type that the warehouse knows"
     for part in inner:
         if wrong := type_problem(part):
             return f"`{part}` is {wrong}"
-    if base_of(type_) == "UNION" and any(_holds_a_list(part) for part in inner):
-        return "a UNION with a list or a map within, which cannot be read again from Parquet"
     return ""
-
-
-def _holds_a_list(type_: str) -> bool:
-    return base_of(type_) in (_LIST, "MAP") or any(map(_holds_a_list, parts_of(type_)))
 
 
 def value_of(type_: str, text: str) -> Decimal | date | datetime | time | bool | str:
@@ -161,7 +157,9 @@ def _day(type_: str, text: str) -> date | datetime:
     base = ALIASES.get(base_of(type_), base_of(type_))
     if base == "TIMESTAMP_NS" and not least <= moment.replace(tzinfo=None) <= most:
         raise ValueError(text)
-    if (base == "TIMESTAMP_S" and moment.microsecond) or (base == "TIMESTAMP_MS" and moment.microsecond % 1000):
+    if (base == "TIMESTAMP_S" and moment.microsecond) or (
+        base == "TIMESTAMP_MS" and moment.microsecond % 1000
+    ):
         raise ValueError(text)
     return moment
 
@@ -176,11 +174,15 @@ def _is_json(text: str) -> bool:
 
 # Of types whose values are not compared here: whether a text is one, that the engine casts to the same.
 _OTHER_VALUES: Mapping[str, Callable[[str, str], bool]] = {
-    "UUID": lambda _, text: re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None,
+    "UUID": lambda _, text: (
+        re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
+    ),
     "ENUM": lambda type_, text: text in words_of(type_),
     "BIT": lambda _, text: re.fullmatch(r"[01]+", text) is not None,
     "JSON": lambda _, text: _is_json(text),
-    **dict.fromkeys(("BLOB", "INTERVAL", "TIMETZ", "TIME WITH TIME ZONE", _LIST, *_NESTED), lambda _, __: False),
+    **dict.fromkeys(
+        ("BLOB", "INTERVAL", "TIMETZ", "TIME WITH TIME ZONE", _LIST, *_NESTED), lambda _, __: False
+    ),
 }
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_files
 from orchestration.compute.row_hash import content_digest, fields_of
-from orchestration.compute.sql import literal, literals, quoted
+from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
@@ -88,7 +89,6 @@ def _same_rows(
         own = f"from {contract.relation} where _partition_key = {literal(drop.partition_key)}"
         cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in columns)
         [(strays,)] = session.query(f"select count(*) {own} and not ({empty})")
-        files = literals(map(str, converted))
         return not strays and session.digest(f"select {listed} {own}") == content_digest(
-            engine, f"select {cast} from read_parquet({files})"
+            engine, f"select {cast} from {exact_files(engine, converted)}"
         )

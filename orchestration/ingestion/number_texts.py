@@ -25,9 +25,9 @@ def number(type_: str, written: ValueFormat, text: str) -> tuple[str, str]:
     base, plain = base_of(type_), _plain_number(written, text)
     value = f"try_cast({plain} as {type_})"
     if base in FLOATS:
-        other = f"not regexp_full_match({plain}, {literal(_FLOAT_TEXT)}) or not {_exact(base, plain, value)}"
-        misfit = f"not isfinite({value}) or case when cast({value} as varchar) = {plain} then false else {other} end"
-        return value, f"{value} is null or {misfit}"
+        is_float = f"regexp_full_match({plain}, {literal(_FLOAT_TEXT)})"
+        same = f"cast({value} as varchar) = {plain} or ({is_float} and {_exact(base, plain, value)})"
+        return value, f"{value} is null or not isfinite({value}) or not ({same})"
     well_written = _INTEGER_TEXT
     if base not in RANGES:
         scale = scale_of(type_)

@@ -1,7 +1,7 @@
 """What a contract says that every value of a column must hold -> SQL of where one does not.
 
-None of it raises for any value, however large. Belongs here: rules over the typed value. Does not belong here:
-how a value comes to its type (`values`).
+None of it raises for any value, however large. Belongs here: rules over the typed value. Does not belong
+here: how a value comes to its type (`values`).
 """
 
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _no_multiple(type_: str, value: str, step: str) -> str:
 
 
 def _no_multiple_of_float(base: str, value: str, step: str) -> str:
-    """By the digits that a float is printed with, as JSON's validators do; what is not finite is no multiple."""
+    """By the digits that a float is printed with, as for JSON; what is not finite is no multiple."""
     wide = f"decimal({_MOST_DIGITS}, {_DECIMALS})"
     exact = f"try_cast(cast({value} as varchar) as {wide})"
     # Larger ones end in this many zeros at least: whatever goes into those, goes into them.

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from orchestration.compute.sql import literal
 from orchestration.contracts.columns import Column, ValueFormat
 from orchestration.contracts.floats import FLOATS
-from orchestration.contracts.type_text import same_spelling, type_text
+from orchestration.contracts.type_text import same_spelling, type_text, without_lengths
 from orchestration.contracts.types import Kind, base_of, kind_of, nests
 from orchestration.ingestion.date_texts import written_date
-from orchestration.ingestion.moment_texts import as_timestamp, cast_moment, engine_base, moment, time_of_day, time_with_zone
+from orchestration.ingestion.moment_texts import (
+    as_timestamp,
+    cast_moment,
+    engine_base,
+    moment,
+    time_of_day,
+    time_with_zone,
+)
 from orchestration.ingestion.number_texts import number
 
 _UUID_TEXT = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -117,10 +124,13 @@ def _spelled(type_: str, base: str, text: str) -> tuple[str, str]:
 
 def _nested(type_: str, text: str) -> tuple[str, str]:
     """A list, struct or map, as the engine prints it, or as JSON."""
+    # The engine has no `case` of lists of a fixed length.
+    loose = without_lengths(type_)
     value = (
-        f"(case when json_valid({text}) then try(try_cast(cast({text} as json) as {type_}))"
-        f" else try(try_cast({text} as {type_})) end)"
+        f"(case when json_valid({text}) then try(try_cast(cast({text} as json) as {loose}))"
+        f" else try(try_cast({text} as {loose})) end)"
     )
+    value = value if loose == type_ else f"try(cast({value} as {type_}))"
     as_json = (
         f"case when json_valid({text}) then cast(to_json({value}) as varchar) = cast(json({text}) as varchar)"
         " else false end"

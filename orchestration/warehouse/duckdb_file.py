@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.compute.engine import SETTINGS
-from orchestration.compute.exact_parquet import carried, cast_to
+from orchestration.compute.exact_parquet import carried, cast_to, exact_files
 from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
@@ -235,10 +235,8 @@ class DuckDBSession:
                 value_literal(rows.fixed[name]) if name in rows.fixed else quoted(name)
                 for name in rows.columns
             )
-            files = literals(map(str, rows.files))
-            self.native.execute(
-                f"insert into {relation} ({names}) select {selected} from read_parquet({files})"
-            )
+            held = exact_files(self.native, rows.files)
+            self.native.execute(f"insert into {relation} ({names}) select {selected} from {held}")
 
     def _begin_to_read(self) -> None:
         self._end()

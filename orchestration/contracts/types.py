@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from fractions import Fraction
 
+from orchestration.compute.type_text import ALIASES, parts_of, words_of
 from orchestration.contracts.floats import FLOATS, float_problem
-from orchestration.contracts.type_text import ALIASES, parts_of, words_of
 from orchestration.core.partitions import Grain
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "INT": 32, "BIGINT": 64, "HUGEINT": 128}

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.type_text import type_text
 from orchestration.contracts.columns import Column
 from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.contracts.type_text import type_text
 from orchestration.contracts.types import Kind, base_of, partition_kinds
 from orchestration.drafting.files import all_alike
 from orchestration.drafting.paths import Placed, placed, portable

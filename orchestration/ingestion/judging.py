@@ -12,6 +12,7 @@ from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import exact_files
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, quoted
+from orchestration.compute.type_text import same_spelling
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
@@ -81,7 +82,10 @@ def _same_rows(
     with open_engine(memory_limit=MEMORY_LIMIT) as engine, deployment.warehouse.session() as session:
         held = session.describe(f"select * exclude ({', '.join(TECHNICAL_COLUMNS)}) from {contract.relation}")
         # As a load does: a column that the contract types otherwise today is another.
-        if fields_of(engine, f"select {nulls}").items() - held.items():
+        if any(
+            same_spelling(type_, folded=True) != same_spelling(held.get(name, ""), folded=True)
+            for name, type_ in fields_of(engine, f"select {nulls}").items()
+        ):
             return False
         # Columns that other drops have brought along are empty in this one.
         others = [name for name in held if name not in columns]

@@ -6,7 +6,7 @@ contract (`date_texts`).
 """
 
 from orchestration.compute.sql import literal
-from orchestration.contracts.type_text import ALIASES
+from orchestration.compute.type_text import ALIASES
 from orchestration.contracts.types import base_of
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.compute.sql_types import without_names
+from orchestration.compute.type_text import ALIASES, parts_of, type_text
 from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.contracts.shape import Policy
-from orchestration.contracts.type_text import ALIASES, parts_of, type_text
 from orchestration.contracts.types import Kind, base_of, kind_of
 from orchestration.core.problems import nearest
 from orchestration.core.shown_text import HIDDEN

@@ -9,9 +9,9 @@ equal though it is written otherwise is listed in `contracts.equalities`.
 from dataclasses import dataclass
 
 from orchestration.compute.sql import literal
+from orchestration.compute.type_text import same_spelling, type_text, without_lengths
 from orchestration.contracts.columns import Column, ValueFormat
 from orchestration.contracts.floats import FLOATS
-from orchestration.contracts.type_text import same_spelling, type_text, without_lengths
 from orchestration.contracts.types import Kind, base_of, kind_of, nests
 from orchestration.ingestion.date_texts import written_date
 from orchestration.ingestion.moment_texts import (
@@ -72,8 +72,16 @@ def _typed(column: Column, found: str, found_type: str) -> TypedValue:
     value = f"try(try_cast({f'cast({found} as varchar)' if printed else found} as {type_}))"
     if kind_of(type_text(found_type)) is kind_of(type_) is Kind.MOMENT:
         value = cast_moment(as_timestamp(found, type_text(found_type)), type_)
-    back = f"try(try_cast({value} as {found_type}))"
-    return TypedValue(found, value, f"({found} is not null and {back} is distinct from {found})", words)
+    differs = f"try(try_cast({value} as {found_type})) is distinct from {found}"
+    if engine_base(type_text(found_type)) == "TIME_NS":  # which nothing is cast to
+        differs = _printed_differ(value, found)
+    elif nests(type_) and "DECIMAL" in type_ and any(name in found_type for name in FLOATS):
+        differs += f" or {_printed_differ(value, found)}"  # as above
+    return TypedValue(found, value, f"({found} is not null and ({differs}))", words)
+
+
+def _printed_differ(value: str, other: str) -> str:
+    return f"cast({value} as varchar) is distinct from cast({other} as varchar)"
 
 
 def _present(column: Column, found: str) -> str:

@@ -19,6 +19,7 @@ from orchestration.compute.exact_parquet import carried, cast_to, exact_files
 from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
+from orchestration.compute.type_text import same_spelling
 from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class DuckDBSession:
         for name, type_ in wanted.items():
             if name not in held:
                 self.native.execute(f"alter table {relation} add column {quoted(name)} {type_}")
-            elif held[name] != type_:
+            elif same_spelling(held[name], folded=True) != same_spelling(type_, folded=True):
                 raise OtherType(rows.relation, name, held[name], rows.columns[name])
 
     def _replace(self, rows: Rows) -> None:

@@ -13,6 +13,7 @@ from enum import Enum
 from fractions import Fraction
 
 from orchestration.compute.type_text import ALIASES, parts_of, words_of
+from orchestration.contracts.equalities import DAY
 from orchestration.contracts.floats import FLOATS, float_problem
 from orchestration.core.partitions import Grain
 
@@ -34,9 +35,8 @@ _NESTED = ("STRUCT", "ROW", "MAP", "UNION")
 _LIST = "LIST"
 # No type holds a number of more digits.
 _MOST_EXPONENT = 400
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-_MOMENT = re.compile(rf"{_DAY}([T ]{_CLOCK}(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?")
+_MOMENT = re.compile(rf"{DAY}([T ]{_CLOCK}(Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?")
 _MOST_NANOSECONDS = datetime(1677, 9, 22), datetime(2262, 4, 11, 23, 47, 16)
 _PARTS = re.compile(r"([A-Z_ ]+?) *(?:\( *(\d+) *(?:, *(\d+) *)?\))?")
 
@@ -148,7 +148,7 @@ def value_of(type_: str, text: str) -> Decimal | date | datetime | time | bool |
 
 def _day(type_: str, text: str) -> date | datetime:
     """Python takes more for a date than the engine does: `20240101`, `2024-W01`."""
-    if not re.fullmatch(_DAY, text) if kind_of(type_) is Kind.DATE else not _MOMENT.fullmatch(text):
+    if not re.fullmatch(DAY, text) if kind_of(type_) is Kind.DATE else not _MOMENT.fullmatch(text):
         raise ValueError(text)
     if kind_of(type_) is Kind.DATE:
         return date.fromisoformat(text)

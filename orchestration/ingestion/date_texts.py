@@ -10,7 +10,8 @@ import re
 
 from orchestration.compute.sql import literal
 from orchestration.contracts.dates import SPECIFIER
-from orchestration.ingestion.moment_texts import ZONE, cast_moment, offset_minutes
+from orchestration.contracts.equalities import ZONE
+from orchestration.ingestion.moment_texts import cast_moment, offset_minutes
 
 _ONE_LETTER = re.compile(r"%-[A-Za-z]")
 

@@ -93,6 +93,8 @@ class Judgement:
             broken = f"cast({value} as varchar) is distinct from {literal(key)}"
         else:
             start, end = partitioning.interval(key)
+            if column.type == "TIMESTAMP_NS":  # which has fewer days than there are partitions
+                value = f"cast({value} as timestamp)"
             broken = (
                 f"coalesce({value} < timestamp {literal(f'{start:%Y-%m-%d %H:%M:%S}')}"
                 f" or {value} >= timestamp {literal(f'{end:%Y-%m-%d %H:%M:%S}')}, true)"

@@ -7,14 +7,10 @@ contract (`date_texts`).
 
 from orchestration.compute.sql import literal
 from orchestration.compute.type_text import ALIASES
+from orchestration.contracts.equalities import DAY, ZONE, clock
 from orchestration.contracts.types import base_of
 
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _FAR_DAY = r"[0-9]{4,6}-[0-9]{2}-[0-9]{2}"
-# 24:00 is another day's 00:00.
-_HOUR = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-# As many as the engine takes.
-ZONE = r"Z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?"
 # What a value of a coarser type is a whole number of.
 _WHOLE = {"TIMESTAMP_S": "second", "TIMESTAMP_MS": "millisecond", "DATE": "day"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -28,11 +24,6 @@ def engine_base(type_: str) -> str:
     return ALIASES.get(base, base)
 
 
-def clock(digits: int) -> str:
-    """Return a regular expression of a time of day whose seconds have so many decimals at most."""
-    return rf"{_HOUR}(?::[0-5][0-9](?:\.{f'[0-9]{{1,{digits}}}' if digits else ''}0*)?)?"
-
-
 def time_of_day() -> str:
     """Return a regular expression of how a TIME may be written."""
     return clock(_DIGITS["TIME"])
@@ -44,7 +35,7 @@ def moment(text: str, type_: str) -> tuple[str, str]:
     A moment is kept in UTC, where its zone is written.
     """
     base = engine_base(type_)
-    local = rf"{_DAY}(?:[T ]{clock(_DIGITS[base])})?"
+    local = rf"{DAY}(?:[T ]{clock(_DIGITS[base])})?"
     zoned = literal(rf"^({_FAR_DAY}[T ]{clock(_DIGITS[base])})({ZONE})$")
     is_zoned = f"regexp_matches({text}, {zoned})"
     clock_part = f"regexp_extract({text}, {zoned}, 1)"
@@ -56,11 +47,11 @@ def moment(text: str, type_: str) -> tuple[str, str]:
     else:
         in_utc = cast_moment(f"try(try_cast({clock_part} as timestamp) - to_minutes({minutes}))", type_)
     if base == _ZONED:
-        return f"(case when {is_zoned} then {in_utc} end)", rf"{_DAY}[T ]{clock(6)}(?:{ZONE})"
+        return f"(case when {is_zoned} then {in_utc} end)", rf"{DAY}[T ]{clock(6)}(?:{ZONE})"
     unzoned = f"try_cast({text} as timestamp{'_ns' if base == 'TIMESTAMP_NS' else ''})"
     unzoned = unzoned if base == "TIMESTAMP_NS" else cast_moment(unzoned, type_)
     value = f"(case when {is_zoned} then {in_utc} else {unzoned} end)"
-    return value, rf"{local}|{_DAY}[T ]{clock(_DIGITS[base])}(?:{ZONE})"
+    return value, rf"{local}|{DAY}[T ]{clock(_DIGITS[base])}(?:{ZONE})"
 
 
 def time_with_zone(text: str) -> tuple[str, str]:

@@ -8,12 +8,11 @@ written. Does not belong here: rules (`value_rules`).
 import re
 
 from orchestration.compute.sql import literal
+from orchestration.contracts import equalities
 from orchestration.contracts.columns import ValueFormat
 from orchestration.contracts.floats import FLOATS, LEAST, SURE_DIGITS
 from orchestration.contracts.types import RANGES, base_of, scale_of
 
-_INTEGER_TEXT = r"[+-]?[0-9]+(\.0*)?"
-_FLOAT_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 # No double has more significant digits, written out.
 _MOST_DIGITS = 767
 # Also those that do not break a line: they stand between a number and its currency.
@@ -25,13 +24,10 @@ def number(type_: str, written: ValueFormat, text: str) -> tuple[str, str]:
     base, plain = base_of(type_), _plain_number(written, text)
     value = f"try_cast({plain} as {type_})"
     if base in FLOATS:
-        is_float = f"regexp_full_match({plain}, {literal(_FLOAT_TEXT)})"
+        is_float = f"regexp_full_match({plain}, {literal(equalities.FLOAT)})"
         same = f"cast({value} as varchar) = {plain} or ({is_float} and {_exact(base, plain, value)})"
         return value, f"{value} is null or not isfinite({value}) or not ({same})"
-    well_written = _INTEGER_TEXT
-    if base not in RANGES:
-        scale = scale_of(type_)
-        well_written = rf"[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{1,{max(scale, 1)}}}0*)"
+    well_written = equalities.INTEGER if base in RANGES else equalities.decimal(scale_of(type_))
     return value, (
         f"{value} is null or (cast({value} as varchar) <> {plain}"
         f" and not regexp_full_match({plain}, {literal(well_written)}))"

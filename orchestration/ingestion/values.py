@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from orchestration.compute.sql import literal
 from orchestration.compute.type_text import same_spelling, type_text, without_lengths
 from orchestration.contracts.columns import Column, ValueFormat
+from orchestration.contracts.equalities import UUID
 from orchestration.contracts.floats import FLOATS
 from orchestration.contracts.types import Kind, base_of, kind_of, nests
 from orchestration.ingestion.date_texts import written_date
@@ -23,8 +24,6 @@ from orchestration.ingestion.moment_texts import (
     time_with_zone,
 )
 from orchestration.ingestion.number_texts import number
-
-_UUID_TEXT = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,13 @@ def _typed(column: Column, found: str, found_type: str) -> TypedValue:
         value, unfit = number(type_, ValueFormat(), f"cast({found} as varchar)")
         return TypedValue(found, value, f"({found} is not null and ({unfit}))", words)
     # A float has the digits that it is printed with; the engine multiplies it, and brings in others.
-    printed = from_float and engine_base(type_) == "DECIMAL"
+    floats_within = nests(type_) and any(name in found_type for name in FLOATS)
+    printed = (from_float or floats_within) and "DECIMAL" in same_spelling(type_)
     value = f"try(try_cast({f'cast({found} as varchar)' if printed else found} as {type_}))"
     if kind_of(type_text(found_type)) is kind_of(type_) is Kind.MOMENT:
         value = cast_moment(as_timestamp(found, type_text(found_type)), type_)
     differs = f"try(try_cast({value} as {found_type})) is distinct from {found}"
-    if engine_base(type_text(found_type)) == "TIME_NS":  # which nothing is cast to
-        differs = _printed_differ(value, found)
-    elif nests(type_) and "DECIMAL" in type_ and any(name in found_type for name in FLOATS):
-        differs += f" or {_printed_differ(value, found)}"  # as above
     return TypedValue(found, value, f"({found} is not null and ({differs}))", words)
-
-
-def _printed_differ(value: str, other: str) -> str:
-    return f"cast({value} as varchar) is distinct from cast({other} as varchar)"
 
 
 def _present(column: Column, found: str) -> str:
@@ -126,7 +118,7 @@ def _spelled(type_: str, base: str, text: str) -> tuple[str, str]:
         return moment(text, type_)
     if base == "TIME WITH TIME ZONE":
         return time_with_zone(text)
-    spelling = {"TIME": time_of_day(), "UUID": _UUID_TEXT}.get(base, "")
+    spelling = {"TIME": time_of_day(), "UUID": UUID}.get(base, "")
     return f"try(try_cast({text} as {type_}))", spelling
 
 

@@ -1,8 +1,8 @@
 """Columns of Parquet of which the engine reads less than they hold, without a word: these go by pyarrow.
 
-It cuts nanoseconds off a time, off a moment in UTC and off Spark's INT96, and makes a DOUBLE of a decimal with
-more digits than its own have. Such columns are written anew as something that it reads in full: a moment in
-nanoseconds without its zone, which is UTC, or text. Belongs here: what is lost, and the way round. Does not
+It cuts nanoseconds off a time, off a moment in UTC and off Spark's INT96, and makes a DOUBLE of a decimal
+with more digits than its own have. Such columns are written anew as something that it reads in full: a
+moment in nanoseconds without its zone, which is UTC, or text. Belongs here: what is lost, and the way round. Does not
 belong here: files without such columns, which nothing of this touches (`parquet`).
 """
 
@@ -101,8 +101,8 @@ def _other_type(file: PlainFile, field: "pa.Field[Any]") -> Any:
     if _holds_lost(kind):
         raise Unreadable(
             file.name,
-            f"column `{field.name}` holds times in nanoseconds, or decimals of more than {_MOST_DIGITS} digits,"
-            " within a list or a struct; expected microseconds, and fewer digits; have it written so",
+            f"column `{field.name}` holds times in nanoseconds, or decimals of more than {_MOST_DIGITS}"
+            " digits, within a list or a struct; expected microseconds, and fewer digits; have it written so",
         )
     return None
 
@@ -146,6 +146,6 @@ def _check_moments(file: PlainFile, held: str) -> None:
             if pc.any(pc.and_(near, pc.not_equal(pc.multiply(whole, 1000), nanoseconds))).as_py():
                 raise Unreadable(
                     file.name,
-                    f"column `{name}` is an INT96 with nanoseconds; expected microseconds, or the Parquet type"
-                    " TIMESTAMP; have it written so",
+                    f"column `{name}` is an INT96 with nanoseconds; expected microseconds, or the type"
+                    " TIMESTAMP of Parquet; have it written so",
                 )

@@ -1,4 +1,4 @@
-"""Values from text: each type, each way in, to the ends of its range and past them, and back by other readers.
+"""Values from text: each type, each way in, to the ends of its range and past them, read by other readers.
 
 What was written is read from the raw table, and by pyarrow from the Parquet beside it; a second load leaves
 the same. Belongs here: text. Does not belong here: files with types of their own (`test_exact_typed`).
@@ -136,16 +136,21 @@ ENDS: dict[str, tuple[list[tuple[str, object]], list[str]]] = {
     **{type_: _whole(*ends) for type_, ends in RANGES.items()},
     **{f"DECIMAL({p},{s})": _decimal(p, s)
        for p, s in ((1, 0), (4, 4), (9, 2), (18, 18), (19, 0), (38, 0), (38, 19), (38, 38))},
-    "FLOAT": ([("3.4028235e38", 3.4028234663852886e38), ("1e-45", 1.401298464324817e-45), ("16777216", 2.0**24)],
+    "FLOAT": ([("3.4028235e38", 3.4028234663852886e38), ("1e-45", 1.401298464324817e-45), ("16777216",
+    2.0**24)],
               ["3.5e38", "1e-46", "16777217", "0.123456789"]),
     "DOUBLE": ([("1.7976931348623157e308", 1.7976931348623157e308), ("5e-324", 5e-324), ("0.1", 0.1),
                 ("0.30000000000000004", 0.1 + 0.2)],
                ["1.8e308", "2e-324", "9007199254740993", "0.12345678901234567"]),
-    "DATE": ([("0001-01-01", dt.date(1, 1, 1)), ("9999-12-31", dt.date(9999, 12, 31))], ["5881580-07-11", "0000-13-01"]),
-    "TIME": ([("00:00:00", dt.time()), ("23:59:59.999999", dt.time(23, 59, 59, 999999))], ["24:00:01", "23:59:59.9999999"]),
+    "DATE": ([("0001-01-01", dt.date(1, 1, 1)), ("9999-12-31", dt.date(9999, 12, 31))], ["5881580-07-11",
+    "0000-13-01"]),
+    "TIME": ([("00:00:00", dt.time()), ("23:59:59.999999", dt.time(23, 59, 59, 999999))], ["24:00:01",
+    "23:59:59.9999999"]),
     "TIMESTAMP": ([("9999-12-31 23:59:59.999999", dt.datetime(9999, 12, 31, 23, 59, 59, 999999)),
-                   ("2024-01-01T00:30:00+02:00", dt.datetime(2023, 12, 31, 22, 30))], ["294247-01-10 04:00:54.775807"]),
-    "TIMESTAMP_S": ([("2300-01-01 10:00:00", dt.datetime(2300, 1, 1, 10))], ["2024-01-01 10:00:00.5", "infinity"]),
+                   ("2024-01-01T00:30:00+02:00", dt.datetime(2023, 12, 31, 22, 30))],
+                   ["294247-01-10 04:00:54.775807"]),
+    "TIMESTAMP_S": ([("2300-01-01 10:00:00", dt.datetime(2300, 1, 1, 10))], ["2024-01-01 10:00:00.5",
+    "infinity"]),
     "TIMESTAMP_MS": ([("2300-01-01 10:00:00.123", dt.datetime(2300, 1, 1, 10, 0, 0, 123000))],
                      ["2024-01-01 10:00:00.1234", "294247-01-10 04:00:54.775806"]),
     "TIMESTAMP_NS": ([("2262-04-11 23:47:16.854775", dt.datetime(2262, 4, 11, 23, 47, 16, 854775)),

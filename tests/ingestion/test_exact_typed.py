@@ -1,8 +1,8 @@
 """Values from files with types of their own: the same type, a wider one, a narrower one, another.
 
-Parquet is written by pyarrow and Avro by fastavro. What a contract's type holds of a value comes through; what it
-would round, cut or wrap is quarantined, and no value makes a load fail. Belongs here: typed files. Does not
-belong here: text (`test_exact_texts`), and how a file's types are the engine's (`test_formats_…`).
+Parquet is written by pyarrow and Avro by fastavro. What a contract's type holds of a value comes through;
+what it would round, cut or wrap is quarantined, and no value makes a load fail. Belongs here: typed files.
+Does not belong here: text (`test_exact_texts`), and how a file's types are the engine's (`test_formats_…`).
 """
 
 import datetime as dt
@@ -45,7 +45,8 @@ TYPED: list[tuple[pa.DataType, list[Any], dict[str, list[Any]]]] = [
         "DOUBLE": [0.1, 0.7, 2.0**24 + 1, 1e300, 1.5, math.inf, math.nan, 0.1 + 0.2, -0.0],
         "FLOAT": [NO, NO, NO, NO, 1.5, math.inf, math.nan, NO, -0.0],
         "DECIMAL(12,2)": [D("0.10"), D("0.70"), D("16777217.00"), NO, D("1.50"), NO, NO, NO, D("0.00")],
-        "DECIMAL(38,20)": [D("0.1"), D("0.7"), D(2**24 + 1), NO, D("1.5"), NO, NO, D("0.30000000000000004"), D(0)],
+        "DECIMAL(38,20)": [D("0.1"), D("0.7"), D(2**24 + 1), NO, D("1.5"), NO, NO, D("0.30000000000000004"),
+        D(0)],
         "INTEGER": [NO, NO, 2**24 + 1, NO, NO, NO, NO, NO, 0],
         "HUGEINT": [NO, NO, 2**24 + 1, NO, NO, NO, NO, NO, 0],
     }),
@@ -64,7 +65,8 @@ TYPED: list[tuple[pa.DataType, list[Any], dict[str, list[Any]]]] = [
         "TIMESTAMP_S": [T(2024, 1, 1), NO, T(2300, 1, 1), T(1500, 1, 1), NO],
         "TIMESTAMP_MS": [T(2024, 1, 1), T(2024, 1, 1, 10, 0, 0, 500000), T(2300, 1, 1), T(1500, 1, 1), NO],
         "TIMESTAMP_NS": [T(2024, 1, 1), T(2024, 1, 1, 10, 0, 0, 500000), NO, NO, NO],
-        "TIMESTAMPTZ": [T(2024, 1, 1, tzinfo=UTC), T(2024, 1, 1, 10, 0, 0, 500000, UTC), T(2300, 1, 1, tzinfo=UTC),
+        "TIMESTAMPTZ": [T(2024, 1, 1, tzinfo=UTC), T(2024, 1, 1, 10, 0, 0, 500000, UTC), T(2300, 1, 1,
+        tzinfo=UTC),
                         T(1500, 1, 1, tzinfo=UTC), T(9999, 12, 31, 23, 59, 59, 999999, UTC)],
         "DATE": [dt.date(2024, 1, 1), NO, dt.date(2300, 1, 1), dt.date(1500, 1, 1), NO],
         "INTEGER": [NO] * 5,
@@ -91,7 +93,8 @@ TYPED: list[tuple[pa.DataType, list[Any], dict[str, list[Any]]]] = [
     (pa.time64("us"), [dt.time(10, 0, 0, 1)], {"TIME": [dt.time(10, 0, 0, 1)], "INTEGER": [NO]}),
     (pa.time64("ns"), [36_000_000_000_001, 36_000_000_001_000], {"TIME": [NO, dt.time(10, 0, 0, 1)]}),
     (pa.string(), ["7.0", "7.5", "x"], {
-        "VARCHAR": ["7.0", "7.5", "x"], "INTEGER": [7, NO, NO], "DOUBLE": [7.0, 7.5, NO], "ENUM('x', '7.0')": ["7.0", NO, "x"],
+        "VARCHAR": ["7.0", "7.5", "x"], "INTEGER": [7, NO, NO], "DOUBLE": [7.0, 7.5, NO],
+            "ENUM('x', '7.0')": ["7.0", NO, "x"],
     }),
     (pa.bool_(), [True, False], {"BOOLEAN": [True, False], "BOOL": [True, False]}),
     (pa.binary(), [b"a", b"\xff"], {"BLOB": [b"a", b"\xff"], "INTEGER": [NO, NO]}),
@@ -99,27 +102,33 @@ TYPED: list[tuple[pa.DataType, list[Any], dict[str, list[Any]]]] = [
         "BIGINT[]": [[1, 2], [2**53 + 1, None]], "INTEGER[]": [[1, 2], NO], "INT[2]": [(1, 2), NO],
         "DOUBLE[]": [[1.0, 2.0], NO], "HUGEINT[]": [[1, 2], [2**53 + 1, None]],
     }),
-    (pa.list_(pa.float64()), [[0.7], [1.5]], {"DOUBLE[]": [[0.7], [1.5]], "DECIMAL(38,20)[]": [[D("0.7")], [D("1.5")]]}),
+    (pa.list_(pa.float64()), [[0.7], [1.5]], {"DOUBLE[]": [[0.7], [1.5]], "DECIMAL(38,20)[]": [[D("0.7")],
+    [D("1.5")]]}),
     (pa.struct([("b_c", pa.int64())]), [{"b_c": 1}, {"b_c": 2**53 + 1}], {
         "struct(b_c bigint)": [{"b_c": 1}, {"b_c": 2**53 + 1}], "STRUCT(b_c INTEGER)": [{"b_c": 1}, NO],
         "STRUCT(B_C HUGEINT)": [{"B_C": 1}, {"B_C": 2**53 + 1}],
     }),
 ]  # fmt: skip
 AVRO: list[tuple[Any, list[Any], dict[str, list[Any]]]] = [
-    ("long", [2**53 + 1, 5], {"BIGINT": [2**53 + 1, 5], "DOUBLE": [NO, 5.0], "INTEGER": [NO, 5], "HUGEINT": [2**53 + 1, 5]}),
+    ("long", [2**53 + 1, 5], {"BIGINT": [2**53 + 1, 5], "DOUBLE": [NO, 5.0], "INTEGER": [NO, 5],
+        "HUGEINT": [2**53 + 1, 5]}),
     ("double", [0.7, math.nan, math.inf, 1e300], {
         "DOUBLE": [0.7, math.nan, math.inf, 1e300], "FLOAT": [NO, math.nan, math.inf, NO],
         "DECIMAL(38,20)": [D("0.7"), NO, NO, NO],
     }),
     ("float", [F01], {"FLOAT": [F01], "DOUBLE": [F01], "DECIMAL(9,1)": [D("0.1")]}),
-    ({"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}, [D("0.10"), D("123456789012345678.91")], {
-        "DECIMAL(20,2)": [D("0.10"), D("123456789012345678.91")], "DOUBLE": [0.1, NO], "DECIMAL(9,2)": [D("0.10"), NO],
+    ({"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}, [D("0.10"),
+    D("123456789012345678.91")], {
+        "DECIMAL(20,2)": [D("0.10"), D("123456789012345678.91")], "DOUBLE": [0.1, NO],
+            "DECIMAL(9,2)": [D("0.10"), NO],
     }),
-    ({"type": "long", "logicalType": "timestamp-micros"}, [T(2024, 1, 1, 10, 0, 0, 500000, UTC), T(2300, 1, 1, tzinfo=UTC)], {
+    ({"type": "long", "logicalType": "timestamp-micros"}, [T(2024, 1, 1, 10, 0, 0, 500000, UTC), T(2300, 1,
+    1, tzinfo=UTC)], {
         "TIMESTAMP": [T(2024, 1, 1, 10, 0, 0, 500000), T(2300, 1, 1)], "TIMESTAMP_S": [NO, T(2300, 1, 1)],
         "TIMESTAMP_NS": [T(2024, 1, 1, 10, 0, 0, 500000), NO],
     }),
-    ({"type": "enum", "name": "e", "symbols": ["a", "B"]}, ["B"], {"ENUM('a', 'B')": ["B"], "VARCHAR": ["B"], "ENUM('b')": [NO]}),
+    ({"type": "enum", "name": "e", "symbols": ["a", "B"]}, ["B"], {"ENUM('a', 'B')": ["B"],
+    "VARCHAR": ["B"], "ENUM('b')": [NO]}),
 ]  # fmt: skip
 
 
@@ -244,7 +253,8 @@ RULES: list[tuple[str, pa.DataType, dict[str, Any], list[Any], list[Any]]] = [
     ("FLOAT", pa.float32(), {"exclusiveMinimum": 0}, [1.0], [0.0, math.nan, math.inf]),
     ("FLOAT", pa.float32(), {"exclusiveMaximum": 0.5}, [0.25], [0.5, math.nan, -math.inf]),
     ("DOUBLE", pa.float64(), {}, [math.nan, math.inf], []),
-    ("DOUBLE", pa.float64(), {"multipleOf": 0.01}, [0.07, 0.0, 1e300, -5.0], [0.075, 1e-300, math.nan, math.inf]),
+    ("DOUBLE", pa.float64(), {"multipleOf": 0.01}, [0.07, 0.0, 1e300, -5.0], [0.075, 1e-300, math.nan,
+    math.inf]),
     ("DOUBLE", pa.float64(), {"multipleOf": 3}, [9.0, 3e15], [10.0, 1e300]),
     ("FLOAT", pa.float32(), {"multipleOf": 0.1}, [F01, 0.5], [0.25]),
     ("BIGINT", pa.int64(), {"multipleOf": 10}, [2**63 - 8, 0], [2**63 - 1, 5]),
@@ -252,7 +262,8 @@ RULES: list[tuple[str, pa.DataType, dict[str, Any], list[Any], list[Any]]] = [
     ("BIGINT", pa.int64(), {"multipleOf": 1.5}, [3, -6], [4, 2**63 - 1]),
     ("TINYINT", pa.int8(), {"multipleOf": "1000"}, [0], [100]),
     ("DECIMAL(38,0)", pa.decimal128(38, 0), {"multipleOf": 7}, [D(7 * 10**36)], [D(10**38 - 1)]),
-    ("DECIMAL(38,20)", pa.decimal128(38, 20), {"multipleOf": 0.5}, [D("999999999999999999.5")], [D("0.00000000000000000001")]),
+    ("DECIMAL(38,20)", pa.decimal128(38, 20), {"multipleOf": 0.5}, [D("999999999999999999.5")],
+    [D("0.00000000000000000001")]),
     ("DECIMAL(4,2)", pa.decimal128(4, 2), {"multipleOf": "0.005"}, [D("99.99")], []),
     ("TIMESTAMP_NS", pa.timestamp("ns"), {"minimum": "2024-01-01"}, [1_704_067_200_000_000_001], [5]),
 ]  # fmt: skip
@@ -269,7 +280,8 @@ def test_rules_hold_for_every_value_and_none_makes_a_load_fail(tmp_path: Path) -
         column(name, type_, logicalTypeOptions=rules)
         for name, (type_, _, rules, _, _) in zip(names, RULES, strict=True)
     ]
-    said = contract(column("id", "INTEGER"), *columns, path="orders/{date}.parquet", server={"format": "parquet"},
+    said = contract(column("id", "INTEGER"), *columns, path="orders/{date}.parquet",
+        server={"format": "parquet"},
                     quarantineLimit=ANY)  # fmt: skip
     door = Door(tmp_path, said)
     door.load(parquet(["id", *names], [pa.int32(), *(arrow for _, arrow, *_ in RULES)], rows))

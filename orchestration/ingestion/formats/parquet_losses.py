@@ -2,8 +2,8 @@
 
 It cuts nanoseconds off a time, off a moment in UTC and off Spark's INT96, and makes a DOUBLE of a decimal
 with more digits than its own have. Such columns are written anew as something that it reads in full: a
-moment in nanoseconds without its zone, which is UTC, or text. Belongs here: what is lost, and the way round. Does not
-belong here: files without such columns, which nothing of this touches (`parquet`).
+moment in nanoseconds without its zone, which is UTC, or text. Belongs here: what is lost, and the way round.
+Does not belong here: files without such columns, which nothing of this touches (`parquet`).
 """
 
 from collections.abc import Mapping

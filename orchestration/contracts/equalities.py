@@ -14,7 +14,7 @@ FLOAT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # 24:00 is another day's 00:00.
-_HOUR = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+HOUR = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 # As far from Greenwich as the engine takes.
 ZONE = r"Z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?"
 
@@ -26,7 +26,7 @@ def decimal(scale: int) -> str:
 
 def clock(digits: int) -> str:
     """Return a regular expression of a time of day whose seconds have so many decimals at most."""
-    return rf"{_HOUR}(?::[0-5][0-9](?:\.{f'[0-9]{{1,{digits}}}' if digits else ''}0*)?)?"
+    return rf"{HOUR}(?::[0-5][0-9](?:\.{f'[0-9]{{1,{digits}}}' if digits else ''}0*)?)?"
 
 
 @dataclass(frozen=True)

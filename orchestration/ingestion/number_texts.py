@@ -24,9 +24,12 @@ def number(type_: str, written: ValueFormat, text: str) -> tuple[str, str]:
     base, plain = base_of(type_), _plain_number(written, text)
     value = f"try_cast({plain} as {type_})"
     if base in FLOATS:
-        is_float = f"regexp_full_match({plain}, {literal(equalities.FLOAT)})"
-        same = f"cast({value} as varchar) = {plain} or ({is_float} and {_exact(base, plain, value)})"
-        return value, f"{value} is null or not isfinite({value}) or not ({same})"
+        same = (
+            f"case when cast({value} as varchar) = {plain} then true"
+            f" when regexp_full_match({plain}, {literal(equalities.FLOAT)}) then {_exact(base, plain, value)}"
+            " else false end"
+        )
+        return value, f"{value} is null or not isfinite({value}) or not {same}"
     well_written = equalities.INTEGER if base in RANGES else equalities.decimal(scale_of(type_))
     return value, (
         f"{value} is null or (cast({value} as varchar) <> {plain}"
@@ -43,7 +46,8 @@ def _exact(base: str, plain: str, value: str) -> str:
     printed = f"format('{{:.' || (length({digits}) - 1) || 'e}}', cast({value} as double))"
     shown = f"regexp_replace(regexp_replace({printed}, 'e.*$', ''), '[^0-9]', '', 'g')"
     return (
-        f"case when {digits} = '' then true"
+        f"case when length({plain}) <= {SURE_DIGITS[base]} and abs({value}) >= {LEAST[base]} then true"
+        f" when {digits} = '' then true"
         f" when length({digits}) <= {SURE_DIGITS[base]} and abs({value}) >= {LEAST[base]} then true"
         f" when length({digits}) > {_MOST_DIGITS} then false else {shown} = {digits} end"
     )

@@ -102,24 +102,26 @@ def _from_text(column: Column, text: str) -> TypedValue:
         value, unfit, words = f"try_cast({text} as json)", f"not json_valid({text})", "is no JSON"
     elif nests(type_):
         value, unfit = _nested(type_, text)
+    elif kind is Kind.MOMENT:
+        value, unfit = moment(text, type_)
+    elif base == "TIME WITH TIME ZONE":
+        value, unfit = time_with_zone(text)
     else:
-        value, spelling = _spelled(type_, base, text)
-        other = f" and not regexp_full_match({text}, {literal(spelling)})" if spelling else ""
-        if base == "BLOB":  # it prints some bytes as numbers that may as well stand for themselves
-            other = f" and coalesce(try(decode({value})) <> {text}, true)"
-        endless = f" or not isfinite({value})" if kind in (Kind.DATE, Kind.MOMENT) else ""
-        unfit = f"{value} is null{endless} or (cast({value} as varchar) <> {text}{other})"
+        value, unfit = _printed(type_, base, text)
     return TypedValue(text, value, f"({text} is not null and ({unfit}))", words)
 
 
-def _spelled(type_: str, base: str, text: str) -> tuple[str, str]:
-    """Return SQL of the value, and a regular expression of texts that are equal to what it is printed as."""
-    if kind_of(type_) is Kind.MOMENT:
-        return moment(text, type_)
-    if base == "TIME WITH TIME ZONE":
-        return time_with_zone(text)
-    spelling = {"TIME": time_of_day(), "UUID": UUID}.get(base, "")
-    return f"try(try_cast({text} as {type_}))", spelling
+def _printed(type_: str, base: str, text: str) -> tuple[str, str]:
+    """What is printed as it is written, or as one of the texts that are equal to it."""
+    value = f"try(try_cast({text} as {type_}))"
+    other = "true"
+    if spelling := {"TIME": time_of_day(), "UUID": UUID}.get(base):
+        other = f"not regexp_full_match({text}, {literal(spelling)})"
+    elif base == "BLOB":  # it prints some bytes as numbers that may as well stand for themselves
+        other = f"coalesce(try(decode({value})) <> {text}, true)"
+    endless = f" or not isfinite({value})" if base == "DATE" else ""
+    differs = f"case when cast({value} as varchar) = {text} then false else {other} end"
+    return value, f"{value} is null{endless} or {differs}"
 
 
 def _nested(type_: str, text: str) -> tuple[str, str]:

@@ -67,10 +67,14 @@ WAYS: dict[str, Callable[[Sequence[Row], Sequence[str]], bytes]] = {
 def of(line: Equality, name: str) -> Contract:
     """Return a column whose values are written as a line of the list says."""
     options = dict(line.options)
-    said = {"logicalTypeOptions": {"format": options.pop("format")}} if "format" in options else {}
+    said: dict[str, Any] = {}
+    if "format" in options:
+        said["logicalTypeOptions"] = {"format": options.pop("format")}
     custom = [{"property": key, "value": list(value) if isinstance(value, tuple) else value}
               for key, value in options.items()]  # fmt: skip
-    return column(name, line.types[0], **said, **({"customProperties": custom} if custom else {}))
+    if custom:
+        said["customProperties"] = custom
+    return column(name, line.types[0], **said)
 
 
 def loaded(folder: Path, way: str, columns: Sequence[Contract], rows: Sequence[Row]) -> Door:

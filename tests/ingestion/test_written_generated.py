@@ -173,8 +173,12 @@ def test_a_date_is_taken_where_it_is_written_in_the_format(
         texts[printed(date_format, moment)] = moment
     written = {spoilt(chance, text) for text in texts} | {text.upper() for text in texts}
     taken = judged(engine, type_, sorted(written | texts.keys()), dates=strptime_format(date_format))
-    found = {text: dt.datetime(value.year, value.month, value.day) if type_ == "DATE" else value
-             for text, value in taken.items() if isinstance(value, dt.date)}  # fmt: skip
+    found: dict[str, dt.datetime] = {}
+    for text, value in taken.items():
+        assert isinstance(value, dt.date)
+        found[text] = (
+            value if isinstance(value, dt.datetime) else dt.datetime(value.year, value.month, value.day)
+        )
     assert {text: found.get(text) for text in texts} == texts
     for text, value in found.items():
         zeros = re.sub(r"(?<![0-9])0(?=[0-9])", "", text.lower())

@@ -8,13 +8,10 @@ Does not belong here: files without such columns, which nothing of this touches 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from orchestration.compute.sql import literal
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # As many as the engine's DECIMAL has.
 _MOST_DIGITS = 38
@@ -81,7 +78,7 @@ def _rewritten(context: ReaderContext, file: PlainFile, held: str) -> str:
     return str(path)
 
 
-def _as_type(column: "pa.Array[Any]", field: "pa.Field[Any]") -> "pa.Array[Any]":
+def _as_type(column: Any, field: Any) -> Any:
     import pyarrow as pa
 
     if column.type == field.type:
@@ -91,7 +88,7 @@ def _as_type(column: "pa.Array[Any]", field: "pa.Field[Any]") -> "pa.Array[Any]"
     return column.cast(field.type)
 
 
-def _other_type(file: PlainFile, field: "pa.Field[Any]") -> Any:
+def _other_type(file: PlainFile, field: Any) -> Any:
     """Return the type in which the engine reads a column in full, None where it does so as it is."""
     import pyarrow as pa
 
@@ -125,8 +122,10 @@ def _holds_lost(kind: Any) -> bool:
 def _check_moments(file: PlainFile, held: str) -> None:
     """An INT96 has nanoseconds; nearly all are whole microseconds, as the engine reads them."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute
     import pyarrow.parquet as pq
+
+    reckon = cast("Any", pyarrow.compute)  # its functions are made when it is imported
 
     fine, coarse = (pq.ParquetFile(held, coerce_int96_timestamp_unit=unit) for unit in ("ns", "us"))
     names = [field.name for field in fine.schema_arrow if pa.types.is_timestamp(field.type)]
@@ -141,9 +140,11 @@ def _check_moments(file: PlainFile, held: str) -> None:
             if exact[name].type == cut[name].type:
                 continue  # no INT96
             # Where the engine's moment is out of reach of nanoseconds, these are of another moment.
-            whole = pc.divide(nanoseconds, 1000)
-            near = pc.equal(whole, microseconds)
-            if pc.any(pc.and_(near, pc.not_equal(pc.multiply(whole, 1000), nanoseconds))).as_py():
+            whole = reckon.divide(nanoseconds, 1000)
+            near = reckon.equal(whole, microseconds)
+            if reckon.any(
+                reckon.and_(near, reckon.not_equal(reckon.multiply(whole, 1000), nanoseconds))
+            ).as_py():
                 raise Unreadable(
                     file.name,
                     f"column `{name}` is an INT96 with nanoseconds; expected microseconds, or the type"

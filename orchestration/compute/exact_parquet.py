@@ -16,7 +16,7 @@ Belongs here: which types are carried how, writing and reading. Does not belong 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -91,13 +91,22 @@ def write_exact(connection: "duckdb.DuckDBPyConnection", query: str, file: Path)
     """
     import duckdb
 
-    types = {row[0]: row[1] for row in connection.execute(f"describe {query}").fetchall()}
+    types = _types(connection, query)
     try:
         _write(connection, query, types, file, WIDE_DECIMAL)
     except duckdb.ConversionException:
         if not any("HUGEINT" in kind for kind in types.values()):
             raise
         _write(connection, query, types, file, TEXT)  # numbers of more than 38 digits
+
+
+def write_exact_at_once(connection: "duckdb.DuckDBPyConnection", query: str, file: Path) -> None:
+    """As `write_exact`, of a query that is costly or tells something while it runs: it is run once."""
+    _write(connection, query, _types(connection, query), file, TEXT)
+
+
+def _types(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(f"describe {query}").fetchall()}
 
 
 def _write(
@@ -124,6 +133,11 @@ def exact_rows(connection: "duckdb.DuckDBPyConnection", file: Path | str) -> str
     first = cast_to({name: other for name, (other, _) in noted.items()})
     then = cast_to({name: kind for name, (_, kind) in noted.items()})
     return f"(select * replace ({then}) from (select * replace ({first}) from {read}))"
+
+
+def exact_files(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path | str]) -> str:
+    """Return SQL, to stand behind `from`, of the rows of files with the same columns in the same order."""
+    return f"({' union all '.join(f'from {exact_rows(connection, file)}' for file in files)})"
 
 
 def noted_types(connection: "duckdb.DuckDBPyConnection", file: Path | str) -> dict[str, tuple[str, str]]:

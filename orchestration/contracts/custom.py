@@ -50,21 +50,30 @@ class CustomProperties:
         return name in self._values
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a text."""
-        value = self._values.get(name)
-        return default if value is None else str(value)
+        """Return a text; what YAML makes something else of is a problem."""
+        return self._text(name, self._values[name]) if name in self._values else default
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts; one text alone is a list of it."""
-        value = self._values.get(name)
-        if value is None:
+        if name not in self._values:
             return ()
-        items = cast("list[Any]", value if isinstance(value, list) else [value])
-        return tuple(str(item) for item in items)
+        value = self._values[name]
+        if not isinstance(value, list):
+            return (self._text(name, value),)
+        return tuple(self._text(name, item, index) for index, item in enumerate(cast("list[Any]", value)))
+
+    def _text(self, name: str, value: object, *within: int) -> str:
+        if not isinstance(value, str):
+            at = (*self._at, self._places[name], "value", *within)
+            self._file.complain(
+                f"`{name}` has `{self._file.written(*at) or value}`, which is no text to YAML",
+                expected="a text", mend="write it in quotes", at=at,
+            )  # fmt: skip
+        return str(value)
 
     def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
         """Return one of `allowed`; anything else is a problem, and the answer is empty."""
-        value = self.text(name, default or "None")
+        value = str(self._values.get(name, default))
         if value in allowed:
             return value
         self.problem(

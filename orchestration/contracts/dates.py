@@ -1,15 +1,25 @@
-"""ODCS writes date formats as JDK's DateTimeFormatter does; the engine takes strptime's."""
+"""ODCS writes date formats as JDK's DateTimeFormatter does; the engine takes strptime's.
+
+Belongs here: the letters, and which parts a type can hold. Does not belong here: reading dates
+(`ingestion.date_texts`).
+"""
 
 import re
 
-# Longest first: `yyyy` is no `yy` twice.
+from orchestration.contracts.types import Kind, kind_of
+
+# `%-d` where the JDK's single letter means a number without a leading zero.
 _LETTERS = {
-    "yyyy": "%Y", "uuuu": "%Y", "YYYY": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m",
-    "dd": "%d", "DD": "%d", "d": "%d", "HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "ss": "%S",
-    "SSSSSS": "%f", "SSS": "%g", "a": "%p", "XXX": "%z", "XX": "%z", "X": "%z", "Z": "%z",
-    "EEEE": "%A", "EEE": "%a",
+    "yyyy": "%Y", "uuuu": "%Y", "YYYY": "%Y", "yy": "%y", "uu": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m",
+    "M": "%-m", "dd": "%d", "DD": "%d", "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I",
+    "mm": "%M", "ss": "%S", "SSSSSS": "%f", "SSS": "%g", "a": "%p", "XXX": "%z", "XX": "%z", "X": "%z",
+    "Z": "%z", "EEEE": "%A", "EEE": "%a",
 }  # fmt: skip
 _TOKEN = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
+SPECIFIER = re.compile(r"%(-?[A-Za-z%])")
+_YEAR, _HALF, _ZONE = {"Y", "y"}, {"I", "-I"}, "z"
+_OF_DAY = {"Y", "y", "B", "b", "m", "-m", "d", "-d", "A", "a", "z"}
+_MONTH, _DATE, _HOUR = {"B", "b", "m", "-m"}, {"d", "-d"}, {"H", "-H", "I", "-I"}
 
 
 class UnknownDateFormat(Exception):
@@ -38,3 +48,25 @@ def strptime_format(text: str) -> str:
     if at != len(text):
         raise UnknownDateFormat("a quote is not closed")
     return made
+
+
+def format_problem(strptime: str, type_: str) -> str:
+    """Return why values that are written so are none of a type: a part is missing, twice, or too much."""
+    parts = [part for part in SPECIFIER.findall(strptime) if part != "%"]
+    said, kind = set(parts), kind_of(type_)
+    wanted: dict[str, set[str]] = {}
+    if kind is not Kind.TIME:
+        wanted |= {"year": _YEAR, "month": _MONTH, "day": _DATE}
+    elif said & _OF_DAY:
+        return "a time has no day and no zone"
+    else:
+        wanted |= {"hour": _HOUR}
+    for name, ways in wanted.items():
+        if not said & ways:
+            return f"the {name} is missing"
+    for ways in (_YEAR, _MONTH, _DATE, _HOUR, {"A", "a"}, {"f", "g"}, {"p"}, {"M"}, {"S"}, {_ZONE}):
+        if sum(part in ways for part in parts) > 1:
+            return "a part stands twice"
+    if bool(said & _HALF) != ("p" in said):
+        return "`hh` and `a` (AM or PM) go together"
+    return ""

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from orchestration.compute.type_text import type_text
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Masking, ValueFormat
 from orchestration.contracts.custom import CustomProperties
-from orchestration.contracts.dates import UnknownDateFormat, strptime_format
+from orchestration.contracts.dates import UnknownDateFormat, format_problem, strptime_format
 from orchestration.contracts.rules import RulesOf
 from orchestration.contracts.types import KNOWN, Kind, base_of, kind_of, type_problem
 from orchestration.core.problems import did_you_mean
@@ -22,6 +23,7 @@ _OPTIONS = (
     "multipleOf", "format", "timezone", "defaultTimezone", "minItems", "maxItems", "uniqueItems",
     "minProperties", "maxProperties", "required",
 )  # fmt: skip
+_UTC = ("UTC", "Etc/UTC", "Z", "GMT", "Etc/GMT")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -70,7 +72,7 @@ def _column(
         )  # fmt: skip
     classification = str(item.get("classification") or "")
     required = bool(item.get("required") or item.get("primaryKey"))
-    type_ = str(item["physicalType"]).upper()
+    type_ = type_text(str(item["physicalType"]))
     if wrong := type_problem(type_):
         file.complain(
             f"physicalType is `{item['physicalType']}`: {wrong}",
@@ -125,17 +127,43 @@ def _written(
     if options.get("format") and kind_of(type_) in (Kind.DATE, Kind.MOMENT, Kind.TIME):
         try:
             dates = strptime_format(str(options["format"]))
+            if wrong := format_problem(dates, type_):
+                raise UnknownDateFormat(f"{wrong}, and the column is {type_}")
         except UnknownDateFormat as error:
+            example = "HH:mm" if kind_of(type_) is Kind.TIME else "dd.MM.yyyy"
             file.complain(
                 f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
-                mend="write it as in `dd.MM.yyyy`", at=(*at, "logicalTypeOptions", "format"),
+                mend=f"write it as in `{example}`", at=(*at, "logicalTypeOptions", "format"),
             )  # fmt: skip
 
+    said = str(options.get("defaultTimezone") or "UTC")
+    if kind_of(type_) is Kind.MOMENT and said not in _UTC:
+        file.complain(
+            f"defaultTimezone is `{said}`", expected="UTC, for which a moment without a zone is taken",
+            mend="remove it, and convert the moments in a staging model",
+            at=(*at, "logicalTypeOptions", "defaultTimezone"),
+        )  # fmt: skip
+    decimal, thousands = _separators(custom, usual)
+    written = ValueFormat(
+        dates=dates,
+        decimal_separator=decimal,
+        thousands_separator=thousands,
+        currency=custom.texts("currency"),
+        null_words=custom.texts("nullWords") or usual.texts("nullWords"),
+        true_words=custom.texts("trueWords"),
+        false_words=custom.texts("falseWords"),
+    )
+    _check_words(custom, written)
+    return written
+
+
+def _separators(custom: CustomProperties, usual: CustomProperties) -> tuple[str, str]:
     def separator(name: str, default: str) -> str:
         holder = custom if custom.has(name) else usual
         value = holder.text(name, default)
-        if len(value) > 1:
-            holder.problem(name, f"`{name}` is `{value}`", "one character", "correct the value")
+        if len(value) > 1 or value.isalnum() or value in ("+", "-"):
+            expected = "one character that no number has: neither digit, letter nor sign"
+            holder.problem(name, f"`{name}` is `{value}`", expected, "correct the value")
         return value
 
     decimal, thousands = separator("decimalSeparator", ".") or ".", separator("thousandsSeparator", "")
@@ -146,15 +174,27 @@ def _written(
             f"`{decimal}` separates both decimals and thousands", "two different characters",
             "correct one of them (decimalSeparator is `.` where nothing else is said)",
         )  # fmt: skip
-    return ValueFormat(
-        dates=dates,
-        decimal_separator=decimal,
-        thousands_separator=thousands,
-        currency=custom.texts("currency"),
-        null_words=custom.texts("nullWords") or usual.texts("nullWords"),
-        true_words=custom.texts("trueWords"),
-        false_words=custom.texts("falseWords"),
-    )
+    return decimal, thousands
+
+
+def _check_words(custom: CustomProperties, written: ValueFormat) -> None:
+    """A word means one thing, and a currency is no part of a number."""
+    meant: dict[str, str] = {}
+    lists = {"trueWords": written.true_words or ("true",), "falseWords": written.false_words or ("false",)}
+    for name, words in lists.items():
+        for word in words:
+            other = meant.setdefault(word.lower(), name)
+            if other != name:
+                at = name if custom.has(name) else other
+                expected = "a word for one of them, whatever its case"
+                mend = f"correct {' or '.join(lists)}"
+                custom.problem(at, f"`{word}` stands for true and for false", expected, mend)
+    for symbol in written.currency:
+        if not symbol.strip() or any(sign.isdigit() or sign in "+-" for sign in symbol):
+            custom.problem(
+                "currency", f"`currency` has `{symbol}`", "a symbol or a word, without digits and signs",
+                "correct it, or remove it",
+            )  # fmt: skip
 
 
 def _check_masking(

@@ -76,8 +76,13 @@ def _whole_numbers(values: object) -> list[int]:
     return numbers if len(numbers) == len(listed) else []
 
 
-def valid_values(file: YamlFile, item: Mapping[str, Any], at: Location) -> tuple[tuple[str, ...], str]:
-    """Return the values that a column may hold and the pattern they match; nothing where none is said."""
+def valid_values(
+    file: YamlFile, item: Mapping[str, Any], at: Location, *, of_text: bool
+) -> tuple[tuple[str, ...], str]:
+    """Return the values that a column may hold and the pattern they match; nothing where none is said.
+
+    `of_text` is whether the column's values are text: then each must be one to YAML, too.
+    """
     values: tuple[str, ...] = ()
     pattern = ""
     for place, rule in _rules(file, item, at, ("invalidValues",)):
@@ -96,11 +101,22 @@ def valid_values(file: YamlFile, item: Mapping[str, Any], at: Location) -> tuple
                 mend="write it as in `[A, I]`", at=(*place, "arguments", "validValues"),
             )  # fmt: skip
             continue
-        values += tuple(_as_text(value) for value in cast("list[object]", listed))
-        pattern = str(arguments.get("pattern") or pattern)
+        values += tuple(
+            _as_text(file, value, (*place, "arguments", "validValues", index), of_text=of_text)
+            for index, value in enumerate(cast("list[object]", listed))
+        )
+        if "pattern" in arguments:
+            pattern = _as_text(file, arguments["pattern"], (*place, "arguments", "pattern"), of_text=True)
     return values, pattern
 
 
-def _as_text(value: object) -> str:
-    """YAML's true and false are the engine's, in lower case."""
+def _as_text(file: YamlFile, value: object, at: Location, *, of_text: bool) -> str:
+    """Return a value as it is written; YAML's true and false are the engine's, in lower case."""
+    written = file.read_otherwise(value, *at)
+    if value is None or written or (of_text and not isinstance(value, str)):
+        name = at[-2] if isinstance(at[-1], int) else at[-1]
+        file.complain(
+            f"`{name}` has `{written or file.written(*at)}`, which YAML reads as `{value}`",
+            expected="a value as it is written", mend="write it in quotes", at=at,
+        )  # fmt: skip
     return str(value).lower() if isinstance(value, bool) else str(value)

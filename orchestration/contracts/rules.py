@@ -16,6 +16,7 @@ from orchestration.core.yaml_files import YamlFile
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _LENGTHS = ("minLength", "maxLength")
+_TEXTS = ("pattern", "format")
 _ORDERED = (Kind.NUMBER, Kind.DATE, Kind.MOMENT, Kind.TIME)
 _EXAMPLES = {
     Kind.NUMBER: "a number that {type} holds as it is written",
@@ -41,7 +42,10 @@ class RulesOf:
 
     def read(self) -> ValueRules:
         """Return the rules, after complaining of what is wrong with them."""
-        values, pattern = valid_values(self._file, self._item, self._at)
+        self._check_yaml()
+        values, pattern = valid_values(
+            self._file, self._item, self._at, of_text=self._kind in (Kind.TEXT, Kind.OTHER)
+        )
         pattern = self._pattern(pattern)
         for value in values:
             self._value("quality", value, "one of `validValues`")
@@ -63,6 +67,16 @@ class RulesOf:
     def _problem(self, name: str, what: str, expected: str, mend: str) -> None:
         at = (*self._at, "logicalTypeOptions", name) if name in self._options else (*self._at, name)
         self._file.complain(what, expected=expected, mend=mend, at=at)
+
+    def _check_yaml(self) -> None:
+        """What YAML reads as something else than is written, and what it reads as nothing, is no rule."""
+        for name, value in self._options.items():
+            written = self._file.read_otherwise(value, *self._at, "logicalTypeOptions", name)
+            if value is not None and not written and (name not in _TEXTS or isinstance(value, str)):
+                continue
+            written = written or self._file.written(*self._at, "logicalTypeOptions", name)
+            what = f"`{name}` is `{written}`, which YAML reads as `{value}`"
+            self._problem(name, what, "a value as it is written", "write it in quotes, or remove it")
 
     def _of_text(self, name: str) -> bool:
         if self._kind is Kind.TEXT:

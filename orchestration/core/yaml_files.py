@@ -5,7 +5,9 @@ of a field again. Does not belong here: what the fields mean.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +20,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from orchestration.core.problems import Problem, did_you_mean, shown_path
 
 Location = tuple[str | int, ...]
+# Of another base, or with more digits than a float surely has.
+_ODD_NUMBER = re.compile(r"\b0[xob][0-9A-Fa-f]|[0-9][0-9.]{15}|\.(?:nan|inf)", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"invalid type: integer `(-?[0-9]+)`")
 
 
 class YamlFile:
@@ -56,6 +61,34 @@ class YamlFile:
             line, node = found
         return line
 
+    def written(self, *location: str | int) -> str:
+        """Return a scalar as it is written in the file, without its quotes; empty where there is none."""
+        node = self._root
+        for step in location:
+            found = _child(node, step)
+            if found is None:
+                return ""
+            node = found[1]
+        return str(node.value) if isinstance(node, ScalarNode) else ""
+
+    def read_otherwise(self, value: object, *location: str | int) -> str:
+        """Return how a number is written that YAML reads as another (`0o17`, digits that are cut), or "".
+
+        Most files have nothing that looks so, and need not be read a second time.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self._has_odd_numbers:
+            return ""
+        written = self.written(*location)
+        try:
+            same = Decimal(written) == Decimal(str(value))
+        except InvalidOperation:
+            same = False
+        return "" if same else written
+
+    @cached_property
+    def _has_odd_numbers(self) -> bool:
+        return _ODD_NUMBER.search(self.path.read_text(encoding="utf-8")) is not None
+
     def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
         """Return a problem at the field `at` of this file."""
         return Problem(self.name, self.line(*at), what, expected, mend)
@@ -84,7 +117,7 @@ class YamlFile:
             else:
                 what = f"`{field}` is {detail['input']!r}"
                 expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-                mend = "correct the value"
+                mend = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
             problems.append(self.problem(what, expected=expected, mend=mend, at=location))
         return problems
 
@@ -150,6 +183,10 @@ def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
     if duplicate := _duplicate_key(root):
         key, line = duplicate
         return Problem(name, line, f"`{key}` stands twice", "each key once", "remove one of them")
+    if large := _TOO_LARGE.search(said):
+        line = text[: text.find(large[1])].count("\n") + 1
+        what = f"the number `{large[1]}` is larger than YAML's are"
+        return Problem(name, line, what, "a number of 64 bits, or a text", "write it in quotes")
     return Problem(name, 1, f"not YAML: {said}", "a YAML mapping", "correct the syntax")
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.type_text import type_text
 from orchestration.contracts.columns import Column
 from orchestration.contracts.reading import Format, ReadOptions
 from orchestration.contracts.types import Kind, base_of, partition_kinds
@@ -123,7 +124,7 @@ def _read(
     }
     made_names = _names(list(found), reserved)
     columns = [
-        Column(made_names[name], name, column.type.upper(), required=False, description="")
+        Column(made_names[name], name, type_text(column.type), required=False, description="")
         for name, column in found.items()
     ]
     return columns, reader.broken_count()

@@ -28,9 +28,16 @@ _BOOLEANS = (
 )  # fmt: skip
 _DATES = (
     "dd.MM.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "dd-MM-yyyy", "MM-dd-yyyy", "dd-MMM-yyyy",
-    "dd MMM yyyy", "dd MMMM yyyy", "dd.MM.yy", "MM/dd/yy", "dd/MM/yy",
+    "dd MMM yyyy", "dd MMMM yyyy", "d.M.yyyy", "d/M/yyyy", "M/d/yyyy", "d-M-yyyy", "M-d-yyyy", "d-MMM-yyyy",
+    "d MMM yyyy", "d MMMM yyyy", "yy-MM-dd", "dd.MM.yy", "MM/dd/yy", "dd/MM/yy", "dd-MM-yy", "d.M.yy",
+    "M/d/yy", "d/M/yy",
 )  # fmt: skip
-_TIMES = (" HH:mm:ss", " HH:mm", "'T'HH:mm:ss", " hh:mm:ss a", " hh:mm a")
+_TIMES = (
+    " HH:mm:ss", " HH:mm", "'T'HH:mm:ss", " hh:mm:ss a", " hh:mm a", " H:mm:ss", " H:mm", " h:mm:ss a",
+    " h:mm a",
+)  # fmt: skip
+_LETTERS = re.compile(r"'(.*?)'|([A-Za-z])\2*|[^A-Za-z']+")
+_DAY_FIRST = re.compile(r"(dd?|MM?)[/-]")
 _COMPACT = "yyyyMMdd"
 _DATE_NAME = re.compile(r"date|datum|day|tag|_on$|_at$")
 _CURRENCY = re.compile(r"[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b")
@@ -144,12 +151,30 @@ def _dates(base: Column, values: Sequence[str]) -> Iterator[_Candidate]:
         return
     for day in _DATES:
         remark = ""
-        if day.startswith(("dd/MM", "dd-MM-", "MM/dd", "MM-dd")) and not _day_is_clear(values):
+        if _DAY_FIRST.match(day) and "MMM" not in day and not _day_is_clear(values):
             remark = "TODO format: day or month first? the samples fit both"
+        if "yyyy" not in day:
+            remark = "TODO format: is it so? two digits are taken for a year from 1969 to 2068"
         for tail in ("", *_TIMES):
+            if not re.fullmatch(_looks(day + tail), first):
+                continue
             written = replace(base.written, dates=strptime_format(day + tail))
             type_ = "TIMESTAMP" if tail else "DATE"
             yield _Candidate(replace(base, type=type_, written=written), day + tail, remark)
+
+
+def _looks(date_format: str) -> str:
+    """Return a regular expression of what a date in a format looks like: most need not be tried."""
+
+    def part(found: re.Match[str]) -> str:
+        text = found[0]
+        if found[2] is None:
+            return re.escape(found[1] if text.startswith("'") else text)
+        if text in ("MMM", "MMMM", "a"):
+            return "[A-Za-z]+"
+        return f"[0-9]{{{len(text)}}}" if len(text) > 1 else "[0-9]{1,2}"
+
+    return _LETTERS.sub(part, date_format)
 
 
 def _day_is_clear(values: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.compute.exact_parquet import exact_files, write_exact_at_once
 from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.shape import Policy
@@ -87,11 +88,10 @@ def convert(
     contract = judgement.contract
     scratch.mkdir(exist_ok=True)
     typed = scratch / "typed.parquet"
-    _copy(connection, judgement.converted(reader.rows(judgement.wanted)), typed)
+    write_exact_at_once(connection, judgement.converted(reader.rows(judgement.wanted)), typed)
     reader.check()
-    counted = connection.execute(
-        f"select count(*), count(*) filter (where {BREAKS}) from {_parquet(typed)}"
-    ).fetchone()
+    held = exact_files(connection, [typed])
+    counted = connection.execute(f"select count(*), count(*) filter (where {BREAKS}) from {held}").fetchone()
     assert counted is not None
     broken = reader.broken_count()
     twice = [key for key in judgement.keys if any_twice(connection, [typed], key)]
@@ -131,12 +131,13 @@ def _quarantine(
     if limit.exceeded(left, read):
         raise TooManyBadRows(label, _told(connection, judgement, rows, left, read), rows)
     clean = scratch / "clean.parquet"
+    held = exact_files(connection, [typed])
     keep = f"not {BREAKS}" + "".join(
-        f" and coalesce(({_key(key)}) not in ({_repeated(key, typed)}), true)" for key in twice
+        f" and coalesce(({_key(key)}) not in ({_repeated(key, held)}), true)" for key in twice
     )
     names = ", ".join(quoted(name) for name in _names(judgement))
-    _copy(connection, f"select {names}, {BREAKS} from {_parquet(typed)} where {keep}", clean)
-    loaded = connection.execute(f"select count(*) from {_parquet(clean)}").fetchone()
+    write_exact_at_once(connection, f"select {names}, {BREAKS} from {held} where {keep}", clean)
+    loaded = connection.execute(f"select count(*) from read_parquet({literal(str(clean))})").fetchone()
     assert loaded is not None
     typed.unlink()
     if loaded[0] + len(rows) + len(mended) != read:
@@ -174,10 +175,11 @@ def _find_bad_rows(
     header = judgement.repeated_header
     rules = [*([header] if header is not None else []), *judgement.rules]
     lists = [judgement.found_rules(rules)]
+    held = exact_files(connection, [typed])
     for key in twice:
         said = f"key ({', '.join(key)}) stands twice"
         lists.append(
-            f"case when ({judgement.key_values(key)}) in ({_repeated(key, typed)})"
+            f"case when ({judgement.key_values(key)}) in ({_repeated(key, held)})"
             f" then [{{'name': {literal(key[0])}, 'header': {literal(', '.join(key))},"
             f" 'rule': {literal(said)}}}] else [] end"
         )
@@ -294,26 +296,18 @@ def _names(judgement: Judgement) -> list[str]:
     return [column.name for column in judgement.contract.loaded_columns] + list(judgement.shape.added)
 
 
-def _copy(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) -> None:
-    connection.execute(f"copy ({query}) to {literal(str(target))} (format parquet, compression snappy)")
-
-
-def _parquet(*paths: Path) -> str:
-    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
-
-
 def _key(key: Sequence[str]) -> str:
     return ", ".join(quoted(name) for name in key)
 
 
-def _repeated(key: Sequence[str], *rows: Path, compared: str = "") -> str:
+def _repeated(key: Sequence[str], rows: str, compared: str = "") -> str:
     """Return SQL of the keys that stand twice among rows that break no other rule.
 
-    `compared` is SQL of what stands for a key, the key itself if left out.
+    `rows` is SQL of them, `compared` is SQL of what stands for a key, the key itself if left out.
     """
     present = " and ".join(f"{quoted(name)} is not null" for name in key)
     return (
-        f"select {compared or _key(key)} from {_parquet(*rows)} where not {BREAKS} and {present}"
+        f"select {compared or _key(key)} from {rows} where not {BREAKS} and {present}"
         f" group by {compared or _key(key)} having count(*) > 1"
     )
 
@@ -324,5 +318,6 @@ def any_twice(connection: "duckdb.DuckDBPyConnection", rows: Sequence[Path], key
     Keys that are the same have the same hash: where no hash stands twice the keys need not be compared, which
     takes a third of the time, and of the memory.
     """
-    queries = (_repeated(key, *rows, compared=f"hash({_key(key)})"), _repeated(key, *rows))
+    held = exact_files(connection, rows)
+    queries = (_repeated(key, held, compared=f"hash({_key(key)})"), _repeated(key, held))
     return all(connection.execute(f"select 1 from ({query}) limit 1").fetchone() for query in queries)

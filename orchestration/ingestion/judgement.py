@@ -15,7 +15,8 @@ from orchestration.core.partitions import Grain
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
 from orchestration.ingestion.shape import Shape
-from orchestration.ingestion.values import TypedValue, broken_rules, typed_value
+from orchestration.ingestion.value_rules import broken_rules
+from orchestration.ingestion.values import TypedValue, typed_value
 
 BREAKS = "_breaks_contract"
 REPEATED_HEADER = "the header line once more"
@@ -92,6 +93,8 @@ class Judgement:
             broken = f"cast({value} as varchar) is distinct from {literal(key)}"
         else:
             start, end = partitioning.interval(key)
+            if column.type == "TIMESTAMP_NS":  # which has fewer days than there are partitions
+                value = f"cast({value} as timestamp)"
             broken = (
                 f"coalesce({value} < timestamp {literal(f'{start:%Y-%m-%d %H:%M:%S}')}"
                 f" or {value} >= timestamp {literal(f'{end:%Y-%m-%d %H:%M:%S}')}, true)"

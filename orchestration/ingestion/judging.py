@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.exact_parquet import exact_files
 from orchestration.compute.row_hash import content_digest, fields_of
-from orchestration.compute.sql import literal, literals, quoted
+from orchestration.compute.sql import literal, quoted
+from orchestration.compute.type_text import same_spelling
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
@@ -80,7 +82,10 @@ def _same_rows(
     with open_engine(memory_limit=MEMORY_LIMIT) as engine, deployment.warehouse.session() as session:
         held = session.describe(f"select * exclude ({', '.join(TECHNICAL_COLUMNS)}) from {contract.relation}")
         # As a load does: a column that the contract types otherwise today is another.
-        if fields_of(engine, f"select {nulls}").items() - held.items():
+        if any(
+            same_spelling(type_, folded=True) != same_spelling(held.get(name, ""), folded=True)
+            for name, type_ in fields_of(engine, f"select {nulls}").items()
+        ):
             return False
         # Columns that other drops have brought along are empty in this one.
         others = [name for name in held if name not in columns]
@@ -88,7 +93,6 @@ def _same_rows(
         own = f"from {contract.relation} where _partition_key = {literal(drop.partition_key)}"
         cast = ", ".join(f"cast({quoted(name)} as {held[name]}) as {quoted(name)}" for name in columns)
         [(strays,)] = session.query(f"select count(*) {own} and not ({empty})")
-        files = literals(map(str, converted))
         return not strays and session.digest(f"select {listed} {own}") == content_digest(
-            engine, f"select {cast} from read_parquet({files})"
+            engine, f"select {cast} from {exact_files(engine, converted)}"
         )

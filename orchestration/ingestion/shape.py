@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.compute.sql_types import without_names
+from orchestration.compute.type_text import ALIASES, parts_of, type_text
 from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.contracts.shape import Policy
+from orchestration.contracts.types import Kind, base_of, kind_of
 from orchestration.core.problems import nearest
 from orchestration.core.shown_text import HIDDEN
 from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
@@ -235,17 +237,20 @@ class _Comparison:
 
 
 _FAMILIES = {
-    "number": ("TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "HUGEINT", "DECIMAL", "NUMERIC", "DOUBLE",
-               "FLOAT", "REAL", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-    "text": ("VARCHAR", "TEXT", "STRING", "CHAR", "JSON", "ENUM", "UUID"),
-    "moment": ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATETIME", "TIMESTAMPTZ",
-               "TIMESTAMP WITH TIME ZONE"),
+    "text": ("VARCHAR", "JSON", "ENUM", "UUID"),
+    "time": ("TIME", "TIME_NS"),
 }  # fmt: skip
 
 
 def _family(type_: str) -> str:
     """Types that hold the same kind of thing; whether a value fits is asked of each value."""
-    base = type_.upper().partition("(")[0].strip()
+    type_ = type_text(type_)
+    if type_.endswith("]"):
+        return f"{_family(parts_of(type_)[0])}[]"
+    if (kind := kind_of(type_)) in (Kind.NUMBER, Kind.MOMENT):
+        return kind.value
+    base = base_of(type_)
+    base = ALIASES.get(base, base)
     return next((family for family, types in _FAMILIES.items() if base in types), base)
 
 

@@ -2,21 +2,28 @@
 
 Strict: a value is taken only where the type can hold it as it is written. The engine's own casts are kinder
 (`1.5` is 2 as an INTEGER, ` 5`, `1_000` and `0x10` are numbers, a TIMESTAMP forgets its time zone), so a cast
-counts where the value printed again is the text itself; only other texts are looked at more closely.
+counts where the value printed again is the text itself; only other texts are looked at more closely. What is
+equal though it is written otherwise is listed in `contracts.equalities`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestration.compute.sql import literal
+from orchestration.compute.type_text import same_spelling, type_text, without_lengths
 from orchestration.contracts.columns import Column, ValueFormat
-from orchestration.contracts.types import FLOATS, RANGES, Kind, base_of, kind_of
-
-_INTEGER_TEXT = r"[+-]?[0-9]+(\.0*)?"
-_FLOAT_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_TIME_TEXT = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?"
-_TIMESTAMP_TEXT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]" + _TIME_TEXT + r")?"
-_ZONE_TEXT = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+from orchestration.contracts.equalities import UUID
+from orchestration.contracts.floats import FLOATS
+from orchestration.contracts.types import Kind, base_of, kind_of, nests
+from orchestration.ingestion.date_texts import written_date
+from orchestration.ingestion.moment_texts import (
+    as_timestamp,
+    cast_moment,
+    engine_base,
+    moment,
+    time_of_day,
+    time_with_zone,
+)
+from orchestration.ingestion.number_texts import number
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ def typed_value(column: Column, found: str, found_type: str) -> TypedValue:
         found_type: the reader's type of it; `VARCHAR` for text.
     """
     type_ = column.type
-    if kind_of(found_type.upper()) is not Kind.TEXT:
+    if kind_of(type_text(found_type)) is not Kind.TEXT:
         return _typed(column, found, found_type)
     text = _present(column, found)
     if kind_of(type_) is Kind.TEXT:
@@ -51,11 +58,22 @@ def typed_value(column: Column, found: str, found_type: str) -> TypedValue:
 
 def _typed(column: Column, found: str, found_type: str) -> TypedValue:
     """A file with types of its own: what is cast must come back the same."""
-    if found_type.upper() == column.type:
+    type_, words = column.type, f"does not hold {column.type}"
+    if same_spelling(found_type) == same_spelling(type_):
         return TypedValue(found, found, "false", "")
-    value = f"try_cast({found} as {column.type})"
-    misfit = f"({found} is not null and try_cast({value} as {found_type}) is distinct from {found})"
-    return TypedValue(found, value, misfit, f"does not hold {column.type}")
+    from_float, to_float = base_of(type_text(found_type)) in FLOATS, base_of(type_) in FLOATS
+    if to_float and not from_float and kind_of(type_text(found_type)) is Kind.NUMBER:
+        # As its text would be: cast back, the digits of a wide DECIMAL are not those that it had.
+        value, unfit = number(type_, ValueFormat(), f"cast({found} as varchar)")
+        return TypedValue(found, value, f"({found} is not null and ({unfit}))", words)
+    # A float has the digits that it is printed with; the engine multiplies it, and brings in others.
+    floats_within = nests(type_) and any(name in found_type for name in FLOATS)
+    printed = (from_float or floats_within) and "DECIMAL" in same_spelling(type_)
+    value = f"try(try_cast({f'cast({found} as varchar)' if printed else found} as {type_}))"
+    if kind_of(type_text(found_type)) is kind_of(type_) is Kind.MOMENT:
+        value = cast_moment(as_timestamp(found, type_text(found_type)), type_)
+    differs = f"try(try_cast({value} as {found_type})) is distinct from {found}"
+    return TypedValue(found, value, f"({found} is not null and ({differs}))", words)
 
 
 def _present(column: Column, found: str) -> str:
@@ -69,93 +87,57 @@ def _present(column: Column, found: str) -> str:
 
 def _from_text(column: Column, text: str) -> TypedValue:
     type_, written = column.type, column.written
-    base, kind = base_of(type_), kind_of(type_)
+    base, kind = engine_base(type_), kind_of(type_)
+    words = _expected(column)
     if kind is Kind.BOOLEAN:
         value = _boolean(written, text)
-        misfit = f"({text} is not null and {value} is null)"
-        words = [*(written.true_words or ("true",)), *(written.false_words or ("false",))]
-        return TypedValue(text, value, misfit, f"is none of {', '.join(words)}")
-    if written.dates:
-        return _written_date(column, text)
-    if kind is Kind.NUMBER:
-        return _number(column, text)
-    value = f"try_cast({text} as {type_})"
-    close: dict[str, str] = {
-        "TIMESTAMP": _TIMESTAMP_TEXT,
-        "DATETIME": _TIMESTAMP_TEXT,
-        "TIME": _TIME_TEXT,
-        "TIMESTAMPTZ": _TIMESTAMP_TEXT + _ZONE_TEXT,
-        "TIMESTAMP WITH TIME ZONE": _TIMESTAMP_TEXT + _ZONE_TEXT,
-        "UUID": r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-    }
-    if base in ("TIMESTAMP", "DATETIME"):
-        # The engine would drop the zone and keep the clock; a moment is kept, in UTC.
-        zoned = f"regexp_full_match({text}, {literal(_TIMESTAMP_TEXT + _ZONE_TEXT)})"
-        value = (
-            f"(case when {zoned} then try_cast({text} as timestamptz) at time zone 'UTC'"
-            f" else try_cast({text} as {type_}) end)"
-        )
-        close[base] = f"{_TIMESTAMP_TEXT}{_ZONE_TEXT}?"
-    looks_right = f" and not regexp_full_match({text}, {literal(close[base])})" if base in close else ""
-    if base == "JSON":
-        return TypedValue(text, value, f"({text} is not null and not json_valid({text}))", "is no JSON")
-    endless = f" or not isfinite({value})" if base.startswith(("DATE", "TIMESTAMP")) else ""
-    misfit = (
-        f"({text} is not null and ({value} is null{endless} or"
-        f" (cast({value} as varchar) <> {text}{looks_right})))"
-    )
-    return TypedValue(text, value, misfit, _expected(column))
-
-
-def _number(column: Column, text: str) -> TypedValue:
-    base, written = base_of(column.type), column.written
-    plain = _plain_number(written, text)
-    value = f"try_cast({plain} as {column.type})"
-    if base in FLOATS:
-        well_written, finite = _FLOAT_TEXT, f" or not isfinite({value})"
-    elif base in RANGES:
-        well_written, finite = _INTEGER_TEXT, ""
+        unfit = f"{value} is null"
+        listed = [*(written.true_words or ("true",)), *(written.false_words or ("false",))]
+        words = f"is none of {', '.join(listed)}"
+    elif written.dates:
+        value, unfit = written_date(type_, written.dates, text)
+    elif kind is Kind.NUMBER:
+        value, unfit = number(type_, written, text)
+    elif base == "JSON":
+        value, unfit, words = f"try_cast({text} as json)", f"not json_valid({text})", "is no JSON"
+    elif nests(type_):
+        value, unfit = _nested(type_, text)
+    elif kind is Kind.MOMENT:
+        value, unfit = moment(text, type_)
+    elif base == "TIME WITH TIME ZONE":
+        value, unfit = time_with_zone(text)
     else:
-        scale = _scale(column.type)
-        fraction = rf"\.[0-9]{{0,{scale}}}0*"
-        well_written, finite = rf"[+-]?([0-9]+({fraction})?|\.[0-9]{{1,{max(scale, 1)}}}0*)", ""
-    wrong = (
-        f"{value} is null{finite} or (cast({value} as varchar) <> {plain}"
-        f" and not regexp_full_match({plain}, {literal(well_written)}))"
+        value, unfit = _printed(type_, base, text)
+    return TypedValue(text, value, f"({text} is not null and ({unfit}))", words)
+
+
+def _printed(type_: str, base: str, text: str) -> tuple[str, str]:
+    """What is printed as it is written, or as one of the texts that are equal to it."""
+    value = f"try(try_cast({text} as {type_}))"
+    other = "true"
+    if spelling := {"TIME": time_of_day(), "UUID": UUID}.get(base):
+        other = f"not regexp_full_match({text}, {literal(spelling)})"
+    elif base == "BLOB":  # it prints some bytes as numbers that may as well stand for themselves
+        other = f"coalesce(try(decode({value})) <> {text}, true)"
+    endless = f" or not isfinite({value})" if base == "DATE" else ""
+    differs = f"case when cast({value} as varchar) = {text} then false else {other} end"
+    return value, f"{value} is null{endless} or {differs}"
+
+
+def _nested(type_: str, text: str) -> tuple[str, str]:
+    """A list, struct or map, as the engine prints it, or as JSON."""
+    # The engine has no `case` of lists of a fixed length.
+    loose = without_lengths(type_)
+    value = (
+        f"(case when json_valid({text}) then try(try_cast(cast({text} as json) as {loose}))"
+        f" else try(try_cast({text} as {loose})) end)"
     )
-    return TypedValue(text, value, f"({text} is not null and ({wrong}))", _expected(column))
-
-
-def _scale(type_: str) -> int:
-    """The digits after the point of a DECIMAL; the engine's own default is DECIMAL(18,3)."""
-    _, _, arguments = type_.partition("(")
-    if not arguments:
-        return 3
-    parts = arguments.rstrip(") ").split(",")
-    return int(parts[1]) if len(parts) > 1 else 0
-
-
-def _plain_number(written: ValueFormat, text: str) -> str:
-    """Return SQL of the number as the engine writes it; NULL where it is not written as the contract says."""
-    plain = text
-    for symbol in written.currency:
-        plain = f"replace({plain}, {literal(symbol)}, '')"
-    if written.currency:
-        plain = f"trim({plain})"
-    decimal, thousands = written.decimal_separator, written.thousands_separator
-    if decimal == "." and not thousands:
-        return plain
-    point, group = _class(decimal), _class(thousands)
-    fraction = f"({point}[0-9]*)?([eE][+-]?[0-9]+)?"
-    grouped = f"|[0-9]{{1,3}}({group}[0-9]{{3}})+" if thousands else ""
-    pattern = f"[+-]?([0-9]*{grouped}){fraction}"
-    cleaned = f"replace({plain}, {literal(thousands)}, '')" if thousands else plain
-    cleaned = cleaned if decimal == "." else f"replace({cleaned}, {literal(decimal)}, '.')"
-    return f"(case when regexp_full_match({plain}, {literal(pattern)}) then {cleaned} end)"
-
-
-def _class(letter: str) -> str:
-    return "[" + ("\\" + letter if letter in "\\]^-[" else letter) + "]"
+    value = value if loose == type_ else f"try(cast({value} as {type_}))"
+    as_json = (
+        f"case when json_valid({text}) then cast(to_json({value}) as varchar) = cast(json({text}) as varchar)"
+        " else false end"
+    )
+    return value, f"{value} is null or (cast({value} as varchar) <> {text} and not {as_json})"
 
 
 def _boolean(written: ValueFormat, text: str) -> str:
@@ -166,17 +148,6 @@ def _boolean(written: ValueFormat, text: str) -> str:
     return f"(case when lower({text}) in ({true}) then true when lower({text}) in ({false}) then false end)"
 
 
-def _written_date(column: Column, text: str) -> TypedValue:
-    """A format of the contract's own; parts that the type would drop make a misfit."""
-    parsed = f"try_strptime({text}, {literal(column.written.dates)})"
-    value = f"cast({parsed} as {column.type})"
-    if "%z" in column.written.dates and base_of(column.type) in ("TIMESTAMP", "DATETIME"):
-        value = f"(cast({parsed} as timestamptz) at time zone 'UTC')"
-    dropped = f" or cast({value} as timestamp) <> {parsed}" if base_of(column.type) == "DATE" else ""
-    misfit = f"({text} is not null and ({parsed} is null{dropped}))"
-    return TypedValue(text, value, misfit, _expected(column))
-
-
 def _expected(column: Column) -> str:
     written = column.written
     how: list[str] = []
@@ -185,41 +156,3 @@ def _expected(column: Column) -> str:
     if written.decimal_separator != ".":
         how.append(f"with `{written.decimal_separator}` before the decimals")
     return f"does not hold {column.type}" + (f" {', '.join(how)}" if how else "")
-
-
-def broken_rules(column: Column, value: str) -> Iterator[tuple[str, str]]:
-    """Yield (SQL that is true where the typed value breaks a rule of the contract, what to say of it)."""
-    rules = column.rules
-    type_ = column.type
-    if rules.pattern:
-        yield f"not regexp_matches({value}, {literal(rules.pattern)})", f"does not match {rules.pattern}"
-    if rules.min_length is not None:
-        yield f"length({value}) < {rules.min_length}", f"is shorter than {rules.min_length}"
-    longest = rules.max_length if rules.max_length is not None else _length_of(type_)
-    if longest is not None:
-        yield f"length({value}) > {longest}", f"is longer than {longest}"
-    bounds = (
-        ("<", rules.minimum, "is less than"),
-        (">", rules.maximum, "is more than"),
-        ("<=", rules.exclusive_minimum, "is not more than"),
-        (">=", rules.exclusive_maximum, "is not less than"),
-    )
-    for operator, bound, words in bounds:
-        if bound is not None:
-            yield f"{value} {operator} cast({literal(bound)} as {type_})", f"{words} {bound}"
-    if rules.multiple_of is not None:
-        step = literal(rules.multiple_of)
-        yield (
-            f"cast({value} as decimal(38, 9)) % cast({step} as decimal(38, 9)) <> 0",
-            f"is no multiple of {rules.multiple_of}",
-        )
-    if rules.valid_values:
-        listed = ", ".join(f"cast({literal(item)} as {type_})" for item in rules.valid_values)
-        shown = ", ".join(rules.valid_values[:8]) + (", …" if len(rules.valid_values) > 8 else "")
-        yield f"{value} not in ({listed})", f"is none of {shown}"
-
-
-def _length_of(type_: str) -> int | None:
-    """The length of a VARCHAR(n), which the engine does not hold."""
-    _, _, arguments = type_.partition("(")
-    return int(arguments.rstrip(") ")) if kind_of(type_) is Kind.TEXT and arguments else None

@@ -15,7 +15,7 @@ from orchestration.core.lineage import Lineage
 from orchestration.core.problems import Problem
 from orchestration.core.relations import RAW, Relation
 from orchestration.delivery.export_files.exports import Export
-from orchestration.ingestion.values import broken_rules
+from orchestration.ingestion.value_rules import broken_rules
 from orchestration.project.guard_tables import GuardTables
 from orchestration.quality.suites import Suite
 from orchestration.quality.trials.found import Trials

@@ -44,8 +44,9 @@ class Version(NamedTuple):
 class Rows:
     """Rows that take the place of others in a table, `schema.name`.
 
-    Those go whose column `where[0]` is the text `where[1]`. What comes is in Parquet `files`, each of which
-    has the `columns`, {name: type}, but for those of which `fixed` has the value of every row.
+    Those go whose column `where[0]` is the text `where[1]`. What comes is in Parquet `files`, as
+    `compute.exact_parquet` writes them or others do, each of which has the `columns`, {name: type}, but for
+    those of which `fixed` has the value of every row.
     """
 
     relation: str

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.compute.engine import SETTINGS
-from orchestration.compute.exact_parquet import carried, cast_to
+from orchestration.compute.exact_parquet import carried, cast_to, exact_files
 from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
+from orchestration.compute.type_text import same_spelling
 from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class DuckDBSession:
         for name, type_ in wanted.items():
             if name not in held:
                 self.native.execute(f"alter table {relation} add column {quoted(name)} {type_}")
-            elif held[name] != type_:
+            elif same_spelling(held[name], folded=True) != same_spelling(type_, folded=True):
                 raise OtherType(rows.relation, name, held[name], rows.columns[name])
 
     def _replace(self, rows: Rows) -> None:
@@ -246,10 +247,8 @@ class DuckDBSession:
                 value_literal(rows.fixed[name]) if name in rows.fixed else quoted(name)
                 for name in rows.columns
             )
-            files = literals(map(str, rows.files))
-            self.native.execute(
-                f"insert into {relation} ({names}) select {selected} from read_parquet({files})"
-            )
+            held = exact_files(self.native, rows.files)
+            self.native.execute(f"insert into {relation} ({names}) select {selected} from {held}")
 
     def _begin_to_read(self) -> None:
         self._end()

@@ -106,7 +106,7 @@ EDITS: list[tuple[str, str, str, str, str]] = [
     (*options(SHOP, "pattern: '^[a-z]+$'"), BREAKING, "provider", "column `shop`: pattern is"),
     (*options(SHOP, "maxLength: 3"), BREAKING, "provider", "column `shop`: max length is `3`, was nothing"),
     (*options(DATE, "format: dd.MM.yyyy"), BREAKING, "provider", "column `order_date`: dates is"),
-    (*of_column(LOAVES, "nullWords", "[NULL]"), COMPATIBLE, "readers", "column `loaves`: null words is"),
+    (*of_column(LOAVES, "nullWords", "['NULL']"), COMPATIBLE, "readers", "column `loaves`: null words is"),
     (*of_column(LOAVES, "decimalSeparator", "','"), BREAKING, "provider", "decimal separator is `,`"),
     (*of_column(LOAVES, "thousandsSeparator", "','"), COMPATIBLE, "readers", "thousands separator is `,`"),
     (*of_column(SHOP, "aliases", "[Store]"), COMPATIBLE, "provider", "header `Store` is known, too"),

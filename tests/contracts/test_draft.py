@@ -201,6 +201,30 @@ def test_values_in_many_ways(project: Path, tmp_path: Path) -> None:
     assert "physicalType: VARCHAR  # TODO type: empty in all samples" in drafted.text
 
 
+def test_dates_are_drafted_as_they_are_written(project: Path, tmp_path: Path) -> None:
+    """And the day is the one that was written: a draft that loads another is worse than none."""
+    columns = {
+        "yy-MM-dd": ["24-01-05", "24-12-31", "23-02-03"],
+        "dd.MM.yy": ["05.01.24", "31.12.24", "03.02.23"],
+        "d.M.yyyy": ["5.1.2024", "31.12.2024", "3.2.2023"],
+        "M/d/yyyy": ["1/5/2024", "12/31/2024", "2/3/2023"],
+        "dd.MM.yyyy": ["05.01.2024", "31.12.2024", "03.02.2023"],
+        "M/d/yyyy h:mm a": ["1/5/2024 1:05 PM", "12/31/2024 12:00 AM", "2/3/2023 10:30 AM"],
+        "yyyy/MM/dd HH:mm": ["2024/01/05 13:05", "2024/12/31 00:00", "2023/02/03 10:30"],
+        "d MMM yyyy": ["5 Jan 2024", "31 Dec 2024", "3 Feb 2023"],
+    }
+    sample = tmp_path / "dates.csv"
+    sample.write_text(written([list(row) for row in zip(*columns.values(), strict=True)],
+                              [f"c{number}" for number in range(len(columns))]))  # fmt: skip
+    drafted = new(project, sample)
+    said = [line.partition("format: ")[2].strip("\"'") for line in drafted.text.splitlines()
+            if line.strip().startswith("format: ") and line.strip() != "format: csv"]  # fmt: skip
+    assert said == list(columns)
+    assert drafted.text.count("two digits are taken for a year from 1969 to 2068") == 2
+    days = {tuple(str(value)[:10] for value in row) for row in drafted.load([sample])}
+    assert days == {(day,) * len(columns) for day in ("2024-01-05", "2024-12-31", "2023-02-03")}
+
+
 def test_a_file_without_a_header_or_with_lines_before_it(project: Path, tmp_path: Path) -> None:
     sample = tmp_path / "stock-2024-W03.csv"
     sample.write_text("1,12.5,2024-01-16\n2,0.5,2024-01-17\n3,7.25,2024-01-18\n")

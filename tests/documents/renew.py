@@ -2,12 +2,12 @@
 
 import sys
 
-from tests.documents import answers, commands
+from tests.documents import answers, commands, values
 
 
 def main() -> None:
     """Write each page."""
-    for made in (commands, answers):
+    for made in (commands, answers, values):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
 

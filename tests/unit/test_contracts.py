@@ -227,6 +227,52 @@ CASES: list[Case] = [
     (_column(LOAVES, "thousandsSeparator", '"."'), "thousandsSeparator", "separates both"),
     (_server("thousandsSeparator", '"."'), "thousandsSeparator", "`.` separates both"),
     (_server("decimalSeparator", '",,"'), "decimalSeparator", "`decimalSeparator` is `,,`"),
+    (_column(LOAVES, "decimalSeparator", "'5'"), "decimalSeparator", "`decimalSeparator` is `5`"),
+    (_column(LOAVES, "thousandsSeparator", "'-'"), "thousandsSeparator", "`thousandsSeparator` is `-`"),
+    (_column(LOAVES, "currency", "['€', '']"), "currency", "`currency` has ``"),
+    (_column(LOAVES, "currency", "['-']"), "currency", "`currency` has `-`"),
+    (_column(LOAVES, "trueWords", "[ja, 'False']"), "trueWords", "`false` stands for true and for false"),
+    (_options(DATE, format="dd.MM"), "logicalTypeOptions", "the year is missing"),
+    (_options(DATE, format="yyyy-MM"), "logicalTypeOptions", "the day is missing"),
+    (_options(DATE, format="yyyy-dd"), "logicalTypeOptions", "the month is missing"),
+    (_options(DATE, format="'dd.MM.yyyy yy'"), "logicalTypeOptions", "a part stands twice"),
+    (_options(DATE, format="'dd.MM.yyyy hh:mm'"), "logicalTypeOptions",
+    "`hh` and `a` (AM or PM) go together"),
+    (_options("        physicalType: TIMESTAMP\n", format="'yyyy-MM-dd HH:mm'",
+              defaultTimezone="Europe/Berlin"), "logicalTypeOptions", "defaultTimezone is `Europe/Berlin`"),
+    (_options("        physicalType: TIME\n", format="'dd.MM.yyyy HH:mm'"), "logicalTypeOptions",
+     "a time has no day and no zone"),
+    # types
+    (("physicalType: INTEGER", "physicalType: UNION(a INTEGER, b VARCHAR)"), "UNION", "no file says which"),
+    (("physicalType: INTEGER", "physicalType: STRUCT(a INTEGRE)"), "STRUCT", "`INTEGRE` is no type"),
+    (("physicalType: INTEGER", "physicalType: DECIMAL(40,2)[]"), "DECIMAL(40", "38 digits"),
+    (("physicalType: INTEGER", "physicalType: ENUM()"), "ENUM", "an ENUM without words"),
+    # what YAML reads as something else
+    (_column(LOAVES, "nullWords", "[NULL]"), "nullWords", "`nullWords` has `NULL`, which is no text"),
+    (_column(LOAVES, "nullWords", "-999"), "nullWords", "`nullWords` has `-999`, which is no text"),
+    (_column(LOAVES, "nullWords", "~"), "nullWords", "`nullWords` has `~`, which is no text"),
+    (_column(LOAVES, "trueWords", "[True]"), "trueWords", "`trueWords` has `True`, which is no text"),
+    (_column(LOAVES, "falseWords", "[0]"), "falseWords", "`falseWords` has `0`, which is no text"),
+    (_column(SHOP, "aliases", "[1.10]"), "aliases", "`aliases` has `1.10`, which is no text"),
+    (_server("nullWords", "[null]"), "nullWords", "`nullWords` has `null`, which is no text"),
+    (_server("delimiter", "1"), "delimiter", "`delimiter` has `1`, which is no text"),
+    (("physicalName: Shop", "physicalName: 2024"), "physicalName", "is 2024"),
+    (_options(SHOP, pattern="0x10"), "pattern", "`pattern` is `0x10`, which YAML reads as `16`"),
+    (_options(SHOP, pattern="~"), "pattern", "`pattern` is `~`, which YAML reads as `None`"),
+    (_options(LOAVES, minimum="0o17"), "minimum", "`minimum` is `0o17`, which YAML reads as `15`"),
+    (_options(LOAVES, maximum="~"), "maximum", "`maximum` is `~`, which YAML reads as `None`"),
+    (_options(LOAVES, multipleOf="0.1000000000000000001"), "multipleOf", "which YAML reads as `0.1`"),
+    (_options(LOAVES, maximum="12345678901234567890123"), "maximum",
+    "is larger than YAML's"),
+    (_quality(SHOP, "{metric: invalidValues, mustBe: 0, arguments: {validValues: [Ulm, 0x1F]}}"),
+    "validValues",
+     "`validValues` has `0x1F`, which YAML reads as `31`"),
+    (_quality(SHOP, "{metric: invalidValues, mustBe: 0, arguments: {validValues: [true]}}"), "validValues",
+     "`validValues` has `true`"),
+    (_quality(SHOP, "{metric: invalidValues, mustBe: 0, arguments: {validValues: [NULL]}}"), "validValues",
+     "`validValues` has `NULL`"),
+    (_quality(SHOP, "{metric: invalidValues, mustBe: 0, arguments: {pattern: 12}}"), "pattern",
+     "`pattern` has `12`"),
     # rules
     (_options(SHOP, patern="x"), "patern", "unknown field `patern`"),
     (_options(SHOP, pattern="'(?=a)'"), "pattern", "pattern `(?=a)` looks ahead"),
@@ -268,6 +314,9 @@ def test_each_problem_is_located(
 ) -> None:
     if UNIQUE in change[0]:
         edit(ORDERS, SHOP, SHOP + UNIQUE)
+    for type_ in ("TIMESTAMP", "TIME"):
+        if change[0] == f"        physicalType: {type_}\n":
+            edit(ORDERS, LOAVES, change[0])
     edit(ORDERS, *change)
     _, problems = load_contracts(folder)
     said = [problem for problem in problems if what in str(problem)]
@@ -277,6 +326,39 @@ def test_each_problem_is_located(
     assert at in line
     assert said[0].expected
     assert said[0].mend
+
+
+QUOTED = {
+    "nullWords": ("[NULL, -, N/A]", '["NULL", -, N/A]', ("NULL", "-", "N/A")),
+    "aliases": ("[1.10, 007]", '["1.10", 007]', ("1.10", "007")),
+    "trueWords": ("[1]", '["1"]', ("1",)),
+    "currency": ("[~]", '["~"]', ("~",)),
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_a_word_in_quotes_is_the_word(
+    folder: Path, edit: Edit, orders: Callable[[], SourceContract], name: str
+) -> None:
+    """The fix that the problem names, typed."""
+    unquoted, quoted, words = QUOTED[name]
+    edit(ORDERS, *_column(LOAVES, name, unquoted))
+    [problem] = load_contracts(folder)[1]
+    assert problem.mend == "write it in quotes"
+    edit(ORDERS, unquoted, quoted)
+    column = orders().columns[3]
+    written = column.written
+    held = {
+        "nullWords": written.null_words, "aliases": column.aliases, "trueWords": written.true_words,
+        "currency": written.currency,
+    }  # fmt: skip
+    assert held[name] == words
+
+
+def test_names_within_a_type_keep_their_letters(edit: Edit, orders: Callable[[], SourceContract]) -> None:
+    said = """struct(b_c_int integer, "A b" enum('a', 'B'))[]"""
+    edit(ORDERS, "physicalType: INTEGER", f"physicalType: >-\n          {said}")
+    assert orders().columns[3].type == """STRUCT(b_c_int INTEGER, "A b" ENUM('a', 'B'))[]"""
 
 
 def test_no_second_problem_comes_of_a_first(folder: Path, edit: Edit) -> None:
@@ -364,6 +446,10 @@ def test_the_engine_has_every_type(type_: str) -> None:
         ("DECIMAL", "0.125", True), ("DECIMAL(3)", "0.5", False), ("DOUBLE", "1e300", True),
         ("DOUBLE", "nan", False), ("INTEGER", "1_000", False), ("DATE", "2024-02-30", False),
         ("TIMESTAMP", "2024-02-03", True), ("BOOLEAN", "no", False), ("VARCHAR", "no", True),
+        ("FLOAT", "16777217", False), ("FLOAT", "0.1", True), ("DOUBLE", "9007199254740993", False),
+        ("DECIMAL(38,0)", "9" * 38, True), ("DECIMAL(38,0)", "1" + "0" * 38, False), ("DATE", "20240203",
+        False),
+        ("TIMESTAMP_NS", "2300-01-01", False), ("UUID", "x", False), ("ENUM('a')", "A", False),
     ],
 )  # fmt: skip
 def test_a_text_is_a_value_of_a_type_or_not(type_: str, text: str, fits: bool) -> None:

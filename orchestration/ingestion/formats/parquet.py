@@ -31,7 +31,9 @@ def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
     Raises:
         Unreadable: a file is damaged, or none.
     """
-    return ParquetReader(context.connection, {file: file.path for file in files})
+    from orchestration.ingestion.formats.parquet_losses import read_in_full
+
+    return ParquetReader(context.connection, {file: read_in_full(context, file) for file in files})
 
 
 class ParquetReader(Reader):

@@ -5,7 +5,6 @@ text says (the readers).
 """
 
 import codecs
-import re
 from collections.abc import Callable, Iterator
 
 from orchestration.contracts.reading import Compression
@@ -193,51 +192,3 @@ def with_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
         text = chunk[1:] if after_return and chunk[:1] == b"\n" else chunk
         after_return = chunk.endswith(b"\r") if chunk else after_return
         yield text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def with_record_feeds(chunks: Iterator[bytes], *, delimiter: str, quote: str, escape: str) -> Iterator[bytes]:
-    r"""Yield delimited text whose records all end with `\n`; what is inside of quotes stays as it is.
-
-    A quote opens at the begin of a field alone, as in RFC 4180; elsewhere it is a character as any other.
-    """
-    mark, separator, escaping = quote.encode(), delimiter.encode(), (escape or quote).encode()
-    begins_field = (b"\n", b"\r", separator)
-    inside = re.compile(re.escape(escaping) + rb"|" + re.escape(mark))
-    data, at, quoted = b"\n", 1, False  # done up to `at`; before it, what may begin a field
-    for chunk in _and_last(chunks):
-        data += chunk or b""
-        parts: list[bytes] = []
-        while at < len(data):
-            if quoted:
-                found = inside.search(data, at)
-                start, end = found.span() if found else (len(data), len(data))
-                if found and end + len(mark) > len(data) and chunk is not None:
-                    # Whether it closes or escapes, the next chunk tells.
-                    parts.append(data[at:start])
-                    at = start
-                    break
-                if found and found[0] == escaping and (escaping != mark or data.startswith(mark, end)):
-                    end += len(mark)
-                elif found:
-                    quoted = False
-                parts.append(data[at:end])
-                at = end
-                continue
-            start = data.find(mark, at)
-            end = start if start >= 0 else len(data)
-            half = start < 0 and chunk is not None and data.endswith(b"\r")
-            parts.append(data[at : end - half].replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-            at = end - half
-            if start < 0:
-                break
-            quoted = data.endswith(begins_field, 0, start)
-            parts.append(mark)
-            at += len(mark)
-        yield b"".join(parts)
-        first = max(0, at - len(separator))
-        data, at = data[first:], at - first
-
-
-def _and_last(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
-    yield from chunks
-    yield None

@@ -6,32 +6,21 @@ Belongs here: what is written, and what may come of it. Does not: reading it (`t
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from orchestration.contracts.reading import Format, ReadOptions
-from orchestration.ingestion.formats import csv_records as said
+from orchestration.ingestion.formats import csv_text as said
 
 # How many line ends a text has, of whatever kind.
 LINE_END = re.compile("\r\n|\r|\n")
 WORDS = (
-    "", "a", "7", "x y", "Bäcker", "日本", "#", "# a", " lead", "trail ", "NULL", "-", "\\", "a\\b", "\x0b\x1f", "\u2028",
-    "n\u00a0b", "z\u200bw", "\ufeff", "a\ufeffb", "\x85",
+    "", "a", "7", "x y", "Bäcker", "日本", "#", "# a", " lead", "trail ", "NULL", "-", "\\", "a\\b",
+    "\x0b\x1f", "\u2028", "n\u00a0b", "z\u200bw", "\ufeff", "a\ufeffb", "\x85",
 )  # fmt: skip
 SPECIAL = (
-    "{d}",
-    "a{d}b",
-    "{d}a",
-    "a{d}",
-    "{q}",
-    "5{q} pipe",
-    "6{q}",
-    "{q}a{q}",
-    "a\nb",
-    "a\r\nb",
-    "a\rb",
-    "\n",
+    "{d}", "a{d}b", "{d}a", "a{d}", "{q}", "5{q} pipe", "6{q}", "{q}a{q}", "a\nb", "a\r\nb", "a\rb", "\n",
     "a{d}\n{d}b",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -287,7 +276,9 @@ def quote_in_a_bare_value(luck: random.Random, file: File) -> Outcome | None:
     file.records[at][place] = changed = text[:cut] + file.how.quote + text[cut:]
     row = file.rows[at]
     assert row is not None
-    return Outcome({at: ANY}, {at: (*row[:place], changed, *row[place + 1 :])})
+    # At its end it may close a value that begins on a line before.
+    read = {at: (*row[:place], changed, *row[place + 1 :])}
+    return Outcome({at: ANY}, read, refused=changed.endswith(file.how.quote))
 
 
 def quote_before_a_bare_value(luck: random.Random, file: File) -> Outcome | None:
@@ -317,10 +308,12 @@ def quote_lost(luck: random.Random, file: File) -> Outcome | None:
     at, place = found
     text = file.records[at][place]
     file.records[at][place] = luck.choice([text[1:], text[:-1]])
+    if file.text_of(at).startswith(b"\n"):
+        return None  # with the line end before it, it would be one
     alone = file.content().count(file.how.quote.encode()) == 1
     # One quote in all of a file is an inch mark as well as half of a pair.
     literal = {at: (*row[:place], text[1:], *row[place + 1 :])} if alone and (row := file.rows[at]) else {}
-    return Outcome({at: ANY}, literal, refused=True)
+    return Outcome({at: ANY | {said.JOINED}}, literal, refused=True)
 
 
 def text_beside_quotes(luck: random.Random, file: File) -> Outcome | None:
@@ -346,7 +339,7 @@ def blank_line(luck: random.Random, file: File) -> Outcome | None:
 def line_of_nothing(luck: random.Random, file: File) -> Outcome | None:
     """White space, a comment, the end-of-file sign of old systems, a total: no row of several columns."""
     text = luck.choice(["  ", "\t", "# printed at noon", "\x1a", "-- 3 rows", "EOF"])
-    if file.width == 1 or file.how.delimiter in text:
+    if file.width == 1 or file.how.delimiter in text or not (file.records or file.how.header):
         return None
     at = _place(luck, file)
     _insert(file, at, text)
@@ -443,7 +436,7 @@ def line_end_more(luck: random.Random, file: File) -> Outcome | None:
     file.instead[at] = first
     _insert(file, at + 1, second)
     file.ends[at] = luck.choice(["\n", "\r\n", "\r"])
-    few = ANY
+    few = ANY | {said.JOINED}
     return Outcome({at: few, at + 1: few}, refused=True)
 
 
@@ -456,7 +449,7 @@ def escape_of_nothing(luck: random.Random, file: File) -> Outcome | None:
     at, place = found
     text = file.records[at][place]
     file.records[at][place] = text[0] + file.how.escape + "n" + text[1:]
-    return Outcome({at: frozenset({said.ESCAPE})}, refused="\n" in text or "\r" in text)
+    return Outcome({at: frozenset({said.ESCAPE})}, refused=True)
 
 
 def control_characters(luck: random.Random, file: File) -> Outcome | None:

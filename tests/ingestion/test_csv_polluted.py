@@ -1,6 +1,6 @@
-"""CSV in every dialect, clean and polluted: a row is as it was meant, quarantined rightly, or its file refused.
+"""CSV in every dialect, clean and polluted: a row is exact, quarantined rightly, or its file is refused.
 
-The files are written from values by chance (`polluted`), so that what each row means is known without reading it.
+The files are written from values by chance (`polluted`), so that what a row means is known without reading it.
 """
 
 import os
@@ -9,16 +9,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
-from orchestration.ingestion.formats import csv_records as said
 from orchestration.ingestion.formats.base import BrokenRow, ReaderContext, Unreadable
 from orchestration.ingestion.formats.csv import open_csv
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from tests.ingestion.polluted import POLLUTIONS, File, Outcome, Pollution, Written, file
+
+if TYPE_CHECKING:
+    import duckdb
 
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 # Of these, so many rows in a hundred are read as they were meant; it may rise, and never falls.
@@ -38,6 +41,7 @@ class Desk:
     """Where files are written and read, one after the other."""
 
     folder: Path
+    connection: "duckdb.DuckDBPyConnection"
     number: int = 0
 
     def read(self, content: bytes, how: Written, names: list[str]) -> Read:
@@ -47,17 +51,15 @@ class Desk:
         area.write(f"{self.number}.csv", iter([content]))
         scratch = self.folder / f"scratch{self.number}"
         landed = LandedFile(f"{self.number}.csv", "landed.csv")
-        with open_engine(threads=2) as connection:
-            context = ReaderContext(connection, scratch, how.options, names)
-            reader = open_csv(context, plain_files(area, [landed], how.options, scratch / "plain"))
-            (columns,) = reader.columns.values()
-            wanted = [column.name for column in columns]
-            rows = connection.execute(reader.rows(wanted)).fetchall()
-            reader.check(len(rows))
-            places = ", ".join(f"c{place}" for place in range(len(wanted)))
-            placed = connection.execute(
-                f"select _place, {places} from ({reader.placed_rows(wanted)})"
-            ).fetchall()
+        context = ReaderContext(self.connection, scratch, how.options, names)
+        reader = open_csv(context, plain_files(area, [landed], how.options, scratch / "plain"))
+        (columns,) = reader.columns.values()
+        wanted = [column.name for column in columns]
+        rows = self.connection.execute(reader.rows(wanted)).fetchall()
+        reader.check(len(rows))
+        places = ", ".join(f"c{place}" for place in range(len(wanted)))
+        query = f"select _place, {places} from ({reader.placed_rows(wanted)})"
+        placed = self.connection.execute(query).fetchall()
         lines = reader.lines("landed.csv", [place for place, *_ in placed])
         found = {lines[place]: tuple(one or "" for one in row) for place, *row in placed}
         assert Counter(map(str, found.values())) == Counter(
@@ -69,19 +71,26 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    return Desk(tmp_path_factory.mktemp("desk"))
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with open_engine(threads=2) as connection:
+        yield Desk(tmp_path_factory.mktemp("desk"), connection)
 
 
 def judged(written: File, outcome: Outcome, desk: Desk) -> int:
-    """Read a file, and compare each record with what may come of it; return how many are as they were meant."""
+    """Read a file, and compare each record with what may come of it; return how many are exact."""
     try:
         found = desk.read(written.content(), written.how, written.names)
     except Unreadable as error:
-        assert error.file == "landed.csv"
-        assert outcome.refused, f"{error} in {written.content()!r}"
-        assert error.rule.startswith("line "), error.rule
-        return 0
+        refusal = error
+    else:
+        return exact_of(written, outcome, found)
+    assert refusal.file == "landed.csv"
+    assert outcome.refused, f"{refusal} in {written.content()!r}"
+    assert refusal.rule.startswith("line "), refusal.rule
+    return 0
+
+
+def exact_of(written: File, outcome: Outcome, found: Read) -> int:
     shown = f"{written.how} {written.content()!r}: {found}"
     quarantined = " ".join(row.raw for row in found.broken.values())
     exact, every = 0, set[int]()
@@ -94,14 +103,18 @@ def judged(written: File, outcome: Outcome, desk: Desk) -> int:
         broken = [found.broken[one] for one in lines if one in found.broken]
         if rows:
             meant = [one for one in (row if rules is None else None, outcome.rows.get(at)) if one is not None]
-            assert line in found.rows and rows[0] in meant and not rows[1:] + broken, f"line {line}; {shown}"
+            assert line in found.rows, f"line {line}; {shown}"
+            assert rows[0] in meant, f"line {line}; {shown}"
+            assert not rows[1:], f"line {line}; {shown}"
+            assert not broken, f"line {line}; {shown}"
             exact += 1
         elif broken:
-            assert rules is not None and all(one.rule in rules for one in broken), f"line {line}; {shown}"
+            assert {one.rule for one in broken} <= (rules or frozenset()), f"line {line}; {shown}"
             assert all(one.raw.startswith(text) or one.raw in text for one in broken), f"line {line}; {shown}"
         elif row is not None:
             # A quote that is lost may take the next line into its record, which is in quarantine then.
-            assert outcome.refused and text in quarantined, f"line {line} is lost; {shown}"
+            assert outcome.refused, f"line {line} is lost; {shown}"
+            assert text in quarantined, f"line {line} is lost; {shown}"
     assert every >= {*found.rows, *found.broken}, f"rows that nobody wrote; {shown}"
     return exact
 
@@ -114,7 +127,7 @@ def seeds(number: int) -> Iterator[int]:
 
 
 def test_clean_files_are_read_as_they_were_written(desk: Desk) -> None:
-    for seed in seeds(150):
+    for seed in seeds(100):
         written = file(random.Random(seed))
         assert judged(written, Outcome(), desk) == len(written.rows), f"seed {seed}"
 
@@ -124,7 +137,7 @@ def test_polluted_rows_are_exact_or_quarantined_or_their_file_is_refused(
     desk: Desk, pollute: Pollution
 ) -> None:
     tried = 0
-    for seed in seeds(60):
+    for seed in seeds(40):
         luck = random.Random(f"{pollute.__name__} {seed}")
         written = file(luck)
         outcome = pollute(luck, written)
@@ -149,19 +162,3 @@ def test_as_many_rows_as_ever_are_exact(desk: Desk) -> None:
             exact += judged(written, outcome, desk)
             rows += len(written.rows)
     assert 100 * exact / rows >= EXACT_OF_100
-
-
-def test_two_pollutions_at_once_alter_nothing(desk: Desk) -> None:
-    for seed in seeds(100):
-        luck = random.Random(f"twice {seed}")
-        written = file(luck)
-        before = {tuple(row) for row in written.rows if row is not None}
-        done = [luck.choice(POLLUTIONS)(luck, written) for _ in range(2)]
-        if None in done or not before:
-            continue
-        try:
-            found = desk.read(written.content(), written.how, written.names)
-        except Unreadable as error:
-            assert error.file == "landed.csv"
-            continue
-        assert len(found.rows) <= len(written.rows)

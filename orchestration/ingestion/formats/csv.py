@@ -24,7 +24,8 @@ from orchestration.ingestion.formats.base import (
     ReaderContext,
     Unreadable,
 )
-from orchestration.ingestion.formats.csv_records import MAX_LINE_BYTES, Broken, CsvFile, Head
+from orchestration.ingestion.formats.csv_records import Broken, CsvFile, Head
+from orchestration.ingestion.formats.csv_text import MAX_LINE_BYTES
 
 # A file with longer lines is read by one thread: where several share it the engine loses such lines.
 _LONG_BYTES = 256 * 1024

@@ -175,8 +175,8 @@ def _field(
         (at, place)
         for at, fields in enumerate(file.records)
         for place, text in enumerate(fields)
-        if at >= (not file.how.header) and (quoted is None or quoted == (bool(quote) and text.startswith(quote)))
-        and len(text) >= longer
+        if at >= (not file.how.header) and len(text) >= longer
+        and quoted in (None, bool(quote) and text.startswith(quote))
     ]  # fmt: skip
     return luck.choice(found) if found else None
 
@@ -276,9 +276,8 @@ def quote_in_a_bare_value(luck: random.Random, file: File) -> Outcome | None:
     file.records[at][place] = changed = text[:cut] + file.how.quote + text[cut:]
     row = file.rows[at]
     assert row is not None
-    # At its end it may close a value that begins on a line before.
-    read = {at: (*row[:place], changed, *row[place + 1 :])}
-    return Outcome({at: ANY}, read, refused=changed.endswith(file.how.quote))
+    # It may close a value that begins on a line before.
+    return Outcome({at: ANY}, {at: (*row[:place], changed, *row[place + 1 :])}, refused=True)
 
 
 def quote_before_a_bare_value(luck: random.Random, file: File) -> Outcome | None:

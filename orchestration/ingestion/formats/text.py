@@ -26,6 +26,8 @@ _MARKED = {
     "utf-16": ("utf-16-le", "utf-16-be"),
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
+# What a byte order mark is to who reads its bytes the other way round; no text has it.
+_SWAPPED_MARK = "\ufffe"
 _HEAD_BYTES = 4
 _CR, _LF = 13, 10
 _BLOCK_BYTES = 1 << 16
@@ -91,6 +93,9 @@ class TextStream:
                     text = decoder.decode(chunk)
                 except UnicodeDecodeError as error:
                     raise self._undecodable(start - len(pending) + error.start, error) from None
+            if text is not None and _SWAPPED_MARK in text and self.encoding.startswith(("utf-16", "utf-32")):
+                before = text[: text.index(_SWAPPED_MARK)].encode(self.encoding)
+                raise self._swapped(start - len(pending) + len(before))
             plain = chunk if as_it_is or text is None else text.encode()
             if b"\0" in plain:
                 before = plain[: plain.index(b"\0")].decode(errors="ignore")
@@ -111,6 +116,13 @@ class TextStream:
             self._file,
             f"line {self._line_at(offset)}: {shown} (byte {offset + 1} of the file) is not {self.encoding};"
             f" expected {self.encoding} throughout; land it so, or correct `encoding` in the contract",
+        )
+
+    def _swapped(self, offset: int) -> Unreadable:
+        return Unreadable(
+            self._file,
+            f"line {self._line_at(offset)}: a byte order mark of the other order (byte {offset + 1} of the file):"
+            f" files of two encodings were put together; expected {self.encoding} throughout; land each alone",
         )
 
     def _nul(self, offset: int) -> Unreadable:

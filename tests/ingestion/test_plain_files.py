@@ -172,12 +172,37 @@ ZIP = ReadOptions(Format.CSV, Compression.ZIP)
 
 
 def test_each_member_of_an_archive_is_a_file(area: Area, tmp_path: Path) -> None:
-    content = zipped({"part/1.csv": ROWS, "2.csv": b"id\n", "__MACOSX/._2.csv": b"\0", "folder/": b""})
+    content = zipped({"part/1.csv": ROWS, "2.csv": b"id\n", "folder/": b""})
     files = ready(area, tmp_path, content, ZIP, "a.zip")
     assert [(file.name, content_of(file)) for file in files] == [
         ("in/a.zip/part/1.csv", ROWS),
         ("in/a.zip/2.csv", b"id\n"),
     ]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "__MACOSX/._2.csv", "__MACOSX/a/._b", ".DS_Store", "part/.DS_Store", "._a.csv", "part/._a.csv",
+        "Thumbs.db", "desktop.ini", "README", "readme.txt", "part/README.md", "Read me.pdf", "LICENSE",
+    ],
+)  # fmt: skip
+def test_what_lies_beside_the_files_of_an_archive_is_passed_over(
+    area: Area, tmp_path: Path, beside: str
+) -> None:
+    content = zipped({beside: b"\0not text", "part/a.csv": ROWS})
+    (file,) = ready(area, tmp_path, content, ZIP, "a.zip")
+    assert (file.name, content_of(file)) == ("in/a.zip/part/a.csv", ROWS)
+
+
+@pytest.mark.parametrize("name", ["readme.txt", "notes.txt", "a.tsv", ".hidden.csv"])
+def test_no_file_of_an_archive_is_left_out_that_may_be_data(area: Area, tmp_path: Path, name: str) -> None:
+    alone = ready(area, tmp_path / "alone", zipped({name: ROWS}), ZIP, "a.zip")
+    assert [file.name for file in alone] == [f"in/a.zip/{name}"]
+    if name != "readme.txt":
+        (tmp_path / "beside").mkdir()
+        both = ready(area, tmp_path / "beside", zipped({"b.csv": ROWS, name: ROWS}), ZIP, "a.zip")
+        assert [file.name for file in both] == ["in/a.zip/b.csv", f"in/a.zip/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -288,6 +313,19 @@ def test_rows_of_a_csv_file_that_are_not_utf_8_are_left_to_its_reader(area: Area
     assert file.path == area.engine_path("kept/a.csv")
     said = refusal(area, tmp_path, "id\n".encode("utf-16-le"), CSV)
     assert said.startswith("line 1: a NUL (byte 2 of the file); expected text in utf-8")
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+def test_files_of_two_byte_orders_that_were_put_together_are_refused(
+    area: Area, tmp_path: Path, codec: str
+) -> None:
+    mark = codecs.BOM_UTF16_LE if codec == "utf-16" else codecs.BOM_UTF32_LE
+    first = mark + "id\n1\n".encode(f"{codec}-le")
+    second = "\ufeffid\n2\n".encode(f"{codec}-be")
+    said = refusal(area, tmp_path, first + second, ReadOptions(Format.CSV, encoding=codec))
+    assert said.startswith(
+        f"line 3: a byte order mark of the other order (byte {len(first) + 1} of the file)"
+    )
 
 
 def test_a_wrong_byte_far_into_a_file_is_placed(area: Area, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from orchestration.ingestion.formats.csv_text import (
     lines_in,
 )
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class CsvFile:
             seen: list[bytes] = []
 
             def read() -> Iterator[bytes]:
-                while chunk := stream.read(_CHUNK_BYTES):
+                while chunk := stream.read(CHUNK_BYTES):
                     seen.append(chunk)
                     yield chunk
 
@@ -117,7 +117,7 @@ class CsvFile:
     def _chunks(self) -> Iterator[str]:
         """Yield the text; each byte that is not UTF-8 is a surrogate."""
         with Path(self._path).open("rb") as stream:
-            yield from decoded(iter(lambda: stream.read(_CHUNK_BYTES), b""))
+            yield from decoded(iter(lambda: stream.read(CHUNK_BYTES), b""))
 
     def _head(self, text: Unread, expected: int) -> Head:
         skipped = [self._skipped_line(text) for _ in range(self._options.skip_lines)]
@@ -169,6 +169,7 @@ class CsvFile:
         text = Unread(self._chunks())
         while text.start < head.start and text.more():
             text.take(min(head.start - text.start, len(text.data) - text.at))
+        text.line = head.line
         joint = f"{BYTE_ORDER_MARK}{head.names[0]}" if head.names and head.width == 1 else ""
         yield from _Parser(self, text, head.width, head.unnamed, joint).pieces()
 
@@ -233,7 +234,7 @@ class _Parser:
                 self._quotes.see_run(written, ones, line)
                 text.take(len(written))
                 yield Run(line, self._with_feeds(written, quoted), records, longest)
-            if not text.ended and len(text.data) - text.at < _CHUNK_BYTES // 16:
+            if not text.ended and len(text.data) - text.at < CHUNK_BYTES // 16:
                 text.more()
                 continue
             one = self._records.one()

@@ -58,7 +58,7 @@ def survey(
                 decoder.decode(chunk)
             except UnicodeDecodeError:
                 return None
-        before = chunk[-2:]
+        before = (before + chunk)[-2:]
         if not looking.see(chunk):
             return None
     return None if decoder.getstate()[0] else looking.ended()

@@ -121,8 +121,9 @@ class TextStream:
     def _swapped(self, offset: int) -> Unreadable:
         return Unreadable(
             self._file,
-            f"line {self._line_at(offset)}: a byte order mark of the other order (byte {offset + 1} of the file):"
-            f" files of two encodings were put together; expected {self.encoding} throughout; land each alone",
+            f"line {self._line_at(offset)}: a byte order mark of the other order (byte {offset + 1} of the"
+            f" file): files of two encodings were put together; expected {self.encoding} throughout; land"
+            " each alone",
         )
 
     def _nul(self, offset: int) -> Unreadable:

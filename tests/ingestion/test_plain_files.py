@@ -315,14 +315,10 @@ def test_rows_of_a_csv_file_that_are_not_utf_8_are_left_to_its_reader(area: Area
     assert said.startswith("line 1: a NUL (byte 2 of the file); expected text in utf-8")
 
 
-@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
-def test_files_of_two_byte_orders_that_were_put_together_are_refused(
-    area: Area, tmp_path: Path, codec: str
-) -> None:
-    mark = codecs.BOM_UTF16_LE if codec == "utf-16" else codecs.BOM_UTF32_LE
-    first = mark + "id\n1\n".encode(f"{codec}-le")
-    second = "\ufeffid\n2\n".encode(f"{codec}-be")
-    said = refusal(area, tmp_path, first + second, ReadOptions(Format.CSV, encoding=codec))
+def test_files_of_two_byte_orders_that_were_put_together_are_refused(area: Area, tmp_path: Path) -> None:
+    first = codecs.BOM_UTF16_LE + "id\n1\n".encode("utf-16-le")
+    second = codecs.BOM_UTF16_BE + "id\n2\n".encode("utf-16-be")
+    said = refusal(area, tmp_path, first + second, ReadOptions(Format.CSV, encoding="utf-16"))
     assert said.startswith(
         f"line 3: a byte order mark of the other order (byte {len(first) + 1} of the file)"
     )

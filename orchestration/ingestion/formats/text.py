@@ -26,7 +26,7 @@ _MARKED = {
     "utf-16": ("utf-16-le", "utf-16-be"),
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
-# What a byte order mark is to who reads its bytes the other way round; no text has it.
+# What UTF-16's byte order mark is to who reads its bytes the other way round; no text has it.
 _SWAPPED_MARK = "\ufffe"
 _HEAD_BYTES = 4
 _CR, _LF = 13, 10
@@ -93,7 +93,7 @@ class TextStream:
                     text = decoder.decode(chunk)
                 except UnicodeDecodeError as error:
                     raise self._undecodable(start - len(pending) + error.start, error) from None
-            if text is not None and _SWAPPED_MARK in text and self.encoding.startswith(("utf-16", "utf-32")):
+            if text is not None and self.encoding.startswith("utf-16") and _SWAPPED_MARK in text:
                 before = text[: text.index(_SWAPPED_MARK)].encode(self.encoding)
                 raise self._swapped(start - len(pending) + len(before))
             plain = chunk if as_it_is or text is None else text.encode()

@@ -13,7 +13,7 @@ from orchestration.compute.exact_parquet import exact_files, write_exact_at_once
 from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.shape import Policy
-from orchestration.ingestion.formats.base import TEXT, Reader
+from orchestration.ingestion.formats.base import KEPT_TEXT, TEXT, Reader
 from orchestration.ingestion.judgement import BREAKS, REPEATED_HEADER, Judgement
 from orchestration.ingestion.masking import REDACTED
 from orchestration.ingestion.refusal import DropRefused
@@ -26,8 +26,6 @@ KEPT_OF_REFUSED = 1000
 # The engine spills to disk beyond it; with Python and the originals' chunks a load stays below 1 GB.
 MEMORY_LIMIT = "512MB"
 _SHOWN = 5
-# Of a row's text this much is kept, in characters: a lost quote makes one row of half a file.
-_KEPT_TEXT = 10_000
 # A row's file and line.
 Place = tuple[str, int]
 
@@ -89,17 +87,19 @@ def convert(
     scratch.mkdir(exist_ok=True)
     typed = scratch / "typed.parquet"
     write_exact_at_once(connection, judgement.converted(reader.rows(judgement.wanted)), typed)
-    reader.check()
     held = exact_files(connection, [typed])
     counted = connection.execute(f"select count(*), count(*) filter (where {BREAKS}) from {held}").fetchone()
     assert counted is not None
+    reader.check(counted[0])
     broken = reader.broken_count()
     twice = [key for key in judgement.keys if any_twice(connection, [typed], key)]
     read = counted[0] + broken
     _check_row_count(contract, label, read)
     if not counted[1] and not broken and not twice and not mended:
         return Converted(typed, read, read, ())
-    return _quarantine(connection, judgement, reader, label, scratch, typed, twice, read, broken, mended)
+    return _quarantine(
+        connection, judgement, reader, label, scratch, typed, twice, read, counted[1], broken, mended
+    )
 
 
 def _quarantine(
@@ -111,10 +111,16 @@ def _quarantine(
     typed: Path,
     twice: Sequence[tuple[str, ...]],
     read: int,
+    judged: int,
     broken: int,
     mended: frozenset[Place],
 ) -> Converted:
-    _find_bad_rows(connection, judgement, reader, typed, twice)
+    if judged or twice:
+        _find_bad_rows(connection, judgement, reader, typed, twice)
+    else:
+        rules = "struct(name varchar, header varchar, rule varchar)[]"
+        columns = f"file varchar, place bigint, rules {rules}, raw varchar"
+        connection.execute(f"create or replace temp table bad_rows ({columns})")
     found = connection.execute("select count(*) from bad_rows").fetchone()
     assert found is not None
     bad = broken + found[0]
@@ -201,7 +207,7 @@ def _unsplit(judgement: Judgement, reader: Reader, at_most: int) -> list[Quarant
             "",
             row.rule,
             (row.rule,),
-            REDACTED if judgement.hides else row.raw[:_KEPT_TEXT],
+            REDACTED if judgement.hides else row.raw[:KEPT_TEXT],
         )
         for row in reader.broken_rows(at_most)
     ]
@@ -226,7 +232,7 @@ def _placed(connection: "duckdb.DuckDBPyConnection", reader: Reader, at_most: in
                 said[0]["name"],
                 _words(said[0]),
                 tuple(dict.fromkeys(_words(rule) for rule in said)),
-                raw[:_KEPT_TEXT],
+                raw[:KEPT_TEXT],
             )
         )
     return rows

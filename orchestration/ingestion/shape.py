@@ -4,6 +4,8 @@ Belongs here: names, order and declared types. Does not belong here: values.
 """
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +22,10 @@ from orchestration.ingestion.formats.base import TEXT, FoundColumn, PlainFile
 from orchestration.ingestion.refusal import DropRefused
 
 _TECHNICAL = re.compile(r"[^a-z0-9]+")
+# Of more new columns than these the others are counted.
+_NAMED = 5
+# Characters that take no room: zero width ones, marks of direction, soft hyphens.
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 # Formats whose rows name their values: there is no order, and a key may be left out where it is NULL.
 _KEYED = (Format.JSON, Format.JSONL)
 
@@ -130,8 +136,9 @@ class _Comparison:
             self._refusals.append(f"line 1: {len(self._names)} columns; expected {expected}")
 
     def _repeated(self) -> None:
-        for name in dict.fromkeys(name for name in self._names if self._names.count(name) > 1):
-            times = self._names.count(name)
+        for name, times in Counter(self._names).items():
+            if times == 1:
+                continue
             self._refusals.append(
                 f"line 1: {self._called([name])} stands {times} times; expected each name once"
             )
@@ -152,7 +159,8 @@ class _Comparison:
         for column in self._contract.columns:
             if found[column.name] is not None:
                 continue
-            meant = nearest(column.header, extra) or _same_letters(column.header, extra)
+            alike = _same_to_the_eye(column.header, extra)
+            meant = alike or nearest(column.header, extra) or _same_letters(column.header, extra)
             if meant is None:
                 continue
             if self._contract.shape.renamed_column is Policy.IGNORE:
@@ -166,8 +174,14 @@ class _Comparison:
                 extra.remove(meant)
                 found[column.name] = meant  # told here, and not as lost and new as well
                 there = f"`{meant}`" if _may_be_named(self._contract, meant) else self._called([meant])
+                said = "renamed?"
+                if alike and _may_be_named(self._contract, meant):
+                    said = (
+                        "it looks the same, and has other characters; if that is meant, add"
+                        f' "{ascii(meant)[1:-1]}" to `aliases` of the column'
+                    )
                 self._refusals.append(
-                    f"line 1: column `{column.header}` is missing; {there} stands in the file: renamed?"
+                    f"line 1: column `{column.header}` is missing; {there} stands in the file: {said}"
                 )
 
     def _lost(self, found: Mapping[str, str | None], extra: Sequence[str]) -> None:
@@ -181,7 +195,8 @@ class _Comparison:
             required = " (it is required)" if self._contract.shape.lost_column is Policy.ADD else ""
             self._refusals.append(f"line 1: column `{column.header}` is missing{required}")
         if lost and len(lost) == len(self._contract.columns) and extra:
-            self._refusals.append("line 1: no column of the contract is there: is the header line missing?")
+            said = "line 1: no column of the contract is there: is the header line missing?"
+            self._refusals.insert(0, said)  # all that follows is because of it
 
     def _new(self, extra: Sequence[str]) -> dict[str, str]:
         policy = self._contract.shape.new_column
@@ -191,6 +206,15 @@ class _Comparison:
         refuses = policy is Policy.REFUSE or (self._refusals and policy is Policy.IGNORE)
         if refuses and len(extra) > 1 and self._contract.near.classified:
             self._refusals.append(f"line 1: {self._called(extra)} not in the contract")
+            return added
+        if policy is not Policy.ADD and len(extra) > _NAMED:
+            all_of_them = (
+                f"{self._called(extra[:_NAMED])} and {len(extra) - _NAMED} more are not in the contract"
+            )
+            if refuses:
+                self._refusals.append(f"line 1: {all_of_them}")
+            else:
+                self._warnings.append(f"{all_of_them}: left out")
             return added
         for name in extra:
             if refuses:
@@ -258,6 +282,17 @@ def _same_letters(name: str, others: Sequence[str]) -> str | None:
     """Return a name that differs in case, spaces and signs alone."""
     wanted = _TECHNICAL.sub("", name.lower())
     return next((other for other in others if wanted and _TECHNICAL.sub("", other.lower()) == wanted), None)
+
+
+def _same_to_the_eye(name: str, others: Sequence[str]) -> str | None:
+    """Return a name that looks as another one does: composed otherwise, or with signs that nobody sees."""
+
+    def seen(text: str) -> str:
+        return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", text)).split())
+
+    if name.isascii():
+        others = [other for other in others if not other.isascii()]
+    return next((other for other in others if seen(other) == seen(name)), None)
 
 
 def _may_be_named(contract: SourceContract, name: str) -> bool:

@@ -307,10 +307,30 @@ def test_the_number_of_rows_by_contract(tmp_path: Path) -> None:
     assert "4 rows; the contract says at most 3" in door.refused(f"{HEADER}\n{many}")[0]
 
 
-def test_an_extra_delimiter_at_the_end_of_a_line_is_no_column(tmp_path: Path) -> None:
-    door = Door(tmp_path, contract())
-    loaded = door.load(f"{HEADER}\n1,{DAY},a,3,\n")
-    assert loaded.rows == 1
+@pytest.mark.parametrize(
+    ("header", "row", "rule"),
+    [
+        ("", ",", "too many columns"),
+        ("", ",,", "too many columns"),
+        ("", ',""', "too many columns"),
+        (",", ",", None),
+        (",,", ",,", None),
+        (",,", ',,""', None),
+        (",", "", "too few columns"),
+        (",", ",,", "too many columns"),
+        (",", ",more", "too many columns"),
+        (",,", ",more,", "too many columns"),
+    ],
+)
+def test_delimiters_at_the_end_of_a_row_stand_in_the_header_as_well(
+    tmp_path: Path, header: str, row: str, rule: str | None
+) -> None:
+    """A value that holds an unquoted delimiter moves all after it, and the last one, if empty, is surplus."""
+    door = Door(tmp_path, contract(quarantineLimit=ANY))
+    loaded = door.load(f"{HEADER}{header}\n{GOOD.strip()}{header}\n2,{DAY},b,4{row}\n")
+    assert loaded.warnings == ()
+    assert loaded.rows == (1 if rule else 2)
+    assert door.quarantine("line, rule") == ([(3, rule)] if rule else [])
 
 
 @pytest.mark.parametrize("after", [1, 1_000, 500_000])

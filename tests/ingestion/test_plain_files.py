@@ -17,7 +17,7 @@ from orchestration.areas import Area
 from orchestration.contracts.reading import Compression, Format, ReadOptions
 from orchestration.ingestion.formats.base import PlainFile, Unreadable
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
-from orchestration.ingestion.formats.text import LineEnds, with_record_feeds
+from orchestration.ingestion.formats.text import LineEnds
 from orchestration.ingestion.formats.unpack import CHUNK_BYTES
 from tests.storage.memory import MemoryArea
 
@@ -172,12 +172,37 @@ ZIP = ReadOptions(Format.CSV, Compression.ZIP)
 
 
 def test_each_member_of_an_archive_is_a_file(area: Area, tmp_path: Path) -> None:
-    content = zipped({"part/1.csv": ROWS, "2.csv": b"id\n", "__MACOSX/._2.csv": b"\0", "folder/": b""})
+    content = zipped({"part/1.csv": ROWS, "2.csv": b"id\n", "folder/": b""})
     files = ready(area, tmp_path, content, ZIP, "a.zip")
     assert [(file.name, content_of(file)) for file in files] == [
         ("in/a.zip/part/1.csv", ROWS),
         ("in/a.zip/2.csv", b"id\n"),
     ]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "__MACOSX/._2.csv", "__MACOSX/a/._b", ".DS_Store", "part/.DS_Store", "._a.csv", "part/._a.csv",
+        "Thumbs.db", "desktop.ini", "README", "readme.txt", "part/README.md", "Read me.pdf", "LICENSE",
+    ],
+)  # fmt: skip
+def test_what_lies_beside_the_files_of_an_archive_is_passed_over(
+    area: Area, tmp_path: Path, beside: str
+) -> None:
+    content = zipped({beside: b"\0not text", "part/a.csv": ROWS})
+    (file,) = ready(area, tmp_path, content, ZIP, "a.zip")
+    assert (file.name, content_of(file)) == ("in/a.zip/part/a.csv", ROWS)
+
+
+@pytest.mark.parametrize("name", ["readme.txt", "notes.txt", "a.tsv", ".hidden.csv"])
+def test_no_file_of_an_archive_is_left_out_that_may_be_data(area: Area, tmp_path: Path, name: str) -> None:
+    alone = ready(area, tmp_path / "alone", zipped({name: ROWS}), ZIP, "a.zip")
+    assert [file.name for file in alone] == [f"in/a.zip/{name}"]
+    if name != "readme.txt":
+        (tmp_path / "beside").mkdir()
+        both = ready(area, tmp_path / "beside", zipped({"b.csv": ROWS, name: ROWS}), ZIP, "a.zip")
+        assert [file.name for file in both] == ["in/a.zip/b.csv", f"in/a.zip/{name}"]
 
 
 @pytest.mark.parametrize(
@@ -290,6 +315,15 @@ def test_rows_of_a_csv_file_that_are_not_utf_8_are_left_to_its_reader(area: Area
     assert said.startswith("line 1: a NUL (byte 2 of the file); expected text in utf-8")
 
 
+def test_files_of_two_byte_orders_that_were_put_together_are_refused(area: Area, tmp_path: Path) -> None:
+    first = codecs.BOM_UTF16_LE + "id\n1\n".encode("utf-16-le")
+    second = codecs.BOM_UTF16_BE + "id\n2\n".encode("utf-16-be")
+    said = refusal(area, tmp_path, first + second, ReadOptions(Format.CSV, encoding="utf-16"))
+    assert said.startswith(
+        f"line 3: a byte order mark of the other order (byte {len(first) + 1} of the file)"
+    )
+
+
 def test_a_wrong_byte_far_into_a_file_is_placed(area: Area, tmp_path: Path) -> None:
     content = b"abc\n" * CHUNK_BYTES + b"\xff\n"
     assert f"line {CHUNK_BYTES + 1}: 0xFF (byte {4 * CHUNK_BYTES + 1} of" in refusal(
@@ -300,17 +334,16 @@ def test_a_wrong_byte_far_into_a_file_is_placed(area: Area, tmp_path: Path) -> N
 # -- line ends --
 
 
-def test_only_record_ends_of_a_mixed_file_are_altered(area: Area, tmp_path: Path) -> None:
+def test_csv_of_mixed_ends_is_left_to_its_reader(area: Area, tmp_path: Path) -> None:
     content = b'a,b\r\n1,"x\r\ny\rz\nw ""q"" "\r2,5" pipe\n3,\r\n'
     (file,) = ready(area, tmp_path, content, CSV, "a.csv")
-    assert content_of(file) == b'a,b\n1,"x\r\ny\rz\nw ""q"" "\n2,5" pipe\n3,\n'
+    assert file.path == area.engine_path("kept/a.csv")
 
 
 def test_mixed_ends_of_a_packed_file_are_mended_too(area: Area, tmp_path: Path) -> None:
-    (file,) = ready(
-        area, tmp_path, gzip.compress(b"a\r\n1\n"), ReadOptions(Format.CSV, Compression.GZIP), "a.gz"
-    )
-    assert content_of(file) == b"a\n1\n"
+    lines = gzip.compress(b'{"a": 1}\r\n{"a": 2}\n')
+    (file,) = ready(area, tmp_path, lines, ReadOptions(Format.JSONL, Compression.GZIP), "a.gz")
+    assert content_of(file) == b'{"a": 1}\n{"a": 2}\n'
     assert len(list((tmp_path / "scratch").iterdir())) == 1
 
 
@@ -320,10 +353,6 @@ def test_json_lines_of_mixed_ends_are_mended_and_a_json_array_is_left(area: Area
     (array,) = ready(area, tmp_path, content, ReadOptions(Format.JSON), "a.json")
     assert content_of(lines) == content.replace(b"\r", b"")
     assert array.path == area.engine_path("kept/a.json")
-
-
-ENDS = st.sampled_from(["\r\n", "\n", "\r"])
-FIELD = st.text("ab,;\"'\\\r\n é", max_size=6)
 
 
 def pieces(content: bytes, sizes: list[int]) -> Iterator[bytes]:
@@ -342,27 +371,3 @@ def test_line_ends_are_told_however_a_file_is_cut(text: str, sizes: list[int]) -
     for chunk in pieces(text.encode(), sizes):
         ends.see(chunk)
     assert ends.mixed == (len(set(re.findall("\r\n|\r|\n", text))) > 1)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.lists(FIELD, min_size=1, max_size=3), ENDS), max_size=5),
-    st.lists(st.integers(0, 7), max_size=12),
-    st.sampled_from([(",", '"', '"'), (";", "'", "'"), (",", '"', "\\"), ("||", '"', '"')]),
-)
-def test_what_is_inside_of_quotes_is_kept_however_a_file_is_cut(
-    rows: list[tuple[list[str], str]], sizes: list[int], dialect: tuple[str, str, str]
-) -> None:
-    delimiter, quote, escape = dialect
-
-    def written(fields: list[str]) -> str:
-        # Escape before quote: the escape is doubled, too.
-        escaped = [f.replace(escape, escape * 2).replace(quote, escape + quote) for f in fields]
-        if escape == quote:
-            escaped = [f.replace(quote, quote * 2) for f in fields]
-        return delimiter.join(f"{quote}{field}{quote}" for field in escaped)
-
-    mixed = "".join(written(fields) + end for fields, end in rows).encode()
-    wanted = "".join(written(fields) + "\n" for fields, _ in rows).encode()
-    given_ends = with_record_feeds(pieces(mixed, sizes), delimiter=delimiter, quote=quote, escape=escape)
-    assert b"".join(given_ends) == wanted

@@ -1,5 +1,6 @@
 """A drop whose columns are not the contract's: each change, under each policy, and what the user is told."""
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.ingestion.door import DAY, HEADER, NEXT, ORDERS, Door, contract
 
@@ -70,6 +72,49 @@ def test_a_renamed_column(tmp_path: Path, header: str) -> None:
     loaded = lenient.load(text)
     assert loaded.warnings == (f"column `Loaves (pcs)` is called `{header}`: read as the column meant",)
     assert lenient.rows() == [("1", "a", 3)]
+
+
+@pytest.mark.parametrize(
+    ("agreed", "header"),
+    [
+        ("Größe", "Gro\u0308ße"),
+        ("Gro\u0308ße", "Größe"),
+        ("Loaves (pcs)", "Loaves\u00a0(pcs)"),
+        ("Loaves (pcs)", "Loaves\u200b (pcs)"),
+        ("Loaves (pcs)", "\ufeffLoaves (pcs)"),
+        ("Loaves (pcs)", "Loaves\u2009(pcs)\u200f"),
+        ("Loaves (pcs)", "Loaves (\uff50cs)"),
+    ],
+)
+def test_a_header_that_looks_the_same_is_told_and_mended_as_it_is_told(
+    tmp_path: Path, agreed: str, header: str
+) -> None:
+    columns = [*ORDERS[:3], {**ORDERS[3], "physicalName": agreed}]
+    text = f"Order No.,Date,Shop,{header}\n{ROW}\n"
+    rules = Door(tmp_path / "refuse", contract(*columns)).refused(text)
+    said, _, mend = rules[0].partition(": it looks the same, and has other characters; if that is meant, ")
+    assert said == f"line 1: column `{agreed}` is missing; `{header}` stands in the file"
+    written = re.fullmatch('add (".*") to `aliases` of the column', mend)
+    assert written is not None
+    assert written[1].isascii()
+    alias = yaml.safe_load(written[1])
+    columns[3]["customProperties"] = [{"property": "aliases", "value": [alias]}]
+    mended = Door(tmp_path / "mended", contract(*columns))
+    assert mended.load(text).warnings == ()
+    assert mended.rows() == [("1", "a", 3)]
+
+
+@pytest.mark.parametrize("policy", ["ignore", "refuse"])
+def test_many_new_columns_are_told_in_one_message(tmp_path: Path, policy: str) -> None:
+    at = door(tmp_path, newColumn=policy)
+    names, values = "".join(f",n{n}" for n in range(20_000)), ",1" * 20_000
+    text = f"{HEADER}{names}\n{ROW}{values}\n"
+    first = ", ".join(f"column `n{n}`" for n in range(5))
+    said = f"{first} and 19995 more are not in the contract"
+    if policy == "ignore":
+        assert at.load(text).warnings == (f"{said}: left out",)
+    else:
+        assert at.refused(text)[0] == f"line 1: {said}"
 
 
 def test_another_name_that_the_contract_knows_is_no_change(tmp_path: Path) -> None:
@@ -136,8 +181,9 @@ def test_names_within_a_nested_type_are_not_told(
 
 def test_a_header_that_is_missing_or_repeats_a_name(tmp_path: Path) -> None:
     at = door(tmp_path)
-    rules = at.refused(f"{ROW}\n2,{DAY},b,4\n")
-    assert "line 1: no column of the contract is there: is the header line missing?" in rules
+    for row in (ROW, f"{ROW},,", f"3,{DAY},3,3"):
+        rules = at.refused(f"{row}\n2,{DAY},b,4\n")
+        assert rules[0] == "line 1: no column of the contract is there: is the header line missing?"
     rules = at.refused(f"Order No.,Date,Shop,Shop\n1,{DAY},a,3\n")
     assert "line 1: column `Shop` stands 2 times; expected each name once" in rules
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import duckdb
 
 TEXT = "VARCHAR"
+# Of a row's text this much is kept, in characters: a lost quote makes one row of half a file.
+KEPT_TEXT = 10_000
 
 
 class Unreadable(Exception):
@@ -87,19 +89,19 @@ class Reader(ABC):
         """
         return {place: place for place in places}
 
-    def check(self) -> None:  # noqa: B027
-        """Look at what executing `rows` has told of the files as a whole.
+    def check(self, rows: int) -> None:  # noqa: B027
+        """Compare how many rows executing `rows` has given with what the reader knows of the files.
 
         Raises:
-            Unreadable: a row that cannot be split has swallowed others.
+            Unreadable: some are lost, or are none.
         """
 
     def broken_count(self) -> int:
-        """Return how many rows could not be split, once `rows` has been executed."""
+        """Return how many rows could not be split, once `check` has been called."""
         return 0
 
     def broken_rows(self, at_most: int) -> list[BrokenRow]:  # noqa: ARG002
-        """Return the first rows that could not be split, once `rows` has been executed."""
+        """Return the first rows that could not be split, once `check` has been called."""
         return []
 
 

@@ -14,12 +14,10 @@ from typing import IO
 from orchestration.areas import Area
 from orchestration.contracts.reading import Compression, Format, ReadOptions
 from orchestration.ingestion.formats.base import PlainFile
-from orchestration.ingestion.formats.text import LineEnds, TextStream, with_feeds, with_record_feeds
+from orchestration.ingestion.formats.text import LineEnds, TextStream, with_feeds
 from orchestration.ingestion.formats.unpack import member_chunks, raw_chunks, unpacked_chunks, zip_members
 
 _TEXT = (Format.CSV, Format.JSON, Format.JSONL)
-# To JSON an array's line ends are white space.
-_OF_LINES = (Format.CSV, Format.JSONL)
 # The engine takes these for a pattern, even in a list of paths.
 _PATTERN = frozenset("*?[]{}")
 
@@ -106,25 +104,21 @@ def _plain_path(source: _Source, options: ReadOptions, new_path: Callable[[str],
 
 def _plain_text(source: _Source, options: ReadOptions, new_path: Callable[[str], Path]) -> str:
     text = TextStream(source.name, options.encoding, source.chunks, by_row=options.format is Format.CSV)
-    ends = LineEnds()
+    # An array's line ends are white space; those of CSV, which may be within values, are its reader's.
+    ends = LineEnds() if options.format is Format.JSONL else None
     copy = None
     if source.in_place is not None and not text.altered:
         for chunk in text:
-            ends.see(chunk)
+            if ends is not None:
+                ends.see(chunk)
     else:
         copy = new_path(source.name)
         _write(copy, _seen(text, ends))
-    if not ends.mixed or options.format not in _OF_LINES:
+    if ends is None or not ends.mixed:
         return str(copy) if copy else _literal_path(str(source.in_place), source.name, new_path)
     mended = new_path(source.name)
     with (copy or Path(str(source.in_place))).open("rb") as stream:
-        if options.format is Format.CSV and options.quote:
-            chunks = with_record_feeds(
-                raw_chunks(stream), delimiter=options.delimiter, quote=options.quote, escape=options.escape
-            )
-        else:
-            chunks = with_feeds(raw_chunks(stream))
-        _write(mended, chunks)
+        _write(mended, with_feeds(raw_chunks(stream)))
     if copy:
         copy.unlink()
     return str(mended)
@@ -139,9 +133,10 @@ def _literal_path(path: str, name: str, new_path: Callable[[str], Path]) -> str:
     return str(link)
 
 
-def _seen(text: TextStream, ends: LineEnds) -> Iterator[bytes]:
+def _seen(text: TextStream, ends: LineEnds | None) -> Iterator[bytes]:
     for chunk in text:
-        ends.see(chunk)
+        if ends is not None:
+            ends.see(chunk)
         yield chunk
 
 

@@ -5,7 +5,6 @@ text says (the readers).
 """
 
 import codecs
-import re
 from collections.abc import Callable, Iterator
 
 from orchestration.contracts.reading import Compression
@@ -27,6 +26,8 @@ _MARKED = {
     "utf-16": ("utf-16-le", "utf-16-be"),
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
+# What UTF-16's byte order mark is to who reads its bytes the other way round; no text has it.
+_SWAPPED_MARK = "\ufffe"
 _HEAD_BYTES = 4
 _CR, _LF = 13, 10
 _BLOCK_BYTES = 1 << 16
@@ -92,6 +93,9 @@ class TextStream:
                     text = decoder.decode(chunk)
                 except UnicodeDecodeError as error:
                     raise self._undecodable(start - len(pending) + error.start, error) from None
+            if text is not None and self.encoding.startswith("utf-16") and _SWAPPED_MARK in text:
+                before = text[: text.index(_SWAPPED_MARK)].encode(self.encoding)
+                raise self._swapped(start - len(pending) + len(before))
             plain = chunk if as_it_is or text is None else text.encode()
             if b"\0" in plain:
                 before = plain[: plain.index(b"\0")].decode(errors="ignore")
@@ -112,6 +116,14 @@ class TextStream:
             self._file,
             f"line {self._line_at(offset)}: {shown} (byte {offset + 1} of the file) is not {self.encoding};"
             f" expected {self.encoding} throughout; land it so, or correct `encoding` in the contract",
+        )
+
+    def _swapped(self, offset: int) -> Unreadable:
+        return Unreadable(
+            self._file,
+            f"line {self._line_at(offset)}: a byte order mark of the other order (byte {offset + 1} of the"
+            f" file): files of two encodings were put together; expected {self.encoding} throughout; land"
+            " each alone",
         )
 
     def _nul(self, offset: int) -> Unreadable:
@@ -193,51 +205,3 @@ def with_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
         text = chunk[1:] if after_return and chunk[:1] == b"\n" else chunk
         after_return = chunk.endswith(b"\r") if chunk else after_return
         yield text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def with_record_feeds(chunks: Iterator[bytes], *, delimiter: str, quote: str, escape: str) -> Iterator[bytes]:
-    r"""Yield delimited text whose records all end with `\n`; what is inside of quotes stays as it is.
-
-    A quote opens at the begin of a field alone, as in RFC 4180; elsewhere it is a character as any other.
-    """
-    mark, separator, escaping = quote.encode(), delimiter.encode(), (escape or quote).encode()
-    begins_field = (b"\n", b"\r", separator)
-    inside = re.compile(re.escape(escaping) + rb"|" + re.escape(mark))
-    data, at, quoted = b"\n", 1, False  # done up to `at`; before it, what may begin a field
-    for chunk in _and_last(chunks):
-        data += chunk or b""
-        parts: list[bytes] = []
-        while at < len(data):
-            if quoted:
-                found = inside.search(data, at)
-                start, end = found.span() if found else (len(data), len(data))
-                if found and end + len(mark) > len(data) and chunk is not None:
-                    # Whether it closes or escapes, the next chunk tells.
-                    parts.append(data[at:start])
-                    at = start
-                    break
-                if found and found[0] == escaping and (escaping != mark or data.startswith(mark, end)):
-                    end += len(mark)
-                elif found:
-                    quoted = False
-                parts.append(data[at:end])
-                at = end
-                continue
-            start = data.find(mark, at)
-            end = start if start >= 0 else len(data)
-            half = start < 0 and chunk is not None and data.endswith(b"\r")
-            parts.append(data[at : end - half].replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-            at = end - half
-            if start < 0:
-                break
-            quoted = data.endswith(begins_field, 0, start)
-            parts.append(mark)
-            at += len(mark)
-        yield b"".join(parts)
-        first = max(0, at - len(separator))
-        data, at = data[first:], at - first
-
-
-def _and_last(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
-    yield from chunks
-    yield None

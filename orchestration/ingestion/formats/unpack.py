@@ -24,8 +24,12 @@ _MAGICS = {
 }
 _ENCRYPTED = 0x1
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
-# macOS puts these beside the files themselves; they hold icons and the like.
-_APPENDAGES = "__MACOSX/"
+# What systems put beside the files themselves; they hold icons and the like.
+_APPENDAGES = re.compile(r"^__MACOSX/|(^|/)(\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+# What people put beside them to be read by people.
+_NOTES = re.compile(
+    r"(^|/)(read[ _-]?me|licen[cs]e|copying|notice|changelog)(\.(txt|md|rst|html?|pdf))?$", re.IGNORECASE
+)
 
 
 def packed_as(head: bytes) -> Compression:
@@ -131,15 +135,16 @@ def _zstd() -> Callable[[], _Decompressor]:
 
 
 def zip_members(stream: IO[bytes], file: str) -> list[str]:
-    """Return the names of an archive's files, in its order.
+    """Return the names of an archive's files, in its order, without what is there for systems and people.
 
     Raises:
         Unreadable: damaged, empty, encrypted, or with members that are no plain files of their own.
     """
     archive = _opened(stream, file)
     infos = [
-        info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith(_APPENDAGES)
+        info for info in archive.infolist() if not info.is_dir() and not _APPENDAGES.search(info.filename)
     ]
+    infos = [info for info in infos if not _NOTES.search(info.filename)] or infos
     if not infos:
         raise Unreadable(file, "the archive is empty; expected at least one file in it; land it again")
     names: list[str] = []

@@ -19,6 +19,7 @@ from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import Conversion, convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
+from orchestration.ingestion.formats.engine_said import told_of_the_disk
 from orchestration.ingestion.formats.plain import LandedFile
 from orchestration.ingestion.masking import key_fingerprint
 from orchestration.ingestion.originals import drop_folder, keep_originals
@@ -55,8 +56,16 @@ def load_drop(
 
     Raises:
         DropRefused: the drop breaks the contract; the table is as it was.
+        MachineLimit: memory or the disk ended before the drop did; the table is as it was.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
+    with told_of_the_disk():
+        return _load(deployment, contract, drop, then)
+
+
+def _load(
+    deployment: Deployment, contract: SourceContract, drop: Drop, then: Callable[[Session, Loaded], None]
+) -> Loaded:
     version = _version(deployment, contract, drop)
     if drop.file is None:
         with deployment.warehouse.session() as session:

@@ -193,7 +193,7 @@ class DuckDBSession:
             self._before_commit()
             connection.execute("commit")
         except BaseException:
-            connection.execute("rollback")
+            self._end()
             raise
         finally:
             connection.execute("reset preserve_insertion_order; reset memory_limit")

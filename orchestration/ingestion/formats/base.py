@@ -26,6 +26,10 @@ class Unreadable(Exception):
         super().__init__(f"{file}: {rule}")
 
 
+class MachineLimit(Exception):
+    """Memory or the disk of this machine ended before a file was read; nothing is wrong with the file."""
+
+
 @dataclass(frozen=True)
 class PlainFile:
     """A file that the engine can open: decompressed, in UTF-8.

@@ -124,23 +124,8 @@ def _value(stored: FoundColumn | None, type_: str) -> str:
 
 
 def _columns(connection: "duckdb.DuckDBPyConnection", file: PlainFile, path: str) -> list[FoundColumn]:
-    import duckdb
-
-    try:
-        found = connection.execute(
-            f"describe select * from read_parquet({literal(path)}, hive_partitioning = false)"
-        ).fetchall()
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        raise unreadable([file], error) from None
+    # Of what the engine cannot read it tells in many ways: see `engine_said`.
+    found = connection.execute(
+        f"describe select * from read_parquet({literal(path)}, hive_partitioning = false)"
+    ).fetchall()
     return [FoundColumn(name, type_) for name, type_, *_ in found]
-
-
-def unreadable(files: Sequence[PlainFile], error: Exception) -> Unreadable:
-    """Return what the engine said when it read one of the files, without the path of an intermediate one.
-
-    Pages are looked at when rows are read, so that this may be needed when the reader's SQL is executed.
-    """
-    said = str(error).splitlines()[0]
-    file = next((file for file in files if file.path in said), files[0])
-    said = said.partition("Error: ")[2].replace(file.path, file.name)
-    return damaged(file.name, f"not Parquet, or not as it was written ({said})")

@@ -13,9 +13,9 @@ from orchestration.core.shown_text import showing_errors
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.graph.steps import POOL, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
+from orchestration.ingestion.formats.base import MachineLimit
 from orchestration.ingestion.judging import judge_by_contract
 from orchestration.ingestion.load import Loaded, load_drop
-from orchestration.ingestion.formats.base import MachineLimit
 from orchestration.ingestion.masking import MaskingKeyMissing
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed

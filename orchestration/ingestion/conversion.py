@@ -175,7 +175,7 @@ def _check_keys(
 def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duckdb.DuckDBPyConnection"]:
     spilled = scratch / "engine"
     spilled.mkdir(parents=True)
-    # Beyond it the engine spills to disk; with Python and the originals' chunks a load stays below twice that.
+    # Beyond it the engine spills; with Python and the originals' chunks a load stays below twice that.
     with open_engine(memory_limit=deployment.settings.load_memory, spill_into=spilled) as connection:
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")

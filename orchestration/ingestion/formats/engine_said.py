@@ -123,7 +123,7 @@ def _memory(connection: "duckdb.DuckDBPyConnection", said: str) -> MachineLimit:
 
 def _disk(said: str) -> MachineLimit:
     return MachineLimit(
-        f"the disk of the data directory is full ({said}); nothing is wrong with the drop; make room, and rerun"
+        f"a disk has no room left ({said}); nothing is wrong with the drop; make room, and rerun"
     )
 
 

@@ -39,6 +39,7 @@ class _Source:
     name: str
     chunks: Callable[[], Iterator[bytes]]
     in_place: str | None = None
+    opened: Callable[[], IO[bytes]] | None = None
 
 
 def plain_files(
@@ -59,7 +60,7 @@ def plain_files(
         return scratch / f"{next(numbers):06d}{PurePosixPath(name).suffix}"
 
     return [
-        PlainFile(_plain_path(source, options, new_path), source.name)
+        PlainFile(_plain_path(source, options, new_path), source.name, source.opened)
         for file in landed
         for source in _sources(area, file, options)
     ]
@@ -89,7 +90,7 @@ def _sources(area: Area, file: LandedFile, options: ReadOptions) -> Iterator[_So
     elif options.compression is Compression.NONE:
         # The engine reads from object storage what it need not read whole.
         usable = area.local or options.format is Format.PARQUET
-        yield _Source(file.name, plain, area.engine_path(file.path) if usable else None)
+        yield _Source(file.name, plain, area.engine_path(file.path) if usable else None, opened)
     else:
         yield _Source(file.name, unpacked)
 

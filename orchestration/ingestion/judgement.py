@@ -13,6 +13,7 @@ from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
 from orchestration.contracts.types import Kind, kind_of
 from orchestration.core.partitions import Grain
+from orchestration.ingestion.cells import IS_ERROR, cell_text, is_error
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
 from orchestration.ingestion.shape import OtherName, Shape
@@ -70,6 +71,8 @@ class Judgement:
     def _found(self, place: int, column: Column) -> str:
         """Return SQL of a column's value as the file has it, by whatever name is meant."""
         meant = [sql for sql, other in self._other_names.get(column.name, ()) if other.meant]
+        if self.contract.reading.format is Format.EXCEL:
+            return cell_text(column, f"c{place}")
         return f"coalesce({', '.join([f'c{place}', *meant])})" if meant else f"c{place}"
 
     @cached_property
@@ -113,6 +116,8 @@ class Judgement:
                 text = kind_of(self._type_of(column).upper()) is Kind.TEXT
                 empty = f"coalesce({typed.text}, '') = ''" if text else f"{typed.text} is null"
                 yield RowRule(column.name, column.header, "is empty", empty)
+            if self.contract.reading.format is Format.EXCEL and kind_of(column.type) is Kind.TEXT:
+                yield RowRule(column.name, column.header, IS_ERROR, is_error(typed.text))
             for broken, words in broken_rules(column, typed.value):
                 yield RowRule(column.name, column.header, words, broken)
 

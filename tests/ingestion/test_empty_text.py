@@ -1,4 +1,4 @@
-"""An empty text: kept where a format tells it from null, and no value where one is required, by every format."""
+"""An empty text, by every format: kept where it is told from null, and no value where one is required."""
 
 import io
 import json

@@ -19,7 +19,7 @@ from orchestration.core.scratch import scratch_directory
 from orchestration.ingestion.conversion import Conversion, convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.engine_said import told_of_the_disk
+from orchestration.ingestion.formats.engine_said import told_of_the_machine
 from orchestration.ingestion.formats.plain import LandedFile
 from orchestration.ingestion.masking import key_fingerprint
 from orchestration.ingestion.originals import drop_folder, keep_originals
@@ -59,7 +59,7 @@ def load_drop(
         MachineLimit: memory or the disk ended before the drop did; the table is as it was.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
-    with told_of_the_disk():
+    with told_of_the_machine(lambda: deployment.settings.load_memory):
         return _load(deployment, contract, drop, then)
 
 

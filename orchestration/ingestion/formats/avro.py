@@ -120,6 +120,8 @@ def _records(
 
 def _broken(file: PlainFile, number: int, error: Exception) -> Unreadable:
     # As above. Its words may hold values of the record.
+    if isinstance(error, MemoryError):
+        raise error
     return damaged(file.name, f"record {number} cannot be read ({type(error).__name__})")
 
 

@@ -8,7 +8,7 @@ Belongs here: telling these apart. Does not belong here: what a reader finds by 
 import errno
 import os
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -54,12 +54,8 @@ def told_of_files(
     import duckdb
 
     try:
-        with told_of_the_disk():
+        with told_of_the_machine(lambda: _memory_of(connection)):
             yield
-    except duckdb.OutOfMemoryException as error:
-        raise _limit(connection, error) from None
-    except MemoryError:
-        raise _memory(connection, "Python has none left") from None
     except duckdb.Error as error:
         if _is_ours(error) or (_NETWORK.search(str(error)) and any("://" in file.path for file in files)):
             raise
@@ -67,16 +63,26 @@ def told_of_files(
 
 
 @contextmanager
-def told_of_the_disk() -> Generator[None]:
-    """Say in a sentence that there is no room left, whoever has found out.
+def told_of_the_machine(memory: Callable[[], str]) -> Generator[None]:
+    """Say in a sentence that there is no memory or no room left, whoever has found out.
+
+    Args:
+        memory: returns how much the engine may take, as `512MB`.
 
     Raises:
-        MachineLimit: the disk is full, a quota is used up, or a file may not grow any more.
+        MachineLimit: so it is; also where a quota is used up, or a file may not grow any more.
     """
     import duckdb
 
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        said = first_line(error)
+        if _SPILLED_TOO_MUCH.search(said) or _DISK_FULL.search(str(error)):
+            raise _disk(said) from None
+        raise _memory(said, memory()) from None
+    except MemoryError:
+        raise _memory("Python has none left", memory()) from None
     except duckdb.Error as error:
         # Where a commit fails it is a TransactionException that says so.
         if not _DISK_FULL.search(str(error)):
@@ -86,6 +92,11 @@ def told_of_the_disk() -> Generator[None]:
         if error.errno not in _DISK_ENDS:
             raise
         raise _disk(os.strerror(error.errno)) from None
+
+
+def _memory_of(connection: "duckdb.DuckDBPyConnection") -> str:
+    (memory,) = connection.execute("select current_setting('memory_limit')").fetchone() or ("memory",)
+    return str(memory)
 
 
 def _is_ours(error: "duckdb.Error") -> bool:
@@ -106,15 +117,7 @@ def _is_ours(error: "duckdb.Error") -> bool:
     )
 
 
-def _limit(connection: "duckdb.DuckDBPyConnection", error: "duckdb.Error") -> MachineLimit:
-    said = first_line(error)
-    if _SPILLED_TOO_MUCH.search(said) or _DISK_FULL.search(str(error)):
-        return _disk(said)
-    return _memory(connection, said)
-
-
-def _memory(connection: "duckdb.DuckDBPyConnection", said: str) -> MachineLimit:
-    (memory,) = connection.execute("select current_setting('memory_limit')").fetchone() or ("",)
+def _memory(said: str, memory: str) -> MachineLimit:
     return MachineLimit(
         f"a load needs more memory than the {memory} that it is given ({said}); nothing is wrong with the"
         f" drop; set {MEMORY_VARIABLE} to more, as 2GB, and rerun"

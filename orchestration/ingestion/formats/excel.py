@@ -222,7 +222,7 @@ def _check_members(file: PlainFile) -> None:
                     " have it split up, or land it as CSV or Parquet",
                 )
             wrong = archive.testzip()
-    except Unreadable:
+    except (Unreadable, MemoryError):
         raise
     except Exception as error:
         # The library raises what the bytes led it to.

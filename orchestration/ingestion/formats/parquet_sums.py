@@ -2,8 +2,8 @@
 
 A writer may put a CRC-32 of a page's bytes into the page's header (Spark's does). A bit that is another is
 found by it, where a page is not packed, or still unpacks. Belongs here: finding the pages, and their sums.
-Does not belong here: what is in them, which the engine reads. Sources: `PageHeader` in Parquet's
-`parquet.thrift`, and Thrift's compact protocol.
+Does not belong here: what is in them, which the engine reads. Sources: the header of a page in
+Parquet's Thrift definition, and Thrift's compact protocol.
 """
 
 import zlib

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from orchestration.contracts.reading import Compression
 from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.unpack import packed_as
+from orchestration.ingestion.formats.unpack import LONGEST_MAGIC, packed_as, packed_otherwise
 
 UTF_8 = "utf-8"
 # The longer ones first: UTF-32's begins as UTF-16's does.
@@ -27,7 +27,7 @@ _MARKED = {
     "utf-16": ("utf-16-le", "utf-16-be"),
     "utf-32": ("utf-32-le", "utf-32-be"),
 }
-_HEAD_BYTES = 4
+_HEAD_BYTES = LONGEST_MAGIC
 _CR, _LF = 13, 10
 _BLOCK_BYTES = 1 << 16
 
@@ -57,6 +57,12 @@ class TextStream:
                 self._file,
                 f"its content is packed ({packed}); expected text; land it plain, or name the compression in"
                 " the contract",
+            )
+        if other := packed_otherwise(self._head):
+            raise Unreadable(
+                self._file,
+                f"its content is packed ({other}); expected text; land it plain, or packed with gzip, zstd or"
+                " zip",
             )
         mark = next((mark for mark in _MARKS if self._head.startswith(mark)), b"")
         accepted = _MARKED.get(encoding, (encoding,))

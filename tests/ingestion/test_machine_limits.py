@@ -7,6 +7,7 @@ way.
 import gzip
 import io
 import random
+import re
 import resource
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orchestration.core.settings import Settings
 from orchestration.ingestion.formats.base import MachineLimit
+from tests.company import BAKERY, MON, Company, recorded
 from tests.ingestion.door import Door, column, contract
 
 MEMORY = (
-    r"^a load needs more memory than the .* that it is given \(failed to allocate .*\); nothing is wrong with"
+    r"^a load needs more memory than the .* that it is given \(.* allocate .*\); nothing is wrong with"
     r" the drop; set SLUICE_LOAD_MEMORY to more, as 2GB, and rerun$"
 )
 ROOM = r"^a disk has no room left \(.*File too large\); nothing is wrong with the drop; make room, and rerun$"
@@ -99,3 +102,18 @@ def test_room_that_ends_at_commit_is_what_is_told(tmp_path: Path) -> None:
     at.land(parquet(["the very same text, again and again"] * 100_000))
     with no_file_larger_than(1 << 20), pytest.raises(MachineLimit, match="Failed to commit: Could not write"):
         at.load()
+
+
+def test_a_step_fails_with_that_sentence_and_refuses_nothing(tmp_path: Path) -> None:
+    def bakery(memory: str) -> Company:
+        settings = Settings.load(
+            {"SLUICE_LOAD_MEMORY": memory}, project_dir=BAKERY, data_dir=tmp_path / "data"
+        )
+        return Company(settings, "", tmp_path)
+
+    small = bakery("1MB")
+    small.land_orders(MON, a=3)
+    done, said = small.materialize(MON, "raw/orders")
+    assert (done, re.match(MEMORY, said) is not None) == (False, True), said
+    assert recorded(small.settings, "select count(*) from evidence") == [(0,)]
+    assert bakery("512MB").materialize(MON, "raw/orders") == (True, "")

@@ -89,8 +89,11 @@ def _check(stream: IO[bytes], file: PlainFile, chunks: Sequence[_Chunk]) -> None
             # A writer sums all of a column's pages, or none: a header that says otherwise is another.
             if wrong or len(summed) > 1:
                 raise _other(file, chunk, number)
-        if True in summed and end < chunk.start + chunk.size:
-            raise _other(file, chunk, number + 1)
+        if end < chunk.start + chunk.size:
+            raise damaged(
+                file.name,
+                f"page {number + 1} of column `{chunk.column}` in row group {chunk.group + 1} has no header",
+            )
 
 
 def _other(file: PlainFile, chunk: _Chunk, page: int) -> Exception:

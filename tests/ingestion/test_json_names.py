@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.ingestion.door import Door, column, contract
+from orchestration.operations.mending import export_quarantined, replay
+from tests.ingestion.door import DAY, Door, column, contract
 
 ALIAS: dict[str, Any] = {"customProperties": [{"property": "aliases", "value": ["identifier", "key"]}]}
 
@@ -84,3 +85,13 @@ def test_files_of_a_drop_may_spell_it_otherwise(tmp_path: Path) -> None:
     at.load({"1": '[{"id":1}]', "2": '[{"key":2}]', "3": '[{"ID":3}]'})
     assert at.rows("id") == [(1,), (2,)]
     assert at.quarantine("file, line") == [("orders/2024-01-01/3.json", 1)]
+
+
+def test_a_value_below_another_name_is_mended_below_its_own(tmp_path: Path) -> None:
+    at = door(tmp_path)
+    at.load('{"id":1,"name":"a"}\n{"ID":2,"name":"b"}')
+    file = tmp_path / "mend.csv"
+    export_quarantined(at.deployment, at.contract, DAY, file)
+    # Nothing is to be mended in it: the value is in its column already.
+    replay(at.deployment, at.contract, DAY, file)
+    assert (at.load().quarantined, at.rows("id, name")) == (0, [(1, "a"), (2, "b")])

@@ -42,6 +42,7 @@ VARIABLES = {
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
+    "SLUICE_LOAD_MEMORY": "load_memory",
 }
 _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
 # What a deployment may do without.
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
+    `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -83,6 +85,7 @@ class Settings(BaseModel):
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     lease_seconds: float = Field(default=60, ge=1)
+    load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     connections: Mapping[str, SecretStr] = {}
 
     @property

@@ -51,7 +51,7 @@ def draft(files: Sequence[Path], source: str | None = None) -> Draft:
     Raises:
         ValueError: no draft can be made of them, with file and reason.
     """
-    from orchestration.ingestion.formats.base import Unreadable
+    from orchestration.ingestion.formats.base import MachineLimit, Unreadable
 
     if source is not None and portable(source) != source:
         raise ValueError(
@@ -64,7 +64,7 @@ def draft(files: Sequence[Path], source: str | None = None) -> Draft:
         try:
             options = all_alike(files, scratch)
             columns, broken = _read(connection, where, options, scratch)
-        except Unreadable as error:
+        except (Unreadable, MachineLimit) as error:
             raise ValueError(str(error)) from error
         (rows,) = connection.execute(f"select count(*) from {_SAMPLES}").fetchone() or (0,)
         comma_first = options.format is Format.CSV and options.delimiter == ";"
@@ -88,6 +88,7 @@ def _read(
     from orchestration.areas import Area
     from orchestration.compute.sql import literal
     from orchestration.ingestion.formats.base import PlainFile, ReaderContext
+    from orchestration.ingestion.formats.engine_said import told_of_files
     from orchestration.ingestion.formats.plain import LandedFile, plain_files
     from orchestration.ingestion.formats.registry import open_reader
 
@@ -110,11 +111,12 @@ def _read(
     if not found:
         raise ValueError(f"{next(iter(where.keys))}: no column in it; name another sample")
     listed = ", ".join(f"({literal(name)}, {literal(key)})" for name, key in keys.items())
-    connection.execute(
-        f"create temp table {_SAMPLES} as select rows.*, keys.key as _key from"
-        f" ({reader.placed_rows(list(found))}) as rows"
-        f" join (values {listed}) as keys(file, key) on rows._file = keys.file"
-    )
+    with told_of_files(connection, plain, options.format):
+        connection.execute(
+            f"create temp table {_SAMPLES} as select rows.*, keys.key as _key from"
+            f" ({reader.placed_rows(list(found))}) as rows"
+            f" join (values {listed}) as keys(file, key) on rows._file = keys.file"
+        )
     reserved = {
         str(row[0])
         for row in connection.execute(

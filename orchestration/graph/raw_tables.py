@@ -13,6 +13,7 @@ from orchestration.core.shown_text import showing_errors
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.graph.steps import POOL, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
+from orchestration.ingestion.formats.base import MachineLimit
 from orchestration.ingestion.judging import judge_by_contract
 from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.masking import MaskingKeyMissing
@@ -77,6 +78,7 @@ class _Loader:
         Raises:
             DropRefused: the drop breaks the contract; the table is as it was.
             MaskingKeyMissing: the contract hashes values, and this deployment has no key.
+            MachineLimit: memory or the disk ended before the drop did.
         """
         said: list[Said] = []
 
@@ -193,7 +195,7 @@ def _ingestion_asset(
                 },
             )
             raise dg.Failure(description=str(refused), allow_retries=False) from None
-        except MaskingKeyMissing as error:
+        except (MaskingKeyMissing, MachineLimit) as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         taken_in.said.or_try_again(context.op_execution_context, patience)
         yield dg.MaterializeResult(
@@ -305,7 +307,7 @@ def judge_raw_table(
         build = held_build(deployment, table, key)
         try:
             results.append(_judge_contract(deployment, contract, key, build, run_id))
-        except (DropRefused, MaskingKeyMissing) as error:
+        except (DropRefused, MaskingKeyMissing, MachineLimit) as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
     with deployment.warehouse.session() as session:
         said = checks.judge(session, table, key, names, run_id)

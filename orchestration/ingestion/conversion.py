@@ -14,10 +14,10 @@ from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
 from orchestration.compute.object_storage import object_storage
 from orchestration.contracts.model import SourceContract
-from orchestration.contracts.reading import Format
 from orchestration.core.shown_text import showing_errors, shown
-from orchestration.ingestion.convert import MEMORY_LIMIT, Place, QuarantinedRow, check_limit, convert
+from orchestration.ingestion.convert import Place, QuarantinedRow, check_limit, convert
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
+from orchestration.ingestion.formats.engine_said import told_of_files
 from orchestration.ingestion.formats.plain import LandedFile, plain_files
 from orchestration.ingestion.formats.registry import open_reader
 from orchestration.ingestion.judgement import Judgement
@@ -60,14 +60,18 @@ def convert_drop(
         TooManyBadRows: more rows than the contract allows break it.
         DropRefused: the drop as a whole does.
         Unreadable: a file cannot be read at all.
+        MachineLimit: memory or the disk ended before the drop did.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
     with _showing_errors(contract):
         mends = [file for file in landed if file.name.startswith(f"{MENDED}/")]
-        files = plain_files(
-            area, [file for file in landed if file not in mends], contract.reading, scratch / "plain"
-        )
-        with _engine(deployment, area, scratch) as connection, _damage_told(contract, files):
+        own = [file for file in landed if file not in mends]
+        files: list[PlainFile] = []
+        with (
+            _engine(deployment, area, scratch) as connection,
+            told_of_files(connection, files, contract.reading.format),
+        ):
+            files += plain_files(area, own, contract.reading, scratch / "plain")
             names = [column.header for column in contract.columns]
             reader = open_reader(ReaderContext(connection, scratch, contract.reading, names), files)
             shape = shape_of(contract, reader.columns)
@@ -113,25 +117,11 @@ def _showing_errors(contract: SourceContract) -> Generator[None]:
 
 
 @contextmanager
-def _damage_told(contract: SourceContract, files: Sequence[PlainFile]) -> Generator[None]:
-    """Pages of Parquet are looked at when rows are read: only then the engine finds them damaged."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        if contract.reading.format is not Format.PARQUET:
-            raise
-        from orchestration.ingestion.formats.parquet import unreadable
-
-        raise unreadable(files, error) from None
-
-
-@contextmanager
 def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duckdb.DuckDBPyConnection"]:
     spilled = scratch / "engine"
     spilled.mkdir(parents=True)
-    with open_engine(memory_limit=MEMORY_LIMIT, spill_into=spilled) as connection:
+    # Beyond it the engine spills; with Python and the originals' chunks a load stays below twice that.
+    with open_engine(memory_limit=deployment.settings.load_memory, spill_into=spilled) as connection:
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")
         with object_storage(connection, [area], deployment.settings.storage_access):

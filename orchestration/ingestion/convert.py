@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Of a drop that is refused this many bad rows are kept to be looked at; of one that is taken, all.
 KEPT_OF_REFUSED = 1000
-# The engine spills to disk beyond it; with Python and the originals' chunks a load stays below 1 GB.
-MEMORY_LIMIT = "512MB"
 _SHOWN = 5
 # A row's file and line.
 Place = tuple[str, int]

@@ -11,10 +11,12 @@ from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.columns import Column
 from orchestration.contracts.model import SourceContract
 from orchestration.contracts.reading import Format
+from orchestration.contracts.types import Kind, kind_of
 from orchestration.core.partitions import Grain
+from orchestration.ingestion.cells import IS_ERROR, cell_text, is_error
 from orchestration.ingestion.formats.base import TEXT
 from orchestration.ingestion.masking import REDACTED, masked
-from orchestration.ingestion.shape import Shape
+from orchestration.ingestion.shape import OtherName, Shape
 from orchestration.ingestion.value_rules import broken_rules
 from orchestration.ingestion.values import TypedValue, typed_value
 
@@ -51,10 +53,28 @@ class Judgement:
 
     @cached_property
     def wanted(self) -> list[str | None]:
-        """What to ask of the reader: the contract's columns in their order, then those that are new."""
-        return [self.shape.found[column.name] for column in self.contract.columns] + list(
-            self.shape.added.values()
-        )
+        """What to ask of the reader: the contract's columns in their order, new ones, then other names."""
+        return [
+            *(self.shape.found[column.name] for column in self.contract.columns),
+            *self.shape.added.values(),
+            *(other.name for other in self.shape.others),
+        ]
+
+    @cached_property
+    def _other_names(self) -> Mapping[str, Sequence[tuple[str, OtherName]]]:
+        """{column: SQL of what rows have by another name of it, and that name}."""
+        first = len(self.contract.columns) + len(self.shape.added)
+        found: dict[str, list[tuple[str, OtherName]]] = {}
+        for place, other in enumerate(self.shape.others, first):
+            found.setdefault(other.column, []).append((f"c{place}", other))
+        return found
+
+    def _found(self, place: int, column: Column) -> str:
+        """Return SQL of a column's value as the file has it, by whatever name is meant."""
+        meant = [sql for sql, other in self._other_names.get(column.name, ()) if other.meant]
+        if self.contract.reading.format is Format.EXCEL:
+            return cell_text(column, f"c{place}")
+        return f"coalesce({', '.join([f'c{place}', *meant])})" if meant else f"c{place}"
 
     @cached_property
     def _values(self) -> Mapping[str, str]:
@@ -64,21 +84,41 @@ class Judgement:
     @cached_property
     def _typed(self) -> list[tuple[Column, TypedValue]]:
         return [
-            (column, typed_value(column, f"c{place}", self.shape.types.get(column.name, TEXT)))
+            (column, typed_value(column, self._found(place, column), self._type_of(column)))
             for place, column in enumerate(self.contract.columns)
         ]
+
+    def _type_of(self, column: Column) -> str:
+        return self.shape.types.get(column.name, TEXT)
 
     @cached_property
     def rules(self) -> Sequence[RowRule]:
         """Every rule of the contract that one row can break."""
-        return [*self._column_rules(), *self._partition_rule()]
+        return [*self._name_rules(), *self._column_rules(), *self._partition_rule()]
+
+    def _name_rules(self) -> Iterator[RowRule]:
+        """A row has each column by one name."""
+        for place, column in enumerate(self.contract.columns):
+            for sql, other in self._other_names.get(column.name, ()):
+                if other.meant:
+                    broken = f"c{place} <> {sql}"
+                    words = f"is called {other.shown} as well, with another value; expected one of the two"
+                else:
+                    broken = f"c{place} is null and {sql} is not null"
+                    words = f"is called {other.shown}; expected `{self.shape.found[column.name]}`"
+                yield RowRule(column.name, column.header, words, broken)
 
     def _column_rules(self) -> Iterator[RowRule]:
         for column, typed in self._typed:
             if typed.misfit != "false":
                 yield RowRule(column.name, column.header, typed.words, typed.misfit)
             if column.required:
-                yield RowRule(column.name, column.header, "is empty", f"{typed.text} is null")
+                # Where a format tells an empty text from null, neither is a value.
+                text = kind_of(self._type_of(column).upper()) is Kind.TEXT
+                empty = f"coalesce({typed.text}, '') = ''" if text else f"{typed.text} is null"
+                yield RowRule(column.name, column.header, "is empty", empty)
+            if self.contract.reading.format is Format.EXCEL and kind_of(column.type) is Kind.TEXT:
+                yield RowRule(column.name, column.header, IS_ERROR, is_error(typed.text))
             for broken, words in broken_rules(column, typed.value):
                 yield RowRule(column.name, column.header, words, broken)
 
@@ -158,12 +198,22 @@ class Judgement:
         for place, (column, name) in enumerate(zip(self.contract.columns, self.wanted, strict=False)):
             if name is None:
                 continue
-            text = f"cast(c{place} as varchar)"
+            found = self._found(place, column)
+            if self._for_mending:
+                # Who mends a row looks for its value below the column that it is meant for.
+                others = [sql for sql, _ in self._other_names.get(column.name, ())]
+                found = f"coalesce({', '.join([f'c{place}', *others])})" if others else found
+            text = f"cast({found} as varchar)"
             if self.hides:
-                text = f"(case when c{place} is not null then '{REDACTED}' end)"
+                text = f"(case when {found} is not null then '{REDACTED}' end)"
                 # What a file calls a column may be a value, too.
                 name = name if name in (column.header, *column.aliases) else column.header
             parts += [literal(name), text]
+        if not self.hides:
+            for others in self._other_names.values():
+                for sql, other in others:
+                    if not other.meant:
+                        parts += [literal(other.name), f"cast({sql} as varchar)"]
         return f"cast(json_object({', '.join(parts)}) as varchar)"
 
     @property

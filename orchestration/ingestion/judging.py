@@ -16,7 +16,6 @@ from orchestration.compute.type_text import same_spelling
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import SNAPSHOT_PARTITION
 from orchestration.core.scratch import scratch_directory
-from orchestration.ingestion.convert import MEMORY_LIMIT
 from orchestration.ingestion.formats.base import Unreadable
 from orchestration.ingestion.load import convert_kept
 from orchestration.ingestion.raw_table import TECHNICAL_COLUMNS
@@ -79,7 +78,8 @@ def _same_rows(
     listed = ", ".join(quoted(name) for name in columns)
     types = {column.name: column.loaded_type for column in contract.loaded_columns}
     nulls = ", ".join(f"null::{types.get(name, 'VARCHAR')} as {quoted(name)}" for name in columns)
-    with open_engine(memory_limit=MEMORY_LIMIT) as engine, deployment.warehouse.session() as session:
+    memory = deployment.settings.load_memory
+    with open_engine(memory_limit=memory) as engine, deployment.warehouse.session() as session:
         held = session.describe(f"select * exclude ({', '.join(TECHNICAL_COLUMNS)}) from {contract.relation}")
         # As a load does: a column that the contract types otherwise today is another.
         if any(

@@ -20,6 +20,7 @@ from orchestration.ingestion.conversion import Conversion, convert_drop
 from orchestration.ingestion.convert import TooManyBadRows
 from orchestration.ingestion.emptying import empty_staging
 from orchestration.ingestion.formats.base import Unreadable
+from orchestration.ingestion.formats.engine_said import told_of_the_machine
 from orchestration.ingestion.formats.plain import LandedFile
 from orchestration.ingestion.masking import key_fingerprint
 from orchestration.ingestion.originals import drop_folder, keep_originals, read_originals
@@ -59,8 +60,16 @@ def load_drop(
 
     Raises:
         DropRefused: the drop breaks the contract; the table is as it was.
+        MachineLimit: memory or the disk ended before the drop did; the table is as it was.
         MaskingKeyMissing: the contract hashes values, and this deployment has no key.
     """
+    with told_of_the_machine(lambda: deployment.settings.load_memory):
+        return _load(deployment, contract, drop, then)
+
+
+def _load(
+    deployment: Deployment, contract: SourceContract, drop: Drop, then: Callable[[Session, Loaded], None]
+) -> Loaded:
     version = _version(deployment, contract, drop)
     if drop.file is None:
         with deployment.warehouse.session() as session:

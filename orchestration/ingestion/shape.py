@@ -6,7 +6,7 @@ Belongs here: names, order and declared types. Does not belong here: values.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.compute.sql_types import without_names
@@ -36,13 +36,26 @@ class Shape:
 
     `found` maps a column's name in the contract to the name in the files (None: lost, and NULL everywhere),
     `types` to the type there. `added` are new columns to take in, {name in the table: name in the files}.
-    `warnings` are for people.
+    `warnings` are for people. `others` are names that rows of keys have in the place of a column's: `meant`
+    where their values are the column's, else `alike`, which no row may have instead of it.
     """
 
     found: Mapping[str, str | None]
     types: Mapping[str, str]
     added: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
+    others: tuple["OtherName", ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherName:
+    """A key by which some rows call a column that others call by the name that was found for it."""
+
+    column: str
+    name: str
+    meant: bool
+    shown: str
+    """How it is called to people: where a name may be a value, it is not shown."""
 
 
 def shape_of(contract: SourceContract, columns: Mapping[PlainFile, Sequence[FoundColumn]]) -> Shape:
@@ -77,7 +90,7 @@ def shape_of(contract: SourceContract, columns: Mapping[PlainFile, Sequence[Foun
         for name in first.found
     }
     warnings = tuple(dict.fromkeys(warning for shape in resolved for warning in shape.warnings))
-    return Shape(first.found, types, first.added, warnings)
+    return Shape(first.found, types, first.added, warnings, first.others)
 
 
 def _merged(columns: Mapping[PlainFile, Sequence[FoundColumn]]) -> Mapping[PlainFile, list[FoundColumn]]:
@@ -109,6 +122,7 @@ class _Comparison:
         self._repeated()
         self._renamed(found, extra)
         self._lost(found, extra)
+        others = list(self._others(found, extra))
         added = self._new(extra)
         if not self._refusals and not self._keyed:
             self._order(found)
@@ -124,7 +138,7 @@ class _Comparison:
                 ],
             )
         types = {name: self._types[header] for name, header in found.items() if header is not None}
-        return Shape(found, types, added, tuple(self._warnings))
+        return Shape(found, types, added, tuple(self._warnings), tuple(others))
 
     def _name_of(self, column: Column) -> str | None:
         return next((name for name in (column.header, *column.aliases) if name in self._types), None)
@@ -197,6 +211,28 @@ class _Comparison:
         if lost and len(lost) == len(self._contract.columns) and extra:
             said = "line 1: no column of the contract is there: is the header line missing?"
             self._refusals.insert(0, said)  # all that follows is because of it
+
+    def _others(self, found: Mapping[str, str | None], extra: list[str]) -> Iterator[OtherName]:
+        """Yield the other names of columns, where each row has names of its own; those meant are no extra."""
+        if not self._keyed:
+            return
+        for column in self._contract.columns:
+            name = found[column.name]
+            if name is None:
+                continue
+            for other in [*extra]:
+                alias = other in (column.header, *column.aliases)
+                if not alias and _same_letters(name, [other]) is None:
+                    continue
+                meant = alias or self._contract.shape.renamed_column is Policy.IGNORE
+                shown = f"`{other}`" if _may_be_named(self._contract, other) else "by another name"
+                if meant:
+                    extra.remove(other)
+                if meant and not alias:
+                    self._warnings.append(
+                        f"column `{column.header}` is called {shown} in some rows: read as the column meant"
+                    )
+                yield OtherName(column.name, other, meant, shown)
 
     def _new(self, extra: Sequence[str]) -> dict[str, str]:
         policy = self._contract.shape.new_column

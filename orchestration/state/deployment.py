@@ -63,6 +63,7 @@ class Deployment:
             bring_up_to_date=lambda connection: self.store.take_over(connection),
             kept_open=lambda: bool(under_maintenance(self.store.leases)),
             before_commit=lambda: self.store.leases.require_runs_now(),
+            writes_within=self.settings.load_memory,
         )
 
     def warehouse_within(self, seconds: float) -> Warehouse:

@@ -34,8 +34,6 @@ _VERSIONS_DDL = """
     );
 """
 _LONGEST_STEP_SECONDS = 3_600.0
-# What writing a partition may take besides the engine's own.
-_WRITES_WITHIN = "512MB"
 
 
 class DuckDBFile:
@@ -54,14 +52,16 @@ class DuckDBFile:
         bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
         kept_open: Callable[[], bool] = lambda: False,
         before_commit: Callable[[], None] = lambda: None,
+        writes_within: str = "512MB",
     ) -> None:
         """`bring_up_to_date` is called once, with the first connection.
 
         `kept_open` tells whether somebody keeps the file open for long and gives it back: then the lock
         timeout does not count. `before_commit` is called before `replace` commits, and keeps it from doing
-        so if it raises.
+        so if it raises. `writes_within` is what the engine may take while it writes a partition.
         """
         self.path = path
+        self._writes_within = writes_within
         self._areas = tuple(areas)
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
@@ -102,7 +102,7 @@ class DuckDBFile:
                     self._bring_up_to_date(connection)
                     self._bring_up_to_date = None
             with object_storage(connection, self._areas, self._access):
-                yield DuckDBSession(connection, self._before_commit)
+                yield DuckDBSession(connection, self._before_commit, self._writes_within)
         finally:
             connection.close()
 
@@ -111,12 +111,16 @@ class DuckDBSession:
     """The file while it is open; see `base.Session`."""
 
     def __init__(
-        self, connection: "duckdb.DuckDBPyConnection", before_commit: Callable[[], None] = lambda: None
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        before_commit: Callable[[], None] = lambda: None,
+        writes_within: str = "512MB",
     ) -> None:
         import duckdb
 
         self.native = connection
         self._before_commit = before_commit
+        self._writes_within = writes_within
         self.errors: tuple[type[Exception], ...] = (duckdb.Error,)
 
     @contextmanager
@@ -183,7 +187,9 @@ class DuckDBSession:
         """Write in one transaction, with less memory than the engine would take."""
         connection = self.native
         # Nobody reads a table in the order of its file: without it every core is used, and less memory.
-        connection.execute(f"set preserve_insertion_order = false; set memory_limit = '{_WRITES_WITHIN}'")
+        connection.execute(
+            f"set preserve_insertion_order = false; set memory_limit = {literal(self._writes_within)}"
+        )
         connection.execute("begin")
         try:
             for rows in tables:
@@ -194,7 +200,7 @@ class DuckDBSession:
             self._before_commit()
             connection.execute("commit")
         except BaseException:
-            connection.execute("rollback")
+            self._end()
             raise
         finally:
             connection.execute("reset preserve_insertion_order; reset memory_limit")

@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from orchestration.contracts.reading import Format, ReadOptions
 from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.parquet import unreadable
+from orchestration.ingestion.formats.engine_said import told_of_files
 from tests.ingestion.readers import GENERATED, Opened, opened
 
 
@@ -111,11 +110,12 @@ def test_a_damaged_page_is_told_in_the_users_words(tmp_path: Path) -> None:
     content[2000:2100] = b"\xff" * 100
     path.write_bytes(content)
     found = opened(ReadOptions(Format.PARQUET), tmp_path, [path])
-    with pytest.raises(duckdb.InvalidInputException) as caught:
+    with (
+        pytest.raises(Unreadable, match="Snappy decompression failure") as caught,
+        told_of_files(found.connection, found.files, Format.PARQUET),
+    ):
         found.rows("a")
-    told = unreadable(found.files, caught.value)
-    assert (told.file, str(tmp_path) in told.rule) == ("in/0.parquet", False)
-    assert "Snappy decompression failure" in told.rule
+    assert (caught.value.file, str(tmp_path) in caught.value.rule) == ("in/0.parquet", False)
 
 
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {

@@ -1,10 +1,10 @@
 """What every reader gives: the columns it found, the rows as a relation, and where a row stands."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from orchestration.contracts.reading import ReadOptions
 
@@ -28,15 +28,21 @@ class Unreadable(Exception):
         super().__init__(f"{file}: {rule}")
 
 
+class MachineLimit(Exception):
+    """Memory or the disk of this machine ended before a file was read; nothing is wrong with the file."""
+
+
 @dataclass(frozen=True)
 class PlainFile:
     """A file that the engine can open: decompressed, in UTF-8.
 
-    `path` is a local path, `name` the path as it was landed (`archive.zip/member.csv` in an archive).
+    `path` is a local path, or one that the engine opens in object storage, which `opened` opens for us;
+    `name` is the path as it was landed (`archive.zip/member.csv` in an archive).
     """
 
     path: str
     name: str
+    opened: Callable[[], IO[bytes]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ROW_BYTES = 16 << 20
 _EDGE_BYTES = 1 << 16
+_SPACE, _NO_SPACE = b" \t\r\n", (b"\x0b", b"\x0c")
 # No delimiter: a sequence that JSON does not allow, in or out of strings.
 _NO_DELIMITER = "\x01\x02\x03\x04"
 # The engine's JSON functions round what a double does not hold, and write 1.10 as 1.1. So numbers are made
@@ -44,8 +45,19 @@ _MAY_BE_ALTERED = r"[0-9][eE]|-0(?:[^.0-9]|$)|\.[0-9]+0(?:[^0-9]|$)|[0-9.]{17}|0
 _BLANK = (
     "case when starts_with(row_text, '{') then false else coalesce(trim(row_text, e' \\t\\r'), '') = '' end"
 )
+# What the engine takes beyond JSON, nested or not: NaN and Infinity in any spelling, and a comma
+# behind the last value. What only looks so, within a text, is looked at once more without its texts.
+_BEYOND_JSON = r"[:,\[][ \t\r\n]*[+-]?(?:[nN][aA][nN]|[iI][nN][fF])|,[ \t\r\n]*[}\]]"
+_TEXTS = r'"(?:[^"\\]|\\.)*"'
+_STRICT = (
+    f"(not regexp_matches(row_text, {literal(_BEYOND_JSON)}) or not regexp_matches("
+    f"regexp_replace(row_text, {literal(_TEXTS)}, '\"\"', 'g'), {literal(_BEYOND_JSON)}))"
+)
 # NULL for what is no object. An array has no keys, as an empty object has none.
-_KEYS = "case when starts_with(ltrim(row_text, e' \\t\\r\\n'), '{') then try(json_keys(row_text)) end"
+_KEYS = (
+    "case when starts_with(ltrim(row_text, e' \\t\\r\\n'), '{')"
+    f" then (case when {_STRICT} then try(json_keys(row_text)) end) end"
+)
 _OBJECT = f"coalesce(list_unique({_KEYS}) = len({_KEYS}), false)"
 _KINDS = f"case when {_BLANK} then 'blank' when {_OBJECT} then 'object' else 'broken' end"
 
@@ -68,7 +80,7 @@ def open_json_array(context: ReaderContext, files: Sequence[PlainFile]) -> Reade
         Unreadable: a file is no array, or damaged.
     """
     for file in files:
-        _check_array_is_closed(file)
+        _check_array(file)
     return _JsonReader(context.connection, files, _array_source(files))
 
 
@@ -104,17 +116,23 @@ def _check_line_lengths(file: PlainFile) -> None:
             length = len(chunk) - last - 1 + (length if last < 0 else 0)
 
 
-def _check_array_is_closed(file: PlainFile) -> None:
-    """The engine takes an empty file, and one cut off behind a comma, for a shorter array."""
+def _check_array(file: PlainFile) -> None:
+    """To the engine an empty file, and one cut off behind a comma, are shorter arrays, and more is space."""
     with open(file.path, "rb") as stream:
         begin = end = b""
-        while not begin and (chunk := stream.read(_EDGE_BYTES)):
-            begin = chunk.lstrip()[:1]
+        for chunk in raw_chunks(stream):
+            begin = begin or chunk.lstrip(_SPACE)[:1]
+            if any(odd in chunk for odd in _NO_SPACE):
+                raise Unreadable(
+                    file.name,
+                    "not JSON: a control character that JSON has no place for (form feed or vertical tab);"
+                    " expected it as an escape; have it written so",
+                )
         at = stream.seek(0, os.SEEK_END)
         while begin and not end:
             size = min(at, _EDGE_BYTES)
             at = stream.seek(at - size)
-            end = stream.read(size).rstrip()[-1:]
+            end = stream.read(size).rstrip(_SPACE)[-1:]
     if begin != b"[":
         raise Unreadable(
             file.name, "it is no JSON array; expected `[` first; land it so, or correct `format`"
@@ -286,7 +304,9 @@ def _wrong(text: str) -> str:
         return dict(items)
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_number)
+    except _NoNumber as error:
+        return f"not JSON: {error} is no number; expected null, a number, or a text in quotes"
     except json.JSONDecodeError as error:
         return f"not JSON: {error.msg} (column {error.colno}); expected an object"
     except (ValueError, RecursionError):
@@ -296,6 +316,14 @@ def _wrong(text: str) -> str:
     if twice:
         return f"the key `{twice[0]}` stands twice; expected each key once"
     return "not JSON: it is not Unicode text; expected an object"
+
+
+class _NoNumber(Exception):
+    """NaN, or an infinity."""
+
+
+def _no_number(word: str) -> object:
+    raise _NoNumber(word)
 
 
 _WORDS: dict[type, str] = {

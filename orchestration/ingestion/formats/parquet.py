@@ -15,9 +15,8 @@ from orchestration.ingestion.formats.base import (
     PlainFile,
     Reader,
     ReaderContext,
-    Unreadable,
 )
-from orchestration.ingestion.formats.unpack import damaged
+from orchestration.ingestion.formats.parquet_sums import check_page_sums
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,10 +28,13 @@ def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
     """Return the reader of Parquet files.
 
     Raises:
-        Unreadable: a file is damaged, or none.
+        Unreadable: a page is not what its checksum says.
+        duckdb.Error: a file is damaged, or none.
     """
     from orchestration.ingestion.formats.parquet_losses import read_in_full
 
+    for file in files:
+        check_page_sums(context.connection, file, file.path)
     return ParquetReader(context.connection, {file: read_in_full(context, file) for file in files})
 
 
@@ -55,12 +57,12 @@ class ParquetReader(Reader):
                 have one twice.
 
         Raises:
-            Unreadable: a file is damaged, or no Parquet.
+            duckdb.Error: a file is damaged, or no Parquet.
         """
         self._paths = paths
         self._stored: dict[PlainFile, tuple[tuple[str, FoundColumn], ...]] = {}
         for file, path in paths.items():
-            stored = _columns(connection, file, path)
+            stored = _columns(connection, path)
             called = names[file] if names is not None else [column.name for column in stored]
             self._stored[file] = tuple(
                 (name, column) for name, column in zip(called, stored, strict=True) if name is not None
@@ -125,24 +127,9 @@ def _value(stored: FoundColumn | None, type_: str) -> str:
     return quoted(stored.name) if stored.type == type_ else f"cast({quoted(stored.name)} as {type_})"
 
 
-def _columns(connection: "duckdb.DuckDBPyConnection", file: PlainFile, path: str) -> list[FoundColumn]:
-    import duckdb
-
-    try:
-        found = connection.execute(
-            f"describe select * from read_parquet({literal(path)}, hive_partitioning = false)"
-        ).fetchall()
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        raise unreadable([file], error) from None
+def _columns(connection: "duckdb.DuckDBPyConnection", path: str) -> list[FoundColumn]:
+    # Of what the engine cannot read it tells in many ways: see `engine_said`.
+    found = connection.execute(
+        f"describe select * from read_parquet({literal(path)}, hive_partitioning = false)"
+    ).fetchall()
     return [FoundColumn(name, type_) for name, type_, *_ in found]
-
-
-def unreadable(files: Sequence[PlainFile], error: Exception) -> Unreadable:
-    """Return what the engine said when it read one of the files, without the path of an intermediate one.
-
-    Pages are looked at when rows are read, so that this may be needed when the reader's SQL is executed.
-    """
-    said = str(error).splitlines()[0]
-    file = next((file for file in files if file.path in said), files[0])
-    said = said.partition("Error: ")[2].replace(file.path, file.name)
-    return damaged(file.name, f"not Parquet, or not as it was written ({said})")

@@ -6,6 +6,7 @@ themselves (`unpack`, `text`). A file that needs none is not copied: the engine 
 
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,11 +14,13 @@ from typing import IO
 
 from orchestration.areas import Area
 from orchestration.contracts.reading import Compression, Format, ReadOptions
-from orchestration.ingestion.formats.base import PlainFile
+from orchestration.ingestion.formats.base import MachineLimit, PlainFile
 from orchestration.ingestion.formats.text import LineEnds, TextStream, with_feeds
 from orchestration.ingestion.formats.unpack import member_chunks, raw_chunks, unpacked_chunks, zip_members
 
 _TEXT = (Format.CSV, Format.JSON, Format.JSONL)
+# So much is left free, for what others write meanwhile; asked again after so much has been written.
+_LEAVE_BYTES, _LOOK_EVERY_BYTES = 256 << 20, 64 << 20
 # The engine takes these for a pattern, even in a list of paths.
 _PATTERN = frozenset("*?[]{}")
 
@@ -37,6 +40,7 @@ class _Source:
     name: str
     chunks: Callable[[], Iterator[bytes]]
     in_place: str | None = None
+    opened: Callable[[], IO[bytes]] | None = None
 
 
 def plain_files(
@@ -48,6 +52,7 @@ def plain_files(
 
     Raises:
         Unreadable: a file is damaged, cut short, not packed or encoded as the contract says.
+        MachineLimit: what is unpacked would fill the disk.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     numbers = itertools.count()
@@ -57,7 +62,7 @@ def plain_files(
         return scratch / f"{next(numbers):06d}{PurePosixPath(name).suffix}"
 
     return [
-        PlainFile(_plain_path(source, options, new_path), source.name)
+        PlainFile(_plain_path(source, options, new_path), source.name, source.opened)
         for file in landed
         for source in _sources(area, file, options)
     ]
@@ -87,7 +92,7 @@ def _sources(area: Area, file: LandedFile, options: ReadOptions) -> Iterator[_So
     elif options.compression is Compression.NONE:
         # The engine reads from object storage what it need not read whole.
         usable = area.local or options.format is Format.PARQUET
-        yield _Source(file.name, plain, area.engine_path(file.path) if usable else None)
+        yield _Source(file.name, plain, area.engine_path(file.path) if usable else None, opened)
     else:
         yield _Source(file.name, unpacked)
 
@@ -98,7 +103,7 @@ def _plain_path(source: _Source, options: ReadOptions, new_path: Callable[[str],
     if source.in_place is not None:
         return _literal_path(source.in_place, source.name, new_path)
     path = new_path(source.name)
-    _write(path, source.chunks())
+    _write(path, source.chunks(), source.name)
     return str(path)
 
 
@@ -113,12 +118,12 @@ def _plain_text(source: _Source, options: ReadOptions, new_path: Callable[[str],
                 ends.see(chunk)
     else:
         copy = new_path(source.name)
-        _write(copy, _seen(text, ends))
+        _write(copy, _seen(text, ends), source.name)
     if ends is None or not ends.mixed:
         return str(copy) if copy else _literal_path(str(source.in_place), source.name, new_path)
     mended = new_path(source.name)
     with (copy or Path(str(source.in_place))).open("rb") as stream:
-        _write(mended, with_feeds(raw_chunks(stream)))
+        _write(mended, with_feeds(raw_chunks(stream)), source.name)
     if copy:
         copy.unlink()
     return str(mended)
@@ -140,7 +145,18 @@ def _seen(text: TextStream, ends: LineEnds | None) -> Iterator[bytes]:
         yield chunk
 
 
-def _write(path: Path, chunks: Iterator[bytes]) -> None:
+def _write(path: Path, chunks: Iterator[bytes], name: str) -> None:
+    """Write a file, and leave room on the disk for what others do: a small archive may unpack to anything."""
+    written, looked = 0, 0
     with path.open("wb") as file:
         for chunk in chunks:
-            file.write(chunk)
+            written += file.write(chunk)
+            if written - looked < _LOOK_EVERY_BYTES:
+                continue
+            looked = written
+            free = shutil.disk_usage(path.parent).free
+            if free < _LEAVE_BYTES:
+                raise MachineLimit(
+                    f"{name} takes more than {written >> 20} MiB unpacked, and {free >> 20} MiB are left on"
+                    " the disk; nothing more is written; make room and rerun, or ask whether so much is meant"
+                )

@@ -10,6 +10,7 @@ from typing import cast
 
 from orchestration.contracts.reading import Format
 from orchestration.ingestion.formats.base import PlainFile, Reader, ReaderContext
+from orchestration.ingestion.formats.engine_said import told_of_files
 
 _PACKAGE = __name__.rpartition(".")[0]
 _READERS = {
@@ -28,10 +29,12 @@ def open_reader(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
 
     Raises:
         Unreadable: a file is not of the format.
+        MachineLimit: memory or the disk ended first.
     """
     module, function = _READERS[context.options.format]
     opened = cast(
         "Callable[[ReaderContext, Sequence[PlainFile]], Reader]",
         getattr(import_module(f"{_PACKAGE}.{module}"), function),
     )
-    return opened(context, files)
+    with told_of_files(context.connection, files, context.options.format):
+        return opened(context, files)

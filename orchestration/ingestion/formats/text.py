@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from orchestration.contracts.reading import Compression
 from orchestration.ingestion.formats.base import Unreadable
-from orchestration.ingestion.formats.unpack import packed_as
+from orchestration.ingestion.formats.unpack import LONGEST_MAGIC, packed_as, packed_otherwise
 
 UTF_8 = "utf-8"
 # The longer ones first: UTF-32's begins as UTF-16's does.
@@ -28,7 +28,7 @@ _MARKED = {
 }
 # What UTF-16's byte order mark is to who reads its bytes the other way round; no text has it.
 _SWAPPED_MARK = "\ufffe"
-_HEAD_BYTES = 4
+_HEAD_BYTES = LONGEST_MAGIC
 _CR, _LF = 13, 10
 _BLOCK_BYTES = 1 << 16
 
@@ -58,6 +58,12 @@ class TextStream:
                 self._file,
                 f"its content is packed ({packed}); expected text; land it plain, or name the compression in"
                 " the contract",
+            )
+        if other := packed_otherwise(self._head):
+            raise Unreadable(
+                self._file,
+                f"its content is packed ({other}); expected text; land it plain, or packed with gzip, zstd or"
+                " zip",
             )
         mark = next((mark for mark in _MARKS if self._head.startswith(mark)), b"")
         accepted = _MARKED.get(encoding, (encoding,))

@@ -5,7 +5,9 @@ mean (`text`, the readers). The engine takes a gzip file that was cut short for 
 packed is left to it.
 """
 
+import lzma
 import re
+import struct
 import sys
 import zipfile
 import zlib
@@ -22,7 +24,19 @@ _MAGICS = {
     b"\x28\xb5\x2f\xfd": Compression.ZSTD,
     b"PK\x03\x04": Compression.ZIP,
 }
+# What is packed in a way that no contract can tell.
+_OTHER_MAGICS = {
+    b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar",
+    b"\x04\x22\x4d\x18": "lz4", b"PK\x05\x06": "an empty zip",
+}  # fmt: skip
+_BZIP2_BLOCK = b"1AY&SY"
+LONGEST_MAGIC = len(b"BZh9") + len(_BZIP2_BLOCK)
 _ENCRYPTED = 0x1
+# What zipfile, and what unpacks for it, raise over damaged bytes; of bzip2 it is an OSError without number.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError,
+    LookupError,
+)  # fmt: skip
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
 # What systems put beside the files themselves; they hold icons and the like.
 _APPENDAGES = re.compile(r"^__MACOSX/|(^|/)(\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
@@ -35,6 +49,13 @@ _NOTES = re.compile(
 def packed_as(head: bytes) -> Compression:
     """Return the compression that a file's first bytes tell."""
     return next((found for magic, found in _MAGICS.items() if head.startswith(magic)), Compression.NONE)
+
+
+def packed_otherwise(head: bytes) -> str:
+    """Return how a file is packed that no contract can tell, by its first bytes; "" if it is not."""
+    found = next((name for magic, name in _OTHER_MAGICS.items() if head.startswith(magic)), "")
+    # A text may begin with these letters.
+    return "" if found == "bzip2" and not head[len(b"BZh9") :].startswith(_BZIP2_BLOCK) else found
 
 
 def damaged(file: str, what: str) -> Unreadable:
@@ -178,12 +199,19 @@ def member_chunks(stream: IO[bytes], file: str, member: str) -> Iterator[bytes]:
     except NotImplementedError as error:
         rule = f"its member `{member}` cannot be unpacked ({error}); expected deflate; pack it anew"
         raise Unreadable(file, rule) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except OSError as error:
+        if error.errno is not None:  # storage's, and not bzip2's
+            raise
+        raise damaged(file, f"its member `{member}` is not what was packed ({error})") from None
+    except _DAMAGE as error:
         raise damaged(file, f"its member `{member}` is not what was packed ({error})") from None
 
 
 def _opened(stream: IO[bytes], file: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
-    except zipfile.BadZipFile as error:
+    except NotImplementedError as error:
+        rule = f"it cannot be unpacked ({error}); expected a plain zip archive; pack it anew"
+        raise Unreadable(file, rule) from None
+    except _DAMAGE as error:
         raise damaged(file, f"not a zip archive ({error})") from None

@@ -188,9 +188,8 @@ def test_a_grain_has_every_fact(grain: Grain) -> None:
 @pytest.mark.parametrize("grain", of_time())
 def test_a_draft_guesses_the_grain_of_the_simplest_path(grain: Grain) -> None:
     template = DropTemplate(f"bills/{grain.paths[0]}.csv", Partitioning(grain))
-    assert (
-        placed([Path("/landed") / template.of(Partitioning(grain).key_at(MOMENTS[0]))], None).grain is grain
-    )
+    (found,) = placed([Path("/landed") / template.of(Partitioning(grain).key_at(MOMENTS[0]))], None)
+    assert found.grain is grain
 
 
 def test_a_grain_more_is_one_entry(yearly: Grain) -> None:

@@ -161,7 +161,8 @@ def _placed(
 def _name(template: str, parts: Sequence[str]) -> str:
     """Return the source's name: what the file is called without its time, or else its folder."""
     depth = template.count("/") + 1
-    last = re.sub(r"\{\w+\}|[*?]", " ", template.rpartition("/")[2]).strip().partition(".")[0]
+    # The letter of an hour or a week is none of a name.
+    last = re.sub(r"\{\w+\}([_.-]?[TtWw](?=\{))?|[*?]", " ", template.rpartition("/")[2]).strip().partition(".")[0]
     folders = list(reversed(parts[: max(len(parts) - depth, 0)]))
     heads = [re.sub(r"\{\w+\}|[*?]|=", " ", part) for part in reversed(template.split("/")[:-1])]
     for said in (last, *heads, *folders):

@@ -1,0 +1,25 @@
+"""What people do with a draft: they write what `sluice check` says is open.
+
+Belongs here: a person's hands. Does not: any expectation.
+"""
+
+import re
+from pathlib import Path
+
+SAID = {
+    "purpose": "What the shop sold.", "limitations": "None.", "dataGranularityDescription": "One row is one sale.",
+    "description": "What the column says.",
+}  # fmt: skip
+TOLD = ("--purpose", "What the shop sold.", "--provider", "Shop, shop@shop.example", "--owner", "data@shop.example")
+
+
+def finish(path: Path) -> None:
+    """Write what a draft leaves open: words where there are none, and no TODO."""
+    lines: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if re.match(r"\s*# TODO", line):  # a comment alone
+            continue
+        kept = line.partition("  # TODO")[0]
+        field = kept.strip().partition(":")[0]
+        lines.append(kept.replace('""', f'"{SAID[field]}"') if field in SAID and line != kept else kept)
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -10,7 +10,14 @@ SAID = {
     "purpose": "What the shop sold.", "limitations": "None.", "dataGranularityDescription": "One row is one sale.",
     "description": "What the column says.",
 }  # fmt: skip
-TOLD = ("--purpose", "What the shop sold.", "--provider", "Shop, shop@shop.example", "--owner", "data@shop.example")
+TOLD = (
+    "--purpose",
+    "What the shop sold.",
+    "--provider",
+    "Shop, shop@shop.example",
+    "--owner",
+    "data@shop.example",
+)
 
 
 def finish(path: Path) -> None:

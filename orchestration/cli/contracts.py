@@ -49,7 +49,9 @@ def new(
     ] = "",
     date_format: Annotated[
         list[str] | None,
-        typer.Option(help="COLUMN=FORMAT, as day=dd/MM/yyyy, where dates can be read in two ways; repeatable."),
+        typer.Option(
+            help="COLUMN=FORMAT, as day=dd/MM/yyyy, where dates can be read in two ways; repeatable."
+        ),
     ] = None,
     topic: Annotated[str, typer.Option(help="The topic of ROS bags that have several.")] = "",
     purpose: Annotated[str, typer.Option(help="What the feed is, in one sentence.")] = "",
@@ -76,9 +78,9 @@ def new(
         formats = dict(_pair("--date-format", text) for text in date_format or [])
         known = {"purpose": purpose, "provider": provider, "owner": owner}
         ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() else None
-        made = draft(Request(
-                _samples(files), source=source, date_formats=formats, topic=topic, path=path, ask=ask
-            ))
+        made = draft(
+            Request(_samples(files), source=source, date_formats=formats, topic=topic, path=path, ask=ask)
+        )
         target = output or here.settings.project_dir / "contracts" / f"{made.placed.source}.odcs.yaml"
         if target.exists() and not force:
             raise ValueError(
@@ -119,7 +121,10 @@ def _ask(question: "Question") -> str:
     """Let the person at the terminal say how something is to be read."""
     if question.column:
         shown = f": `{question.value}`" if question.value else ""
-        out.print(f"{question.file}: column `{question.header}`{shown} can be read in more than one way:", markup=False)
+        out.print(
+            f"{question.file}: column `{question.header}`{shown} can be read in more than one way:",
+            markup=False,
+        )
     else:
         out.print(f"{question.file}: the name can be read in more than one way:", markup=False)
     readings = list(question.readings.items())

@@ -292,7 +292,9 @@ def _question(
 
 
 def _undecided(question: Question) -> str:
-    options = " or ".join(f"`--date-format {question.column}={form}`" for form in map(_shell, question.readings))
+    options = " or ".join(
+        f"`--date-format {question.column}={form}`" for form in map(_shell, question.readings)
+    )
     if question.value:
         means = ", or ".join(f"{day} as `{form}`" for form, day in question.readings.items())
         said = f"`{question.value}` is {means}"

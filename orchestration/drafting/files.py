@@ -25,9 +25,7 @@ _HEAD_BYTES = 1 << 20
 _VALUE_LIKE = re.compile(
     r"[+-]?[\d.,]+([eE][+-]?\d+)?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|true|false", re.IGNORECASE
 )
-_SNIFF = (
-    "select Delimiter, Quote, Escape, SkipRows, HasHeader from sniff_csv(?, sample_size = -1"
-)
+_SNIFF = "select Delimiter, Quote, Escape, SkipRows, HasHeader from sniff_csv(?, sample_size = -1"
 _DELIMITERS = ",;\t|"
 _NO_QUOTE = ("", "\0", "(empty)")
 
@@ -161,9 +159,7 @@ def _encoding(file: Path, compression: Compression, head: bytes) -> str:
     return "latin-1"
 
 
-def _with_dialect(
-    file: Path, options: ReadOptions, head: bytes, scratch: Path
-) -> tuple[ReadOptions, bool]:
+def _with_dialect(file: Path, options: ReadOptions, head: bytes, scratch: Path) -> tuple[ReadOptions, bool]:
     """Let the engine sniff the beginning of the sample; return also whether it shows no quotes."""
     import duckdb
 

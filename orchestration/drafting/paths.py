@@ -73,7 +73,9 @@ def placed(files: Sequence[Path], source: str | None, path: str = "") -> list[Pl
         same = [made for made in found if made is not None and made.grain is grains[0]]
         if same:
             first = same[0].template.fields
-            either = [made for made in same[1:] if made.template.fields == first and made.keys != same[0].keys]
+            either = [
+                made for made in same[1:] if made.template.fields == first and made.keys != same[0].keys
+            ]
             return [same[0], *either[:1]]
     template = _common({_WILD.sub("?", parts[-1]) for parts in paths.values()}) or "*"
     made = _placed(paths, template, Partitioning(Grain.SNAPSHOT), source)
@@ -99,9 +101,14 @@ def _told(paths: dict[Path, list[str]], path: str, source: str | None) -> Placed
     name = source or portable(_WILD.sub("", head)) or "source"
     template = DropTemplate(path, Partitioning(grain, name if grain is Grain.DROP else ""))
     if wrong := template.problem():
-        raise ValueError(f"--path {path}: {wrong}; expected a path as in `{template.example(name)}`; correct it")
+        raise ValueError(
+            f"--path {path}: {wrong}; expected a path as in `{template.example(name)}`; correct it"
+        )
     wanted = path.split("/")
-    ends = (DropTemplate("/".join(wanted[-length:]), template.partitioning) for length in range(1, len(wanted) + 1))
+    ends = (
+        DropTemplate("/".join(wanted[-length:]), template.partitioning)
+        for length in range(1, len(wanted) + 1)
+    )
     end = next(end for end in ends if end.fields == template.fields)
     keys: dict[Path, str] = {}
     for file, parts in paths.items():
@@ -162,7 +169,11 @@ def _name(template: str, parts: Sequence[str]) -> str:
     """Return the source's name: what the file is called without its time, or else its folder."""
     depth = template.count("/") + 1
     # The letter of an hour or a week is none of a name.
-    last = re.sub(r"\{\w+\}([_.-]?[TtWw](?=\{))?|[*?]", " ", template.rpartition("/")[2]).strip().partition(".")[0]
+    last = (
+        re.sub(r"\{\w+\}([_.-]?[TtWw](?=\{))?|[*?]", " ", template.rpartition("/")[2])
+        .strip()
+        .partition(".")[0]
+    )
     folders = list(reversed(parts[: max(len(parts) - depth, 0)]))
     heads = [re.sub(r"\{\w+\}|[*?]|=", " ", part) for part in reversed(template.split("/")[:-1])]
     for said in (last, *heads, *folders):

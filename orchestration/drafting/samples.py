@@ -54,14 +54,14 @@ def read_samples(
     for file, columns in reader.columns.items():
         headers[file] = [column.name for column in columns]
         _check_header(headers[file], sample_of[file.name])
-    merged = _Merged(options, {file: (where.keys[sample_of[file.name]], names) for file, names in headers.items()})
+    merged = _Merged(
+        options, {file: (where.keys[sample_of[file.name]], names) for file, names in headers.items()}
+    )
     if not merged.names:
         raise ValueError(f"{next(iter(where.keys))}: no column in it; name another sample")
     _make_table(connection, reader, merged, where, sample_of)
     columns = _columns(connection, merged)
-    counted = dict(
-        connection.execute(f"select _file, count(*) from {TABLE} group by 1").fetchall()
-    )
+    counted = dict(connection.execute(f"select _file, count(*) from {TABLE} group by 1").fetchall())
     empty = [sample for sample in where.keys if str(sample) not in counted]
     return Samples(
         options=options,

@@ -104,7 +104,9 @@ def _of_the_partition(draft: Draft) -> Iterator[str]:
     if not grain.timed or draft.partition_column:
         return
     macro, column = (
-        ("landed_timestamp()", "landed_at") if grain.column_type == "timestamp" else ("landed_date()", "landed_on")
+        ("landed_timestamp()", "landed_at")
+        if grain.column_type == "timestamp"
+        else ("landed_date()", "landed_on")
     )
     yield f"    # No column tells the {grain.unit} of a row; its path does. A model selects it as"
     yield f"    #   {{{{ {macro} }}}} as {column}"

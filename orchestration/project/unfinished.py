@@ -24,7 +24,7 @@ _FOLDERS = (("contracts", CONTRACTS), ("expectations", SUITES), (EXPORTS_FOLDER,
 _MARKED = re.compile(r"(?<![\w-])TODO(?![\w-])")
 _ALONE = re.compile(r"\W*(team:\W*)?to-?do\W*", re.IGNORECASE)
 _LEADING = re.compile(r"\W*todo\s*(:|\s-\s)", re.IGNORECASE)
-_COMMENT = re.compile(r"(?:^|\s)#[#\s]*(TODO(?![\w-]).*|todo\s*:.*)", re.IGNORECASE)
+_COMMENT = re.compile(r"(?:^|\s)#[#\s]*(TODO(?![\w-]).*|(?i:todo)\s*(?::.*)?$)")
 # What stands below these is a name or a value of the data.
 _NAMES_AND_DATA = frozenset((
     "name", "physicalName", "businessName", "id", "tags", "domain", "tenant", "dataProduct", "server", "path",

@@ -83,9 +83,12 @@ def guess(
         empty = replace(column, type="VARCHAR" if _is_text(column) else column.type, required=False)
         return Guess(empty, remarks=("TODO type: empty in all samples",))
     if not _is_text(column):
-        kept = replace(column, required=present == count)
-        fits = not type_problem(column.type.upper())
-        return Guess(kept, remarks=() if fits else (f"TODO type: {column.type} in the file",))
+        if wrong := type_problem(column.type.upper()):
+            raise ValueError(
+                f"column `{column.header}` is {column.type} in the samples: {wrong}; expected a type that a contract"
+                " may have; have the provider write another, or text"
+            )
+        return Guess(replace(column, required=present == count))
     few = [
         str(row[0])
         for row in connection.execute(

@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from orchestration.cli.opened import ProjectDir, err, opened, out, print_json
@@ -126,11 +125,13 @@ def _ask(question: "Question") -> str:
             markup=False,
         )
     else:
-        out.print(f"{question.file}: the name can be read in more than one way:", markup=False)
+        out.print(f"{question.file}: the name can be read in more than one way:", markup=False, soft_wrap=True)
     readings = list(question.readings.items())
     for number, (form, meaning) in enumerate(readings, 1):
-        out.print(f"  {number}  {form}{f', which is {meaning}' if meaning else ''}", markup=False)
-    answer = typer.prompt("Which is it? Number", type=click.IntRange(1, len(readings)))
+        out.print(f"  {number}  {form}{f', which is {meaning}' if meaning else ''}", markup=False, soft_wrap=True)
+    answer = 0
+    while not 1 <= answer <= len(readings):
+        answer = typer.prompt(f"Which is it? 1 to {len(readings)}", type=int)
     return readings[answer - 1][0]
 
 

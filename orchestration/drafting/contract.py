@@ -159,9 +159,10 @@ def proved(made: Draft, text_of: Callable[[Draft], str], *, quarantine: bool) ->
         proof = prove(text, made.placed.keys) if not counted.complaints else counted
     if proof.complaints:
         told = "\n".join(proof.complaints)
+        allow = ", or add --quarantine to allow for bad rows" if proof.of_rows else ""
         raise ValueError(
             f"{told}\nno contract is written: the draft does not load these samples; expected every row of every"
-            " sample in the table; correct the sample or leave it out, or add --quarantine to allow for bad rows"
+            f" sample in the table; correct the sample or leave it out{allow}"
         )
     if proof.rows + proof.quarantined < made.samples.rows:
         raise AssertionError(f"{proof.rows} of {made.samples.rows} rows of the samples are loaded")

@@ -27,11 +27,15 @@ _ADVICE = re.compile(r"; ask .*$", re.DOTALL)
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of loading the samples: why some do not load, and how many rows of a drop were set apart."""
+    """What came of loading the samples: why some do not load, and how many rows of a drop were set apart.
+
+    `of_rows`: some do not load for single rows of theirs, which a contract may allow for.
+    """
 
     complaints: tuple[str, ...]
     rows: int = 0
     quarantined: int = 0
+    of_rows: bool = False
 
 
 def prove(text: str, keys: Mapping[Path, str]) -> Proof:
@@ -61,6 +65,7 @@ def prove(text: str, keys: Mapping[Path, str]) -> Proof:
 
 
 def _loaded(deployment: "Deployment", contract: "SourceContract", keys: Mapping[Path, str]) -> Proof:
+    from orchestration.ingestion.convert import TooManyBadRows
     from orchestration.ingestion.landing import land, place_files
     from orchestration.ingestion.load import load_drop
     from orchestration.ingestion.local_files import files_to_land
@@ -83,27 +88,28 @@ def _loaded(deployment: "Deployment", contract: "SourceContract", keys: Mapping[
         names = ", ".join(str(file) for key in lacking for file in files[key])
         return Proof((f"{names}: landed, and no drop; {'; '.join(map(str, scan.complaints))}",))
     complaints: list[str] = []
-    rows, quarantined = 0, 0
+    rows, quarantined, of_rows = 0, 0, False
     for key in landed:
         try:
             loaded = load_drop(deployment, contract, drops[key])
         except DropRefused as refused:
+            of_rows |= isinstance(refused, TooManyBadRows)
             complaints += _told(refused.file, refused.rules, sample_of)
             continue
         rows += loaded.rows
         quarantined = max(quarantined, loaded.quarantined)
-    return Proof(tuple(complaints), rows, quarantined)
+    return Proof(tuple(complaints), rows, quarantined, of_rows)
 
 
 def _told(file: str, rules: tuple[str, ...], sample_of: Mapping[str, str]) -> list[str]:
     """Return the rules that a drop breaks, by the names of the samples."""
     said = [_ADVICE.sub("", rule) for rule in rules if not rule.startswith("ask ")]
+    # A file in an archive is told with the archive's own path before it.
+    own = next((sample for path, sample in sample_of.items() if file.startswith(path)), file)
     told: list[str] = []
     for rule in said:
         named = rule
         for path, sample in sorted(sample_of.items(), key=lambda item: -len(item[0])):
             named = named.replace(path, sample)
-        # A file in an archive is told with the archive's own path before it.
-        own = next((sample for path, sample in sample_of.items() if file.startswith(path)), file)
-        told.append(named if named != rule else f"{own}: {named}")
+        told.append(named if own in named else f"{own}: {named}")
     return told

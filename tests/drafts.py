@@ -1,10 +1,16 @@
-"""What people do with a draft: they write what `sluice check` says is open.
+"""A company that begins with drafts, and what people do with them: they write what `sluice check` says is open.
 
 Belongs here: a person's hands. Does not: any expectation.
 """
 
 import re
+import shutil
 from pathlib import Path
+
+from orchestration.core.settings import Settings
+from tests.company import BAKERY, Company
+
+_DBT = BAKERY.parent / "kiosk" / "dbt_project"
 
 SAID = {
     "purpose": "What the shop sold.", "limitations": "None.", "dataGranularityDescription": "One row is one sale.",
@@ -30,3 +36,13 @@ def finish(path: Path) -> None:
         field = kept.strip().partition(":")[0]
         lines.append(kept.replace('""', f'"{SAID[field]}"') if field in SAID and line != kept else kept)
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def empty_project(folder: Path) -> Company:
+    """Return a deployment of a project without a source, a model or an export."""
+    project = folder / "shop"
+    for name in ("contracts", "expectations", "exports", "dbt_project/models/staging"):
+        (project / name).mkdir(parents=True)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(_DBT / name, project / "dbt_project" / name)
+    return Company(Settings.load({}, project_dir=project, data_dir=folder / "data"), "", folder)

@@ -125,10 +125,14 @@ def _ask(question: "Question") -> str:
             markup=False,
         )
     else:
-        out.print(f"{question.file}: the name can be read in more than one way:", markup=False, soft_wrap=True)
+        out.print(
+            f"{question.file}: the name can be read in more than one way:", markup=False, soft_wrap=True
+        )
     readings = list(question.readings.items())
     for number, (form, meaning) in enumerate(readings, 1):
-        out.print(f"  {number}  {form}{f', which is {meaning}' if meaning else ''}", markup=False, soft_wrap=True)
+        out.print(
+            f"  {number}  {form}{f', which is {meaning}' if meaning else ''}", markup=False, soft_wrap=True
+        )
     answer = 0
     while not 1 <= answer <= len(readings):
         answer = typer.prompt(f"Which is it? 1 to {len(readings)}", type=int)

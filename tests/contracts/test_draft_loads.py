@@ -110,7 +110,9 @@ def avro(rows: list[dict[str, object]]) -> bytes:
 
 
 def bagged(folder: Path, *topics: str) -> bytes:
-    sent = [(topic, 5 + at, message("std_msgs/msg/String", data=f"x{at}")) for topic in topics for at in (0, 1)]
+    sent = [
+        (topic, 5 + at, message("std_msgs/msg/String", data=f"x{at}")) for topic in topics for at in (0, 1)
+    ]
     return bag(folder / "made.bag", sent).read_bytes()
 
 

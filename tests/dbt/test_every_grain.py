@@ -58,7 +58,8 @@ select '{{ grain }}' as grain, '{{ text }}' as moment,
     {{ slice_bound({'resource_type': 'source'}, grain, first) }} as key,
     cast({{ slice_bound({'resource_type': 'model'}, grain, first) }} as timestamp)::varchar as first,
     cast({{ slice_bound({'resource_type': 'model'}, grain, after) }} as timestamp)::varchar as after,
-    typeof({{ slice_bound({'resource_type': 'model'}, grain, first) }}) as kind
+    typeof({{ slice_bound({'resource_type': 'model'}, grain, first) }}) as kind,
+    {{ adapter.dispatch('moment_of_key')(slice_bound({'resource_type': 'source'}, grain, first)) }}::varchar as landed
 {{ 'union all' if not loop.last }}{% endfor %}
 {{ 'union all' if not loop.last }}{% endfor %}
 """
@@ -147,6 +148,7 @@ def test_keys_and_bounds_of_the_macros_are_those_of_python(yearly: Grain, tmp_pa
             utc(grain.span.floor(moment)),
             utc(grain.span.following(grain.span.floor(moment))),
             grain.column_type.upper(),
+            utc(grain.span.floor(moment)),
         )
         for grain in of_time()
         for moment in MOMENTS

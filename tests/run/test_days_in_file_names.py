@@ -1,17 +1,13 @@
 """Feeds whose day stands in the names of their files alone: from the files to a model that has it as a column."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.core.settings import Settings
 from tests.company import Company
-from tests.drafts import TOLD, finish
+from tests.drafts import TOLD, empty_project, finish
 
-KIOSK = Path(__file__).parents[1] / "companies" / "kiosk" / "dbt_project"
 # Of a grain: the names of two files, the draft's path, and the partition's start in each row.
 FEEDS = {
     "daily": (("sales_2024-03-08.csv", "sales_2024-03-09.csv"), "sales/sales_{date}.csv",
@@ -27,19 +23,12 @@ FEEDS = {
     "hourly": (("clicks_2024-03-08_05.csv", "clicks_2024-03-08_06.csv"), "clicks/clicks_{date}_{hour}.csv",
                ("2024-03-08 05:00:00", "2024-03-08 06:00:00")),
 }  # fmt: skip
-HOURLY = "{{ config(partition_by='landed_at') }}"
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Company]:
+def shop(tmp_path: Path) -> Company:
     """A project without a source, a model or an export."""
-    project = tmp_path / "shop"
-    for folder in ("contracts", "expectations", "exports", "dbt_project/models/staging"):
-        (project / folder).mkdir(parents=True)
-    for name in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(KIOSK / name, project / "dbt_project" / name)
-    company = Company(Settings.load({}, project_dir=project, data_dir=tmp_path / "data"), "", tmp_path)
-    yield company
+    return empty_project(tmp_path)
 
 
 def drafted(shop: Company, samples: list[Path], *more: str) -> tuple[str, str]:

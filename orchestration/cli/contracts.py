@@ -73,6 +73,7 @@ def new(
     with opened(project, None) as here:
         from orchestration.drafting.contract import Request, draft, proved
         from orchestration.drafting.text import contract_text
+        from orchestration.project.unfinished import unfinished_of
 
         formats = dict(_pair("--date-format", text) for text in date_format or [])
         known = {"purpose": purpose, "provider": provider, "owner": owner}
@@ -88,10 +89,10 @@ def new(
         made, text = proved(made, lambda some: contract_text(some, known), quarantine=quarantine)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+        left = sum(1 for _ in unfinished_of(target, here.settings.project_dir))
     out.print(str(target), markup=False, soft_wrap=True)
     for line in _told(made):
         out.print(line, markup=False, soft_wrap=True)
-    left = text.count("# TODO") + text.count(": TODO")
     out.print(
         f"{left} TODOs are left, which `sluice check` names. Then: sluice contract sources, sluice check",
         soft_wrap=True, markup=False,

@@ -55,11 +55,12 @@ def unfinished_in(project_dir: Path) -> list[Problem]:
     for folder, suffixes in _FOLDERS:
         for path in sorted((project_dir / folder).glob("*")):
             if path.name.endswith(suffixes) and path.is_file():
-                found += _of_file(path, project_dir)
+                found += unfinished_of(path, project_dir)
     return found
 
 
-def _of_file(path: Path, project_dir: Path) -> Iterator[Problem]:
+def unfinished_of(path: Path, project_dir: Path) -> Iterator[Problem]:
+    """Yield what is left open in a file, each line once."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if "todo" not in text.lower() and "to-do" not in text.lower():
         return
@@ -70,13 +71,16 @@ def _of_file(path: Path, project_dir: Path) -> Iterator[Problem]:
     if root is None:
         return
     name, lines = shown_path(path, project_dir), text.splitlines()
-    values = list(_values(root, ()))
+    values, told = list(_values(root, ())), set[int]()
     for field, value, alone in values:
         if _is_open(field, value, alone):
             line = _line(value, lines)
+            told.add(line)
             what = f"`{'.'.join(field)}` is left open: `{_short(value.value)}`"
             yield Problem(name, line, what, _expected(field), _mend(field))
     for line, said in _comments(text, [value for _, value, _ in values]):
+        if line in told:
+            continue
         field = _field_at(root, line)
         marked = said if field is None else f"`{'.'.join(field)}` is left open: {said}"
         expected = _expected(field) if field else "what the comment asks for"

@@ -1,4 +1,4 @@
-"""A company that begins with drafts, and what people do with them: they write what `sluice check` says is open.
+"""A company that begins with drafts, and people who write what `sluice check` says is open.
 
 Belongs here: a person's hands. Does not: any expectation.
 """
@@ -13,17 +13,13 @@ from tests.company import BAKERY, Company
 _DBT = BAKERY.parent / "kiosk" / "dbt_project"
 
 SAID = {
-    "purpose": "What the shop sold.", "limitations": "None.", "dataGranularityDescription": "One row is one sale.",
-    "description": "What the column says.",
+    "purpose": "What the shop sold.", "limitations": "None.",
+    "dataGranularityDescription": "One row is one sale.", "description": "What the column says.",
 }  # fmt: skip
 TOLD = (
-    "--purpose",
-    "What the shop sold.",
-    "--provider",
-    "Shop, shop@shop.example",
-    "--owner",
-    "data@shop.example",
-)
+    "--purpose", "What the shop sold.", "--provider", "Shop, shop@shop.example",
+    "--owner", "data@shop.example",
+)  # fmt: skip
 
 
 def finish(path: Path) -> None:

@@ -67,8 +67,8 @@ def new(
 ) -> None:
     """Draft a contract from sample files; it is written once they have been loaded with it.
 
-    Where dates can be read in two ways it asks, on a terminal; anywhere else it writes nothing, and says what to
-    add.
+    Where dates can be read in two ways it asks, on a terminal; anywhere else it writes nothing, and says what
+    to add.
     """
     with opened(project, None) as here:
         from orchestration.drafting.contract import Request, draft, proved

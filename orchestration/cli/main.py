@@ -38,7 +38,7 @@ app = typer.Typer(
 
 @app.command()
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check all four folders, the rules of the graph, what a draft left open, and what holds for a time only."""
+    """Check all four folders, the rules of the graph, that no TODO is left, and what holds for a time."""
     with opened(project, data, typed=False) as here:
         from orchestration.graph.building import build_definitions
         from orchestration.project.loading import expired_in

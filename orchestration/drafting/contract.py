@@ -51,9 +51,9 @@ class Question:
 class Request:
     """What a draft is made of.
 
-    `source` is the source's name and `path` where it lands, if the samples' names are not to tell; `date_formats` are {column, by its
-    header or its name: format}; `topic` is that of ROS bags. `ask` answers a question with one of its formats:
-    without it, what has two readings is an error.
+    `source` is the source's name and `path` where it lands, if the samples' names are not to tell;
+    `date_formats` are {column, by its header or its name: format}; `topic` is that of ROS bags. `ask` answers
+    a question with one of its formats: without it, what has two readings is an error.
     """
 
     files: Sequence[Path]
@@ -161,8 +161,8 @@ def proved(made: Draft, text_of: Callable[[Draft], str], *, quarantine: bool) ->
         told = "\n".join(proof.complaints)
         allow = ", or add --quarantine to allow for bad rows" if proof.of_rows else ""
         raise ValueError(
-            f"{told}\nno contract is written: the draft does not load these samples; expected every row of every"
-            f" sample in the table; correct the sample or leave it out{allow}"
+            f"{told}\nno contract is written: the draft does not load these samples; expected every row of"
+            f" every sample in the table; correct the sample or leave it out{allow}"
         )
     if proof.rows + proof.quarantined < made.samples.rows:
         raise AssertionError(f"{proof.rows} of {made.samples.rows} rows of the samples are loaded")
@@ -302,8 +302,8 @@ def _undecided(question: Question) -> str:
     else:
         said = f"its dates are {' or '.join(f'`{form}`' for form in question.readings)}"
     return (
-        f"{question.file}: column `{question.header}`: {said}: the samples fit both; expected to be told which, as nothing is"
-        f" guessed; add {options}"
+        f"{question.file}: column `{question.header}`: {said}: the samples fit both; expected to be told"
+        f" which, as nothing is guessed; add {options}"
     )
 
 

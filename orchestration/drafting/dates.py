@@ -3,8 +3,8 @@
 Belongs here: the order of day, month and year, by what stands in the texts. Does not belong here: whether a
 format holds every value; that is asked of the SQL that judges drops (`values`).
 
-Two readings of the same texts are told apart by nobody but their author: `01/02/2024` is a day of January or of
-February, `24-03-08` of 2024 or of 2008. Which orders are used with which sign is Unicode's CLDR: no locale
+Two readings of the same texts are told apart by nobody but their author: `01/02/2024` is a day of January or
+of February, `24-03-08` of 2024 or of 2008. Which orders are used with which sign is Unicode's CLDR: no locale
 writes the month first between dots.
 """
 

@@ -32,7 +32,7 @@ _NO_QUOTE = ("", "\0", "(empty)")
 
 @dataclass(frozen=True)
 class _Sniffed:
-    """How one sample is read, and what of that it does not show: any encoding has ASCII, any quote no quotes."""
+    """How one sample is read. ASCII alone is of any encoding; what is `unquoted`, of any quote."""
 
     options: ReadOptions
     ascii: bool = False
@@ -99,7 +99,8 @@ def _topic(file: Path, compression: Compression, topic: str, scratch: Path) -> s
         return topic or topics[0]
     said = f"no topic `{topic}`" if topic else f"{len(topics)} topics, and a source is one of them"
     raise ValueError(
-        f"{file}: {said}; expected one of: {', '.join(topics)}; add `--topic {topics[0] if topics else 'NAME'}`"
+        f"{file}: {said}; expected one of: {', '.join(topics)};"
+        f" add `--topic {topics[0] if topics else 'NAME'}`"
     )
 
 
@@ -139,7 +140,7 @@ def _format(head: bytes, suffix: str) -> Format:
 
 
 def _encoding(file: Path, compression: Compression, head: bytes) -> str:
-    """Return ASCII or UTF-8 if the whole sample is; else what a byte order mark says, or Windows' western code."""
+    """Return ASCII or UTF-8 if all of it is; else what a byte order mark says, or Windows' western code."""
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -238,8 +239,8 @@ def all_alike(files: Sequence[Path], scratch: Path, topic: str = "") -> ReadOpti
 
 def _not_alike(file: Path, told: str, first: Path, wanted: str) -> ValueError:
     return ValueError(
-        f"{file}: not read as {first} is ({told}, not {wanted}); expected samples of one source, which is read"
-        " in one way; draft from those that are alike, or have the provider write all of them so"
+        f"{file}: not read as {first} is ({told}, not {wanted}); expected samples of one source, which is"
+        " read in one way; draft from those that are alike, or have the provider write all of them so"
     )
 
 

@@ -30,7 +30,8 @@ _FORMS: tuple[tuple[Grain, str, str], ...] = (
     (Grain.DAILY, rf"(?<!\d){_DAY}([._-]?){_MONTH}\2{_YEAR}(?!\d)", r"{day}\2{month}\2{year}"),
     (Grain.DAILY, rf"(?<!\d){_MONTH}([._-]?){_DAY}\2{_YEAR}(?!\d)", r"{month}\2{day}\2{year}"),
     (Grain.WEEKLY, r"(?<!\d)(?:19|20)\d{2}-W(?:0[1-9]|[1-4]\d|5[0-3])(?!\d)", r"{week}"),
-    (Grain.WEEKLY, rf"(?<!\d){_YEAR}([._-]?[Ww])(0[1-9]|[1-4]\d|5[0-3])(?!\d)", r"{week_year}\2{week_number}"),
+    (Grain.WEEKLY, rf"(?<!\d){_YEAR}([._-]?[Ww])(0[1-9]|[1-4]\d|5[0-3])(?!\d)",
+     r"{week_year}\2{week_number}"),
     (Grain.MONTHLY, rf"(?<!\d){_YEAR}([/._-]?){_MONTH}(?!\d)", r"{year}\2{month}"),
     (Grain.MONTHLY, rf"(?<!\d){_MONTH}([._-]?){_YEAR}(?!\d)", r"{month}\2{year}"),
     (Grain.MONTHLY, rf"year={_YEAR}/month={_MONTH}(?!\d)", r"year={year}/month={month}"),
@@ -90,7 +91,7 @@ def _formed(
     grain, pattern, fields = form
     found = {_one(end, pattern, fields) for end in ends.values()}
     template = None if None in found else _common({text for text in found if text is not None})
-    return template and _placed(paths, template, Partitioning(grain), source) or None
+    return _placed(paths, template, Partitioning(grain), source) if template else None
 
 
 def _told(paths: dict[Path, list[str]], path: str, source: str | None) -> Placed:

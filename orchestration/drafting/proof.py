@@ -1,7 +1,7 @@
 """A draft's text -> whether it loads the samples that it was made of, by loading them.
 
-Belongs here: the draft in a project of its own, and the samples as drops of it. Does not belong here: any idea
-of what a contract loads: ingestion is asked.
+Belongs here: the draft in a project of its own, and the samples as drops of it. Does not belong here: any
+idea of what a contract loads: ingestion is asked.
 """
 
 import re

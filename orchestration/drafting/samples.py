@@ -1,7 +1,7 @@
 """Samples -> one table of all their rows, and the columns that any of them has.
 
-Belongs here: reading with the drops' own readers, and samples whose columns differ. Does not belong here: what
-the values are (`values`).
+Belongs here: reading with the drops' own readers, and samples whose columns differ. Does not belong here:
+what the values are (`values`).
 """
 
 from collections.abc import Collection, Mapping, Sequence

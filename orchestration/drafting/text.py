@@ -40,7 +40,7 @@ def _said(value: object) -> str:
 
 def _head(draft: Draft, said: Mapping[str, str]) -> Iterator[str]:
     name = draft.placed.source
-    yield "# Drafted from samples by `sluice contract new`; it loads them. `sluice check` tells what is left to do."
+    yield "# Drafted from samples, which it loads, by `sluice contract new`. What is left is marked TODO."
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: {_said(name.replace('_', '-'))}"
@@ -182,16 +182,16 @@ def _foot(draft: Draft, said: Mapping[str, str]) -> Iterator[str]:
         yield f"    value: {_quoted(first_key(draft.placed))}  # TODO the first partition of the feed"
     if draft.samples.empty:
         yield "  - property: daysWithoutDrop"
-        yield f"    value: allowed  # TODO a sample has no rows: may a {grain.unit} be empty, or have no drop?"
+        yield f"    value: allowed  # TODO a sample has no rows: may a {grain.unit} be empty?"
     if draft.samples.shape:
         yield "  # The samples differ in their columns."
         yield "  - property: shapeChanges"
         yield f"    value: {_said(dict(draft.samples.shape))}"
     if draft.quarantined:
         yield "  - property: quarantineLimit"
-        yield f"    value: {{rows: {draft.quarantined}}}  # TODO so many of a sample are bad; how many may be?"
+        yield f"    value: {{rows: {draft.quarantined}}}  # TODO so many of a sample are bad"
     yield "  - property: owner"
-    yield f"    value: {_known(said, 'owner', _NOTHING, 'the e-mail address of who answers for the feed here')}"
+    yield f"    value: {_known(said, 'owner', _NOTHING, 'an e-mail address: who answers for it here')}"
     yield "  - property: provider"
     yield f"    value: {_known(said, 'provider', 'TODO', 'who promises the feed, and how to reach them')}"
 

@@ -85,8 +85,8 @@ def guess(
     if not _is_text(column):
         if wrong := type_problem(column.type.upper()):
             raise ValueError(
-                f"column `{column.header}` is {column.type} in the samples: {wrong}; expected a type that a contract"
-                " may have; have the provider write another, or text"
+                f"column `{column.header}` is {column.type} in the samples: {wrong}; expected a type that a"
+                " contract may have; have the provider write another, or text"
             )
         return Guess(replace(column, required=present == count))
     few = [

@@ -1,8 +1,8 @@
 """`TODO` in contracts, suites and exports: what a draft left for a person, and nobody has done.
 
 Belongs here: telling what is left open from what only has the word in it. A list of things to do has columns
-named `todo`, and a status `TODO` among others: names and data are taken as they are. Does not belong here: what a
-file must say; a project with something left open still loads.
+named `todo`, and a status `TODO` among others: names and data are taken as they are. Does not belong here:
+what a file must say; a project with something left open still loads.
 """
 
 import re
@@ -28,8 +28,9 @@ _COMMENT = re.compile(r"(?:^|\s)#[#\s]*(TODO(?![\w-]).*|(?i:todo)\s*(?::.*)?$)")
 # What stands below these is a name or a value of the data.
 _NAMES_AND_DATA = frozenset((
     "name", "physicalName", "businessName", "id", "tags", "domain", "tenant", "dataProduct", "server", "path",
-    "object", "model", "connection", "options", "key", "names", "kwargs", "mustBe", "validValues", "pattern", "aliases",
-    "nullWords", "trueWords", "falseWords", "currency", "examples", "sheet", "topic", "last_mile", "limits", "classes",
+    "object", "model", "connection", "options", "key", "names", "kwargs", "mustBe", "validValues", "pattern",
+    "aliases", "nullWords", "trueWords", "falseWords", "currency", "examples", "sheet", "topic", "filter",
+    "map", "limits", "classes",
 ))  # fmt: skip
 _BELONGS = {
     "purpose": "what it is for, in one sentence",
@@ -87,7 +88,17 @@ def unfinished_of(path: Path, project_dir: Path) -> Iterator[Problem]:
         yield Problem(name, line, marked, expected, "write it, and take the comment with TODO away")
 
 
+class _Called(str):
+    """A step that is what an item of a list is called: a column `name` is no field `name`."""
+
+    __slots__ = ()
+
+
 Field = tuple[str, ...]
+
+
+def _called(item: Node, number: int) -> str:
+    return _said(item, "property") or _Called(_said(item, "name") or _said(item, "type") or number)
 
 
 def _values(node: Node, field: Field, alone: bool = True) -> Iterator[tuple[Field, ScalarNode, bool]]:
@@ -102,8 +113,7 @@ def _values(node: Node, field: Field, alone: bool = True) -> Iterator[tuple[Fiel
             yield from _values(value, field if custom and step == "value" else (*field, step))
     elif isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
-            called = _said(item, "property") or _said(item, "name") or _said(item, "type") or str(number)
-            inner = (*field, called) if isinstance(item, MappingNode) else field
+            inner = (*field, _called(item, number)) if isinstance(item, MappingNode) else field
             yield from _values(item, inner, len(node.value) == 1)
 
 
@@ -117,9 +127,13 @@ def _said(node: Node, name: str) -> str:
 
 def _is_open(field: Field, value: ScalarNode, alone: bool) -> bool:
     text = value.value
-    if _NAMES_AND_DATA & set(field):
+    if _of_data(field):
         return alone and text == "TODO" and value.style is None
     return bool(_ALONE.fullmatch(text) or _MARKED.search(text) or _LEADING.match(text))
+
+
+def _of_data(field: Field) -> bool:
+    return any(step in _NAMES_AND_DATA for step in field if not isinstance(step, _Called))
 
 
 def _line(value: ScalarNode, lines: Sequence[str]) -> int:
@@ -156,8 +170,7 @@ def _field_at(node: Node, line: int, field: Field = ()) -> Field | None:
                 return inner
     elif isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
-            called = _said(item, "property") or _said(item, "name") or _said(item, "type") or str(number)
-            inner = (*field, called) if isinstance(item, MappingNode) else field
+            inner = (*field, _called(item, number)) if isinstance(item, MappingNode) else field
             if (deeper := _field_at(item, line, inner)) is not None:
                 return deeper
     return None
@@ -171,7 +184,7 @@ def _expected(field: Field) -> str:
 
 
 def _mend(field: Field) -> str:
-    if _NAMES_AND_DATA & set(field):
+    if _of_data(field):
         return "write it; a value of the data that is called so stands in quotes"
     return "write it, or take the field away where it may be left out"
 

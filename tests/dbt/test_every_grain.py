@@ -59,7 +59,8 @@ select '{{ grain }}' as grain, '{{ text }}' as moment,
     cast({{ slice_bound({'resource_type': 'model'}, grain, first) }} as timestamp)::varchar as first,
     cast({{ slice_bound({'resource_type': 'model'}, grain, after) }} as timestamp)::varchar as after,
     typeof({{ slice_bound({'resource_type': 'model'}, grain, first) }}) as kind,
-    {{ adapter.dispatch('moment_of_key')(slice_bound({'resource_type': 'source'}, grain, first)) }}::varchar as landed
+    {% set key = slice_bound({'resource_type': 'source'}, grain, first) %}
+    {{ adapter.dispatch('moment_of_key')(key) }}::varchar as landed
 {{ 'union all' if not loop.last }}{% endfor %}
 {{ 'union all' if not loop.last }}{% endfor %}
 """

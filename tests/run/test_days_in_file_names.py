@@ -1,4 +1,4 @@
-"""Feeds whose day stands in the names of their files alone: from the files to a model that has it as a column."""
+"""Feeds whose day stands in the names of their files alone: from files to a model that has it."""
 
 from pathlib import Path
 
@@ -53,7 +53,8 @@ def test_the_day_of_a_file_is_a_column_of_a_model_at_every_grain(shop: Company, 
         landed[source] = samples
         text, line = drafted(shop, samples)
         assert f"path: {template}" in text or f"path: '{template}'" in text
-        config = "{{ config(partition_by='%s') }}\n" % line.rpartition(" ")[2]
+        column = line.rpartition(" ")[2]
+        config = f"{{{{ config(partition_by='{column}') }}}}\n"
         (project / f"dbt_project/models/staging/stg_{source}.sql").write_text(
             f"{config}select {line}, item, amount\nfrom {{{{ source('raw', '{source}') }}}} as feed\n"
             "where {{ in_partition('feed._partition_key') }}\n"

@@ -62,6 +62,6 @@ def test_the_answer_is_drafted(project: Path, tmp_path: Path) -> None:
 def test_who_ends_the_question_gets_no_contract(project: Path, tmp_path: Path) -> None:
     sample = tmp_path / "s.csv"
     sample.write_text("id,d\n1,01/02/2020\n")
-    code, shown = at_a_terminal("\x04", "contract", "new", str(sample), "--project", str(project))
+    code, _ = at_a_terminal("\x04", "contract", "new", str(sample), "--project", str(project))
     assert code != 0
     assert list((project / "contracts").iterdir()) == []

@@ -47,14 +47,17 @@ def test_a_draft_loads_as_it_is(folder: Path) -> None:
     assert f"{text.count('TODO') - 1} TODOs are left" in made.stdout
     checked = sluice(folder, "check", "--data", str(folder.parent / "data"))
     assert checked.exit_code == 2
-    lines = [at for at, line in enumerate(text.splitlines(), 1) if "TODO" in line][1:]  # the first is of the word
-    assert [int(at) for at in re.findall(rf"exports/{NAME}\.yml:(\d+): .*; expected ", checked.output)] == lines
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if "TODO" in line][
+        1:
+    ]  # the first is of the word
+    assert [
+        int(at) for at in re.findall(rf"exports/{NAME}\.yml:(\d+): .*; expected ", checked.output)
+    ] == lines
 
 
 def test_what_a_person_says_beforehand_is_not_left_open(folder: Path) -> None:
     (folder / f"exports/{NAME}.yml").unlink()
-    said = ("--mode", "upsert", "--owner", "team:shop", "--purpose", "Screens in the shops.", "--key", "business_date",
-            "--key", "shop")  # fmt: skip
+    said = ("--mode", "upsert", "--owner", "team:shop", "--purpose", "Screens in the shops.")
     made = new(folder, NAME, *ARGUMENTS, *said)
     assert made.exit_code == 0, made.output
     assert "0 TODOs are left" in made.stdout

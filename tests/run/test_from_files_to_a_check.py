@@ -1,4 +1,4 @@
-"""`docs/adding-a-source.md`, its first part, typed as it stands: from files to a check that passes, without Python."""
+"""`docs/adding-a-source.md`, its first part, typed as it stands: from files to a check that passes."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def test_the_page_is_typed_from_files_to_a_passing_check(
     assert [kind for _, kind, _ in blocks] == ["sh", "sh", "sh", "sh", "sql", "yaml", "sh"]
     shop = empty_project(tmp_path)
     project = shop.settings.project_dir
-    contract = project / "contracts" / "shop_sales.odcs.yaml"
+    contract = project / "contracts" / "promotion_sales.odcs.yaml"
     monkeypatch.chdir(tmp_path)
 
     def typed(text: str) -> tuple[int, str]:
@@ -53,7 +53,7 @@ def test_the_page_is_typed_from_files_to_a_passing_check(
     assert code == 2
     # Each TODO is told, at its line.
     todo = [at for at, line in enumerate(contract.read_text().splitlines(), 1) if "TODO" in line]
-    told = re.findall(r"contracts/shop_sales\.odcs\.yaml:(\d+): .*; expected .*; write it", said)
+    told = re.findall(r"contracts/promotion_sales\.odcs\.yaml:(\d+): .*; expected .*; write it", said)
     assert [int(line) for line in told] == todo
     assert said.count("; write it") == len(todo)
     finish(contract)
@@ -65,7 +65,7 @@ def test_the_page_is_typed_from_files_to_a_passing_check(
     with duckdb.connect(str(shop.settings.warehouse_path), read_only=True) as warehouse:
         rows = warehouse.execute(
             "select business_date::varchar, receipt, price::varchar, paid_on::varchar"
-            " from staging.stg_shop_sales order by all"
+            " from staging.stg_promotion_sales order by all"
         ).fetchall()
     assert rows == [
         ("2024-03-08", "0001", "1234.50", "2024-03-05"), ("2024-03-08", "0002", "0.50", "2024-03-06"),

@@ -32,6 +32,7 @@ FINE: dict[str, str] = {
     "described": "Number of todo entries", "words": "[none]", "comment": "as the provider says",
     "provider": "Todo app team, app@todo.example",
 }  # fmt: skip
+COLUMN = "schema.todo_items.properties.todo"
 # {case: what is written otherwise, line, field and text that are told}
 OPEN: dict[str, tuple[dict[str, str], int, str]] = {
     "value": ({"provider": "TODO"}, 16, "customProperties.provider"),
@@ -41,16 +42,19 @@ OPEN: dict[str, tuple[dict[str, str], int, str]] = {
     "in brackets": ({"provider": "<TODO>"}, 16, "customProperties.provider"),
     "with words": ({"purpose": '"TODO what it is"'}, 3, "description.purpose"),
     "with a colon": ({"purpose": '"todo: what it is"'}, 3, "description.purpose"),
-    "in a text": ({"described": "The amount. TODO say which tax."}, 9, "schema.todo_items.properties.todo.description"),
+    "in a text": ({"described": "The amount. TODO say which tax."}, 9, f"{COLUMN}.description"),
     "second line of a text": (
         {"purpose": "|\n    What is sold.\n    TODO and where"}, 5, "description.purpose",
     ),
-    "alone in a list": ({"words": "[TODO]"}, 12, "schema.todo_items.properties.todo.customProperties.nullWords"),
-    "a name": ({"header": "TODO"}, 8, "schema.todo_items.properties.todo.physicalName"),
+    "a column that is called as a field": (
+        {"column": "name", "described": "TODO"}, 9, "schema.todo_items.properties.name.description",
+    ),
+    "alone in a list": ({"words": "[TODO]"}, 12, f"{COLUMN}.customProperties.nullWords"),
+    "a name": ({"header": "TODO"}, 8, f"{COLUMN}.physicalName"),
     "comment": ({"comment": "TODO key: which columns"}, 13, "TODO key: which columns"),
     "a comment of the word": ({"comment": "todo"}, 13, "todo"),
     "a comment in small letters": ({"comment": "todo: which columns"}, 13, "todo: which columns"),
-    "comment after a value": ({"described": '""  # TODO'}, 9, "schema.todo_items.properties.todo.description"),
+    "comment after a value": ({"described": '""  # TODO'}, 9, f"{COLUMN}.description"),
     "comment after the last value": ({"provider": "Shop  # TODO who"}, 16, "customProperties.provider"),
 }  # fmt: skip
 NOT_OPEN: dict[str, dict[str, str]] = {
@@ -96,7 +100,8 @@ def test_the_word_alone_is_no_error(tmp_path: Path, case: str) -> None:
         ("exports", "owner: team:todo\n", 1, "owner"),
         ("exports", "purpose: TODO what the destination does with it, in one sentence\n", 1, "purpose"),
         ("exports", "model: exp_a\nmode: mirror  # TODO one of: append, mirror\n", 2, "mode"),
-        ("exports", "key: [a]\n# classes: [internal]  # TODO which of them its owner agrees to\n", 2, "TODO which"),
+        ("exports", "key: [a]\n# classes: [internal]  # TODO which of them\n", 2, "TODO which"),
+        ("exports", "last_mile:\n  - {reason: TODO, filter: {column: a}}\n", 2, "last_mile.0.reason"),
     ],
 )  # fmt: skip
 def test_suites_and_exports_too(tmp_path: Path, folder: str, text: str, line: int, field: str) -> None:
@@ -108,7 +113,8 @@ def test_suites_and_exports_too(tmp_path: Path, folder: str, text: str, line: in
 @pytest.mark.parametrize(
     ("folder", "text"),
     [
-        ("expectations", "expectations:\n  - type: expect_x\n    kwargs: {column: todo, value_set: [TODO, DONE]}\n"),
+        ("expectations", "expectations:\n  - kwargs: {column: todo, value_set: [TODO, DONE]}\n"),
+        ("exports", "last_mile:\n  - {reason: Old, filter: {column: todo, keep: [TODO, DONE]}}\n"),
         ("exports", "destination: {connection: todo, object: todo}\nkey: [todo]\nowner: team:todo-app\n"),
         ("exports", "not: [yaml\n# TODO\n"),
     ],

@@ -40,7 +40,7 @@ def _said(value: object) -> str:
 
 def _head(draft: Draft, said: Mapping[str, str]) -> Iterator[str]:
     name = draft.placed.source
-    yield "# Drafted from samples, which it loads, by `sluice contract new`; `sluice check` tells what is left."
+    yield "# Drafted by `sluice contract new` from samples, which it loads. What is left: `sluice check`."
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: {_said(name.replace('_', '-'))}"

@@ -116,11 +116,14 @@ def told_format(
     """Return a column as dates of a format that somebody has told.
 
     Raises:
-        ValueError: it is no format, or a value is not written so.
+        ValueError: it is no format, a value is not written so, or the files give the column a type.
     """
     from orchestration.ingestion.formats.base import TEXT
     from orchestration.ingestion.values import typed_value
 
+    (type_,) = connection.execute(f"select typeof({place}) from {table} limit 1").fetchone() or ("VARCHAR",)
+    if kind_of(type_) is not Kind.TEXT:
+        raise ValueError(f"the column is {type_} in the files; expected a column of text; leave it out")
     try:
         written = replace(found.column.written, dates=strptime_format(date_format))
     except UnknownDateFormat as error:

@@ -29,6 +29,11 @@ def new(
     option: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE, of what only this type of destination can be told.")
     ] = None,
+    mode: Annotated[str, typer.Option(help="append, upsert, mirror or snapshot.")] = "",
+    owner: Annotated[
+        str, typer.Option(help="An e-mail address, or team:NAME (default: the model's owner).")
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="What the destination does with it, in one sentence.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     project: ProjectDir = None,
     data: DataDir = None,
@@ -38,13 +43,16 @@ def new(
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
         from orchestration.drafting.export import DraftRequest, draft_export
         from orchestration.project.export_models import export_model
+        from orchestration.project.unfinished import unfinished_of
         from orchestration.transformation.manifest import load_manifest
 
         folder = here.settings.project_dir / FOLDER
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
         if there and not force:
             raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
-        request = DraftRequest(type_, connection, object_, tuple(key or ()), _options(option or []))
+        request = DraftRequest(
+            type_, connection, object_, tuple(key or ()), _options(option or []), mode, owner, purpose
+        )
         others, _ = load_exports(here.settings.project_dir)
         drafted = draft_export(
             request, export_model(load_manifest(here.settings), model), others, _schema_from(folder)
@@ -52,11 +60,11 @@ def new(
         path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(drafted.text, encoding="utf-8")
+        todo = sum(1 for _ in unfinished_of(path, here.settings.project_dir))
     out.print(str(path), markup=False, soft_wrap=True)
     for problem in drafted.undecided:
         err.print(f"to be decided: {problem.what}; {problem.mend}", style="yellow", markup=False)
-    todo = drafted.text.count("# TODO") + drafted.text.count(": TODO")
-    out.print(f"{todo} TODOs are left. Then: sluice check", soft_wrap=True)
+    out.print(f"{todo} TODOs are left, which `sluice check` names. Then: sluice check", soft_wrap=True)
 
 
 def _options(said: list[str]) -> dict[str, Any]:

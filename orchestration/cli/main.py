@@ -38,15 +38,20 @@ app = typer.Typer(
 
 @app.command()
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check all four folders, the rules of the graph, and what holds for a time only."""
+    """Check all four folders, the rules of the graph, that no TODO is left, and what holds for a time."""
     with opened(project, data, typed=False) as here:
         from orchestration.graph.building import build_definitions
         from orchestration.project.loading import expired_in
+        from orchestration.project.unfinished import unfinished_in
 
-        loaded = here.project
+        # Neither keeps a graph from loading, but no pull request should go through with it.
+        unfinished = unfinished_in(here.settings.project_dir)
+        try:
+            loaded = here.project
+        except ProjectError as error:
+            raise ProjectError([*error.problems, *unfinished]) from error
         build_definitions(here.settings, loaded).get_repository_def()
-        # It keeps no graph from loading, but no pull request should go through with it.
-        if found := expired_in(loaded, here.settings, datetime.now(UTC).date()):
+        if found := [*unfinished, *expired_in(loaded, here.settings, datetime.now(UTC).date())]:
             raise ProjectError(found)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"

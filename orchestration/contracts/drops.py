@@ -21,6 +21,9 @@ _TIME_FIELDS = {
     "day": ("%d", r"\d{2}"),
     "hour": ("%H", r"\d{2}"),
     "week": ("%G-W%V", r"[1-9]\d{3}-W\d{2}"),
+    # The same in parts, for names that write a week in another way; its year is ISO 8601's, too.
+    "week_year": ("%G", r"[1-9]\d{3}"),
+    "week_number": ("%V", r"\d{2}"),
 }
 _DROP_FIELD = "drop"
 _DROP_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}?"
@@ -165,6 +168,10 @@ def _moment(found: Mapping[str, str]) -> datetime:
     if "week" in found:
         year, week = found["week"].split("-W")
         return datetime.combine(date.fromisocalendar(int(year), int(week), 1), time(), UTC)
+    if "week_year" in found:
+        return datetime.combine(
+            date.fromisocalendar(int(found["week_year"]), int(found["week_number"]), 1), time(), UTC
+        )
     if "date" in found:
         moment = datetime.fromisoformat(found["date"])
     else:

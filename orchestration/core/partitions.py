@@ -84,7 +84,7 @@ class Grain(StrEnum):
         Span("%Y-%m-%d", lambda hour: hour.replace(hour=0), _DAY, _DAY, "date", silence=14),
     )  # fmt: skip
     WEEKLY = (  # ISO 8601's week, named by its Monday
-        "weekly", "week", "partition key", ("{week}", "{date}"),
+        "weekly", "week", "partition key", ("{week}", "{date}", "{week_year}-W{week_number}"),
         Span(
             "%G-W%V-%u", lambda hour: hour.replace(hour=0) - hour.weekday() * _DAY, 7 * _DAY, 7 * _DAY,
             "date", silence=14,

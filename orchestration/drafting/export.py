@@ -27,13 +27,19 @@ _USUAL_MODES_OF_CRMS = (Mode.UPSERT, Mode.APPEND, Mode.SNAPSHOT, Mode.MIRROR)
 
 @dataclass(frozen=True)
 class DraftRequest:
-    """Where the model is to go. `key` are its columns, () for those that a dbt test says are unique."""
+    """Where the model is to go. `key` are its columns, () for those that a dbt test says are unique.
+
+    `mode`, `owner` and `purpose` are what a person has said; empty, where nobody has.
+    """
 
     destination_type: str
     connection: str
     object_name: str
     key: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    mode: str = ""
+    owner: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def _lines(
     yield f"  object: {_said(request.object_name)}"
     yield from _options(request, kind)
     yield from _key(model, key, latest_only)
-    yield from _mode(capabilities_of(kind))
+    yield from _mode(capabilities_of(kind), request.mode)
     if model.partition_column is None:
         yield "partitions: latest  # the model whole: it has no partitions"
     elif latest_only:
@@ -136,12 +142,12 @@ def _lines(
         yield "partitions: each  # every partition is delivered, a corrected one again"
     yield "# names: {model_column: field}  # where the destination calls a column something else"
     yield from _classes(model)
-    if model.owner:
-        yield f"owner: {_said(model.owner)}"
+    if owner := request.owner or model.owner:
+        yield f"owner: {_said(owner)}"
     else:
         yield "owner: team:todo  # TODO an e-mail address, or team:NAME"
     yield '# channel: "#…"  # where the owner\'s people talk'
-    yield f"purpose: {_said(_PURPOSE)}"
+    yield f"purpose: {_said(request.purpose or _PURPOSE)}"
     if model.partition_column:
         yield "# deadline: {latency: 36, unit: h}  # after the end of the partition; missed, it is shown"
     yield "# limits:  # past one of these a delivery waits for a person"
@@ -171,8 +177,11 @@ def _key(model: ExportedModel, key: Sequence[str], latest_only: bool) -> Iterato
     yield f"key: {_said(list(key))}{remark}"
 
 
-def _mode(capabilities: Capabilities | None) -> Iterator[str]:
+def _mode(capabilities: Capabilities | None, told: str) -> Iterator[str]:
     modes = capabilities.modes if capabilities else frozenset(Mode)
+    if told or len(modes) == 1:
+        yield f"mode: {told or next(iter(modes)).value}"
+        return
     preferred = _USUAL_MODES_OF_CRMS if capabilities and capabilities.keys.single else _USUAL_MODES
     usual = next(mode for mode in preferred if mode in modes)
     yield f"mode: {usual.value}  # TODO one of: {', '.join(sorted(mode.value for mode in modes))}"

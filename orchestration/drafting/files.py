@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestration.compute.engine import open_engine
@@ -25,10 +25,27 @@ _HEAD_BYTES = 1 << 20
 _VALUE_LIKE = re.compile(
     r"[+-]?[\d.,]+([eE][+-]?\d+)?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|true|false", re.IGNORECASE
 )
+_SNIFF = "select Delimiter, Quote, Escape, SkipRows, HasHeader from sniff_csv(?, sample_size = -1"
+_DELIMITERS = ",;\t|"
 _NO_QUOTE = ("", "\0", "(empty)")
 
 
-def read_options(file: Path, scratch: Path) -> ReadOptions:
+@dataclass(frozen=True)
+class _Sniffed:
+    """How one sample is read. ASCII alone is of any encoding; what is `unquoted`, of any quote."""
+
+    options: ReadOptions
+    ascii: bool = False
+    unquoted: bool = False
+
+    @property
+    def told(self) -> ReadOptions:
+        """What it shows."""
+        quote = {"quote": "", "escape": ""} if self.unquoted else {}
+        return replace(self.options, encoding="", **quote)
+
+
+def _sniffed(file: Path, scratch: Path, topic: str) -> _Sniffed:
     """Return how a sample is read.
 
     Raises:
@@ -46,12 +63,45 @@ def read_options(file: Path, scratch: Path) -> ReadOptions:
     if not head:
         raise ValueError(f"{file}: the sample is empty; expected some rows; name another")
     format_ = _format(head, suffix)
-    if format_ is Format.ROSBAG:
-        raise ValueError(f"{file}: a ROS bag holds several topics; expected rows; write its contract by hand")
     options = ReadOptions(format=format_, compression=compression)
-    if format_ in _TEXT:
-        options = replace(options, encoding=_encoding(file, compression, head))
-    return _with_dialect(file, options, head, scratch) if format_ is Format.CSV else options
+    if format_ is Format.ROSBAG:
+        return _Sniffed(replace(options, topic=_topic(file, compression, topic, scratch)))
+    if format_ not in _TEXT:
+        return _Sniffed(options)
+    encoding = _encoding(file, compression, head)
+    options = replace(options, encoding="utf-8" if encoding == "ascii" else encoding)
+    unquoted = False
+    if format_ is Format.CSV:
+        options, unquoted = _with_dialect(file, options, head, scratch)
+    return _Sniffed(options, encoding == "ascii", unquoted)
+
+
+def _topic(file: Path, compression: Compression, topic: str, scratch: Path) -> str:
+    """Return the topic whose messages are the rows: the one that is named, or the only one."""
+    from rosbags.highlevel import AnyReader
+
+    bag = scratch / "topics.bag"
+    with bag.open("wb") as copy:
+        for chunk in _chunks(file, compression):
+            copy.write(chunk)
+    try:
+        with AnyReader([bag]) as reader:
+            topics = sorted(reader.topics)
+    except Exception as error:
+        # Whatever the bytes led it to: not all its errors are of its own kind.
+        said = str(error).replace(str(bag), str(file)) or type(error).__name__
+        raise ValueError(
+            f"{file}: no ROS bag, or not closed ({said}); expected a whole bag; name another"
+        ) from None
+    finally:
+        bag.unlink()
+    if topic in topics or (not topic and len(topics) == 1):
+        return topic or topics[0]
+    said = f"no topic `{topic}`" if topic else f"{len(topics)} topics, and a source is one of them"
+    raise ValueError(
+        f"{file}: {said}; expected one of: {', '.join(topics)};"
+        f" add `--topic {topics[0] if topics else 'NAME'}`"
+    )
 
 
 def _packing_suffix(name: str) -> str:
@@ -90,7 +140,7 @@ def _format(head: bytes, suffix: str) -> Format:
 
 
 def _encoding(file: Path, compression: Compression, head: bytes) -> str:
-    """Return UTF-8 if the whole sample is; else what a byte order mark says, or Windows' western code."""
+    """Return ASCII or UTF-8 if all of it is; else what a byte order mark says, or Windows' western code."""
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -98,7 +148,7 @@ def _encoding(file: Path, compression: Compression, head: bytes) -> str:
     ):
         if head.startswith(mark):
             return name
-    for name in ("utf-8", "cp1252"):
+    for name in ("ascii", "utf-8", "cp1252"):
         decoder = codecs.getincrementaldecoder(name)()
         try:
             for chunk in _chunks(file, compression):
@@ -110,8 +160,8 @@ def _encoding(file: Path, compression: Compression, head: bytes) -> str:
     return "latin-1"
 
 
-def _with_dialect(file: Path, options: ReadOptions, head: bytes, scratch: Path) -> ReadOptions:
-    """Let the engine sniff the beginning of the sample."""
+def _with_dialect(file: Path, options: ReadOptions, head: bytes, scratch: Path) -> tuple[ReadOptions, bool]:
+    """Let the engine sniff the beginning of the sample; return also whether it shows no quotes."""
     import duckdb
 
     text = (
@@ -122,57 +172,87 @@ def _with_dialect(file: Path, options: ReadOptions, head: bytes, scratch: Path) 
     plain.write_text(beginning, encoding="utf-8", newline="")
     with open_engine() as connection:
         try:
-            sniffed = connection.execute(
-                "select Delimiter, Quote, Escape, SkipRows, HasHeader from sniff_csv(?, sample_size = -1)",
-                [str(plain)],
-            ).fetchone()
+            sniffed = connection.execute(f"{_SNIFF})", [str(plain)]).fetchone()
+            assert sniffed is not None
+            delimiter = _likely_delimiter(beginning)
+            if str(sniffed[0]) not in beginning and delimiter:
+                # A row that cannot be split makes one column of all: whoever wrote the header meant several.
+                sniffed = connection.execute(
+                    f"{_SNIFF}, delim = ?, ignore_errors = true)", [str(plain), delimiter]
+                ).fetchone()
         except duckdb.Error as error:
             raise ValueError(
                 f"{file}: no CSV dialect fits it ({error}); write its contract by hand"
             ) from None
     assert sniffed is not None
     delimiter, quote, escape, skipped, has_header = sniffed
-    quote = '"' if quote in _NO_QUOTE else str(quote)
-    escape = quote if escape in _NO_QUOTE else str(escape)
+    unquoted = str(quote) in _NO_QUOTE or str(quote) not in beginning
+    quote = '"' if unquoted else str(quote)
+    escape = quote if unquoted or str(escape) in _NO_QUOTE else str(escape)
     found = replace(
         options, delimiter=str(delimiter), quote=quote, escape=escape, skip_lines=int(skipped or 0)
     )
-    return replace(found, header=bool(has_header) or _looks_like_header(beginning, found))
+    header = bool(has_header) or looks_like_names(_first_row(beginning, found))
+    return replace(found, header=header), unquoted
 
 
-def _looks_like_header(text: str, options: ReadOptions) -> bool:
-    """The engine tells a header by its types; where all is text, names differ and are no values."""
+def _likely_delimiter(text: str) -> str:
+    """Return the sign between the names in the first line; empty, if there is none."""
+    first = text.partition("\n")[0]
+    likely = max(_DELIMITERS, key=first.count)
+    return likely if likely in first else ""
+
+
+def _first_row(text: str, options: ReadOptions) -> list[str]:
     lines = io.StringIO(text)
     for _ in range(options.skip_lines):
         lines.readline()
-    first = next(csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote), [])
+    return next(csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote), [])
+
+
+def looks_like_names(first: Sequence[str]) -> bool:
+    """Whether a first row may be of names: they differ, and none is a value, whatever the types below."""
     return len(set(first)) == len(first) and all(
         name.strip() and not _VALUE_LIKE.fullmatch(name.strip()) for name in first
     )
 
 
-def all_alike(files: Sequence[Path], scratch: Path) -> ReadOptions:
-    """Return how all samples are read.
+def all_alike(files: Sequence[Path], scratch: Path, topic: str = "") -> ReadOptions:
+    """Return how all samples are read; `topic` is that of bags, empty if they have one alone.
 
     Raises:
         ValueError: they are not read in one way.
     """
-    found = {file: read_options(file, scratch) for file in files}
-    first, options = next(iter(found.items()))
+    found = {file: _sniffed(file, scratch, topic) for file in files}
+    # What tells most comes first: what it shows holds for those that do not show it.
+    first, sniffed = min(found.items(), key=lambda item: item[1].unquoted)
     for file, other in found.items():
-        # A file of ASCII alone is of any encoding.
-        if replace(other, encoding="") != replace(options, encoding=""):
-            raise ValueError(
-                f"{file}: not read as {first} is ({_told(other)}, not {_told(options)});"
-                " expected samples of one source; draft from one of them"
-            )
-    encodings = {other.encoding for other in found.values()} - {"utf-8"}
-    return replace(options, encoding=encodings.pop() if encodings else "utf-8")
+        like = replace(sniffed, unquoted=sniffed.unquoted or other.unquoted)
+        if replace(other, unquoted=like.unquoted).told != like.told:
+            raise _not_alike(file, _told(other.options), first, _told(sniffed.options))
+    encoded = [(file, one.options.encoding) for file, one in found.items() if not one.ascii]
+    for file, encoding in encoded:
+        if encoding != encoded[0][1]:
+            raise _not_alike(file, encoding, encoded[0][0], encoded[0][1])
+    return replace(sniffed.options, encoding=encoded[0][1] if encoded else sniffed.options.encoding)
+
+
+def _not_alike(file: Path, told: str, first: Path, wanted: str) -> ValueError:
+    return ValueError(
+        f"{file}: not read as {first} is ({told}, not {wanted}); expected samples of one source, which is"
+        " read in one way; draft from those that are alike, or have the provider write all of them so"
+    )
 
 
 def _told(options: ReadOptions) -> str:
     packed = f" in {options.compression}" if options.compression is not Compression.NONE else ""
     if options.format is not Format.CSV:
-        return f"{options.format}{packed}"
+        topic = f" of topic {options.topic}" if options.topic else ""
+        return f"{options.format}{packed}{topic}"
     header = "with" if options.header else "without"
-    return f"csv{packed} by `{options.delimiter}`, quoted by `{options.quote}`, {header} a header"
+    escape = f", escaped by `{options.escape}`" if options.escape != options.quote else ""
+    skipped = f" after {options.skip_lines} lines" if options.skip_lines else ""
+    return (
+        f"csv{packed} by `{options.delimiter}`, quoted by `{options.quote}`{escape},"
+        f" {header} a header{skipped}"
+    )

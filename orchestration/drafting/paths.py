@@ -5,11 +5,11 @@ Belongs here: guesses from names alone. Does not belong here: what is in the fil
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.contracts.drops import DropTemplate
+from orchestration.contracts.drops import DropTemplate, fields_of
 from orchestration.core.partitions import SNAPSHOT_PARTITION, Grain, Partitioning
 
 _YEAR, _MONTH, _DAY, _HOUR = (
@@ -25,10 +25,15 @@ _FORMS: tuple[tuple[Grain, str, str], ...] = (
     (Grain.HOURLY, rf"(?<!\d){_YEAR}([/_-]?){_MONTH}\2{_DAY}([T_/-]?){_HOUR}(?!\d)",
      r"{year}\2{month}\2{day}\5{hour}"),
     (Grain.DAILY, _DATE + r"(?!\d)", r"{date}"),
-    (Grain.DAILY, rf"(?<!\d){_YEAR}([/_]?){_MONTH}\2{_DAY}(?!\d)", r"{year}\2{month}\2{day}"),
+    (Grain.DAILY, rf"(?<!\d){_YEAR}([/._]?){_MONTH}\2{_DAY}(?!\d)", r"{year}\2{month}\2{day}"),
     (Grain.DAILY, rf"year={_YEAR}/month={_MONTH}/day={_DAY}(?!\d)", r"year={year}/month={month}/day={day}"),
+    (Grain.DAILY, rf"(?<!\d){_DAY}([._-]?){_MONTH}\2{_YEAR}(?!\d)", r"{day}\2{month}\2{year}"),
+    (Grain.DAILY, rf"(?<!\d){_MONTH}([._-]?){_DAY}\2{_YEAR}(?!\d)", r"{month}\2{day}\2{year}"),
     (Grain.WEEKLY, r"(?<!\d)(?:19|20)\d{2}-W(?:0[1-9]|[1-4]\d|5[0-3])(?!\d)", r"{week}"),
-    (Grain.MONTHLY, rf"(?<!\d){_YEAR}([/_-]){_MONTH}(?!\d)", r"{year}\2{month}"),
+    (Grain.WEEKLY, rf"(?<!\d){_YEAR}([._-]?[Ww])(0[1-9]|[1-4]\d|5[0-3])(?!\d)",
+     r"{week_year}\2{week_number}"),
+    (Grain.MONTHLY, rf"(?<!\d){_YEAR}([/._-]?){_MONTH}(?!\d)", r"{year}\2{month}"),
+    (Grain.MONTHLY, rf"(?<!\d){_MONTH}([._-]?){_YEAR}(?!\d)", r"{month}\2{year}"),
     (Grain.MONTHLY, rf"year={_YEAR}/month={_MONTH}(?!\d)", r"year={year}/month={month}"),
 )  # fmt: skip
 _MOST_PARTS = 5
@@ -50,26 +55,69 @@ class Placed:
         return self.template.partitioning.grain
 
 
-def placed(files: Sequence[Path], source: str | None) -> Placed:
-    """Guess a template that all samples fit; a snapshot, where their names tell no time."""
+def placed(files: Sequence[Path], source: str | None, path: str = "") -> list[Placed]:
+    """Return where samples would land: one place, or two where their names can be read in two ways.
+
+    Without a time in their names they are of a snapshot. `path` is a contract's, which they must fit.
+
+    Raises:
+        ValueError: they fit no path, or not this one.
+    """
     paths = {file: file.absolute().as_posix().strip("/").split("/") for file in files}
+    if path:
+        return [_told(paths, path, source)]
     for length in range(1, _MOST_PARTS + 1):
         ends = {file: "/".join(parts[-length:]) for file, parts in paths.items()}
-        for grain, pattern, fields in _FORMS:
-            found = {_one(end, pattern, fields) for end in ends.values()}
-            if None in found:
-                continue
-            template = _common({text for text in found if text is not None})
-            if template is None:
-                continue
-            made = _placed(paths, template, Partitioning(grain), source)
-            if made is not None:
-                return made
+        found = [_formed(paths, ends, form, source) for form in _FORMS]
+        grains = [made.grain for made in found if made is not None]
+        # Of the finest grain, the first; but a day and a month tell nobody which of them is which.
+        same = [made for made in found if made is not None and made.grain is grains[0]]
+        if same:
+            first = same[0].template.fields
+            either = [
+                made for made in same[1:] if made.template.fields == first and made.keys != same[0].keys
+            ]
+            return [same[0], *either[:1]]
     template = _common({_WILD.sub("?", parts[-1]) for parts in paths.values()}) or "*"
     made = _placed(paths, template, Partitioning(Grain.SNAPSHOT), source)
     if made is None:
         raise ValueError(f"{files[0]}: no path template fits this name; rename the sample")
-    return made
+    return [made]
+
+
+def _formed(
+    paths: dict[Path, list[str]], ends: Mapping[Path, str], form: tuple[Grain, str, str], source: str | None
+) -> Placed | None:
+    grain, pattern, fields = form
+    found = {_one(end, pattern, fields) for end in ends.values()}
+    template = None if None in found else _common({text for text in found if text is not None})
+    return _placed(paths, template, Partitioning(grain), source) if template else None
+
+
+def _told(paths: dict[Path, list[str]], path: str, source: str | None) -> Placed:
+    """Place samples by a path that somebody has told; its fields tell the grain."""
+    fields = DropTemplate(path, Partitioning(Grain.SNAPSHOT)).fields
+    grain = next((grain for grain in Grain if fields in fields_of(grain)), Grain.SNAPSHOT)
+    head = path.partition("/")[0]
+    name = source or portable(_WILD.sub("", head)) or "source"
+    template = DropTemplate(path, Partitioning(grain, name if grain is Grain.DROP else ""))
+    if wrong := template.problem():
+        raise ValueError(
+            f"--path {path}: {wrong}; expected a path as in `{template.example(name)}`; correct it"
+        )
+    wanted = path.split("/")
+    ends = (
+        DropTemplate("/".join(wanted[-length:]), template.partitioning)
+        for length in range(1, len(wanted) + 1)
+    )
+    end = next(end for end in ends if end.fields == template.fields)
+    keys: dict[Path, str] = {}
+    for file, parts in paths.items():
+        key = end.key_of("/".join(parts[-len(end.text.split("/")) :]))
+        if key is None:
+            raise ValueError(f"{file}: does not fit --path {path}; expected {end.text}; correct the path")
+        keys[file] = key
+    return Placed(name, template, keys)
 
 
 def _one(end: str, pattern: str, fields: str) -> str | None:
@@ -121,7 +169,12 @@ def _placed(
 def _name(template: str, parts: Sequence[str]) -> str:
     """Return the source's name: what the file is called without its time, or else its folder."""
     depth = template.count("/") + 1
-    last = re.sub(r"\{\w+\}|[*?]", " ", template.rpartition("/")[2]).strip().partition(".")[0]
+    # The letter of an hour or a week is none of a name.
+    last = (
+        re.sub(r"\{\w+\}([_.-]?[TtWw](?=\{))?|[*?]", " ", template.rpartition("/")[2])
+        .strip()
+        .partition(".")[0]
+    )
     folders = list(reversed(parts[: max(len(parts) - depth, 0)]))
     heads = [re.sub(r"\{\w+\}|[*?]|=", " ", part) for part in reversed(template.split("/")[:-1])]
     for said in (last, *heads, *folders):

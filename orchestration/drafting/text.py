@@ -3,11 +3,11 @@
 Belongs here: the words and the order of the file. Does not belong here: what is in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orchestration.contracts.reading import Format, compression_of
 from orchestration.contracts.types import Kind
-from orchestration.drafting.contract import Draft
+from orchestration.drafting.contract import PERSONAL, Draft
 from orchestration.drafting.paths import first_key
 from orchestration.drafting.values import Guess
 
@@ -16,11 +16,18 @@ _LOGICAL = {
     Kind.BOOLEAN: "boolean",
 }  # fmt: skip
 _INDENT = "        "
+_NOTHING = '""'
 
 
-def contract_text(draft: Draft) -> str:
-    """Return the text of the contract file."""
-    return "\n".join([*_head(draft), *_server(draft), *_schema(draft), *_foot(draft), ""])
+def contract_text(draft: Draft, known: Mapping[str, str] | None = None) -> str:
+    """Return the text of the contract file; `known` may have `purpose`, `provider` and `owner`."""
+    said = known or {}
+    return "\n".join([*_head(draft, said), *_server(draft), *_schema(draft), *_foot(draft, said), ""])
+
+
+def _known(said: Mapping[str, str], name: str, empty: str, todo: str) -> str:
+    """Return a value that somebody has told, or what marks that nobody has."""
+    return _said(said[name]) if said.get(name) else f"{empty}  # TODO {todo}"
 
 
 def _said(value: object) -> str:
@@ -31,9 +38,9 @@ def _said(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _head(draft: Draft) -> Iterator[str]:
+def _head(draft: Draft, said: Mapping[str, str]) -> Iterator[str]:
     name = draft.placed.source
-    yield "# Drafted from samples by `sluice contract new`. What only a person knows is marked TODO."
+    yield "# Drafted by `sluice contract new` from samples, which it loads. What is left: `sluice check`."
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
     yield f"id: {_said(name.replace('_', '-'))}"
@@ -41,7 +48,7 @@ def _head(draft: Draft) -> Iterator[str]:
     yield "version: 0.1.0"
     yield "status: draft"
     yield "description:"
-    yield '  purpose: ""  # TODO what the feed is, in one sentence'
+    yield f"  purpose: {_known(said, 'purpose', _NOTHING, 'what the feed is, in one sentence')}"
     yield '  limitations: ""  # TODO what a reader must know: gaps, corrections, what an empty value means'
 
 
@@ -59,6 +66,9 @@ def _server(draft: Draft) -> Iterator[str]:
         custom |= {"escape": options.escape} if options.escape != options.quote else {}
         custom |= {} if options.header else {"header": False}
         custom |= {"skipLines": options.skip_lines} if options.skip_lines else {}
+    elif options.format is Format.EXCEL and not options.header:
+        custom["header"] = False
+    custom |= {"topic": options.topic} if options.topic else {}
     if options.encoding != "utf-8":
         custom["encoding"] = options.encoding
     if options.compression is not compression_of(template):
@@ -82,9 +92,24 @@ def _schema(draft: Draft) -> Iterator[str]:
     yield '    dataGranularityDescription: ""  # TODO one row is one …'
     if not draft.key:
         yield "    # TODO key: no column, nor the first few together, tells the rows of the samples apart"
+    yield from _of_the_partition(draft)
     yield "    properties:"
     for guess in draft.guesses:
         yield from _property(draft, guess)
+
+
+def _of_the_partition(draft: Draft) -> Iterator[str]:
+    """Say how rows get a day that stands only where they landed."""
+    grain = draft.placed.grain
+    if not grain.timed or draft.partition_column:
+        return
+    macro, column = (
+        ("landed_timestamp()", "landed_at")
+        if grain.column_type == "timestamp"
+        else ("landed_date()", "landed_on")
+    )
+    yield f"    # No column tells the {grain.unit} of a row; its path does. A model selects it as"
+    yield f"    #   {{{{ {macro} }}}} as {column}"
 
 
 def _property(draft: Draft, guess: Guess) -> Iterator[str]:
@@ -102,7 +127,8 @@ def _property(draft: Draft, guess: Guess) -> Iterator[str]:
     if column.name == draft.partition_column:
         yield f"{_INDENT}partitioned: true"
         yield f"{_INDENT}partitionKeyPosition: 1"
-    yield f"{_INDENT}classification: internal"
+    personal = "  # TODO personal? then another word, and `masking`" if PERSONAL in guess.remarks else ""
+    yield f"{_INDENT}classification: internal{personal}"
     if guess.date_format:
         yield f"{_INDENT}logicalTypeOptions:"
         yield f"{_INDENT}  format: {_said(guess.date_format)}"
@@ -126,6 +152,8 @@ def _logical(guess: Guess) -> str:
 def _written(guess: Guess) -> dict[str, object]:
     written = guess.column.written
     custom: dict[str, object] = {}
+    if guess.column.aliases:
+        custom["aliases"] = list(guess.column.aliases)
     if written.null_words:
         custom["nullWords"] = list(written.null_words)
     if written.decimal_separator != ".":
@@ -140,9 +168,9 @@ def _written(guess: Guess) -> dict[str, object]:
     return custom
 
 
-def _foot(draft: Draft) -> Iterator[str]:
+def _foot(draft: Draft, said: Mapping[str, str]) -> Iterator[str]:
     grain = draft.placed.grain
-    yield "# TODO SLA: how often a drop comes, and how late it may be, as in"
+    yield "# TODO SLA: how often a drop comes, and how late it may be; else remove these lines"
     yield "# slaProperties:"
     yield "#   - {property: frequency, value: 1, unit: d}"
     yield "#   - {property: latency, value: 30, unit: h}"
@@ -152,10 +180,20 @@ def _foot(draft: Draft) -> Iterator[str]:
     if grain.timed:
         yield "  - property: partitionStart"
         yield f"    value: {_quoted(first_key(draft.placed))}  # TODO the first partition of the feed"
+    if draft.samples.empty:
+        yield "  - property: daysWithoutDrop"
+        yield f"    value: allowed  # TODO a sample has no rows: may a {grain.unit} be empty?"
+    if draft.samples.shape:
+        yield "  # The samples differ in their columns."
+        yield "  - property: shapeChanges"
+        yield f"    value: {_said(dict(draft.samples.shape))}"
+    if draft.quarantined:
+        yield "  - property: quarantineLimit"
+        yield f"    value: {{rows: {draft.quarantined}}}  # TODO so many of a sample are bad"
     yield "  - property: owner"
-    yield '    value: ""  # TODO the e-mail address of who answers for the feed here'
+    yield f"    value: {_known(said, 'owner', _NOTHING, 'an e-mail address: who answers for it here')}"
     yield "  - property: provider"
-    yield "    value: TODO  # who promises the feed, and may be asked about a drop"
+    yield f"    value: {_known(said, 'provider', 'TODO', 'who promises the feed, and how to reach them')}"
 
 
 def _quoted(text: str) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from orchestration.compute.sql import literal
 from orchestration.contracts.columns import Column, ValueFormat
-from orchestration.contracts.dates import strptime_format
+from orchestration.contracts.dates import UnknownDateFormat, strptime_format
 from orchestration.contracts.types import Kind, kind_of, type_problem
+from orchestration.drafting.dates import Reading, readings_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,18 +27,6 @@ _NULL_WORDS_OF_TEXT = ("NULL", "null", "\\N")
 _BOOLEANS = (
     ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("ja", "nein"), ("j", "n"), ("oui", "non"),
 )  # fmt: skip
-_DATES = (
-    "dd.MM.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "dd-MM-yyyy", "MM-dd-yyyy", "dd-MMM-yyyy",
-    "dd MMM yyyy", "dd MMMM yyyy", "d.M.yyyy", "d/M/yyyy", "M/d/yyyy", "d-M-yyyy", "M-d-yyyy", "d-MMM-yyyy",
-    "d MMM yyyy", "d MMMM yyyy", "yy-MM-dd", "dd.MM.yy", "MM/dd/yy", "dd/MM/yy", "dd-MM-yy", "d.M.yy",
-    "M/d/yy", "d/M/yy",
-)  # fmt: skip
-_TIMES = (
-    " HH:mm:ss", " HH:mm", "'T'HH:mm:ss", " hh:mm:ss a", " hh:mm a", " H:mm:ss", " H:mm", " h:mm:ss a",
-    " h:mm a",
-)  # fmt: skip
-_LETTERS = re.compile(r"'(.*?)'|([A-Za-z])\2*|[^A-Za-z']+")
-_DAY_FIRST = re.compile(r"(dd?|MM?)[/-]")
 _COMPACT = "yyyyMMdd"
 _DATE_NAME = re.compile(r"date|datum|day|tag|_on$|_at$")
 _CURRENCY = re.compile(r"[€$£¥]|\b(?:EUR|USD|GBP|CHF)\b")
@@ -58,11 +47,15 @@ _IBAN = r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}"
 
 @dataclass(frozen=True)
 class Guess:
-    """A column as the samples have it; `date_format` as ODCS writes it, `remarks` are for its author."""
+    """A column as the samples have it; `date_format` as ODCS writes it, `remarks` are for its author.
+
+    `readings` are guesses that hold the samples as well, and mean other days; this one is the first of them.
+    """
 
     column: Column
     date_format: str = ""
     remarks: tuple[str, ...] = ()
+    readings: tuple["Guess", ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -77,6 +70,8 @@ class _Candidate:
     remark: str = ""
     wrong: str = ""
     """SQL over `value`, true where the type would take it, and should not."""
+    others: tuple["_Candidate", ...] = ()
+    """Other readings of the same texts: where more than one fits, nobody but their author knows."""
 
 
 def guess(
@@ -88,9 +83,12 @@ def guess(
         empty = replace(column, type="VARCHAR" if _is_text(column) else column.type, required=False)
         return Guess(empty, remarks=("TODO type: empty in all samples",))
     if not _is_text(column):
-        kept = replace(column, required=present == count)
-        fits = not type_problem(column.type)
-        return Guess(kept, remarks=() if fits else (f"TODO type: {column.type} in the file",))
+        if wrong := type_problem(column.type.upper()):
+            raise ValueError(
+                f"column `{column.header}` is {column.type} in the samples: {wrong}; expected a type that a"
+                " contract may have; have the provider write another, or text"
+            )
+        return Guess(replace(column, required=present == count))
     few = [
         str(row[0])
         for row in connection.execute(
@@ -100,12 +98,50 @@ def guess(
     ]
     personal = _personal(connection, table, place, column.name)
     for candidate in _candidates(column, few, comma_first=comma_first):
-        chosen = _fitted(connection, table, place, candidate, few)
-        if chosen is None:
-            continue
-        remarks = (*personal, *([candidate.remark] if candidate.remark else []))
-        return Guess(_with_required(connection, table, place, chosen), candidate.date_format, remarks)
+        fitting: list[Guess] = []
+        for one in (candidate, *candidate.others):
+            chosen = _fitted(connection, table, place, one, few)
+            if chosen is not None:
+                remarks = (*personal, *([one.remark] if one.remark else []))
+                made = _with_required(connection, table, place, chosen)
+                fitting.append(Guess(made, one.date_format, remarks))
+        if fitting:
+            return replace(fitting[0], readings=tuple(fitting) if len(fitting) > 1 else ())
     raise AssertionError(f"`{column.header}`: no value is no text")
+
+
+def told_format(
+    connection: "duckdb.DuckDBPyConnection", table: str, place: str, found: Guess, date_format: str
+) -> Guess:
+    """Return a column as dates of a format that somebody has told.
+
+    Raises:
+        ValueError: it is no format, a value is not written so, or the files give the column a type.
+    """
+    from orchestration.ingestion.formats.base import TEXT
+    from orchestration.ingestion.values import typed_value
+
+    (type_,) = connection.execute(f"select typeof({place}) from {table} limit 1").fetchone() or ("VARCHAR",)
+    if kind_of(type_) is not Kind.TEXT:
+        raise ValueError(f"the column is {type_} in the files; expected a column of text; leave it out")
+    try:
+        written = replace(found.column.written, dates=strptime_format(date_format))
+    except UnknownDateFormat as error:
+        raise ValueError(f"{error}; expected letters as in `dd/MM/yyyy`; correct it") from None
+    days, times = set(date_format) & set("dMyuYDE"), set(date_format) & set("Hhm")
+    type_ = ("TIMESTAMP" if times else "DATE") if days else "TIME"
+    column = replace(found.column, type=type_, written=written)
+    misfit = typed_value(column, place, TEXT).misfit
+    wrong = connection.execute(
+        f"select _file, _place from {table} where {misfit} order by all limit 1"
+    ).fetchone()
+    if wrong is not None:
+        raise ValueError(
+            f"{wrong[0]}: row {wrong[1]} is not written so; expected every value in that format;"
+            " correct the format, or leave it out"
+        )
+    remarks = tuple(remark for remark in found.remarks if not remark.startswith("TODO"))
+    return Guess(_with_required(connection, table, place, column), date_format, remarks)
 
 
 def _is_text(column: Column) -> bool:
@@ -147,40 +183,17 @@ def _dates(base: Column, values: Sequence[str]) -> Iterator[_Candidate]:
     if _DATE_NAME.search(base.name) and all(re.fullmatch(r"(19|20)\d{6}", value) for value in values):
         written = replace(base.written, dates=strptime_format(_COMPACT))
         yield _Candidate(replace(base, type="DATE", written=written), _COMPACT)
-    if not any(sign in first for sign in "./- "):
-        return
-    for day in _DATES:
-        remark = ""
-        if _DAY_FIRST.match(day) and "MMM" not in day and not _day_is_clear(values):
-            remark = "TODO format: day or month first? the samples fit both"
-        if "yyyy" not in day:
-            remark = "TODO format: is it so? two digits are taken for a year from 1969 to 2068"
-        for tail in ("", *_TIMES):
-            if not re.fullmatch(_looks(day + tail), first):
-                continue
-            written = replace(base.written, dates=strptime_format(day + tail))
-            type_ = "TIMESTAMP" if tail else "DATE"
-            yield _Candidate(replace(base, type=type_, written=written), day + tail, remark)
+    for readings in readings_of(values):
+        first_of, *others = (_as_dates(base, reading) for reading in readings)
+        yield replace(first_of, others=tuple(others))
 
 
-def _looks(date_format: str) -> str:
-    """Return a regular expression of what a date in a format looks like: most need not be tried."""
-
-    def part(found: re.Match[str]) -> str:
-        text = found[0]
-        if found[2] is None:
-            return re.escape(found[1] if text.startswith("'") else text)
-        if text in ("MMM", "MMMM", "a"):
-            return "[A-Za-z]+"
-        return f"[0-9]{{{len(text)}}}" if len(text) > 1 else "[0-9]{1,2}"
-
-    return _LETTERS.sub(part, date_format)
-
-
-def _day_is_clear(values: Sequence[str]) -> bool:
-    """Whether a number above 12 stands first or second in some value."""
-    numbers = [re.findall(r"\d+", value)[:2] for value in values]
-    return any(int(number) > 12 for pair in numbers for number in pair)
+def _as_dates(base: Column, reading: Reading) -> _Candidate:
+    written = replace(base.written, dates=strptime_format(reading.format))
+    type_ = "TIMESTAMP" if reading.timed else "DATE"
+    # The engine's own parser takes `24` for a year of four digits.
+    wrong = f"not regexp_full_match(value, {literal(reading.shape)})"
+    return _Candidate(replace(base, type=type_, written=written), reading.format, wrong=wrong)
 
 
 def _numbers(base: Column, values: Sequence[str], *, comma_first: bool) -> Iterator[_Candidate]:

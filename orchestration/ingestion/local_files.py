@@ -28,7 +28,7 @@ def files_to_land(
         return {}, complaint
     ending = _ending(contract.template)
     found: dict[str, list[Path]] = {}
-    for file in (file for path in paths for file in (_files_in(path) if path.is_dir() else [path])):
+    for file in (file for path in paths for file in (files_in(path) if path.is_dir() else [path])):
         key = _key(contract, ending, file, partition)
         if key is None or _too_early(contract, key):
             return {}, (
@@ -85,7 +85,7 @@ def _first(contract: SourceContract) -> str:
     return f" from {contract.partitioning.key_at(start)} on" if start and contract.grain.timed else ""
 
 
-def _files_in(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
     """Return the files at any depth below a folder, hidden ones left out."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return sorted(

@@ -58,7 +58,9 @@ select '{{ grain }}' as grain, '{{ text }}' as moment,
     {{ slice_bound({'resource_type': 'source'}, grain, first) }} as key,
     cast({{ slice_bound({'resource_type': 'model'}, grain, first) }} as timestamp)::varchar as first,
     cast({{ slice_bound({'resource_type': 'model'}, grain, after) }} as timestamp)::varchar as after,
-    typeof({{ slice_bound({'resource_type': 'model'}, grain, first) }}) as kind
+    typeof({{ slice_bound({'resource_type': 'model'}, grain, first) }}) as kind,
+    {% set key = slice_bound({'resource_type': 'source'}, grain, first) %}
+    {{ adapter.dispatch('moment_of_key')(key) }}::varchar as landed
 {{ 'union all' if not loop.last }}{% endfor %}
 {{ 'union all' if not loop.last }}{% endfor %}
 """
@@ -147,6 +149,7 @@ def test_keys_and_bounds_of_the_macros_are_those_of_python(yearly: Grain, tmp_pa
             utc(grain.span.floor(moment)),
             utc(grain.span.following(grain.span.floor(moment))),
             grain.column_type.upper(),
+            utc(grain.span.floor(moment)),
         )
         for grain in of_time()
         for moment in MOMENTS
@@ -188,9 +191,8 @@ def test_a_grain_has_every_fact(grain: Grain) -> None:
 @pytest.mark.parametrize("grain", of_time())
 def test_a_draft_guesses_the_grain_of_the_simplest_path(grain: Grain) -> None:
     template = DropTemplate(f"bills/{grain.paths[0]}.csv", Partitioning(grain))
-    assert (
-        placed([Path("/landed") / template.of(Partitioning(grain).key_at(MOMENTS[0]))], None).grain is grain
-    )
+    (found,) = placed([Path("/landed") / template.of(Partitioning(grain).key_at(MOMENTS[0]))], None)
+    assert found.grain is grain
 
 
 def test_a_grain_more_is_one_entry(yearly: Grain) -> None:

@@ -164,3 +164,39 @@ def test_a_drop_has_no_date(observatory: Warehouse) -> None:
     done = build(observatory, "dated", DROP, "quake")
     assert not done.success
     assert "'dated' is cut by drop, which has no time: expected no partition_date()" in done.messages
+
+
+LANDED = {
+    "dated": "select {{ landed_date('feed') }} as d, town from {{ source('raw', 'feed') }} as feed"
+             " left join {{ source('raw', 'shops') }} as shops on feed.shop = shops.shop",
+    "of_a_drop": "select {{ landed_date() }} as d from {{ source('raw', 'drops') }}",
+    "of_a_snapshot": "select {{ landed_timestamp() }} as at from {{ source('raw', 'shops') }}",
+}  # fmt: skip
+SOURCES = {"feed": "monthly", "shops": "snapshot", "drops": "drop"}
+
+
+def test_a_row_has_the_day_that_it_landed_for_where_its_source_has_time(tmp_path: Path) -> None:
+    project = tmp_path / "shops"
+    (project / "models").mkdir(parents=True)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        (project / name).write_text(PROJECT[name])
+    for name, text in LANDED.items():
+        table = "{{ config(materialized='table') }}\n"
+        (project / "models" / f"{name}.sql").write_text(table + text)
+    tables = [
+        {"name": name, "config": {"meta": {"partition_grain": grain}}} for name, grain in SOURCES.items()
+    ]
+    (project / "models" / "sources.yml").write_text(
+        json.dumps({"sources": [{"name": "raw", "schema": "raw", "tables": tables}]})
+    )
+    warehouse = Warehouse(project, tmp_path)
+    warehouse.execute(
+        "create schema raw;"
+        "create table raw.feed as select 'a' as shop, '2024-03' as _partition_key;"
+        "create table raw.shops as select 'a' as shop, 'Ulm' as town, 'snapshot' as _partition_key;"
+        "create table raw.drops as select 'flight-7' as _partition_key"
+    )
+    done = warehouse.dbt("run")
+    assert done.failed() == {"of_a_drop", "of_a_snapshot"}
+    assert "reads 'drops', which has no time: expected no landed_date()" in done.messages
+    assert warehouse.rows("select d::varchar, town from shop.dated") == [("2024-03-01", "Ulm")]

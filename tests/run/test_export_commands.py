@@ -1,6 +1,7 @@
 """`sluice export` and `sluice last-mile`, as a person calls them."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,7 +46,27 @@ def test_a_draft_loads_as_it_is(folder: Path) -> None:
     text = (folder / f"exports/{NAME}.yml").read_text()
     assert f"{text.count('TODO') - 1} TODOs are left" in made.stdout
     checked = sluice(folder, "check", "--data", str(folder.parent / "data"))
-    assert checked.exit_code == 0, checked.output
+    assert checked.exit_code == 2
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if "TODO" in line][
+        1:
+    ]  # the first is of the word
+    assert [
+        int(at) for at in re.findall(rf"exports/{NAME}\.yml:(\d+): .*; expected ", checked.output)
+    ] == lines
+
+
+def test_what_a_person_says_beforehand_is_not_left_open(folder: Path) -> None:
+    (folder / f"exports/{NAME}.yml").unlink()
+    said = ("--mode", "upsert", "--owner", "team:shop", "--purpose", "Screens in the shops.")
+    made = new(folder, NAME, *ARGUMENTS, *said)
+    assert made.exit_code == 0, made.output
+    assert "0 TODOs are left" in made.stdout
+    spec = load_exports(folder)[0][NAME].spec
+    assert (spec.mode, spec.owner, spec.purpose) == ("upsert", "team:shop", "Screens in the shops.")
+    assert sluice(folder, "check", "--data", str(folder.parent / "data")).exit_code == 0
+    wrong = new(folder, NAME, *ARGUMENTS, "--force", "--mode", "upset")
+    assert wrong.exit_code == 2
+    assert "upsert" in wrong.output
 
 
 def test_a_file_that_is_there_stays_unless_told_otherwise(folder: Path) -> None:

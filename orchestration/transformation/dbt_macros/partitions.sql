@@ -76,12 +76,56 @@
 {%- endmacro %}
 
 {#-
+  The day on which the partition of a row of a raw table starts, as a DATE: of feeds whose day stands in the
+  path of a file alone. `landed_date('sales')` where the table has the alias `sales`. Unlike partition_date() it is
+  the row's, whatever this run is of: in a model that reads a window, or a longer grain than its own.
+-#}
+{% macro landed_date(table='') -%}
+    {%- do return(to_type(landed_timestamp(table), 'date')) -%}
+{%- endmacro %}
+
+{#- The same as a moment, a TIMESTAMP in UTC: of feeds that land by the hour. -#}
+{% macro landed_timestamp(table='') -%}
+    {%- do require_time_of_sources('landed_date() and landed_timestamp()') -%}
+    {%- do return(adapter.dispatch('moment_of_key')((table ~ '.' if table else '') ~ '_partition_key')) -%}
+{%- endmacro %}
+
+{#- No two grains share the form of their keys, so a key tells its moment. -#}
+{% macro default__moment_of_key(key) -%}
+    {%- set forms = grains_of_time().values() | map(attribute='key') | join("', '") -%}
+    {%- do return("strptime(" ~ key ~ ", ['" ~ forms ~ "'])") -%}
+{%- endmacro %}
+
+{#- A model may read a snapshot beside a feed; one that reads no feed of time has no row with a moment. -#}
+{% macro require_time_of_sources(what) -%}
+    {%- if execute and model.resource_type != 'unit_test' -%}
+        {%- set timeless, timed = [], [] -%}
+        {%- for unique_id in model.depends_on.nodes if unique_id in graph.sources -%}
+            {%- set node = graph.sources[unique_id] -%}
+            {%- set grain = (node.config.meta or node.meta or {}).get('partition_grain') -%}
+            {%- do (timed if grain in grains_of_time() else timeless).append(node.name) -%}
+        {%- endfor -%}
+        {%- if timeless and not timed -%}
+            {%- do exceptions.raise_compiler_error(
+                "'" ~ model.name ~ "' reads '" ~ timeless | join("', '") ~ "', which has no time: expected no "
+                ~ what ~ " without a source that is cut by hour, day, week or month; of a drop `_partition_key`"
+                ~ " is the id."
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
   Rows of this partition: `where {{ in_partition('business_date') }}`. The column holds a date or a
   timestamp that lies in it; where partitions are drops, the id of the drop.
 -#}
 {% macro in_partition(column) -%}
     {%- if partition_grain() == 'drop' -%}
         {%- do return('(' ~ column ~ ' = ' ~ partition_key() ~ ')') -%}
+    {%- endif -%}
+    {#- A raw table's key is text: its moment is compared. -#}
+    {%- if column.split('.')[-1] == '_partition_key' -%}
+        {%- set column = landed_timestamp(column.split('.')[:-1] | join('.')) -%}
     {%- endif -%}
     {%- do return(
         '(' ~ column ~ ' >= ' ~ partition_literal(partition_bound('partition_start'))

@@ -59,7 +59,7 @@ class Head:
 
     `names` is None where the file has no line of names; `width` counts the values of a row, after which it
     has `unnamed` empty ones: as many as the header has delimiters at its end. `start` is in characters.
-    `plain` if the header is the one line after the skipped ones, and nothing there is in quotes.
+    `plain` if the header is the one line after the skipped ones, and the engine takes all of that alike.
     `line_end` is the first one.
     """
 
@@ -143,6 +143,11 @@ class CsvFile:
         names = [self.dialect.value(field) for field in first.fields]
         named = max((place for place, name in enumerate(names, 1) if name), default=len(names))
         quote = self.dialect.quote
+        quoted = bool(quote) and quote in first.text
+        # The engine takes quotes well in the first line of a file, and where they are at both ends.
+        odd = quoted and (
+            first.lines > 1 or any(quote in one and not one.startswith(quote) for one in first.fields)
+        )
         return Head(
             names=tuple(names[:named]),
             width=named,
@@ -150,7 +155,7 @@ class CsvFile:
             start=text.start,
             line=text.line,
             # What stands after the last name is looked at row by row.
-            plain=plain and named == len(names) and not (quote and quote in first.text),
+            plain=plain and named == len(names) and not (odd or (quoted and skipped)),
             line_end=first.end or "\n",
         )
 

@@ -53,11 +53,11 @@ def test_the_day_of_a_file_is_a_column_of_a_model_at_every_grain(shop: Company, 
         landed[source] = samples
         text, line = drafted(shop, samples)
         assert f"path: {template}" in text or f"path: '{template}'" in text
-        column = line.rpartition(" ")[2]
+        column, macro = line.rpartition(" ")[2], line.split()[1].removesuffix("()")
         config = f"{{{{ config(partition_by='{column}') }}}}\n"
         (project / f"dbt_project/models/staging/stg_{source}.sql").write_text(
             f"{config}select {line}, item, amount\nfrom {{{{ source('raw', '{source}') }}}} as feed\n"
-            "where {{ in_partition('feed._partition_key') }}\n"
+            f"where {{{{ in_partition({macro}('feed')) }}}}\n"
         )
         (project / f"dbt_project/models/staging/_{source}.yml").write_text(
             f"models:\n  - name: stg_{source}\n    description: A feed.\n"

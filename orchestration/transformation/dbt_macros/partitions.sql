@@ -123,10 +123,6 @@
     {%- if partition_grain() == 'drop' -%}
         {%- do return('(' ~ column ~ ' = ' ~ partition_key() ~ ')') -%}
     {%- endif -%}
-    {#- A raw table's key is text: its moment is compared. -#}
-    {%- if column.split('.')[-1] == '_partition_key' -%}
-        {%- set column = landed_timestamp(column.split('.')[:-1] | join('.')) -%}
-    {%- endif -%}
     {%- do return(
         '(' ~ column ~ ' >= ' ~ partition_literal(partition_bound('partition_start'))
         ~ ' and ' ~ column ~ ' < ' ~ partition_literal(partition_bound('partition_end')) ~ ')'

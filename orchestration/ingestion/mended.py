@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.areas import Area
+from orchestration.compute.exact_parquet import exact_rows
 from orchestration.compute.sql import literal, quoted
 from orchestration.contracts.model import QuarantineLimit, SourceContract
 from orchestration.contracts.reading import Format, ReadOptions
@@ -165,7 +166,7 @@ class MendedRows:
     def _find_clashes(self, key: Sequence[str], rows: Path) -> None:
         """A mended row must not bring a key that is there already."""
         names = ", ".join(quoted(name) for name in key)
-        held = f"select {names} from read_parquet({literal(str(rows))})"
+        held = f"select {names} from {exact_rows(self._connection, rows)}"
         values = self._judgement.key_values(key)
         for own in self._of_placed(f"coalesce(({values}) in ({held}), false)", "null"):
             rule = f"key ({', '.join(key)}) of a mended row stands in the drop already; mend it once more"

@@ -208,14 +208,14 @@ def test_values_in_many_ways(project: Path, tmp_path: Path) -> None:
 def test_dates_are_drafted_as_they_are_written(project: Path, tmp_path: Path) -> None:
     """And the day is the one that was written: a draft that loads another is worse than none."""
     columns = {
-        "yy-MM-dd": ["24-01-05", "24-12-31", "23-02-03"],
-        "dd.MM.yy": ["05.01.24", "31.12.24", "03.02.23"],
-        "d.M.yyyy": ["5.1.2024", "31.12.2024", "3.2.2023"],
-        "M/d/yyyy": ["1/5/2024", "12/31/2024", "2/3/2023"],
-        "dd.MM.yyyy": ["05.01.2024", "31.12.2024", "03.02.2023"],
-        "M/d/yyyy h:mm a": ["1/5/2024 1:05 PM", "12/31/2024 12:00 AM", "2/3/2023 10:30 AM"],
-        "yyyy/MM/dd HH:mm": ["2024/01/05 13:05", "2024/12/31 00:00", "2023/02/03 10:30"],
-        "d MMM yyyy": ["5 Jan 2024", "31 Dec 2024", "3 Feb 2023"],
+        "yy-MM-dd": ["99-01-05", "99-12-31", "98-02-03"],
+        "dd.MM.yy": ["05.01.99", "31.12.99", "03.02.98"],
+        "d.M.yyyy": ["5.1.1999", "31.12.1999", "3.2.1998"],
+        "M/d/yyyy": ["1/5/1999", "12/31/1999", "2/3/1998"],
+        "dd.MM.yyyy": ["05.01.1999", "31.12.1999", "03.02.1998"],
+        "M/d/yyyy h:mm a": ["1/5/1999 1:05 PM", "12/31/1999 12:00 AM", "2/3/1998 10:30 AM"],
+        "yyyy/MM/dd HH:mm": ["1999/01/05 13:05", "1999/12/31 00:00", "1998/02/03 10:30"],
+        "d MMM yyyy": ["5 Jan 1999", "31 Dec 1999", "3 Feb 1998"],
     }
     sample = tmp_path / "dates.csv"
     sample.write_text(written([list(row) for row in zip(*columns.values(), strict=True)],
@@ -224,9 +224,8 @@ def test_dates_are_drafted_as_they_are_written(project: Path, tmp_path: Path) ->
     said = [line.partition("format: ")[2].strip("\"'") for line in drafted.text.splitlines()
             if line.strip().startswith("format: ") and line.strip() != "format: csv"]  # fmt: skip
     assert said == list(columns)
-    assert drafted.text.count("two digits are taken for a year from 1969 to 2068") == 2
     days = {tuple(str(value)[:10] for value in row) for row in drafted.load([sample])}
-    assert days == {(day,) * len(columns) for day in ("2024-01-05", "2024-12-31", "2023-02-03")}
+    assert days == {(day,) * len(columns) for day in ("1999-01-05", "1999-12-31", "1998-02-03")}
 
 
 def test_a_file_without_a_header_or_with_lines_before_it(project: Path, tmp_path: Path) -> None:

@@ -96,12 +96,17 @@ def test_every_type_of_a_contract_is_in_the_list() -> None:
     assert {base_of(type_) for type_ in listed if nests(type_)} == {"STRUCT", "LIST", "MAP"}
 
 
+# A workbook's date is a moment at 00:00, whatever its cell shows.
+ALSO_TAKEN = {("xlsx", "DATE", "2024-01-05 00:00:00")}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_the_list_says_is_so(tmp_path: Path, way: str) -> None:
     rows: list[Row] = []
     wanted: list[str] = []
     for number, line in enumerate(EQUALITIES):
-        texts = [*((text, True) for text in line.taken), *((text, False) for text in line.refused)]
+        refused = ((text, (way, *line.types, text) in ALSO_TAKEN) for text in line.refused)
+        texts = [*((text, True) for text in line.taken), *refused]
         rows += [{f"c{number}": text} for text, _ in texts]
         wanted += [text for text, taken in texts if taken]
     door = loaded(tmp_path, way, [of(line, f"c{number}") for number, line in enumerate(EQUALITIES)], rows)

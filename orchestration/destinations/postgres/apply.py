@@ -21,6 +21,7 @@ from orchestration.compute.sql import quoted
 
 from ..base import DeliveryError, Mode, Scope, Shard
 from .catalogue import Catalogue
+from .joins import bound_joins
 from .shard import REMOVED, Contents, replaces_scope, stream
 from .targets import Target
 from .types import literal
@@ -109,6 +110,7 @@ class Application:
             body.append(f"{REMOVED} boolean")
         self._cursor.execute(f"create temporary table {STAGING} ({', '.join(body)}) on commit drop")
         rows = stream(self.shard, self._contents, added=None if added else False)
+        bound_joins(self.catalogue, self.shard.rows)
         return int(self._cursor.adbc_ingest(STAGING, rows, mode="append", temporary=True))
 
     def apply(self, sent: int, *, added: bool = True) -> Mapping[str, int]:
@@ -122,19 +124,9 @@ class Application:
         deleted = 0
         if self._new_table:
             changed = self._insert()
-        elif self.shard.mode is Mode.APPEND:
-            self._learn()
-            self._refuse_present_keys()
-            changed = self._insert()
         else:
             self._learn()
-            indexed = self.catalogue.has_unique(self.shard.key)
-            self._refuse_keys_that_stand_twice(indexed=indexed)
-            # First: what goes may make room for what comes.
-            deleted = self._delete()
-            changed = (
-                self._merge(indexed=indexed) if self.catalogue.may_merge() else self._update_and_insert()
-            )
+            deleted, changed = self._apply_to_rows()
         if not added:
             copied = self.copy_added()
             sent, changed = sent + copied, changed + copied
@@ -147,6 +139,19 @@ class Application:
                 f"look for triggers and rules on {self._target}; nothing was changed",
             )
         return {"rows_changed": changed, "rows_deleted": deleted}
+
+    def _apply_to_rows(self) -> tuple[int, int]:
+        """Join what is staged with the rows that are there; return how many were deleted, and changed."""
+        if self.shard.mode is Mode.APPEND:
+            self._refuse_present_keys()
+            return 0, self._insert()
+        indexed = self.catalogue.has_unique(self.shard.key)
+        self._refuse_keys_that_stand_twice(indexed=indexed)
+        # First: what goes may make room for what comes.
+        deleted = self._delete()
+        if self.catalogue.may_merge():
+            return deleted, self._merge(indexed=indexed)
+        return deleted, self._update_and_insert()
 
     def copy_added(self) -> int:
         """Copy the added rows into the table itself, and return how many those were."""

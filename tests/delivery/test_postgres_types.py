@@ -221,6 +221,7 @@ ARRIVES: list[tuple[str, str, list[str], list[str | None] | None]] = [
 @pytest.mark.parametrize(
     ("model", "kind", "values", "read"), ARRIVES, ids=[f"{model}-{kind}" for model, kind, _, _ in ARRIVES]
 )
+@pytest.mark.sampled(3)
 def test_a_value_arrives_exactly_and_is_read_back_as_it_was_sent(
     database_url: str,
     make_shard: MakeShard,

@@ -129,6 +129,7 @@ def do_as_told(folder: Path, told: str) -> None:
 
 
 @pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.sampled(3)
 def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     tmp_path: Path, hole: str
 ) -> None:

@@ -165,6 +165,7 @@ def test_lines_up_to_the_limit_are_loaded(tmp_path: Path, times: int, value: str
 
 @pytest.mark.parametrize("megabytes", [0, 1, 24, 40])
 @pytest.mark.parametrize(("times", "value"), [(1, "{}"), (2, "{}"), (1, '"{}"'), (1, '"{}')])
+@pytest.mark.sampled(3)
 def test_a_longer_line_is_refused_by_its_number(
     tmp_path: Path, megabytes: int, times: int, value: str
 ) -> None:

@@ -114,6 +114,7 @@ def observatory(tmp_path: Path) -> Iterator[Company]:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.sampled(3)
 def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: Company, case: Case) -> None:
     company = observatory.with_line(*_max_age(case.source, *case.max_age))
     name, place = case.export.removeprefix("exp_"), (case.export, case.partition)
@@ -147,6 +148,7 @@ def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: 
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.sampled(3)
 def test_until_its_due_moment_it_goes_out(observatory: Company, case: Case) -> None:
     company = observatory.with_line(*_max_age(case.source, *case.max_age))
     case.lands(company)

@@ -231,6 +231,7 @@ def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_g
 
 
 @pytest.mark.parametrize("mode", ["append", "upsert", "mirror", "snapshot"])
+@pytest.mark.sampled(4)
 def test_an_old_day_goes_by_the_newest_of_its_source_in_every_mode(bakery: Company, mode: str) -> None:
     company = bakery.with_own_project()
     for edit in (

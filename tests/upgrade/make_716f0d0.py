@@ -35,7 +35,7 @@ from pydantic import SecretStr
 from orchestration.core.settings import REPOSITORY
 from orchestration.graph.crashes import STARTED_BY_TAG
 from orchestration.graph.instance import open_instance
-from orchestration.operations.due import RUN_KEY_TAG
+from orchestration.operations.due_run import RUN_KEY_TAG
 from orchestration.state import schema
 from orchestration.state.moments import utc
 from orchestration.state.store import StateStore

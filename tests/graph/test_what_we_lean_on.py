@@ -19,6 +19,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.compilation import Linker
+from dbt.config import project as dbt_project
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
@@ -189,6 +190,9 @@ def test_dbt_tells_what_is_info_or_worse_alone(open_bakery: Company) -> None:
 def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     open_bakery: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def created(said: str) -> bool:
+        return said.strip().startswith("create schema") and "staging" in said
+
     process = DbtProcess(open_bakery.settings)
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     done: list[str] = []
@@ -202,10 +206,23 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     monkeypatch.setattr(DuckDBCursorWrapper, "execute", executing)
     monkeypatch.setattr(pkgutil, "iter_modules", lambda *path: done.append("a walk") or walk(*path))
     monkeypatch.setattr(Linker, "link_graph", lambda *_: done.append("a graph"))
+    read = dbt_project.load_raw_project
+    monkeypatch.setattr(
+        dbt_project,
+        "load_raw_project",
+        lambda root, **more: done.append(f"a project: {root}") or read(root, **more),
+    )
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert any("stg_orders" in said for said in done)
-    # It seeks no plug-in, works out no graph, puts no comment before a statement, and lists no schemas.
+    # It seeks no plug-in, works out no graph, comments no statement, and reads no package of its own;
+    # it neither lists schemas in threads nor creates one that is there.
     assert not [said for said in done if said.startswith(("a walk", "a graph", "/*")) or "schemata" in said]
+    assert not [said for said in done if created(said)]
+    assert not [said for said in done if said.startswith("a project") and "include" in said]
+    with open_bakery.deployment.warehouse.session() as session:
+        session.native.execute("drop schema staging cascade")
+    process.build("stg_orders", [], partition_variables(DAILY, MON))
+    assert [said for said in done if created(said)]
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """CSV that was once read wrongly without a word, and its kin: exact, quarantined rightly, or refused."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from orchestration.contracts.reading import Format, ReadOptions
 from orchestration.ingestion.formats import csv_records
 from orchestration.ingestion.formats.base import PlainFile, ReaderContext, Unreadable
 from orchestration.ingestion.formats.csv import CsvReader, open_csv
+from orchestration.ingestion.formats.csv_records import CsvFile
 from orchestration.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUOTE
 from orchestration.operations.mending import export_quarantined, replay
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
@@ -199,3 +201,15 @@ def test_a_file_is_read_alike_wherever_it_is_cut(
         (11, "6", "é"),
     ]  # fmt: skip
     assert [(row.line, row.rule) for row in found.broken_rows(9)] == [(9, "too few columns")]
+
+
+def test_a_file_is_looked_at_without_being_kept_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    file.write_bytes(b"id,note\n" + b"1,abcdefghijklmnop\n" * 2_000_000)  # 38 MB
+    tracemalloc.start()
+    _, found = CsvFile(str(file), file.name, ReadOptions(Format.CSV)).look(2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found is not None
+    assert found.rows == 2_000_000
+    assert peak < 16 << 20

@@ -106,7 +106,7 @@ class CsvFile:
             rows = whole[len(before.encode(errors="surrogateescape")) :]
             dialect = self.dialect
             return head, survey(
-                chain([rows], read()),
+                chain([rows], iter(lambda: stream.read(CHUNK_BYTES), b"")),
                 width=head.width + head.unnamed,
                 delimiter=dialect.delimiter.encode(),
                 quote=dialect.quote.encode(),

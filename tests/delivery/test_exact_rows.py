@@ -156,6 +156,7 @@ def test_a_plan_of_older_code_is_sent_as_it_was_approved(sender: Values) -> None
 
 @pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize(("kind", "value"), KEPT[-3:])
+@pytest.mark.sampled(3)
 def test_a_base_has_the_hashes_of_its_layers(sender: Values, kind: str, value: str, older: bool) -> None:
     sender.kind = kind
     rows = dict.fromkeys(range(4), value)

@@ -114,6 +114,7 @@ def test_a_plan_whose_file_is_lost_is_planned_anew(bench: Bench, lost: str, stat
 
 
 @pytest.mark.parametrize("lost", LOST)
+@pytest.mark.sampled(3)
 def test_a_base_that_is_lost(bench: Bench, lost: str) -> None:
     rows = dict(FIRST)
     for number in range(14):

@@ -200,6 +200,7 @@ def _behind_a_test_that_breaks(bakery: Company, *tables: str) -> Company:
 
 
 @pytest.mark.parametrize("tables", READS.values(), ids=READS)
+@pytest.mark.sampled(3)
 def test_a_first_day_goes_out_by_itself_once_the_test_ran(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:

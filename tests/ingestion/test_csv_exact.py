@@ -199,3 +199,22 @@ def test_a_file_is_read_alike_wherever_it_is_cut(
         (11, "6", "é"),
     ]  # fmt: skip
     assert [(row.line, row.rule) for row in found.broken_rows(9)] == [(9, "too few columns")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("skipped", [0, 1, 3])
+@pytest.mark.parametrize("header", [True, False])
+def test_the_last_line_may_lack_its_end_whatever_stands_before_it(
+    tmp_path: Path, end: str, skipped: int, header: bool
+) -> None:
+    options = ReadOptions(Format.CSV, header=header, skip_lines=skipped)
+    path = tmp_path / "one.csv"
+    with open_engine() as connection:
+        for blank in (0, 1, 2):
+            lines = ["Orders, of the day"] * skipped + [""] * blank + ["a,b"] * header + ["1,2"]
+            path.write_bytes(end.join(lines).encode())
+            context = ReaderContext(connection, tmp_path, options, ["a", "b"])
+            found = open_csv(context, [PlainFile(str(path), "one.csv")])
+            rows = connection.execute(f"from ({found.rows(['a', 'b'])})").fetchall()
+            assert rows == [("1", "2")], blank
+            found.check(1)

@@ -15,8 +15,12 @@ _LETTERS = {
     "mm": "%M", "ss": "%S", "SSSSSS": "%f", "SSS": "%g", "a": "%p", "XXX": "%z", "XX": "%z", "X": "%z",
     "Z": "%z", "EEEE": "%A", "EEE": "%a",
 }  # fmt: skip
-_TOKEN = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
+# Two quotes are one, also within a quoted text.
+_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']")
 SPECIFIER = re.compile(r"%(-?[A-Za-z%])")
+# {what is written in digits: how many}; with a `-` one or two.
+DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "f": 6, "g": 3}
+_PIECE = re.compile(r"%(-?[A-Za-z%])|(.)", re.DOTALL)
 _YEAR, _HALF, _ZONE = {"Y", "y"}, {"I", "-I"}, "z"
 _OF_DAY = {"Y", "y", "B", "b", "m", "-m", "d", "-d", "A", "a", "z"}
 _MONTH, _DATE, _HOUR = {"B", "b", "m", "-m"}, {"d", "-d"}, {"H", "-H", "I", "-I"}
@@ -38,7 +42,7 @@ def strptime_format(text: str) -> str:
             break
         at = match.end()
         if match[1] is not None:
-            made += match[1].replace("%", "%%") or "'"
+            made += match[1].replace("''", "'").replace("%", "%%") or "'"
         elif match[2] is None:
             made += match[0].replace("%", "%%")
         elif match[0] in _LETTERS:
@@ -48,6 +52,17 @@ def strptime_format(text: str) -> str:
     if at != len(text):
         raise UnknownDateFormat("a quote is not closed")
     return made
+
+
+def runs_of(strptime: str) -> list[list[str]]:
+    """Return what is written in digits with nothing between, as `[["-H", "M"]]`; a zone counts as one."""
+    runs: list[list[str]] = [[]]
+    for specifier, character in _PIECE.findall(strptime):
+        if specifier.removeprefix("-") in DIGITS or (character.isascii() and character.isdigit()):
+            runs[-1].append(specifier or character)
+        else:
+            runs.append([_ZONE] if specifier == _ZONE else [])
+    return [run for run in runs if run]
 
 
 def format_problem(strptime: str, type_: str) -> str:
@@ -69,4 +84,7 @@ def format_problem(strptime: str, type_: str) -> str:
             return "a part stands twice"
     if bool(said & _HALF) != ("p" in said):
         return "`hh` and `a` (AM or PM) go together"
+    for run in runs_of(strptime):
+        if sum(part.startswith("-") for part in run) > 1 or (run[0] == _ZONE and len(run) > 1):
+            return "two numbers of any length touch, so that nobody can tell where the first one ends"
     return ""

@@ -126,6 +126,10 @@ EQUALITIES = (
         ("5.1.24", "05.01.2024"), (("format", "dd.MM.yy"),),
     ),
     Equality(
+        ("TIME",), "a zero before the number of a single letter, of which one may touch others",
+        ("930", "0930", "1530"), ("9:30", "2530", "93"), (("format", "Hmm"),),
+    ),
+    Equality(
         ("DATE",), "the case of names", ("Fri 05.01.2024", "FRI 05.01.2024"), ("Mon 05.01.2024",),
         (("format", "EEE dd.MM.yyyy"),),
     ),

@@ -135,7 +135,13 @@ def _written(
                 f"date format `{options['format']}`: {error}", expected="JDK DateTimeFormatter letters",
                 mend=f"write it as in `{example}`", at=(*at, "logicalTypeOptions", "format"),
             )  # fmt: skip
-
+    elif options.get("format") and base_of(type_) in ("TIMETZ", "TIME WITH TIME ZONE"):
+        file.complain(
+            f"date format `{options['format']}`: the column is {type_}, which is read as ISO 8601 alone",
+            expected="no format, as for `10:00:00+02:00`",
+            mend="remove it; or take the column as VARCHAR, and convert it in a staging model",
+            at=(*at, "logicalTypeOptions", "format"),
+        )
     said = str(options.get("defaultTimezone") or "UTC")
     if kind_of(type_) is Kind.MOMENT and said not in _UTC:
         file.complain(

@@ -9,7 +9,7 @@ equal nonetheless is in `contracts.equalities`. Belongs here: formats of a contr
 import re
 
 from orchestration.compute.sql import literal
-from orchestration.contracts.dates import SPECIFIER
+from orchestration.contracts.dates import DIGITS, SPECIFIER, runs_of
 from orchestration.contracts.equalities import ZONE
 from orchestration.ingestion.moment_texts import cast_moment, offset_minutes
 
@@ -40,6 +40,15 @@ def written_date(type_: str, dates: str, text: str) -> tuple[str, str]:
 def _parsed(dates: str, text: str) -> tuple[str, str]:
     """Return SQL of the moment, and of whether it is not written in this format."""
     parsed = f"try_strptime({text}, {literal(dates)})"
+    if any(len(run) > 1 and any(part.startswith("-") for part in run) for run in runs_of(dates)):
+        # The engine takes as many digits as it can get: 930 as `Hmm` would be 93 hours. What is parted is
+        # parsed alone, as what it is compared with has no such sign there.
+        parts, letters = _ONE_LETTER.split(dates), _ONE_LETTER.findall(dates)
+        around = "([0-9]{1,2})".join(f"({_pattern(part)})" for part in parts)
+        groups = "|".join(f"\\{group}" for group in range(1, len(parts) + len(letters) + 1))
+        parted = f"regexp_replace({text}, {literal(f'^{around}$')}, {literal(groups)})"
+        with_signs = _ONE_LETTER.sub(lambda letter: f"|{letter[0]}|", dates)
+        parsed = f"try_strptime({parted}, {literal(with_signs)})"
     printed = f"strftime({parsed}, {literal(dates)})"
     plain = f"lower({text})"
     if _ONE_LETTER.search(dates):
@@ -59,9 +68,13 @@ def _pattern(dates: str) -> str:
     made, at = "", 0
     for match in SPECIFIER.finditer(dates):
         made += re.escape(dates[at : match.start()])
-        made += "%" if match[1] == "%" else "[^ ]+?" if match[1] in "BbAap" else "[0-9]+?"
+        made += "%" if match[1] == "%" else "[^ ]+?" if match[1] in "BbAap" else _digits(match[1])
         at = match.end()
     return made + re.escape(dates[at:])
+
+
+def _digits(part: str) -> str:
+    return "[0-9]{1,2}" if part.startswith("-") else f"[0-9]{{{DIGITS[part]}}}"
 
 
 def _groups(dates: str) -> str:

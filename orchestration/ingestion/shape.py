@@ -120,6 +120,7 @@ class _Comparison:
         found = {column.name: self._name_of(column) for column in self._contract.columns}
         extra = [name for name in self._names if name not in found.values()]
         self._repeated()
+        self._told_twice(found, extra)
         self._renamed(found, extra)
         self._lost(found, extra)
         others = list(self._others(found, extra))
@@ -156,6 +157,18 @@ class _Comparison:
             self._refusals.append(
                 f"line 1: {self._called([name])} stands {times} times; expected each name once"
             )
+
+    def _told_twice(self, found: Mapping[str, str | None], extra: list[str]) -> None:
+        """Refuse two names of one column in a file: which of their values is meant, nobody can tell."""
+        if self._keyed:
+            return
+        for column in self._contract.columns:
+            for other in [name for name in extra if name in (column.header, *column.aliases)]:
+                extra.remove(other)
+                self._refusals.append(
+                    f"line 1: `{found[column.name]}` and `{other}` both mean column `{column.name}`;"
+                    " expected one of them; take the other out of `aliases` if it is a column of its own"
+                )
 
     def _called(self, names: Sequence[str]) -> str:
         """Return how columns of the file are called to people: by their names, or by their places.

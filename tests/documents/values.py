@@ -33,8 +33,8 @@ _WRITTEN = """
 _TAIL = """
 `format` has the letters of JDK's DateTimeFormatter: `yyyy`, `yy`, `MMMM`, `MMM`, `MM`, `M`, `dd`, `d`,
 `EEEE`, `EEE`, `HH`, `H`, `hh`, `h`, `mm`, `ss`, `SSS`, `SSSSSS`, `a`, `X`, `XX`, `XXX`, `Z`, and `'text'`.
-Names are English. Without a zone a moment is taken for UTC. A percent sign may be a `currency`: 5 % is 5,
-then.
+Of numbers with nothing between them one may have a single letter, as in `Hmm`. Names are English.
+Without a zone a moment is taken for UTC. A percent sign may be a `currency`: 5 % is 5, then.
 
 ## Files with types: Parquet, Avro
 

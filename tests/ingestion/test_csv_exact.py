@@ -213,3 +213,22 @@ def test_a_file_is_looked_at_without_being_kept_in_memory(tmp_path: Path) -> Non
     assert found is not None
     assert found.rows == 2_000_000
     assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("skipped", [0, 1, 3])
+@pytest.mark.parametrize("header", [True, False])
+def test_the_last_line_may_lack_its_end_whatever_stands_before_it(
+    tmp_path: Path, end: str, skipped: int, header: bool
+) -> None:
+    options = ReadOptions(Format.CSV, header=header, skip_lines=skipped)
+    path = tmp_path / "one.csv"
+    with open_engine() as connection:
+        for blank in (0, 1, 2):
+            lines = ["Orders, of the day"] * skipped + [""] * blank + ["a,b"] * header + ["1,2"]
+            path.write_bytes(end.join(lines).encode())
+            context = ReaderContext(connection, tmp_path, options, ["a", "b"])
+            found = open_csv(context, [PlainFile(str(path), "one.csv")])
+            rows = connection.execute(f"from ({found.rows(['a', 'b'])})").fetchall()
+            assert rows == [("1", "2")], blank
+            found.check(1)

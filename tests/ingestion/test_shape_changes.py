@@ -125,6 +125,23 @@ def test_another_name_that_the_contract_knows_is_no_change(tmp_path: Path) -> No
     assert at.rows() == [("1", "a", 3)]
 
 
+@pytest.mark.parametrize(
+    "names", [("Loaves", "Qty"), ("Loaves (pcs)", "Qty")], ids=["aliases", "one of them"]
+)
+@pytest.mark.parametrize("policy", ["ignore", "add", "refuse"])
+def test_two_names_of_one_column_in_a_file_are_refused(
+    tmp_path: Path, names: tuple[str, str], policy: str
+) -> None:
+    columns = [*ORDERS]
+    columns[3] = {**columns[3], "customProperties": [{"property": "aliases", "value": ["Loaves", "Qty"]}]}
+    at = Door(tmp_path, contract(*columns, shapeChanges={"newColumn": policy}))
+    one, two = names
+    assert at.refused(f"Order No.,Date,Shop,{two},{one}\n{ROW},4\n")[0] == (
+        f"line 1: `{one}` and `{two}` both mean column `loaves`; expected one of them; take the other out of"
+        " `aliases` if it is a column of its own"
+    )
+
+
 def test_another_order(tmp_path: Path) -> None:
     text = f"Order No.,Shop,Date,Loaves (pcs)\n1,a,{DAY},3\n"
     rules = door(tmp_path / "refuse").refused(text)

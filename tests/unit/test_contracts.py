@@ -236,6 +236,11 @@ CASES: list[Case] = [
     (_options(DATE, format="yyyy-MM"), "logicalTypeOptions", "the day is missing"),
     (_options(DATE, format="yyyy-dd"), "logicalTypeOptions", "the month is missing"),
     (_options(DATE, format="'dd.MM.yyyy yy'"), "logicalTypeOptions", "a part stands twice"),
+    *((_options(DATE, format=date_format), "logicalTypeOptions", "nobody can tell where the first one ends")
+      for date_format in ("dMyyyy", "yyyyMd", "yyyy-MM-dH", "\"d'1'Myy\"", "yyyyMMXdd")),
+    *((("physicalType: INTEGER",
+        f"physicalType: {type_}\n        logicalTypeOptions: {{format: 'HH:mm XXX'}}"),
+       "logicalTypeOptions", "is read as ISO 8601 alone") for type_ in ("TIMETZ", "TIME WITH TIME ZONE")),
     (_options(DATE, format="'dd.MM.yyyy hh:mm'"), "logicalTypeOptions",
     "`hh` and `a` (AM or PM) go together"),
     (_options("        physicalType: TIMESTAMP\n", format="'yyyy-MM-dd HH:mm'",

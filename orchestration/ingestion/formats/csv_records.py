@@ -60,7 +60,7 @@ class Head:
     `names` is None where the file has no line of names; `width` counts the values of a row, after which it
     has `unnamed` empty ones: as many as the header has delimiters at its end. `start` is in characters.
     `plain` if the header is the one line after the skipped ones, and the engine takes all of that alike.
-    `line_end` is the first one.
+    `line_end` is the first record's, or that of the lines before it if that record has none.
     """
 
     names: tuple[str, ...] | None
@@ -127,13 +127,17 @@ class CsvFile:
         start, line = text.start, text.line
         records = RecordReader(self.name, self.dialect, text)
         first = records.one()
+        ends = [end for _, end in skipped]
         while first is not None and not first.text:
             # Blank lines before a header are none of its; in a file without header they may be rows.
+            ends.append(first.end)
             plain, first = plain and not self._options.header, records.one()
         plain = plain and (not skipped or first is None or first.end in ("", skipped[0][1]))
+        # The file may end where its first record does: then the lines before it tell how lines end.
+        line_end = next(filter(None, [first.end if first else "", *ends]), "\n")
         if not self._options.header:
-            width, end = (len(first.fields), first.end) if first else (expected, "")
-            return Head(None, width, 0, start, line, plain, end or "\n")
+            width = len(first.fields) if first else expected
+            return Head(None, width, 0, start, line, plain, line_end)
         if first is None:
             rule = "the file is empty; expected a header line; land it again whole"
             raise Unreadable(self.name, rule)
@@ -156,7 +160,7 @@ class CsvFile:
             line=text.line,
             # What stands after the last name is looked at row by row.
             plain=plain and named == len(names) and not (odd or (quoted and skipped)),
-            line_end=first.end or "\n",
+            line_end=line_end,
         )
 
     def _skipped_line(self, text: Unread) -> tuple[str, str]:

@@ -113,6 +113,20 @@ EQUALITIES = (
         ("{'b_c': 1}", '{"b_c": 1}'), ('{"B_C":1}', '{"b_c":1.5}', '{"b_c":1,"d":2}'),
     ),
     Equality(
+        ("DECIMAL(38,10)[]", "STRUCT(a DECIMAL(38,10))"),
+        "in JSON, zeros behind the last decimal, and an exponent",
+        ("[1]", "[4.35, 1.50]", "[1e1]", "[1234567890123456789012345678.0000000001]"),
+        ("[1.00000000001]", "[1.0000000000000001]", "[1e-400]", '["1"]'),
+    ),
+    Equality(
+        ("BIGINT[]", "MAP(VARCHAR, BIGINT)"), "in JSON, a fraction of nothing but zeros",
+        ("[1.0]", "[9007199254740993]"), ("[1.5]", "[9007199254740993.0]", "[1.00000000000000001]"),
+    ),
+    Equality(
+        ("DOUBLE[]", "FLOAT[]"), "in JSON, as a DOUBLE", ("[1, 2.5]", "[0.10000000000000001]", "[1e22]"),
+        ("[9007199254740993]", "[9007199254740993.0]", "[1e400]", "[1e-400]"),
+    ),
+    Equality(
         ("VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR"), "nothing: every text is kept", (" a ", "é"), (),
     ),
     Equality(

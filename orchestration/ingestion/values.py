@@ -9,11 +9,11 @@ equal though it is written otherwise is listed in `contracts.equalities`.
 from dataclasses import dataclass
 
 from orchestration.compute.sql import literal
-from orchestration.compute.type_text import same_spelling, type_text, without_lengths
+from orchestration.compute.type_text import parts_of, same_spelling, type_text, without_lengths
 from orchestration.contracts.columns import Column, ValueFormat
 from orchestration.contracts.equalities import UUID
 from orchestration.contracts.floats import FLOATS
-from orchestration.contracts.types import Kind, base_of, kind_of, nests
+from orchestration.contracts.types import RANGES, Kind, base_of, kind_of, nests
 from orchestration.ingestion.date_texts import written_date
 from orchestration.ingestion.moment_texts import (
     as_timestamp,
@@ -23,7 +23,10 @@ from orchestration.ingestion.moment_texts import (
     time_of_day,
     time_with_zone,
 )
-from orchestration.ingestion.number_texts import number
+from orchestration.ingestion.number_texts import UP_TO_NUMBER, number
+
+# A fraction of at most 15 digits is what a double is printed as.
+_MAY_BE_ROUNDED = "[0-9.]{17}|[0-9][eE]"
 
 
 @dataclass(frozen=True)
@@ -128,16 +131,53 @@ def _nested(type_: str, text: str) -> tuple[str, str]:
     """A list, struct or map, as the engine prints it, or as JSON."""
     # The engine has no `case` of lists of a fixed length.
     loose = without_lengths(type_)
+    within, document = _within(type_), text
+    if not within.isdisjoint(("DECIMAL", "NUMERIC")) and "JSON" not in within:
+        # The engine makes decimals of doubles, 4.34999999999999934464 of 4.35; of a text it takes the digits.
+        numbers = f"regexp_replace({text}, {literal(UP_TO_NUMBER)}, '\\1\"\\2\"', 'g')"
+        document = f"left({numbers}, -2)"  # the last step matched the end of the text
     value = (
-        f"(case when json_valid({text}) then try(try_cast(cast({text} as json) as {loose}))"
+        f"(case when json_valid({text}) then try(try_cast(cast({document} as json) as {loose}))"
         f" else try(try_cast({text} as {loose})) end)"
     )
     value = value if loose == type_ else f"try(cast({value} as {type_}))"
     as_json = (
-        f"case when json_valid({text}) then cast(to_json({value}) as varchar) = cast(json({text}) as varchar)"
-        " else false end"
+        f"case when not json_valid({text}) then false"
+        f" when {_without_zeros(f'to_json({value})')} <> {_without_zeros(f'json({text})')} then false"
+        f" when regexp_matches({text}, {literal(_MAY_BE_ROUNDED)}) then {_as_written(type_, text)}"
+        " else true end"
     )
     return value, f"{value} is null or (cast({value} as varchar) <> {text} and not {as_json})"
+
+
+def _without_zeros(document: str) -> str:
+    """JSON as text, its numbers without zeros at the end of a fraction: 1 is 1.0.
+
+    It does no harm within a text: it is done to both sides, and a text is cast to itself.
+    """
+    short = f"regexp_replace(cast({document} as varchar), '(\\.[0-9]*?)0+([],}}]|$)', '\\1\\2', 'g')"
+    return f"regexp_replace({short}, '([0-9])\\.([],}}]|$)', '\\1\\2', 'g')"
+
+
+def _as_written(type_: str, text: str) -> str:
+    """Whether each fraction in a document is kept by the JSON functions, to which it is a double."""
+    if {"DECIMAL", "NUMERIC", *RANGES}.isdisjoint(_within(type_)):
+        lost = number("DOUBLE", ValueFormat(), "n")[1]
+    else:
+        # Two doubles may be the same one though they are not to a decimal: its digits must be those written.
+        lost = f"{_digits('n')} <> coalesce({_digits('cast(try_cast(n as double) as varchar)')}, '')"
+    numbers = f"regexp_extract_all({text}, {literal(UP_TO_NUMBER)}, 2)"
+    return f"len(list_filter({numbers}, lambda n: regexp_matches(n, '[.eE]') and ({lost}))) = 0"
+
+
+def _within(type_: str) -> set[str]:
+    """Return the types that a nested one is made of in the end, without their arguments."""
+    parts = parts_of(type_)
+    return {base for part in parts for base in _within(part)} if parts else {base_of(type_)}
+
+
+def _digits(number_: str) -> str:
+    return f"trim(regexp_replace(regexp_replace({number_}, '[eE].*$', ''), '[^0-9]', '', 'g'), '0')"
 
 
 def _boolean(written: ValueFormat, text: str) -> str:

@@ -73,6 +73,28 @@ def test_names_that_the_engine_has_itself_are_columns_of_the_file(tmp_path: Path
     ]
 
 
+NAMES = [
+    ("ID", "id"), ("id", "ID", "iD"), ("id", "id_1", "ID"), ("id", "", "x"), ("x\0", "x", "id\0\0"),
+    ("a'b", 'a"b', "\0"), ("p1", "p0", "t"), ("id", "s", "ID"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", NAMES, ids=repr)
+def test_each_column_is_found_by_the_name_that_it_has(tmp_path: Path, names: tuple[str, ...]) -> None:
+    # Whatever stands within a column has names of its own.
+    nested = pa.array([{"id": [1], "b": {"c": 2}}])
+    table = pa.table([*(pa.array([at]) for at in range(len(names))), nested], names=[*names, "nested"])
+    found = read(tmp_path, table, table)
+    assert list(found.columns()) == [*names, "nested"]
+    for at, name in enumerate(names):
+        assert found.rows(name) == [(at,), (at,)]
+
+
+def test_a_name_that_stands_twice_stands_twice(tmp_path: Path) -> None:
+    found = read(tmp_path, pa.table([pa.array([1]), pa.array([2])], names=["id", "id"]))
+    assert [column.name for columns in found.reader.columns.values() for column in columns] == ["id", "id"]
+
+
 def test_a_directory_called_like_a_partition_adds_no_column(tmp_path: Path) -> None:
     folder = tmp_path / "day=2022-01-02"
     folder.mkdir()

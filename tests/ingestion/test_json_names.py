@@ -1,5 +1,6 @@
 """Keys of JSON that rows spell in several ways: no value is lost without a word."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,12 @@ def test_a_value_below_another_name_is_mended_below_its_own(tmp_path: Path) -> N
     # Nothing is to be mended in it: the value is in its column already.
     replay(at.deployment, at.contract, DAY, file)
     assert (at.load().quarantined, at.rows("id, name")) == (0, [(1, "a"), (2, "b")])
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl"])
+@pytest.mark.parametrize("policy", [{}, {"newColumn": "add"}, {"renamedColumn": "ignore"}])
+@pytest.mark.parametrize("key", ["id\0", "\0id", "i'\0\0d", "\0"])
+def test_a_key_may_have_any_character(tmp_path: Path, format_: str, policy: dict[str, str], key: str) -> None:
+    at = door(tmp_path, format_, shapeChanges=policy)
+    at.load(written(format_, json.dumps({"id": 1, "name": "a", key: 1}), '{"id":2,"name":"b"}'))
+    assert at.rows("id, name") == [(1, "a"), (2, "b")]

@@ -164,6 +164,13 @@ CASES: dict[str, tuple[str, Any, str]] = {
         lambda _: zip_of({"a.csv": csv()}, method=97),
         "its member `a.csv` cannot be unpacked (",
     ),
+    "a zip whose members lie before its first byte": (
+        "csv.zip",
+        lambda _: (
+            zipped()[:-6] + (int.from_bytes(zipped()[-6:-2], "little") + 9).to_bytes(4, "little") + b"\0\0"
+        ),
+        "damaged or cut short: its member `",
+    ),
     "a zip cut short": ("csv.zip", lambda _: zipped()[:-40], "damaged or cut short: not a zip archive ("),
     "bzip2": ("csv", lambda _: bz2.compress(csv()), "its content is packed (bzip2); expected text; land it"),
     "xz": ("jsonl", lambda _: lzma.compress(csv()), "its content is packed (xz); expected text; land it"),

@@ -23,6 +23,7 @@ from orchestration.ingestion.formats.base import (
 )
 from orchestration.ingestion.formats.scratch import file_list, files_relation, in_order
 from orchestration.ingestion.formats.unpack import damaged, raw_chunks
+from orchestration.ingestion.number_texts import UP_TO_NUMBER
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,10 +34,7 @@ _SPACE, _NO_SPACE = b" \t\r\n", (b"\x0b", b"\x0c")
 # No delimiter: a sequence that JSON does not allow, in or out of strings.
 _NO_DELIMITER = "\x01\x02\x03\x04"
 # The engine's JSON functions round what a double does not hold, and write 1.10 as 1.1. So numbers are made
-# strings before the engine parses a row. One step: all up to the next number, strings as a whole, then the
-# number, or the end of the row, without which the search would begin anew inside of a string.
-# It has one way to match, or the engine would take five times as long.
-_UP_TO_NUMBER = r'((?:[^"0-9-]|"(?:[^"\\]|\\.)*")*)([0-9-][0-9A-Za-z.+-]*|$)'
+# strings before the engine parses a row (`UP_TO_NUMBER`).
 # The engine keeps integers, but for -0, and fractions of at most 15 digits, as long as they have no zero at
 # the end (a single one stays), no exponent, and are not so small that it writes them with one. What only
 # looks so, in a text, takes the longer way without harm.
@@ -202,7 +200,7 @@ class _JsonReader(Reader):
     def _parsed(self, source: str, wanted: Sequence[str | None], kept: str = "") -> str:
         pointers = ", ".join(literal(_pointer(name)) for name in wanted if name is not None)
         number = literal(f'\\1"{self._token}\\2"')
-        guarded = f"regexp_replace(row_text, {literal(_UP_TO_NUMBER)}, {number}, 'g')"
+        guarded = f"regexp_replace(row_text, {literal(UP_TO_NUMBER)}, {number}, 'g')"
         # The last step matched the end of the row, and left an empty string with a mark there.
         exact = f"left({guarded}, -{len(self._token) + 2})"
         text = (

@@ -8,7 +8,7 @@ written to intermediate Parquet.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from orchestration.compute.sql import literal, quoted
+from orchestration.compute.sql import literal
 from orchestration.ingestion.formats.base import (
     TEXT,
     FoundColumn,
@@ -35,7 +35,9 @@ def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
 
     for file in files:
         check_page_sums(context.connection, file, file.path)
-    return ParquetReader(context.connection, {file: read_in_full(context, file) for file in files})
+    paths = {file: read_in_full(context, file) for file in files}
+    names = {file: _names(context.connection, path) for file, path in paths.items()}
+    return ParquetReader(context.connection, paths, names)
 
 
 class ParquetReader(Reader):
@@ -45,7 +47,7 @@ class ParquetReader(Reader):
         self,
         connection: "duckdb.DuckDBPyConnection",
         paths: Mapping[PlainFile, str],
-        names: Mapping[PlainFile, Sequence[str | None]] | None = None,
+        names: Mapping[PlainFile, Sequence[str | None]],
     ) -> None:
         """Read the files' columns.
 
@@ -53,22 +55,18 @@ class ParquetReader(Reader):
             connection: the engine.
             paths: {file: the Parquet file that the engine opens}.
             names: what the columns of each file are called where they were landed, by place, None for one
-                that is none there; the engine takes names that differ in case for the same, and a sheet may
-                have one twice.
+                that is none there; the engine takes names that differ in case for the same, and gives those
+                that stand twice, or are empty, names of its own.
 
         Raises:
             duckdb.Error: a file is damaged, or no Parquet.
         """
         self._paths = paths
-        self._stored: dict[PlainFile, tuple[tuple[str, FoundColumn], ...]] = {}
+        self._stored: dict[PlainFile, tuple[tuple[str | None, FoundColumn], ...]] = {}
         for file, path in paths.items():
-            stored = _columns(connection, path)
-            called = names[file] if names is not None else [column.name for column in stored]
-            self._stored[file] = tuple(
-                (name, column) for name, column in zip(called, stored, strict=True) if name is not None
-            )
+            self._stored[file] = tuple(zip(names[file], _columns(connection, path), strict=True))
         self.columns = {
-            file: [FoundColumn(name, column.type) for name, column in stored]
+            file: [FoundColumn(name, column.type) for name, column in stored if name is not None]
             for file, stored in self._stored.items()
         }
 
@@ -98,33 +96,48 @@ class ParquetReader(Reader):
             for column in columns:
                 kinds.setdefault(column.name, set()).add(column.type)
         return [
-            next(iter(kinds[name])) if name and len(kinds.get(name, ())) == 1 else TEXT for name in wanted
+            next(iter(kinds[name])) if name in kinds and len(kinds[name]) == 1 else TEXT for name in wanted
         ]
 
     def _selected(
         self, wanted: Sequence[str | None], types: Sequence[str], files: Sequence[PlainFile], placed: str
     ) -> str:
         # The engine reads files together only if they declare the same.
-        alike: dict[tuple[tuple[str, FoundColumn], ...], list[PlainFile]] = {}
+        alike: dict[tuple[tuple[str | None, FoundColumn], ...], list[PlainFile]] = {}
         for file in files:
             alike.setdefault(self._stored[file], []).append(file)
         selects: list[str] = []
         for stored, group in alike.items():
-            # Of a name that stands twice, the first.
-            found = dict(reversed(stored))
+            # By place, as no SQL can have all names. Of a name that stands twice, the first.
+            found = {name: (f"p{at}", column.type) for at, (name, column) in reversed([*enumerate(stored)])}
             values = ", ".join(
-                f"{_value(found.get(name or ''), type_)} as c{index}"
+                f"{_value(found.get(name) if name is not None else None, type_)} as c{index}"
                 for index, (name, type_) in enumerate(zip(wanted, types, strict=True))
             )
             paths = ", ".join(literal(self._paths[file]) for file in group)
-            selects.append(f"select {values}{placed} from read_parquet([{paths}], hive_partitioning = false)")
+            places = ", ".join(f"p{at}" for at in range(len(stored)))
+            rows = f"read_parquet([{paths}], hive_partitioning = false) as t({places})"
+            selects.append(f"select {values}{placed} from {rows}")
         return " union all ".join(selects)
 
 
-def _value(stored: FoundColumn | None, type_: str) -> str:
+def _value(stored: tuple[str, str] | None, type_: str) -> str:
     if stored is None:
         return f"cast(null as {type_})"
-    return quoted(stored.name) if stored.type == type_ else f"cast({quoted(stored.name)} as {type_})"
+    place, found = stored
+    return place if found == type_ else f"cast({place} as {type_})"
+
+
+def _names(connection: "duckdb.DuckDBPyConnection", path: str) -> list[str]:
+    """Return the names of a file's columns as they are written, which the engine makes others of."""
+    engines = [column.name for column in _columns(connection, path)]
+    asked = f"select name, coalesce(num_children, 0) from parquet_schema({literal(path)})"
+    names, within = list[str](), 0
+    for name, children in connection.execute(asked).fetchall()[1:]:
+        if not within:
+            names.append(name)
+        within = max(within - 1, 0) + children
+    return names if len(names) == len(engines) else engines
 
 
 def _columns(connection: "duckdb.DuckDBPyConnection", path: str) -> list[FoundColumn]:

@@ -5,6 +5,7 @@ mean (`text`, the readers). The engine takes a gzip file that was cut short for 
 packed is left to it.
 """
 
+import errno
 import lzma
 import re
 import struct
@@ -32,7 +33,9 @@ _OTHER_MAGICS = {
 _BZIP2_BLOCK = b"1AY&SY"
 LONGEST_MAGIC = len(b"BZh9") + len(_BZIP2_BLOCK)
 _ENCRYPTED = 0x1
-# What zipfile, and what unpacks for it, raise over damaged bytes; of bzip2 it is an OSError without number.
+# What zipfile, and what unpacks for it, raise over damaged bytes; of bzip2 it is an OSError without number,
+# and of a place before the file's first byte one with that of a wrong argument.
+_OF_BYTES = (None, errno.EINVAL)
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError,
     LookupError,
@@ -200,7 +203,7 @@ def member_chunks(stream: IO[bytes], file: str, member: str) -> Iterator[bytes]:
         rule = f"its member `{member}` cannot be unpacked ({error}); expected deflate; pack it anew"
         raise Unreadable(file, rule) from None
     except OSError as error:
-        if error.errno is not None:  # storage's, and not bzip2's
+        if error.errno not in _OF_BYTES:  # storage's
             raise
         raise damaged(file, f"its member `{member}` is not what was packed ({error})") from None
     except _DAMAGE as error:
@@ -213,5 +216,9 @@ def _opened(stream: IO[bytes], file: str) -> zipfile.ZipFile:
     except NotImplementedError as error:
         rule = f"it cannot be unpacked ({error}); expected a plain zip archive; pack it anew"
         raise Unreadable(file, rule) from None
+    except OSError as error:
+        if error.errno not in _OF_BYTES:
+            raise
+        raise damaged(file, f"not a zip archive ({error})") from None
     except _DAMAGE as error:
         raise damaged(file, f"not a zip archive ({error})") from None

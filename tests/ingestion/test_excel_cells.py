@@ -113,6 +113,17 @@ def test_days_are_counted_from_where_the_workbook_says(tmp_path: Path) -> None:
         assert at.rows("v") == [(DAY.date(),)]
 
 
+@pytest.mark.parametrize("type_", ["VARCHAR", "DATE", "TIMESTAMP"])
+def test_a_day_that_never_was_is_no_value(tmp_path: Path, type_: str) -> None:
+    """Excel counts a 29 February 1900, and has no day before that year; 59 and 60 are read as one."""
+    at = door(tmp_path, type_)
+    at.load(cells(59, 60, 61, -1, 60.5, 1, number_format="yyyy-mm-dd"))
+    assert at.query("select id, left(v::varchar, 10) from raw.orders order by id") == [
+        (3, "1900-03-01"), (6, "1900-01-01"),
+    ]  # fmt: skip
+    assert len(at.quarantine("line")) == 4
+
+
 @pytest.mark.parametrize("type_", ["VARCHAR", "DECIMAL(9,2)", "DATE", "BOOLEAN"])
 def test_an_error_is_no_value(tmp_path: Path, type_: str) -> None:
     def fill(_: Any, sheet: Any) -> None:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -289,6 +289,8 @@ def _text(cell: Any, kinds: dict[str, str | None]) -> str | None:
         case float(value):
             return str(int(value)) if value.is_integer() else repr(value)
         case datetime() as value:
+            if value < _FIRST_DAY or value.date() == _TWO_DAYS:
+                return _NO_DATE
             if cell.number_format not in kinds:
                 kinds[cell.number_format] = _kind(cell.number_format)
             whole = kinds[cell.number_format] == "date" and value.time() == time()
@@ -297,6 +299,10 @@ def _text(cell: Any, kinds: dict[str, str | None]) -> str | None:
             return _duration(value)
         case value:
             return str(value)
+
+
+# Excel has no day before 1900 and shows a 29 February 1900, which never was; openpyxl takes it for the 28th.
+_FIRST_DAY, _TWO_DAYS, _NO_DATE = datetime(1900, 1, 1), date(1900, 2, 28), "#NUM!"
 
 
 def _kind(number_format: str) -> str | None:

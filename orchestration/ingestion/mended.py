@@ -120,6 +120,7 @@ class MendedRows:
                 f"select _file, _place, c0, try_cast(c1 as bigint) from"
                 f" ({self._reader.placed_rows(PLACE_HEADERS)}) order by all"
             ).fetchall()
+        self._reader.check(len(found))
         by_file: dict[str, list[int]] = {}
         for file, place, _, _ in found:
             by_file.setdefault(file, []).append(place)

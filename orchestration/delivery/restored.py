@@ -150,7 +150,7 @@ def require_reconciled(store: StateStore, order: Order, capabilities: Capabiliti
         found.by_hand or found.finding is None or order.kind is not DeliveryKind.RESYNC
     ):
         raise found.error
-    return replace(order, since=_named(restore)) if ways.resync else order
+    return replace(order, since=restore.told_apart) if ways.resync else order
 
 
 def settle(store: StateStore, order: Order, said: str, by: str = "") -> None:
@@ -169,11 +169,6 @@ def note(store: StateStore, export: str, scope: str, said: str, by: str = "", *,
     known = store.restores.findings(restore, export).get(scope)
     if known is None or not known.settled:
         store.restores.found(Finding(restore.id, export, scope, settled, said, by))
-
-
-def _named(restore: Restore) -> str:
-    """Return what tells a restore from all others; their numbers begin anew with each restore of a backup."""
-    return f"{restore} at {restore.restored_at.isoformat()}"
 
 
 def _begins_later(bounds: tuple[str, str] | None, restore: Restore) -> bool:

@@ -23,7 +23,7 @@ def show_restored(desk: Desk) -> None:
     if restore is None:
         return
     # In Dagster's own storage: of another restore it knows nothing, or something else.
-    shown, storage = f"{restore} at {restore.restored_at.isoformat()}", desk.instance.run_storage
+    shown, storage = restore.told_apart, desk.instance.run_storage
     if storage.get_cursor_values({_SHOWN}).get(_SHOWN) == shown:
         return
     for target, partition_key, item in waiting_since_restore(desk):

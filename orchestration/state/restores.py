@@ -31,6 +31,11 @@ class Restore:
     def __str__(self) -> str:
         return f"restored from the backup {self.backup}"
 
+    @property
+    def told_apart(self) -> str:
+        """What tells it from all others; `id` begins anew with each restore of a backup."""
+        return f"{self} at {self.restored_at.isoformat()}"
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -46,7 +46,7 @@ def _exact(base: str, plain: str, value: str) -> str:
 
     See `contracts.floats`. If the digits are the same the exponents are: no number is nearer.
     """
-    digits = f"trim(regexp_replace(regexp_replace({plain}, '[eE].*$', ''), '[^0-9]', '', 'g'), '0')"
+    digits = significant_digits(plain)
     printed = f"format('{{:.' || (length({digits}) - 1) || 'e}}', cast({value} as double))"
     shown = f"regexp_replace(regexp_replace({printed}, 'e.*$', ''), '[^0-9]', '', 'g')"
     return (
@@ -55,6 +55,11 @@ def _exact(base: str, plain: str, value: str) -> str:
         f" when length({digits}) <= {SURE_DIGITS[base]} and abs({value}) >= {LEAST[base]} then true"
         f" when length({digits}) > {_MOST_DIGITS} then false else {shown} = {digits} end"
     )
+
+
+def significant_digits(number_: str) -> str:
+    """Return SQL of a number's digits, without its zeros at either end, its sign and its exponent."""
+    return f"trim(regexp_replace(regexp_replace({number_}, '[eE].*$', ''), '[^0-9]', '', 'g'), '0')"
 
 
 def _plain_number(written: ValueFormat, text: str) -> str:

@@ -23,7 +23,7 @@ from orchestration.ingestion.moment_texts import (
     time_of_day,
     time_with_zone,
 )
-from orchestration.ingestion.number_texts import UP_TO_NUMBER, number
+from orchestration.ingestion.number_texts import UP_TO_NUMBER, number, significant_digits
 
 # A fraction of at most 15 digits is what a double is printed as.
 _MAY_BE_ROUNDED = "[0-9.]{17}|[0-9][eE]"
@@ -165,7 +165,8 @@ def _as_written(type_: str, text: str) -> str:
         lost = number("DOUBLE", ValueFormat(), "n")[1]
     else:
         # Two doubles may be the same one though they are not to a decimal: its digits must be those written.
-        lost = f"{_digits('n')} <> coalesce({_digits('cast(try_cast(n as double) as varchar)')}, '')"
+        printed = "cast(try_cast(n as double) as varchar)"
+        lost = f"{significant_digits('n')} <> coalesce({significant_digits(printed)}, '')"
     numbers = f"regexp_extract_all({text}, {literal(UP_TO_NUMBER)}, 2)"
     return f"len(list_filter({numbers}, lambda n: regexp_matches(n, '[.eE]') and ({lost}))) = 0"
 
@@ -174,10 +175,6 @@ def _within(type_: str) -> set[str]:
     """Return the types that a nested one is made of in the end, without their arguments."""
     parts = parts_of(type_)
     return {base for part in parts for base in _within(part)} if parts else {base_of(type_)}
-
-
-def _digits(number_: str) -> str:
-    return f"trim(regexp_replace(regexp_replace({number_}, '[eE].*$', ''), '[^0-9]', '', 'g'), '0')"
 
 
 def _boolean(written: ValueFormat, text: str) -> str:

@@ -36,8 +36,7 @@ def open_parquet(context: ReaderContext, files: Sequence[PlainFile]) -> Reader:
     for file in files:
         check_page_sums(context.connection, file, file.path)
     paths = {file: read_in_full(context, file) for file in files}
-    names = {file: _names(context.connection, path) for file, path in paths.items()}
-    return ParquetReader(context.connection, paths, names)
+    return ParquetReader(context.connection, paths)
 
 
 class ParquetReader(Reader):
@@ -47,7 +46,7 @@ class ParquetReader(Reader):
         self,
         connection: "duckdb.DuckDBPyConnection",
         paths: Mapping[PlainFile, str],
-        names: Mapping[PlainFile, Sequence[str | None]],
+        names: Mapping[PlainFile, Sequence[str | None]] | None = None,
     ) -> None:
         """Read the files' columns.
 
@@ -55,8 +54,8 @@ class ParquetReader(Reader):
             connection: the engine.
             paths: {file: the Parquet file that the engine opens}.
             names: what the columns of each file are called where they were landed, by place, None for one
-                that is none there; the engine takes names that differ in case for the same, and gives those
-                that stand twice, or are empty, names of its own.
+                that is none there; without it, what the files call them. The engine takes names that differ
+                in case for the same, and gives those that stand twice, or are empty, names of its own.
 
         Raises:
             duckdb.Error: a file is damaged, or no Parquet.
@@ -64,7 +63,9 @@ class ParquetReader(Reader):
         self._paths = paths
         self._stored: dict[PlainFile, tuple[tuple[str | None, FoundColumn], ...]] = {}
         for file, path in paths.items():
-            self._stored[file] = tuple(zip(names[file], _columns(connection, path), strict=True))
+            columns = _columns(connection, path)
+            called = names[file] if names is not None else _names(connection, path, columns)
+            self._stored[file] = tuple(zip(called, columns, strict=True))
         self.columns = {
             file: [FoundColumn(name, column.type) for name, column in stored if name is not None]
             for file, stored in self._stored.items()
@@ -128,16 +129,15 @@ def _value(stored: tuple[str, str] | None, type_: str) -> str:
     return place if found == type_ else f"cast({place} as {type_})"
 
 
-def _names(connection: "duckdb.DuckDBPyConnection", path: str) -> list[str]:
+def _names(connection: "duckdb.DuckDBPyConnection", path: str, columns: Sequence[FoundColumn]) -> list[str]:
     """Return the names of a file's columns as they are written, which the engine makes others of."""
-    engines = [column.name for column in _columns(connection, path)]
     asked = f"select name, coalesce(num_children, 0) from parquet_schema({literal(path)})"
     names, within = list[str](), 0
     for name, children in connection.execute(asked).fetchall()[1:]:
         if not within:
             names.append(name)
         within = max(within - 1, 0) + children
-    return names if len(names) == len(engines) else engines
+    return names if len(names) == len(columns) else [column.name for column in columns]
 
 
 def _columns(connection: "duckdb.DuckDBPyConnection", path: str) -> list[FoundColumn]:

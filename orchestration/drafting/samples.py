@@ -83,7 +83,6 @@ def _opened(
     """Return a reader of all samples, and {file as it names it: sample}: an archive has several."""
     from orchestration.areas import Area
     from orchestration.ingestion.formats.base import ReaderContext
-    from orchestration.ingestion.formats.engine_said import told_of_files
     from orchestration.ingestion.formats.plain import LandedFile, plain_files
     from orchestration.ingestion.formats.registry import open_reader
 
@@ -97,8 +96,7 @@ def _opened(
 
     def opened(said: ReadOptions, folder: str) -> "Reader":
         (scratch / folder).mkdir()
-        with told_of_files(connection, plain, said.format):
-            return open_reader(ReaderContext(connection, scratch / folder, said, []), plain)
+        return open_reader(ReaderContext(connection, scratch / folder, said, []), plain)
 
     reader = opened(options, "reader")
     if options.format is Format.EXCEL and not all(

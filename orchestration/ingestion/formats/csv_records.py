@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from orchestration.contracts.reading import ReadOptions
 from orchestration.ingestion.formats.base import Unreadable
@@ -93,12 +94,12 @@ class CsvFile:
         with Path(self._path).open("rb") as stream:
             seen: list[bytes] = []
 
-            def read() -> Iterator[bytes]:
-                while chunk := stream.read(CHUNK_BYTES):
+            def noted() -> Iterator[bytes]:
+                for chunk in _chunks(stream):
                     seen.append(chunk)
                     yield chunk
 
-            head = self._head(Unread(decoded(read())), expected)
+            head = self._head(Unread(decoded(noted())), expected)
             if not head.plain:
                 return head, None
             whole = b"".join(seen)
@@ -106,7 +107,7 @@ class CsvFile:
             rows = whole[len(before.encode(errors="surrogateescape")) :]
             dialect = self.dialect
             return head, survey(
-                chain([rows], iter(lambda: stream.read(CHUNK_BYTES), b"")),
+                chain([rows], _chunks(stream)),
                 width=head.width + head.unnamed,
                 delimiter=dialect.delimiter.encode(),
                 quote=dialect.quote.encode(),
@@ -117,7 +118,7 @@ class CsvFile:
     def _chunks(self) -> Iterator[str]:
         """Yield the text; each byte that is not UTF-8 is a surrogate."""
         with Path(self._path).open("rb") as stream:
-            yield from decoded(iter(lambda: stream.read(CHUNK_BYTES), b""))
+            yield from decoded(_chunks(stream))
 
     def _head(self, text: Unread, expected: int) -> Head:
         skipped = [self._skipped_line(text) for _ in range(self._options.skip_lines)]
@@ -205,6 +206,11 @@ class CsvFile:
                     break
                 before = chunk[-1:] or before
         return self._says_quotes
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
 
 
 class _Parser:

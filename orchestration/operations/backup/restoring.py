@@ -217,10 +217,10 @@ def _require_journal(
     for journal in journals:
         journal.require_after(Mark(**manifest.erasures))
     if not journals and (none_since is None or none_since > taken):
-        where = (journal_of or own.file) if journal_of != own.file else own.file
         raise BackupError(
-            f"nothing was restored: the journal of erasures {where} is not there, and whoever was"
-            f" forgotten since {taken:%Y-%m-%dT%H:%M:%SZ} would come back; expected that file, which no"
+            f"nothing was restored: the journal of erasures {journal_of or own.file} is not there, and"
+            f" whoever was forgotten since {taken:%Y-%m-%dT%H:%M:%SZ} would come back; expected that file,"
+            " which no"
             " backup holds; name it in SLUICE_ERASURES_FILE; or, if nobody was forgotten since,"
             f" `sluice restore … --no-erasures-since {taken:%Y-%m-%dT%H:%M:%SZ}`"
         )

@@ -8,12 +8,10 @@ import re
 import threading
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from orchestration.core.shown_text import Near
 from orchestration.delivery.discretion import discreet
@@ -287,38 +285,6 @@ def test_many_added_rows_join_those_that_are_there(
     deliver(database_url, make_shard(more, mode=mode))
     assert query(database_url, "select owner, note from items where item = 30000") == [("eve", "more")]
     assert query(database_url, "select count(*)::int from items where note = 'more'") == [(20_000,)]
-
-
-@pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.MIRROR])
-@pytest.mark.parametrize("unique", [True, False])
-def test_a_table_that_nobody_has_analyzed_is_not_compared_row_by_row(
-    database_url: str, make_shard: MakeShard, mode: Mode, unique: bool
-) -> None:
-    """What the server knows of the table is from before the day: it takes its rows for next to none."""
-    execute(
-        database_url,
-        "create table items (item int, business_date date, note text, owner text)"
-        " with (autovacuum_enabled = false);"
-        f"insert into items select n, '{NEXT_DAY}', 'old' from generate_series(0, 2999) n;"
-        "analyze items;"
-        f"insert into items select n, '{DAY}', 'old' from generate_series(0, 2999) n",
-    )
-    if unique:
-        execute(database_url, "create unique index on items (item, business_date)")
-    place = conninfo_to_dict(database_url)
-    execute(database_url, f"alter database {place['dbname']} set debug_print_plan = on")
-    rows: list[Row] = [(number, DAY, "new") for number in range(3000)]
-    deliver(database_url, make_shard(rows, mode=mode))
-    assert query(database_url, "select note, count(*)::int from items group by 1 order by 1") == [
-        ("new", 3000), ("old", 3000),
-    ]  # fmt: skip
-    # The server writes each plan to its log, with the statement behind it.
-    log = (Path(str(place["host"])) / "log").read_text(errors="replace")
-    plans = [
-        plan for plan in log.split("LOG:  plan:")[1:] if "_sluice_staging" in plan.partition("STATEMENT:")[2]
-    ]
-    assert [plan for plan in plans if "{MERGEJOIN" in plan or "{HASHJOIN" in plan]
-    assert not [plan for plan in plans if "{NESTLOOP" in plan]
 
 
 def test_many_added_rows_arrive_under_names_with_spaces_and_quotes(

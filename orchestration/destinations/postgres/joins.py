@@ -1,9 +1,10 @@
-"""How Postgres may join what was sent with a table that is there: never in the square of their rows.
+"""How Postgres may join what was sent with a table that is there, so that it does not compare all with all.
 
 What it knows of a table may be older than a day's rows, or nothing. It takes them for one row, or for a
 hundred, then, and compares each of them with every staged row: hours, where half a million are delivered once
-more before the table was analyzed. To analyze it is its owner's business. Belongs here: which joins are
-left. Does not belong here: the statements.
+more before the table was analyzed. To analyze it is its owner's business. It may still do so where the table
+has triggers, or where few rows are sent to a large one. Belongs here: which joins are left. Does not belong
+here: the statements.
 """
 
 from .catalogue import Catalogue

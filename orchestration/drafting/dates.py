@@ -10,7 +10,6 @@ writes the month first between dots.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 _TAIL = r"(?:([T ])(\d{1,2}):\d{2}(:\d{2}(?:\.(\d{3}|\d{6}))?)?(?:( ?)[AaPp][Mm])?)?"
 _NUMBERS = re.compile(rf"(\d{{1,4}})([./-])(\d{{1,2}})\2(\d{{1,4}}){_TAIL}")
@@ -21,21 +20,8 @@ _SHORT_YEAR = {".": ("dMy", "yMd"), "/": ("dMy", "Mdy", "yMd"), "-": ("dMy", "Md
 _YEAR_LAST = {".": ("dMy",), "/": ("dMy", "Mdy"), "-": ("dMy", "Mdy")}
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One way to read texts: `format` as ODCS writes it, `shape` a pattern that such texts match in full."""
-
-    format: str
-    shape: str
-
-    @property
-    def timed(self) -> bool:
-        """Whether a time of day is told, too."""
-        return ":" in self.format
-
-
-def readings_of(values: Sequence[str]) -> Iterator[tuple[Reading, ...]]:
-    """Yield sets of readings, the likeliest first; of one set several may hold the same texts."""
+def readings_of(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield sets of formats, the likeliest first; of one set several may hold the same texts."""
     for pattern, made in ((_NUMBERS, _numbers), (_NAMED, _named), (_AMERICAN, _american)):
         matches = [pattern.fullmatch(value) for value in values]
         found = [match.groups() for match in matches if match is not None]
@@ -43,7 +29,7 @@ def readings_of(values: Sequence[str]) -> Iterator[tuple[Reading, ...]]:
             yield from made(found)
 
 
-def _numbers(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[Reading, ...]]:
+def _numbers(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[str, ...]]:
     signs = {str(groups[1]) for groups in found}
     parts = [[str(groups[at]) for groups in found] for at in (0, 2, 3)]
     if len(signs) != 1:
@@ -60,7 +46,7 @@ def _numbers(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[Reading,
     else:
         return
     for padded in (True, False):
-        made: list[Reading] = []
+        made: list[str] = []
         for order in orders:
             day = {letter: parts[order.index(letter)] for letter in "dM"}
             years = parts[order.index("y")]
@@ -71,66 +57,53 @@ def _numbers(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[Reading,
                 continue
             year = "yyyy" if long[order.index("y")] else "yy"
             letters = {"d": "dd" if padded else "d", "M": "MM" if padded else "M", "y": year}
-            digits = {"d": r"\d{2}" if padded else r"\d{1,2}", "y": rf"\d{{{len(year)}}}"}
-            digits["M"] = digits["d"]
             made += [
-                Reading(
-                    sign.join(letters[letter] for letter in order) + tail,
-                    re.escape(sign).join(digits[letter] for letter in order) + shape,
-                )
-                for tail, shape in _tails([groups[4:] for groups in found])
+                sign.join(letters[letter] for letter in order) + tail
+                for tail in _tails([groups[4:] for groups in found])
             ]
         if made:
             yield tuple(made)
 
 
-def _named(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[Reading, ...]]:
+def _named(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[str, ...]]:
     signs, years = {str(groups[1]) for groups in found}, {len(str(groups[3])) for groups in found}
     if len(signs) != 1 or len(years) != 1:
         return
     (sign,), (digits,) = signs, years
-    day, shape = _day([str(groups[0]) for groups in found])
+    day = _day([str(groups[0]) for groups in found])
     for month in ("MMM", "MMMM"):
-        for tail, rest in _tails([groups[4:] for groups in found]):
-            yield (
-                Reading(
-                    sign.join((day, month, "y" * digits)) + tail,
-                    sign.join((shape, "[A-Za-z]+", rf"\d{{{digits}}}")) + rest,
-                ),
-            )
+        for tail in _tails([groups[4:] for groups in found]):
+            yield (sign.join((day, month, "y" * digits)) + tail,)
 
 
-def _american(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[Reading, ...]]:
-    day, shape = _day([str(groups[1]) for groups in found])
+def _american(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[str, ...]]:
+    day = _day([str(groups[1]) for groups in found])
     for month in ("MMM", "MMMM"):
-        for tail, rest in _tails([groups[3:] for groups in found]):
-            yield (Reading(f"{month} {day}, yyyy{tail}", rf"[A-Za-z]+ {shape}, \d{{4}}{rest}"),)
+        for tail in _tails([groups[3:] for groups in found]):
+            yield (f"{month} {day}, yyyy{tail}",)
 
 
-def _day(texts: Sequence[str]) -> tuple[str, str]:
-    padded = all(len(text) == 2 for text in texts)
-    return ("dd", r"\d{2}") if padded else ("d", r"\d{1,2}")
+def _day(texts: Sequence[str]) -> str:
+    return "dd" if all(len(text) == 2 for text in texts) else "d"
 
 
-def _tails(found: Sequence[tuple[str | None, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the time of day after the dates, and its pattern: none if the texts do not agree on one."""
+def _tails(found: Sequence[tuple[str | None, ...]]) -> Iterator[str]:
+    """Yield the time of day after the dates, "" without one: nothing if the texts do not agree on one."""
     first = found[0]
     between, _, seconds, fraction, space = first
     alike = {(groups[0], groups[2] is None, len(groups[3] or ""), groups[4]) for groups in found}
     if len(alike) != 1:
         return
     if between is None:
-        yield "", ""
+        yield ""
         return
     padded = all(len(str(groups[1])) == 2 for groups in found)
     hour = ("hh" if space is not None else "HH") if padded else ("h" if space is not None else "H")
-    digits = r"\d{2}" if padded else r"\d{1,2}"
     text = ("'T'" if between == "T" else " ") + f"{hour}:mm"
-    shape = rf"{between}{digits}:\d{{2}}"
     if seconds is not None:
-        text, shape = f"{text}:ss", rf"{shape}:\d{{2}}"
+        text += ":ss"
     if fraction is not None:
-        text, shape = f"{text}.{'S' * len(fraction)}", rf"{shape}\.\d{{{len(fraction)}}}"
+        text += f".{'S' * len(fraction)}"
     if space is not None:
-        text, shape = f"{text}{space}a", f"{shape}{space}[AaPp][Mm]"
-    yield text, shape
+        text += f"{space}a"
+    yield text

@@ -13,7 +13,7 @@ from orchestration.compute.sql import literal
 from orchestration.contracts.columns import Column, ValueFormat
 from orchestration.contracts.dates import UnknownDateFormat, strptime_format
 from orchestration.contracts.types import Kind, kind_of, type_problem
-from orchestration.drafting.dates import Reading, readings_of
+from orchestration.drafting.dates import readings_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -184,16 +184,14 @@ def _dates(base: Column, values: Sequence[str]) -> Iterator[_Candidate]:
         written = replace(base.written, dates=strptime_format(_COMPACT))
         yield _Candidate(replace(base, type="DATE", written=written), _COMPACT)
     for readings in readings_of(values):
-        first_of, *others = (_as_dates(base, reading) for reading in readings)
+        first_of, *others = (_as_dates(base, one) for one in readings)
         yield replace(first_of, others=tuple(others))
 
 
-def _as_dates(base: Column, reading: Reading) -> _Candidate:
-    written = replace(base.written, dates=strptime_format(reading.format))
-    type_ = "TIMESTAMP" if reading.timed else "DATE"
-    # The engine's own parser takes `24` for a year of four digits.
-    wrong = f"not regexp_full_match(value, {literal(reading.shape)})"
-    return _Candidate(replace(base, type=type_, written=written), reading.format, wrong=wrong)
+def _as_dates(base: Column, date_format: str) -> _Candidate:
+    written = replace(base.written, dates=strptime_format(date_format))
+    type_ = "TIMESTAMP" if ":" in date_format else "DATE"
+    return _Candidate(replace(base, type=type_, written=written), date_format)
 
 
 def _numbers(base: Column, values: Sequence[str], *, comma_first: bool) -> Iterator[_Candidate]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from orchestration.core.lineage import UNPARTITIONED_TABLES, Partition
 from orchestration.core.settings import SettingsError
@@ -161,7 +162,7 @@ class _View:
         self._records = Records(site)
         self.readiness = Readiness(site, self._records)
         self.touched = Touched(site, self._records)
-        self._run_exists = run_exists
+        self._run_exists = cache(run_exists)  # a run's tables share its key
         self._failed = failed
 
     def due_run(self, partition: Partition) -> DueRun | None:

@@ -1,11 +1,16 @@
-"""What dbt does at every call for nobody, left out: half of a call that builds a small model.
+"""What dbt does at every call for nobody, left out: two thirds of a call that builds a small model.
 
-- dbt writes each step of its work down as an event, for a log at level debug, and makes all of its text even
-  where no log asks for it.
+- dbt writes each step of its work down as an event, for a log at level debug, and makes all of it even where
+  no log asks for it.
 - For every behavior flag it walks the whole stack, and looks through all modules of the process, to find the
   name of a module, even where the flag states it; that name is shown in a message about flags that are off.
 - It looks through every folder of the Python path for plug-ins of its own.
-- It makes a template of a comment to put before each statement: an embedded engine shows it to nobody.
+- It makes a template of a comment to put before each statement, and all macros for it to call: an embedded
+  engine shows it to nobody.
+- It looks each of some five hundred macros up, by all packages, for each text that it renders.
+- It checks project and profile against JSON schemas, which are those of the call before.
+- It renders and runs the hook that makes the record of versions, though that is there.
+- It makes anew, for each answer of the engine, what could read a date or a moment in it.
 - It works the graph of the whole project out anew, with a summary for a file, though it is the same manifest.
 - It lists all schemas, in threads of their own, before it creates one if it is not there; dbt-duckdb's list
   is empty, as it looks for a name in quotes, so that the macro that creates one runs each time. Here the
@@ -15,12 +20,15 @@ And one thing that it leaves out is done: it goes on compiling after a text that
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
 
+import hashlib
 import os
 from functools import cache
 from typing import Any, cast
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
 _OWN = os.path.join("site-packages", "dbt", "include", "")
+# The hook that a project has before a run, in one line (`dbt_macros/table_versions.sql`).
+VERSIONS_HOOK = "{{ prepare_table_versions() }}"
 # Two of a manifest: to build, dbt has edges to tests as well.
 _GRAPHS = 4
 
@@ -28,30 +36,18 @@ _GRAPHS = 4
 @cache
 def ease_dbt() -> None:
     """Ease dbt, for the life of the process; events of level info and above are as ever."""
-    from dbt.adapters.base.query_headers import MacroQueryStringSetter
     from dbt.compilation import Compiler
     from dbt.config.project import Project
     from dbt.plugins.manager import PluginManager
     from dbt.task.compile import CompileTask
     from dbt.task.runnable import GraphRunnableTask
     from dbt_common.behavior_flags import BehaviorFlagRendered
-    from dbt_common.events.base_types import EventLevel
-    from dbt_common.events.event_manager import EventManager
-    from dbt_common.events.event_manager_client import ctx_set_event_manager
 
-    unheard = (EventLevel.DEBUG, EventLevel.TEST)
-
-    class Eased(EventManager):
-        def fire_event(
-            self,
-            e: Any,
-            level: EventLevel | None = None,
-            node: Any = None,
-            force_warn_or_error_handling: bool = False,
-        ) -> None:
-            if force_warn_or_error_handling or (level or e.level_tag()) not in unheard:
-                super().fire_event(e, level, node, force_warn_or_error_handling)
-
+    _ease_events()
+    _ease_contexts()
+    _ease_validation()
+    _ease_answers()
+    _ease_hooks()
     works_out = Compiler.compile
     graphs: list[tuple[Any, bool, Any]] = []
 
@@ -81,14 +77,151 @@ def ease_dbt() -> None:
             own_packages[project_root] = reads(project_root, renderer, **options)
         return own_packages[project_root]
 
-    ctx_set_event_manager(cast("Any", Eased()))
     setattr(PluginManager, "get_prefixed_modules", staticmethod(cache(PluginManager.get_prefixed_modules)))  # noqa: B010
     setattr(Compiler, "compile", compile)  # noqa: B010
     setattr(GraphRunnableTask, "create_schemas", create_schemas)  # noqa: B010
     setattr(Project, "from_project_root", staticmethod(from_project_root))  # noqa: B010
     setattr(CompileTask, "raise_on_first_error", lambda _: False)  # noqa: B010
-    setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
     setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt"))  # noqa: B010 - it is private
+
+
+def _ease_events() -> None:
+    from dbt_common.events.base_types import BaseEvent, EventLevel
+    from dbt_common.events.event_manager import EventManager
+    from dbt_common.events.event_manager_client import ctx_set_event_manager
+
+    unheard = (EventLevel.DEBUG, EventLevel.TEST)
+
+    class Eased(EventManager):
+        def fire_event(
+            self,
+            e: Any,
+            level: EventLevel | None = None,
+            node: Any = None,
+            force_warn_or_error_handling: bool = False,
+        ) -> None:
+            if force_warn_or_error_handling or (level or e.level_tag()) not in unheard:
+                super().fire_event(e, level, node, force_warn_or_error_handling)
+
+    made, asked = BaseEvent.__init__, BaseEvent.__getattr__
+
+    def make(self: Any, *words: Any, **fields: Any) -> None:
+        if words or not _is_debug(type(self)):
+            made(self, *words, **fields)
+        else:
+            self.__dict__[_NOT_MADE] = fields
+
+    def ask(self: Any, name: str) -> Any:
+        if (fields := self.__dict__.pop(_NOT_MADE, None)) is not None:
+            made(self, **fields)
+        return asked(self, name) if name != "pb_msg" else self.__dict__[name]
+
+    ctx_set_event_manager(cast("Any", Eased()))
+    setattr(BaseEvent, "__init__", make)  # noqa: B010
+    setattr(BaseEvent, "__getattr__", ask)  # noqa: B010
+
+
+# Where an event keeps its fields until somebody asks for one.
+_NOT_MADE = "sluice_not_made"
+
+
+@cache
+def _is_debug(event: type) -> bool:
+    """Whether events of a class are of level debug, whoever fires them; others may be told by an error."""
+    return any(base.__name__ == "DebugLevel" for base in event.__mro__)
+
+
+def _ease_contexts() -> None:
+    from dbt.adapters.base.query_headers import MacroQueryStringSetter
+    from dbt.cli import requires
+    from dbt.context import manifest
+    from dbt.context.macros import MacroNamespace
+    from dbt.parser import manifest as parser
+
+    of_context = manifest.ManifestContext.__mro__[1].to_dict
+    whole = manifest.ManifestContext.to_dict
+
+    def to_dict(self: Any) -> dict[str, Any]:
+        if not isinstance(self.namespace, MacroNamespace):
+            return whole(self)
+        context = of_context(self)  # the very one that macros are called with
+        for found in reversed(list(self.namespace._search_order())):  # pyright: ignore[reportPrivateUsage]
+            context.update(found)
+        return context
+
+    setattr(manifest.ManifestContext, "to_dict", to_dict)  # noqa: B010
+    setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
+    for module in (requires, parser):
+        setattr(module, "generate_query_header_context", lambda *_: {})  # noqa: B010
+
+
+def _ease_validation() -> None:
+    """Check once what is checked again at each call: configuration, which is not edited within a process.
+
+    Where it is edited, it is other data.
+    """
+    from dbt_common.dataclass_schema import dbtClassMixin
+
+    validates: Any = vars(dbtClassMixin)["validate"].__func__
+    sound = set[tuple[type, str]]()
+
+    def validate(cls: type, data: Any) -> None:
+        if cls.__module__ not in _CONFIGURATION:
+            validates(cls, data)
+            return
+        # Of a digest: a profile may have a password.
+        what = cls, hashlib.sha256(repr(data).encode()).hexdigest()
+        if what not in sound:
+            validates(cls, data)
+            sound.add(what)
+
+    setattr(dbtClassMixin, "validate", classmethod(validate))  # noqa: B010
+
+
+# The modules whose classes are configuration; a node is checked once anyway.
+_CONFIGURATION = frozenset({"dbt.contracts.project", "dbt.adapters.contracts.connection"})
+
+
+def _ease_answers() -> None:
+    import agate
+    from dbt_common.clients import agate_helper
+
+    # What may be in a column; how one is read does not depend on which table it is of.
+    builds = agate_helper.build_type_tester
+    types_of = cache(lambda nulls: builds((), string_null_values=nulls)._possible_types)  # pyright: ignore[reportPrivateUsage]
+
+    def build_type_tester(text_columns: Any, string_null_values: Any = ("null", "")) -> Any:
+        types = types_of(string_null_values)
+        return agate.TypeTester(force=dict.fromkeys(text_columns, types[-1]), types=types)
+
+    setattr(agate_helper, "build_type_tester", build_type_tester)  # noqa: B010
+
+
+def _ease_hooks() -> None:
+    from dbt.artifacts.resources.types import RunHookType
+    from dbt.artifacts.schemas.results import RunStatus
+    from dbt.task.run import RunTask
+
+    runs = RunTask.safe_run_hooks
+
+    def safe_run_hooks(self: Any, adapter: Any, hook_type: Any, extra_context: Any) -> Any:
+        if hook_type is RunHookType.Start:
+            hooks = {" ".join(hook.raw_code.split()) for hook in self.get_hooks_by_type(hook_type)}
+            if hooks == {VERSIONS_HOOK} and _has_versions(adapter):
+                return RunStatus.Success
+        return runs(self, adapter, hook_type, extra_context)
+
+    setattr(RunTask, "safe_run_hooks", safe_run_hooks)  # noqa: B010
+
+
+def _has_versions(adapter: Any) -> bool:
+    """Return whether the table is there that the hook would make."""
+    _, found = adapter.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database()"
+        " and schema_name = 'sluice' and table_name = 'table_versions'",
+        fetch=True,
+    )
+    return bool(found.rows[0][0])
 
 
 def _schemas(adapter: Any) -> frozenset[tuple[str, str]]:

@@ -12,6 +12,7 @@ from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 from orchestration.transformation.config_rules import config_problems
+from orchestration.transformation.dbt_eased import VERSIONS_HOOK
 from orchestration.transformation.jinja_rules import jinja_problems
 from orchestration.transformation.kinds_of_nodes import kind_problems
 from orchestration.transformation.macro_rules import macro_problems
@@ -22,7 +23,6 @@ from orchestration.transformation.statement_rules import statement_problems
 from orchestration.transformation.unit_test_rules import unit_test_problems
 
 _VERSION_HOOK = "{{ record_table_version() }}"
-_START_HOOK = "{{ prepare_table_versions() }}"
 
 
 def dbt_problems(
@@ -95,16 +95,16 @@ def _hook_problems(lines: CodeLines, node: DbtNode, raw: Mapping[str, Any]) -> I
 def _operation_problems(manifest: DbtManifest) -> Iterator[Problem]:
     operations = [node for node in manifest.content["nodes"].values() if node["resource_type"] == "operation"]
     for node in operations:
-        if _one_line(node["raw_code"]) != _START_HOOK:
+        if _one_line(node["raw_code"]) != VERSIONS_HOOK:
             yield Problem(
                 PROJECT_FILE, 1, f"`{node['name']}` is an operation of its own: {node['raw_code'][:60]}",
-                f'on-run-start: "{_START_HOOK}" and nothing else: it could change what is judged already',
+                f'on-run-start: "{VERSIONS_HOOK}" and nothing else: it could change what is judged already',
                 "make it a model, or do it outside dbt",
             )  # fmt: skip
-    if not any(_one_line(node["raw_code"]) == _START_HOOK for node in operations):
+    if not any(_one_line(node["raw_code"]) == VERSIONS_HOOK for node in operations):
         yield Problem(
             PROJECT_FILE, 1, "nothing makes the record of versions before a run",
-            f'on-run-start: "{_START_HOOK}"', f'add the line on-run-start: "{_START_HOOK}"',
+            f'on-run-start: "{VERSIONS_HOOK}"', f'add the line on-run-start: "{VERSIONS_HOOK}"',
         )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import warnings
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,15 @@ import pytest
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.adapters.events.types import ConnectionUsed
 from dbt.compilation import Linker
 from dbt.config import project as dbt_project
+from dbt.context.macros import MacroNamespace
+from dbt.context.manifest import ManifestContext
+from dbt.contracts.project import Project as DbtProject
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
+from dbt_common.clients import agate_helper
+from dbt_common.dataclass_schema import ValidationError
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event
@@ -223,6 +231,75 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
         session.native.execute("drop schema staging cascade")
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert [said for said in done if created(said)]
+
+
+def test_dbt_checks_configuration_that_it_has_not_seen(open_bakery: Company) -> None:
+    """A project that passed is not checked again; another one is, in the same process."""
+    ease_dbt()
+    sound: dict[str, Any] = {"name": "shop", "profile": "p", "config-version": 2}
+    for _ in range(2):
+        DbtProject.validate(dict(sound))
+        with pytest.raises(ValidationError, match="is not"):
+            DbtProject.validate(sound | {"model-paths": 7})
+        with pytest.raises(ValidationError, match="reserved"):
+            DbtProject.validate(sound | {"name": "adapter"})
+
+
+def test_dbt_has_each_macro_where_it_would_find_it(
+    open_bakery: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    puts = ManifestContext.to_dict
+
+    def putting(self: Any) -> dict[str, Any]:
+        context = puts(self)
+        if isinstance(self.namespace, MacroNamespace):
+            assert context is self._ctx, "macros are called with another context than they were made for"
+            assert all(context[name] is macro for name, macro in dict(self.namespace).items())
+            looked.append(len(self.namespace))
+        return context
+
+    DbtProcess(open_bakery.settings).build("stg_orders", [], partition_variables(DAILY, MON))
+    monkeypatch.setattr(ManifestContext, "to_dict", putting)
+    DbtProcess(open_bakery.settings).build("stg_orders", [], partition_variables(DAILY, MON))
+    assert min(looked) > 300
+
+
+def test_dbt_makes_the_record_of_versions_where_it_is_not_there(open_bakery: Company) -> None:
+    settings = open_bakery.settings
+    process = DbtProcess(settings)
+    for _ in range(2):
+        with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+            warehouse.execute("drop table if exists sluice.table_versions")
+        process.build("stg_orders", [], partition_variables(DAILY, MON))
+        with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+            told = warehouse.execute("select relation, partition_key from sluice.table_versions").fetchall()
+        assert told == [("staging.stg_orders", MON)]
+
+
+def test_an_answer_of_the_engine_has_the_types_that_dbt_gives_it() -> None:
+    ease_dbt()
+    rows = [
+        {"name": "null", "many": 1, "day": date(2024, 1, 1), "at": datetime(2024, 1, 1, 2), "sure": True},
+        {"name": "", "many": Decimal("2.5"), "day": None, "at": None, "sure": None},
+    ]
+    for _ in range(2):
+        table = agate_helper.table_from_data_flat(rows, list(rows[0]))
+        assert [dict(row) for row in table.rows] == rows
+        assert [type(one).__name__ for one in table.column_types] == [
+            "Text", "Number", "Date", "DateTime", "Boolean",
+        ]  # fmt: skip
+    empty = agate_helper.table_from_data_flat([], ["name"])
+    assert (len(empty.rows), empty.column_names) == (0, ("name",))
+
+
+def test_an_event_that_nobody_hears_is_not_made_and_has_its_fields_all_the_same() -> None:
+    ease_dbt()
+    unheard = ConnectionUsed(conn_type="duckdb", conn_name="master")
+    assert "pb_msg" not in vars(unheard)
+    assert (unheard.conn_name, unheard.conn_type) == ("master", "duckdb")
+    assert unheard.message() == 'Using duckdb connection "master"'
+    assert "pb_msg" in vars(Note(msg="said"))
 
 
 def test_dagster_makes_no_engine_and_reads_no_migration_a_second_time(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ demo: $(READY)  ## four generated days, one of them broken, through the graph
 dev: $(READY)  ## UI and daemon on loopback, with the demo's destinations
 	@exec $(BIN)/sluice dev --demo-destinations
 
-# In the order of the files: the longest have few tests, and would come last otherwise. One process more than
+# In the order of the files: the longest have few tests, and would come last otherwise. Two processes more than
 # the two cores that it is made for: a fifth of the time a test waits for another process, or a lock.
-WORKERS ?= 3
+WORKERS ?= 4
 test: $(READY)  ## everything, long tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

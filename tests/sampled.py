@@ -15,6 +15,11 @@ import pytest
 _ALL = int(os.environ.get("SLUICE_TEST_KILLS", "1")) > 1
 
 
+def every_case() -> bool:
+    """Whether all cases run, as before a release."""
+    return _ALL
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Draw a seed; processes that xdist starts get it by the environment."""
     config.addinivalue_line("markers", "sampled(one_in): one in so many of its cases runs each time")

@@ -17,6 +17,7 @@ from tests.backup.places import at, backed_up, typed
 from tests.company import MON, THU, TUE, WED, Company
 from tests.delivery.deliveries import Sender
 from tests.delivery.shelf import ShelfDestination
+from tests.sampled import every_case
 
 pytestmark = pytest.mark.long
 PLACE = 'postgres "somewhere"."else"'
@@ -37,7 +38,7 @@ def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, 
     assert sizes[-1] > sizes[0]
     for name in names:
         assert Folder(dest).manifest(name).notes == [], name
-    for number, name in enumerate((names[len(names) // 2], names[-1])):
+    for number, name in enumerate((names[len(names) // 2], *([names[-1]] if every_case() else []))):
         typed(open_bakery, "backup", "verify", str(dest), "--at", name)
         again = at(open_bakery, tmp_path / f"again {number}")
         typed(again, "restore", str(dest), "--at", name)

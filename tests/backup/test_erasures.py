@@ -33,7 +33,7 @@ def in_shards(company: Company) -> list[str]:
 
 
 @pytest.mark.parametrize("backup_first", [True, False], ids=["forgotten since", "forgotten before"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_a_person_stays_away(open_bakery: Company, tmp_path: Path, backup_first: bool) -> None:
     dest = tmp_path / "backups"
     forgotten(open_bakery, backup_first=backup_first, dest=dest)

@@ -133,6 +133,7 @@ DIALECTS: dict[str, tuple[str, bytes]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", DIALECTS)
 def test_csv_of_several_dialects(project: Path, tmp_path: Path, name: str) -> None:
     suffix, content = DIALECTS[name]
@@ -335,6 +336,7 @@ def test_what_cannot_be_drafted_is_said(project: Path, tmp_path: Path, content: 
     assert said in made.output
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.feeds
 @pytest.mark.skipif(not FEEDS, reason="no real feeds: set SLUICE_TEST_FEEDS to their folder")
 @pytest.mark.parametrize(

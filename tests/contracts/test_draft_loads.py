@@ -172,7 +172,7 @@ def _project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("case", [*DIFFERING, *ALONE, *BINARY])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_every_sample_is_loaded(project: Path, tmp_path: Path, case: str) -> None:
     made, count = BINARY[case] if case in BINARY else (None, (DIFFERING | ALONE)[case][1])
     files = made(tmp_path) if made else (DIFFERING | ALONE)[case][0]
@@ -183,6 +183,7 @@ def test_every_sample_is_loaded(project: Path, tmp_path: Path, case: str) -> Non
     assert f"drafted from {count} rows" in draft.output
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("values", "told", "formats"),
     [
@@ -218,6 +219,7 @@ def test_dates_of_two_readings_are_not_guessed(
     assert len(held) == len(values.split())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

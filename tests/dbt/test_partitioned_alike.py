@@ -96,6 +96,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return warehouse
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_manifest_and_the_macros_answer_alike(built: Warehouse, kind: Kind) -> None:
     name = kind.name.replace("+", "_and_")

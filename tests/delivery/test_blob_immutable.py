@@ -46,6 +46,7 @@ def place(blobs: tuple[ImmutableBlobs, str, str], area: Area, make_shard: MakeSh
     return Place(f"{blobs[1]}?connection_string={quote(blobs[2], safe='')}", area, make_shard)
 
 
+@pytest.mark.sampled(2)
 @CODES
 @MODES
 def test_a_first_delivery_arrives_and_a_correction_is_told_why_it_cannot(

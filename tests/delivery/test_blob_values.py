@@ -142,6 +142,7 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("key", list(KEYS))
 def test_a_key_of_any_type_is_erased(tmp_path: Path, probe: Probe, file_format: str, key: str) -> None:
@@ -185,6 +186,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("value", list(FOREIGN))
 def test_a_type_that_a_format_has_nothing_like_is_refused_by_its_field(tmp_path: Path, value: str) -> None:
     for file_format in FORMATS:

@@ -98,7 +98,7 @@ def ended(sender: Sender, budget_seconds: float = _BUDGET_SECONDS) -> DeliveryEr
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", URLS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_server_that_stalls_holds_nobody_longer_than_the_budget(
     tmp_path: Path, name: str, kind: str
 ) -> None:
@@ -179,6 +179,7 @@ def relay(database_url: str) -> Iterator[Relay]:
         yield made
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("passed", [1, 2, 4, 8, 16, 24, 32])
 def test_a_server_that_falls_silent_in_a_transaction_is_left(
     held_table: str, relay: Relay, tmp_path: Path, passed: int

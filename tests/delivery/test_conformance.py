@@ -94,6 +94,7 @@ def test_the_registry_and_the_cases_name_the_same_destinations() -> None:
     )
 
 
+@pytest.mark.sampled(3)
 @each(*Mode)
 def test_a_first_delivery_arrives_whole(case: Case, make: MakeShard, mode: Mode) -> None:
     rows = rows_of(DAY, 11, "é ☃ 'quoted' \"too\" a\\b")
@@ -102,6 +103,7 @@ def test_a_first_delivery_arrives_whole(case: Case, make: MakeShard, mode: Mode)
     assert case.twice() == 0
 
 
+@pytest.mark.sampled(3)
 @each(*INCREMENTAL)
 def test_what_is_added_joins_what_was_there(case: Case, make: MakeShard, mode: Mode) -> None:
     first, more = rows_of(DAY, 5, "first"), other_items(rows_of(DAY, 6, "more"), 5)
@@ -142,6 +144,7 @@ def test_all_of_a_scope_may_be_removed(case: Case, make: MakeShard, mode: Mode) 
     assert held(case) == []
 
 
+@pytest.mark.sampled(3)
 @each(*SCOPED)
 def test_a_full_shard_replaces_its_day_alone(case: Case, make: MakeShard, mode: Mode) -> None:
     next_day = other_items(rows_of(NEXT_DAY, 4, "next"), 50)
@@ -152,6 +155,7 @@ def test_a_full_shard_replaces_its_day_alone(case: Case, make: MakeShard, mode: 
     assert held(case) == as_meant(corrected + next_day)
 
 
+@pytest.mark.sampled(3)
 @each(*SCOPED)
 def test_a_full_shard_without_rows_clears_its_day(case: Case, make: MakeShard, mode: Mode) -> None:
     next_day = other_items(rows_of(NEXT_DAY, 4, "next"), 50)
@@ -178,6 +182,7 @@ def test_rows_that_are_there_may_be_added_once_more(case: Case, make: MakeShard,
     assert held(case) == as_meant(again + rows_of(DAY, 9, "first")[3:])
 
 
+@pytest.mark.sampled(3)
 @each(*Mode)
 def test_the_same_delivery_again_changes_nothing(case: Case, make: MakeShard, mode: Mode) -> None:
     rows = rows_of(DAY, 9, "once")
@@ -202,6 +207,7 @@ def whole(make: MakeShard) -> MakeShard:
     return write
 
 
+@pytest.mark.sampled(3)
 @each(*Mode)
 def test_a_model_without_partitions_arrives_and_is_replaced(case: Case, whole: MakeShard, mode: Mode) -> None:
     first = rows_of(DAY, 9, "first")

@@ -208,6 +208,7 @@ def test_the_erasure_of_one_is_not_that_of_another_who_differs_in_case(make: Mak
     assert rows.notes() == ["changed"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "key", "named", "after", "then"),
     [
@@ -236,6 +237,7 @@ def test_who_was_erased_stays_away(
     assert rows.notes() == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("maps", "named", "gone", "after"),
     [

@@ -124,7 +124,7 @@ def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: A
 
 
 @each(*Mode)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     rows = [("A-7", "a"), ("B-7", "b"), ("007", "c"), ("7", "d"), ("ß", "e"), ("1e3", "f"), ("O'Neil", "g")]
@@ -142,6 +142,7 @@ def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mod
         assert found.equal, found
 
 
+@pytest.mark.sampled(2)
 @each(*Mode, trims=True)
 def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
@@ -161,7 +162,7 @@ def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, sen
 
 
 @each(*Mode)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_numbers_above_what_a_double_holds_are_two_keys_or_refused(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode, kind="bigint")
     if isinstance(case, SalesforceCase):
@@ -192,6 +193,7 @@ def test_a_key_of_two_fields_is_told_apart_or_refused(case: Case, send: Any) -> 
     assert sender.held() == rows
 
 
+@pytest.mark.sampled(2)
 @each(Mode.MIRROR)
 def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode) -> None:
     """The new day goes first: the old one must not take out what is no more its own."""
@@ -216,6 +218,7 @@ def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode
     assert sender.held(NEXT_DAY) == [("C", "c")]
 
 
+@pytest.mark.sampled(3)
 @each(Mode.MIRROR, Mode.UPSERT)
 def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, mode: Mode) -> None:
     """By the records of its first day nothing has changed; but there the record is the other day's."""
@@ -235,6 +238,7 @@ def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, m
     assert sender.deliver(other, NEXT_DAY).delivery.shard_rows == 0
 
 
+@pytest.mark.sampled(2)
 @each(*Mode, trims=True)
 def test_an_erased_person_stays_away_under_another_spelling(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)

@@ -100,6 +100,7 @@ def test_a_plan_that_waited_does_not_remove_what_another_day_has_brought(make: M
     assert not rows.deliver({"'k'": "new"}, NEXT_DAY).sent
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("again", ["the same", "newer"])
 @pytest.mark.parametrize("name", ["hubspot", "webhook"])
 def test_a_delivery_that_broke_off_does_not_remove_what_another_day_has_brought(
@@ -123,6 +124,7 @@ def test_a_delivery_that_broke_off_does_not_remove_what_another_day_has_brought(
     assert rows.notes() == ["new", "z"], rows.there()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("back", ["v1", "v3"])
 @pytest.mark.parametrize("first", [DAY, NEXT_DAY])
 def test_a_row_that_was_on_its_way_and_came_back_is_as_its_day_has_it(
@@ -145,6 +147,7 @@ def test_a_row_that_was_on_its_way_and_came_back_is_as_its_day_has_it(
     assert rows.notes() == ["m", "n", back, "z"], rows.there()
 
 
+@pytest.mark.sampled(3)
 @BY_KEY
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("told", [False, True])

@@ -24,7 +24,7 @@ __all__ = ["make", "whole"]
 
 
 @each(*Mode)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_the_newest_partition_alone_is_held(case: Case, whole: MakeShard, mode: Mode) -> None:
     """As with `partitions: latest`: all partitions are one scope, and the same again changes nothing."""
     old, new = rows_of(DAY, 5, "first"), other_items(rows_of(NEXT_DAY, 4, "new"), 50)

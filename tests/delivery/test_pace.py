@@ -46,7 +46,7 @@ def arrivals_of(rate: Rate, senders: int, longest_latency: float, until: float, 
     ("rate", "senders", "longest_latency"),
     [(Rate(190, 10.0), 8, 0.75), (Rate(10, 1.0), 4, 0.07), (Rate(3, 60.0), 4, 4.0), (Rate(1, 0.5), 2, 0.03)],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_no_window_has_more_than_the_rate_and_nearly_all_of_it_is_used(
     rate: Rate, senders: int, longest_latency: float, seed: int
 ) -> None:

@@ -99,7 +99,7 @@ CHANGES: dict[str, Callable[[Filed], None]] = {
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_what_todays_file_says_is_sent_and_no_more(filed: Filed, state: str, change: str) -> None:
     filed.file |= limited(3 if state in OF_PEOPLE else 100)
     old = bring(filed, state)

@@ -52,6 +52,7 @@ GOES: Mapping[Mode, str] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("action", "way", "table"),
     [

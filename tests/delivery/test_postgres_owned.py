@@ -257,6 +257,7 @@ def test_a_key_that_comes_in_during_a_delivery_is_found_by_the_next(shop: str, m
     assert held == [("ours", "eve")]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["text", "varchar", "varchar(9)"])
 @pytest.mark.parametrize("mode", [Mode.UPSERT, Mode.MIRROR])
 def test_many_added_rows_join_those_that_are_there(

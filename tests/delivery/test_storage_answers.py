@@ -109,7 +109,7 @@ def _endpoint(case: Any) -> str:
 
 
 @pytest.mark.parametrize("how", STRANGE)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_what_is_none_of_kustos_is_said_to_be_none(opened: Opened, how: str) -> None:
     place = opened("adx")
     _, seen = place.tried(None, None)

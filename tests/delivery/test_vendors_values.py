@@ -73,6 +73,7 @@ def test_an_event_of_a_time_to_come_waits_and_the_others_go(case: Case, probe: P
     assert len(case.contents()) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", [" a", "a ", "", "   ", "\u00a0a", "a\t"])
 @pytest.mark.parametrize("case", ["hubspot", "salesforce", "salesforce_bulk"], indirect=True)
 def test_a_text_is_not_trimmed_or_made_null(case: Case, probe: Probe, text: str) -> None:

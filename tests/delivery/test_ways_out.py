@@ -54,7 +54,7 @@ KEYS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], bool]] = {
 
 @each_mode
 @pytest.mark.parametrize("change", KEYS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_key_changes(bench: Bench, change: str) -> None:
     before, after, bench.key, key, other = KEYS[change]
     bench.deliver(before)
@@ -74,6 +74,7 @@ def test_a_key_changes(bench: Bench, change: str) -> None:
     bench.calm(after, alone=not other or bench.mode is not Mode.UPSERT)
 
 
+@pytest.mark.sampled(2)
 @each_mode
 def test_a_key_changes_and_changes_back(bench: Bench) -> None:
     if bench.mode is Mode.APPEND:
@@ -129,7 +130,7 @@ def test_a_key_of_before_types_were_recorded(bench: Bench) -> None:
     ],
     ids=["came", "went", "text to integer", "struct to integer", "integer to list", "text to empty date"],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_field_changes(bench: Bench, before: str, after: str) -> None:
     bench.deliver(before)
     made = bench.deliver(after)
@@ -142,6 +143,7 @@ def test_a_field_changes(bench: Bench, before: str, after: str) -> None:
         bench.calm(after)
 
 
+@pytest.mark.sampled(2)
 @each_mode
 def test_a_field_has_another_type_and_what_stays_is_none_of_it(bench: Bench) -> None:
     """Rows that a mode leaves there keep their texts in the records, a base or none."""
@@ -170,7 +172,7 @@ def test_a_value_that_is_none_of_its_new_type_is_among_the_changed_fields(bench:
 
 @pytest.mark.parametrize("old", MODES)
 @pytest.mark.parametrize("bench", MODES, indirect=True)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_the_mode_changes(bench: Bench, old: Mode) -> None:
     new, bench.mode = bench.mode, old
     bench.deliver(rows_sql(FIRST))
@@ -212,7 +214,7 @@ CUT: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
 @pytest.mark.parametrize(
     ("one", "other"), [(one, other) for one in CUT for other in CUT if one != other], ids=" to ".join
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_partitions_are_cut_otherwise_and_as_before(bench: Bench, one: str, other: str) -> None:
     """The records of the first cutting tell of rows that the second has written over."""
     bench.key = ("business_date", "item")

@@ -244,7 +244,7 @@ def test_the_partner_finds_what_the_published_files_say(arrived: Arrived, publis
     ],
     ids=lambda rule: " ".join(f"{name}={value}" for name, value in rule.items()),
 )  # fmt: skip
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_the_feeds_would_tell_were_a_rule_another(
     arrived: Arrived, feeds: Path, rule: dict[str, object]
 ) -> None:

@@ -137,7 +137,7 @@ ACCIDENTS = {
 
 
 @pytest.mark.parametrize("accident", [pytest.param(one, id=name) for name, one in ACCIDENTS.items()])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 def test_the_day_is_held_and_told(market: Market, tmp_path: Path, accident: Accident) -> None:
     company = market.company
     before = market.delivered()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 
 @cells
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_manual(tuesday: Company, condition: Condition, gate: Pass) -> None:
     with cell(tuesday, condition, gate, condition.days):
         by_hand(tuesday, *condition.days)
@@ -34,21 +34,21 @@ def test_manual_from_the_command_line(tuesday: Company, condition: Condition) ->
 
 
 @cells
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_backfill_of_a_range(tuesday: Company, condition: Condition, gate: Pass) -> None:
     with cell(tuesday, condition, gate, (TUE, WED)):
         by_backfill(tuesday, MON, TUE, WED)
 
 
 @cells
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_reexecution_from_failure(tuesday: Company, condition: Condition, gate: Pass) -> None:
     with cell(tuesday, condition, gate, condition.days):
         by_reexecution(tuesday, *condition.days)
 
 
 @cells
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_automation(tuesday: Company, condition: Condition, gate: Pass, shelf: Shelf) -> None:
     with cell(tuesday, condition, gate, condition.days):
         asked = by_automation(tuesday, shelf.monday_evening, *condition.days)

@@ -72,7 +72,7 @@ def office(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=change.name) for change in CHANGES])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 def test_it_refuses_until_it_is_loaded_anew(office: Office, change: Change, shelf: Shelf) -> None:
     company, evening = office.company, shelf.monday_evening
     assert company.definitions is not None  # loaded before the change

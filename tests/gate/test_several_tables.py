@@ -102,7 +102,7 @@ SHAPES: dict[str, list[Callable[[Path], None]]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_everything_that_landed_at_once_is_delivered(bakery: Company, shape: str) -> None:
     company = _company(bakery, SHAPES[shape])
     company.land_day(MON, a=3)

@@ -56,7 +56,7 @@ def office(shelf: Shelf, tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.items() for case in cases]
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 def test_nobody_sends_it_before_it_is_repaired(
     evening: AssetDaemonCursor, office: Office, case: Case
 ) -> None:
@@ -71,6 +71,7 @@ def monday_office(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             yield office
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("where", SEVERITIES)
 def test_a_test_blocks_as_the_environment_says_now(monday_office: Office, where: str) -> None:
     office, (edit, name) = monday_office, SEVERITIES[where]
@@ -92,7 +93,7 @@ def blocks(office: Office, name: str) -> bool:
 
 
 @pytest.mark.parametrize("later", [pytest.param(later, id=later.name) for later in LATER])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_the_sensor_builds_nothing_on_it_before_it_is_repaired(monday_office: Office, later: Later) -> None:
     office = monday_office
     office.company.land_weather(TUE)

@@ -118,6 +118,6 @@ def observatory(unsent_day: Company, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_nobody_sends_a_day_before_it_is_repaired(observatory: Office, case: Case) -> None:
     nobody_sends_it_before_it_is_repaired(observatory, case)

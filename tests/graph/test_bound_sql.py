@@ -185,6 +185,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, ...]:
     return load(tmp_path_factory.mktemp("bad"), compiled)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", [name for name in BAD if name != "asks_the_warehouse"])
 def test_what_is_not_declared_does_not_load(told: tuple[Problem, ...], name: str) -> None:
     bad = BAD[name]

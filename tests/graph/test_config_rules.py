@@ -146,7 +146,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Problem]]:
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_config_is_known_or_refused(found: Mapping[str, list[Problem]], kind: str) -> None:
     what = CONFIGS[kind][2]
     if what is None:
@@ -229,7 +229,7 @@ KEYS_OF_THE_PROJECT: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("kind", KEYS_OF_THE_PROJECT)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_key_of_the_project_is_known_or_refused(tmp_path: Path, kind: str) -> None:
     edit, what = KEYS_OF_THE_PROJECT[kind]
     said = [problem for problem in problems(tmp_path, edit) if what in problem.what]
@@ -348,7 +348,7 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, ...]:
 
 @pytest.mark.parametrize("at", range(len(PLACES)), ids=PLACES)
 @pytest.mark.parametrize("key", STATED)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_config_is_told_where_it_is_stated(stated: tuple[Problem, ...], key: str, at: int) -> None:
     name = key.replace("-", "_")
     what = STATED[key][1].format(m=f"{name}_{at}")

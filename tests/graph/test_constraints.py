@@ -63,6 +63,7 @@ FOREIGN: dict[str, tuple[str, int, str | None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_a_foreign_key_does_not_load_and_its_fix_does(tmp_path: Path, kind: str) -> None:
     described, line, to = FOREIGN[kind]

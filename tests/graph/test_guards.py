@@ -129,7 +129,7 @@ def do_as_told(folder: Path, told: str) -> None:
 
 
 @pytest.mark.parametrize("hole", HOLES)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     tmp_path: Path, hole: str
 ) -> None:
@@ -143,6 +143,7 @@ def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     assert problems(folder) == ()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("empty", ["hold", "send"])
 @pytest.mark.parametrize("indent", ["", "  ", "    "])
 def test_what_is_printed_fits_the_file_and_what_the_export_says_of_empty_days(
@@ -160,6 +161,7 @@ def test_what_is_printed_fits_the_file_and_what_the_export_says_of_empty_days(
     assert problems(folder) == ()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("checks", ENOUGH)
 def test_one_check_of_rows_and_one_of_values_are_enough(tmp_path: Path, checks: str) -> None:
     assert problems(bakery(tmp_path / "bakery", ENOUGH[checks])) == ()

@@ -189,6 +189,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> list[Problem]:
     return list(caught.value.problems)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", TEXTS)
 def test_what_runs_sql_beside_the_select_is_refused(refused: list[Problem], kind: str, place: str) -> None:

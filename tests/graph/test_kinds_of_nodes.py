@@ -159,6 +159,7 @@ REFUSED: dict[str, tuple[Edit, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_would_not_be_built_as_it_says_is_refused(tmp_path: Path, kind: str) -> None:
     edit, file, what = REFUSED[kind]
@@ -214,7 +215,7 @@ BUILT: dict[str, tuple[Edit, Sequence[str]]] = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", BUILT)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_what_loads_is_built_as_it_says(bakery: Company, kind: str) -> None:
     company = bakery.with_own_project()
     edit, relations = BUILT[kind]

@@ -167,7 +167,7 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_name_that_is_taken_is_told_with_its_file(tmp_path: Path, name: str) -> None:
     edit, file, what = TAKEN[name]
     found = problems(tmp_path, edit)
@@ -216,7 +216,7 @@ def found_of_names(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Problem
 
 
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_name_that_nothing_may_have_is_told_with_its_file(
     found_of_names: Sequence[Problem], name: str
 ) -> None:
@@ -237,6 +237,7 @@ FREE: dict[str, Edit] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", FREE)
 def test_a_name_that_is_free_loads_as_a_graph(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "bakery"

@@ -90,6 +90,7 @@ ELSEWHERE: dict[str, tuple[Edit, str, int, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_a_project_that_would_build_elsewhere_does_not_load(tmp_path: Path, case: str) -> None:
     edit, file, line, what = ELSEWHERE[case]

@@ -19,6 +19,7 @@ def amounts(type_: str = "DECIMAL(12,2)", **written: Any) -> tuple[dict[str, Any
     return (column("id", "INTEGER"), column("amount", type_, customProperties=said))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("options", "server", "content"),
     [
@@ -62,6 +63,7 @@ def test_text_comes_through_as_it_is(tmp_path: Path) -> None:
     assert [row[0] for row in door.query("select shop from raw.orders order by loaves")] == shops
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("type_", "written", "text", "value"),
     [
@@ -96,6 +98,7 @@ def test_values_as_they_are_written(
     assert door.rows("amount") == [(value,)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("type_", "written", "text"),
     [

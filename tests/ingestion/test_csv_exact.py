@@ -85,6 +85,7 @@ def test_lines_that_may_be_one_value_are_refused(tmp_path: Path, lines: list[str
     assert "nobody can tell its rows" in rules[0]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"])
 @pytest.mark.parametrize("ended", ["\n", "\r\n", ""])
@@ -152,6 +153,7 @@ def reader(folder: Path, content: bytes) -> tuple[CsvReader, int]:
         return found, row[1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("times", [1, 5])
 @pytest.mark.parametrize("value", ["{}", '"{}"', '"{}"\r'], ids=["bare", "quoted", "mixed line ends"])
 def test_lines_up_to_the_limit_are_loaded(tmp_path: Path, times: int, value: str) -> None:
@@ -167,7 +169,7 @@ def test_lines_up_to_the_limit_are_loaded(tmp_path: Path, times: int, value: str
 
 @pytest.mark.parametrize("megabytes", [0, 1, 24, 40])
 @pytest.mark.parametrize(("times", "value"), [(1, "{}"), (2, "{}"), (1, '"{}"'), (1, '"{}')])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_longer_line_is_refused_by_its_number(
     tmp_path: Path, megabytes: int, times: int, value: str
 ) -> None:

@@ -132,6 +132,7 @@ def test_clean_files_are_read_as_they_were_written(desk: Desk) -> None:
         assert judged(written, Outcome(), desk) == len(written.rows), f"seed {seed}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("pollute", POLLUTIONS, ids=lambda one: one.__name__)
 def test_polluted_rows_are_exact_or_quarantined_or_their_file_is_refused(
     desk: Desk, pollute: Pollution

@@ -230,6 +230,7 @@ def damaged(whole: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", KINDS)
 def test_damage_is_told_or_does_none(tmp_path: Path, name: str) -> None:
     kind = KINDS[name]

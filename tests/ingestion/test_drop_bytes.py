@@ -136,6 +136,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("change", "kind"), PAIRS)
 def test_what_changes_in_staging_is_refused_or_was_kept(change: Change, kind: str, tmp_path: Path) -> None:
     at = door(tmp_path, **KINDS[kind])
@@ -225,6 +226,7 @@ def watching(at: At) -> Generator[None]:
         _watching.clear()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("area", ["staging", "originals"])
 @pytest.mark.parametrize(
     ("change", "path"), [(in_place, "orders/{date}.csv"), (renamed, "orders/{date}.csv.gz")]

@@ -87,6 +87,7 @@ def door(folder: Path, format_: str, **name: Any) -> Door:
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("format_", WRITTEN)
 @pytest.mark.parametrize(
     "asked",

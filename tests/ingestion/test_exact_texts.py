@@ -180,6 +180,7 @@ PRINTED = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_the_ends_of_a_range_come_through_and_what_is_past_them_does_not(tmp_path: Path, way: str) -> None:
     columns = [column(f"c{number}", type_) for number, type_ in enumerate([*ENDS, *PRINTED])]

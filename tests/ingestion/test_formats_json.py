@@ -39,6 +39,7 @@ NUMBERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("space", ["", " "])
 def test_a_number_keeps_its_digits(tmp_path: Path, number: str, space: str) -> None:

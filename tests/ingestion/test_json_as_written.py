@@ -285,6 +285,7 @@ def test_what_is_no_json_is_no_row_of_json_lines(tmp_path: Path) -> None:
     assert [row.rule for row in broken if not row.rule.startswith("not JSON")] == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("value", NOT_TAKEN)
 def test_what_is_no_json_is_no_row_of_an_array(tmp_path: Path, value: str) -> None:
     try:

@@ -30,6 +30,7 @@ def written(format_: str, *rows: str) -> str:
     return "\n".join(rows) if format_ == "jsonl" else f"[{','.join(rows)}]"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("format_", ["json", "jsonl"])
 @pytest.mark.parametrize("key", ["ID", "Id", " id", "i_d", "Id "])
 def test_a_key_that_is_spelled_otherwise_is_no_row_of_nulls(tmp_path: Path, format_: str, key: str) -> None:
@@ -98,6 +99,7 @@ def test_a_value_below_another_name_is_mended_below_its_own(tmp_path: Path) -> N
     assert (at.load().quarantined, at.rows("id, name")) == (0, [(1, "a"), (2, "b")])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("format_", ["json", "jsonl"])
 @pytest.mark.parametrize("policy", [{}, {"newColumn": "add"}, {"renamedColumn": "ignore"}])
 @pytest.mark.parametrize("key", ["id\0", "\0id", "i'\0\0d", "\0"])

@@ -74,6 +74,7 @@ def value_of(
     return history.resolve(DuckDBSession(connection), store.metrics, expression, past, key)[0]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("expression", "number"),
     [
@@ -228,7 +229,7 @@ ODD: dict[str, tuple[float | None, ...]] = {
 
 @pytest.mark.parametrize("values", [pytest.param(values, id=name) for name, values in ODD.items()])
 @pytest.mark.parametrize("kept", ["remembered", "read from the table", "kept by older code"])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_only_finite_numbers_are_history(
     warehouse: duckdb.DuckDBPyConnection, store: StateStore, values: tuple[float | None, ...], kept: str
 ) -> None:
@@ -283,6 +284,7 @@ def test_a_history_of_equal_numbers_is_that_number(value: float) -> None:
             assert history._combined(of, [value] * size) == value, (of, size)  # pyright: ignore[reportPrivateUsage]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("type_", ["tinyint", "bigint", "hugeint", "decimal(38, 4)", "float", "double"])
 def test_a_metric_is_the_same_of_every_type_of_number(
     warehouse: duckdb.DuckDBPyConnection, store: StateStore, type_: str

@@ -157,7 +157,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_the_others_say_what_they_say_without_it(shop: Shop, kind: str) -> None:
     """First, last or between them; and nothing is lost of what is kept."""
     erring, message = ERRORS[kind]
@@ -210,7 +210,7 @@ BAD = NEIGHBOURS[1][0]
         (INFO, WARNING, True, "WARN", [True]),
     ],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_an_error_is_no_failure(
     shop: Shop,
     kind: str,

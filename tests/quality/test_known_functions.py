@@ -54,6 +54,7 @@ def test_what_the_engine_calls_unstable_is_the_clock_or_chance() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(catalogue() - KNOWN_FUNCTIONS))
 def test_a_function_that_is_not_known_is_refused(name: str) -> None:
     with duckdb.connect() as connection, pytest.raises(NotASelect, match=f"`{name}`"):

@@ -120,6 +120,7 @@ def test_patterns_find_what_pythons_own_engine_finds(values: list[str], match_on
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("pattern", [r"^\d+$", r"^\s*$", r"^a$", r"\bA", "(?i)k", r"\w"])
 @pytest.mark.parametrize("text", ["\u0661", "a\n", "\xa0", "\x1c", "\u212a", "åA", "1\n", "", "\n", "é"])
 def test_a_text_beyond_ascii_is_no_hole(pattern: str, text: str) -> None:
@@ -193,6 +194,7 @@ SETS: list[tuple[str, str, list[Any], list[Any]]] = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("kind", "dtype", "values", "value_set"), SETS)
 def test_a_set_holds_what_it_holds(kind: str, dtype: str, values: list[Any], value_set: list[Any]) -> None:
     both = [rule("be_in_set", value_set=value_set), rule("not_be_in_set", value_set=value_set)]

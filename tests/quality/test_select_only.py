@@ -174,6 +174,7 @@ def test_a_query_of_tables_names_them(warehouse: duckdb.DuckDBPyConnection, sql:
     assert {scan.catalog for scan in found} <= {"warehouse"}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("sql", "said"), REFUSED)
 def test_whatever_else_is_refused_and_nothing_has_happened(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, sql: str, said: str

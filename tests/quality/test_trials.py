@@ -163,6 +163,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("kind", "kwargs"), CANNOT_FAIL)
 def test_a_rule_that_passes_on_whatever_is_made_up_is_no_guard(
     connection: duckdb.DuckDBPyConnection, kind: str, kwargs: dict[str, Any]
@@ -170,6 +171,7 @@ def test_a_rule_that_passes_on_whatever_is_made_up_is_no_guard(
     assert tried(connection, rule(kind, kwargs), Shape(COLUMNS), OTHERS) == frozenset()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("kind", "kwargs", "about"), CAN_FAIL)
 def test_a_rule_guards_what_it_fails_by(
     connection: duckdb.DuckDBPyConnection, kind: str, kwargs: dict[str, Any], about: str
@@ -177,6 +179,7 @@ def test_a_rule_guards_what_it_fails_by(
     assert " ".join(sorted(tried(connection, rule(kind, kwargs), Shape(COLUMNS), OTHERS))) == about
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("grain", "kind"), CUT_BY)
 def test_a_rule_on_the_column_that_cuts_a_table_cannot_fail_in_a_partition(
     connection: duckdb.DuckDBPyConnection, grain: Grain, kind: str

@@ -114,7 +114,7 @@ def observatory(tmp_path: Path) -> Iterator[Company]:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: Company, case: Case) -> None:
     company = observatory.with_line(*_max_age(case.source, *case.max_age))
     name, place = case.export.removeprefix("exp_"), (case.export, case.partition)
@@ -148,7 +148,7 @@ def test_what_is_too_old_is_held_everywhere_and_goes_out_by_itself(observatory: 
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_until_its_due_moment_it_goes_out(observatory: Company, case: Case) -> None:
     company = observatory.with_line(*_max_age(case.source, *case.max_age))
     case.lands(company)
@@ -231,7 +231,7 @@ def test_rows_that_were_built_from_what_was_too_old_are_built_anew_before_they_g
 
 
 @pytest.mark.parametrize("mode", ["append", "upsert", "mirror", "snapshot"])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 def test_an_old_day_goes_by_the_newest_of_its_source_in_every_mode(bakery: Company, mode: str) -> None:
     company = bakery.with_own_project()
     for edit in (

@@ -65,7 +65,7 @@ def _later(company: Company, **passed: float) -> Company:
 
 
 @pytest.mark.parametrize("check", KINDS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_an_error_holds_without_a_verdict_and_runs_once_its_cause_is_gone(
     bakery: Company, check: str, tmp_path: Path
 ) -> None:
@@ -107,7 +107,7 @@ def _retries(instance: dg.DagsterInstance) -> int:
 
 
 @pytest.mark.parametrize("check", KINDS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_it_is_given_up_in_the_end_and_a_person_can_judge(
     bakery: Company, check: str, tmp_path: Path
 ) -> None:
@@ -172,7 +172,7 @@ def _corrected_while_a_test_breaks(bakery: Company, tables: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("tables", READS.values(), ids=READS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_correction_is_told_while_a_test_breaks_and_goes_out_once_it_ran(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:
@@ -200,7 +200,7 @@ def _behind_a_test_that_breaks(bakery: Company, *tables: str) -> Company:
 
 
 @pytest.mark.parametrize("tables", READS.values(), ids=READS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_first_day_goes_out_by_itself_once_the_test_ran(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_first_day_goes_out_by_itself_once_the_test_ran(
 
 
 @pytest.mark.parametrize("tables", READS.values(), ids=READS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_test_that_is_repaired_in_its_file_runs_by_itself_even_if_it_was_given_up(
     open_bakery: Company, tables: tuple[str, ...]
 ) -> None:

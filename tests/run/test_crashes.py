@@ -77,7 +77,7 @@ def waiting_child(
 
 @pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Company, point: str) -> None:
     company = with_postgres_state
     company.land_shops("a", "b")

@@ -88,7 +88,7 @@ def day_of(fault: str) -> date:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_fault_is_gone_by_doing_what_is_printed(demo: Demo, fault: str) -> None:
     day = day_of(fault)
     assert demo.delivered(day) == (False, False)

@@ -106,6 +106,7 @@ def test_a_held_delivery_is_approved_and_sent_by_a_run_of_its_partition(open_bak
     assert (again.success, "was sent" in again.said) == (False, True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("job", ["approve", "reject"])
 @pytest.mark.parametrize("field", ["reason", "by"])
 def test_nobody_decides_without_a_reason_and_a_name(open_bakery: Company, job: str, field: str) -> None:

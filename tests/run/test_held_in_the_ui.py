@@ -80,7 +80,7 @@ HOLDS = {
 
 
 @pytest.mark.parametrize("hold", [pytest.param(hold, id=name) for name, hold in HOLDS.items()])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_a_held_day_is_red_among_the_partitions_until_it_goes_out(open_bakery: Company, hold: Hold) -> None:
     company = hold.happens(open_bakery)
     for asset in (*EXPORTS, *hold.red):

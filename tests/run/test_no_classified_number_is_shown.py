@@ -206,7 +206,7 @@ def _places(company: Company, printed: dict[str, str], value: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_classified_number_or_date_is_shown_nowhere(
     shown: tuple[Company, dict[str, str]], kind: str
 ) -> None:

@@ -116,7 +116,7 @@ def test_a_held_day_is_held_whatever_the_connection(unset: Company, open_bakery:
 
 @pytest.mark.parametrize("rain", [3, -1], ids=["validated", "held"])
 @pytest.mark.parametrize("served", [True, False], ids=["beside the daemon", "by commands alone"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_every_shell_says_the_same(open_bakery: Company, unset: Company, rain: float, served: bool) -> None:
     """The second terminal knows neither connections nor where they lead, and asks the records."""
     if served:

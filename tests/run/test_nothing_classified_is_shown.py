@@ -245,7 +245,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_classified_value_is_shown_nowhere(failed: Failed, way: str) -> None:
     printed, data_dir = failed.console, failed.company.settings.data_dir
     warehouse = failed.company.settings.warehouse_path

@@ -103,7 +103,7 @@ def test_a_release_lets_that_partition_of_that_export_pass_once(rainy_bakery: Co
 
 @pytest.mark.parametrize("export", [SHOP_ORDERS, WEATHER_REPORT])
 @pytest.mark.parametrize("sent", [True, False], ids=["sent", "not sent yet"])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_released_day_is_corrected_together_with_the_day_before(
     rainy_bakery: Company, export: str, sent: bool
 ) -> None:

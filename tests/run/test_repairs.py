@@ -93,7 +93,7 @@ TIGHTENED = {
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in TIGHTENED.items()])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_range_is_judged_by_todays_rules_and_nothing_is_built(week: Company, case: Tightened) -> None:
     before, sent = versions(week), week.untouched()
     case.edit(week.settings.project_dir)
@@ -119,7 +119,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("limits", [pytest.param(limits, id=name) for name, limits in LIMITS.items()])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_a_dbt_test_blocks_by_what_its_limits_make_of_the_failing_rows(
     open_bakery: Company, limits: tuple[str, bool]
 ) -> None:

@@ -48,7 +48,7 @@ MENDED = {"a button": _on_a_button, "a retry": _by_retry}
 
 @pytest.mark.parametrize("mended", MENDED.values(), ids=MENDED)
 @pytest.mark.parametrize("failing", BY.values(), ids=BY)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_what_was_delivered_since_is_not_built_again(
     open_bakery: Company, failing: Callable[[Company], None], mended: Callable[[Company], None]
 ) -> None:

@@ -71,7 +71,7 @@ def people(company: Company) -> tuple[list[tuple[object, ...]], str]:
 
 
 @pytest.mark.parametrize("size", [MIB - 1, MIB, MIB + 1, 3 * MIB])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_a_seed_that_changes_is_built_anew_with_what_reads_it(bakery: Company, size: int) -> None:
     company = with_seed(bakery, size)
     assert runs(company.run()) == [("", True)]

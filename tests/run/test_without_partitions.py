@@ -117,6 +117,7 @@ def each_way(
     return steps
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", WAYS, ids="-".join)
 def test_it_is_delivered_and_delivered_anew(
     each_way: list[dict[tuple[str, str], Told]], way: tuple[str, str]
@@ -184,6 +185,7 @@ COMMANDS: dict[str, Sequence[str]] = {
 _NO_OPTION = ("deliveries", "status")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_take_it_without_a_partition(sent: Company, command: str) -> None:
     # To the microsecond: in whole seconds it might be before what was delivered within this one.

@@ -60,6 +60,7 @@ def test_a_later_write_takes_the_place_of_an_earlier(area: Area) -> None:
     assert paths(area) == ["a.csv"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [3, LARGE])
 def test_what_is_created_stays(area: Area, size: int, tmp_path: Path) -> None:
     content = [b"one"] if size == 3 else pieces(LARGE)
@@ -76,6 +77,7 @@ def test_what_is_created_stays(area: Area, size: int, tmp_path: Path) -> None:
     assert next(area.chunks("a.bin"))[:1] == b"z"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("size", "rounds"), [(SMALL, 10), (LARGE, 2)])
 def test_of_two_that_create_at_once_one_wins(area: Area, size: int, rounds: int) -> None:
     for number in range(rounds):
@@ -131,6 +133,7 @@ def test_of_many_that_swap_at_once_none_is_lost(area: Area) -> None:
     assert paths(area) == ["m"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("write", [Area.write, Area.create])
 def test_a_half_written_file_is_never_seen(

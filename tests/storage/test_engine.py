@@ -25,6 +25,7 @@ def loaded_extensions(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in found}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["a.csv", "2022-10-03/a b.csv", "ü+50%#.csv", "it's.csv"])
 def test_the_engine_reads_csv(storage: Storage, area: Area, tmp_path: Path, name: str) -> None:
     area.write(name, [b"a,b\n1,x\n2,y\n"])

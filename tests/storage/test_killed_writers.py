@@ -27,6 +27,7 @@ getattr(Area(sys.argv[1], Settings.load().storage_access), sys.argv[2])("sales/a
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ["write", "create"])
 def test_a_killed_writer_leaves_nothing_in_the_way(storage: Storage, area_url: str, how: str) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}

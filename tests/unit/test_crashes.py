@@ -73,6 +73,7 @@ def died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return DIED_TAG in found.tags
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seconds", [HOUR, RUN_OUT, LONG_AGO])
 def test_a_lease_says_whether_its_run_is_dead(
     instance: dg.DagsterInstance, store: StateStore, state_url: str, seconds: float

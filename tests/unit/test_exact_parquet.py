@@ -25,6 +25,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", [kind for kind in VALUES if kind not in LEFT_TO_THE_ENGINE])
 def test_every_value_is_read_as_it_was(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str

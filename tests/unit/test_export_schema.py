@@ -59,6 +59,7 @@ def test_editors_find_it(path: Path) -> None:
     assert json.loads((path.parent / said).read_text())["title"] == "Export"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -84,6 +84,7 @@ def test_it_opens_when_every_blocking_check_has_passed(judged: Judged) -> None:
     assert report.refusals == ()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("relation", ["raw.weather", "staging.stg_orders", "marts.shop_orders", EXPORT])
 def test_no_evidence_is_a_closed_gate(judged: Judged, relation: str) -> None:
     judged.day(MON, unjudged=relation)

@@ -250,6 +250,7 @@ def test_a_container_that_is_gone_frees_its_lease_by_running_out(store: StateSto
         assert lease.name == NAME
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR])
 def test_whose_clock_is_an_hour_off_neither_takes_a_lease_nor_keeps_one(
     store: StateStore, state_url: str, ahead: int

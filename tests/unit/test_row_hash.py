@@ -55,6 +55,7 @@ def hashed(connection: duckdb.DuckDBPyConnection, source: str = "held") -> str:
     return f"select place, x::varchar as x, {row_hash(kinds)} as hash from {source}"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", VALUES)
 def test_values_that_can_be_told_apart_have_hashes_of_their_own(
     connection: duckdb.DuckDBPyConnection, kind: str
@@ -67,6 +68,7 @@ def test_values_that_can_be_told_apart_have_hashes_of_their_own(
         assert not same, nested
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", VALUES)
 def test_equal_values_have_equal_hashes_wherever_they_stand(
     connection: duckdb.DuckDBPyConnection, kind: str
@@ -91,6 +93,7 @@ def test_equal_values_have_equal_hashes_wherever_they_stand(
         ), nested
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", [kind for kind in VALUES if kind not in NOT_KEPT])
 def test_what_a_file_keeps_has_the_hash_of_what_was_written(
     connection: duckdb.DuckDBPyConnection, kind: str, tmp_path: Path
@@ -128,6 +131,7 @@ def test_sums_of_whole_numbers_have_the_hash_of_what_a_file_keeps(
     assert connection.execute(query).fetchall() == connection.execute(kept).fetchall()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", VALUES)
 def test_two_values_differ_just_where_their_hashes_do(
     connection: duckdb.DuckDBPyConnection, kind: str

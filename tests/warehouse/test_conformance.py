@@ -53,6 +53,7 @@ def test_several_files_are_one_partition(warehouse: Warehouse, tmp_path: Path) -
         assert session.versions([RAW]) == {}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("killed_at", range(2, 7))
 def test_a_killed_writer_leaves_the_old_or_the_new(
     warehouse: Warehouse, engine: str, tmp_path: Path, killed_at: int
@@ -132,6 +133,7 @@ def test_tables_are_there_or_not(warehouse: Warehouse, tmp_path: Path) -> None:
         assert not session.has_table("orders")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["select", "order", "group_by_", "größe"])
 @pytest.mark.parametrize("column", ["select", "a b", 'a"b', "a'b", "größe", "ITEM"])
 def test_names_are_as_they_are_written(warehouse: Warehouse, tmp_path: Path, name: str, column: str) -> None:
@@ -241,6 +243,7 @@ TYPES = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", TYPES)
 def test_fetched_rows_have_the_types_and_values_that_they_had(
     warehouse: Warehouse, tmp_path: Path, kind: str

@@ -73,7 +73,7 @@ PARTS = (
 
 
 @pytest.mark.parametrize("part", [pytest.param(part, id=part.name) for part in PARTS])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 def test_without_it_something_is_sent_that_must_not_be(
     kiosks: Kiosks, monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:

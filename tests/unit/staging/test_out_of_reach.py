@@ -58,6 +58,7 @@ NO_FILES: dict[str, tuple[Break, str]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("looks")
 @pytest.mark.parametrize(("make", "why"), NO_FILES.values(), ids=NO_FILES)
 @pytest.mark.parametrize("which", ["file", "marker", "one of several", "at rest"])

@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from orchestration.compute.constant_casts import wrong_constants
+from orchestration.core.column_origins import TableOrigins
 from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
@@ -74,10 +75,14 @@ def bind_project(
 
 @dataclass(frozen=True)
 class BoundSql:
-    """What is known of a project's SQL: {dbt's unique id: compiled, with dbt's `execute`}, and columns."""
+    """What is known of a project's SQL: {dbt's unique id: compiled, with dbt's `execute`}, and columns.
+
+    `origins` is {dbt's unique id: what its columns and rows are made of}, of what was understood at all.
+    """
 
     compiled: Mapping[str, str]
     columns: Mapping[str, Columns]
+    origins: Mapping[str, TableOrigins] = field(default_factory=dict[str, TableOrigins])
 
 
 def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:

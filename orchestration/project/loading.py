@@ -263,7 +263,9 @@ def expired_in(project: Project, settings: Settings, today: date) -> list[Proble
 def warnings_in(project: Project, today: date) -> list[str]:
     """Return what a person should look at, and holds nothing on a day (UTC)."""
     exports = project.exports.values()
-    ending = [f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)]
+    ending = [
+        f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
+    ]
     return [*map(str, project.door.warnings(exports)), *ending]
 
 

@@ -73,7 +73,9 @@ def node(relation: Relation) -> DbtNode:
     )
 
 
-def said(relation: Relation, column: str, word: str = "", exception: str = "") -> dict[Relation, dict[str, Said]]:
+def said(
+    relation: Relation, column: str, word: str = "", exception: str = ""
+) -> dict[Relation, dict[str, Said]]:
     """A word, or an exception as `restricted internal`, of one column."""
     from_, _, to = exception.partition(" ")
     made = Declassified.model_validate(

@@ -51,8 +51,9 @@ def impact(
         asked = [bool(names), field is not None, since is not None]
         if sum(asked) != 1 or (markdown and as_json) or (markdown and field is not None):
             raise ValueError(
-                "expected one of: names of sources or columns, --field EXPORT.FIELD, --since REVISION;"
-                " and --json or --markdown, which --field does not have; type `sluice impact --help`"
+                "these options do not go together; expected names of sources or columns, or --field"
+                " EXPORT.FIELD, or --since REVISION, and beside it --json, or --markdown (not with --field);"
+                " type `sluice impact --help`"
             )
         if field is not None:
             known = names_of(here.project)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from orchestration.cli.opened import table
+from orchestration.columns.receivers import RECEIVING
 from orchestration.columns.report import (
     ChangeReport,
     FieldOrigins,
@@ -44,24 +45,21 @@ def show(report: ImpactReport, out: Console) -> None:
 def _show_change(change: ChangeReport, out: Console) -> None:
     if change.fields:
         made = table(
-            f"{_place(change)}: {escape(change.what)}",
-            "destination field", "export", "change", "through", "owner", "channel", "class",
+            f"{escape(_place(change))}: {escape(change.what)}",
+            "destination field", "change", "through", "whose", "class",
         )  # fmt: skip
         for one in change.fields:
-            made.add_row(
-                *map(
-                    escape,
-                    (_field(one), one.receiver.name, one.change, f"{' → '.join(one.way)} ({one.influence})",
-                     one.receiver.owner, one.receiver.channel, ", ".join(one.classes)),
-                )
+            texts = (
+                _field(one), one.change, f"{' → '.join(_steps(one.way))} ({one.influence})",
+                _told(one.receiver), ", ".join(one.classes),
             )  # fmt: skip
+            made.add_row(*map(escape, texts))
         out.print(made)
-    elif change.columns or change.rows:
+    else:
         out.print(f"{_place(change)}: {change.what}", markup=False, soft_wrap=True)
     for one in change.rows:
-        whose = ", ".join(filter(None, [one.receiver.owner, one.receiver.channel]))
         out.print(
-            f"  also decides which rows are sent: {one.receiver.name} ({whose}), through {_through(one)}",
+            f"  {_also_rows(change)} which rows are sent: {_told(one.receiver)}{_through(one)}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
 
@@ -72,7 +70,7 @@ def show_origins(found: FieldOrigins, out: Console) -> None:
     made = table(escape(title), "source column", "how", "through", "owner", "provider", "channel", "class")
     for one in found.values:
         texts = (
-            f"{one.table}.{one.column}", one.influence, " → ".join(one.way), one.owner, one.provider,
+            f"{one.table}.{one.column}", one.influence, " → ".join(_steps(one.way)), one.owner, one.provider,
             one.channel, ", ".join(one.classes),
         )  # fmt: skip
         made.add_row(*(escape(text) for text in texts))
@@ -125,14 +123,14 @@ def _change_lines(change: ChangeReport) -> Iterator[str]:
         for one in change.fields:
             cells = (
                 _code(_field(one)), _whose(one.receiver), one.change,
-                f"{one.influence}: {' → '.join(map(_code, one.way))}", _plain(one.receiver.owner),
+                f"{one.influence}: {' → '.join(map(_code, _steps(one.way)))}", _plain(one.receiver.owner),
                 _plain(one.receiver.channel), ", ".join(map(_plain, one.classes)),
             )  # fmt: skip
             yield f"| {' | '.join(cells)} |"
     if change.rows:
         yield ""
-        named = ", ".join(f"{_whose(one.receiver)} ({_plain(_through(one))})" for one in change.rows)
-        yield f"also decides **which rows** are sent: {named}"
+        named = ", ".join(f"{_whose(one.receiver)}{_plain(_through(one))}" for one in change.rows)
+        yield f"{_also_rows(change)} **which rows** are sent: {named}"
 
 
 def _unseen(changes: Sequence[ChangeReport]) -> Iterator[str]:
@@ -169,7 +167,25 @@ def _field(one: FieldReport) -> str:
 
 
 def _through(one: RowsReport) -> str:
-    return f"{one.way[-1]}, {one.influence}" if one.influence != "rows" else " → ".join(one.way)
+    steps = _steps(one.way)
+    through = " → ".join(steps[:-1]) if one.influence == "rows" else f"{one.influence} by {steps[-1]}"
+    return f" ({through})" if through else ""
+
+
+def _also_rows(change: ChangeReport) -> str:
+    return "also decides" if change.fields else "decides"
+
+
+def _steps(way: Sequence[str]) -> list[str]:
+    """Return a way without schemas, and without a receiver's step where the field is called as the column."""
+    steps = [step.partition(".")[2] for step in way]
+    received = len(steps) > 1 and way[-1].partition(".")[0] in RECEIVING
+    same = received and steps[-1].partition(".")[2] in ("", steps[-2].partition(".")[2])
+    return steps[:-1] if same else steps
+
+
+def _told(receiver: ReceiverReport) -> str:
+    return ", ".join(filter(None, [receiver.name, receiver.owner, receiver.channel, receiver.url]))
 
 
 def _whose(receiver: ReceiverReport) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, with_config
+
 from orchestration.columns.changes import Classes
 from orchestration.columns.graph import ColumnGraph
 from orchestration.columns.impact import Deciding, Effect, is_source
@@ -21,8 +23,11 @@ from orchestration.core.relations import RAW, Relation
 
 FILE = "docs/impact.schema.json"
 _VERSION = 1
+# What stands below a field is its description in the schema.
+_DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class ReceiverReport:
     """Who receives a field: an export, or an exposure of dbt."""
@@ -47,6 +52,7 @@ class ReceiverReport:
     """What dbt says of an exposure: low, medium, high."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class FieldReport:
     """A field that changes."""
@@ -60,11 +66,12 @@ class FieldReport:
     influence: str
     """How it is made of what changes: identity, pick, transformation, conditional, measure or window."""
     way: tuple[str, ...]
-    """The columns from the one that changes to the field, as TABLE.COLUMN."""
+    """The columns from the one that changes to the field, as SCHEMA.TABLE.COLUMN."""
     classes: tuple[str, ...]
     """Its data classes."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class RowsReport:
     """Who gets other rows, or gets them in another order."""
@@ -77,6 +84,7 @@ class RowsReport:
     """The columns to the one that decides; or the tables from the one whose rows change."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class ChangeReport:
     """A change, and what it does."""
@@ -97,6 +105,7 @@ class ChangeReport:
     """Who gets other rows."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class GuardReport:
     """What judges otherwise than before; it changes no field, but may hold a partition, or no longer does."""
@@ -109,6 +118,7 @@ class GuardReport:
     """The exports and exposures below it."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class ImpactReport:
     """The answer of `sluice impact SOURCE` and `sluice impact --since REV`."""
@@ -142,6 +152,7 @@ class ImpactReport:
         return list(dict.fromkeys(one.receiver for one in [*self.fields, *self.rows]))
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class OriginReport:
     """A column of a source that has a part in a field."""
@@ -164,6 +175,7 @@ class OriginReport:
     """Where the contract's people talk."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class FieldOrigins:
     """The answer of `sluice impact --field EXPORT.FIELD`."""
@@ -229,7 +241,7 @@ class Names:
             RowsReport(
                 self._receiver(one.receiver),
                 str(one.by.kind) if one.by else "rows",
-                _way(one.by.way) if one.by else tuple(relation.name for relation in one.way),
+                _way(one.by.way) if one.by else tuple(map(str, one.way)),
             )
             for one in found.rows
         )
@@ -260,13 +272,11 @@ class Names:
 
 
 def _way(places: Sequence[Place]) -> tuple[str, ...]:
-    return tuple(f"{place.relation.name}.{place.column}" for place in places)
+    return tuple(map(str, places))
 
 
 def schema_text() -> str:
     """Return the text of the schema of both answers (JSON Schema, draft 2020-12)."""
-    from pydantic import TypeAdapter
-
     schema: dict[str, Any] = TypeAdapter[Any](ImpactReport | FieldOrigins).json_schema()
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"

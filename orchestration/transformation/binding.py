@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -84,7 +84,7 @@ class BoundSql:
 
     compiled: Mapping[str, str]
     columns: Mapping[str, Columns]
-    origins: Mapping[str, TableOrigins] = field(default_factory=dict[str, TableOrigins])
+    origins: Mapping[str, TableOrigins]
 
 
 def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:

@@ -11,18 +11,21 @@ from functools import cached_property
 from typing import Any
 
 from orchestration.columns.building import column_graph
+from orchestration.columns.delivered_contract import Delivered
 from orchestration.columns.graph import ColumnGraph
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.collecting import without_collecting
+from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
-from orchestration.core.problems import Problem, ProjectChanged, ProjectError
+from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.project.export_models import ExportModels
 from orchestration.project.graph_rules import (
     export_problems,
     partition_problems,
@@ -94,6 +97,29 @@ class Project:
     @cached_property
     def _models(self) -> dict[str, DbtNode]:
         return {node.name: node for node in self.manifest.nodes.values()}
+
+    def delivered(self, name: str) -> Delivered:
+        """Return an export with all that the files say of what it sends.
+
+        Raises:
+            ValueError: there is no such export.
+        """
+        if name not in self.exports:
+            raise ValueError(f"no export `{name}`; {did_you_mean(name, self.exports)}")
+        export = self.exports[name]
+        node = self.node_of(export)
+        classes = {
+            export.field(column): found
+            for column, found in ExportModels(self.manifest).model(node).classes.items()
+        }
+
+        def classes_of(place: Place) -> frozenset[str]:
+            return classes.get(place.column, frozenset())
+
+        return Delivered(
+            export, node, self.manifest, self.lineage.tables[node.relation].partitioning,
+            self.suites.get(node.name), self.columns, classes_of,
+        )  # fmt: skip
 
     def suite_targets(self) -> list[SuiteTarget]:
         """Return each suite with its table."""

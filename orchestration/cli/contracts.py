@@ -196,7 +196,7 @@ def diff(
 
 
 def print_changes(changes: Sequence["Change"], against: str) -> None:
-    """Print changes with file and line, or that there is none since `against`; "" where nothing was compared."""
+    """Print changes, or that there is none since `against`; "" where nothing was compared."""
     for change in changes:
         affects = f" for {change.affects}" if change.affects else ""
         out.print(

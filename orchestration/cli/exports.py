@@ -1,4 +1,4 @@
-"""`sluice export` and `sluice last-mile`: how an export is begun, what it promises, what holds for a time only."""
+"""`sluice export`, `sluice last-mile`: how an export is begun, what it promises, what holds for a time."""
 
 import os
 from dataclasses import asdict
@@ -117,7 +117,7 @@ def contract(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Print the ODCS contract of what a destination gets: fields, types, classes, key, owner, deadline, rules.
+    """Print the ODCS contract of what a destination gets: fields, types, classes, key, owner, rules.
 
     Its version goes on from that of the contract in --since, or of the one that --output has. With --since it
     is not printed: what has changed is listed instead, and it ends with code 1 if something breaks whoever

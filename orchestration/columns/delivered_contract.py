@@ -155,7 +155,8 @@ def contract_yaml(contract: Mapping[str, Any]) -> str:
     """Return a contract as a YAML file."""
     import yaml
 
-    begin = f"# What is delivered by {contract['name']}; written by `sluice export contract {contract['name']}`.\n"
+    name = contract["name"]
+    begin = f"# What `{name}` delivers; written by `sluice export contract {name}`.\n"
     return begin + yaml.safe_dump(contract, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -207,7 +207,7 @@ def _of_dbt(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _library(type_: str, kwargs: Mapping[str, Any]) -> Quality | None:
     """Return an expectation as a metric of the standard's library; None where that has none for it."""
-    given = kwargs.keys()
+    given = frozenset(kwargs)
     if type_ == "expect_column_values_to_not_be_null" and given == {"column"}:
         return {"metric": NULLS, "mustBe": 0}
     if type_ == "expect_column_values_to_be_unique" and given == {"column"}:

@@ -17,6 +17,8 @@ from filelock import FileLock
 from orchestration.state.results import Judgement, Results
 
 SITE_FOLDER = "data_docs"
+# What all pages of the site look like, those that others add included.
+FRAME_STYLE = Path(__file__).parent / "templates" / "frame.css"
 _STAMP = "built_from.json"
 
 

@@ -85,9 +85,7 @@ def _nodes(manifest: DbtManifest) -> Iterator[tuple[Relation, TableShown]]:
         )  # fmt: skip
 
 
-def _exports(
-    manifest: DbtManifest, exports: Mapping[str, Export]
-) -> Iterator[tuple[Relation, TableShown]]:
+def _exports(manifest: DbtManifest, exports: Mapping[str, Export]) -> Iterator[tuple[Relation, TableShown]]:
     models = {node.name: node for node in manifest.nodes.values()}
     for export in exports.values():
         spec, destination = export.spec, export.spec.destination

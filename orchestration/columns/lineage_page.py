@@ -4,6 +4,7 @@ Belongs here: what the page is given, and the file. Does not belong here: what t
 (`lineage_page.html`), where it is served.
 """
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,12 @@ def lineage_html(catalogue: Catalogue) -> str:
     for sign in "<>&\u2028\u2029":
         told = told.replace(sign, f"\\u{ord(sign):04x}")
     return _template().replace("/*FRAME*/", FRAME_STYLE.read_text("utf-8")).replace("/*DATA*/null", told)
+
+
+def code_digest() -> str:
+    """Return a digest of what the page is made by, its data aside."""
+    told = [path.read_bytes() for path in (_TEMPLATE, FRAME_STYLE, Path(__file__))]
+    return hashlib.sha256(b"".join(told)).hexdigest()[:16]
 
 
 @cache
@@ -53,9 +60,7 @@ def lineage_data(catalogue: Catalogue) -> dict[str, Any]:
     order = {relation: place for place, relation in enumerate(graph.tables)}
 
     def edges(origins: frozenset[Origin]) -> list[list[int]]:
-        found = {
-            (numbers[one.place], kinds.index(one.kind)) for one in origins if one.place in numbers
-        }
+        found = {(numbers[one.place], kinds.index(one.kind)) for one in origins if one.place in numbers}
         return [list(edge) for edge in sorted(found)]
 
     tables: list[dict[str, Any]] = []
@@ -66,7 +71,9 @@ def lineage_data(catalogue: Catalogue) -> dict[str, Any]:
             for place, name in enumerate(table.columns)
             if (found := catalogue.classes_of(Place(table.relation, name)))
         }
-        up = {place: found for place, origins in enumerate(table.columns.values()) if (found := edges(origins))}
+        up = {
+            place: found for place, origins in enumerate(table.columns.values()) if (found := edges(origins))
+        }
         said = {
             place: text for place, name in enumerate(table.columns) if (text := shown.described.get(name))
         }

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestration.columns.building import column_graph
+from orchestration.columns.catalogue import Catalogue, tables_shown
 from orchestration.columns.delivered_contract import Delivered
 from orchestration.columns.graph import ColumnGraph
 from orchestration.contracts.dbt_sources import sources_problems
@@ -97,6 +98,13 @@ class Project:
     @cached_property
     def _models(self) -> dict[str, DbtNode]:
         return {node.name: node for node in self.manifest.nodes.values()}
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """All columns with their classes, and what people are told of their tables."""
+        return Catalogue(
+            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes_of
+        )
 
     def delivered(self, name: str) -> Delivered:
         """Return an export with all that the files say of what it sends.

@@ -1,7 +1,8 @@
 """Two contracts of what an export delivers -> what has changed for whoever receives it.
 
 The other side of `contracts.changes`, in the same words: there a provider's change breaks us, here ours
-breaks the receiver. What the receiver could rely on and cannot any more is breaking; what comes besides is not.
+breaks the receiver. What the receiver could rely on and cannot any more is breaking; what comes besides is
+not.
 Belongs here: comparing, and which version says so. Does not belong here: what the contract is made of.
 """
 

@@ -245,7 +245,7 @@ def _transform(of: Delivered, place: Place) -> dict[str, Any]:
     """Say where a field comes from, in the standard's words."""
     found = comes_from(of.graph, place)
     if not found:
-        return {"transformDescription": "Made in SQL, of no column of a source."}
+        return {"transformDescription": "Of no column's value: a number of rows, or a constant."}
     by_kind: dict[Kind, list[str]] = {}
     for one in found:
         by_kind.setdefault(one.kind, []).append(_named(one.place))

@@ -22,6 +22,7 @@ from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.delivery.export_files.expiry import expired_problems
@@ -99,6 +100,25 @@ class Project:
     def _models(self) -> dict[str, DbtNode]:
         return {node.name: node for node in self.manifest.nodes.values()}
 
+    def classes_of(self, place: Place) -> frozenset[str]:
+        """Return the data classes of a column or a field."""
+        return self._classes.get(place, frozenset())
+
+    @cached_property
+    def _classes(self) -> dict[Place, frozenset[str]]:
+        found: dict[Place, frozenset[str]] = {}
+        for contract in self.contracts.values():
+            for column in contract.columns:
+                if column.classification:
+                    found[Place(contract.relation, column.name)] = frozenset([column.classification])
+        models, fields = ExportModels(self.manifest), {e.spec.model: e for e in self.exports.values()}
+        for node in self.manifest.nodes.values():
+            for column, classes in models.model(node).classes.items():
+                found[Place(node.relation, column)] = classes
+                if export := fields.get(node.name):
+                    found[Place(Relation(*export.asset_key), export.field(column))] = classes
+        return found
+
     @cached_property
     def catalogue(self) -> Catalogue:
         """All columns with their classes, and what people are told of their tables."""
@@ -116,17 +136,9 @@ class Project:
             raise ValueError(f"no export `{name}`; {did_you_mean(name, self.exports)}")
         export = self.exports[name]
         node = self.node_of(export)
-        classes = {
-            export.field(column): found
-            for column, found in ExportModels(self.manifest).model(node).classes.items()
-        }
-
-        def classes_of(place: Place) -> frozenset[str]:
-            return classes.get(place.column, frozenset())
-
         return Delivered(
             export, node, self.manifest, self.lineage.tables[node.relation].partitioning,
-            self.suites.get(node.name), self.columns, classes_of,
+            self.suites.get(node.name), self.columns, self.classes_of,
         )  # fmt: skip
 
     def suite_targets(self) -> list[SuiteTarget]:

@@ -88,6 +88,14 @@ class Delivered:
             for place in fields_of(self.graph, self.relation)
         }
 
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """{field: SQL type of the model's column, "" where dbt's files say none}."""
+        return {
+            field: str(self.described.get(column, {}).get("data_type") or "")
+            for column, field in self.sent.items()
+        }
+
     def shows(self, field: str) -> bool:
         """Whether values of a field may be told."""
         return self.classes_of(Place(self.relation, field)) <= OPEN_CLASSIFICATIONS
@@ -176,14 +184,9 @@ def _usage(of: Delivered) -> str:
 def _limitations(of: Delivered) -> str:
     """Tell last-mile rules, and what is not known of where a field comes from."""
     said = [f"Until {end} {what}." for what, end in _last_mile(of)]
-    blind = {
-        relation.name
-        for place in fields_of(of.graph, of.relation)
-        for relation, _ in not_understood(of.graph, place)
-    }
-    if blind:
+    if blind := not_understood(of.graph, of.relation):
         said.append(
-            f"Part of the SQL of {', '.join(sorted(blind))} is not understood: there every column counts as"
+            f"Part of the SQL of {', '.join(one.name for one in blind)} is not understood: there every column counts as"
             " an origin of every other."
         )
     return " ".join(said)
@@ -207,7 +210,7 @@ def _team(owner: str) -> dict[str, Any]:
 def _property(of: Delivered, column: str, field: str) -> dict[str, Any]:
     place = Place(of.relation, field)
     said = of.described.get(column, {})
-    key, type_ = of.export.key_fields, str(said.get("data_type") or "")
+    key, type_ = of.export.key_fields, of.types[field]
     item: dict[str, Any] = {"name": field}
     if type_:
         shown = type_text(type_)

@@ -9,6 +9,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from orchestration.columns.catalogue import Catalogue
 from orchestration.columns.graph import DELIVERED
@@ -46,6 +47,11 @@ def shown_name(relation: Relation) -> str:
     return relation.name if relation.schema == DELIVERED else str(relation)
 
 
+def address(name: str) -> str:
+    """Return where on the page a table is, or a column of it."""
+    return f"#{quote(name, safe='')}"
+
+
 def lineage_data(catalogue: Catalogue) -> dict[str, Any]:
     """Return what the page searches: each column has a number, in the order of the tables and their columns.
 
@@ -78,9 +84,10 @@ def lineage_data(catalogue: Catalogue) -> dict[str, Any]:
             place: text for place, name in enumerate(table.columns) if (text := shown.described.get(name))
         }
         told = {
-            "name": shown_name(table.relation), "kind": shown.kind, "owner": shown.owner, "channel": shown.channel,
-            "file": shown.file, "about": shown.about, "to": shown.to, "cols": list(table.columns),
-            "classes": classes, "said": said, "up": up, "rows": edges(table.rows),
+            "name": shown_name(table.relation), "kind": shown.kind, "owner": shown.owner,
+            "channel": shown.channel, "file": shown.file, "about": shown.about, "to": shown.to,
+            "cols": list(table.columns), "classes": classes, "said": said, "up": up,
+            "rows": edges(table.rows),
             "reads": sorted(order[parent] for parent in table.reads if parent in order),
             "blind": sorted({item.what for item in table.not_understood}),
         }  # fmt: skip

@@ -207,20 +207,20 @@ def _of_dbt(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _library(type_: str, kwargs: Mapping[str, Any]) -> Quality | None:
     """Return an expectation as a metric of the standard's library; None where that has none for it."""
-    given = frozenset(kwargs)
-    if type_ == "expect_column_values_to_not_be_null" and given == {"column"}:
+    given = sorted(kwargs)
+    if type_ == "expect_column_values_to_not_be_null" and given == ["column"]:
         return {"metric": NULLS, "mustBe": 0}
-    if type_ == "expect_column_values_to_be_unique" and given == {"column"}:
+    if type_ == "expect_column_values_to_be_unique" and given == ["column"]:
         return {"metric": DUPLICATES, "mustBe": 0}
-    if type_ == "expect_compound_columns_to_be_unique" and given == {"column_list"}:
+    if type_ == "expect_compound_columns_to_be_unique" and given == ["column_list"]:
         return _unique_together(kwargs["column_list"])
-    if type_ == "expect_column_values_to_be_in_set" and given == {"column", "value_set"}:
+    if type_ == "expect_column_values_to_be_in_set" and given == ["column", "value_set"]:
         return _one_of(kwargs["value_set"])
-    if type_ == "expect_column_values_to_match_regex" and given == {"column", "regex"}:
+    if type_ == "expect_column_values_to_match_regex" and given == ["column", "regex"]:
         return {"metric": INVALID, "mustBe": 0, "arguments": {"pattern": kwargs["regex"]}}
     if type_ == "expect_table_row_count_to_equal" and isinstance(kwargs.get("value"), int):
         return {"metric": ROWS, "mustBe": kwargs["value"]}
-    if type_ == "expect_table_row_count_to_be_between" and given <= {"min_value", "max_value"}:
+    if type_ == "expect_table_row_count_to_be_between" and {*given} <= {"min_value", "max_value"}:
         return _between(kwargs.get("min_value"), kwargs.get("max_value"))
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestration.columns.graph import ColumnGraph
-from orchestration.core.column_origins import Kind, NotUnderstood, Place
+from orchestration.core.column_origins import Kind, Place
 from orchestration.core.relations import Relation
 
 # What a kind says to somebody who reads no SQL.
@@ -55,14 +55,7 @@ def comes_from(graph: ColumnGraph, place: Place) -> list[ComesFrom]:
 
 def rows_come_from(graph: ColumnGraph, relation: Relation) -> list[Place]:
     """Return the columns of sources and seeds that decide which rows a table has, or in which order."""
-    deciding: list[Place] = []
-    tables, seen_tables = [relation], set[Relation]()
-    while tables:
-        table = graph.tables.get(tables.pop())
-        if table is not None and table.relation not in seen_tables:
-            seen_tables.add(table.relation)
-            deciding += [origin.place for origin in table.rows]
-            tables += table.reads
+    deciding = [origin.place for one in _with_all_above(graph, relation) for origin in graph.tables[one].rows]
     seen = set[Place]()
     while deciding:
         place = deciding.pop()
@@ -73,15 +66,12 @@ def rows_come_from(graph: ColumnGraph, relation: Relation) -> list[Place]:
     return sorted(place for place in seen if _begins(graph, place.relation))
 
 
-def not_understood(graph: ColumnGraph, place: Place) -> list[tuple[Relation, NotUnderstood]]:
-    """Return what is not known of the SQL on the way to a column: there all of the parents' columns count."""
-    tables = dict.fromkeys([place.relation, *(other.relation for other in graph.above(place))])
-    return [
-        (relation, what)
-        for relation in tables
-        if relation in graph.tables
-        for what in graph.tables[relation].not_understood
-    ]
+def not_understood(graph: ColumnGraph, relation: Relation) -> list[Relation]:
+    """Return the tables, it and all above it, of whose SQL something is not known.
+
+    There all columns of what such a table reads count as origins of all of its own.
+    """
+    return sorted(one for one in _with_all_above(graph, relation) if graph.tables[one].not_understood)
 
 
 def listed(texts: Sequence[str], most: int) -> str:
@@ -95,6 +85,17 @@ def fields_of(graph: ColumnGraph, relation: Relation) -> Iterator[Place]:
     table = graph.tables.get(relation)
     for name in table.columns if table else ():
         yield Place(relation, name)
+
+
+def _with_all_above(graph: ColumnGraph, relation: Relation) -> set[Relation]:
+    """Return a table and all that it is made of, as far as they are in the graph."""
+    found, waiting = set[Relation](), [relation]
+    while waiting:
+        table = graph.tables.get(waiting.pop())
+        if table is not None and table.relation not in found:
+            found.add(table.relation)
+            waiting += table.reads
+    return found
 
 
 def _begins(graph: ColumnGraph, relation: Relation) -> bool:

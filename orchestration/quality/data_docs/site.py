@@ -47,7 +47,7 @@ def build_data_docs(
     with FileLock(site_dir.with_name(f"{site_dir.name}.lock")):
         stamp = _read_stamp(site_dir)
         kept = {name: site_dir / name for name in stamp.get("beside", {}) if (site_dir / name).exists()}
-        pages = {name: path.read_text(encoding="utf-8") for name, path in kept.items()} | beside
+        pages = {name: path.read_text(encoding="utf-8") for name, path in kept.items()} | dict(beside)
         if not (index.exists() and stamp.get("results") == digest):
             _replace(site_dir, judgements, pages)
         else:

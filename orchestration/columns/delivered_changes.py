@@ -13,11 +13,12 @@ from typing import Any, cast
 
 from orchestration.columns.delivered_contract import LAST_MILE, MODEL_COLUMN, ROWS_FROM
 from orchestration.contracts.changes import Change, Weight
+from orchestration.contracts.classes import ClassRules
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.contracts.diff import is_version, next_version
 from orchestration.contracts.rule_changes import Verdict, limit_verdict
 from orchestration.contracts.standard import against_standard
-from orchestration.core.freshness import DurationError, duration
+from orchestration.core.freshness import DurationError, duration, in_words
 from orchestration.core.problems import ProjectError
 from orchestration.core.yaml_files import Location, YamlFile, read_yaml
 from orchestration.delivery.export_files.exports import Export
@@ -25,8 +26,6 @@ from orchestration.delivery.export_files.exports import Export
 RECEIVERS = "receivers"
 _Found = tuple[Weight, str, Location]
 _Json = Mapping[str, Any]
-# From what everybody may see to what hardly anybody may; any other word is as the last.
-_CLASSES = ("public", "internal")
 _NUMBERS = ("mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo")
 _COMPARED = frozenset({
     "version", "apiVersion", "kind", "id", "name", "status", "servers", "schema", "slaProperties",
@@ -66,13 +65,16 @@ def _again(export: str, path: Path) -> str:
     return f"`sluice export contract {export} --output {path}` writes one, where no file is"
 
 
-def delivered_changes(before: _Json, after: _Json, export: Export) -> list[Change]:
-    """Return what has changed for whoever receives an export, heaviest first; lines are the export file's."""
+def delivered_changes(before: _Json, after: _Json, export: Export, rules: ClassRules) -> list[Change]:
+    """Return what has changed for whoever receives an export, heaviest first; lines are the export file's.
+
+    `rules` say which class is more open than another.
+    """
     found = [
         *_server(before, after),
         *_custom(before, after),
         *_key(before, after),
-        *_fields(before, after),
+        *_fields(before, after, rules),
         *_promise(before, after),
         *_quality("", _table(before), _table(after), ()),
         *_notes(before, after),
@@ -103,6 +105,8 @@ def _was(name: str, after: object, before: object) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, cast("Sequence[object]", value)))
+    elif isinstance(value, timedelta):
+        value = in_words(value)
     return f"`{value}`" if value not in ("", None) else "nothing"
 
 
@@ -182,7 +186,7 @@ def _renamed(before: _Json, after: _Json) -> dict[str, str]:
     return {name: columns[column] for column, name in gone.items() if column in columns}
 
 
-def _fields(before: _Json, after: _Json) -> Iterator[_Found]:
+def _fields(before: _Json, after: _Json, rules: ClassRules) -> Iterator[_Found]:
     old, new, renamed = _properties(before), _properties(after), _renamed(before, after)
     for name, item in old.items():
         later = new.get(renamed.get(name, name))
@@ -192,19 +196,19 @@ def _fields(before: _Json, after: _Json) -> Iterator[_Found]:
         column = str(_said(later).get(MODEL_COLUMN, later["name"]))
         if later["name"] != name:
             yield Weight.BREAKING, f"field `{name}` is now named `{later['name']}`", ("names", column)
-        for weight, what in _field(item, later):
+        for weight, what in _field(item, later, rules):
             yield weight, f"field `{later['name']}`: {what}", ("names", column)
     for name, item in new.items():
         if name not in old and name not in renamed.values():
-            class_ = str(item.get("classification") or "")
-            classed = f", and {class_}" if class_ not in OPEN_CLASSIFICATIONS else ""
+            closed = [name for name in _classes(item) if name not in OPEN_CLASSIFICATIONS]
+            classed = f", and {', '.join(closed)}" if closed else ""
             yield Weight.COMPATIBLE, f"field `{name}` is new{classed}", ("model",)
     kept = [renamed.get(name, name) for name in old if renamed.get(name, name) in new]
     if kept != [name for name in new if name in kept]:
         yield Weight.NOTE, "the order of the fields", ("model",)
 
 
-def _field(old: _Json, new: _Json) -> Iterator[tuple[Weight, str]]:
+def _field(old: _Json, new: _Json, rules: ClassRules) -> Iterator[tuple[Weight, str]]:
     types = [one.get("physicalType") or one.get("logicalType") for one in (old, new)]
     if types[0] != types[1]:
         yield Weight.BREAKING, _was("type", types[1], types[0])
@@ -220,9 +224,9 @@ def _field(old: _Json, new: _Json) -> Iterator[tuple[Weight, str]]:
             Weight.BREAKING,
             "tells the partition now" if new.get("partitioned") else "tells no partition now",
         )
-    before, after = (str(one.get("classification") or "") for one in (old, new))
+    before, after = (_classes(one) for one in (old, new))
     if before != after:
-        lowered = _rank(after) < _rank(before)
+        lowered = all(any(rules.within(class_, other) for other in before) for class_ in after)
         yield Weight.COMPATIBLE if lowered else Weight.BREAKING, _was("class", after, before)
     for weight, what, _ in _quality("", old, new, ()):
         yield weight, what
@@ -232,9 +236,8 @@ def _field(old: _Json, new: _Json) -> Iterator[tuple[Weight, str]]:
             yield Weight.NOTE, said if name == "transformLogic" else f"`{name}` changed"
 
 
-def _rank(class_: str) -> int:
-    """Return how few may see a class; a field without one says as little as one for everybody."""
-    return _CLASSES.index(class_) if class_ in _CLASSES else len(_CLASSES) if class_ else 0
+def _classes(property_: _Json) -> list[str]:
+    return [name for name in str(property_.get("classification") or "").split(", ") if name]
 
 
 def _promise(before: _Json, after: _Json) -> Iterator[_Found]:

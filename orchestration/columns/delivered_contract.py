@@ -6,12 +6,13 @@ document. Does not belong here: which rules are promised (`promised_rules`), wha
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, cast
 
+from orchestration.columns.classes import ClassFlow
 from orchestration.columns.graph import DELIVERED, ColumnGraph
 from orchestration.columns.promised_rules import Promises, promises
 from orchestration.columns.ways import (
@@ -24,7 +25,6 @@ from orchestration.columns.ways import (
 )
 from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, UnknownType, parse_type
 from orchestration.compute.type_text import ALIASES, type_text
-from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.contracts.types import RANGES, base_of, kind_of
 from orchestration.contracts.types import Kind as ValueKind
 from orchestration.core.column_origins import Kind, Place
@@ -55,10 +55,7 @@ _MODES = {
 
 @dataclass(frozen=True)
 class Delivered:
-    """An export with all that the project's files say of what it sends.
-
-    `classes_of` returns the data classes of a place, none where nothing says one.
-    """
+    """An export with all that the project's files say of what it sends."""
 
     export: Export
     node: DbtNode
@@ -66,7 +63,7 @@ class Delivered:
     partitioning: Partitioning
     suite: Suite | None
     graph: ColumnGraph
-    classes_of: Callable[[Place], frozenset[str]]
+    flow: ClassFlow
 
     @property
     def relation(self) -> Relation:
@@ -98,7 +95,7 @@ class Delivered:
 
     def shows(self, field: str) -> bool:
         """Whether values of a field may be told."""
-        return self.classes_of(Place(self.relation, field)) <= OPEN_CLASSIFICATIONS
+        return field not in self.flow.hidden(self.relation)
 
     @cached_property
     def promises(self) -> Promises:
@@ -186,8 +183,8 @@ def _limitations(of: Delivered) -> str:
     said = [f"Until {end} {what}." for what, end in _last_mile(of)]
     if blind := not_understood(of.graph, of.relation):
         said.append(
-            f"Part of the SQL of {', '.join(one.name for one in blind)} is not understood: there every column counts as"
-            " an origin of every other."
+            f"Part of the SQL of {', '.join(one.name for one in blind)} is not understood: there every"
+            " column counts as an origin of every other."
         )
     return " ".join(said)
 
@@ -226,7 +223,7 @@ def _property(of: Delivered, column: str, field: str) -> dict[str, Any]:
     item["required"] = field in key or field in of.promises.required or _never_null(of, column)
     if column == of.node.partition_column and of.partitioning.partitioned:
         item |= {"partitioned": True, "partitionKeyPosition": 1}
-    if classes := of.classes_of(place):
+    if classes := of.flow.of(place):
         item["classification"] = ", ".join(sorted(classes))
     item |= _transform(of, place)
     if column != field:

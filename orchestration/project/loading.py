@@ -10,24 +10,23 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from orchestration.columns.building import column_graph
 from orchestration.columns.catalogue import Catalogue, tables_shown
+from orchestration.columns.classes import ClassFlow
 from orchestration.columns.delivered_contract import Delivered
+from orchestration.columns.door import Door
 from orchestration.columns.graph import ColumnGraph
+from orchestration.contracts.classes import class_word_problems, load_classes
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.collecting import without_collecting
-from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
-from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
-from orchestration.project.export_models import ExportModels
 from orchestration.project.graph_rules import (
     export_problems,
     partition_problems,
@@ -40,7 +39,7 @@ from orchestration.project.suite_sql import suite_sql_problems
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
-from orchestration.transformation.binding import BoundSql, bound_sql
+from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
@@ -71,12 +70,17 @@ class Project:
     lineage: Lineage
     identity: ProjectIdentity
     test_places: DataTestPlaces
-    bound: BoundSql
+    door: Door
 
-    @cached_property
+    @property
     def columns(self) -> ColumnGraph:
         """Every column, from the contracts' to the destinations' fields, and what is made of what."""
-        return column_graph(self.contracts, self.manifest, self.bound, self.exports)
+        return self.door.graph
+
+    @property
+    def classes(self) -> ClassFlow:
+        """The class of every column, as it comes down from the contracts."""
+        return self.door.flow
 
     @cached_property
     def partition_starts(self) -> dict[Partitioning, datetime]:
@@ -100,30 +104,11 @@ class Project:
     def _models(self) -> dict[str, DbtNode]:
         return {node.name: node for node in self.manifest.nodes.values()}
 
-    def classes_of(self, place: Place) -> frozenset[str]:
-        """Return the data classes of a column or a field."""
-        return self._classes.get(place, frozenset())
-
-    @cached_property
-    def _classes(self) -> dict[Place, frozenset[str]]:
-        found: dict[Place, frozenset[str]] = {}
-        for contract in self.contracts.values():
-            for column in contract.columns:
-                if column.classification:
-                    found[Place(contract.relation, column.name)] = frozenset([column.classification])
-        models, fields = ExportModels(self.manifest), {e.spec.model: e for e in self.exports.values()}
-        for node in self.manifest.nodes.values():
-            for column, classes in models.model(node).classes.items():
-                found[Place(node.relation, column)] = classes
-                if export := fields.get(node.name):
-                    found[Place(Relation(*export.asset_key), export.field(column))] = classes
-        return found
-
     @cached_property
     def catalogue(self) -> Catalogue:
         """All columns with their classes, and what people are told of their tables."""
         return Catalogue(
-            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes_of
+            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes.of
         )
 
     def delivered(self, name: str) -> Delivered:
@@ -138,7 +123,7 @@ class Project:
         node = self.node_of(export)
         return Delivered(
             export, node, self.manifest, self.lineage.tables[node.relation].partitioning,
-            self.suites.get(node.name), self.columns, self.classes_of,
+            self.suites.get(node.name), self.columns, self.classes,
         )  # fmt: skip
 
     def suite_targets(self) -> list[SuiteTarget]:
@@ -147,19 +132,8 @@ class Project:
 
     @cached_property
     def classified_columns(self) -> dict[str, frozenset[str]]:
-        """{relation: columns never shown}: classified ones, and their namesakes downstream."""
-        classified: dict[str, frozenset[str]] = {
-            contract.relation: contract.classified for contract in self.contracts.values()
-        }
-        for node in self.manifest.nodes.values():  # parents before children
-            inherited = frozenset[str]().union(
-                *(
-                    classified.get(parent, frozenset())
-                    for parent in self.lineage.tables[node.relation].parents
-                )
-            )
-            classified[node.relation] = inherited | node.classified
-        return classified
+        """{relation: columns never shown}: classified ones, and what is made of them."""
+        return {relation: self.classes.hidden(relation) for relation in self.columns.tables}
 
     def near(self, relation: str) -> Near:
         """Return what is near a text that may quote the rows of a table; the names are all of the project."""
@@ -243,11 +217,17 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     contracts, problems = load_contracts(settings.project_dir)
     if not problems:
         problems += sources_problems(settings.project_dir, contracts)
+    rules, found = load_classes(settings.project_dir)
+    problems += found
     suites, found = load_suites(settings.project_dir)
     problems += found
     problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
     exports, found = load_exports(settings.project_dir)
     problems += found
+    cleared = {
+        export.file: export.spec.classes for export in exports.values() if "classes" in export.file.data
+    }
+    problems += class_word_problems(rules, contracts, cleared)
     if isinstance(parsed, ProjectError):
         raise ProjectError([*problems, *parsed.problems]) from parsed
     manifest = parsed
@@ -264,13 +244,16 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     bound = bound_sql(settings, manifest.digests)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places, bound)
+    door = Door.of(settings, rules, contracts, manifest, bound, exports)
+    exports = door.resting(exports, contracts)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
     with Trials(settings.dbt_target_dir / "rule_trials.json", settings.warehouse_path.stem) as trials:
         guards = Guards(manifest, contracts, suites, trials, bound)
         problems += export_problems(manifest, lineage, exports, guards)
+    problems += door.problems(exports.values(), lambda export: project.node_of(export).file)
     problems += place_problems(exports, settings)
     problems += _of_sql(manifest, problems)
     if problems:
@@ -299,6 +282,15 @@ def expired_in(project: Project, settings: Settings, today: date) -> list[Proble
         for export in project.exports.values()
         for problem in expired_problems(export, settings.project_dir, today)
     ]
+
+
+def warnings_in(project: Project, today: date) -> list[str]:
+    """Return what a person should look at, and holds nothing on a day (UTC)."""
+    exports = project.exports.values()
+    ending = [
+        f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
+    ]
+    return [*map(str, project.door.warnings(exports)), *ending]
 
 
 def _lineage(

@@ -15,6 +15,7 @@ import typer
 from orchestration.cli.opened import ProjectDir, err, opened, out, print_json
 
 if TYPE_CHECKING:
+    from orchestration.contracts.changes import Change
     from orchestration.drafting.contract import Draft, Question
 
 app = typer.Typer(help="Draft a contract, compare it with another version, generate what comes from it.")
@@ -188,14 +189,19 @@ def diff(
         }
         print_json(said)
     else:
-        for change in found.changes:
-            affects = f" for {change.affects}" if change.affects else ""
-            out.print(
-                f"{change.file}:{change.line}: {change.weight}{affects}: {change.what}",
-                markup=False, soft_wrap=True,
-            )  # fmt: skip
-        if not found.changes:
-            out.print(f"no change since {found.against}", markup=False, soft_wrap=True)
+        print_changes(found.changes, found.against)
         for problem in found.problems:
             err.print(str(problem), style="red", markup=False)
     raise typer.Exit(1 if found.problems else 0)
+
+
+def print_changes(changes: Sequence["Change"], against: str) -> None:
+    """Print changes, or that there is none since `against`; "" where nothing was compared."""
+    for change in changes:
+        affects = f" for {change.affects}" if change.affects else ""
+        out.print(
+            f"{change.file}:{change.line}: {change.weight}{affects}: {change.what}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if against and not changes:
+        out.print(f"no change since {against}", markup=False, soft_wrap=True)

@@ -14,10 +14,14 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from orchestration.columns.lineage_page import LINEAGE_PAGE, code_digest, lineage_html
+from orchestration.core.problems import ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
-from orchestration.quality.data_docs.site import SITE_FOLDER, build_data_docs, shows_newest
+from orchestration.project.loading import load_project
+from orchestration.quality.data_docs.site import SITE_FOLDER, build_data_docs, page_stamp, shows_newest
 from orchestration.state.deployment import Deployment
 from orchestration.state.upgrade import StateStoreUnavailable
+from orchestration.transformation.identity import ProjectIdentity
 
 _LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = 10
@@ -28,13 +32,29 @@ def site_dir(settings: Settings) -> Path:
     return settings.data_dir / SITE_FOLDER
 
 
-def build(settings: Settings) -> Path:
-    """Make the site of the newest results; return the path of its index.html."""
+def build(settings: Settings, tell: Callable[[str], None]) -> Path:
+    """Make the site of the newest results and of today's project; return the path of its index.html.
+
+    A project that does not load leaves its page as it was, which `tell` is told.
+    """
+    pages, stamps = dict[str, str](), dict[str, str]()
+    try:
+        stamp = _lineage_stamp(settings)
+        if page_stamp(site_dir(settings), LINEAGE_PAGE) != stamp:
+            pages[LINEAGE_PAGE] = lineage_html(load_project(settings).catalogue)
+            stamps[LINEAGE_PAGE] = stamp
+    except (ProjectError, ProjectChanged) as error:
+        tell(f"{LINEAGE_PAGE} is not renewed: the project does not load; `sluice check` says why ({error})")
     with closing(Deployment(settings)) as deployment:
         if not deployment.store.results.last():
             with deployment.warehouse.session():
                 pass  # which takes over what an earlier version kept in it
-        return build_data_docs(deployment.store.results, site_dir(settings))
+        return build_data_docs(deployment.store.results, site_dir(settings), beside=pages, stamps=stamps)
+
+
+def _lineage_stamp(settings: Settings) -> str:
+    """Return of what the page of columns is made: the project's files, and the code."""
+    return f"{ProjectIdentity.of(settings).digest} {code_digest()}"
 
 
 class DataDocsServer(ThreadingHTTPServer):
@@ -56,6 +76,7 @@ class DataDocsServer(ThreadingHTTPServer):
         self._one_at_a_time, self._starting = threading.Lock(), threading.Lock()
         self._builder: subprocess.Popen[bytes] | None = None
         self._stopped = False
+        self._tried = ""  # of which project the page of columns was to be made last
 
     @property
     def url(self) -> str:
@@ -79,7 +100,8 @@ class DataDocsServer(ThreadingHTTPServer):
         """Make the site if there is none or results are newer; where that fails, the old one stays."""
         with self._one_at_a_time:
             with suppress(StateStoreUnavailable, DBAPIError):  # `sluice docs` says why, on the terminal
-                if shows_newest(self._deployment.store.results, site_dir(self._settings)):
+                newest = shows_newest(self._deployment.store.results, site_dir(self._settings))
+                if newest and self._shows_project():
                     return
             with self._starting:
                 if self._stopped:
@@ -91,6 +113,19 @@ class DataDocsServer(ThreadingHTTPServer):
                     start_new_session=True,  # a Ctrl-C reaches it through us
                 )
             self._builder.wait()
+
+    def _shows_project(self) -> bool:
+        """Whether the page of columns is of the project as it is, or no more can be made of it.
+
+        A project that did not load is asked again once its files are other ones.
+        """
+        try:
+            stamp = _lineage_stamp(self._settings)
+        except ProjectError:
+            return True
+        made = page_stamp(site_dir(self._settings), LINEAGE_PAGE)
+        tried, self._tried = self._tried, stamp
+        return stamp in (made, tried)
 
     def _stop_builder(self) -> None:
         with self._starting:
@@ -118,9 +153,10 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.headers.get("Host", "").rpartition(":")[0] not in (_LOOPBACK, "localhost"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
-        if self.path.partition("?")[0] in ("/", "/index.html"):
+        path = self.path.partition("?")[0]
+        if path in ("/", "/index.html", f"/{LINEAGE_PAGE}"):
             self._refresh()
-            if not Path(self.directory, "index.html").exists():
+            if not Path(self.directory, path.strip("/") or "index.html").exists():
                 self.send_error(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     explain="The site could not be made; the terminal says why.",

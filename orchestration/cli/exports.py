@@ -1,17 +1,21 @@
-"""`sluice export` and `sluice last-mile`: how an export is begun, and what of it holds for a time only."""
+"""`sluice export`, `sluice last-mile`: how an export is begun, what it promises, what holds for a time."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from orchestration.cli.contracts import Form, print_changes
 from orchestration.cli.main import app as main_app
-from orchestration.cli.opened import DataDir, ProjectDir, err, opened, out, table
+from orchestration.cli.opened import DataDir, Export, ProjectDir, err, opened, out, print_json, table
 from orchestration.core.problems import ProjectError
 
-app = typer.Typer(help="Draft an export file; print the JSON Schema of export files.")
+app = typer.Typer(
+    help="Draft an export file, print the contract of what it delivers, or the JSON Schema of export files."
+)
 
 
 @app.command()
@@ -109,6 +113,64 @@ def schema() -> None:
     from orchestration.delivery.export_files.schema import schema_text
 
     typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def contract(
+    export: Export,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; without it the contract is printed.")
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(help="An earlier contract: tells what has changed since, for whoever receives it."),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="text for people, json for CI.")] = Form.TEXT,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Print the ODCS contract of what a destination gets: fields, types, classes, key, owner, rules.
+
+    Its version goes on from that of the contract in --since, or of the one that --output has. With --since it
+    is not printed: what has changed is listed instead, and it ends with code 1 if something breaks whoever
+    receives it and no --output was given, which raises the version.
+    """
+    with opened(project, data) as here:
+        from orchestration.columns.delivered_changes import (
+            delivered_changes,
+            raised_version,
+            read_contract,
+        )
+        from orchestration.columns.delivered_contract import contract_yaml, delivered_contract
+        from orchestration.contracts.changes import Weight
+
+        delivered = here.project.delivered(export)
+        made = delivered_contract(delivered)
+        earlier = since or (output if output is not None and output.exists() else None)
+        before = read_contract(earlier, export) if earlier else made
+        changes = delivered_changes(before, made, delivered.export, here.project.door.rules)
+        made = {**made, "version": raised_version(before, changes)}
+        text = contract_yaml(made)
+        if output is not None:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text(text, encoding="utf-8")
+        breaking = [change for change in changes if change.weight is Weight.BREAKING]
+    if form is Form.JSON:
+        print_json({"contract": made, "changes": [asdict(change) for change in changes]})
+    elif earlier is None and output is None:
+        typer.echo(text, nl=False)
+    else:
+        if output is not None:
+            out.print(f"{output}: version {made['version']}", markup=False, soft_wrap=True)
+        print_changes(changes, str(earlier) if earlier else "")
+    if breaking and output is None:
+        err.print(
+            f"{export}: {len(breaking)} changes break whoever receives it; agree with them, then write the"
+            f" contract anew, as version {made['version']}: sluice export contract {export} --since {earlier}"
+            f" --output {earlier}",
+            style="red", markup=False,
+        )  # fmt: skip
+        raise typer.Exit(1)
 
 
 @main_app.command("last-mile")

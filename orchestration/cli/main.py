@@ -247,11 +247,15 @@ def generate(
 
 @app.command()
 def docs(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin."""
+    """Make GX Data Docs, a site of what was judged, in the data directory; print where they begin.
+
+    Beside them is lineage.html: where each column comes from and where it goes, of the project as it is.
+    """
     with opened(project, data, typed=False) as here:
         from orchestration.cli.docs import build
 
-        out.print(str(build(here.settings)), soft_wrap=True)
+        path = build(here.settings, lambda text: err.print(text, style="yellow", markup=False))
+        out.print(str(path), soft_wrap=True)
 
 
 @app.command()

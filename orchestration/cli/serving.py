@@ -29,11 +29,14 @@ def serve(here: Opened, port: int) -> int:
         )
         store.close()
     out.print(f"UI: http://127.0.0.1:{port}  staging: {here.settings.staging_url}  stop: Ctrl-C")
-    return _supervise(here.settings, port, _data_docs(here.settings, port + 1))
+    data_docs, url = _data_docs(here.settings, port + 1)
+    # The UI's pages link to it; whoever serves it elsewhere has said so.
+    linked = here.settings.model_copy(update={"data_docs_url": here.settings.data_docs_url or url})
+    return _supervise(linked, port, data_docs)
 
 
-def _data_docs(settings: Settings, port: int) -> AbstractContextManager[None]:
-    """Take the port of Data Docs and say where they are; what is returned serves them."""
+def _data_docs(settings: Settings, port: int) -> tuple[AbstractContextManager[None], str | None]:
+    """Take the port of Data Docs and say where they are; what is returned serves them there."""
     from orchestration.cli.docs import DataDocsServer
 
     try:
@@ -43,9 +46,9 @@ def _data_docs(settings: Settings, port: int) -> AbstractContextManager[None]:
             f"Data Docs are not served: port {port} is not to be had. `sluice docs` makes them",
             style="yellow",
         )
-        return nullcontext()
+        return nullcontext(), None
     out.print(f"Data Docs: {server.url}")
-    return server.serving()
+    return server.serving(), server.url
 
 
 def _supervise(settings: Settings, port: int, data_docs: AbstractContextManager[None]) -> int:

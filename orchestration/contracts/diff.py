@@ -125,6 +125,18 @@ def version_problem(before: str, after: SourceContract, changes: list[Change]) -
     )  # fmt: skip
 
 
+def is_version(text: str) -> bool:
+    """Whether a text is a semantic version, as 1.4.0."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def next_version(version: str, weight: Weight) -> str:
+    """Return the version after one whose heaviest change has a weight."""
+    match = _VERSION.fullmatch(version)
+    assert match is not None, version
+    return ".".join(map(str, _next(tuple(int(part) for part in match.groups()), weight)))
+
+
 def _next(version: tuple[int, ...], weight: Weight) -> tuple[int, ...]:
     major, minor, patch = version
     if weight is Weight.BREAKING and major > 0:

@@ -43,10 +43,13 @@ VARIABLES = {
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
     "SLUICE_LOAD_MEMORY": "load_memory",
+    "SLUICE_DATA_DOCS_URL": "data_docs_url",
 }
 _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
 # What a deployment may do without.
-_OPTIONAL = ("cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key")
+_OPTIONAL = (
+    "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key", "data_docs_url",
+)  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
 
@@ -62,6 +65,7 @@ class Settings(BaseModel):
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
+    `data_docs_url` is where people read Data Docs, for links (None: nowhere).
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -86,6 +90,7 @@ class Settings(BaseModel):
     check_retry_seconds: float = 2
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
+    data_docs_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")
     connections: Mapping[str, SecretStr] = {}
 
     @property

@@ -12,6 +12,7 @@ from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, 
 from orchestration.delivery.export_files.exports import Export
 from orchestration.destinations.registry import destination_types
 from orchestration.gate.gate import GateClosed
+from orchestration.graph.columns_shown import column_lineage, delivered, fields_schema, where_from
 from orchestration.graph.deliveries_shown import (
     DELIVERY_CHECK,
     GATE_CHECK,
@@ -50,7 +51,7 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
         owners=[export.spec.owner],
         partitions_def=partitions,
         freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
-        metadata=_metadata(export),
+        metadata=_metadata(export) | _of_columns(site, export),
         # An export without a connection delivers nothing, and is not to look as if it had.
         skippable=True,
     )
@@ -151,6 +152,16 @@ def _description(target: Target) -> str:
         for rule in export.spec.last_mile
     )
     return f"{text}\n\nLast mile, for a time:\n\n{rules}" if rules else text
+
+
+def _of_columns(site: Site, export: Export) -> dict[str, Any]:
+    """Return where each field comes from, for people and for catalogues."""
+    catalogue, relation = site.project.catalogue, delivered(export.name)
+    return {
+        **where_from(catalogue, relation, site.deployment.settings.data_docs_url or ""),
+        **fields_schema(catalogue, relation, site.project.delivered(export.name).types),
+        **column_lineage(catalogue, relation),
+    }
 
 
 def _metadata(export: Export) -> dict[str, Any]:

@@ -12,13 +12,20 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.columns.catalogue import Catalogue
+from orchestration.columns.ways import fields_of
+from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Lineage
+from orchestration.core.relations import Relation
+from orchestration.graph.columns_shown import column_lineage, described_from
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.transformation.manifest import DbtManifest
 
+_UNDESCRIBED: Mapping[str, Any] = {}
+
 
 def asset_specs(
-    manifest: DbtManifest, lineage: Lineage, partitions_of: PartitionsOf
+    manifest: DbtManifest, lineage: Lineage, partitions_of: PartitionsOf, catalogue: Catalogue
 ) -> dict[str, dg.AssetSpec]:
     """Return {relation: spec} of all models, seeds and snapshots.
 
@@ -38,7 +45,7 @@ def asset_specs(
             key=list(node.relation.parts),
             deps=asset_deps(lineage, table),
             description=_description(raw),
-            metadata=_metadata(raw, adapter),
+            metadata=_metadata(raw, adapter, node.relation, catalogue),
             group_name=node.relation.schema,
             code_version=_code_version(raw, table.code),
             owners=[email] if email else None,
@@ -55,19 +62,33 @@ def _description(raw: Mapping[str, Any]) -> str:
     return f"{said}\n\n#### Raw SQL:\n```sql\n{textwrap.indent(sql, '    ')}\n```" if sql else str(said)
 
 
-def _metadata(raw: Mapping[str, Any], adapter: str) -> dict[str, Any]:
+def _metadata(
+    raw: Mapping[str, Any], adapter: str, relation: Relation, catalogue: Catalogue
+) -> dict[str, Any]:
+    """Return dagster-dbt's metadata, and of what each column is made."""
+    described: Mapping[str, Mapping[str, Any]] = raw.get("columns", {})
+    spelled = {name.lower(): name for name in described}
+    # Those that no YAML describes come after those that it does.
+    others = [
+        place.column for place in fields_of(catalogue.graph, relation) if place.column.lower() not in spelled
+    ]
+    made = {place.column.lower(): place for place in fields_of(catalogue.graph, relation)}
     columns = [
         dg.TableColumn(
-            name, type=column.get("data_type") or "?", description=column.get("description"),
+            name, type=column.get("data_type") or "?",
+            description=described_from(
+                catalogue, made.get(name.lower(), Place(relation, name)), column.get("description") or ""
+            ),
             tags=dict.fromkeys(column.get("tags", []), ""),
         )
-        for name, column in raw.get("columns", {}).items()
+        for name, column in [*described.items(), *((name, _UNDESCRIBED) for name in others)]
     ]  # fmt: skip
     return {
         "dagster-dbt/materialization_type": raw["config"]["materialized"],
         "dagster/table_name": ".".join(raw[part] for part in ("database", "schema", "alias")),
         "dagster/storage_kind": adapter,
         **({"dagster/column_schema": dg.TableSchema(columns)} if columns else {}),
+        **column_lineage(catalogue, relation),
     }
 
 

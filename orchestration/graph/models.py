@@ -32,7 +32,7 @@ from orchestration.warehouse.slices import partition_rows
 def dbt_assets(site: Site, checks: TableChecks, partitions_of: PartitionsOf) -> list[dg.AssetsDefinition]:
     """Return an asset for each model, seed and snapshot, with the checks of its table."""
     manifest, lineage = site.project.manifest, site.project.lineage
-    specs = asset_specs(manifest, lineage, partitions_of)
+    specs = asset_specs(manifest, lineage, partitions_of, site.project.catalogue)
     builder = _Builder(site, checks)
     return [
         _model_asset(

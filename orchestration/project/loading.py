@@ -10,7 +10,9 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+from orchestration.columns.catalogue import Catalogue, tables_shown
 from orchestration.columns.classes import ClassFlow
+from orchestration.columns.delivered_contract import Delivered
 from orchestration.columns.door import Door
 from orchestration.columns.graph import ColumnGraph
 from orchestration.contracts.classes import class_word_problems, load_classes
@@ -20,7 +22,7 @@ from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.collecting import without_collecting
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Partitioning
-from orchestration.core.problems import Problem, ProjectChanged, ProjectError
+from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.delivery.export_files.expiry import expired_problems
@@ -101,6 +103,28 @@ class Project:
     @cached_property
     def _models(self) -> dict[str, DbtNode]:
         return {node.name: node for node in self.manifest.nodes.values()}
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """All columns with their classes, and what people are told of their tables."""
+        return Catalogue(
+            self.columns, tables_shown(self.contracts, self.manifest, self.exports), self.classes.of
+        )
+
+    def delivered(self, name: str) -> Delivered:
+        """Return an export with all that the files say of what it sends.
+
+        Raises:
+            ValueError: there is no such export.
+        """
+        if name not in self.exports:
+            raise ValueError(f"no export `{name}`; {did_you_mean(name, self.exports)}")
+        export = self.exports[name]
+        node = self.node_of(export)
+        return Delivered(
+            export, node, self.manifest, self.lineage.tables[node.relation].partitioning,
+            self.suites.get(node.name), self.columns, self.classes,
+        )  # fmt: skip
 
     def suite_targets(self) -> list[SuiteTarget]:
         """Return each suite with its table."""

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
@@ -17,14 +18,24 @@ from filelock import FileLock
 from orchestration.state.results import Judgement, Results
 
 SITE_FOLDER = "data_docs"
+# What all pages of the site look like, those that others add included.
+FRAME_STYLE = Path(__file__).parent / "templates" / "frame.css"
 _STAMP = "built_from.json"
+NOTHING_BESIDE: Mapping[str, str] = MappingProxyType({})
 
 
-def build_data_docs(results: Results, site_dir: Path, newest_per_table: int = 30) -> Path:
+def build_data_docs(
+    results: Results,
+    site_dir: Path,
+    newest_per_table: int = 30,
+    beside: Mapping[str, str] = NOTHING_BESIDE,
+    stamps: Mapping[str, str] = NOTHING_BESIDE,
+) -> Path:
     """Make the site of the newest days of each table; return the path of its index.html.
 
     Does nothing where the site is of these very results. It is replaced as a whole, so whoever reads the old
-    one meanwhile reads a whole one.
+    one meanwhile reads a whole one. `beside` are pages of others, {file: text}, each with its `stamps`, of
+    what it was made; those that are not given stay as they are.
 
     Raises:
         RuntimeError: GX made no page for something that was judged.
@@ -34,12 +45,22 @@ def build_data_docs(results: Results, site_dir: Path, newest_per_table: int = 30
     judgements = list(results.newest(newest_per_table))
     index, digest = site_dir / "index.html", _digest(judgements)
     with FileLock(site_dir.with_name(f"{site_dir.name}.lock")):
-        if not (index.exists() and _read_stamp(site_dir).get("results") == digest):
-            _replace(site_dir, judgements)
-        stamp = site_dir / f"{_STAMP}.new"
-        stamp.write_text(json.dumps({"results": digest, "last": last}), encoding="utf-8")
-        stamp.replace(site_dir / _STAMP)
+        stamp = _read_stamp(site_dir)
+        kept = {name: site_dir / name for name in stamp.get("beside", {}) if (site_dir / name).exists()}
+        pages = {name: path.read_text(encoding="utf-8") for name, path in kept.items()} | dict(beside)
+        if not (index.exists() and stamp.get("results") == digest):
+            _replace(site_dir, judgements, pages)
+        else:
+            for name, text in pages.items():
+                _write(site_dir / name, text)
+        told = {"results": digest, "last": last, "beside": {**stamp.get("beside", {}), **stamps}}
+        _write(site_dir / _STAMP, json.dumps(told))
     return index
+
+
+def page_stamp(site_dir: Path, name: str) -> str | None:
+    """Return of what a page of others was made; None where it is not there."""
+    return _read_stamp(site_dir).get("beside", {}).get(name) if (site_dir / name).exists() else None
 
 
 def shows_newest(results: Results, site_dir: Path) -> bool:
@@ -47,12 +68,21 @@ def shows_newest(results: Results, site_dir: Path) -> bool:
     return _read_stamp(site_dir).get("last") == results.last() and (site_dir / "index.html").exists()
 
 
-def _replace(site_dir: Path, judgements: Sequence[Judgement]) -> None:
+def _write(path: Path, text: str) -> None:
+    """Write a file of a site that is being read."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def _replace(site_dir: Path, judgements: Sequence[Judgement], beside: Mapping[str, str]) -> None:
     from orchestration.quality.data_docs.pages import render  # seconds
 
     new, old = site_dir.with_name(f"{site_dir.name}.new"), site_dir.with_name(f"{site_dir.name}.old")
     shutil.rmtree(new, ignore_errors=True)  # of one that was killed
     render(judgements, new)
+    for name, text in beside.items():
+        _write(new / name, text)
     if site_dir.exists():
         shutil.rmtree(old, ignore_errors=True)
         site_dir.rename(old)

@@ -148,7 +148,11 @@ def compared(query: Query, before: Rows, after: Rows) -> Moved:
     moved = {
         name
         for at, name in enumerate(names)
-        if (_values(before, at) != _values(after, at) if query.ordered else _counted(before, at) != _counted(after, at))
+        if (
+            _values(before, at) != _values(after, at)
+            if query.ordered
+            else _counted(before, at) != _counted(after, at)
+        )
     }
     if query.key:
         at = names.index(query.key)
@@ -156,7 +160,9 @@ def compared(query: Query, before: Rows, after: Rows) -> Moved:
         if len(mine) == len(before) and len(theirs) == len(after):
             common = mine.keys() & theirs.keys()
             moved |= {
-                name for n, name in enumerate(names) if any(repr(mine[i][n]) != repr(theirs[i][n]) for i in common)
+                name
+                for n, name in enumerate(names)
+                if any(repr(mine[i][n]) != repr(theirs[i][n]) for i in common)
             }
     rows = Counter(map(repr, before)) != Counter(map(repr, after)) or (query.ordered and before != after)
     return Moved(frozenset(moved), rows)

@@ -68,7 +68,9 @@ class QueryMaker:
         """Return a query of so many levels at most."""
         shape = self.random.choice(SHAPES)
         made = shape(self, depth - 1)
-        return Query(made.sql, made.columns, made.key, made.ordered, (*made.shapes, shape.__name__.lstrip("_")))
+        return Query(
+            made.sql, made.columns, made.key, made.ordered, (*made.shapes, shape.__name__.lstrip("_"))
+        )
 
     def source(self, depth: int) -> _From:
         """Return what a query reads: a table, or a query below it."""
@@ -89,7 +91,9 @@ class QueryMaker:
 
     def expr(self, columns: Sequence[Column], type_: str = "", depth: int = 2) -> Column:
         """Return an expression, of any type unless one is named."""
-        kind = type_ or self.random.choice(("int", "int", "text", "text", "date", "num", "bool", "list", "struct"))
+        kind = type_ or self.random.choice(
+            ("int", "int", "text", "text", "date", "num", "bool", "list", "struct")
+        )
         return Column(expression(self.random, columns, kind, depth), kind)
 
     def condition(self, columns: Sequence[Column]) -> str:
@@ -194,10 +198,14 @@ def _asof(make: QueryMaker, depth: int) -> Query:
     kind = make.random.choice(["asof join", "asof left join"])
     by = make.random.choice(["d", "id"])
     left = _From(f"{one} as l", "l", tuple(Column(f"l.{c.name}", c.type) for c in TABLES[one]), "l.id", ())
-    right = _From(f"{other} as r", "r", tuple(Column(f"r.{c.name}", c.type) for c in TABLES[other]), "r.id", ())
+    right = _From(
+        f"{other} as r", "r", tuple(Column(f"r.{c.name}", c.type) for c in TABLES[other]), "r.id", ()
+    )
     listed, columns, key = make.select([left, right])
     return Query(
-        f"select {listed} from {left.text} {kind} {right.text} on l.k = r.k and l.{by} >= r.{by}", columns, key
+        f"select {listed} from {left.text} {kind} {right.text} on l.k = r.k and l.{by} >= r.{by}",
+        columns,
+        key,
     )
 
 
@@ -252,7 +260,9 @@ def _tested(make: QueryMaker, source: _From, inner: _From, test: str) -> Query:
         return Query(f"select {listed} from {source.text} where {test}", columns, key, shapes=shapes)
     if where == "column":
         more = Column(name, "bool")
-        return Query(f"select {listed}, {test} as {name} from {source.text}", (*columns, more), key, shapes=shapes)
+        return Query(
+            f"select {listed}, {test} as {name} from {source.text}", (*columns, more), key, shapes=shapes
+        )
     value = make.expr(source.columns, depth=1)
     return Query(
         f"select {listed}, case when {test} then {value.name} end as {name} from {source.text}",
@@ -270,7 +280,9 @@ def _cte(make: QueryMaker, depth: int) -> Query:
     if make.random.random() < 0.5:
         listed, columns, _ = make.select([mine])
         return Query(
-            f"with {name} as {word}({made.sql}) select {listed} from {name} as {left}", columns, shapes=made.shapes
+            f"with {name} as {word}({made.sql}) select {listed} from {name} as {left}",
+            columns,
+            shapes=made.shapes,
         )
     listed, columns, _ = make.select([mine, other])
     return Query(
@@ -318,7 +330,10 @@ def _window(make: QueryMaker, depth: int) -> Query:
         items.append(f"{call} over ({by}order by {make.order(source)}{frame}) as {name}")
         more.append(Column(name, type_))
     return Query(
-        f"select {listed}, {', '.join(items)} from {source.text}", (*columns, *more), key, shapes=source.shapes
+        f"select {listed}, {', '.join(items)} from {source.text}",
+        (*columns, *more),
+        key,
+        shapes=source.shapes,
     )
 
 
@@ -379,7 +394,9 @@ def _grouped(make: QueryMaker, depth: int) -> Query:
     listed, columns = _aggregates(make, source)
     group, name = make.expr(source.columns, depth=1), make.fresh()
     by = make.random.choice(["1", "all", group.name])
-    having = make.random.choice(["", "", " having count(*) > 1", f" having max({source.columns[0].name}) is not null"])
+    having = make.random.choice(
+        ["", "", " having count(*) > 1", f" having max({source.columns[0].name}) is not null"]
+    )
     where = f" where {make.condition(source.columns)}" if make.random.random() < 0.2 else ""
     return Query(
         f"select {group.name} as {name}, {listed} from {source.text}{where} group by {by}{having}",
@@ -413,13 +430,18 @@ def _set_operation(make: QueryMaker, depth: int) -> Query:
     types = [make.random.choice(["int", "text", "date"]) for _ in range(make.random.randint(2, 3))]
     names = [make.fresh() for _ in types]
     halves = [
-        [f"{make.expr(side.columns, type_, 1).name} as {name}" for type_, name in zip(types, names, strict=True)]
+        [
+            f"{make.expr(side.columns, type_, 1).name} as {name}"
+            for type_, name in zip(types, names, strict=True)
+        ]
         for side in (left, right)
     ]
     word = make.random.choice(["union all", "union all", "union", "union by name", "intersect", "except"])
     if word == "union by name":
         halves[1].reverse()
-    sides = [f"select {', '.join(half)} from {side.text}" for half, side in zip(halves, (left, right), strict=True)]
+    sides = [
+        f"select {', '.join(half)} from {side.text}" for half, side in zip(halves, (left, right), strict=True)
+    ]
     columns = tuple(Column(name, type_) for name, type_ in zip(names, types, strict=True))
     return Query(f" {word} ".join(sides), columns, shapes=left.shapes + right.shapes)
 
@@ -539,7 +561,9 @@ def _values(make: QueryMaker, depth: int) -> Query:
 def _positional(make: QueryMaker, depth: int) -> Query:
     one, other = make.random.sample(list(TABLES), k=2)
     left = _From(f"{one} as l", "l", tuple(Column(f"l.{c.name}", c.type) for c in TABLES[one]), "l.id", ())
-    right = _From(f"{other} as r", "r", tuple(Column(f"r.{c.name}", c.type) for c in TABLES[other]), "r.id", ())
+    right = _From(
+        f"{other} as r", "r", tuple(Column(f"r.{c.name}", c.type) for c in TABLES[other]), "r.id", ()
+    )
     listed, columns, key = make.select([left, right])
     return Query(f"select {listed} from {left.text} positional join {right.text}", columns, key)
 

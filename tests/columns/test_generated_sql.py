@@ -52,8 +52,7 @@ def _examples(seed: str) -> Iterator[Example]:
         listed = {one.place for one in _all(origins)}
         moves = {
             changed: [
-                moved
-                for moved in world.moves(query, before, changed, None if changed in listed else random)
+                moved for moved in world.moves(query, before, changed, None if changed in listed else random)
             ]
             for changed in sorted(world.places)
         }

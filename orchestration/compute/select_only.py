@@ -95,7 +95,7 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
     found: set[Scan] = set()
     conditions: dict[int, tuple[str, ...]] = {}
     plan = plan_of(connection, sql)
-    for item in _objects(plan):
+    for item in objects_in(plan):
         kind, name = str(item.get("type", "")), str(item.get("name", ""))
         if kind.startswith("LOGICAL_") and kind not in _OPERATORS:
             raise NotASelect(f"it is no query: it does {kind.removeprefix('LOGICAL_').lower()}")
@@ -167,7 +167,7 @@ def written_problems(
         yield f"it is no query but {kinds[0].name}"
         return
     of_tables = set[int]()  # calls that rows are read from
-    for item in _objects(_asked(connection, "json_serialize_sql", sql)["statements"]):
+    for item in objects_in(_asked(connection, "json_serialize_sql", sql)["statements"]):
         kind = item.get("type")
         if kind == "BASE_TABLE" and "schema_name" not in item and _is_file(item["table_name"]):
             yield f"it reads the file `{item['table_name']}`"
@@ -195,7 +195,7 @@ def _table_function(
         else:
             yield from written_problems(connection, text, elsewhere=elsewhere)
         return
-    called = {item["function_name"].lower() for item in _objects(arguments) if item.get("class") in _CALLED}
+    called = {item["function_name"].lower() for item in objects_in(arguments) if item.get("class") in _CALLED}
     own = _functions(connection, "function_type like '%macro' and not internal")
     unknown = elsewhere and name not in _functions(connection, "function_type = 'table'")
     if not unknown and name not in (ROWS_OF_ARGUMENTS | _EXPANDED | own):
@@ -226,7 +226,7 @@ def _names_row_id(connection: "duckdb.DuckDBPyConnection", sql: str) -> bool:
 
     A plan keeps a column's place alone, which is that of no column as well: `select count(*)`.
     """
-    for item in _objects(_asked(connection, "json_serialize_sql", sql)["statements"]):
+    for item in objects_in(_asked(connection, "json_serialize_sql", sql)["statements"]):
         lists = [value for value in item.values() if isinstance(value, list)]
         if any(isinstance(name, str) and name.lower() == _ROW_ID for names in lists for name in names):
             return True
@@ -281,6 +281,19 @@ def plan_of(connection: "duckdb.DuckDBPyConnection", sql: str) -> Any:
     return _asked(connection, "json_serialize_plan", sql, ", optimize := false")["plans"]
 
 
+def tables_written(connection: "duckdb.DuckDBPyConnection", sql: str) -> frozenset[str] | None:
+    """Return the names, in small letters, of what a query is written to read from; None if it does not parse.
+
+    Common table expressions and views are among them, schemas are not told apart.
+    """
+    try:
+        statements = _asked(connection, "json_serialize_sql", sql)["statements"]
+    except NotASelect:
+        return None
+    tables = (item for item in objects_in(statements) if item.get("type") == "BASE_TABLE")
+    return frozenset(str(item["table_name"]).lower() for item in tables)
+
+
 def in_characters(sql: str, position: Any) -> int | None:
     """Return a position that the engine tells, in bytes, in characters."""
     return None if position is None else len(sql.encode()[: int(position)].decode(errors="ignore"))
@@ -312,7 +325,7 @@ def _one(connection: "duckdb.DuckDBPyConnection", sql: str) -> str:
     return str(value)
 
 
-def _objects(found: Any) -> Iterator[Mapping[str, Any]]:
+def objects_in(found: Any) -> Iterator[Mapping[str, Any]]:
     """Yield every object within, without recursion: a plan is as deep as its query is long."""
     waiting = [found]
     while waiting:

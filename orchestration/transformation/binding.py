@@ -16,17 +16,19 @@ from importlib.metadata import version
 from typing import Any
 
 from orchestration.compute.constant_casts import wrong_constants
+from orchestration.core.column_origins import TableOrigins
 from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of, said_by_dbt
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
+from orchestration.transformation.node_origins import KeptOrigins, written_origins
 from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables, relation_of
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 5
+_FORM = 6
 _FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
@@ -51,11 +53,12 @@ class _Bound:
     parents: str
     compiled: str
     columns: Columns
+    origins: str
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "_Bound":
         columns = [(name, type_) for name, type_ in kept["columns"]]
-        return cls(kept["code"], kept["parents"], kept["compiled"], columns)
+        return cls(kept["code"], kept["parents"], kept["compiled"], columns, kept["origins"])
 
 
 def bind_project(
@@ -74,10 +77,14 @@ def bind_project(
 
 @dataclass(frozen=True)
 class BoundSql:
-    """What is known of a project's SQL: {dbt's unique id: compiled, with dbt's `execute`}, and columns."""
+    """What is known of a project's SQL, by dbt's unique id: compiled, with dbt's `execute`, columns, origins.
+
+    Of models, seeds and snapshots there is, column by column, what they are made of.
+    """
 
     compiled: Mapping[str, str]
     columns: Mapping[str, Columns]
+    origins: Mapping[str, TableOrigins]
 
 
 def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:
@@ -90,6 +97,7 @@ def bound_sql(settings: Settings, digests: Mapping[str, str]) -> BoundSql:
     return BoundSql(
         {name: item.compiled for name, item in kept.items()},
         {name: item.columns for name, item in kept.items() if item.columns},
+        KeptOrigins({name: item.origins for name, item in kept.items() if item.origins}),
     )
 
 
@@ -139,7 +147,8 @@ class _Binding:
                     self._broken.add(unique_id)
                     continue
                 tables.make(relation_of(node), self._columns[unique_id])
-                bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id])
+                origins = written_origins(tables.connection, node, "", self._columns[unique_id])
+                bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id], origins)
                 found += self._ill_typed(tables, node)
                 continue
             parents = self._parents(node)
@@ -154,7 +163,8 @@ class _Binding:
             else:
                 sql = compiled.get(unique_id) or (before.compiled if before else "")
                 columns, problems = self._bind(tables, unique_id, node, sql)
-                item = _Bound(self._code(unique_id), inputs, sql, columns)
+                origins = written_origins(tables.connection, node, sql, columns) if columns else ""
+                item = _Bound(self._code(unique_id), inputs, sql, columns, origins)
             self._columns[unique_id] = item.columns
             found += problems
             if not problems:

@@ -1,0 +1,149 @@
+"""What is known of the columns and rows that one operator of a plan gives, while the plan is walked.
+
+Belongs here: the values that the walk hands from operator to operator, and how they come together. Does not
+belong here: what an expression (`column_plan_expressions`) or an operator (`column_plan_operators`) means.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from orchestration.core.column_origins import Kind, Origin, Place
+
+_THEN = {(first, second): first.then(second) for first in Kind for second in Kind}
+
+
+class Part(NamedTuple):
+    """A column of a table that has a part in a value.
+
+    `at_least` is proven. What may still be: `group` is the aggregate in the plan that made a measure of it,
+    `scan` the reading of the table, `only` the digest of the aggregate's FILTER, if it has one.
+    """
+
+    place: Place
+    kind: Kind
+    at_least: int = 0
+    group: int = 0
+    scan: int = 0
+    only: str = ""
+
+
+Parts = frozenset[Part]
+NONE: Parts = frozenset()
+
+
+class Counted(NamedTuple):
+    """A number of rows: an aggregate in the plan has counted, of each of `scans` at least so many rows."""
+
+    group: int
+    scans: frozenset[int]
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of what an operator gives.
+
+    `scan` is the reading of a table of which a single column is this one, if only cast or calculated with
+    constants. `counted` says that this is a number of rows, `numbered` that it is the number of a row among
+    those alike in columns of these digests.
+    """
+
+    parts: Parts
+    digest: str
+    scan: int = 0
+    counted: Counted | None = None
+    numbered: frozenset[str] | None = None
+
+    def settled(self, *around: Any) -> "Column":
+        """Return it where nothing more can be proven of it; `around` is what its value depends on, too."""
+        parts = frozenset(part._replace(group=0, scan=0, only="") for part in self.parts)
+        return Column(parts, digest_of(*around, self.digest) if around else self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What an operator gives.
+
+    `deciding` are what decides which rows there are, and in which order. `digest` is that of which rows there
+    are. `reads` says how often each table is read. `once` are readings of tables, of each of which every row
+    here is one row and none is here twice. `key` are digests of columns or expressions, no two rows alike in
+    all of them; None where none are known. `single`: there is exactly one row.
+    """
+
+    columns: tuple[Column, ...]
+    deciding: Parts
+    digest: str
+    reads: Mapping[str, int]
+    once: frozenset[int] = frozenset()
+    key: frozenset[str] | None = None
+    single: bool = False
+
+    def with_columns(self, columns: Iterable[Column]) -> "Rows":
+        """Return the same rows with other columns."""
+        return replace(self, columns=tuple(columns))
+
+    def decided(self, parts: Parts, kind: Kind, *digested: Any) -> "Rows":
+        """Return other rows of these, which `parts` decide; `digested` is all that does."""
+        return replace(
+            self,
+            deciding=self.deciding | as_kind(parts, kind),
+            digest=digest_of(*digested, self.digest),
+            single=False,
+        )
+
+    def beside(self, left: "Rows") -> "Rows":
+        """Return what joins `left`: columns of a table that is read there too are told apart."""
+        times = max((left.reads[name] for name in self.reads if name in left.reads), default=0)
+        if not times:
+            return self
+
+        def moved(digest: str) -> str:
+            return digest_of("beside", times, digest)
+
+        return replace(
+            self,
+            columns=tuple(replace(column, digest=moved(column.digest)) for column in self.columns),
+            digest=moved(self.digest),
+            key=None if self.key is None else frozenset(moved(one) for one in self.key),
+        )
+
+    def mapped(self, column: Callable[[Column], Column]) -> "Rows":
+        """Return the same rows, each column made another."""
+        return replace(self, columns=tuple(map(column, self.columns)))
+
+
+def read_by_both(left: Rows, right: Rows) -> Mapping[str, int]:
+    """Return how often two together read each table."""
+    return {
+        name: left.reads.get(name, 0) + right.reads.get(name, 0) for name in left.reads.keys() | right.reads
+    }
+
+
+def then(parts: Parts, kind: Kind) -> Parts:
+    """Return what parts come to after one more step."""
+    if kind is Kind.IDENTITY:
+        return parts
+    return frozenset(part._replace(kind=_THEN[part.kind, kind]) for part in parts)
+
+
+def as_kind(parts: Parts, kind: Kind) -> Parts:
+    """Return parts that are of this kind, whatever they were, and of which nothing is to be proven."""
+    return frozenset(Part(part.place, kind) for part in parts)
+
+
+def origins(parts: Parts) -> frozenset[Origin]:
+    """Return parts as a table's origins: of those of one kind only what is proven of all."""
+    found: dict[tuple[Place, Kind], int] = {}
+    for part in parts:
+        at_least = part.at_least if part.kind is Kind.MEASURE else 0
+        where = (part.place, part.kind)
+        found[where] = min(found.get(where, at_least), at_least)
+    return frozenset(Origin(place, kind, at_least) for (place, kind), at_least in found.items())
+
+
+def digest_of(*told: Any) -> str:
+    """Return a digest of what JSON can hold."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]

@@ -23,6 +23,7 @@ _TECHNICAL = (
     ("_partition_key", "VARCHAR", "The partition that the row landed with, by its key."),
     ("_drop", "INTEGER", "Which drop of the partition the row came with, counted from 1."),
 )
+TECHNICAL_COLUMNS = tuple(name for name, _, _ in _TECHNICAL)
 _JINJA = re.compile(r"\{[{%#]")
 _WIDTH = 100
 _SHOWN = 5

@@ -10,6 +10,8 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+from orchestration.columns.building import column_graph
+from orchestration.columns.graph import ColumnGraph
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
@@ -33,7 +35,7 @@ from orchestration.project.suite_sql import suite_sql_problems
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
-from orchestration.transformation.binding import bound_sql
+from orchestration.transformation.binding import BoundSql, bound_sql
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
@@ -64,6 +66,12 @@ class Project:
     lineage: Lineage
     identity: ProjectIdentity
     test_places: DataTestPlaces
+    bound: BoundSql
+
+    @cached_property
+    def columns(self) -> ColumnGraph:
+        """Every column, from the contracts' to the destinations' fields, and what is made of what."""
+        return column_graph(self.contracts, self.manifest, self.bound, self.exports)
 
     @cached_property
     def partition_starts(self) -> dict[Partitioning, datetime]:
@@ -209,12 +217,13 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
         raise ProjectError([*problems, *_of_sql(manifest, problems)])
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places)
+    bound = bound_sql(settings, manifest.digests)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places, bound)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
     with Trials(settings.dbt_target_dir / "rule_trials.json", settings.warehouse_path.stem) as trials:
-        guards = Guards(manifest, contracts, suites, trials, bound_sql(settings, manifest.digests))
+        guards = Guards(manifest, contracts, suites, trials, bound)
         problems += export_problems(manifest, lineage, exports, guards)
     problems += place_problems(exports, settings)
     problems += _of_sql(manifest, problems)

@@ -4,7 +4,7 @@ Belongs here: rules about columns. Does not belong here: reading dbt's manifest 
 checks and lineage (`graph_rules`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestration.contracts.types import Kind, kind_of
@@ -66,8 +66,13 @@ def class_problems(export: Export, model: ExportedModel) -> list[Problem]:
 
 def sent_columns(export: Export, model: ExportedModel) -> list[str]:
     """Return the model's columns that the destination gets, in the model's order."""
-    unsent = model.partition_column if export.spec.latest_only else None
-    return [column for column in model.types if column != unsent]
+    return sent_of(export, model.types, model.partition_column)
+
+
+def sent_of(export: Export, columns: Iterable[str], partition_column: str | None) -> list[str]:
+    """Return those of a model's columns that the destination gets, in their order."""
+    unsent = partition_column if export.spec.latest_only else None
+    return [column for column in columns if column != unsent]
 
 
 def _unknown(export: Export, model: ExportedModel) -> Iterator[Problem]:

@@ -1,0 +1,168 @@
+"""The graph of a company's columns, made of what its files say and of what was bound.
+
+Belongs here: which tables there are, and what a dbt node or an export file adds to what its SQL says.
+Does not belong here: how SQL is understood (`compute`), walking (`graph`), classes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestration.columns.graph import DELIVERED, ColumnGraph
+from orchestration.contracts.dbt_sources import TECHNICAL_COLUMNS
+from orchestration.contracts.model import SourceContract
+from orchestration.core.column_origins import Kind, NotUnderstood, Origin, Place, TableOrigins
+from orchestration.core.relations import Relation
+from orchestration.delivery.export_files.exported_model import sent_of
+from orchestration.delivery.export_files.exports import Export
+from orchestration.transformation.binding import BoundSql
+from orchestration.transformation.manifest import DbtManifest, DbtNode
+
+_Origins = frozenset[Origin]
+_NOT_BOUND = NotUnderstood("SQL of which nothing is known")
+# What dbt adds to a snapshot, by the name that its config may change.
+_SCD_ID, _MOMENTS = "dbt_scd_id", ("dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
+
+
+def column_graph(
+    contracts: Mapping[str, SourceContract],
+    manifest: DbtManifest,
+    bound: BoundSql,
+    exports: Mapping[str, Export],
+) -> ColumnGraph:
+    """Return every column from the contracts' to the destinations' fields; the files hold what they should.
+
+    A table of which nothing is known is made of all columns of all its parents (`TableOrigins`).
+    """
+    return ColumnGraph(_Building(manifest, bound, exports).tables(contracts))
+
+
+class _Building:
+    def __init__(self, manifest: DbtManifest, bound: BoundSql, exports: Mapping[str, Export]) -> None:
+        self._manifest = manifest
+        self._bound = bound
+        self._exports = {export.spec.model: export for export in exports.values()}
+        self._columns: dict[Relation, Sequence[str]] = {}
+
+    def tables(self, contracts: Mapping[str, SourceContract]) -> Iterator[TableOrigins]:
+        for contract in contracts.values():
+            names = [column.name for column in contract.loaded_columns]
+            yield self._made(_source(contract.relation, [*names, *TECHNICAL_COLUMNS]))
+        nodes = self._manifest.nodes.values()
+        for node in nodes:
+            yield self._made(self._of_node(node))
+        for node in nodes:
+            if export := self._exports.get(node.name):
+                yield self._made(self._of_export(export, node))
+
+    def _made(self, table: TableOrigins) -> TableOrigins:
+        self._columns[table.relation] = tuple(table.columns)
+        return table
+
+    def _of_node(self, node: DbtNode) -> TableOrigins:
+        names = [name for name, _ in self._bound.columns.get(node.unique_id, ())] or list(node.columns)
+        if node.resource_type == "seed":
+            return _source(node.relation, names)
+        parents = frozenset(filter(None, map(self._manifest.relation, node.parents)))
+        table = self._bound.origins.get(node.unique_id)
+        if table is None:
+            none = dict.fromkeys(names, _Origins())
+            table = TableOrigins(node.relation, none, parents, not_understood=(_NOT_BOUND,))
+        elif node.resource_type == "snapshot":
+            table = self._as_snapshot(table, node)
+        if table.not_understood:
+            return self._of_everything(table, parents)
+        row_of = table.row_of
+        return replace(table, row_of=None) if row_of and not _once(table, node, row_of) else table
+
+    def _of_everything(self, table: TableOrigins, parents: frozenset[Relation]) -> TableOrigins:
+        """Return a table that is not understood: whatever its parents have may be in any of its columns."""
+        reads = table.reads | parents
+        every = frozenset(
+            Origin(Place(parent, column), Kind.IDENTITY)
+            for parent in reads
+            for column in self._columns.get(parent, ())
+        )
+        columns = {name: origins | every for name, origins in table.columns.items()}
+        return replace(table, columns=columns, reads=reads, row_of=None)
+
+    def _as_snapshot(self, table: TableOrigins, node: DbtNode) -> TableOrigins:
+        """Return what dbt keeps of a query: each version of a row, with its id and from when on it held."""
+        config: Mapping[str, Any] = self._manifest.content["nodes"][node.unique_id]["config"]
+        selected = {name.lower(): name for name in table.columns}
+        names: Mapping[str, str] = config.get("snapshot_meta_column_names") or {}
+        added = {name: str(names.get(name) or name) for name in (_SCD_ID, *_MOMENTS)}
+        meta = {name.lower() for name in added.values()}
+
+        def of(field: str) -> _Origins:
+            stated = config.get(field) or ()
+            said = [str(name) for name in (stated if isinstance(stated, list | tuple) else [stated])]
+            known = [selected[name.lower()] for name in said if name.lower() in selected]
+            # `all`, or an expression.
+            chosen = known if len(known) == len(said) else [
+                name for name in table.columns if name.lower() not in meta
+            ]  # fmt: skip
+            return frozenset[Origin]().union(*(table.columns[name] for name in chosen))
+
+        moment = of("updated_at")
+        columns = dict(table.columns)
+        columns.setdefault(added[_SCD_ID], _through(of("unique_key") | moment, Kind.TRANSFORMATION))
+        for name in _MOMENTS:
+            columns.setdefault(added[name], moment)
+        # A version more wherever one of these has changed.
+        rows = table.rows | _through(of("unique_key") | of("check_cols") | moment, Kind.FILTER)
+        return replace(table, columns=columns, rows=rows, row_of=None)
+
+    def _of_export(self, export: Export, node: DbtNode) -> TableOrigins:
+        described = {name.lower(): name for name in node.columns}
+        columns = {described.get(name.lower(), name): name for name in self._columns[node.relation]}
+        maps = {rule.map.column: rule.map for rule in export.spec.last_mile if rule.map}
+        fields: dict[str, _Origins] = {}
+        digests: dict[str, str] = {}
+        for name in sent_of(export, columns, node.partition_column):
+            place, mapped = Place(node.relation, columns[name]), maps.get(name)
+            kinds = (Kind.TRANSFORMATION, Kind.CONDITIONAL) if mapped else (Kind.IDENTITY,)
+            fields[export.field(name)] = frozenset(Origin(place, kind) for kind in kinds)
+            values = [[str(old), str(new)] for old, new in mapped.values.items()] if mapped else []
+            digests[export.field(name)] = _digest([name.lower(), values])
+        filters = [rule.filter for rule in export.spec.last_mile if rule.filter]
+        rows = frozenset(
+            Origin(Place(node.relation, columns.get(rule.column, rule.column)), Kind.FILTER)
+            for rule in filters
+        )
+        return TableOrigins(
+            Relation(DELIVERED, export.name), fields, frozenset({node.relation}), rows,
+            row_of=node.relation, digests=digests,
+            rows_digest=_digest([export.spec.partitions, *sorted(map(repr, filters))]),
+        )  # fmt: skip
+
+
+def _source(relation: Relation, columns: Sequence[str]) -> TableOrigins:
+    return TableOrigins(relation, dict.fromkeys(columns, _Origins()))
+
+
+def _once(table: TableOrigins, node: DbtNode, row_of: Relation) -> bool:
+    """Whether no row of a parent is in two partitions of a table, which its SQL alone does not tell.
+
+    A table that is made at once has none. Else the row itself must say in which partition it is, and no
+    partition may read further back.
+    """
+    if node.partition_column is None:
+        return True
+    names = [name for name in table.columns if name.lower() == node.partition_column.lower()]
+    cut_by = frozenset[Origin]().union(*(table.columns[name] for name in names))
+    return (
+        row_of.name not in node.trailing_days
+        and bool(cut_by)
+        and all(one.kind is Kind.IDENTITY and one.place.relation == row_of for one in cut_by)
+    )
+
+
+def _through(origins: _Origins, kind: Kind) -> _Origins:
+    return frozenset(Origin(one.place, one.kind.then(kind)) for one in origins)
+
+
+def _digest(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

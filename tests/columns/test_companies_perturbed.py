@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from orchestration.columns.graph import DELIVERED, ColumnGraph
-from orchestration.core.column_origins import Origin, Place
+from orchestration.core.column_origins import Origin, Place, TableOrigins
 from orchestration.core.relations import RAW, Relation
 from orchestration.core.settings import REPOSITORY, Settings
 from tests.columns.replayed import Replayed, Rows
@@ -52,13 +52,23 @@ class Company:
         }
 
 
-@pytest.fixture(scope="module", params=COMPANIES)
-def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Company:
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    settings = Settings.load({}, project_dir=COMPANIES[request.param], data_dir=folder / "data")
+@pytest.fixture(scope="module")
+def companies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Company]:
+    """Each company that there is."""
+    return {name: _company(name, tmp_path_factory.mktemp(name)) for name in COMPANIES}
+
+
+@pytest.fixture(params=COMPANIES)
+def company(request: pytest.FixtureRequest, companies: Mapping[str, Company]) -> Company:
+    """One of them."""
+    return companies[request.param]
+
+
+def _company(name: str, folder: Path) -> Company:
+    settings = Settings.load({}, project_dir=COMPANIES[name], data_dir=folder / "data")
     project = loaded(settings)
     replayed = Replayed(project, settings, project.manifest.digests)
-    if request.param == "demo":
+    if name == "demo":
         replayed.fill_demo(folder / "feed")
     else:
         replayed.fill(Random(SEED), rows=16)
@@ -138,33 +148,19 @@ def test_most_of_what_is_listed_moves(company: Company) -> None:
     assert len(moved) >= 0.6 * len(pairs) > 3
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_twentieth_less_is_noticed(company: Company, seed: int) -> None:
-    """The first test fails of a lineage of which 5 % of the edges, one at least, are left out."""
+@pytest.mark.parametrize("seed", range(5))
+def test_a_twentieth_less_is_noticed(companies: Mapping[str, Company], seed: int) -> None:
+    """The first test fails of lineages of which 5 % of the edges are left out."""
     random = Random(f"{SEED} {seed}")
-    edges = [
-        (table.relation, name, one)
-        for table in company.graph.tables.values()
-        for name, origins in [*table.columns.items(), ("", table.rows)]
-        for one in sorted(origins)
-        # Of a way that a tried column goes; of the others nothing is said.
-        if _leads_up(company, one)
-    ]
-    gone = set(random.sample(edges, k=max(1, len(edges) // 20)))
 
-    def some(relation: Relation, name: str, origins: frozenset[Origin]) -> frozenset[Origin]:
-        return frozenset(one for one in origins if (relation, name, one) not in gone)
+    def some(origins: frozenset[Origin]) -> frozenset[Origin]:
+        return frozenset(one for one in sorted(origins) if random.random() >= 0.05)
 
-    less = ColumnGraph(
-        replace(
-            table,
-            columns={name: some(table.relation, name, of) for name, of in table.columns.items()},
-            rows=some(table.relation, "", table.rows),
-        )
-        for table in company.graph.tables.values()
+    def less(table: TableOrigins) -> TableOrigins:
+        columns = {name: some(origins) for name, origins in table.columns.items()}
+        return replace(table, columns=columns, rows=some(table.rows))
+
+    assert any(
+        unlisted(ColumnGraph(map(less, company.graph.tables.values())), company.moved)
+        for company in companies.values()
     )
-    assert unlisted(less, company.moved), gone
-
-
-def _leads_up(company: Company, origin: Origin) -> bool:
-    return origin.place in company.moved or bool(company.moved.keys() & company.graph.above(origin.place).keys())

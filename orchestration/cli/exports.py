@@ -40,10 +40,14 @@ def new(
 ) -> None:
     """Draft exports/MODEL.yml from the dbt model."""
     with opened(project, data) as here:
+        from orchestration.columns.door import Door
+        from orchestration.contracts.classes import load_classes
+        from orchestration.contracts.load import load_contracts
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
-        from orchestration.drafting.export import DraftRequest, draft_export
-        from orchestration.project.export_models import export_model
+        from orchestration.drafting.export import DraftRequest, ModelClasses, draft_export
+        from orchestration.project.export_models import ExportModels, export_node
         from orchestration.project.unfinished import unfinished_of
+        from orchestration.transformation.binding import bound_sql
         from orchestration.transformation.manifest import load_manifest
 
         folder = here.settings.project_dir / FOLDER
@@ -54,9 +58,17 @@ def new(
             type_, connection, object_, tuple(key or ()), _options(option or []), mode, owner, purpose
         )
         others, _ = load_exports(here.settings.project_dir)
+        manifest = load_manifest(here.settings)
+        node = export_node(manifest, model)
+        # What is wrong with contracts, `sluice check` tells.
+        contracts, _ = load_contracts(here.settings.project_dir)
+        rules, _ = load_classes(here.settings.project_dir)
+        bound = bound_sql(here.settings, manifest.digests)
+        flow = Door.of(here.settings, rules, contracts, manifest, bound, {}).flow
         drafted = draft_export(
-            request, export_model(load_manifest(here.settings), model), others, _schema_from(folder)
-        )
+            request, ExportModels(manifest).model(node), ModelClasses(flow, node.relation), others,
+            _schema_from(folder),
+        )  # fmt: skip
         path = there[0] if there else folder / f"{model}{SUFFIXES[0]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(drafted.text, encoding="utf-8")

@@ -19,6 +19,7 @@ from orchestration.cli.opened import (
     Json,
     ProjectDir,
     account,
+    err,
     errors_told,
     opened,
     out,
@@ -41,7 +42,7 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check all four folders, the rules of the graph, that no TODO is left, and what holds for a time."""
     with opened(project, data, typed=False) as here:
         from orchestration.graph.building import build_definitions
-        from orchestration.project.loading import expired_in
+        from orchestration.project.loading import expired_in, warnings_in
         from orchestration.project.unfinished import unfinished_in
 
         # Neither keeps a graph from loading, but no pull request should go through with it.
@@ -51,7 +52,10 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         except ProjectError as error:
             raise ProjectError([*error.problems, *unfinished]) from error
         build_definitions(here.settings, loaded).get_repository_def()
-        if found := [*unfinished, *expired_in(loaded, here.settings, datetime.now(UTC).date())]:
+        today = datetime.now(UTC).date()
+        for warning in warnings_in(loaded, today):
+            err.print(f"warning: {warning}", style="yellow", markup=False)
+        if found := [*unfinished, *expired_in(loaded, here.settings, today)]:
             raise ProjectError(found)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"

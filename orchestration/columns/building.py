@@ -22,8 +22,6 @@ from orchestration.transformation.manifest import DbtManifest, DbtNode
 
 _Origins = frozenset[Origin]
 _NOT_BOUND = NotUnderstood("SQL of which nothing is known")
-# What dbt adds to a snapshot, by the name that its config may change.
-_SCD_ID, _MOMENTS = "dbt_scd_id", ("dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
 
 
 def column_graph(
@@ -70,8 +68,6 @@ class _Building:
         if table is None:
             none = dict.fromkeys(names, _Origins())
             table = TableOrigins(node.relation, none, parents, not_understood=(_NOT_BOUND,))
-        elif node.resource_type == "snapshot":
-            table = self._as_snapshot(table, node)
         if table.not_understood:
             return self._of_everything(table, parents)
         row_of = table.row_of
@@ -87,33 +83,6 @@ class _Building:
         )
         columns = {name: origins | every for name, origins in table.columns.items()}
         return replace(table, columns=columns, reads=reads, row_of=None)
-
-    def _as_snapshot(self, table: TableOrigins, node: DbtNode) -> TableOrigins:
-        """Return what dbt keeps of a query: each version of a row, with its id and from when on it held."""
-        config: Mapping[str, Any] = self._manifest.content["nodes"][node.unique_id]["config"]
-        selected = {name.lower(): name for name in table.columns}
-        names: Mapping[str, str] = config.get("snapshot_meta_column_names") or {}
-        added = {name: str(names.get(name) or name) for name in (_SCD_ID, *_MOMENTS)}
-        meta = {name.lower() for name in added.values()}
-
-        def of(field: str) -> _Origins:
-            stated = config.get(field) or ()
-            said = [str(name) for name in (stated if isinstance(stated, list | tuple) else [stated])]
-            known = [selected[name.lower()] for name in said if name.lower() in selected]
-            # `all`, or an expression.
-            chosen = known if len(known) == len(said) else [
-                name for name in table.columns if name.lower() not in meta
-            ]  # fmt: skip
-            return frozenset[Origin]().union(*(table.columns[name] for name in chosen))
-
-        moment = of("updated_at")
-        columns = dict(table.columns)
-        columns.setdefault(added[_SCD_ID], _through(of("unique_key") | moment, Kind.TRANSFORMATION))
-        for name in _MOMENTS:
-            columns.setdefault(added[name], moment)
-        # A version more wherever one of these has changed.
-        rows = table.rows | _through(of("unique_key") | of("check_cols") | moment, Kind.FILTER)
-        return replace(table, columns=columns, rows=rows, row_of=None)
 
     def _of_export(self, export: Export, node: DbtNode) -> TableOrigins:
         described = {name.lower(): name for name in node.columns}
@@ -158,10 +127,6 @@ def _once(table: TableOrigins, node: DbtNode, row_of: Relation) -> bool:
         and bool(cut_by)
         and all(one.kind is Kind.IDENTITY and one.place.relation == row_of for one in cut_by)
     )
-
-
-def _through(origins: _Origins, kind: Kind) -> _Origins:
-    return frozenset(Origin(one.place, one.kind.then(kind)) for one in origins)
 
 
 def _digest(told: Any) -> str:

@@ -23,6 +23,8 @@ from orchestration.core.yaml_files import YamlFile, yaml_folder
 
 SUFFIXES = (".odcs.yaml", ".odcs.yml")
 CONNECTORS_FILE = "connectors.yml"
+# What `classes` reads.
+CLASSES_FILE = "classes.yml"
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Our own properties on a contract; ODCS keeps `customProperties` for what the standard does not name.
 CUSTOM_PROPERTIES = (
@@ -34,7 +36,7 @@ CUSTOM_PROPERTIES = (
 def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[Problem]]:
     """Read `contracts/`; return the contracts by source name, and every problem found."""
     folder = project_dir / "contracts"
-    files, problems = yaml_folder(folder, project_dir, SUFFIXES, beside=(CONNECTORS_FILE,))
+    files, problems = yaml_folder(folder, project_dir, SUFFIXES, beside=(CONNECTORS_FILE, CLASSES_FILE))
     connectors = load_connectors(folder / CONNECTORS_FILE, project_dir, problems)
     contracts: dict[str, SourceContract] = {}
     names: dict[str, SourceContract] = {}  # as DuckDB tells them apart, without their case

@@ -10,9 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from orchestration.columns.classes import ClassFlow
+from orchestration.columns.door import class_problems
+from orchestration.core.column_origins import Place
 from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.relations import Relation
 from orchestration.core.yaml_files import read_yaml
-from orchestration.delivery.export_files.exported_model import ExportedModel, class_problems, column_problems
+from orchestration.delivery.export_files.exported_model import ExportedModel, column_problems, sent_columns
 from orchestration.delivery.export_files.exports import FOLDER, Export, capabilities_of, read_export
 from orchestration.delivery.export_files.places import Places
 from orchestration.destinations.base import Capabilities, Destination, Mode
@@ -43,6 +47,18 @@ class DraftRequest:
 
 
 @dataclass(frozen=True)
+class ModelClasses:
+    """The classes of a model's columns: `flow` knows them by their table."""
+
+    flow: ClassFlow
+    relation: Relation
+
+    def place(self, column: str) -> Place:
+        """Return where a column of the model stands."""
+        return Place(self.relation, column)
+
+
+@dataclass(frozen=True)
 class Draft:
     """The text of the file, and what keeps the export from loading until a person has decided it."""
 
@@ -51,7 +67,11 @@ class Draft:
 
 
 def draft_export(
-    request: DraftRequest, model: ExportedModel, others: Mapping[str, Export], schema: str = ""
+    request: DraftRequest,
+    model: ExportedModel,
+    classes: ModelClasses,
+    others: Mapping[str, Export],
+    schema: str = "",
 ) -> Draft:
     """Return a draft that reads as an export; `schema` is the path of the JSON Schema from the file.
 
@@ -76,7 +96,7 @@ def draft_export(
             f" `unique_combination_of_columns` on it; write one in {model.described_in or model.file},"
             " or name the columns with --key"
         )
-    text = "\n".join([*_lines(request, kind, model, key, latest_only, schema), ""])
+    text = "\n".join([*_lines(request, kind, model, classes, key, latest_only, schema), ""])
     export, problems = _read(text, model.name)
     undecided: list[Problem] = []
     if export is not None:
@@ -89,8 +109,9 @@ def draft_export(
                 f"`{request.object_name}` of connection `{request.connection}` is written by"
                 f" {taken.file.name}; expected an object of its own; send to another"
             )
-        undecided = class_problems(export, model)
-        problems += [problem for problem in column_problems(export, model) if problem not in undecided]
+        sent = {export.field(column): classes.place(column) for column in sent_columns(export, model)}
+        undecided = list(class_problems(export, classes.flow, sent, model.file))
+        problems += column_problems(export, model)
     if problems:
         raise ValueError("\n".join(f"{p.what}; expected {p.expected}; {p.mend}" for p in problems))
     return Draft(text, tuple(undecided))
@@ -119,6 +140,7 @@ def _lines(
     request: DraftRequest,
     kind: type[Destination],
     model: ExportedModel,
+    classes: ModelClasses,
     key: Sequence[str],
     latest_only: bool,
     schema: str,
@@ -141,7 +163,7 @@ def _lines(
     else:
         yield "partitions: each  # every partition is delivered, a corrected one again"
     yield "# names: {model_column: field}  # where the destination calls a column something else"
-    yield from _classes(model)
+    yield from _classes({column: classes.flow.of(classes.place(column)) for column in model.types})
     if owner := request.owner or model.owner:
         yield f"owner: {_said(owner)}"
     else:
@@ -187,13 +209,13 @@ def _mode(capabilities: Capabilities | None, told: str) -> Iterator[str]:
     yield f"mode: {usual.value}  # TODO one of: {', '.join(sorted(mode.value for mode in modes))}"
 
 
-def _classes(model: ExportedModel) -> Iterator[str]:
-    classes = sorted(frozenset[str]().union(*model.classes.values()))
+def _classes(of_columns: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    classes = sorted(frozenset[str]().union(*of_columns.values()))
     if not classes:
         return
     yield "# Data classes that the destination may receive; without a word: internal, public. The model has:"
     for class_ in classes:
-        columns = [column for column, found in model.classes.items() if class_ in found]
+        columns = [column for column, found in of_columns.items() if class_ in found]
         yield f"#   {class_}: {', '.join(columns)}"
     yield "# classes: [internal, public]  # TODO which of them its owner agrees to"
 

@@ -44,7 +44,7 @@ def approve(
     if delivery.status is DeliveryStatus.HELD and delivery.kind is not DeliveryKind.REDELIVER and ended:
         raise NotDecidable(
             f"nothing of `{delivery.export}` is sent, whoever approves it: {in_one_line(ended)}; with a new"
-            " `expires`, the plan can be approved"
+            " day, the plan can be approved"
         )
     return _decide(desk, delivery, DeliveryStatus.APPROVED, by, reason)
 

@@ -94,7 +94,7 @@ def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.As
     """Return what became of a delivery as the export's check.
 
     Refused rows warn, or fail where they are more than the export tolerates. So do rows that were given up,
-    and last-mile rules that are about to expire.
+    and last-mile rules and exceptions that are about to end.
     """
     delivery, notes = outcome.delivery, list[str]()
     metadata: dict[str, Any] = {"delivery": delivery.delivery_id, "status": delivery.status.value}
@@ -111,7 +111,9 @@ def delivery_result(key: dg.AssetKey, export: Export, outcome: Outcome) -> dg.As
             f"{outcome.given_up:,} rows are given up, after {export.spec.refusals.attempts} tries:"
             f" `sluice rejected {export.name}`; mend them in the model, and they are tried anew"
         )
-    notes += [f"last mile: {text}" for text in export.last_mile_warnings(datetime.now(UTC).date())]
+    today = datetime.now(UTC).date()
+    notes += [f"last mile: {text}" for text in export.last_mile_warnings(today)]
+    notes += export.exception_warnings(today)
     passed = not notes
     return dg.AssetCheckResult(
         check_name=DELIVERY_CHECK,

@@ -84,8 +84,11 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
         partition_key = context.partition_key if table.partitioning.partitioned else UNPARTITIONED
         where = f"{export.name} [{partition_key}]" if partition_key else export.name
         kind = DeliveryKind(context.run.tags.get(KIND_TAG, DeliveryKind.CHANGE))
-        for warning in export.last_mile_warnings(datetime.now(UTC).date()):
+        today = datetime.now(UTC).date()
+        for warning in export.last_mile_warnings(today):
             context.log.warning(f"last mile of {export.name}: {warning}")
+        for warning in export.exception_warnings(today):
+            context.log.warning(f"{export.name}: {warning}")
         try:
             with told_of_changes():
                 delivered = deliver_partition(

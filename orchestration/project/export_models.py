@@ -1,11 +1,10 @@
 """dbt's manifest -> what exports need to know of their models.
 
-Belongs here: columns, their types and their data classes, the key and the owner, as dbt's files say them.
-Does not belong here: what an export may do with them (`delivery.export_files`).
+Belongs here: columns, their types, the key and the owner, as dbt's files say them. Does not belong here: what
+an export may do with them (`delivery.export_files`), their classes (`columns`).
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, cast
 
 from orchestration.core.problems import did_you_mean
@@ -18,25 +17,22 @@ _UNIQUE, _UNIQUE_TOGETHER = "unique", "unique_combination_of_columns"
 
 
 class ExportModels:
-    """The export models of one manifest; what was found of a table is kept for those made of it."""
+    """The export models of one manifest."""
 
     def __init__(self, manifest: DbtManifest) -> None:
         self._manifest = manifest
-        self._classes_of = cache(self._find_classes)
         self._keys = dict(_keys(manifest))
 
     def model(self, node: DbtNode) -> ExportedModel:
         """Return what exports need to know of a model."""
         raw = self._raw(node.unique_id)
         columns: Mapping[str, Mapping[str, Any]] = raw.get("columns") or {}
-        classes = {name: self._classes_of(node.unique_id, name) for name in columns}
         return ExportedModel(
             name=node.name,
             file=node.file,
             described_in=node.described_in,
             types={name: str(column.get("data_type") or "") for name, column in columns.items()},
             partition_column=node.partition_column,
-            classes={name: found for name, found in classes.items() if found},
             key=self._keys.get(node.unique_id, ()),
             owner=self._owner(raw),
             description=str(raw.get("description") or ""),
@@ -45,18 +41,6 @@ class ExportModels:
     def _raw(self, unique_id: str) -> Mapping[str, Any]:
         content = self._manifest.content
         return content["nodes"].get(unique_id) or content["sources"].get(unique_id) or {}
-
-    def _find_classes(self, unique_id: str, column: str) -> frozenset[str]:
-        """Return the classes that the nearest tables say of a column: itself, or its namesakes upstream.
-
-        dbt's sources say what the contracts say; `sluice check` holds them to it.
-        """
-        raw = self._raw(unique_id)
-        said = _classification((raw.get("columns") or {}).get(column) or {})
-        if said:
-            return frozenset([said])
-        parents = (raw.get("depends_on") or {}).get("nodes") or []
-        return frozenset[str]().union(*(self._classes_of(parent, column) for parent in parents))
 
     def _owner(self, raw: Mapping[str, Any]) -> str:
         config = cast("Mapping[str, Any]", raw.get("config") or {})
@@ -68,8 +52,8 @@ class ExportModels:
         return str(emails.get(config.get("group")) or "")
 
 
-def export_model(manifest: DbtManifest, name: str) -> ExportedModel:
-    """Return what exports need to know of a model that a person names.
+def export_node(manifest: DbtManifest, name: str) -> DbtNode:
+    """Return the export model that a person names.
 
     Raises:
         ValueError: there is no such export model.
@@ -80,13 +64,7 @@ def export_model(manifest: DbtManifest, name: str) -> ExportedModel:
             f"`{name}` is no export model; expected a dbt model named {EXPORT_PREFIX}…;"
             f" {did_you_mean(name, nodes)}"
         )
-    return ExportModels(manifest).model(nodes[name])
-
-
-def _classification(column: Mapping[str, Any]) -> str:
-    # dbt keeps meta in the column's config, and in older files beside it.
-    meta: Mapping[str, Any] = (column.get("config") or {}).get("meta") or column.get("meta") or {}
-    return str(meta.get("classification") or "")
+    return nodes[name]
 
 
 def _keys(manifest: DbtManifest) -> list[tuple[str, tuple[str, ...]]]:

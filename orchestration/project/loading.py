@@ -10,8 +10,10 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from orchestration.columns.building import column_graph
+from orchestration.columns.classes import ClassFlow
+from orchestration.columns.door import Door
 from orchestration.columns.graph import ColumnGraph
+from orchestration.contracts.classes import class_word_problems, load_classes
 from orchestration.contracts.dbt_sources import sources_problems
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
@@ -35,7 +37,7 @@ from orchestration.project.suite_sql import suite_sql_problems
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
-from orchestration.transformation.binding import BoundSql, bound_sql
+from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_lines import PROJECT_FILE
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
@@ -66,12 +68,17 @@ class Project:
     lineage: Lineage
     identity: ProjectIdentity
     test_places: DataTestPlaces
-    bound: BoundSql
+    door: Door
 
-    @cached_property
+    @property
     def columns(self) -> ColumnGraph:
         """Every column, from the contracts' to the destinations' fields, and what is made of what."""
-        return column_graph(self.contracts, self.manifest, self.bound, self.exports)
+        return self.door.graph
+
+    @property
+    def classes(self) -> ClassFlow:
+        """The class of every column, as it comes down from the contracts."""
+        return self.door.flow
 
     @cached_property
     def partition_starts(self) -> dict[Partitioning, datetime]:
@@ -101,19 +108,8 @@ class Project:
 
     @cached_property
     def classified_columns(self) -> dict[str, frozenset[str]]:
-        """{relation: columns never shown}: classified ones, and their namesakes downstream."""
-        classified: dict[str, frozenset[str]] = {
-            contract.relation: contract.classified for contract in self.contracts.values()
-        }
-        for node in self.manifest.nodes.values():  # parents before children
-            inherited = frozenset[str]().union(
-                *(
-                    classified.get(parent, frozenset())
-                    for parent in self.lineage.tables[node.relation].parents
-                )
-            )
-            classified[node.relation] = inherited | node.classified
-        return classified
+        """{relation: columns never shown}: classified ones, and what is made of them."""
+        return {relation: self.classes.hidden(relation) for relation in self.columns.tables}
 
     def near(self, relation: str) -> Near:
         """Return what is near a text that may quote the rows of a table; the names are all of the project."""
@@ -197,11 +193,17 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     contracts, problems = load_contracts(settings.project_dir)
     if not problems:
         problems += sources_problems(settings.project_dir, contracts)
+    rules, found = load_classes(settings.project_dir)
+    problems += found
     suites, found = load_suites(settings.project_dir)
     problems += found
     problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
     exports, found = load_exports(settings.project_dir)
     problems += found
+    cleared = {
+        export.file: export.spec.classes for export in exports.values() if "classes" in export.file.data
+    }
+    problems += class_word_problems(rules, contracts, cleared)
     if isinstance(parsed, ProjectError):
         raise ProjectError([*problems, *parsed.problems]) from parsed
     manifest = parsed
@@ -218,13 +220,16 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     places = place_tests(manifest, cut)
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     bound = bound_sql(settings, manifest.digests)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places, bound)
+    door = Door.of(settings, rules, contracts, manifest, bound, exports)
+    exports = door.resting(exports, contracts)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
     with Trials(settings.dbt_target_dir / "rule_trials.json", settings.warehouse_path.stem) as trials:
         guards = Guards(manifest, contracts, suites, trials, bound)
         problems += export_problems(manifest, lineage, exports, guards)
+    problems += door.problems(exports.values(), lambda export: project.node_of(export).file)
     problems += place_problems(exports, settings)
     problems += _of_sql(manifest, problems)
     if problems:
@@ -253,6 +258,15 @@ def expired_in(project: Project, settings: Settings, today: date) -> list[Proble
         for export in project.exports.values()
         for problem in expired_problems(export, settings.project_dir, today)
     ]
+
+
+def warnings_in(project: Project, today: date) -> list[str]:
+    """Return what a person should look at, and holds nothing on a day (UTC)."""
+    exports = project.exports.values()
+    ending = [
+        f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
+    ]
+    return [*map(str, project.door.warnings(exports)), *ending]
 
 
 def _lineage(

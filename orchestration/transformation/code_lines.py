@@ -69,12 +69,15 @@ class CodeLines:
         above = max(0, "\n".join(lines).find(raw)) if raw else 0
         return file, "\n".join(lines).count("\n", 0, above) + _line_of(raw, compiled, position)
 
-    def of_column(self, node: Mapping[str, Any], column: str) -> tuple[str, int]:
-        """Return file and line of a column's description; the model's own file where it has none."""
+    def of_column(self, node: Mapping[str, Any], column: str, *meta: str) -> tuple[str, int]:
+        """Return file and line of a column's description; the model's own file where it has none.
+
+        With `meta`, that of what its meta says below these keys, as far as they are there.
+        """
         file = self._description(node)
         if not file:
             return file_of(self._content, node), 1
-        return file, self._places(file).column(str(node["name"]), column) or 1
+        return file, self._places(file).column(str(node["name"]), column, *meta) or 1
 
     def of_config(self, node: Mapping[str, Any], key: str) -> tuple[str, int]:
         """Return file and line where a config of a node is stated, as `key` or as `key: value`.

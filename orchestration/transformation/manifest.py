@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from filelock import FileLock
 
-from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.collecting import without_collecting
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.relations import Relation
@@ -35,8 +34,6 @@ class DbtNode:
 
     `file` and `described_in`, its YAML, are relative to the project directory. `partition_grain` is what its
     meta says of it, in its own word; empty if nothing. `selector` is what dbt selects it by, and it alone.
-    `classified` are columns whose meta has a
-    `classification` that is not for everybody.
     """
 
     unique_id: str
@@ -51,7 +48,6 @@ class DbtNode:
     columns: tuple[str, ...]
     described_in: str = ""
     selector: str = ""
-    classified: frozenset[str] = frozenset()
     partition_grain: str = ""
 
 
@@ -210,11 +206,6 @@ def _parsed(settings: Settings) -> DbtProcess:
     return dbt
 
 
-def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a column's meta, which dbt keeps in its config, and in older files beside it."""
-    return (column.get("config") or {}).get("meta") or column.get("meta") or {}
-
-
 def _node(node: Mapping[str, Any], file: str) -> DbtNode:
     config = cast("Mapping[str, Any]", node["config"])
     meta = cast("Mapping[str, Any]", config.get("meta") or {})
@@ -235,9 +226,4 @@ def _node(node: Mapping[str, Any], file: str) -> DbtNode:
         described_in=f"dbt_project/{node['patch_path'].partition('://')[2]}"
         if node.get("patch_path")
         else "",
-        classified=frozenset(
-            name
-            for name, column in (node.get("columns") or {}).items()
-            if str(_meta(column).get("classification") or "") not in OPEN_CLASSIFICATIONS
-        ),
     )

@@ -44,10 +44,11 @@ class YamlPlaces:
                         innermost = (*at, name)
         return self._line(innermost) if innermost else None
 
-    def column(self, node: str, column: str) -> int | None:
-        """Return the line of a column's description."""
-        for at, _ in self._columns(node, column):
-            return self._line(at)
+    def column(self, node: str, column: str, *meta: str) -> int | None:
+        """Return the line of a column's description, or of what its meta says below these keys."""
+        for at, described in self._columns(node, column):
+            config = ("config",) if isinstance(described.get("config"), Mapping) else ()
+            return self._line((*at, *config, "meta", *meta) if meta else at)
         return None
 
     def test(self, node: Mapping[str, Any]) -> int | None:

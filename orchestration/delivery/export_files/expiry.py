@@ -1,4 +1,4 @@
-"""What an export file says for a time only, asked on the day on which it is used.
+"""What an export has for a time only, asked on the day on which it is used: last-mile rules, exceptions.
 
 Belongs here: what holds no more, or not yet, and what is to be done. Does not belong here: what a file may
 say whatever the day (`exports`), which must load on any; who asks. It holds its own export and keeps no
@@ -19,12 +19,16 @@ _NOT_DBTS = frozenset({"target", "dbt_packages", "logs"})
 
 @dataclass(frozen=True)
 class Expired:
-    """Something that keeps an export from being sent on a day; `at` is where its file says it."""
+    """Something that keeps an export from being sent on a day; `at` is where its file says it.
+
+    `place` is file and line of what another file says.
+    """
 
     what: str
     expected: str
     mend: str
-    at: Location
+    at: Location = ()
+    place: tuple[str, int] | None = None
 
     def __str__(self) -> str:
         return f"{self.what}: {self.mend}"
@@ -35,13 +39,15 @@ def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
 
     Its file is not read for it: a process may have done so long ago, and the file be another by now.
     """
-    return list(_last_mile(export, project_dir, today))
+    return [*_last_mile(export, project_dir, today), *_exceptions(export, today)]
 
 
 def expired_problems(export: Export, project_dir: Path, today: date) -> list[Problem]:
-    """Return the same as problems of the file, each at its line."""
+    """Return the same as problems of the files, each at its line."""
     return [
-        export.file.problem(item.what, expected=item.expected, mend=item.mend, at=item.at)
+        Problem(*item.place, item.what, item.expected, item.mend)
+        if item.place
+        else export.file.problem(item.what, expected=item.expected, mend=item.mend, at=item.at)
         for item in expired(export, project_dir, today)
     ]
 
@@ -67,6 +73,19 @@ def _last_mile(export: Export, project_dir: Path, today: date) -> Iterator[Expir
                 f"{rule.owner} moves it into {_dbt_file(project_dir, export.spec.model)} and takes it out of"
                 f" {export.file.name} ({rule.issue})",
                 ("last_mile", place, "expires"),
+            )
+
+
+def _exceptions(export: Export, today: date) -> Iterator[Expired]:
+    for one in export.rests_on:
+        if one.days_left(today) < 0:
+            yield Expired(
+                f"the exception that lets `{one.column}` count as {one.to} ended on {one.until}, and without"
+                f" it {one.fields}",
+                f"data of the classes that the destination may receive: {', '.join(export.spec.classes)}",
+                f"{one.by} takes the data out of what is sent, or decides anew until when it holds"
+                f" (`until` in {one.file}:{one.line})",
+                place=(one.file, one.line),
             )
 
 

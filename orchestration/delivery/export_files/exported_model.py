@@ -5,7 +5,7 @@ checks and lineage (`graph_rules`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchestration.contracts.types import Kind, kind_of
 from orchestration.core.problems import Problem, did_you_mean
@@ -20,8 +20,8 @@ class ExportedModel:
     """One dbt model. `file` and `described_in` are relative to the project directory.
 
     `types` is {column: SQL type, "" where dbt says none}, in the model's order; empty if no column is
-    described. `classes` is {column: its data classes} of those that have one. `key` are the columns that a
-    dbt test says are unique together, () if none does; `owner` an e-mail address, "" if nobody is named.
+    described. `key` are the columns that a dbt test says are unique together, () if none does; `owner` an
+    e-mail address, "" if nobody is named.
     """
 
     name: str
@@ -29,7 +29,6 @@ class ExportedModel:
     described_in: str
     types: Mapping[str, str]
     partition_column: str | None
-    classes: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     key: tuple[str, ...] = ()
     owner: str = ""
     description: str = ""
@@ -43,24 +42,8 @@ def column_problems(export: Export, model: ExportedModel) -> list[Problem]:
         *_unknown(export, model),
         *_unsent(export, model),
         *_fields(export, model),
-        *class_problems(export, model),
         *_sums(export, model),
         *_last_mile(export, model),
-    ]
-
-
-def class_problems(export: Export, model: ExportedModel) -> list[Problem]:
-    """Return the columns whose data class the destination may not receive."""
-    allowed = export.spec.classes
-    return [
-        export.file.problem(
-            f"column `{column}` of `{model.name}` is {class_}",
-            expected=f"data of the classes that this destination may receive: {', '.join(allowed) or 'none'}",
-            mend=f"take it out of {model.file}, or add {class_} to `classes` once its owner agrees",
-            at=("classes",),
-        )
-        for column in sent_columns(export, model)
-        for class_ in sorted(model.classes.get(column, frozenset()) - set(allowed))
     ]
 
 

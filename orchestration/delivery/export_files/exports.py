@@ -31,12 +31,40 @@ _SELECTING_FIELDS = frozenset(
 
 
 @dataclass(frozen=True)
+class RestsOn:
+    """An exception in a dbt file without which an export's fields have a class that may not go there.
+
+    `column` is the one that it is said of, with its table; `until` its last day (UTC).
+    """
+
+    column: str
+    from_: str
+    to: str
+    by: str
+    until: date
+    file: str
+    line: int
+    sent: tuple[str, ...]
+
+    def days_left(self, today: date) -> int:
+        """Return how many days it will still hold, 0 on the last; negative once it has ended."""
+        return (self.until - today).days
+
+    @property
+    def fields(self) -> str:
+        """The fields that need it, in words, and what they would be."""
+        named = ", ".join(f"`{field}`" for field in self.sent)
+        return f"{named} {'is' if len(self.sent) == 1 else 'are'} {self.from_}"
+
+
+@dataclass(frozen=True)
 class Export:
-    """One export; its name is its model's."""
+    """One export; its name is its model's. `rests_on` is known once the whole project is read."""
 
     name: str
     spec: ExportSpec
     file: YamlFile
+    rests_on: tuple[RestsOn, ...] = ()
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -88,6 +116,16 @@ class Export:
         `columns` is {model column: SQL type}; both results are SQL over the model's own columns and values.
         """
         return last_mile_sql(self.spec.last_mile, columns, quoted)
+
+    def exception_warnings(self, today: date) -> list[str]:
+        """Return the exceptions that end within two weeks, each with what is to be done."""
+        return [
+            f"the exception that lets `{one.column}` count as {one.to} ends on {one.until}, in"
+            f" {one.days_left(today)} days; without it {one.fields}, and nothing is sent; {one.by} takes the"
+            f" data out, or decides anew until when it holds (`until` in {one.file}:{one.line})"
+            for one in self.rests_on
+            if 0 <= one.days_left(today) <= WARNED_BEFORE.days
+        ]
 
     def last_mile_warnings(self, today: date) -> list[str]:
         """Return the rules that expire within two weeks, each with what is to be done."""

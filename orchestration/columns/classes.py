@@ -1,0 +1,298 @@
+"""The class of every column: that of what it is made of, which only a rule or an exception lowers.
+
+Belongs here: how a class travels, and by what it is raised or lowered. Does not belong here: what the words
+are (`contracts.classes`), what dbt's files say (`said`), which destination may have what (`door`).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestration.columns.graph import DELIVERED, ColumnGraph, Influence
+from orchestration.columns.said import Said
+from orchestration.contracts.classes import ClassRules, Indirect
+from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Masking
+from orchestration.contracts.model import SourceContract
+from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
+from orchestration.core.relations import Relation
+
+# Travel as classes do, and only keep values from being shown: masked ones without a class, and those of
+# which an exception says that a destination may have them. What is shown stays in records after its end.
+_MASKED, _EXCEPTED = "", " "
+_NO_CLASSES = (_MASKED, _EXCEPTED)
+# Made of one row each.
+_ROW_BY_ROW = frozenset({Kind.IDENTITY, Kind.TRANSFORMATION, Kind.CONDITIONAL})
+_ORDER = {kind: place for place, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """A class in a column: by which column it came, as what, and how; `by` is None where it begins.
+
+    `row_by_row`: each value is of one row of the table where the class begins, and no two are of one.
+    """
+
+    by: Place | None
+    class_: str
+    kind: Kind = Kind.IDENTITY
+    row_by_row: bool = True
+
+
+_Classes = dict[str, _Carried]
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A word or an exception in dbt that does not fit what comes in: the classes, and the way of each."""
+
+    said: Said
+    classes: Mapping[str, Influence]
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """A class that decides which rows a table has, or their order: the way to the column that does so.
+
+    The way's kind is how it decides, in `table`.
+    """
+
+    class_: str
+    way: Influence
+    table: Relation
+
+
+class ClassFlow:
+    """The classes of all columns of a graph.
+
+    Args:
+        graph: the columns.
+        rules: the classes, and what lowers one.
+        contracts: where classes begin.
+        said: {table: {column, in small letters: what dbt's files say of it}}.
+        without: columns whose exceptions do not count.
+    """
+
+    def __init__(
+        self,
+        graph: ColumnGraph,
+        rules: ClassRules,
+        contracts: Mapping[str, SourceContract],
+        said: Mapping[Relation, Mapping[str, Said]],
+        without: Collection[Said] = (),
+    ) -> None:
+        self._graph = graph
+        self._rules = rules
+        self._said = said
+        self._without = without
+        self._carried: dict[Place, _Classes] = {}
+        self._by_name: dict[Relation, dict[str, dict[str, Place]]] = {}
+        self.misfits: list[Misfit] = []
+        for contract in contracts.values():
+            for column in contract.loaded_columns:
+                self._put(Place(contract.relation, column.name), self._of_contract(column))
+        for table in graph.tables.values():
+            self._follow(table)
+
+    def of(self, place: Place) -> frozenset[str]:
+        """Return the classes of a column."""
+        found = self._carried.get(place)
+        return frozenset(found).difference(_NO_CLASSES) if found else frozenset()
+
+    def way(self, place: Place, class_: str) -> Influence:
+        """Return the way by which a class came to a column that has it, from where the class begins."""
+        way, kind = [place], Kind.IDENTITY
+        step = self._carried[place][class_]
+        while step.by is not None:
+            way.append(step.by)
+            kind = kind.then(step.kind)
+            step = self._carried[step.by][step.class_]
+        return Influence(kind, tuple(reversed(way)))
+
+    def hidden(self, relation: Relation) -> frozenset[str]:
+        """Return the columns of a table whose values are never shown."""
+        return self._hidden.get(relation, frozenset())
+
+    @cached_property
+    def _hidden(self) -> dict[Relation, frozenset[str]]:
+        found: dict[Relation, set[str]] = {}
+        for place, classes in self._carried.items():
+            if any(class_ not in OPEN_CLASSIFICATIONS or class_ == _MASKED for class_ in classes):
+                found.setdefault(place.relation, set()).add(place.column)
+        return {relation: frozenset(columns) for relation, columns in found.items()}
+
+    def deciding(self, relation: Relation) -> list[Deciding]:
+        """Return the classes that decide a table's rows or their order, of those that are watched."""
+        of_columns = [
+            one
+            for name in self._graph.tables[relation].columns
+            for one in self._ordering.get(Place(relation, name), {}).values()
+        ]
+        found: dict[str, Deciding] = {}
+        for one in [*self._rows.get(relation, {}).values(), *of_columns]:
+            found.setdefault(one.class_, one)
+        return list(found.values())
+
+    @cached_property
+    def _watched(self) -> frozenset[str]:
+        """The classes of which a rule says that they may not decide, or not unseen."""
+        present = frozenset[str]().union(*self._carried.values()).difference(_NO_CLASSES)
+        return frozenset(name for name in present if self._rules.deciding(name) is not Indirect.ALLOW)
+
+    @cached_property
+    def _deciders(
+        self,
+    ) -> tuple[dict[Relation, dict[str, Deciding]], dict[Place, dict[str, Deciding]]]:
+        rows: dict[Relation, dict[str, Deciding]] = {}
+        ordering: dict[Place, dict[str, Deciding]] = {}
+        for table in self._graph.tables.values() if self._watched else ():
+            here: dict[str, Deciding] = {}
+            for origin in sorted(table.rows):
+                self._decides(here, origin, table.relation, ordering)
+            for parent in sorted(table.reads):
+                here = {**rows.get(parent, {}), **here}
+            if here:
+                rows[table.relation] = here
+            for name, origins in table.columns.items():
+                of_column: dict[str, Deciding] = {}
+                for origin in sorted(origins) if origins else ():
+                    if origin.kind.of_value:
+                        of_column.update(ordering.get(origin.place, {}))
+                    else:
+                        self._decides(of_column, origin, table.relation, ordering)
+                if of_column:
+                    ordering[Place(table.relation, name)] = of_column
+        return rows, ordering
+
+    @property
+    def _rows(self) -> dict[Relation, dict[str, Deciding]]:
+        return self._deciders[0]
+
+    @property
+    def _ordering(self) -> dict[Place, dict[str, Deciding]]:
+        return self._deciders[1]
+
+    def _decides(
+        self,
+        found: dict[str, Deciding],
+        origin: Origin,
+        table: Relation,
+        ordering: Mapping[Place, Mapping[str, Deciding]],
+    ) -> None:
+        for class_ in self.of(origin.place) & self._watched:
+            way = self.way(origin.place, class_).way
+            found.setdefault(class_, Deciding(class_, Influence(origin.kind, way), table))
+        for class_, one in ordering.get(origin.place, {}).items():
+            found.setdefault(class_, one)
+
+    # -- how a class travels
+
+    def _of_contract(self, column: Column) -> _Classes:
+        word = column.classification
+        if column.masking is Masking.KEEP:
+            return {word: _Carried(None, word)} if word else {}
+        if (
+            column.masking is not Masking.HASH or not word
+        ):  # of what is redacted, nothing is left but its place
+            return {_MASKED: _Carried(None, _MASKED)}
+        lowered = self._rules.masked.get(word)
+        classes = {lowered or word: _Carried(None, lowered or word)}
+        return classes if lowered else classes | {_MASKED: _Carried(None, _MASKED)}
+
+    def _put(self, place: Place, classes: _Classes) -> None:
+        if classes:
+            self._carried[place] = classes
+
+    def _follow(self, table: TableOrigins) -> None:
+        """Find the classes of a table's columns, whose parents' are known."""
+        relation = table.relation
+        said = self._said.get(relation, {})
+        # What a destination calls a field says nothing of what the project calls a column.
+        named = {} if relation.schema == DELIVERED else self._names_above(table)
+        for name, origins in table.columns.items():
+            place = Place(relation, name)
+            found = self._carried.get(place) or (self._come_in(table, origins) if origins else {})
+            alike = named.get(name.lower()) if named else None
+            if alike and not alike.keys() <= found.keys():
+                self._second_opinion(place, alike, found)
+            if word := said.get(name.lower()):
+                found = self._as_said(place, found, word)
+            self._put(place, found)
+            if found:
+                named[name.lower()] = dict.fromkeys(found, place)
+            else:
+                named.pop(name.lower(), None)
+        self._by_name[relation] = named
+
+    def _come_in(self, table: TableOrigins, origins: frozenset[Origin]) -> _Classes:
+        found: _Classes = {}
+        carrying = [one for one in origins if one.kind.of_value and one.place in self._carried]
+        if len(carrying) > 1:
+            carrying.sort(key=lambda one: (_ORDER[one.kind], one.place))
+        for origin in carrying:
+            here = origin.kind in _ROW_BY_ROW and origin.place.relation == table.row_of
+            for class_, above in self._carried[origin.place].items():
+                becomes = self._through_measure(origin, class_, above)
+                if becomes is None:
+                    continue
+                row_by_row = here and above.row_by_row and becomes == class_
+                known = found.get(becomes)
+                if known is None:
+                    found[becomes] = _Carried(origin.place, class_, origin.kind, row_by_row)
+                elif known.row_by_row and not row_by_row:
+                    found[becomes] = _Carried(known.by, known.class_, known.kind, row_by_row=False)
+        return found
+
+    def _through_measure(self, origin: Origin, class_: str, above: _Carried) -> str | None:
+        """Return what a class is after a step: lower, if that is a measure of enough rows of its source."""
+        if origin.kind is not Kind.MEASURE:
+            return class_
+        if class_ == _MASKED:
+            return None
+        lowered, at_least = self._rules.measured.get(class_, (class_, 0))
+        return lowered if above.row_by_row and origin.at_least >= at_least else class_
+
+    def _names_above(self, table: TableOrigins) -> dict[str, dict[str, Place]]:
+        """Return {name: {class: the nearest column of that name that has it}} of all that a table reads."""
+        found: dict[str, dict[str, Place]] = {}
+        for parent in table.reads:
+            if not found:
+                found = dict(self._by_name.get(parent, {}))
+                continue
+            for name, classes in self._by_name.get(parent, {}).items():
+                found[name] = {**classes, **found[name]} if name in found else classes
+        return found
+
+    def _second_opinion(self, place: Place, alike: Mapping[str, Place], found: _Classes) -> None:
+        """Add what a column upstream of the same name has, where lineage does not say that it knows of it."""
+        known = self._graph.above(place)
+        for class_, other in alike.items():
+            if class_ not in found and other not in known:
+                found[class_] = _Carried(other, class_, row_by_row=False)
+
+    def _as_said(self, place: Place, found: _Classes, said: Said) -> _Classes:
+        exception = said.exception if said not in self._without else None
+        if exception:
+            if exception.from_ not in found:
+                self.misfits.append(Misfit(said, self._ways(place, found)))
+            else:
+                lowered = found.pop(exception.from_)
+                found.setdefault(exception.to, lowered)
+                found.setdefault(_EXCEPTED, lowered)
+        word = said.classification
+        if word:
+            closed = {name: one for name, one in found.items() if name not in _NO_CLASSES}
+            above = {name: one for name, one in closed.items() if not self._rules.within(name, word)}
+            # Without the exception it is no word too low: what comes of its end is told of the exports.
+            if above and said not in self._without:
+                self.misfits.append(Misfit(said, self._ways(place, above)))
+            found.setdefault(word, _Carried(None, word))
+        return found
+
+    def _ways(self, place: Place, found: _Classes) -> dict[str, Influence]:
+        self._carried[place] = found
+        return {class_: self.way(place, class_) for class_ in found if class_ not in _NO_CLASSES}
+
+
+def shown(way: Influence) -> str:
+    """Return a way as people read it: `raw.products.age → exports.exp_x.how_old (identity)`."""
+    return f"{' → '.join(map(str, way.way))} ({way.kind})"

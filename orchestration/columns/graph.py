@@ -3,7 +3,7 @@
 Belongs here: walking up and down. Does not belong here: one table's step (`core.column_origins`), classes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,19 +37,28 @@ class ColumnGraph:
 
     def above(self, place: Place) -> dict[Place, Influence]:
         """Return every column that has a part in a column's values, nearest first; itself left out."""
-        return _walked(place, self._up, downward=False)
+        return _walked([place], self._up, downward=False)
 
     def below(self, place: Place) -> dict[Place, Influence]:
         """Return every column in whose values a column has a part, nearest first; itself left out."""
-        return _walked(place, self._down, downward=True)
+        return _walked([place], self._down, downward=True)
 
     def rows_below(self, place: Place) -> dict[Relation, Influence]:
         """Return the tables of which a column decides the rows or their order, with all that reads them.
 
         The way ends at the column that decides, in the first such table's parent; the kind is that step's.
         """
+        return self.rows_of({place: Influence(Kind.IDENTITY, (place,)), **self.below(place)})
+
+    def reached(self, places: Sequence[Place]) -> dict[Place, Influence]:
+        """Return some columns and all in whose values any of them has a part, in one walk."""
+        return _walked(places, self._down, downward=True) | {
+            place: Influence(Kind.IDENTITY, (place,)) for place in places
+        }
+
+    def rows_of(self, reached: Mapping[Place, Influence]) -> dict[Relation, Influence]:
+        """Return the tables of which any of the reached columns decides the rows, as `rows_below` does."""
         found: dict[Relation, Influence] = {}
-        reached = {place: Influence(Kind.IDENTITY, (place,)), **self.below(place)}
         for table in self.tables.values():  # parents before children
             deciding = [
                 Influence(origin.kind, reached[origin.place].way)
@@ -85,11 +94,11 @@ class ColumnGraph:
 
 
 def _walked(
-    start: Place, neighbours: Callable[[Place], list[tuple[Place, Kind]]], *, downward: bool
+    starts: Iterable[Place], neighbours: Callable[[Place], list[tuple[Place, Kind]]], *, downward: bool
 ) -> dict[Place, Influence]:
     """Walk breadth first; of several ways to one place the kind that tells most of the value counts."""
     found: dict[Place, Influence] = {}
-    waiting = [(start, Influence(Kind.IDENTITY, (start,)))]
+    waiting = [(start, Influence(Kind.IDENTITY, (start,))) for start in starts]
     while waiting:
         after: list[tuple[Place, Influence]] = []
         for place, so_far in waiting:

@@ -174,7 +174,7 @@ def _columns(before: SourceContract, after: SourceContract) -> Iterator[Found]:
     properties = cast("list[dict[str, Any]]", after.file.data["schema"][0].get("properties") or [])
     places = {str(item["name"]): index for index, item in enumerate(properties)}
     these, those = ({column.name: column for column in contract.columns} for contract in (before, after))
-    renamed = _renamed(these, those)
+    renamed = renamed_columns(these, those)
     for name, column in these.items():
         new = those.get(renamed.get(name, name))
         if new is None:
@@ -195,7 +195,7 @@ def _columns(before: SourceContract, after: SourceContract) -> Iterator[Found]:
         yield weight, affects, "the order of the columns", ("schema", 0, "properties")
 
 
-def _renamed(these: Mapping[str, Column], those: Mapping[str, Column]) -> dict[str, str]:
+def renamed_columns(these: Mapping[str, Column], those: Mapping[str, Column]) -> dict[str, str]:
     """Return {earlier name: later name} of columns that have kept their header, and nothing else."""
     gone = [column for name, column in these.items() if name not in those]
     new = {column.header: name for name, column in those.items() if name not in these}

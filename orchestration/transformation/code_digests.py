@@ -177,11 +177,7 @@ class CodeDigests:
 
     @cached_property
     def _session(self) -> list[Any]:
-        """The settings under which all SQL runs: a time zone decides which day it is."""
-        file = self._settings.dbt_dir / "profiles.yml"
-        stated: Any = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None) or {}
-        outputs = [item.get("outputs") or {} for item in stated.values() if isinstance(item, dict)]
-        return [[name, output.get("settings")] for item in outputs for name, output in sorted(item.items())]
+        return session_of(self._settings)
 
     @cached_property
     def _macros_by_word(self) -> dict[str, list[str]]:
@@ -248,6 +244,14 @@ class CodeDigests:
                 for name, inner in value.items() if isinstance(value, dict) else ():
                     found.setdefault(str(name), []).append([root.name, str(scope), inner])
         return found
+
+
+def session_of(settings: Settings) -> list[Any]:
+    """Return the settings under which all SQL runs: a time zone decides which day it is."""
+    file = settings.dbt_dir / "profiles.yml"
+    stated: Any = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None) or {}
+    outputs = [item.get("outputs") or {} for item in stated.values() if isinstance(item, dict)]
+    return [[name, output.get("settings")] for item in outputs for name, output in sorted(item.items())]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 import sys
 
-from tests.documents import answers, commands, values
+from tests.documents import answers, commands, impact_schema, values
 
 
 def main() -> None:
     """Write each page."""
-    for made in (commands, answers, values):
+    for made in (commands, answers, values, impact_schema):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
 

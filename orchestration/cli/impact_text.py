@@ -1,0 +1,212 @@
+"""The answer of `sluice impact` for people: tables for a terminal, Markdown for a pull request.
+
+Belongs here: how it reads. Does not belong here: what is in it (`columns.report`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from orchestration.cli.opened import table
+from orchestration.columns.receivers import RECEIVING
+from orchestration.columns.report import (
+    ChangeReport,
+    FieldOrigins,
+    FieldReport,
+    GuardReport,
+    ImpactReport,
+    OriginReport,
+    ReceiverReport,
+    RowsReport,
+)
+
+_NOBODY = "no destination sees a change"
+_COLUMNS_NAMED = 6
+
+
+def show(report: ImpactReport, out: Console) -> None:
+    """Print what changes, and who sees it."""
+    if report.problems:
+        out.print(
+            "the project does not load: only its contracts are compared, with what hung on them before",
+            style="yellow", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    unseen = [one for one in report.changes if not (one.fields or one.rows)]
+    for change in report.changes:
+        if change not in unseen:
+            _show_change(change, out)
+    for line in [*_unseen(unseen), *_also(report)]:
+        out.print(line, markup=False, soft_wrap=True)
+    if not report.receivers:
+        out.print(_NOBODY)
+
+
+def _show_change(change: ChangeReport, out: Console) -> None:
+    if change.fields:
+        made = table(
+            f"{escape(_place(change))}: {escape(change.what)}",
+            "destination field", "change", "through", "whose", "class",
+        )  # fmt: skip
+        for one in change.fields:
+            texts = (
+                _field(one), one.change, f"{' → '.join(_steps(one.way))} ({one.influence})",
+                _told(one.receiver), ", ".join(one.classes),
+            )  # fmt: skip
+            made.add_row(*map(escape, texts))
+        out.print(made)
+    else:
+        out.print(f"{_place(change)}: {change.what}", markup=False, soft_wrap=True)
+    for one in change.rows:
+        out.print(
+            f"  {_also_rows(change)} which rows are sent: {_told(one.receiver)}{_through(one)}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def show_origins(found: FieldOrigins, out: Console) -> None:
+    """Print what decides a field."""
+    title = f"{found.receiver.name}.{found.field}: its values are made of"
+    made = table(escape(title), "source column", "how", "through", "owner", "provider", "channel", "class")
+    for one in found.values:
+        texts = (
+            f"{one.table}.{one.column}", one.influence, " → ".join(_steps(one.way)), one.owner, one.provider,
+            one.channel, ", ".join(one.classes),
+        )  # fmt: skip
+        made.add_row(*(escape(text) for text in texts))
+    if found.values:
+        out.print(made)
+    else:
+        out.print(
+            f"{found.receiver.name}.{found.field}: no column of a source is in its values", markup=False
+        )
+    for line in _rows_decided(found.rows):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _rows_decided(rows: Sequence[OriginReport]) -> Iterator[str]:
+    by_source: dict[str, list[OriginReport]] = {}
+    for one in rows:
+        by_source.setdefault(one.table, []).append(one)
+    for source, found in by_source.items():
+        whose = ", ".join(filter(None, [found[0].owner, found[0].provider, found[0].channel]))
+        columns = ", ".join(f"{one.column} ({one.influence})" for one in found)
+        yield f"which rows are sent, {source} decides{f' ({whose})' if whose else ''}: {columns}"
+
+
+def markdown_of(report: ImpactReport) -> str:
+    """Return the answer as a comment on a pull request."""
+    lines = ["### Impact of this pull request" if report.since else "### Impact", ""]
+    if report.problems:
+        lines += ["The project does not load; only its contracts are compared, with what hung on them:", ""]
+        lines += [*(f"- {_plain(problem)}" for problem in report.problems), ""]
+    unseen = [one for one in report.changes if not (one.fields or one.rows)]
+    for change in report.changes:
+        if change not in unseen:
+            lines += [*_change_lines(change), ""]
+    if not report.receivers:
+        lines += [f"{_NOBODY[0].upper()}{_NOBODY[1:]}.", ""]
+    rest = [*_unseen(unseen), *_also(report)]
+    lines += [*(f"- {_plain(line)}" for line in rest), *([""] if rest else [])]
+    asked = list(dict.fromkeys(_asked(one) for one in report.receivers if one.owner or one.channel))
+    if asked:
+        lines += [f"Please look: {'; '.join(asked)}", ""]
+    return "\n".join(lines)
+
+
+def _change_lines(change: ChangeReport) -> Iterator[str]:
+    yield f"{_code(_place(change))}: {_plain(change.what)}: **{change.change}**"
+    if change.fields:
+        yield ""
+        yield "| Destination field | Export | Change | Through | Owner | Channel | Class |"
+        yield "| --- | --- | --- | --- | --- | --- | --- |"
+        for one in change.fields:
+            cells = (
+                _code(_field(one)), _whose(one.receiver), one.change,
+                f"{one.influence}: {' → '.join(map(_code, _steps(one.way)))}", _plain(one.receiver.owner),
+                _plain(one.receiver.channel), ", ".join(map(_plain, one.classes)),
+            )  # fmt: skip
+            yield f"| {' | '.join(cells)} |"
+    if change.rows:
+        yield ""
+        named = ", ".join(f"{_whose(one.receiver)}{_plain(_through(one))}" for one in change.rows)
+        yield f"{_also_rows(change)} **which rows** are sent: {named}"
+
+
+def _unseen(changes: Sequence[ChangeReport]) -> Iterator[str]:
+    for one in changes:
+        yield f"{_place(one)}: {one.what}: reaches no destination"
+
+
+def _also(report: ImpactReport) -> Iterator[str]:
+    """Yield what changes no field."""
+    for guard in report.guards:
+        yield _guard(guard)
+    yield from report.notes
+
+
+def _guard(guard: GuardReport) -> str:
+    held = ", ".join(guard.receivers) or "nobody"
+    return f"guards changed: {guard.table}: {guard.what}; other days may be held of {held}"
+
+
+def _place(change: ChangeReport) -> str:
+    if not change.columns:
+        return change.table
+    named = ", ".join(change.columns[:_COLUMNS_NAMED])
+    left = len(change.columns) - _COLUMNS_NAMED
+    return f"{change.table}.{named}{f' and {left} more' if left > 0 else ''}"
+
+
+def _field(one: FieldReport) -> str:
+    """Return a field as its receiver's people know it."""
+    receiver = one.receiver
+    if receiver.kind == "export":
+        return f"{receiver.connection} {receiver.object}.{one.field}"
+    return f"{receiver.kind} {receiver.name}: {one.field}"
+
+
+def _through(one: RowsReport) -> str:
+    steps = _steps(one.way)
+    through = " → ".join(steps[:-1]) if one.influence == "rows" else f"{one.influence} by {steps[-1]}"
+    return f" ({through})" if through else ""
+
+
+def _also_rows(change: ChangeReport) -> str:
+    return "also decides" if change.fields else "decides"
+
+
+def _steps(way: Sequence[str]) -> list[str]:
+    """Return a way without schemas, and without a receiver's step where the field is called as the column."""
+    steps = [step.partition(".")[2] for step in way]
+    received = len(steps) > 1 and way[-1].partition(".")[0] in RECEIVING
+    same = received and steps[-1].partition(".")[2] in ("", steps[-2].partition(".")[2])
+    return steps[:-1] if same else steps
+
+
+def _told(receiver: ReceiverReport) -> str:
+    return ", ".join(filter(None, [receiver.name, receiver.owner, receiver.channel, receiver.url]))
+
+
+def _whose(receiver: ReceiverReport) -> str:
+    name = _plain(receiver.name)
+    return f"[{name}]({receiver.url})" if receiver.url else name
+
+
+def _asked(receiver: ReceiverReport) -> str:
+    """Return whom to ask: a mention, where the owner is a team of the code's host."""
+    team = receiver.owner.removeprefix("team:")
+    owner = f"@{team}" if team != receiver.owner else receiver.owner
+    return _plain(" in ".join(filter(None, [owner, receiver.channel])))
+
+
+def _code(text: str) -> str:
+    """Return a name as code; a bar would end the cell."""
+    return f"`{text.replace('`', '').replace('|', chr(92) + '|')}`"
+
+
+def _plain(text: str) -> str:
+    """Return a text that cannot become a tag, a link or another cell; code in it stays code."""
+    for sign in ("|", "<", "[", "*", "_") if "`" not in text else ("|", "<", "["):
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())

@@ -1,0 +1,72 @@
+"""The project of the working tree beside that of a git revision.
+
+Belongs here: both states as they are compared, and what is still compared where the working tree does not
+load. Does not belong here: git (`earlier`), what counts as a change (`columns.changes`).
+"""
+
+import json
+
+from orchestration.columns.changes import State
+from orchestration.columns.graph import ColumnGraph
+from orchestration.columns.receivers import receivers, with_exposures
+from orchestration.columns.report import ImpactReport, Names
+from orchestration.columns.since import since, since_of_contracts
+from orchestration.contracts.load import load_contracts
+from orchestration.core.problems import ProjectError
+from orchestration.core.relations import Relation
+from orchestration.core.settings import Settings
+from orchestration.project.earlier import earlier
+from orchestration.project.loading import Project, load_project
+from orchestration.transformation.code_digests import session_of
+
+
+def state_of(project: Project, settings: Settings) -> State:
+    """Return what is compared of a project that is loaded."""
+    types: dict[Relation, dict[str, str]] = {
+        contract.relation: {column.name: column.loaded_type for column in contract.loaded_columns}
+        for contract in project.contracts.values()
+    }
+    for node in project.manifest.nodes.values():
+        types[node.relation] = dict(project.bound.columns.get(node.unique_id, ()))
+    return State(
+        project.contracts, project.suites, project.exports, project.manifest, project.columns, types,
+        session=json.dumps(session_of(settings)),
+    )  # fmt: skip
+
+
+def names_of(project: Project) -> Names:
+    """Return what an answer about a project is written with; exposures are in its graph."""
+    graph = with_exposures(project.columns, project.manifest)
+    return Names(graph, receivers(project.exports, project.manifest), project.contracts)
+
+
+def impact_since(settings: Settings, revision: str) -> ImpactReport:
+    """Return what changes for destinations between a git revision and the project as it lies there.
+
+    A project that does not load is compared by its contracts alone, if those load: what is taken out of one
+    is told with all that hung on it, beside what is wrong.
+
+    Raises:
+        ValueError: there is no such revision, or its project does not load.
+        ProjectError: the project does not load, nor do its contracts.
+    """
+    with earlier(settings, revision) as then:
+        before = state_of(then.project, then.settings) if then.project else State()
+        try:
+            project = load_project(settings)
+        except ProjectError as error:
+            contracts, problems = load_contracts(settings.project_dir)
+            if problems or then.project is None:
+                raise
+            found = since_of_contracts(before, contracts)
+            return names_of(then.project).since(found, then.commit, error.told)
+        found = since(before, state_of(project, settings))
+        names = names_of(project)
+        if then.project:  # what is gone had an owner, too
+            old = names_of(then.project)
+            tables = {**old.graph.tables, **names.graph.tables}
+            names = Names(
+                ColumnGraph(tables.values()), {**old.receivers, **names.receivers},
+                {**old.contracts, **names.contracts}, {**old.classes, **names.classes},
+            )  # fmt: skip
+        return names.since(found, then.commit)

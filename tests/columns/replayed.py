@@ -121,6 +121,12 @@ class Replayed:
         spec = self.project.exports[export]
         return [spec.field(name) for name, _ in self._columns(self.project.node_of(spec).relation)]
 
+    def types(self, export: str) -> dict[str, str]:
+        """Return {field: type} of what is sent."""
+        spec = self.project.exports[export]
+        columns = self._columns(self.project.node_of(spec).relation)
+        return {spec.field(name): type_ for name, type_ in columns}
+
     @contextmanager
     def changed(self, relation: str, statement: str) -> Iterator[None]:
         """Change a table by a statement, for the length of the block."""

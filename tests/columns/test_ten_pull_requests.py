@@ -294,7 +294,7 @@ def _impact(demo: Company) -> dict[str, Any]:
         app,
         ["impact", "--since", "HEAD", "--json", "--project", str(settings.project_dir), "--data", str(settings.data_dir)],
     )  # fmt: skip
-    assert told.exit_code in (0, 1), told.output
+    assert told.exit_code in (0, 1) and told.stdout, (told.output, told.stderr, told.exception)
     return json.loads(told.stdout)
 
 

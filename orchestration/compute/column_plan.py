@@ -10,8 +10,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.column_plan_operators import Operators, UnknownOperatorError
-from orchestration.compute.column_plan_rows import Part, Parts, Rows, as_kind, digest_of, origins
+from orchestration.compute.column_plan_operators import Operators
+from orchestration.compute.column_plan_rows import (
+    Part,
+    Parts,
+    Rows,
+    UnknownOperatorError,
+    as_kind,
+    digest_of,
+    origins,
+)
 from orchestration.compute.select_only import NotASelect, in_characters, objects_in, plan_of, tables_written
 from orchestration.core.column_origins import Kind, NotUnderstood, Place, TableOrigins
 from orchestration.core.relations import Relation

@@ -129,7 +129,7 @@ def _change_lines(change: ChangeReport) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
     if change.rows:
         yield ""
-        named = ", ".join(f"{_whose(one.receiver)}{_plain(_through(one))}" for one in change.rows)
+        named = ", ".join(f"{_whose(one.receiver)} {_plain(_through(one))}".strip() for one in change.rows)
         yield f"{_also_rows(change)} **which rows** are sent: {named}"
 
 

@@ -21,7 +21,8 @@ from orchestration.transformation.binding import BoundSql
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
 _Origins = frozenset[Origin]
-_NOT_BOUND = NotUnderstood("SQL of which nothing is known")
+# Said of a table whose SQL could not be bound.
+NOT_BOUND = NotUnderstood("SQL of which nothing is known")
 
 
 def column_graph(
@@ -67,7 +68,7 @@ class _Building:
         table = self._bound.origins.get(node.unique_id)
         if table is None:
             none = dict.fromkeys(names, _Origins())
-            table = TableOrigins(node.relation, none, parents, not_understood=(_NOT_BOUND,))
+            table = TableOrigins(node.relation, none, parents, not_understood=(NOT_BOUND,))
         if table.not_understood:
             return self._of_everything(table, parents)
         row_of = table.row_of

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestration.columns.contract_changes import contract_changes, judged_otherwise
+from orchestration.columns.contract_changes import contract_changes, judged_otherwise, renamed_loaded
 from orchestration.columns.export_changes import Notes, export_changes
 from orchestration.columns.graph import DELIVERED, ColumnGraph
 from orchestration.columns.impact import Change, How
+from orchestration.compute.column_plan_rows import digest_of
 from orchestration.contracts.model import SourceContract
 from orchestration.core.column_origins import Place, TableOrigins
 from orchestration.core.relations import Relation
@@ -22,6 +23,7 @@ from orchestration.quality.suites import Suite
 from orchestration.transformation.manifest import DbtManifest, DbtNode, blocks, tested_relation
 
 Classes = Mapping[Place, frozenset[str]]
+_Renamed = dict[Place, Place]
 # Of a node's config what says nothing about its rows, or shows in what its SQL comes to.
 _OF_NO_EFFECT = frozenset(
     {"docs", "group", "tags", "access", "persist_docs", "grants", "freshness", "enabled", "meta", "contract",
@@ -71,7 +73,14 @@ class Differences:
 
 def differences(before: State, after: State) -> Differences:
     """Compare two states of a project."""
-    found = [*_of_contracts(before, after), *_of_tables(before, after)]
+    found = list(_of_contracts(before.contracts, after.contracts))
+    renamed = {
+        Place(contract.relation, name): Place(contract.relation, now)
+        for contract in after.contracts.values()
+        if contract.name in before.contracts
+        for name, now in renamed_loaded(before.contracts[contract.name], contract).items()
+    }
+    found += _of_tables(before, after, renamed)
     of_exports, guards, notes = export_changes(before.exports, after.exports, before.graph, after.graph)
     guards = [*_judged(before, after), *(Guard(relation, what) for relation, what in guards)]
     return Differences((*found, *of_exports), tuple(guards), notes)
@@ -79,15 +88,11 @@ def differences(before: State, after: State) -> Differences:
 
 def contracts_alone(before: State, contracts: Mapping[str, SourceContract]) -> Differences:
     """Compare a state with contracts of which the project does not load."""
-    changes = list(_contract_by_contract(before.contracts, contracts))
+    changes = list(_of_contracts(before.contracts, contracts))
     return Differences(tuple(changes), (), ())
 
 
-def _of_contracts(before: State, after: State) -> Iterator[Change]:
-    yield from _contract_by_contract(before.contracts, after.contracts)
-
-
-def _contract_by_contract(
+def _of_contracts(
     before: Mapping[str, SourceContract], after: Mapping[str, SourceContract]
 ) -> Iterator[Change]:
     for name, contract in after.items():
@@ -104,8 +109,11 @@ def _loaded(contract: SourceContract) -> tuple[str, ...]:
     return tuple(column.name for column in contract.loaded_columns)
 
 
-def _of_tables(before: State, after: State) -> Iterator[Change]:
-    """Yield what is another of what dbt makes, each in its own step; what comes from above is told above."""
+def _of_tables(before: State, after: State, renamed: _Renamed) -> Iterator[Change]:
+    """Yield what is another of what dbt makes, each in its own step; what comes from above is told above.
+
+    `renamed` is {earlier column: later one} of what is above; those of each table are added to it.
+    """
     these, those = before.nodes, after.nodes
     for relation, node in those.items():
         table = after.graph.tables.get(relation)
@@ -115,7 +123,7 @@ def _of_tables(before: State, after: State) -> Iterator[Change]:
         if relation not in these or old is None:
             yield Change(relation, How.NEW, f"the {node.resource_type} is new", tuple(table.columns))
             continue
-        yield from _of_table(before, after, relation)
+        yield from _of_table(before, after, relation, renamed)
         for what in _kept_otherwise(before, after, these[relation], node):
             yield Change(relation, How.ROWS, what)
     if these and before.session != after.session:
@@ -128,7 +136,7 @@ def _of_tables(before: State, after: State) -> Iterator[Change]:
             yield Change(relation, How.GONE, f"the {node.resource_type} is gone", columns)
 
 
-def _of_table(before: State, after: State, relation: Relation) -> Iterator[Change]:
+def _of_table(before: State, after: State, relation: Relation, above: _Renamed) -> Iterator[Change]:
     old, new = before.graph.tables[relation], after.graph.tables[relation]
     these, those = before.nodes[relation], after.nodes[relation]
     same_code = before.manifest.digests.get(these.unique_id) == after.manifest.digests.get(those.unique_id)
@@ -138,9 +146,11 @@ def _of_table(before: State, after: State, relation: Relation) -> Iterator[Chang
         """Whether two digests say the same; where they tell nothing, the whole code has to be the same."""
         return digest == now if digest and now and understood else same_code
 
+    digests = {name: _digest_by_later_names(old, name, above) for name in old.columns}
     lost = [name for name in old.columns if name not in new.columns]
     gained = [name for name in new.columns if name not in old.columns]
-    renamed = _renamed(old, new, lost, gained)
+    renamed = _renamed({name: digests[name] for name in lost}, new, gained)
+    above.update({Place(relation, name): Place(relation, now) for name, now in renamed.items()})
     for name in lost:
         what = f"is called `{renamed[name]}` now" if name in renamed else "is not selected any more"
         yield Change(relation, How.GONE, what, (name,), renamed=name in renamed)
@@ -151,7 +161,7 @@ def _of_table(before: State, after: State, relation: Relation) -> Iterator[Chang
     types = (before.types.get(relation, {}), after.types.get(relation, {}))
     made_otherwise: list[str] = []
     for name in new.columns:
-        if name not in old.columns or same(old.digests.get(name), new.digests.get(name)):
+        if name not in old.columns or same(digests[name], new.digests.get(name)):
             continue
         if types[0].get(name) != types[1].get(name):
             what = f"type is {types[1].get(name)}, was {types[0].get(name)}"
@@ -167,17 +177,29 @@ def _of_table(before: State, after: State, relation: Relation) -> Iterator[Chang
         yield Change(relation, How.ROWS, what)
 
 
-def _renamed(
-    old: TableOrigins, new: TableOrigins, lost: Sequence[str], gained: Sequence[str]
-) -> dict[str, str]:
+def _digest_by_later_names(table: TableOrigins, name: str, renamed: _Renamed) -> str:
+    """Return the digest of a column, as it would be if what it is had always been called as it is now.
+
+    So a column that is renamed above, and taken by its new name, is the same. Of one that is worked out of
+    others, or grouped by, the digest stays: it says more than a name.
+    """
+    digest, origins = table.digests.get(name, ""), list(table.columns[name])
+    if len(origins) == 1 and (now := renamed.get(origins[0].place)) is not None:
+        place = origins[0].place
+        if digest == digest_of(place.relation.parts, place.column):
+            return digest_of(now.relation.parts, now.column)
+    return digest
+
+
+def _renamed(lost: Mapping[str, str], new: TableOrigins, gained: Sequence[str]) -> dict[str, str]:
     """Return {earlier name: later name} of columns that are made as before, and are the only ones made so."""
     made: dict[str, list[str]] = {}
     for name in gained:
         made.setdefault(new.digests.get(name, ""), []).append(name)
-    digests = [old.digests.get(name, "") for name in lost]
+    digests = list(lost.values())
     return {
         name: made[digest][0]
-        for name, digest in zip(lost, digests, strict=True)
+        for name, digest in lost.items()
         if digest and len(made.get(digest, ())) == 1 and digests.count(digest) == 1
     }
 

@@ -36,6 +36,7 @@ class _Carried:
     class_: str
     kind: Kind = Kind.IDENTITY
     row_by_row: bool = True
+    by_name: bool = False
 
 
 _Classes = dict[str, _Carried]
@@ -43,10 +44,10 @@ _Classes = dict[str, _Carried]
 
 @dataclass(frozen=True)
 class Misfit:
-    """A word or an exception in dbt that does not fit what comes in: the classes, and the way of each."""
+    """A word or an exception in dbt that does not fit what comes in: {class: its way, in words}."""
 
     said: Said
-    classes: Mapping[str, Influence]
+    classes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,29 @@ class ClassFlow:
         return frozenset(found).difference(_NO_CLASSES) if found else frozenset()
 
     def way(self, place: Place, class_: str) -> Influence:
-        """Return the way by which a class came to a column that has it, from where the class begins."""
-        way, kind = [place], Kind.IDENTITY
+        """Return the way by which a class came to a column that has it, from where the class begins.
+
+        Of a destination's field it ends at the model's column.
+        """
+        way, kind = [] if place.relation.schema == DELIVERED else [place], Kind.IDENTITY
         step = self._carried[place][class_]
         while step.by is not None:
             way.append(step.by)
             kind = kind.then(step.kind)
             step = self._carried[step.by][step.class_]
         return Influence(kind, tuple(reversed(way)))
+
+    def shown(self, place: Place, class_: str) -> str:
+        """Return the way of a class as people read it: `raw.products.age → … (identity)`; see `way`."""
+        way = self.way(place, class_)
+        by_name, step = False, self._carried[place][class_]
+        while step.by is not None:
+            by_name |= step.by_name
+            step = self._carried[step.by][step.class_]
+        text = shown(way)
+        if not by_name:
+            return text
+        return f"{text.rpartition(' (')[0]} (by its name alone: another name, if it is something else)"
 
     def hidden(self, relation: Relation) -> frozenset[str]:
         """Return the columns of a table whose values are never shown."""
@@ -267,7 +283,7 @@ class ClassFlow:
         known = self._graph.above(place)
         for class_, other in alike.items():
             if class_ not in found and other not in known:
-                found[class_] = _Carried(other, class_, row_by_row=False)
+                found[class_] = _Carried(other, class_, row_by_row=False, by_name=True)
 
     def _as_said(self, place: Place, found: _Classes, said: Said) -> _Classes:
         exception = said.exception if said not in self._without else None
@@ -288,9 +304,9 @@ class ClassFlow:
             found.setdefault(word, _Carried(None, word))
         return found
 
-    def _ways(self, place: Place, found: _Classes) -> dict[str, Influence]:
+    def _ways(self, place: Place, found: _Classes) -> dict[str, str]:
         self._carried[place] = found
-        return {class_: self.way(place, class_) for class_ in found if class_ not in _NO_CLASSES}
+        return {class_: self.shown(place, class_) for class_ in found if class_ not in _NO_CLASSES}
 
 
 def shown(way: Influence) -> str:

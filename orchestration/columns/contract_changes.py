@@ -55,6 +55,11 @@ def contract_changes(before: SourceContract, after: SourceContract) -> Iterator[
         yield Change(relation, How.ROWS, what)
 
 
+def renamed_loaded(before: SourceContract, after: SourceContract) -> dict[str, str]:
+    """Return {earlier name: later name} of the raw table's columns that are renamed."""
+    return renamed_columns(_loaded(before), _loaded(after))
+
+
 def judged_otherwise(before: SourceContract, after: SourceContract) -> Iterator[str]:
     """Yield what decides otherwise whether a drop is taken at all."""
     for name in _differing(before, after, _JUDGED.keys()):
@@ -63,7 +68,7 @@ def judged_otherwise(before: SourceContract, after: SourceContract) -> Iterator[
 
 def _columns(before: SourceContract, after: SourceContract) -> Iterator[Change]:
     relation, these, those = after.relation, _loaded(before), _loaded(after)
-    renamed = renamed_columns(these, those)
+    renamed = renamed_loaded(before, after)
     deciding: list[str] = []
     for name, old in these.items():
         now = renamed.get(name, name)

@@ -7,7 +7,7 @@ classes travel (`classes`); the day (`delivery.export_files.expiry`).
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from orchestration.columns.building import column_graph
+from orchestration.columns.building import NOT_BOUND, column_graph
 from orchestration.columns.classes import ClassFlow, Misfit, shown
 from orchestration.columns.graph import DELIVERED, ColumnGraph
 from orchestration.columns.said import CLASSIFICATION, DECLASSIFIED, EXCEPTION, DbtWords, Said
@@ -32,6 +32,8 @@ class Door:
     flow: ClassFlow
     rules: ClassRules
     words: DbtWords
+    # Tables whose SQL is wrong, which is told: what is not known of them is no second problem.
+    broken: frozenset[Relation] = frozenset()
 
     @classmethod
     def of(
@@ -46,19 +48,36 @@ class Door:
         """Let the classes of the contracts flow down a project, as its SQL was bound."""
         graph = column_graph(contracts, manifest, bound, exports)
         words = DbtWords(settings, manifest, rules)
-        return cls(graph, ClassFlow(graph, rules, contracts, words.of), rules, words)
+        unknown = (table.relation for table in graph.tables.values() if NOT_BOUND in table.not_understood)
+        broken = frozenset(unknown) if manifest.problems else frozenset[Relation]()
+        return cls(graph, ClassFlow(graph, rules, contracts, words.of), rules, words, broken)
 
     def problems(self, exports: Iterable[Export], file_of: Callable[[Export], str]) -> Iterator[Problem]:
         """Yield what keeps a project from loading; `file_of` is the file of an export's model."""
         yield from self.words.problems
         for misfit in self.flow.misfits:
-            yield self._misfit(misfit)
+            if misfit.said.node.relation not in self.broken:
+                yield self._misfit(misfit)
         for export in exports:
+            if not self._is_known(export):
+                continue
             yield from class_problems(export, self.flow, _fields(self.graph, export), file_of(export))
             yield from (
                 export.file.problem(what, expected=expected, mend=mend, at=_CLASSES)
                 for what, expected, mend in self._deciding(export, Indirect.REFUSE)
             )
+
+    def _is_known(self, export: Export) -> bool:
+        """Whether all SQL is known that an export is made by."""
+        waiting, seen = [Relation(DELIVERED, export.name)], set[Relation]()
+        while waiting and self.broken:
+            relation = waiting.pop()
+            if relation in self.broken:
+                return False
+            if relation not in seen and relation in self.graph.tables:
+                seen.add(relation)
+                waiting += self.graph.tables[relation].reads
+        return True
 
     def warnings(self, exports: Iterable[Export]) -> list[Problem]:
         """Return what a person should look at, and keeps nothing from loading."""
@@ -97,7 +116,7 @@ class Door:
 
     def _misfit(self, misfit: Misfit) -> Problem:
         said, exception = misfit.said, misfit.said.exception
-        ways = "; ".join(f"it is {class_}: {shown(way)}" for class_, way in sorted(misfit.classes.items()))
+        ways = "; ".join(f"it is {class_}: {way}" for class_, way in sorted(misfit.classes.items()))
         column = f"column `{said.column}` of `{said.node.name}`"
         if exception and exception.from_ not in misfit.classes:
             what = f"an exception lowers {column} from {exception.from_}, which it is not"
@@ -138,11 +157,8 @@ def class_problems(
     """
     for field, place in fields.items():
         for class_ in sorted(flow.of(place) - set(export.spec.classes)):
-            way = flow.way(place, class_)
-            if way.way[-1].relation.schema == DELIVERED:
-                way = replace(way, way=way.way[:-1])
             yield export.file.problem(
-                f"field `{field}` is {class_}: {shown(way)}",
+                f"field `{field}` is {class_}: {flow.shown(place, class_)}",
                 expected=f"data of the classes that this destination may receive: {_listed(export)}",
                 mend=f"take it out of {file}; mask it in its contract, or send a measure, where"
                 f" contracts/classes.yml has a rule that lowers {class_}; add {class_} to `classes` once its"

@@ -55,8 +55,9 @@ def _of_export(before: Export, after: Export, old: ColumnGraph, new: ColumnGraph
     these, those = _fields(old, name), _fields(new, name)
     if before.place != after.place:
         here, there = _place(before), _place(after)
-        yield Change(relation, How.GONE, f"goes to {there} now, no more to {here}", these)
-        yield Change(relation, How.NEW, f"goes to {there} now, no more to {here}", those)
+        what = f"goes to {there} now, no more to {here}"
+        yield Change(relation, How.GONE, what, these, elsewhere=True)
+        yield Change(relation, How.NEW, what, those, elsewhere=True)
     elif before.spec.destination.options != after.spec.destination.options:
         options = [export.spec.destination.options.model_dump() for export in (before, after)]
         names = sorted(one for one in options[0].keys() | options[1].keys()

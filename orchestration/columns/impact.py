@@ -29,7 +29,8 @@ class How(StrEnum):
 class Change:
     """A change at its place, before it travels; `columns` are those that it is about, none with `ROWS`.
 
-    `renamed`: what is gone or new is there still, or was there, under another name.
+    `renamed`: what is gone or new is there still, or was there, under another name. `elsewhere`: a receiver's
+    fields are gone from one place and new in another, whatever they are called.
     """
 
     relation: Relation
@@ -37,6 +38,7 @@ class Change:
     what: str
     columns: tuple[str, ...] = ()
     renamed: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

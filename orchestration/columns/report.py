@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 
 from orchestration.columns.changes import Classes
 from orchestration.columns.graph import ColumnGraph
-from orchestration.columns.impact import Deciding, Effect, is_source
+from orchestration.columns.impact import Deciding, Effect, How, is_source
 from orchestration.columns.receivers import Receiver
 from orchestration.columns.since import Since
 from orchestration.contracts.model import SourceContract
@@ -196,12 +196,13 @@ class FieldOrigins:
 
 @dataclass(frozen=True)
 class Names:
-    """What is needed to write an answer in names."""
+    """What is needed to write an answer in names; `earlier` are receivers as they were, of what is gone."""
 
     graph: ColumnGraph
     receivers: Mapping[Relation, Receiver]
     contracts: Mapping[str, SourceContract] = field(default_factory=dict[str, SourceContract])
     classes: Classes = field(default_factory=dict[Place, frozenset[str]])
+    earlier: Mapping[Relation, Receiver] = field(default_factory=dict[Relation, Receiver])
 
     def told(self, effects: Iterable[Effect]) -> tuple[ChangeReport, ...]:
         """Return changes and what they do."""
@@ -232,8 +233,8 @@ class Names:
         change = found.change
         fields = tuple(
             FieldReport(
-                self._receiver(one.field.relation), one.field.column, str(one.how), str(one.through.kind),
-                _way(one.through.way), self._classes(one.field),
+                self._receiver(one.field.relation, gone=one.how is How.GONE), one.field.column,
+                str(one.how), str(one.through.kind), _way(one.through.way), self._classes(one.field),
             )
             for one in found.fields
         )  # fmt: skip
@@ -260,8 +261,9 @@ class Names:
             channel,
         )  # fmt: skip
 
-    def _receiver(self, relation: Relation) -> ReceiverReport:
-        one = self.receivers.get(relation) or Receiver(relation, "export", relation.name)
+    def _receiver(self, relation: Relation, *, gone: bool = False) -> ReceiverReport:
+        known = {**self.receivers, **self.earlier} if gone else {**self.earlier, **self.receivers}
+        one = known.get(relation) or Receiver(relation, "export", relation.name)
         return ReceiverReport(
             one.kind, one.name, one.connection, one.object, one.owner, one.channel, one.purpose, one.url,
             one.maturity,

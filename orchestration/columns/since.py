@@ -81,6 +81,8 @@ def _told_once(changes: Sequence[Change], old: ColumnGraph, new: ColumnGraph) ->
 def _left(found: Effect, before: State, after: State, old: ColumnGraph, new: ColumnGraph) -> Effect:
     """Return what there is of an effect in the later state: what fields are there, and of which type."""
     change = found.change
+    if change.elsewhere:
+        return found
     fields = tuple(moved for one in found.fields if (moved := _field(one, change, before, after, old, new)))
     # Who read a column that came or went reads another now, and is told as changed itself.
     rows = () if change.renamed or change.how is How.NEW else found.rows

@@ -66,7 +66,7 @@ def impact_since(settings: Settings, revision: str) -> ImpactReport:
             old = names_of(then.project)
             tables = {**old.graph.tables, **names.graph.tables}
             names = Names(
-                ColumnGraph(tables.values()), {**old.receivers, **names.receivers},
-                {**old.contracts, **names.contracts}, {**old.classes, **names.classes},
+                ColumnGraph(tables.values()), names.receivers, {**old.contracts, **names.contracts},
+                {**old.classes, **names.classes}, old.receivers,
             )  # fmt: skip
         return names.since(found, then.commit)

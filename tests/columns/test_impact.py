@@ -99,7 +99,9 @@ def test_a_change_in_an_export_is_seen_there_alone() -> None:
     graph = of_one_step(Kind.IDENTITY)
 
     values = effect(graph, Change(SENT, VALUES, "", ("x",)))
-    assert [(one.field, one.through.way) for one in values.fields] == [(Place(SENT, "x"), (Place(SENT, "x"),))]
+    assert [(one.field, one.through.way) for one in values.fields] == [
+        (Place(SENT, "x"), (Place(SENT, "x"),))
+    ]
     assert not values.rows
     rows = effect(graph, Change(SENT, How.ROWS, ""))
     assert [one.receiver for one in rows.rows] == [SENT]
@@ -180,7 +182,7 @@ def exposed(**fields: Any) -> DbtManifest:
         "depends_on": {"nodes": ["model.p.people"]}, **fields,
     }  # fmt: skip
     content = {
-        "metadata": {"project_name": "p"}, "nodes": {node["unique_id"]: node}, "sources": {},
+        "metadata": {"project_name": "p"}, "nodes": {"model.p.people": node}, "sources": {},
         "exposures": {"exposure.p.board": exposure},
     }  # fmt: skip
     return DbtManifest(content)
@@ -208,7 +210,9 @@ def test_a_dashboard_has_all_columns_of_what_it_reads_or_those_that_it_names(
 
     board = Relation(EXPOSED, "board")
     assert sorted(whole.tables[board].columns) == columns
-    assert [f"`{wrong}`" in one.what for one in exposure_problems(graph, manifest)] == ([True] if wrong else [])
+    assert [f"`{wrong}`" in one.what for one in exposure_problems(graph, manifest)] == (
+        [True] if wrong else []
+    )
     assert board in [one.receiver for one in effect(whole, Change(AGES, VALUES, "", ("age",))).rows]
 
 

@@ -62,19 +62,14 @@ def test_a_column_that_its_contract_classifies_goes_only_where_the_export_says(
     classify(bakery_copy)
     found = load(bakery_copy, tmp_path)
     assert [(problem.file, problem.what) for problem in found] == [
-        (SHOPS, "column `shop` of `exp_shop_orders` is restricted")
+        (
+            SHOPS,
+            "field `shop` is restricted: raw.shops.shop → marts.shop_orders.shop → exports.exp_shop_orders.shop (identity)",
+        )
     ]
     assert "dbt_project/models/exports/exp_shop_orders.sql" in found[0].mend
     path = bakery_copy / SHOPS
     path.write_text(path.read_text() + "classes: [public, internal, restricted]\n")
-    assert load(bakery_copy, tmp_path) == ()
-
-
-def test_dbts_own_word_of_a_column_wins(bakery_copy: Path, tmp_path: Path) -> None:
-    classify(bakery_copy)
-    shop = "{name: shop, data_type: varchar, "
-    described = "dbt_project/models/exports/_exports.yml"
-    replace(bakery_copy, described, shop, shop + "config: {meta: {classification: public}}, ")
     assert load(bakery_copy, tmp_path) == ()
 
 

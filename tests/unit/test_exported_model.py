@@ -119,32 +119,6 @@ def test_columns_may_change_names(folder: Path, edit: Edit) -> None:
     assert column_problems(export, MODEL) == []
 
 
-@pytest.mark.parametrize(
-    ("classes", "refused"),
-    [
-        ("", ["`note` of `exp_shop_orders` is restricted"]),
-        ("classes: [public, internal, restricted]\n", []),
-        ("classes: [public]\n", ["`note` of `exp_shop_orders` is restricted", "`shop` of"]),
-        ("classes: []\n", ["`note`", "`shop`"]),
-    ],
-)
-def test_only_columns_of_named_classes_are_sent(
-    folder: Path, edit: Edit, classes: str, refused: list[str]
-) -> None:
-    classified = replace(MODEL, classes={"note": frozenset({"restricted"}), "shop": frozenset({"internal"})})
-    problems = sorted(column_problems(load(folder, edit, {}, classes), classified))
-    assert len(problems) == len(refused)
-    assert all(what in problem.what for what, problem in zip(refused, problems, strict=True))
-    for problem in problems:
-        assert problem.file == FILE
-        assert "take it out of dbt_project/models/exports/exp_shop_orders.sql" in problem.mend
-
-
-def test_a_class_that_is_not_sent_is_no_matter(folder: Path, edit: Edit) -> None:
-    classified = replace(MODEL, classes={"business_date": frozenset({"restricted"})})
-    assert column_problems(load(folder, edit, LATEST, ""), classified) == []
-
-
 def test_of_a_model_without_described_columns_nothing_is_known(folder: Path, edit: Edit) -> None:
     export = load(folder, edit, {}, "names: {loaf: Loaves}\n")
     assert column_problems(export, replace(MODEL, types={})) == []

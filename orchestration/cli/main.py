@@ -41,6 +41,7 @@ app = typer.Typer(
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check all four folders, the rules of the graph, that no TODO is left, and what holds for a time."""
     with opened(project, data, typed=False) as here:
+        from orchestration.columns.receivers import exposure_problems
         from orchestration.graph.building import build_definitions
         from orchestration.project.loading import expired_in, warnings_in
         from orchestration.project.unfinished import unfinished_in
@@ -55,7 +56,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         today = datetime.now(UTC).date()
         for warning in warnings_in(loaded, today):
             err.print(f"warning: {warning}", style="yellow", markup=False)
-        if found := [*unfinished, *expired_in(loaded, here.settings, today)]:
+        exposures = exposure_problems(loaded.columns, loaded.manifest)
+        if found := [*unfinished, *expired_in(loaded, here.settings, today), *exposures]:
             raise ProjectError(found)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"

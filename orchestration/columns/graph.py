@@ -52,9 +52,11 @@ class ColumnGraph:
 
     def reached(self, places: Sequence[Place]) -> dict[Place, Influence]:
         """Return some columns and all in whose values any of them has a part, in one walk."""
-        return _walked(places, self._down, downward=True) | {
-            place: Influence(Kind.IDENTITY, (place,)) for place in places
-        }
+        return _walked(places, self._down, downward=True) | _itself(places)
+
+    def deciding(self, places: Sequence[Place]) -> dict[Place, Influence]:
+        """Return some columns and all that have a part in the values of any of them, in one walk."""
+        return _walked(places, self._up, downward=False) | _itself(places)
 
     def rows_of(self, reached: Mapping[Place, Influence]) -> dict[Relation, Influence]:
         """Return the tables of which any of the reached columns decides the rows, as `rows_below` does."""
@@ -91,6 +93,10 @@ class ColumnGraph:
                 for origin in sorted(origins):
                     found.setdefault(origin.place, []).append((Place(table.relation, name), origin.kind))
         return found
+
+
+def _itself(places: Sequence[Place]) -> dict[Place, Influence]:
+    return {place: Influence(Kind.IDENTITY, (place,)) for place in places}
 
 
 def _walked(

@@ -131,14 +131,14 @@ def _below(graph: ColumnGraph, relation: Relation) -> Iterable[Rows]:
 
 def deciding(graph: ColumnGraph, field: Place) -> Deciding:
     """Return which columns of sources decide a field's values, and which rows its receiver gets."""
-    rows: dict[Place, Influence] = {}
+    kinds: dict[Place, Kind] = {}
     for relation in _above(graph, field.relation):
         for origin in sorted(graph.tables[relation].rows):
-            ends = {origin.place: Influence(Kind.IDENTITY, (origin.place,)), **graph.above(origin.place)}
-            for place, through in ends.items():
-                known = rows.get(place)
-                if known is None or len(through.way) < len(known.way):
-                    rows[place] = Influence(through.kind.then(origin.kind), through.way)
+            kinds.setdefault(origin.place, origin.kind)
+    rows = {
+        place: Influence(through.kind.then(kinds[through.way[-1]]), through.way)
+        for place, through in graph.deciding(list(kinds)).items()
+    }
     return Deciding(_of_sources(graph, graph.above(field)), _of_sources(graph, rows))
 
 

@@ -65,7 +65,7 @@ def _told_once(changes: Sequence[Change], old: ColumnGraph, new: ColumnGraph) ->
     """
     along: dict[How, set[Place]] = {}
     for how, graph in ((How.GONE, old), (How.NEW, new)):
-        places = [Place(one.relation, name) for one in changes if one.how is how for name in one.columns]
+        places = {Place(one.relation, name) for one in changes if one.how is how for name in one.columns}
         along[how] = {
             place for place in places
             if any(origin.kind is Kind.IDENTITY and origin.place in places for origin in graph.origins(place))

@@ -8,15 +8,17 @@ import json
 
 from orchestration.columns.changes import State
 from orchestration.columns.graph import ColumnGraph
-from orchestration.columns.receivers import receivers, with_exposures
+from orchestration.columns.receivers import EXPOSED, receivers, with_exposures
 from orchestration.columns.report import ImpactReport, Names
 from orchestration.columns.since import since, since_of_contracts
 from orchestration.contracts.load import load_contracts
+from orchestration.core.column_origins import Place
 from orchestration.core.problems import ProjectError
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.project.earlier import earlier
 from orchestration.project.loading import Project, load_project
+from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_digests import session_of
 
 
@@ -26,18 +28,33 @@ def state_of(project: Project, settings: Settings) -> State:
         contract.relation: {column.name: column.loaded_type for column in contract.loaded_columns}
         for contract in project.contracts.values()
     }
+    bound = bound_sql(settings, project.manifest.digests)
     for node in project.manifest.nodes.values():
-        types[node.relation] = dict(project.bound.columns.get(node.unique_id, ()))
+        types[node.relation] = dict(bound.columns.get(node.unique_id, ()))
     return State(
         project.contracts, project.suites, project.exports, project.manifest, project.columns, types,
-        session=json.dumps(session_of(settings)),
+        _classes(project), json.dumps(session_of(settings)),
     )  # fmt: skip
+
+
+def _classes(project: Project) -> dict[Place, frozenset[str]]:
+    """Return the classes of every column that has one; an exposure's fields are what they are made of."""
+    found: dict[Place, frozenset[str]] = {}
+    for relation, table in with_exposures(project.columns, project.manifest).tables.items():
+        for name, origins in table.columns.items():
+            place = Place(relation, name)
+            of = [origin.place for origin in origins] if relation.schema == EXPOSED else [place]
+            if classes := frozenset[str]().union(*map(project.classes.of, of)):
+                found[place] = classes
+    return found
 
 
 def names_of(project: Project) -> Names:
     """Return what an answer about a project is written with; exposures are in its graph."""
     graph = with_exposures(project.columns, project.manifest)
-    return Names(graph, receivers(project.exports, project.manifest), project.contracts)
+    return Names(
+        graph, receivers(project.exports, project.manifest), project.contracts, _classes(project)
+    )  # fmt: skip
 
 
 def impact_since(settings: Settings, revision: str) -> ImpactReport:

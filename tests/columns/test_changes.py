@@ -14,9 +14,11 @@ import pytest
 from orchestration.columns import contract_changes, export_changes
 from orchestration.columns.building import column_graph
 from orchestration.columns.changes import State
+from orchestration.columns.door import Door
 from orchestration.columns.graph import DELIVERED, ColumnGraph
 from orchestration.columns.since import Since, since
 from orchestration.compute.column_plan_rows import digest_of
+from orchestration.contracts.classes import load_classes
 from orchestration.contracts.columns import Column
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
@@ -28,6 +30,7 @@ from orchestration.delivery.export_files.spec import DestinationSpec, ExportSpec
 from orchestration.project.compared import state_of
 from orchestration.project.loading import Project, load_project
 from orchestration.quality.suites import load_suites
+from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.manifest import DbtManifest
 from tests.company import BAKERY
 
@@ -57,10 +60,12 @@ Edited = Callable[[str, str, str], State]
 
 
 @pytest.fixture(name="edited")
-def _edited(project: Project, state: State, tmp_path: Path) -> Edited:
+def _edited(project: Project, state: State, parsed_bakery: Path, tmp_path: Path) -> Edited:
     """Return what makes the bakery's state with one text replaced in a contract, a suite or an export."""
     for folder in ("contracts", "expectations", "exports"):
         shutil.copytree(BAKERY / folder, tmp_path / folder)
+
+    bound = bound_sql(_settings(parsed_bakery), project.manifest.digests)
 
     def edited(file: str, old: str, new: str) -> State:
         text = (tmp_path / file).read_text()
@@ -70,13 +75,18 @@ def _edited(project: Project, state: State, tmp_path: Path) -> Edited:
         exports, wrong = load_exports(tmp_path)
         suites, bad = load_suites(tmp_path)
         assert not [*problems, *wrong, *bad]
-        graph = column_graph(contracts, project.manifest, project.bound, exports)
+        rules, _ = load_classes(tmp_path)
+        door = Door.of(_settings(parsed_bakery), rules, contracts, project.manifest, bound, exports)
+        classes = {place: door.flow.of(place) for place in door.graph.fields()}
         types = {
             **state.types,
             **{one.relation: {column.name: column.loaded_type for column in one.loaded_columns}
                for one in contracts.values()},
         }  # fmt: skip
-        return replace(state, contracts=contracts, suites=suites, exports=exports, graph=graph, types=types)
+        return replace(
+            state, contracts=contracts, suites=suites, exports=exports, graph=door.graph, types=types,
+            classes=classes,
+        )  # fmt: skip
 
     return edited
 
@@ -144,6 +154,13 @@ CONTRACT_EDITS: list[tuple[str, str, list[str], list[str]]] = [
      ["rows exp_shop_orders", "values exp_shop_orders.loaves"]),
     # The shop that is sent is that of `shops`; masked, those of orders are joined to none.
     (*of_column(SHOP, "customProperties: [{property: masking, value: hash}]"), ["values orders.shop"], BOTH),
+    (*of_column(LOAVES, "classification: internal"),
+     ["class orders.loaves"], ["class exp_shop_orders.loaves"]),
+    ("The order, by its number.\n", "The order, by its number.\n        classification: internal\n",
+     ["class orders.order_number"], []),
+    # It is another table's shop that is sent: of that name, which counts too.
+    (*of_column(SHOP, "classification: internal"),
+     ["class exp_shop_orders.shop", "class orders.shop"], ["class exp_shop_orders.shop"]),
     # A column that nobody reads.
     (CUSTOM, "      - {name: paid, physicalType: BOOLEAN, logicalType: boolean}\n" + CUSTOM,
      ["new orders.paid"], []),
@@ -221,10 +238,13 @@ def test_an_edit_of_an_export_file_is_seen_in_its_own_fields(
         assert held == ("delivered.exp_shop_orders",)
 
 
-def test_an_export_that_comes_or_goes_has_all_its_fields_new_or_gone(state: State, project: Project) -> None:
+def test_an_export_that_comes_or_goes_has_all_its_fields_new_or_gone(
+    state: State, project: Project, parsed_bakery: Path
+) -> None:
+    bound = bound_sql(_settings(parsed_bakery), project.manifest.digests)
     name = "exp_weather_report"
     exports = {one: export for one, export in state.exports.items() if one != name}
-    graph = column_graph(state.contracts, project.manifest, project.bound, exports)
+    graph = column_graph(state.contracts, project.manifest, bound, exports)
     without = replace(state, exports=exports, graph=graph)
 
     columns = ("business_date", "rain_mm", "town")

@@ -267,6 +267,18 @@ def test_outside_of_a_repository_is_told(tmp_path: Path) -> None:
     assert "lies in no git repository" in complained
 
 
+def test_a_column_that_a_dashboard_names_and_is_not_there_is_told_by_check(bakery_at: Repository) -> None:
+    asked = ["check", "--project", str(bakery_at.project), "--data", str(bakery_at.data)]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+
+    bakery_at.edit("dbt_project/models/marts/_exposures.yml", "[rain_mm]", "[rain]")
+
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 2
+    assert "_exposures.yml:1: meta.columns of exposure `rain board` names `shop_orders.rain`" in done.stderr
+    assert "did you mean `rain_mm`?" in done.stderr
+
+
 # (what is typed, what is said)
 ASKED = [
     ([], "these options do not go together"),

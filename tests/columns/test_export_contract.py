@@ -362,7 +362,7 @@ CHANGES: dict[str, tuple[Edit, Edit, Weight, Weight, str]] = {
         "may be refused is `0.5`, was `0.01`",
     ),
     "limits": (_same, _custom("limits", {}), NOTED, NOTED, "limits"),
-    "description": (_same, _field("Name", description="x"), NOTED, NOTED, "field `Name`: `description` changed"),
+    "description": (_same, _field("Name", description="x"), NOTED, NOTED, "`Name`: `description` changed"),
     "origin": (
         _same, _field("Name", transformLogic="identity: stores.city"), NOTED, NOTED,
         "comes from `identity: stores.city`, was `transformation: stores.store_name`",
@@ -392,7 +392,7 @@ def test_a_change_is_told_as_whoever_receives_it_has_it(case: str) -> None:
     assert (first, version) == (weight, NEXT[weight])
     assert words in said
     assert affected <= {"receivers"}
-    assert (affected or weight is NOTED)
+    assert affected or weight is NOTED
     first, _, version, _ = told(after, before)
     assert (first, version) == (back, NEXT[back])
 

@@ -1,4 +1,4 @@
-"""`lineage.html`: what it is given, that it needs nobody else, and that a browser answers as the graph does."""
+"""`lineage.html`: what it is given, that it needs nobody, and that a browser answers as the graph does."""
 
 import html
 import json
@@ -36,16 +36,19 @@ def catalogue(graph: ColumnGraph, **shown: TableShown) -> Catalogue:
 def nasty() -> Catalogue:
     """Return columns whose names and descriptions are what a page must not run."""
     people, model, export = Relation(RAW, "people"), Relation("marts", "m"), Relation(DELIVERED, "exp_m")
+    mail = Origin(Place(people, "mail"), Kind.PICK)
+    condition = Origin(Place(people, NASTY), Kind.CONDITIONAL)
+    who = Origin(Place(model, "who"), Kind.IDENTITY)
     graph = ColumnGraph(
         [
             TableOrigins(people, {"mail": frozenset(), NASTY: frozenset(), "age": frozenset()}),
             TableOrigins(
                 model,
-                {"who": frozenset({Origin(Place(people, "mail"), Kind.PICK), Origin(Place(people, NASTY), Kind.CONDITIONAL)})},
+                {"who": frozenset({mail, condition})},
                 frozenset({people}), frozenset({Origin(Place(people, "age"), Kind.FILTER)}),
                 not_understood=(NotUnderstood(f"operator {NASTY}"),),
             ),
-            TableOrigins(export, {"Who é": frozenset({Origin(Place(model, "who"), Kind.IDENTITY)})}, frozenset({model})),
+            TableOrigins(export, {"Who é": frozenset({who})}, frozenset({model})),
         ]
     )  # fmt: skip
     return catalogue(
@@ -200,7 +203,8 @@ const answers = names.map((_, column) => [
   [...walk(column, down).values()].map((step) => [full(step.column), kinds[step.kind][0]]),
   [...rowsBelow(column, walk(column, down)).keys()].map((number) => tables[number].name),
 ]);
-document.body.append(el("pre", { id: "asked" }, JSON.stringify([answers, tables.map((table, number) => [table.name, rowsAbove(number).map(full)])])));
+const rowsOf = tables.map((table, number) => [table.name, rowsAbove(number).map(full)]);
+document.body.append(el("pre", { id: "asked" }, JSON.stringify([answers, rowsOf])));
 </script>"""
 
 
@@ -236,7 +240,8 @@ def test_a_browser_finds_what_the_graph_finds_in_both_directions(which: str, tmp
 
 
 SEARCHED = """<script>
-const box = document.getElementById("search"), press = (key, on) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+const box = document.getElementById("search");
+const press = (key, on) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 press("/", document.body);
 const focused = document.activeElement === box;
 box.value = "crm market"; box.dispatchEvent(new Event("input"));
@@ -245,7 +250,8 @@ press("ArrowDown", box);
 const moved = document.activeElement.dataset.name;
 box.value = "c"; box.dispatchEvent(new Event("input"));
 const lazy = document.querySelectorAll("#found a").length;
-document.body.append(el("pre", { id: "asked" }, JSON.stringify({ focused, best, moved, lazy, count: document.getElementById("count").textContent })));
+const count = document.getElementById("count").textContent;
+document.body.append(el("pre", { id: "asked" }, JSON.stringify({ focused, best, moved, lazy, count })));
 </script>"""
 
 

@@ -221,6 +221,9 @@ def generate(
     fault: Annotated[
         list[str] | None, typer.Option(help="feed:day:fault, as inventory:2022-10-05:missing-stores.")
     ] = None,
+    contacts: Annotated[
+        bool, typer.Option("--contacts", help="With made-up people who answer for the stores.")
+    ] = False,
 ) -> None:
     """Write a deterministic feed of the demo company, in the shape in which Iowa publishes it."""
     with errors_told():
@@ -235,6 +238,7 @@ def generate(
             products=products,
             seed=seed,
             faults=[Fault.parse(text) for text in fault or []],
+            contacts=contacts,
         )
     out.print(f"{len(files)} files in {directory}")
 

@@ -1,7 +1,7 @@
 """The demo company's destinations on this machine: a real Postgres, and a directory as container.
 
-Belongs here: what stands in for the retailer app's database and the partner's container. Does not belong
-here: anything the graph needs.
+Belongs here: what stands in for the retailer app's database, the partner's container and the key to mask by.
+Does not belong here: anything the graph needs.
 """
 
 import os
@@ -13,6 +13,8 @@ from orchestration.core.settings import Settings
 
 RETAILER_APP = "retailer_app"
 PARTNER_DROP = "partner_drop"
+# Its people are made up, so that their hashes need no secret.
+_MASKING_KEY = "the demo company has no secrets"
 
 
 @contextmanager
@@ -54,8 +56,9 @@ def demo_destinations(settings: Settings, *, alone: bool = False) -> Generator[S
 def _environment(*, alone: bool) -> dict[str, str]:
     ours = {Settings.connection_variable(name) for name in (RETAILER_APP, PARTNER_DROP)}
     connections = Settings.connection_variable("")
-    return {
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not alone or name in ours or not name.startswith(connections)
     }
+    return {"SLUICE_MASKING_KEY": _MASKING_KEY, **kept}

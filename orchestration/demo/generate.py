@@ -35,6 +35,8 @@ STORES_HEADER: Row = (
     "Store", "Report Date", "Name", "Store Status", "Address", "State", "Zip Code",
     "latitude", "longitude", "City",
 )  # fmt: skip
+# What the marketplace's own account team adds to the state's list: the state publishes no people.
+CONTACTS_HEADER: Row = ("Contact Name", "Contact E-Mail", "Licensee")
 PRODUCTS_HEADER: Row = (
     "Item Number", "Category Name", "Item Description", "Vendor", "Vendor Name",
     "Bottle Volume (ml)", "Pack", "Inner Pack", "Age", "Proof", "List Date", "UPC", "SCC",
@@ -65,6 +67,8 @@ _CITIES = (
     ("RIVERBEND", 41.98, -91.67), ("OAK FALLS", 41.52, -90.58), ("CAPITAL GROVE", 41.59, -93.62),
     ("COLLEGE HILL", 41.66, -91.53), ("LAKE ST. CLAIRE", 42.50, -92.34),
 )  # fmt: skip
+_GIVEN = ("ALEX", "KIM", "ROBIN", "SASHA", "TONI", "JO")
+_FAMILY = ("ALDER", "BIRCH", "CEDAR", "HAZEL", "MAPLE", "ROWAN", "WILLOW")
 _STREETS = ("MAIN STREET", "1ST AVE", "HIGHWAY 6  EAST", "MILL ROAD", "UNIVERSITY AVE")
 _VOLUMES = (750, 750, 750, 1000, 1750, 375, 200)
 
@@ -116,11 +120,13 @@ def generate_feed(
     products: int,
     seed: int,
     faults: Sequence[Fault] = (),
+    contacts: bool = False,
 ) -> list[Path]:
     """Write `days` days from `start`, and the two snapshots; the paths come back in order.
 
     `sales/{date}.csv.gz` (none on a Sunday, when nothing is sold), `inventory/{date}.csv.gz`,
-    `stores.csv.gz` and `products.csv.gz`, gzip CSV.
+    `stores.csv.gz` and `products.csv.gz`, gzip CSV. With `contacts` the stores have the made-up people who
+    answer for them, too; then what takes them in needs a key to mask by.
     """
     for name, value, most in (
         ("days", days, 3650),
@@ -134,6 +140,7 @@ def generate_feed(
 
     everyone = _make_stores(stores, calendar[-1], _random(seed, "stores"))
     catalogue = _make_products(products, start, calendar[-1], _random(seed, "products"))
+    listed = Table("stores", STORES_HEADER, [store.row for store in everyone])
     written = [
         _write(
             directory / f"{table.feed}.csv.gz",
@@ -142,7 +149,7 @@ def generate_feed(
             [fault for fault in faults if fault.feed == table.feed],
         )
         for table in (
-            Table("stores", STORES_HEADER, [store.row for store in everyone]),
+            _with_contacts(listed, _random(seed, "contacts")) if contacts else listed,
             Table("products", PRODUCTS_HEADER, [product.row for product in catalogue]),
         )
     ]
@@ -206,6 +213,17 @@ def _make_stores(count: int, report_date: date, random: Random) -> list[_Store]:
         )
         made.append(_Store(number, city_index, active, int(random.random() * 6), row))
     return made
+
+
+def _with_contacts(stores: Table, random: Random) -> Table:
+    """A store in ten has no contact; some licensees have several stores."""
+    people = [f"{given} {family}" for given in _GIVEN for family in _FAMILY]
+    rows: list[Row] = []
+    for index, row in enumerate(stores.rows):
+        name = _pick(random, people) if index < 3 or random.random() >= 0.1 else ""
+        address = f"{name.lower().replace(' ', '.')}.{row[0]}@stores.example" if name else ""
+        rows.append((*row, name, address, f"LIC-{1000 + int(random.random() * len(stores.rows))}"))
+    return Table(stores.feed, (*stores.header, *CONTACTS_HEADER), rows)
 
 
 def _make_products(count: int, start: date, report_date: date, random: Random) -> list[_Product]:

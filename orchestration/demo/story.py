@@ -111,6 +111,7 @@ def _generate(directory: Path, start: date, faults: list[Fault]) -> None:
         products=_PRODUCTS,
         seed=_SEED,
         faults=faults,
+        contacts=True,
     )
 
 

@@ -75,7 +75,8 @@ def convert_drop(
             names = [column.header for column in contract.columns]
             reader = open_reader(ReaderContext(connection, scratch, contract.reading, names), files)
             shape = shape_of(contract, reader.columns)
-            prepare_masking(connection, contract.columns, deployment.settings.masking_key)
+            there = tuple(column for column in contract.columns if shape.found[column.name] is not None)
+            prepare_masking(connection, there, deployment.settings.masking_key)
             judgement = Judgement(contract, shape, drop.partition_key, for_mending=for_mending)
             key = drop.partition_key
             mended = (

@@ -1,5 +1,6 @@
 """An export file changes, or something in it expires, while a delivery waits: on the command line."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,3 +162,67 @@ def test_nobody_approves_what_an_expired_rule_holds(open_bakery: Company) -> Non
     company = edited(company, rule(-1)[-1], rule(9)[-1])
     assert sluice(company, "approve", name, "--reason", "so")[0] == 0
     assert company.in_postgres() == [(MON, "a", 30)]
+
+
+def excepted(company: Company, left: int) -> str:
+    """Let the screens have the rain, which is restricted, for so many days yet; return the line's file."""
+    folder = company.settings.project_dir
+    described = "dbt_project/models/exports/_exports.yml"
+    until = datetime.now(UTC).date() + timedelta(days=left)
+    text = (folder / described).read_text()
+    column = '{name: rain_mm, data_type: "decimal(6,1)", '
+    before, found, after = text.partition(column)
+    assert found, text
+    after = re.sub(r"^config: .*?\}\}\}, ", "", after)
+    said = "{from: restricted, to: internal, reason: agreed, by: me@bakery.example"
+    meta = f"config: {{meta: {{declassified: {said}, until: {until}}}}}}}, "
+    (folder / described).write_text(f"{before}{column}{meta}{after}")
+    return described
+
+
+def test_an_exception_that_has_ended_holds_its_own_export_and_no_other(open_bakery: Company) -> None:
+    company = open_bakery.with_own_project()
+    folder = company.settings.project_dir
+    contract, report = folder / "contracts/weather.odcs.yaml", folder / "exports/exp_weather_report.yml"
+    name = "      - name: rain_mm\n"
+    assert name in contract.read_text()
+    text = contract.read_text().replace(name, f"{name}        classification: restricted\n")
+    masking = "  - {property: masking, value: {restricted: keep}}\n"
+    contract.write_text(text.replace("customProperties:\n", f"customProperties:\n{masking}", 1))
+    report.write_text(report.read_text() + "classes: [internal, public, restricted]\n")
+    described = excepted(company, 14)
+    assert sluice(company, "contract", "sources")[0] == 0
+    company = company.read_anew()
+    code, said = sluice(company, "check")
+    assert (code, "ends on" in said, "in 14 days" in said) == (0, True, True), said
+    # Something is prepared, and waits for a word, while the exception still holds.
+    company = company.with_line(FILE, "limits: {changed_share: 0.0}")
+    company.land_orders(MON, a=30, b=4)
+    company.run()
+    [waiting] = company.deployment.store.deliveries.held()
+
+    excepted(company, -1)
+    company = company.read_anew()
+    code, said = sluice(company, "approve", waiting.delivery_id, "--reason", "so")
+    assert (code, "whoever approves it: the exception that lets" in said) == (2, True), said
+    company.land_day(TUE, a=1)
+    events = company.run()
+    ended = "the exception that lets `exports.exp_shop_orders.rain_mm` count as internal ended on"
+    assert f"`{SHOP_ORDERS}` is held, nothing was sent: {ended}" in failures(events)
+    assert (set(company.in_container()), company.in_postgres(TUE)) == ({MON, TUE}, [])
+    assert company.in_postgres() == BEFORE
+    row = company.status()[(SHOP_ORDERS, TUE)]
+    assert (row.standing, ended in row.why, "me@bakery.example takes the data out" in row.why) == (
+        Standing.HELD, True, True,
+    )  # fmt: skip
+    assert company.status()[(WEATHER_REPORT, TUE)].standing is Standing.DELIVERED
+    assert f"held, whatever the data are: {ended}" in sluice(company, "plan", SHOP_ORDERS)[1]
+    code, said = sluice(company, "check")
+    assert (code, f"{described}:8: {ended}" in said) == (2, True), said
+
+    # Its owner decides anew, as the error says.
+    excepted(company, 30)
+    company = edited(company, "limits: {changed_share: 0.0}", "")
+    assert sluice(company, "check")[0] == 0
+    assert sluice(company, "run", "--retry")[0] == 0
+    assert company.in_postgres(TUE) == [(TUE, "a", 31), (TUE, "b", 4)]

@@ -22,11 +22,14 @@ named as (
 select
     stores.business_date,
     stores.store_number,
+    directory.contact_email,
     stores.city,
     stores.top_items_missing,
     named.first_item,
     named.second_item,
     named.third_item
 from {{ ref('store_gaps') }} as stores
+inner join {{ ref('stg_stores') }} as directory
+    on stores.store_number = directory.store_number
 left join named
     on stores.store_number = named.store_number

@@ -12,6 +12,7 @@ select
     reporting.business_date,
     reporting.store_number,
     stores.store_name,
+    stores.licensee_key,
     reporting.city,
     coalesce(offered.top_items, 0) as top_items,
     coalesce(offered.top_items_missing, 0) as top_items_missing

@@ -10,5 +10,7 @@ select
     latitude,
     longitude,
     report_date,
-    store_status = 'A' as is_active
+    store_status = 'A' as is_active,
+    contact_email,
+    licensee as licensee_key
 from {{ source('raw', 'stores') }}

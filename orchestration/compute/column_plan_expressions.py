@@ -9,6 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.compute.column_functions import CALLING, kinds_of_aggregate, kinds_of_function
+from orchestration.compute.column_plan_proofs import (
+    WHOLE_NUMBERS,
+    Expression,
+    Proven,
+    all_of,
+    at_least,
+    proven_by,
+    whole_number,
+)
 from orchestration.compute.column_plan_rows import (
     NONE,
     Column,
@@ -22,7 +31,6 @@ from orchestration.compute.column_plan_rows import (
 from orchestration.compute.known_functions import KNOWN_FUNCTIONS
 from orchestration.core.column_origins import Kind
 
-Expression = Mapping[str, Any]
 Columns = Sequence[Column]
 
 # Where expressions stand in an expression of each class. What stands elsewhere is not understood.
@@ -41,40 +49,23 @@ CLASSES: Mapping[str, frozenset[str]] = {
     "BOUND_AGGREGATE": frozenset({"children", "filter", "order_bys"}),
     "BOUND_WINDOW": frozenset(
         {
-            "children", "partitions", "orders", "filter_expr", "start_expr", "end_expr", "offset_expr",
+            "children", "partitions", "orders", "filters", "start_expr", "end_expr", "offset_expr",
             "default_expr", "arg_orders",
         }
     ),
 }  # fmt: skip
-# Operators that bring a value itself out.
-_PASSING = frozenset({"OPERATOR_COALESCE", "OPERATOR_TRY", "ARRAY_CONSTRUCTOR"})
-_OPERATORS = frozenset(
-    {
-        *_PASSING, "OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_IN", "COMPARE_NOT_IN",
-        "OPERATOR_NULLIF",
-    }
-)  # fmt: skip
+# Operators that bring a value itself out, and those that do not.
+PASSING = frozenset({"OPERATOR_COALESCE", "OPERATOR_TRY"})
+OPERATORS = PASSING | frozenset(
+    {"OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_IN", "COMPARE_NOT_IN"}
+)
 # What a window function returns that is none of the aggregates: of the rows' order alone, or of another row.
-_NUMBERING = frozenset(
-    f"WINDOW_{name}"
-    for name in (
-        "ROW_NUMBER",
-        "RANK",
-        "RANK_DENSE",
-        "DENSE_RANK",
-        "PERCENT_RANK",
-        "CUME_DIST",
-        "NTILE",
-    )
-)
-_OTHER_ROW = frozenset(
-    f"WINDOW_{name}" for name in ("LAG", "LEAD", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "FILL")
-)
+_NUMBERING = "ROW_NUMBER RANK RANK_DENSE PERCENT_RANK CUME_DIST NTILE"
+_OTHER_ROW = "LAG LEAD FIRST_VALUE LAST_VALUE NTH_VALUE FILL"
+NUMBERING = frozenset(f"WINDOW_{name}" for name in _NUMBERING.split())
+OTHER_ROW = frozenset(f"WINDOW_{name}" for name in _OTHER_ROW.split())
 # Calculations in which each row has its share, if all else in them is constant.
 _EVEN = frozenset({"+", "-", "*", "/", "add", "subtract", "multiply", "divide"})
-_WHOLE_NUMBERS = frozenset(
-    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")
-) | {"INTEGER", "UINTEGER"}
 _NOWHERE = 2**63  # a position from here on is none
 _NO_EXPRESSIONS = frozenset({"return_type", "arguments", "original_arguments", "value", "type", "alias"})
 # Of a bound expression what tells where it stood, and not what it means.
@@ -104,84 +95,80 @@ class Expressions:
 
     def column(self, expression: Expression, below: Columns) -> Column:
         """Return what an expression comes to, `below` being the columns that it may name."""
-        kind = expression.get("expression_class")
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if expression.get("expression_class") in ("BOUND_REF", "BOUND_COLUMN_REF"):
             return self._named(expression, below)
-        parts, digest = self.parts(expression, below), self.digest(expression, below)
-        counted = None
-        if kind == "BOUND_CAST" and (expression.get("return_type") or {}).get("id") in _WHOLE_NUMBERS:
-            counted = self.column(expression["child"], below).counted
-        return Column(parts, digest, self._even_scan(expression, below) or 0, counted)
+        return Column(
+            self.parts(expression, below),
+            self.digest(expression, below),
+            self._even_scan(expression, below) or 0,
+            self._counted(expression, below),
+        )
 
     def aggregate(self, expression: Expression, below: Columns, group: int, once: frozenset[int]) -> Column:
         """Return what an aggregate comes to; `group` is its number, `once` that of the rows below."""
-        name = str(expression.get("name"))
-        children = expression.get("children", [])
+        name, children = str(expression.get("name")), expression.get("children", [])
         condition = expression.get("filter")
         only = self.digest(condition, below) if condition else ""
-        distinct = expression.get("aggregate_type") == "DISTINCT"
-        counts = name in ("count", "count_star")
+        distinct, counts = expression.get("aggregate_type") == "DISTINCT", name in ("count", "count_star")
         parts: set[Part] = set()
         for child, kind in zip(children, kinds_of_aggregate(name, len(children)), strict=True):
-            scan = self._even_scan(child, below) if kind is Kind.MEASURE else None
-            share = bool(scan) and len(children) == 1 and (counts or not distinct)
-            for part in self.parts(child, below):
-                after = then(frozenset({part}), kind)
-                is_bare = share and part.group == 0 and part.kind in (Kind.IDENTITY, Kind.TRANSFORMATION)
-                parts |= (
-                    {one._replace(group=group, scan=scan or 0, only=only) for one in after}
-                    if is_bare
-                    else after
+            made = then(self.parts(child, below), kind)
+            scan = self._even_scan(child, below)
+            # Of several arguments, and of values that are there twice, a row may have no share.
+            if kind is Kind.MEASURE and scan and len(children) == 1 and (counts or not distinct):
+                made = frozenset(
+                    part._replace(group=group, scan=scan, only=only) if not part.group else part
+                    for part in made
                 )
+            parts |= made
         if condition:
             parts |= then(self.parts(condition, below), Kind.CONDITIONAL)
         for order in _orders(expression.get("order_bys")):
             parts |= then(self.parts(order, below), Kind.CONDITIONAL)
+        known = name in KNOWN_FUNCTIONS or name == "count_star"
+        if not known or self._is_other(expression, "BOUND_AGGREGATE"):
+            parts |= self._unknown(f"the aggregate `{name}`", expression)
         counted = None
         if counts and not distinct:
             counted = Counted(group, once, only)
-        elif counts and (scan := self._even_scan(children[0], below)):
+        elif counts and len(children) == 1 and (scan := self._even_scan(children[0], below)):
             counted = Counted(group, frozenset({scan}), only)
-        if self._hides(expression) or (name not in KNOWN_FUNCTIONS and name != "count_star"):
-            parts |= self._unknown(f"the aggregate `{name}`", expression)
         return Column(frozenset(parts), self.digest(expression, below), 0, counted)
 
     def window(self, expression: Expression, below: Columns) -> Column:
         """Return what a window function comes to."""
-        type_ = str(expression.get("type"))
-        children = expression.get("children", [])
+        type_, children = str(expression.get("type")), expression.get("children", [])
         parts: set[Part] = set()
+        kinds: Sequence[Kind] = [Kind.PICK] * len(children)
         if type_ == "WINDOW_AGGREGATE":
             kinds = kinds_of_aggregate(str(expression.get("name")), len(children))
-        elif type_ in _OTHER_ROW:
+        elif type_ in OTHER_ROW:
             kinds = [Kind.PICK, *[Kind.CONDITIONAL] * (len(children) - 1)]
-        elif type_ in _NUMBERING:
+        elif type_ in NUMBERING:
             kinds = [Kind.TRANSFORMATION] * len(children)
-        else:
-            kinds = [Kind.PICK] * len(children)
+        known = type_ in {"WINDOW_AGGREGATE", *OTHER_ROW, *NUMBERING}
+        if not known or self._is_other(expression, "BOUND_WINDOW"):
             parts |= self._unknown(f"the window function {type_}", expression)
-        for child, kind in zip(children, kinds, strict=False):
+        for child, kind in zip(children, kinds, strict=True):
             parts |= then(self.parts(child, below), kind)
         if default := expression.get("default_expr"):
             parts |= self.parts(default, below)
-        for name in ("filter_expr", "offset_expr"):
+        for name in ("filters", "offset_expr"):
             if name in expression:
                 parts |= then(self.parts(expression[name], below), Kind.CONDITIONAL)
+        partitions = expression.get("partitions", [])
         placed = [
-            *expression.get("partitions", []),
+            *partitions,
             *_orders(expression.get("orders")),
             *_orders(expression.get("arg_orders")),
             *(expression[name] for name in ("start_expr", "end_expr") if name in expression),
         ]
-        for item in placed:
-            parts |= as_kind(self.parts(item, below), Kind.WINDOW)
-        if self._hides(expression):
-            parts |= self._unknown(f"the window function {type_}", expression)
-        settled = Column(frozenset(parts), self.digest(expression, below)).settled()
+        parts |= as_kind(self._all(placed, below), Kind.WINDOW)
+        made = Column(frozenset(parts), self.digest(expression, below)).settled()
         if type_ != "WINDOW_ROW_NUMBER":
-            return settled
-        alike = frozenset(self.digest(item, below) for item in expression.get("partitions", []))
-        return Column(settled.parts, settled.digest, numbered=alike)
+            return made
+        alike = frozenset(self.digest(item, below) for item in partitions)
+        return Column(made.parts, made.digest, numbered=alike)
 
     def parts(self, expression: Expression, below: Columns) -> Parts:
         """Return which columns have a part in an expression's value."""
@@ -198,16 +185,14 @@ class Expressions:
             return self._case(expression, below)
         if kind == "BOUND_FUNCTION":
             return self._function(expression, below)
-        if kind == "BOUND_OPERATOR":
-            type_ = str(expression.get("type"))
-            if type_ not in _OPERATORS:
-                return self._unknown(f"the operator {type_}", expression)
-            worked_out = Kind.IDENTITY if type_ in _PASSING else Kind.TRANSFORMATION
-            return then(self._all(expression.get("children", []), below), worked_out)
-        inner = [
+        if kind == "BOUND_OPERATOR" and (type_ := str(expression.get("type"))) not in OPERATORS:
+            return self._unknown(f"the operator {type_}", expression)
+        passing = expression.get("type") in PASSING
+        single = [
             expression[name] for name in ("left", "right", "input", "lower", "upper") if name in expression
         ]
-        return then(self._all([*inner, *expression.get("children", [])], below), Kind.TRANSFORMATION)
+        parts = self._all([*single, *expression.get("children", [])], below)
+        return parts if passing else then(parts, Kind.TRANSFORMATION)
 
     def digest(self, expression: Expression, below: Columns) -> str:
         """Return a digest of what an expression means: equal where the engine understands the same."""
@@ -215,29 +200,20 @@ class Expressions:
             return self._named(expression, below).digest
         return digest_of(self._meant(expression, below))
 
-    def proven(self, conditions: Iterable[Expression], below: Columns) -> list[tuple[Counted, int]]:
+    def proven(self, conditions: Iterable[Expression], below: Columns) -> Proven:
         """Return the least numbers of rows that conditions prove which all hold."""
-        found: list[tuple[Counted, int]] = []
-        for condition in _all_of(conditions):
-            left, right = condition.get("left"), condition.get("right")
-            compared = str(condition.get("type"))
-            if condition.get("expression_class") != "BOUND_COMPARISON" or not left or not right:
-                continue
-            counted, least = self.column(left, below).counted, _least(compared, right)
-            if counted is None:
-                counted, least = self.column(right, below).counted, _least(_TURNED.get(compared, ""), left)
-            if counted is not None and least is not None:
-                found.append((counted, least))
-        return found
+        return proven_by(conditions, lambda expression: self._counted(expression, below))
 
     def numbered(self, conditions: Iterable[Expression], below: Columns) -> frozenset[str] | None:
-        """Return digests in which no two rows are alike that meet conditions: of a `row_number() … = 1`."""
-        for condition in _all_of(conditions):
+        """Return in which digests no two rows are alike that meet conditions: of a `row_number() … = 1`."""
+        for condition in all_of(conditions):
             left, right = condition.get("left"), condition.get("right")
-            if condition.get("type") == "COMPARE_EQUAL" and left and right:
-                for one, other in ((left, right), (right, left)):
-                    alike = self.column(one, below).numbered
-                    if alike is not None and _whole_number(other) is not None:
+            if condition.get("type") != "COMPARE_EQUAL" or left is None or right is None:
+                continue
+            for one, other in ((left, right), (right, left)):
+                if one.get("expression_class") == "BOUND_REF" and whole_number(other) is not None:
+                    alike = self._named(one, below).numbered
+                    if alike is not None:
                         return alike
         return None
 
@@ -249,11 +225,10 @@ class Expressions:
             at, columns = int(binding["column_index"]), self._bindings.get(int(binding["table_index"]), ())
         if at < len(columns):
             return columns[at]
-        where = self._unknown(f"column {at} of {len(columns)}", expression)
-        return Column(where, digest_of("unknown", at))
+        return Column(self._unknown("the name of a column", expression), digest_of("unknown", at))
 
     def _all(self, expressions: Iterable[Expression], below: Columns) -> Parts:
-        return NONE.union(*(self.parts(item, below) for item in expressions))
+        return NONE.union(*[self.parts(item, below) for item in expressions])
 
     def _case(self, expression: Expression, below: Columns) -> Parts:
         found: set[Part] = set()
@@ -266,31 +241,34 @@ class Expressions:
         return frozenset(found)
 
     def _function(self, expression: Expression, below: Columns) -> Parts:
-        name = str(expression.get("name"))
-        children = expression.get("children", [])
+        name, children = str(expression.get("name")), expression.get("children", [])
         if name not in KNOWN_FUNCTIONS:
             return self._unknown(f"the function `{name}`", expression)
+        arguments = [self.parts(child, below) for child in children]
         called = (expression.get("function_data") or {}).get("lambda_expr")
-        if called is not None:
-            arguments = self._all(children, below)
-            each = _Each(arguments)
-            inner = self.parts(called, each)
-            if name in CALLING:
-                # What it begins with, and what a list has one of, comes out as it is.
-                return inner | (arguments if "reduce" in name else NONE)
-            return self._first(name, children, below) | then(inner, Kind.CONDITIONAL)
-        return self._first(name, children, below)
+        if called is None:
+            kinds = kinds_of_function(name, len(children))
+            return NONE.union(*[then(parts, kind) for parts, kind in zip(arguments, kinds, strict=True)])
+        # A list, what else it is called with, and a function of its elements, which may name any of these.
+        inner = self.parts(called, _Each(NONE.union(*arguments)))
+        if name in CALLING:
+            begun = NONE.union(*arguments) if "reduce" in name else then(arguments[0], Kind.TRANSFORMATION)
+            return inner | begun
+        return arguments[0] | then(inner, Kind.CONDITIONAL)
 
-    def _first(self, name: str, children: Sequence[Expression], below: Columns) -> Parts:
-        kinds = kinds_of_function(name, len(children))
-        return NONE.union(
-            *(then(self.parts(child, below), kind) for child, kind in zip(children, kinds, strict=True))
-        )
+    def _counted(self, expression: Expression, below: Columns) -> Counted | None:
+        """Return of which rows an expression is a number, if it is one."""
+        kind = expression.get("expression_class")
+        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+            return self._named(expression, below).counted
+        if kind == "BOUND_CAST" and (expression.get("return_type") or {}).get("id") in WHOLE_NUMBERS:
+            return self._counted(expression["child"], below)
+        return None
 
     def _even_scan(self, expression: Expression, below: Columns) -> int | None:
         """Return the reading of a table in whose rows an expression is worked out, each with its share.
 
-        0 is that of none, as a constant is; None is of what is no such expression.
+        0 is that of a constant, None is of what is no such expression.
         """
         kind = expression.get("expression_class")
         if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
@@ -302,8 +280,11 @@ class Expressions:
         if kind == "BOUND_FUNCTION" and expression.get("name") in _EVEN:
             scans = [self._even_scan(child, below) for child in expression.get("children", [])]
             if None not in scans and len([scan for scan in scans if scan]) == 1:
-                return max(scan for scan in scans if scan is not None)
+                return next(scan for scan in scans if scan)
         return None
+
+    def _is_other(self, expression: Expression, kind: str) -> bool:
+        return expression.get("expression_class") != kind or self._hides(expression)
 
     def _hides(self, expression: Expression) -> bool:
         """Whether an expression holds others where none are known to be."""
@@ -315,7 +296,8 @@ class Expressions:
         )
 
     def _unknown(self, what: str, expression: Expression) -> Parts:
-        at = int(expression.get("query_location", _NOWHERE))
+        places = [int(one.get("query_location", _NOWHERE)) for one in expressions_in(expression)]
+        at = min(places, default=_NOWHERE)
         self._note(what, at if at < _NOWHERE else None)
         return self._everything()
 
@@ -347,64 +329,6 @@ class _Each(Sequence[Column]):
         return _NOWHERE - 1
 
 
-def at_least(parts: Parts, proven: Sequence[tuple[Counted, int]]) -> Parts:
-    """Return parts with what is proven of them where numbers of rows are at least so many."""
-    if not proven:
-        return parts
-    return frozenset(_proven_of(part, proven) if part.group else part for part in parts)
-
-
-def _proven_of(part: Part, proven: Sequence[tuple[Counted, int]]) -> Part:
-    least = [
-        number
-        for counted, number in proven
-        if counted.group == part.group and part.scan in counted.scans and part.only in ("", counted.only)
-    ]
-    return part._replace(at_least=max([part.at_least, *least]))
-
-
-_TURNED = {
-    "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
-    "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
-    "COMPARE_EQUAL": "COMPARE_EQUAL",
-}
-
-
-def _least(compared: str, other: Expression) -> int | None:
-    number = _whole_number(other)
-    if number is None or compared not in (
-        "COMPARE_GREATERTHAN",
-        "COMPARE_GREATERTHANOREQUALTO",
-        "COMPARE_EQUAL",
-    ):
-        return None
-    return number + 1 if compared == "COMPARE_GREATERTHAN" else number
-
-
-def _whole_number(expression: Expression) -> int | None:
-    while expression.get("expression_class") == "BOUND_CAST" and not expression.get("try_cast"):
-        if (expression.get("return_type") or {}).get("id") not in _WHOLE_NUMBERS:
-            return None
-        expression = expression["child"]
-    value = expression.get("value") or {}
-    is_whole = expression.get("expression_class") == "BOUND_CONSTANT" and not value.get("is_null")
-    if (
-        is_whole
-        and (value.get("type") or {}).get("id") in _WHOLE_NUMBERS
-        and isinstance(value.get("value"), int)
-    ):
-        return int(value["value"])
-    return None
-
-
-def _all_of(conditions: Iterable[Expression]) -> Iterator[Expression]:
-    for condition in conditions:
-        if condition.get("type") == "CONJUNCTION_AND":
-            yield from _all_of(condition.get("children", []))
-        else:
-            yield condition
-
-
 def _orders(orders: Any) -> Iterator[Expression]:
     """Yield the expressions of an ORDER BY, which is a list, or an object around one."""
     listed = orders.get("orders", []) if isinstance(orders, dict) else orders or []
@@ -412,15 +336,19 @@ def _orders(orders: Any) -> Iterator[Expression]:
         yield order["expression"]
 
 
-def holds_expressions(item: Any) -> bool:
-    """Whether there is a bound expression within."""
+def expressions_in(item: Any) -> Iterator[Expression]:
+    """Yield every bound expression within."""
     waiting = [item]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
             if "expression_class" in one:
-                return True
+                yield one
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(one)
-    return False
+
+
+def holds_expressions(item: Any) -> bool:
+    """Whether there is a bound expression within."""
+    return any(True for _ in expressions_in(item))

@@ -12,7 +12,12 @@ from typing import Any, NamedTuple
 
 from orchestration.core.column_origins import Kind, Origin, Place
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
 _THEN = {(first, second): first.then(second) for first in Kind for second in Kind}
+
+
+class UnknownOperatorError(Exception):
+    """An operator, or something in one, that is not known; of which its text is the name."""
 
 
 class Part(NamedTuple):
@@ -81,10 +86,6 @@ class Rows:
     key: frozenset[str] | None = None
     single: bool = False
 
-    def with_columns(self, columns: Iterable[Column]) -> "Rows":
-        """Return the same rows with other columns."""
-        return replace(self, columns=tuple(columns))
-
     def decided(self, parts: Parts, kind: Kind, *digested: Any) -> "Rows":
         """Return other rows of these, which `parts` decide; `digested` is all that does."""
         return replace(
@@ -93,6 +94,10 @@ class Rows:
             digest=digest_of(*digested, self.digest),
             single=False,
         )
+
+    def multiplied(self, columns: Iterable[Column]) -> "Rows":
+        """Return what has several rows for one of these, or none."""
+        return replace(self, columns=not_numbered(columns), once=frozenset(), key=None, single=False)
 
     def beside(self, left: "Rows") -> "Rows":
         """Return what joins `left`: columns of a table that is read there too are told apart."""
@@ -110,16 +115,45 @@ class Rows:
             key=None if self.key is None else frozenset(moved(one) for one in self.key),
         )
 
-    def mapped(self, column: Callable[[Column], Column]) -> "Rows":
-        """Return the same rows, each column made another."""
-        return replace(self, columns=tuple(map(column, self.columns)))
+
+def not_numbered(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return columns whose rows may be there several times: a number of a row tells none of them apart."""
+    return tuple(column if column.numbered is None else replace(column, numbered=None) for column in columns)
 
 
-def read_by_both(left: Rows, right: Rows) -> Mapping[str, int]:
-    """Return how often two together read each table."""
-    return {
-        name: left.reads.get(name, 0) + right.reads.get(name, 0) for name in left.reads.keys() | right.reads
-    }
+def read_again(rows: Rows, new_scan: Callable[[int], int], new_group: Callable[[], int]) -> Rows:
+    """Return the same rows, read once more: what is proven of one reading says nothing of another.
+
+    `new_scan` gives a reading of the same table another number, `new_group` an aggregate.
+    """
+    scans, groups = {0: 0}, {0: 0}
+
+    def scan(old: int) -> int:
+        if old not in scans:
+            scans[old] = new_scan(old)
+        return scans[old]
+
+    def group(old: int) -> int:
+        if old not in groups:
+            groups[old] = new_group()
+        return groups[old]
+
+    def part(old: Part) -> Part:
+        return old._replace(group=group(old.group), scan=scan(old.scan)) if old.group else old
+
+    def counted(old: Counted | None) -> Counted | None:
+        return old and Counted(group(old.group), frozenset(map(scan, old.scans)), old.only)
+
+    columns = [
+        replace(
+            column,
+            parts=frozenset(map(part, column.parts)),
+            scan=scan(column.scan),
+            counted=counted(column.counted),
+        )
+        for column in rows.columns
+    ]
+    return replace(rows, columns=tuple(columns), once=frozenset(map(scan, rows.once)))
 
 
 def then(parts: Parts, kind: Kind) -> Parts:
@@ -146,4 +180,4 @@ def origins(parts: Parts) -> frozenset[Origin]:
 
 def digest_of(*told: Any) -> str:
     """Return a digest of what JSON can hold."""
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    return hashlib.sha256(_JSON.encode(told).encode()).hexdigest()[:20]

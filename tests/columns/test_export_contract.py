@@ -75,7 +75,7 @@ def test_each_exports_contract_is_valid_by_the_standard_and_by_our_own_checks(
 def test_the_contract_has_the_fields_as_the_destination_gets_them() -> None:
     contract = contract_of("demo", CRM)
     assert list(fields(contract)) == [
-        "Store_Number__c", "Name", "Market__c", "Top_Items__c", "Top_Items_Missing__c",
+        "Store_Number__c", "Name", "Licensee_Key__c", "Market__c", "Top_Items__c", "Top_Items_Missing__c",
     ], "by `names`, and without the partition's column, which is not sent"  # fmt: skip
     key = fields(contract)["Store_Number__c"]
     assert (key["primaryKey"], key["primaryKeyPosition"], key["required"]) == (True, 1, True)
@@ -86,6 +86,8 @@ def test_the_contract_has_the_fields_as_the_destination_gets_them() -> None:
     assert custom(key) == {"modelColumn": "store_number"}
     assert fields(contract)["Name"]["required"], "a blocking test says so"
     assert not fields(contract)["Market__c"]["required"]
+    masked = fields(contract)["Licensee_Key__c"]
+    assert (masked["classification"], masked["transformSourceObjects"]) == ("internal", ["stores.licensee"])
     missing = fields(contract)["Top_Items_Missing__c"]
     assert missing["logicalType"] == "integer"
     assert missing["quality"][0]["implementation"] == {

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app
 from orchestration.columns.delivered_changes import delivered_changes, raised_version, read_contract
-from orchestration.columns.delivered_contract import contract_yaml, delivered_contract
+from orchestration.columns.delivered_contract import contract_yaml, delivered_contract, logical_type
 from orchestration.columns.promised_rules import Promises, promises
+from orchestration.compute.type_text import type_text
 from orchestration.contracts.changes import Weight
 from orchestration.contracts.classes import ClassRules
 from orchestration.core.severity import Severity
@@ -118,6 +119,31 @@ def test_a_key_of_several_columns_has_its_order_and_the_partition_is_named() -> 
     together = next(rule for rule in table(contract)["quality"] if rule["metric"] == "duplicateValues")
     assert together["arguments"] == {"properties": ["business_date", "store_number", "item_number"]}
     assert "each day by itself" in contract["description"]["usage"].replace("for each day", "each day")
+
+
+LOGICAL = {
+    "VARCHAR": "string", "text": "string", "UUID": "string", "ENUM('a', 'b')": "string", "BLOB": "string",
+    "INTEGER": "integer", "int": "integer", "UHUGEINT": "integer", "DECIMAL(12,2)": "number",
+    "numeric(9, 3)": "number", "double": "number", "real": "number", "BOOLEAN": "boolean", "bool": "boolean",
+    "DATE": "date", "TIMESTAMP": "timestamp", "timestamptz": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamp", "TIME": "time", "TIME WITH TIME ZONE": "time",
+    "INTERVAL": "string", "JSON": "object", "MAP(VARCHAR, INTEGER)": "object",
+    "INTEGER[]": "array", "VARCHAR[3]": "array", "STRUCT(a INTEGER, b VARCHAR[])": "object",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("type_", LOGICAL)
+def test_each_type_has_the_standards_word_and_what_is_in_it(type_: str) -> None:
+    item = {"name": "x", **logical_type(type_text(type_))}
+    assert item["logicalType"] == LOGICAL[type_]
+    contract = copy.deepcopy(contract_of("demo", CRM))
+    table(contract)["properties"] = [item]
+    assert [error.message for error in _standard().iter_errors(contract)] == []
+    if type_ == "STRUCT(a INTEGER, b VARCHAR[])":
+        assert item["properties"] == [
+            {"name": "a", "logicalType": "integer"},
+            {"name": "b", "logicalType": "array", "items": {"logicalType": "string"}},
+        ]
 
 
 # -- what may be told, and what is still so where it arrives

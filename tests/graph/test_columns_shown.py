@@ -87,6 +87,7 @@ def test_models_and_exports_have_dagsters_column_lineage_of_one_step() -> None:
         if not table.reads:
             assert shown is None, "a source and a seed are made of nothing"
             continue
+        assert shown is not None
         told = shown.deps_by_column
         assert {
             name: {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps}

@@ -190,6 +190,8 @@ def test_a_reader_sees_both_directions_the_class_the_owner_and_the_rows_in_a_lin
     assert "Through 1 column of models" in down
     rows = shown(page, address("raw.people.age"))
     assert "Into no field of an export. It also decides which rows are in exp_m (filter)" in rows
+    listed = shown(page, "#exp_m")
+    assert "Who é raw.people.mail : one of several rows' values" in listed
     assert "There is no raw.people.gone" in shown(page, "#raw.people.gone")
     assert "1 source, 1 model, 1 export, 5 columns." in shown(page)
     assert "<title>broken" not in _dom(page, "")

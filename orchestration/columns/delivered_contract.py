@@ -211,7 +211,7 @@ def _property(of: Delivered, column: str, field: str) -> dict[str, Any]:
     item: dict[str, Any] = {"name": field}
     if type_:
         shown = type_text(type_)
-        item |= _logical(shown)
+        item |= logical_type(shown)
         # The words of an ENUM are values.
         item["physicalType"] = shown if of.shows(field) or "'" not in shown else base_of(shown)
     if description := str(said.get("description") or "").strip():
@@ -264,7 +264,7 @@ def _named(place: Place) -> str:
     return f"{relation.name if relation.schema == RAW else relation}.{place.column}"
 
 
-def _logical(type_: str) -> dict[str, Any]:
+def logical_type(type_: str) -> dict[str, Any]:
     """Return `logicalType` of a type, and what is in it where it nests."""
     try:
         return _nested(parse_type(type_))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from orchestration.cli.docs import DataDocsServer, site_dir
+from orchestration.columns.lineage_page import LINEAGE_PAGE
 from orchestration.core.settings import Settings
 from orchestration.core.severity import Severity
 from orchestration.quality import results
@@ -191,6 +192,35 @@ def test_the_command_says_where_the_site_begins(settings: Settings, tmp_path: Pa
     assert ORDERS in text(Path(written.strip()))
 
 
+def test_beside_the_pages_is_that_of_todays_columns_which_each_links_to(
+    settings: Settings, tmp_path: Path
+) -> None:
+    keep(settings, ORDERS, MON, FAILED)
+    company = Company(settings, "", tmp_path).with_own_project()
+    site, export = site_dir(settings), company.settings.project_dir / "exports/exp_shop_orders.yml"
+    assert company.sluice("docs")[0] == 0
+    columns, index = site / LINEAGE_PAGE, site / "index.html"
+    assert "counter@bakery.example" in columns.read_text()
+    for page in [index, *site.glob("validations/**/*.html"), *site.glob("expectations/**/*.html")]:
+        [to] = re.findall(f'href="([^"]*{LINEAGE_PAGE})"', page.read_text())
+        assert (page.parent / to).resolve() == columns.resolve(), page
+    assert (columns.parent / re.findall(r'<a href="(index.html)"', columns.read_text())[0]).exists()
+
+    first = index.stat()
+    export.write_text(export.read_text().replace("counter@", "till@"))
+    assert company.sluice("docs")[0] == 0
+    assert "till@bakery.example" in columns.read_text()
+    assert index.stat() == first, "no result is another"
+
+    export.write_text(export.read_text().replace("mode: mirror", "mode: miror"))
+    keep(settings, ORDERS, TUE, PASSED)
+    code, _, told = company.sluice("docs")
+    assert code == 0
+    assert f"{LINEAGE_PAGE} is not renewed: the project does not load; `sluice check` says why" in told
+    assert TUE in pages(site, ORDERS), "what was judged is shown all the same"
+    assert "till@bakery.example" in columns.read_text(), "as it was"
+
+
 @pytest.fixture
 def server(settings: Settings) -> Iterator[DataDocsServer]:
     """A server on a port of its own, of a bakery whose Monday failed."""
@@ -223,6 +253,18 @@ def test_the_first_page_is_of_the_newest_results(server: DataDocsServer, setting
     assert (status, MON in body, TUE in body) == (200, True, True)
     page = pages(site_dir(settings), ORDERS)[TUE].relative_to(site_dir(settings)).as_posix()
     assert get(server, f"/{page}")[0] == 200
+
+
+def test_the_page_of_columns_is_served_as_the_project_is_now(settings: Settings, tmp_path: Path) -> None:
+    company = Company(settings, "", tmp_path).with_own_project()
+    export = company.settings.project_dir / "exports/exp_shop_orders.yml"
+    server = DataDocsServer(company.settings, 0)
+    with server.serving():
+        status, body = get(server, f"/{LINEAGE_PAGE}")
+        assert (status, "counter@bakery.example" in body) == (200, True)
+        export.write_text(export.read_text().replace("counter@", "till@"))
+        status, body = get(server, f"/{LINEAGE_PAGE}?again#exp_shop_orders")
+        assert (status, "till@bakery.example" in body) == (200, True)
 
 
 def test_nothing_but_the_site_is_served_and_only_to_those_who_asked_for_this_machine(

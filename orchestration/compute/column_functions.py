@@ -12,10 +12,9 @@ from orchestration.core.column_origins import Kind
 # Worked out of all rows, and none of the values itself. Of one row it may be: `sum` of one row is that row.
 _MEASURES = """
     approx_count_distinct avg bit_and bit_or bit_xor corr count count_if count_star countif covar_pop
-    covar_samp entropy favg fsum geomean geometric_mean grouping grouping_id kahan_sum kurtosis kurtosis_pop
-    mad mean product regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
-    regr_syy sem skewness stddev stddev_pop stddev_samp sum sum_no_overflow sumkahan var_pop var_samp variance
-    wavg weighted_avg
+    covar_samp entropy favg fsum kahan_sum kurtosis kurtosis_pop mad mean product regr_avgx regr_avgy
+    regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy sem skewness stddev stddev_pop
+    stddev_samp sum sum_no_overflow sumkahan var_pop var_samp variance
 """
 # One or all of the values come out as they are: each of them tells something of one row.
 _PICKS = """
@@ -30,18 +29,18 @@ _ORDERED = """
 """
 # Scalar functions of which an argument comes out as it is, whole or in part, alone or beside others.
 _PACKING = """
-    array_cat array_concat array_distinct array_resize array_value array_zip combine constant_or_null flatten
-    greatest least list_append list_cat list_concat list_distinct list_pack list_prepend list_resize
-    list_reverse list_unique list_value list_zip map map_concat map_entries map_from_entries map_keys
-    map_values remap_struct row struct_concat struct_insert struct_pack struct_update struct_values
+    array_cat array_concat array_distinct array_intersect array_resize array_value array_zip constant_or_null
+    flatten greatest least list_append list_cat list_concat list_distinct list_intersect list_pack
+    list_prepend list_resize list_reverse list_value list_zip map map_concat map_entries map_from_entries
+    map_keys map_values remap_struct row struct_concat struct_insert struct_pack struct_update struct_values
     union_value unpivot_list
 """
 # The first argument comes out, whole or in part; the others say which part.
 _TAKING = """
-    array_extract array_filter array_first array_last array_pop_back array_pop_front array_reverse
-    array_reverse_sort array_select array_slice array_sort array_where element_at error filter list_any_value
-    list_element list_extract list_filter list_first list_last list_reverse_sort list_select list_slice
-    list_sort list_where map_extract map_extract_value struct_extract struct_extract_at union_extract
+    array_extract array_filter array_pop_back array_pop_front array_reverse array_reverse_sort array_select
+    array_slice array_sort array_where element_at error filter list_any_value list_element list_extract
+    list_filter list_first list_last list_reverse_sort list_select list_slice list_sort list_where
+    map_extract map_extract_value struct_extract struct_extract_at union_extract
 """
 # They work out an aggregate of a list's elements, which is named in a text: any of them may come out.
 _AGGREGATING = "aggregate array_aggr array_aggregate list_aggr list_aggregate"
@@ -53,7 +52,7 @@ _CALLING = """
 MEASURES = frozenset(_MEASURES.split())
 PICKS = frozenset(_PICKS.split()) | frozenset(_ORDERED.split())
 CALLING = frozenset(_CALLING.split())
-_OF_FUNCTIONS = {
+OF_FUNCTIONS = {
     **dict.fromkeys(_PACKING.split(), (Kind.IDENTITY, Kind.IDENTITY)),
     **dict.fromkeys(_TAKING.split(), (Kind.IDENTITY, Kind.CONDITIONAL)),
     **dict.fromkeys(_AGGREGATING.split(), (Kind.PICK, Kind.CONDITIONAL)),
@@ -71,7 +70,7 @@ def kinds_of_aggregate(name: str, arguments: int) -> Sequence[Kind]:
 
 def kinds_of_function(name: str, arguments: int) -> Sequence[Kind]:
     """Return what a scalar function makes of each of its arguments."""
-    return _of_each(_OF_FUNCTIONS.get(name, (Kind.TRANSFORMATION, Kind.TRANSFORMATION)), arguments)
+    return _of_each(OF_FUNCTIONS.get(name, (Kind.TRANSFORMATION, Kind.TRANSFORMATION)), arguments)
 
 
 def _of_each(kinds: tuple[Kind, Kind], arguments: int) -> Sequence[Kind]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # What a plan of another shape than was thought makes of the walk.
-_OF_ANOTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
+_OF_ANOTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError)
 
 
 def table_origins(
@@ -59,9 +59,11 @@ class _Query:
     def origins(self) -> TableOrigins:
         operators = Operators(lambda: self._everything, self._note)
         try:
-            self._plans = plan_of(self._connection, self._sql)
-            [plan] = self._plans
-            rows = operators.rows(plan)
+            plans = plan_of(self._connection, self._sql)
+            if len(plans) != 1:
+                raise NotASelect(f"it is {len(plans)} statements, not one query")
+            self._plans = plans
+            rows = operators.rows(*plans)
             names = self._names
             if len(names) != len(rows.columns):
                 raise UnknownOperatorError(f"{len(rows.columns)} columns, where the query has {len(names)}")
@@ -71,8 +73,11 @@ class _Query:
         except UnknownOperatorError as error:
             self._note(str(error), None)
             return self._all_of_all()
-        except _OF_ANOTHER_SHAPE as error:
-            self._note(f"the plan: {type(error).__name__}", None)
+        except RecursionError:
+            self._note("a query that is nested so deeply", None)
+            return self._all_of_all()
+        except _OF_ANOTHER_SHAPE:
+            self._note("the form of its plan", None)
             return self._all_of_all()
         return self._understood(operators, names, rows)
 
@@ -81,7 +86,7 @@ class _Query:
         return TableOrigins(
             self._relation,
             {name: origins(column.parts) for name, column in zip(names, rows.columns, strict=True)},
-            reads=frozenset(self._tables),
+            reads=operators.tables(),
             rows=origins(rows.deciding),
             row_of=of_each[0] if of_each else None,
             digests={name: column.digest for name, column in zip(names, rows.columns, strict=True)},
@@ -119,9 +124,10 @@ class _Query:
 
         if self._columns:
             return self._columns
-        if [one.type for one in duckdb.extract_statements(self._sql)] != [duckdb.StatementType.SELECT]:
-            raise NotASelect("it is not one query")
         try:
+            kinds = [one.type for one in duckdb.extract_statements(self._sql)]
+            if kinds != [duckdb.StatementType.SELECT]:
+                raise NotASelect("it is not one query")
             described = self._connection.execute(f"describe {self._sql.strip().rstrip(';')}").fetchall()
         except duckdb.Error as error:
             raise NotASelect(str(error).split("\n")[0]) from None
@@ -155,13 +161,16 @@ class _Query:
                 yield Relation(where["schema"], where["table"]), item.get("names", [])
 
     def _written(self) -> Iterator[tuple[Relation, Sequence[str]]]:
-        """Yield the tables that the SQL names; where it cannot be read, all there are, but this one."""
-        named = tables_written(self._connection, self._sql)
-        rows = self._connection.execute(
+        """Yield the tables that the SQL names; where that cannot be told, all there are, but this one."""
+        of_tables = (
             "select schema_name, table_name, list(column_name order by column_index) from duckdb_columns()"
-            " where not internal and database_name = current_database() group by all order by all"
-        ).fetchall()
-        for schema, table, columns in rows:
+            " where table_oid in (select table_oid from duckdb_tables()) and not internal"
+            " and database_name = current_database() group by all order by all"
+        )
+        views = self._connection.execute("select lower(view_name) from duckdb_views() where not internal")
+        named = tables_written(self._connection, self._sql)
+        all_there_are = named is None or any(name in named for (name,) in views.fetchall())
+        for schema, table, columns in self._connection.execute(of_tables).fetchall():
             relation = Relation(schema, table)
-            if table.lower() in named if named is not None else relation != self._relation:
+            if relation != self._relation if all_there_are else table.lower() in (named or ()):
                 yield relation, columns

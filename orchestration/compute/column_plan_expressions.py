@@ -125,7 +125,8 @@ class Expressions:
             parts |= then(self.parts(condition, below), Kind.CONDITIONAL)
         for order in _orders(expression.get("order_bys")):
             parts |= then(self.parts(order, below), Kind.CONDITIONAL)
-        if self._hides(expression) or (name not in KNOWN_FUNCTIONS and name != "count_star"):
+        known = name in KNOWN_FUNCTIONS or name == "count_star"
+        if not known or self._is_other(expression, "BOUND_AGGREGATE"):
             parts |= self._unknown(f"the aggregate `{name}`", expression)
         counted = None
         if counts and not distinct:
@@ -145,7 +146,8 @@ class Expressions:
             kinds = [Kind.PICK, *[Kind.CONDITIONAL] * (len(children) - 1)]
         elif type_ in NUMBERING:
             kinds = [Kind.TRANSFORMATION] * len(children)
-        if self._hides(expression) or type_ not in {"WINDOW_AGGREGATE", *OTHER_ROW, *NUMBERING}:
+        known = type_ in {"WINDOW_AGGREGATE", *OTHER_ROW, *NUMBERING}
+        if not known or self._is_other(expression, "BOUND_WINDOW"):
             parts |= self._unknown(f"the window function {type_}", expression)
         for child, kind in zip(children, kinds, strict=True):
             parts |= then(self.parts(child, below), kind)
@@ -280,6 +282,9 @@ class Expressions:
             if None not in scans and len([scan for scan in scans if scan]) == 1:
                 return next(scan for scan in scans if scan)
         return None
+
+    def _is_other(self, expression: Expression, kind: str) -> bool:
+        return expression.get("expression_class") != kind or self._hides(expression)
 
     def _hides(self, expression: Expression) -> bool:
         """Whether an expression holds others where none are known to be."""

@@ -16,6 +16,7 @@ from orchestration.compute.column_plan_rows import (
     UnknownOperatorError,
     as_kind,
     digest_of,
+    not_numbered,
     then,
 )
 from orchestration.core.column_origins import Kind
@@ -93,7 +94,7 @@ def side_by_side(left: Rows, right: Rows) -> Rows:
 
 def _multiplied(left: Rows, right: Rows, columns: Sequence[Column], on: Parts, *told: Any) -> Rows:
     return Rows(
-        tuple(replace(column, numbered=None) for column in columns),
+        not_numbered(columns),
         left.deciding | right.deciding | as_kind(on, Kind.JOIN),
         digest_of("join", told, left.digest, right.digest),
         read_by(left, right),

@@ -57,6 +57,7 @@ OPERATORS: Mapping[str, frozenset[str]] = {
     "DELIM_JOIN": frozenset({"conditions", "duplicate_eliminated_columns"}),
     "RECURSIVE_CTE": frozenset({"key_targets"}),
 }
+_NO_EXPRESSIONS = frozenset({"children", "type", "names", "returned_types", "column_indexes", "chunk_types"})
 # What an optimised plan has, and ours has not.
 _OPTIMISED = ("left_projection_map", "right_projection_map", "table_filters")
 
@@ -81,6 +82,10 @@ class Operators:
         """Return the table of a reading (`Rows.once`)."""
         return self._tables[scan]
 
+    def tables(self) -> frozenset[Relation]:
+        """Return the tables that were read."""
+        return frozenset(relation for relation in self._tables if relation)
+
     def rows(self, operator: Operator) -> Rows:
         """Return what an operator gives.
 
@@ -92,7 +97,7 @@ class Operators:
         if holding is None:
             raise UnknownOperatorError(f"the operator {name}")
         for key, value in operator.items():
-            hidden = key not in holding and key != "children" and holds_expressions(value)
+            hidden = key not in holding and key not in _NO_EXPRESSIONS and holds_expressions(value)
             if hidden or key in _OPTIMISED:
                 raise UnknownOperatorError(f"`{key}` of the operator {name}")
         return getattr(self, f"_{name.lower()}")(operator)
@@ -180,11 +185,13 @@ class Operators:
         rows = below.decided(
             self._parts(conditions, below), Kind.FILTER, "where", self._digests(conditions, below)
         )
-        columns = [replace(column, parts=at_least(column.parts, proven)) for column in below.columns]
+        columns = below.columns
+        if proven:
+            columns = tuple(replace(one, parts=at_least(one.parts, proven)) for one in columns)
         kept = operator.get("projection_map")
         return replace(
             rows,
-            columns=tuple(columns if kept is None else [columns[at] for at in kept]),
+            columns=columns if kept is None else tuple(columns[at] for at in kept),
             key=below.key if alike is None else alike,
         )
 

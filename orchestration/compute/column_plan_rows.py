@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from orchestration.core.column_origins import Kind, Origin, Place
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
 _THEN = {(first, second): first.then(second) for first in Kind for second in Kind}
 
 
@@ -96,8 +97,7 @@ class Rows:
 
     def multiplied(self, columns: Iterable[Column]) -> "Rows":
         """Return what has several rows for one of these, or none."""
-        apart = tuple(replace(column, numbered=None) for column in columns)
-        return replace(self, columns=apart, once=frozenset(), key=None, single=False)
+        return replace(self, columns=not_numbered(columns), once=frozenset(), key=None, single=False)
 
     def beside(self, left: "Rows") -> "Rows":
         """Return what joins `left`: columns of a table that is read there too are told apart."""
@@ -114,6 +114,11 @@ class Rows:
             digest=moved(self.digest),
             key=None if self.key is None else frozenset(moved(one) for one in self.key),
         )
+
+
+def not_numbered(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return columns whose rows may be there several times: a number of a row tells none of them apart."""
+    return tuple(column if column.numbered is None else replace(column, numbered=None) for column in columns)
 
 
 def read_again(rows: Rows, new_scan: Callable[[int], int], new_group: Callable[[], int]) -> Rows:
@@ -175,4 +180,4 @@ def origins(parts: Parts) -> frozenset[Origin]:
 
 def digest_of(*told: Any) -> str:
     """Return a digest of what JSON can hold."""
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    return hashlib.sha256(_JSON.encode(told).encode()).hexdigest()[:20]

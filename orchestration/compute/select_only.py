@@ -266,6 +266,8 @@ def _asked(
         answer = json.loads(_one(connection, asked))
     except duckdb.Error as error:
         raise NotASelect(_first_line(error)) from None
+    except RecursionError:
+        raise NotASelect("it is nested too deeply; make several expressions of it, in CTEs") from None
     if answer.get("error"):
         said = str(answer.get("error_message", "it cannot be read")).split("\n")[0]
         raise NotASelect(said, in_characters(sql, answer.get("position")))
@@ -282,7 +284,7 @@ def plan_of(connection: "duckdb.DuckDBPyConnection", sql: str) -> Any:
 
 
 def tables_written(connection: "duckdb.DuckDBPyConnection", sql: str) -> frozenset[str] | None:
-    """Return the names, in small letters, of what a query is written to read from; None if it does not parse.
+    """Return the names, in small letters, of what a query is written to read from; None if it cannot be told.
 
     Common table expressions and views are among them, schemas are not told apart.
     """

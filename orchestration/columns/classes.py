@@ -7,8 +7,10 @@ are (`contracts.classes`), what dbt's files say (`said`), which destination may 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from orchestration.columns.graph import DELIVERED, ColumnGraph, Influence
+from orchestration.columns.namesakes import Namesakes
 from orchestration.columns.said import Said
 from orchestration.contracts.classes import ClassRules, Indirect
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS, Column, Masking
@@ -22,11 +24,11 @@ _MASKED, _EXCEPTED = "", " "
 _NO_CLASSES = (_MASKED, _EXCEPTED)
 # Made of one row each.
 _ROW_BY_ROW = frozenset({Kind.IDENTITY, Kind.TRANSFORMATION, Kind.CONDITIONAL})
+_OF_VALUE = frozenset(kind for kind in Kind if kind.of_value)
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Carried:
+class _Carried(NamedTuple):
     """A class in a column: by which column it came, as what, and how; `by` is None where it begins.
 
     `row_by_row`: each value is of one row of the table where the class begins, and no two are of one.
@@ -38,8 +40,14 @@ class _Carried:
     row_by_row: bool = True
     by_name: bool = False
 
+    def joined(self, other: "_Carried") -> "_Carried":
+        """Return this one, where the same class comes in by another way, too."""
+        return self if other.row_by_row or not self.row_by_row else self._replace(row_by_row=False)
+
 
 _Classes = dict[str, _Carried]
+_NOTHING: Mapping[str, _Carried] = {}
+_NO_COLUMNS: Mapping[str, _Classes] = {}
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,8 @@ class ClassFlow:
         self._rules = rules
         self._said = said
         self._without = without
-        self._carried: dict[Place, _Classes] = {}
-        self._by_name: dict[Relation, dict[str, dict[str, Place]]] = {}
+        self._carried: dict[Relation, dict[str, _Classes]] = {}
+        self._names = Namesakes()
         self.misfits: list[Misfit] = []
         for contract in contracts.values():
             for column in contract.loaded_columns:
@@ -96,8 +104,7 @@ class ClassFlow:
 
     def of(self, place: Place) -> frozenset[str]:
         """Return the classes of a column."""
-        found = self._carried.get(place)
-        return frozenset(found).difference(_NO_CLASSES) if found else frozenset()
+        return frozenset(self._at(place)).difference(_NO_CLASSES)
 
     def way(self, place: Place, class_: str) -> Influence:
         """Return the way by which a class came to a column that has it, from where the class begins.
@@ -105,20 +112,20 @@ class ClassFlow:
         Of a destination's field it ends at the model's column.
         """
         way, kind = [] if place.relation.schema == DELIVERED else [place], Kind.IDENTITY
-        step = self._carried[place][class_]
+        step = self._at(place)[class_]
         while step.by is not None:
             way.append(step.by)
             kind = kind.then(step.kind)
-            step = self._carried[step.by][step.class_]
+            step = self._at(step.by)[step.class_]
         return Influence(kind, tuple(reversed(way)))
 
     def shown(self, place: Place, class_: str) -> str:
         """Return the way of a class as people read it: `raw.products.age → … (identity)`; see `way`."""
         way = self.way(place, class_)
-        by_name, step = False, self._carried[place][class_]
+        by_name, step = False, self._at(place)[class_]
         while step.by is not None:
             by_name |= step.by_name
-            step = self._carried[step.by][step.class_]
+            step = self._at(step.by)[step.class_]
         text = shown(way)
         if not by_name:
             return text
@@ -130,11 +137,11 @@ class ClassFlow:
 
     @cached_property
     def _hidden(self) -> dict[Relation, frozenset[str]]:
-        found: dict[Relation, set[str]] = {}
-        for place, classes in self._carried.items():
-            if any(class_ not in OPEN_CLASSIFICATIONS or class_ == _MASKED for class_ in classes):
-                found.setdefault(place.relation, set()).add(place.column)
-        return {relation: frozenset(columns) for relation, columns in found.items()}
+        shown = OPEN_CLASSIFICATIONS - {_MASKED}
+        return {
+            relation: frozenset(column for column, classes in columns.items() if not classes.keys() <= shown)
+            for relation, columns in self._carried.items()
+        }
 
     def deciding(self, relation: Relation) -> list[Deciding]:
         """Return the classes that decide a table's rows or their order, of those that are watched."""
@@ -151,7 +158,8 @@ class ClassFlow:
     @cached_property
     def _watched(self) -> frozenset[str]:
         """The classes of which a rule says that they may not decide, or not unseen."""
-        present = frozenset[str]().union(*self._carried.values()).difference(_NO_CLASSES)
+        every = (classes for columns in self._carried.values() for classes in columns.values())
+        present = frozenset[str]().union(*every).difference(_NO_CLASSES)
         return frozenset(name for name in present if self._rules.deciding(name) is not Indirect.ALLOW)
 
     @cached_property
@@ -206,9 +214,8 @@ class ClassFlow:
         word = column.classification
         if column.masking is Masking.KEEP:
             return {word: _Carried(None, word)} if word else {}
-        if (
-            column.masking is not Masking.HASH or not word
-        ):  # of what is redacted, nothing is left but its place
+        # Of what is redacted, nothing is left but its place.
+        if column.masking is not Masking.HASH or not word:
             return {_MASKED: _Carried(None, _MASKED)}
         lowered = self._rules.masked.get(word)
         classes = {lowered or word: _Carried(None, lowered or word)}
@@ -216,46 +223,43 @@ class ClassFlow:
 
     def _put(self, place: Place, classes: _Classes) -> None:
         if classes:
-            self._carried[place] = classes
+            self._carried.setdefault(place.relation, {})[place.column] = classes
+
+    def _at(self, place: Place) -> Mapping[str, _Carried]:
+        return self._carried.get(place.relation, _NO_COLUMNS).get(place.column, _NOTHING)
 
     def _follow(self, table: TableOrigins) -> None:
         """Find the classes of a table's columns, whose parents' are known."""
         relation = table.relation
         said = self._said.get(relation, {})
+        self._names.enter(table)
+        begun = self._carried.get(relation, _NO_COLUMNS)
         # What a destination calls a field says nothing of what the project calls a column.
-        named = {} if relation.schema == DELIVERED else self._names_above(table)
+        asked = relation.schema != DELIVERED
         for name, origins in table.columns.items():
-            place = Place(relation, name)
-            found = self._carried.get(place) or (self._come_in(table, origins) if origins else {})
-            alike = named.get(name.lower()) if named else None
-            if alike and not alike.keys() <= found.keys():
-                self._second_opinion(place, alike, found)
-            if word := said.get(name.lower()):
-                found = self._as_said(place, found, word)
-            self._put(place, found)
+            found = self._come_in(table, origins) if origins else begun.get(name, {})
+            if asked and self._names.say_more(relation, name, found):
+                self._second_opinion(Place(relation, name), found)
+            if said and (word := said.get(name.lower())):
+                found = self._as_said(Place(relation, name), found, word)
             if found:
-                named[name.lower()] = dict.fromkeys(found, place)
-            else:
-                named.pop(name.lower(), None)
-        self._by_name[relation] = named
+                self._put(Place(relation, name), found)
+                self._names.note(relation, name, found)
 
     def _come_in(self, table: TableOrigins, origins: frozenset[Origin]) -> _Classes:
         found: _Classes = {}
-        carrying = [one for one in origins if one.kind.of_value and one.place in self._carried]
+        carrying = [one for one in origins if one.kind in _OF_VALUE]
         if len(carrying) > 1:
             carrying.sort(key=lambda one: (_ORDER[one.kind], one.place))
         for origin in carrying:
             here = origin.kind in _ROW_BY_ROW and origin.place.relation == table.row_of
-            for class_, above in self._carried[origin.place].items():
+            for class_, above in self._at(origin.place).items():
                 becomes = self._through_measure(origin, class_, above)
                 if becomes is None:
                     continue
                 row_by_row = here and above.row_by_row and becomes == class_
-                known = found.get(becomes)
-                if known is None:
-                    found[becomes] = _Carried(origin.place, class_, origin.kind, row_by_row)
-                elif known.row_by_row and not row_by_row:
-                    found[becomes] = _Carried(known.by, known.class_, known.kind, row_by_row=False)
+                step = _Carried(origin.place, class_, origin.kind, row_by_row)
+                found[becomes] = found[becomes].joined(step) if becomes in found else step
         return found
 
     def _through_measure(self, origin: Origin, class_: str, above: _Carried) -> str | None:
@@ -267,22 +271,11 @@ class ClassFlow:
         lowered, at_least = self._rules.measured.get(class_, (class_, 0))
         return lowered if above.row_by_row and origin.at_least >= at_least else class_
 
-    def _names_above(self, table: TableOrigins) -> dict[str, dict[str, Place]]:
-        """Return {name: {class: the nearest column of that name that has it}} of all that a table reads."""
-        found: dict[str, dict[str, Place]] = {}
-        for parent in table.reads:
-            if not found:
-                found = dict(self._by_name.get(parent, {}))
-                continue
-            for name, classes in self._by_name.get(parent, {}).items():
-                found[name] = {**classes, **found[name]} if name in found else classes
-        return found
-
-    def _second_opinion(self, place: Place, alike: Mapping[str, Place], found: _Classes) -> None:
+    def _second_opinion(self, place: Place, found: _Classes) -> None:
         """Add what a column upstream of the same name has, where lineage does not say that it knows of it."""
         known = self._graph.above(place)
-        for class_, other in alike.items():
-            if class_ not in found and other not in known:
+        for other in self._names.nearest(place):
+            for class_ in self._at(other).keys() - found.keys() if other not in known else ():
                 found[class_] = _Carried(other, class_, row_by_row=False, by_name=True)
 
     def _as_said(self, place: Place, found: _Classes, said: Said) -> _Classes:
@@ -292,8 +285,8 @@ class ClassFlow:
                 self.misfits.append(Misfit(said, self._ways(place, found)))
             else:
                 lowered = found.pop(exception.from_)
-                found.setdefault(exception.to, lowered)
-                found.setdefault(_EXCEPTED, lowered)
+                for name in (exception.to, _EXCEPTED):
+                    found[name] = found[name].joined(lowered) if name in found else lowered
         word = said.classification
         if word:
             closed = {name: one for name, one in found.items() if name not in _NO_CLASSES}
@@ -305,7 +298,7 @@ class ClassFlow:
         return found
 
     def _ways(self, place: Place, found: _Classes) -> dict[str, str]:
-        self._carried[place] = found
+        self._put(place, found)
         return {class_: self.shown(place, class_) for class_ in found if class_ not in _NO_CLASSES}
 
 

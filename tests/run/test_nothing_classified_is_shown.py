@@ -3,6 +3,8 @@
 One source with classified columns, a day for each way to fail, a value of its own for each day; then all that
 was written is looked through: records, Dagster's storage, logs, quarantine, what was judged, Data Docs, and
 what commands print. Left out are the data: staging, originals, converted files, warehouse's tables, plans.
+In the models the columns have other names than in the contract. And of two receivers only the one that is
+cleared for a class has got a value of it.
 """
 
 import shutil
@@ -98,8 +100,8 @@ models:
     columns:
       - {name: business_date, description: The day.}
       - {name: guest_number, description: The guest.}
-      - {name: email, description: The address.}
-      - {name: phone, description: The number.}
+      - {name: reach, description: The address.}
+      - {name: caller, description: The number.}
       - {name: note, description: What the door ought to know.}
       - {name: visits, description: How often so far.}
   - name: exp_guests
@@ -107,8 +109,17 @@ models:
     columns:
       - {name: business_date, data_type: date, description: The day.}
       - {name: guest_number, data_type: varchar, description: The guest.}
-      - {name: email, data_type: varchar, description: The address.}
+      - {name: reach, data_type: varchar, description: The address.}
       - {name: note, data_type: varchar, description: What the door ought to know.}
+    data_tests:
+      - unique_combination_of_columns:
+          arguments: {combination_of_columns: [business_date, guest_number]}
+  - name: exp_callers
+    description: Who has called, for the desk.
+    columns:
+      - {name: business_date, data_type: date, description: The day.}
+      - {name: guest_number, data_type: varchar, description: The guest.}
+      - {name: caller, data_type: varchar, description: The number, masked.}
     data_tests:
       - unique_combination_of_columns:
           arguments: {combination_of_columns: [business_date, guest_number]}
@@ -117,8 +128,8 @@ STAGING = """\
 select
     guest_date as business_date,
     guest_number,
-    email,
-    phone,
+    email as reach,
+    phone as caller,
     note,
     case when note like 'convert%' then cast(email as integer) else visits end as visits
 from {{ source('raw', 'guests') }}
@@ -128,13 +139,26 @@ EXPORT = """\
 select
     business_date,
     guest_number,
-    email,
+    reach,
     note
 from {{ ref('stg_guests') }}
 where {{ in_partition('business_date') }}
 """
+CALLERS = """\
+select
+    business_date,
+    guest_number,
+    caller
+from {{ ref('stg_guests') }}
+where {{ in_partition('business_date') }}
+"""
+CLASSES = """\
+classes: [public, internal, personal, secret]
+declassify:
+  - {from: secret, by: masked, to: internal}
+"""
 TESTS = {
-    "guests_can_be_tested": "note like 'test%' and cast(email as integer) > 0",
+    "guests_can_be_tested": "note like 'test%' and cast(reach as integer) > 0",
     "guests_are_wanted": "note like 'unwanted%'",
 }
 SUITE = """\
@@ -144,13 +168,13 @@ expectations:
   - type: expect_column_values_to_not_match_regex
     kwargs: {column: note, regex: "^forbidden"}
   - type: expect_column_values_to_not_match_regex
-    kwargs: {column: email, regex: "^forbidden"}
+    kwargs: {column: reach, regex: "^forbidden"}
   - type: expect_column_distinct_values_to_be_in_set
     kwargs: {column: note, value_set: [fine]}
     severity: warning
   - type: unexpected_rows_expectation
     kwargs:
-      unexpected_rows_query: select * from {batch} where note like 'suite%' and cast(email as integer) > 0
+      unexpected_rows_query: select * from {batch} where note like 'suite%' and cast(reach as integer) > 0
 """
 EXPORT_FILE = """\
 model: exp_guests
@@ -161,6 +185,15 @@ partitions: each
 owner: counter@bakery.example
 purpose: Tells the door who comes.
 classes: [internal, personal, public]
+"""
+CALLERS_FILE = """\
+model: exp_callers
+destination: {type: webhook, connection: desk, object: callers}
+key: [business_date, guest_number]
+mode: upsert
+partitions: each
+owner: counter@bakery.example
+purpose: Tells the desk whose calls are of one guest.
 """
 
 
@@ -185,8 +218,12 @@ def _project(folder: Path) -> None:
     said["id"] = said["name"] = said["schema"][0]["name"] = "guests"
     (folder / "contracts/guests.odcs.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
     models = folder / "dbt_project/models"
-    for stage, name, sql in (("staging", "stg_guests", STAGING), ("exports", "exp_guests", EXPORT)):
-        (models / stage).mkdir()
+    (folder / "contracts/classes.yml").write_text(CLASSES)
+    for stage, name, sql in (
+        ("staging", "stg_guests", STAGING), ("exports", "exp_guests", EXPORT),
+        ("exports", "exp_callers", CALLERS),
+    ):  # fmt: skip
+        (models / stage).mkdir(exist_ok=True)
         (models / stage / f"{name}.sql").write_text(sql)
     (models / "_models.yml").write_text(MODELS)
     (folder / "dbt_project/tests").mkdir()
@@ -196,6 +233,7 @@ def _project(folder: Path) -> None:
         (folder / f"dbt_project/tests/{name}.sql").write_text(text)
     (folder / "expectations/stg_guests.yml").write_text(SUITE)
     (folder / "exports/exp_guests.yml").write_text(EXPORT_FILE)
+    (folder / "exports/exp_callers.yml").write_text(CALLERS_FILE)
     contracts, problems = load_contracts(folder)
     assert problems == []
     write_sources(folder, contracts)
@@ -207,6 +245,8 @@ class Failed:
 
     company: Company
     console: dict[str, str]
+    door: WebhookDouble
+    desk: WebhookDouble
 
 
 @pytest.fixture(scope="module")
@@ -215,12 +255,14 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
     folder = tmp_path_factory.mktemp("guests")
     _project(folder / "project")
     double = WebhookDouble(secret=b"s3cret")
+    desk = WebhookDouble(secret=b"s3cret")
     double.echoes = True
     double.refuses = lambda fields: str(fields.get("note")).startswith("refuse")
     double.poison = lambda fields: str(fields.get("note")).startswith("poison")
-    with serve(double.app) as address:
+    with serve(double.app) as address, serve(desk.app) as at_the_desk:
         settings = Settings.load(
             {"SLUICE_CONNECTION_DOOR": f"webhook://:s3cret@{address}",
+             "SLUICE_CONNECTION_DESK": f"webhook://:s3cret@{at_the_desk}",
              "SLUICE_MASKING_KEY": "a key of these tests alone", "SLUICE_CHECK_RETRY": "0.01"},
             project_dir=folder / "project", data_dir=folder / "data",
         )  # fmt: skip
@@ -240,7 +282,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
             )
         }  # fmt: skip
         printed["status"] = str(company.status())
-    yield Failed(company, printed)
+    yield Failed(company, printed, double, desk)
     company.deployment.store.close()
 
 
@@ -271,3 +313,14 @@ def test_values_are_there_to_be_found(failed: Failed) -> None:
         assert found_below(data_dir / "originals", [value]), way
     loaded = told_by({failed.company.settings.warehouse_path: ["raw"]})
     assert found_in(loaded, VALUES["a data test fails"])
+
+
+def test_only_who_is_cleared_for_a_class_gets_a_value_of_it(failed: Failed) -> None:
+    at_the_door = str([held.fields for rows in failed.door.held.values() for held in rows])
+    at_the_desk = [held.fields for rows in failed.desk.held.values() for held in rows]
+    assert at_the_desk, "something was sent there"
+    assert [value for value in VALUES.values() if value in at_the_door], "it is cleared for addresses"
+    assert [found for value in VALUES.values() if (found := found_in(str(at_the_desk).encode(), value))] == []
+    assert {len(fields["caller"]) for fields in at_the_desk} == {64}, "the number goes as a keyed hash"
+    hidden = failed.company.project.classified_columns
+    assert hidden["staging.stg_guests"] == {"reach", "visits"}

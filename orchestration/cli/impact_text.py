@@ -4,6 +4,7 @@ Belongs here: how it reads. Does not belong here: what is in it (`columns.report
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +24,8 @@ from orchestration.columns.report import (
 
 _NOBODY = "no destination sees a change"
 _COLUMNS_NAMED = 6
+# A comment on GitHub has 65,536 characters at most; what follows the changes has room as well.
+_LONGEST = 50_000
 
 
 def show(report: ImpactReport, out: Console) -> None:
@@ -32,17 +35,53 @@ def show(report: ImpactReport, out: Console) -> None:
             "the project does not load: only its contracts are compared, with what hung on them before",
             style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
-    unseen = [one for one in report.changes if not (one.fields or one.rows)]
-    for change in report.changes:
-        if change not in unseen:
-            _show_change(change, out)
-    for line in [*_unseen(unseen), *_also(report)]:
+    for shown in _each_once(report):
+        _show_change(shown, out)
+    for line in [*_unseen(report), *_also(report)]:
         out.print(line, markup=False, soft_wrap=True)
     if not report.receivers:
         out.print(_NOBODY)
 
 
-def _show_change(change: ChangeReport, out: Console) -> None:
+@dataclass(frozen=True)
+class _Shown:
+    """A change with what was not told of an earlier one, and how much of it was."""
+
+    change: ChangeReport
+    again: int = 0
+
+    @property
+    def told_above(self) -> str:
+        """What is said of the rest."""
+        return f"also reaches {self.again} of the fields and exports above" if self.again else ""
+
+
+def _each_once(report: ImpactReport) -> Iterator[_Shown]:
+    """Yield the changes that somebody sees; of changes since a revision each field once, at the first.
+
+    An edit that goes through four models is one line to whoever gets the field, and four changes.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for change in report.changes:
+        if not report.since and (change.fields or change.rows):
+            yield _Shown(change)
+        elif change.fields or change.rows:
+            fields = {
+                (one.receiver.kind, one.receiver.name, one.field, one.change): one for one in change.fields
+            }
+            rows = {(one.receiver.kind, one.receiver.name): one for one in change.rows}
+            again = len(seen & fields.keys()) + len(seen & rows.keys())
+            new = replace(
+                change,
+                fields=tuple(one for key, one in fields.items() if key not in seen),
+                rows=tuple(one for key, one in rows.items() if key not in seen),
+            )
+            seen |= fields.keys() | rows.keys()
+            yield _Shown(new, again)
+
+
+def _show_change(shown: _Shown, out: Console) -> None:
+    change = shown.change
     if change.fields:
         made = table(
             f"{escape(_place(change))}: {escape(change.what)}",
@@ -62,6 +101,8 @@ def _show_change(change: ChangeReport, out: Console) -> None:
             f"  {_also_rows(change)} which rows are sent: {_told(one.receiver)}{_through(one)}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
+    if shown.again:
+        out.print(f"  {shown.told_above}")
 
 
 def show_origins(found: FieldOrigins, out: Console) -> None:
@@ -100,13 +141,16 @@ def markdown_of(report: ImpactReport) -> str:
     if report.problems:
         lines += ["The project does not load; only its contracts are compared, with what hung on them:", ""]
         lines += [*(f"- {_plain(problem)}" for problem in report.problems), ""]
-    unseen = [one for one in report.changes if not (one.fields or one.rows)]
-    for change in report.changes:
-        if change not in unseen:
-            lines += [*_change_lines(change), ""]
+    changes = list(_each_once(report))
+    for place, shown in enumerate(changes):
+        lines += [*_change_lines(shown), ""]
+        if sum(map(len, lines)) > _LONGEST and place + 1 < len(changes):
+            left = len(changes) - place - 1
+            lines += [f"and {left} more changes: `sluice impact --since {report.since[:12]}` tells them", ""]
+            break
     if not report.receivers:
         lines += [f"{_NOBODY[0].upper()}{_NOBODY[1:]}.", ""]
-    rest = [*_unseen(unseen), *_also(report)]
+    rest = [*_unseen(report), *_also(report)]
     lines += [*(f"- {_plain(line)}" for line in rest), *([""] if rest else [])]
     asked = list(dict.fromkeys(_asked(one) for one in report.receivers if one.owner or one.channel))
     if asked:
@@ -114,7 +158,8 @@ def markdown_of(report: ImpactReport) -> str:
     return "\n".join(lines)
 
 
-def _change_lines(change: ChangeReport) -> Iterator[str]:
+def _change_lines(shown: _Shown) -> Iterator[str]:
+    change = shown.change
     yield f"{_code(_place(change))}: {_plain(change.what)}: **{change.change}**"
     if change.fields:
         yield ""
@@ -131,11 +176,15 @@ def _change_lines(change: ChangeReport) -> Iterator[str]:
         yield ""
         named = ", ".join(f"{_whose(one.receiver)} {_plain(_through(one))}".strip() for one in change.rows)
         yield f"{_also_rows(change)} **which rows** are sent: {named}"
+    if shown.again:
+        yield ""
+        yield shown.told_above
 
 
-def _unseen(changes: Sequence[ChangeReport]) -> Iterator[str]:
-    for one in changes:
-        yield f"{_place(one)}: {one.what}: reaches no destination"
+def _unseen(report: ImpactReport) -> Iterator[str]:
+    for one in report.changes:
+        if not (one.fields or one.rows):
+            yield f"{_place(one)}: {one.what}: reaches no destination"
 
 
 def _also(report: ImpactReport) -> Iterator[str]:
@@ -202,7 +251,7 @@ def _asked(receiver: ReceiverReport) -> str:
 
 def _code(text: str) -> str:
     """Return a name as code; a bar would end the cell."""
-    return f"`{text.replace('`', '').replace('|', chr(92) + '|')}`"
+    return f"`{' '.join(text.replace('`', '').replace('|', chr(92) + '|').split())}`"
 
 
 def _plain(text: str) -> str:

@@ -61,16 +61,21 @@ class ColumnGraph:
     def rows_of(self, reached: Mapping[Place, Influence]) -> dict[Relation, Influence]:
         """Return the tables of which any of the reached columns decides the rows, as `rows_below` does."""
         found: dict[Relation, Influence] = {}
-        for table in self.tables.values():  # parents before children
+        for relation, rows, reads in self._in_order:
             deciding = [
                 Influence(origin.kind, reached[origin.place].way)
-                for origin in sorted(table.rows)
+                for origin in rows
                 if origin.place in reached
             ]
-            inherited = [found[parent] for parent in sorted(table.reads) if parent in found]
+            inherited = [found[parent] for parent in reads if parent in found]
             if deciding or inherited:
-                found[table.relation] = min([*deciding, *inherited], key=lambda one: len(one.way))
+                found[relation] = min([*deciding, *inherited], key=lambda one: len(one.way))
         return found
+
+    @cached_property
+    def _in_order(self) -> list[tuple[Relation, list[Origin], list[Relation]]]:
+        """What decides each table's rows, and what it reads; parents before children."""
+        return [(table.relation, sorted(table.rows), sorted(table.reads)) for table in self.tables.values()]
 
     def fields(self) -> Iterator[Place]:
         """Yield every field of every export."""

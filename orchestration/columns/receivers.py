@@ -18,6 +18,8 @@ from orchestration.transformation.manifest import DbtManifest
 # Where exposures stand in the graph; their columns are `MODEL.COLUMN`.
 EXPOSED = "exposed"
 RECEIVING = frozenset({DELIVERED, EXPOSED})
+# What of a manifest may stand between an exposure and a table.
+_BETWEEN = ("exposures", "metrics", "semantic_models", "saved_queries")
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,18 @@ def _named(exposure: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _reads(graph: ColumnGraph, manifest: DbtManifest, exposure: Mapping[str, Any]) -> list[Relation]:
-    nodes: list[str] = (exposure.get("depends_on") or {}).get("nodes") or []
-    found = {manifest.relation(unique_id) for unique_id in nodes}
-    return sorted(relation for relation in found if relation is not None and relation in graph.tables)
+    """Return the tables that an exposure reads, also by way of metrics."""
+    between = {name: node for kind in _BETWEEN for name, node in (manifest.content.get(kind) or {}).items()}
+    waiting, seen, found = [exposure], set[str](), set[Relation]()
+    while waiting:
+        for unique_id in (waiting.pop().get("depends_on") or {}).get("nodes") or []:
+            relation = manifest.relation(unique_id)
+            if relation is not None and relation in graph.tables:
+                found.add(relation)
+            elif unique_id in between and unique_id not in seen:
+                seen.add(unique_id)
+                waiting.append(between[unique_id])
+    return sorted(found)
 
 
 def _spelled(table: TableOrigins) -> dict[str, str]:

@@ -107,9 +107,7 @@ def commit_of(project_dir: Path, revision: str) -> str:
 
 def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
     """Put the four folders of a commit into a place, whole or not at all, by an index of its own."""
-    shutil.rmtree(place, ignore_errors=True)
-    for left in place.parent.glob(f".{place.name}-*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)  # its project is not there
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
         made = Path(temporary) / "made"
         target = made / "project"
@@ -144,12 +142,13 @@ def _packages(project_dir: Path, target: Path) -> None:
 
 
 def _let_go(folder: Path) -> None:
-    """Delete all but the newest; one that another process is reading stays."""
-    places = sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
-    for place in places[:-_KEPT]:
-        lock = FileLock(folder / f"{place.name.removeprefix('.')}.lock", timeout=0)
+    """Delete what killed processes have left, and all but the newest; what another process reads stays."""
+    found = [one for one in folder.iterdir() if one.is_dir()]
+    left = {one: one.name[1:].rpartition("-")[0] for one in found if one.name.startswith(".")}
+    places = sorted((one for one in found if one not in left), key=lambda one: one.stat().st_mtime)
+    for place, name in {**left, **{one: one.name for one in places[:-_KEPT]}}.items():
         try:
-            with lock:
+            with FileLock(folder / f"{name}.lock", timeout=0):
                 shutil.rmtree(place, ignore_errors=True)
         except TimeoutError:
             continue

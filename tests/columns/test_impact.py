@@ -216,6 +216,19 @@ def test_a_dashboard_has_all_columns_of_what_it_reads_or_those_that_it_names(
     assert board in [one.receiver for one in effect(whole, Change(AGES, VALUES, "", ("age",))).rows]
 
 
+def test_a_dashboard_of_a_metric_reads_what_the_metric_is_made_of() -> None:
+    manifest = exposed(depends_on={"nodes": ["metric.p.ages"]})
+    content = {
+        **manifest.content,
+        "metrics": {"metric.p.ages": {"depends_on": {"nodes": ["semantic_model.p.people", "metric.p.ages"]}}},
+        "semantic_models": {"semantic_model.p.people": {"depends_on": {"nodes": ["model.p.people"]}}},
+    }
+
+    whole = with_exposures(of_one_step(Kind.PICK), DbtManifest(content))
+
+    assert whole.tables[Relation(EXPOSED, "board")].reads == {MART}
+
+
 def test_whose_a_dashboard_is_stands_in_the_answer() -> None:
     manifest = exposed(meta={"channel": "#bi"})
     graph = with_exposures(of_one_step(Kind.PICK), manifest)

@@ -1,6 +1,7 @@
 """`sluice impact`, on a real repository: what git is asked, what is kept, and what is said when it fails."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
@@ -163,7 +165,8 @@ def test_what_was_laid_out_and_parsed_is_not_again(bakery_at: Repository) -> Non
     parsed = place / "data" / "dbt" / "target" / "manifest.json"
     before = parsed.stat().st_mtime_ns
 
-    assert bakery_at.since("whole")[0] == 0
+    for revision in ("whole", "HEAD", place.name[:12]):  # as the end of a comment names it
+        assert bakery_at.since(revision)[0] == 0
 
     assert parsed.stat().st_mtime_ns == before
     assert {path.name for path in (place / "project").iterdir()} == {
@@ -171,21 +174,28 @@ def test_what_was_laid_out_and_parsed_is_not_again(bakery_at: Repository) -> Non
     }  # fmt: skip
 
 
-def test_what_a_killed_process_has_left_is_cleared(bakery_at: Repository) -> None:
+def test_what_a_killed_process_has_left_is_cleared_and_what_is_read_stays(bakery_at: Repository) -> None:
     commit = bakery_at.git("rev-parse", "whole")[:16]
     earlier = bakery_at.data / "earlier"
     bakery_at.since("whole")
     (place,) = earlier.glob(f"{commit}-*/")
     shutil.rmtree(place)
-    half, other = earlier / f".{place.name}-abc" / "made", place / "data"
-    half.mkdir(parents=True)
-    other.mkdir(parents=True)  # laid out to a half: the project is not there
+    (place / "data").mkdir(parents=True)  # laid out to a half: the project is not there
+    left = [earlier / f".{name}-abc" for name in (place.name, "0123456789abcdef-01234567")]
+    read = earlier / ".fedcba9876543210-01234567-abc"
+    old = [earlier / f"{number:016}-01234567" for number in range(9)]
+    for number, folder in enumerate([*left, read, *old]):
+        folder.mkdir()
+        os.utime(folder, (number, number))
 
-    assert bakery_at.since("whole")[0] == 0
+    with FileLock(earlier / "fedcba9876543210-01234567.lock"):
+        assert bakery_at.since("whole")[0] == 0
 
-    assert not half.exists()
+    assert [folder.exists() for folder in [*left, read]] == [False, False, True]
     assert (place / "project" / "exports").is_dir()
-    assert not list(earlier.glob(".*-*/"))
+    assert len(list(earlier.glob("[!.]*-*/"))) == 8
+    assert not old[0].exists()
+    read.rmdir()
 
 
 def test_a_company_that_was_not_there_is_new(bakery_at: Repository) -> None:

@@ -105,7 +105,11 @@ class Replayed:
                 f"cast({quoted(headers[column])} as {type_})" if column in headers else "0"
                 for column, type_ in self._columns(f"raw.{name}")
             )
-            files = f"{folder}/{name}.csv.gz" if contract.partitioning.grain is Grain.SNAPSHOT else f"{folder}/{name}/*"
+            files = (
+                f"{folder}/{name}.csv.gz"
+                if contract.partitioning.grain is Grain.SNAPSHOT
+                else f"{folder}/{name}/*"
+            )
             self.connection.execute(
                 f"insert into raw.{name} select {listed} from read_csv('{files}', header=true, all_varchar=true)"
             )
@@ -164,5 +168,7 @@ class Replayed:
         relation = self.project.node_of(export).relation
         columns = dict(self._columns(relation))
         conditions, instead = export.last_mile_sql(columns, quoted)
-        listed = ", ".join(f"{instead.get(one, quoted(one))} as {quoted(export.field(one))}" for one in columns)
+        listed = ", ".join(
+            f"{instead.get(one, quoted(one))} as {quoted(export.field(one))}" for one in columns
+        )
         return f"select {listed} from {relation} where {' and '.join(conditions) or 'true'} order by all"

@@ -266,7 +266,9 @@ def request_(request: pytest.FixtureRequest, demo: Company) -> Iterator[PullRequ
     for file, old, new in made.edits:
         text = (folder / file).read_text()
         assert old in text, (file, old)
-        (folder / file).write_text(text.replace(old, new.replace("{day}", f"{datetime.now(UTC):%Y-%m-%d}"), 1))
+        (folder / file).write_text(
+            text.replace(old, new.replace("{day}", f"{datetime.now(UTC):%Y-%m-%d}"), 1)
+        )
     if any(file.startswith("contracts/") for file, _, _ in made.edits):
         write_sources(folder, load_contracts(folder)[0])
     yield made
@@ -276,7 +278,9 @@ def request_(request: pytest.FixtureRequest, demo: Company) -> Iterator[PullRequ
 def test_what_moves_is_in_the_answer(demo: Company, request_: PullRequest) -> None:
     """Fields that change, and exports that get other rows; and nobody is told of what is none of theirs."""
     code, answer = _impact(demo)
-    told = {(one["receiver"]["name"], one["field"]) for change in answer["changes"] for one in change["fields"]}
+    told = {
+        (one["receiver"]["name"], one["field"]) for change in answer["changes"] for one in change["fields"]
+    }
     rows = {one["receiver"]["name"] for change in answer["changes"] for one in change["rows"]}
     assert {(export, one) for export, fields in request_.fields.items() for one in fields} <= told
     assert request_.rows <= rows

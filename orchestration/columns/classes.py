@@ -22,8 +22,6 @@ from orchestration.core.relations import Relation
 # which an exception says that a destination may have them. What is shown stays in records after its end.
 _MASKED, _EXCEPTED = "", " "
 _NO_CLASSES = (_MASKED, _EXCEPTED)
-# Made of one row each.
-_ROW_BY_ROW = frozenset({Kind.IDENTITY, Kind.TRANSFORMATION, Kind.CONDITIONAL})
 _OF_VALUE = frozenset(kind for kind in Kind if kind.of_value)
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
@@ -31,7 +29,7 @@ _ORDER = {kind: place for place, kind in enumerate(Kind)}
 class _Carried(NamedTuple):
     """A class in a column: by which column it came, as what, and how; `by` is None where it begins.
 
-    `row_by_row`: each value is of one row of the table where the class begins, and no two are of one.
+    `row_by_row`: each value is that of one row of the table where the class begins, and no two are of one.
     """
 
     by: Place | None
@@ -252,7 +250,10 @@ class ClassFlow:
         if len(carrying) > 1:
             carrying.sort(key=lambda one: (_ORDER[one.kind], one.place))
         for origin in carrying:
-            here = origin.kind in _ROW_BY_ROW and origin.place.relation == table.row_of
+            # Of what else has a part in a value, it may be nothing in all rows but one:
+            # `case when id = 7 then x end`, `x * flag`.
+            alone = origin.kind is Kind.IDENTITY and len(carrying) == 1
+            here = alone and origin.place.relation == table.row_of
             for class_, above in self._at(origin.place).items():
                 becomes = self._through_measure(origin, class_, above)
                 if becomes is None:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from orchestration.core.column_origins import Kind, Origin, TableOrigins
 
 _EXPECTED = (
-    "SQL that makes each column of the same in every run, as classes were judged by that: write it so that what"
-    " it selects depends on no partition, moment or command of dbt"
+    "SQL that makes each column of the same in every run, as classes were judged by that: write it so that"
+    " what it selects depends on no partition, moment or command of dbt"
 )
 
 

@@ -126,8 +126,8 @@ class Measured:
 MEASURES: dict[str, Measured] = {
     "of a group that is large enough": Measured(5, {"internal"}),
     "of a larger group": Measured(50, {"internal"}),
-    "of what is worked out row by row": Measured(5, {"internal"}, Kind.TRANSFORMATION),
-    "of what a condition decides, row by row": Measured(5, {"internal"}, Kind.CONDITIONAL),
+    "of what is worked out row by row": Measured(5, {"restricted"}, Kind.TRANSFORMATION),
+    "of what a condition decides, row by row": Measured(5, {"restricted"}, Kind.CONDITIONAL),
     "of a group that is too small": Measured(4, {"restricted"}),
     "of a group of which nothing is proven": Measured(0, {"restricted"}),
     "of rows of which several may be of one row of the source": Measured(

@@ -30,20 +30,24 @@ MEASURES = {
     "of one, filtered": f"select sum(wet) filter (where town = 'Ulm') as m from {W} {FIVE}",
     "of one, by a case": f"select sum(case when town = 'Ulm' then wet end) as m from {W} {FIVE}",
     "of one, by a factor": f"select sum(wet * cast(town = 'Ulm' as integer)) as m from {W} {FIVE}",
-    "of one, below": f"select sum(w) as m from (select business_date, if(town = 'Ulm', wet, 0) as w from {W}) {FIVE}",
+    "of one, below": f"select sum(w) as m from (select business_date, if(town = 'Ulm', wet, 0) as w"
+        f" from {W}) {FIVE}",
     "of one, a model below": f"select sum(only_ulm) as m from {W} {FIVE}",
     "of one, a factor in a model below": f"select sum(ulm_factor) as m from {W} {FIVE}",
     "of one, several times": f"select avg(wet) as m from {W} cross join range(5) {BY_TOWN}",
     "of one, joined with itself":
-        f"select avg(a.wet) as m from {W} as a inner join {W} as b on true group by a.town having count(*) >= 5",
-    "of one, put together": f"select avg(wet) as m from (select * from {W} union all select * from {W}) {BY_TOWN}",
+        f"select avg(a.wet) as m from {W} as a inner join {W} as b on true group by a.town having"
+        f" count(*) >= 5",
+    "of one, put together": f"select avg(wet) as m from (select * from {W} union all select * from {W})"
+        f" {BY_TOWN}",
     "of one, unnested": f"select avg(wet) as m from (select *, unnest([1, 2, 3, 4, 5]) from {W}) {BY_TOWN}",
     "of one beside many":
         f"select avg(w.wet) as m from {W} as r left join {W} as w on w.town = r.town and r.town = 'Ulm'"
         " group by r.business_date having count(*) >= 5",
     "or of one": f"select sum(wet) as m from {W} {FIVE} or max(town) = 'Ulm'",
     "of enough constants": f"select sum(wet) as m from {W} group by town having count(*) >= 5 - 5",
-    "with a number beside": f"select m from (select sum(wet) as m, 5 as n from {W} group by town) where n >= 5",
+    "with a number beside": f"select m from (select sum(wet) as m, 5 as n from {W} group by town) where"
+        f" n >= 5",
     "that picks": f"select median(wet) as m from {W} {FIVE}",
     "that picks the most frequent": f"select mode(wet) as m from {W} {FIVE}",
     "that lists": f"select list_sum(map_keys(histogram(wet))) as m from {W} {FIVE}",
@@ -65,27 +69,33 @@ VALUES = {
     "whether it is there": f"select town is null as m from {W}",
     "told in an error": f"select error(town) as m from {W}",
     "by a dictionary": f"select g.n as m from {W} as w inner join range(100) as g(n) on g.n = length(w.town)",
-    "looked up": f"select (select max(n) from range(100) as g(n) where g.n <= length(w.town)) as m from {W} as w",
-    "counted out": f"select count(*) as m from (select wet, unnest(range(length(town))) from {W}) group by wet",
-    "by a frame": f"select count(*) over (order by wet rows between length(town) preceding and current row) as m from {W}",
+    "looked up": f"select (select max(n) from range(100) as g(n) where g.n <= length(w.town)) as m from"
+        f" {W} as w",
+    "counted out": f"select count(*) as m from (select wet, unnest(range(length(town))) from {W}) group"
+        f" by wet",
+    "by a frame": f"select count(*) over (order by wet rows between length(town) preceding and current"
+        f" row) as m from {W}",
     "by a place": f"select lag(1, length(town)) over (order by wet) as m from {W}",
     "by the order": f"select row_number() over (order by town) as m from {W}",
     "by how many": f"select 1 as m from {W} limit (select length(max(town)) from {W})",
     "by which group": f"select count(*) as m from {W} group by town",
     "by which rows": f"select 1 as m from {W} where town < 'M'",
-    "by what is not there": f"select g.n as m from range(9) as g(n) where g.n not in (select length(town) from {W})",
+    "by what is not there": f"select g.n as m from range(9) as g(n) where g.n not in (select"
+        f" length(town) from {W})",
     "by a set": f"select 1 as m from (select town from {W} intersect select 'Ulm')",
     "by recursion":
         "with recursive up as (select 1 as m union all"
         f" select m + 1 from up where m < (select length(max(town)) from {W})) select m from up",
-    "by a pivot": f"select ulm as m from (select * from (select town, wet from {W}) pivot (count(*) for town in ('Ulm' as ulm)))",
+    "by a pivot": f"select ulm as m from (select * from (select town, wet from {W}) pivot (count(*) for"
+        f" town in ('Ulm' as ulm)))",
     "by an unpivot": f"select m from (select town as a, 'x' as b from {W}) unpivot (m for n in (a, b))",
     "by a list": f"select list_filter([1, 2, 3], lambda e: e < length(town)) as m from {W}",
     "by distinct on": f"select distinct on (wet) 1 as m from {W} order by wet, town",
 }  # fmt: skip
 # `only_ulm` and `ulm_factor` are what a model below makes, in the tables above.
 STAGED = """\
-select weather_date as business_date, town, rain_mm as wet, case when town = 'Ulm' then rain_mm end as only_ulm,
+select weather_date as business_date, town, rain_mm as wet,
+case when town = 'Ulm' then rain_mm end as only_ulm,
     rain_mm * cast(town = 'Ulm' as integer) as ulm_factor
 from raw.weather
 """

@@ -29,7 +29,8 @@ _ORDER = {kind: place for place, kind in enumerate(Kind)}
 class _Carried(NamedTuple):
     """A class in a column: by which column it came, as what, and how; `by` is None where it begins.
 
-    `row_by_row`: each value is that of one row of the table where the class begins, and no two are of one.
+    `row_by_row`: each value is that of one row of the table where the class begins, as it is there, and no
+    two are of one. Where something is worked out of it in between, one value may be all that is left.
     """
 
     by: Place | None
@@ -249,11 +250,10 @@ class ClassFlow:
         carrying = [one for one in origins if one.kind in _OF_VALUE]
         if len(carrying) > 1:
             carrying.sort(key=lambda one: (_ORDER[one.kind], one.place))
+        alone = len({one.place for one in carrying}) == 1
         for origin in carrying:
-            # Of what else has a part in a value, it may be nothing in all rows but one:
-            # `case when id = 7 then x end`, `x * flag`.
-            alone = origin.kind is Kind.IDENTITY and len(carrying) == 1
-            here = alone and origin.place.relation == table.row_of
+            as_it_is = alone and origin.kind is Kind.IDENTITY
+            here = as_it_is and origin.place.relation == table.row_of
             for class_, above in self._at(origin.place).items():
                 becomes = self._through_measure(origin, class_, above)
                 if becomes is None:

@@ -48,6 +48,7 @@ from orchestration.transformation.manifest import (
     blocks,
     load_manifest,
 )
+from orchestration.transformation.node_origins import origin_notes
 from orchestration.transformation.project_rules import dbt_problems
 from orchestration.transformation.shared_macros import macro_path_problems
 from orchestration.transformation.stored_failures import stored_failures_problems
@@ -262,11 +263,14 @@ def expired_in(project: Project, settings: Settings, today: date) -> list[Proble
 
 def warnings_in(project: Project, today: date) -> list[str]:
     """Return what a person should look at, and holds nothing on a day (UTC)."""
+    settings, manifest = project.identity.settings, project.manifest
+    bound = bound_sql(settings, manifest.digests)
+    notes = origin_notes(settings, manifest.content, bound.compiled, bound.origins)
     exports = project.exports.values()
     ending = [
         f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
     ]
-    return [*map(str, project.door.warnings(exports)), *ending]
+    return [*map(str, [*project.door.warnings(exports), *notes]), *ending]
 
 
 def _lineage(

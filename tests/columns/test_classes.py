@@ -120,14 +120,17 @@ class Measured:
     step: Kind = Kind.IDENTITY
     one_row_each: bool = True
     beside: Kind | None = None
+    decided_by: str = ""
     column: str = "age"
 
 
 MEASURES: dict[str, Measured] = {
     "of a group that is large enough": Measured(5, {"internal"}),
     "of a larger group": Measured(50, {"internal"}),
-    "of what is worked out row by row": Measured(5, {"restricted"}, Kind.TRANSFORMATION),
+    # As `pay * (id = 7)::int`, `greatest(pay - 1000000, 0)`.
+    "of what is worked out before, row by row": Measured(5, {"restricted"}, Kind.TRANSFORMATION),
     "of what a condition decides, row by row": Measured(5, {"restricted"}, Kind.CONDITIONAL),
+    "of what is there or not by another column": Measured(5, {"restricted"}, decided_by="id"),
     "of a group that is too small": Measured(4, {"restricted"}),
     "of a group of which nothing is proven": Measured(0, {"restricted"}),
     "of rows of which several may be of one row of the source": Measured(
@@ -147,10 +150,11 @@ def test_a_measure_lowers_by_its_rule_and_where_the_group_is_proven(
 ) -> None:
     origins = [of(STAGED, "x", Kind.MEASURE, measured.at_least)]
     origins += [of(STAGED, "x", measured.beside)] if measured.beside else []
+    decided = [of(PEOPLE, measured.decided_by, Kind.CONDITIONAL)] if measured.decided_by else []
     tables = [
         source(),
         table(
-            STAGED, {"x": [of(PEOPLE, measured.column, measured.step)]},
+            STAGED, {"x": [of(PEOPLE, measured.column, measured.step), *decided]},
             row_of=PEOPLE if measured.one_row_each else None,
         ),
         table(MART, {"m": origins}),

@@ -60,6 +60,17 @@ def test_without_a_key_nothing_is_loaded_and_the_error_says_what_to_set(tmp_path
     assert at.query("select count(*) from information_schema.tables where table_schema = 'raw'") == [(0,)]
 
 
+def test_of_a_column_that_no_file_has_nothing_is_hashed_and_no_key_is_needed(tmp_path: Path) -> None:
+    at = door(tmp_path, customers(shapeChanges={"lostColumn": "add"}), key=None)
+    names = HEADER.split(",")
+    place = names.index("email")
+    rows = [
+        ",".join(part for at_, part in enumerate(line.split(",")) if at_ != place) for line in (HEADER, ROW)
+    ]
+    at.load("\n".join([*rows, ""]))
+    assert at.query("select email, town from raw.orders") == [(None, "Ulm")]
+
+
 def test_another_key_is_another_version(tmp_path: Path) -> None:
     first = door(tmp_path).load(f"{HEADER}\n{ROW}\n").version
     at = door(tmp_path, key=KEY + "!")

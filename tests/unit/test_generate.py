@@ -19,7 +19,9 @@ BROKEN = "2022-10-03"
 DAYS = [START + timedelta(days=offset) for offset in range(5)]
 
 
-def generate(directory: Path, *faults: str, seed: int = 7, days: int = len(DAYS)) -> list[Path]:
+def generate(
+    directory: Path, *faults: str, seed: int = 7, days: int = len(DAYS), contacts: bool = False
+) -> list[Path]:
     return generate_feed(
         directory,
         start=START,
@@ -28,6 +30,7 @@ def generate(directory: Path, *faults: str, seed: int = 7, days: int = len(DAYS)
         products=120,
         seed=seed,
         faults=[Fault.parse(text) for text in faults],
+        contacts=contacts,
     )
 
 
@@ -91,6 +94,21 @@ def test_files_and_headers_are_as_published(sound: Path) -> None:
     assert list(rows(sound / "inventory" / f"{BROKEN}.csv.gz")[0]) == [
         "Date", "Store Number", "Item Number", "Remaining Quantity",
     ]  # fmt: skip
+
+
+def test_people_are_added_and_change_nothing_else(sound: Path, tmp_path: Path) -> None:
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        generate(folder, contacts=True)
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    with_people, without = rows(tmp_path / "a" / "stores.csv.gz"), rows(sound / "stores.csv.gz")
+    added = ["Contact Name", "Contact E-Mail", "Licensee"]
+    assert list(with_people[0]) == [*without[0], *added]
+    assert [{name: row[name] for name in without[0]} for row in with_people] == without
+    assert all(
+        row["Contact E-Mail"].endswith("@stores.example") for row in with_people if row["Contact Name"]
+    )
+    others = {name: found for name, found in content(sound).items() if name != "stores.csv.gz"}
+    assert {name: content(tmp_path / "a")[name] for name in others} == others
 
 
 def test_the_dirt_that_is_normal_is_in_it(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from orchestration.columns.report import (
     RowsReport,
 )
 
-_NOBODY = "no destination sees a change"
 _COLUMNS_NAMED = 6
 # A comment on GitHub has 65,536 characters at most; what follows the changes has room as well.
 _LONGEST = 50_000
@@ -40,7 +39,7 @@ def show(report: ImpactReport, out: Console) -> None:
     for line in [*_unseen(report), *_also(report)]:
         out.print(line, markup=False, soft_wrap=True)
     if not report.receivers:
-        out.print(_NOBODY)
+        out.print(_nobody(report))
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,8 @@ def markdown_of(report: ImpactReport) -> str:
             lines += [f"and {left} more changes: `sluice impact --since {report.since[:12]}` tells them", ""]
             break
     if not report.receivers:
-        lines += [f"{_NOBODY[0].upper()}{_NOBODY[1:]}.", ""]
+        nobody = _nobody(report)
+        lines += [f"{nobody[0].upper()}{nobody[1:]}.", ""]
     rest = [*_unseen(report), *_also(report)]
     lines += [*(f"- {_plain(line)}" for line in rest), *([""] if rest else [])]
     asked = list(dict.fromkeys(_asked(one) for one in report.receivers if one.owner or one.channel))
@@ -179,6 +179,12 @@ def _change_lines(shown: _Shown) -> Iterator[str]:
     if shown.again:
         yield ""
         yield shown.told_above
+
+
+def _nobody(report: ImpactReport) -> str:
+    if report.problems:
+        return "no destination sees a change of a contract; of all else it is not known"
+    return "no destination sees a change"
 
 
 def _unseen(report: ImpactReport) -> Iterator[str]:

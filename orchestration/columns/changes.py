@@ -29,6 +29,8 @@ _OF_NO_EFFECT = frozenset(
     {"docs", "group", "tags", "access", "persist_docs", "grants", "freshness", "enabled", "meta", "contract",
      "column_types", "alias", "schema", "database"}
 )  # fmt: skip
+# Of a test's config what decides whether it holds anything, besides its SQL.
+_JUDGING = ("fail_calc", "error_if", "limit", "severity")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class State:
     """A project as it is, or was.
 
     `types` is {table: {column: SQL type}} of what was bound, `classes` {column: its classes}, `session` the
-    settings under which all SQL runs, as dbt's profile has them.
+    settings under which all SQL runs, as dbt's profile has them, `compiled` {dbt's unique id: SQL}.
     """
 
     contracts: Mapping[str, SourceContract] = field(default_factory=dict[str, SourceContract])
@@ -47,6 +49,7 @@ class State:
     types: Mapping[Relation, Mapping[str, str]] = field(default_factory=dict[Relation, Mapping[str, str]])
     classes: Classes = field(default_factory=dict[Place, frozenset[str]])
     session: str = ""
+    compiled: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def nodes(self) -> dict[Relation, DbtNode]:
@@ -139,7 +142,10 @@ def _of_tables(before: State, after: State, renamed: _Renamed) -> Iterator[Chang
 def _of_table(before: State, after: State, relation: Relation, above: _Renamed) -> Iterator[Change]:
     old, new = before.graph.tables[relation], after.graph.tables[relation]
     these, those = before.nodes[relation], after.nodes[relation]
-    same_code = before.manifest.digests.get(these.unique_id) == after.manifest.digests.get(those.unique_id)
+    compiled = before.compiled.get(these.unique_id), after.compiled.get(those.unique_id)
+    same_code = before.manifest.digests.get(these.unique_id) == after.manifest.digests.get(
+        those.unique_id
+    ) or (bool(compiled[0]) and compiled[0] == compiled[1])
     understood = not (old.not_understood or new.not_understood)
 
     def same(digest: str | None, now: str | None) -> bool:
@@ -233,32 +239,41 @@ def _judged(before: State, after: State) -> Iterator[Guard]:
     relations = {contract.name: contract.relation for contract in after.contracts.values()}
     relations |= {node.name: node.relation for node in after.manifest.nodes.values()}
     digests = [
-        {name: suite.rules_digest for name, suite in state.suites.items() if suite.blocking}
+        {name: frozenset([suite.rules_digest]) for name, suite in state.suites.items() if suite.blocking}
         for state in (before, after)
     ]
     for name, what in _others(*digests):
         if name in relations:
             yield Guard(relations[name], f"expectations: critical rules {what}")
-    tests = [dict(_tests(state.manifest)) for state in (before, after)]
+    tests = [dict(_tests(state)) for state in (before, after)]
     for (relation, name), what in _others(*tests):
         if relation in relations.values():
             yield Guard(relation, f"dbt test `{name}` {what}")
 
 
-def _tests(manifest: DbtManifest) -> Iterator[tuple[tuple[Relation, str], str]]:
-    for test in manifest.tests():
-        relation = tested_relation(manifest, test)
+def _tests(state: State) -> Iterator[tuple[tuple[Relation, str], frozenset[str]]]:
+    """Yield each test that holds something, and what tells that it is the same: one of these is enough.
+
+    A digest errs on the side of "another"; what it comes to in SQL is the same then.
+    """
+    for test in state.manifest.tests():
+        relation, unique_id = tested_relation(state.manifest, test), test["unique_id"]
         if relation is not None and blocks(test):
-            yield (Relation.parse(relation), str(test["name"])), manifest.digests.get(test["unique_id"], "")
+            told = [state.manifest.digests.get(unique_id, "")]
+            if compiled := state.compiled.get(unique_id, "").strip():
+                told.append(_told([compiled, *(test["config"].get(name) for name in _JUDGING)]))
+            yield (Relation.parse(relation), str(test["name"])), frozenset(told)
 
 
-def _others(before: Mapping[Any, str], after: Mapping[Any, str]) -> Iterator[tuple[Any, str]]:
+def _others(
+    before: Mapping[Any, frozenset[str]], after: Mapping[Any, frozenset[str]]
+) -> Iterator[tuple[Any, str]]:
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
             yield name, "new"
         elif name not in after:
             yield name, "gone"
-        elif before[name] != after[name]:
+        elif before[name].isdisjoint(after[name]):
             yield name, "changed"
 
 

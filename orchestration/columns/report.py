@@ -222,12 +222,17 @@ class Names:
             tuple(
                 self._origin(one, through.kind, through.way)
                 for one, through in part.items()
-                if is_source(self.graph, one.relation)
+                if is_source(self.graph, one.relation) and self._stated(one)
             )
             for part in (found.values, found.rows)
         )
         receiver = self._receiver(place.relation)
         return FieldOrigins(receiver, place.column, self._classes(place), values, rows)
+
+    def _stated(self, place: Place) -> bool:
+        """Whether a column is a contract's, or of no contract: what the platform adds is nobody's."""
+        contract = self.contracts.get(place.relation.name) if place.relation.schema == RAW else None
+        return contract is None or any(column.name == place.column for column in contract.loaded_columns)
 
     def _change(self, found: Effect) -> ChangeReport:
         change = found.change

@@ -33,7 +33,7 @@ def state_of(project: Project, settings: Settings) -> State:
         types[node.relation] = dict(bound.columns.get(node.unique_id, ()))
     return State(
         project.contracts, project.suites, project.exports, project.manifest, project.columns, types,
-        _classes(project), json.dumps(session_of(settings)),
+        _classes(project), json.dumps(session_of(settings)), bound.compiled,
     )  # fmt: skip
 
 

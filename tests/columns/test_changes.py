@@ -398,3 +398,34 @@ def test_what_is_renamed_above_and_taken_by_its_new_name_is_no_change_below(
 
     assert changes(found) == ["gone orders.loaves", "new orders.pieces"]
     assert seen(found) == []
+
+
+# (what a test comes to before and after, its config after, whether it is told)
+TESTS: list[tuple[str, str, dict[str, Any], bool]] = [
+    ("select 1", "select 2", {"severity": "error"}, True),
+    ("select 1", "select 1", {"severity": "error"}, False),  # its digest is another, as its meta is
+    ("select 1", "select 1", {"severity": "error", "error_if": "> 9"}, True),
+    ("", "", {"severity": "error"}, True),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "config", "told"), TESTS)
+def test_a_test_of_dbt_is_compared_by_the_sql_that_it_comes_to(
+    before: str, after: str, config: dict[str, Any], told: bool
+) -> None:
+    def tested(sql: str, code: str, config: dict[str, Any]) -> State:
+        state = hand_made(AB)
+        test = {
+            "unique_id": "test.p.t", "name": "t", "resource_type": "test", "attached_node": NODE,
+            "config": config, "depends_on": {"nodes": [NODE]},
+        }  # fmt: skip
+        content = {**state.manifest.content, "nodes": {**state.manifest.content["nodes"], "test.p.t": test}}
+        manifest = DbtManifest(content, {**state.manifest.digests, "test.p.t": code})
+        return replace(state, manifest=manifest, compiled={"test.p.t": sql})
+
+    first = tested(before, "1", {"severity": "error"})
+    found = since(first, tested(after, "2", config))
+
+    assert [guard.what for guard, _ in found.guards] == (["dbt test `t` changed"] if told else [])
+    ((guard, held),) = since(first, hand_made(AB)).guards
+    assert (guard.what, held) == ("dbt test `t` gone", (EXPORTED,))

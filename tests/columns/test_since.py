@@ -223,6 +223,16 @@ def test_a_column_out_of_a_contract_is_told_though_the_project_does_not_load(bak
     assert "only its contracts are compared" in written
 
 
+def test_a_project_that_does_not_load_is_not_said_to_change_nothing(bakery_at: Repository) -> None:
+    bakery_at.edit(MART, "weather.rain_mm\n", "weather.rain\n")
+
+    for form in ((), ("--markdown",)):
+        code, written, complained = bakery_at.since("whole", *form)
+        assert code == 2
+        assert "o destination sees a change of a contract; of all else it is not known" in written
+        assert "shop_orders.sql" in complained
+
+
 def test_a_hook_of_git_may_ask(bakery_at: Repository) -> None:
     index = bakery_at.folder / ".git" / "index"
     before = index.read_bytes()
@@ -328,5 +338,6 @@ def test_what_hangs_on_columns_and_what_decides_a_field(bakery_at: Repository) -
     assert "orders.loaves" in written
     assert "which rows are sent, shops decides" in written
     assert "ovens@bakery.example" in written
+    assert "_partition_key" not in written
     code, written = asked("--field", "exp_shop_orders.loaves", "--json")
     assert (code, json.loads(written)["values"][0]["column"]) == (0, "loaves")

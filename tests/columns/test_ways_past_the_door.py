@@ -34,6 +34,8 @@ MEASURES = {
         f" from {W}) {FIVE}",
     "of one, a model below": f"select sum(only_ulm) as m from {W} {FIVE}",
     "of one, a factor in a model below": f"select sum(ulm_factor) as m from {W} {FIVE}",
+    "of a large one alone": f"select sum(flood) as m from {W} {FIVE}",
+    "of what one is above others": f"select sum(above) as m from {W} {FIVE}",
     "of one, several times": f"select avg(wet) as m from {W} cross join range(5) {BY_TOWN}",
     "of one, joined with itself":
         f"select avg(a.wet) as m from {W} as a inner join {W} as b on true group by a.town having"
@@ -92,11 +94,12 @@ VALUES = {
     "by a list": f"select list_filter([1, 2, 3], lambda e: e < length(town)) as m from {W}",
     "by distinct on": f"select distinct on (wet) 1 as m from {W} order by wet, town",
 }  # fmt: skip
-# `only_ulm` and `ulm_factor` are what a model below makes, in the tables above.
+# `only_ulm` and the like are what a model below makes, in the tables above.
 STAGED = """\
 select weather_date as business_date, town, rain_mm as wet,
 case when town = 'Ulm' then rain_mm end as only_ulm,
-    rain_mm * cast(town = 'Ulm' as integer) as ulm_factor
+    rain_mm * cast(town = 'Ulm' as integer) as ulm_factor, case when rain_mm > 99 then rain_mm end as flood,
+    greatest(rain_mm - 99, 0) as above
 from raw.weather
 """
 RAW, STAGING = Relation("raw", "weather"), Relation("staging", "stg_weather")

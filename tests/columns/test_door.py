@@ -129,3 +129,23 @@ def test_sha256_in_sql_lowers_nothing_and_the_contracts_masking_does(bakery: Edi
     ]
     bakery.edit("contracts/shops.odcs.yaml", ("{personal: keep}", "{personal: hash}"))
     assert not [text for text in bakery.told() if "personal" in text]
+
+
+def test_of_what_is_not_understood_every_column_is_hidden_and_the_line_is_named(bakery: Edited) -> None:
+    deep = " + ".join(["cast(rain_mm as double)"] * 400)
+    bakery.edit(SENT, ("    rain_mm", f"    {{{{ to_type('{deep}', 'decimal(6,1)') }}}} as rain_mm"))
+    bakery.edit(f"{DBT}/marts/shop_orders.sql", ("        rain_mm\n", "        1 as mm\n"))
+    bakery.edit(f"{DBT}/marts/shop_orders.sql", ("    weather.rain_mm", "    weather.mm"))
+    bakery.edit(
+        f"{DBT}/exports/exp_shop_orders.sql", ("    rain_mm", "    {{ to_type('mm', 'decimal(6,1)') }} as mm")
+    )
+    bakery.edit(DESCRIBED, ("{name: rain_mm,", "{name: mm,"))
+    fields = [text.partition(" is restricted")[0].rpartition(" ")[2] for text in bakery.told()]
+    assert fields == ["`business_date`", "`rain_mm`", "`town`"]
+    bakery.write(REPORT, (bakery.folder / REPORT).read_text() + "classes: [internal, restricted]\n")
+    project = bakery.load()
+    hidden = project.classified_columns[Relation("exports", "exp_weather_report")]
+    assert hidden == {"business_date", "rain_mm", "town"}
+    [note] = [text for text in warnings_in(project, UNTIL) if "nested" in text]
+    assert note.startswith(f"{SENT}:")
+    assert "`exp_weather_report`: " in note

@@ -60,7 +60,7 @@ WRONG: dict[str, tuple[str, str, int, str, str]] = {
         "restricted, personal]", "restricted, personal, public]", 1, "`classes` names `public` twice", "once"
     ),
     "an unknown class lowered": ("from: personal", "from: personel", 3, "`personel` is no class", "one of"),
-    "lowered to an unknown class": ("by: masked, to: internal", "by: masked, to: open", 3, "`open`", "one of"),
+    "to an unknown class": ("by: masked, to: internal", "by: masked, to: open", 3, "`open`", "one of"),
     "an unknown way to lower": ("by: masked", "by: sha256", 3, "`declassify.0.by` is 'sha256'", "'masked'"),
     "no way to lower": ("by: masked, ", "", 3, "`declassify.0.by` is missing", "a value"),
     "an unknown field of a rule": (
@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[str, str, int, str, str]] = {
         "from: restricted, by: measure, to: internal, at_least: 5", "from: personal, by: masked, to: public",
         4, "a second rule lowers `personal` by masked", "one rule",
     ),
-    "an unknown policy": ("refuse", "hide", 6, "`indirect.personal` is 'hide'", "'refuse', 'warn' or 'allow'"),
+    "an unknown policy": ("refuse", "hide", 6, "`indirect.personal` is 'hide'", "'warn' or 'allow'"),
     "a policy of no class": ("personal: refuse", "odd: refuse", 6, "`odd` is no class", "one of"),
     "a key twice": ("indirect:", "classes:", 5, "`classes` stands twice", "each key once"),
 }  # fmt: skip

@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "graph_load",
     "first_load",
+    "column_lineage",
     "gate",
     "judge_rules",
     "ingestion",

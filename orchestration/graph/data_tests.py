@@ -11,6 +11,8 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.columns.in_a_run import unforeseen
+from orchestration.compute.column_plan import table_origins
 from orchestration.core.lineage import Table
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.gate.sent_rows import sent_content
@@ -77,6 +79,7 @@ class DataTests:
         self.near = near
         self._deployment = site.deployment
         self._lineage = site.project.lineage
+        self._nodes, self._columns = manifest.nodes, site.project.columns
         self._tests: dict[str, dict[str, DataTest]] = {}
         for test in manifest.tests():
             relation = places.tables.get(test["unique_id"])
@@ -195,7 +198,10 @@ class DataTests:
             if unique_id.startswith("seed."):
                 return ""
             found = self.declared.undeclared(session.native, unique_id, compiled, table.partitioning, key)
-            return "; ".join(map(str, found))
+            if found or unique_id not in self._nodes:
+                return "; ".join(map(str, found))
+            known = self._columns.tables[self._nodes[unique_id].relation]
+            return unforeseen(known, table_origins(session.native, known.relation, compiled))
 
         return refuse
 

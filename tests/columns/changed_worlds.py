@@ -16,7 +16,7 @@ import duckdb
 
 from orchestration.core.column_origins import Place
 from orchestration.core.relations import Relation
-from tests.columns.generated_queries import SQL_TYPES, TABLES, Query
+from tests.columns.query_maker import SQL_TYPES, TABLES, Query
 
 SCHEMA = "base"
 ROWS = {"a": 14, "b": 11, "c": 9}
@@ -29,7 +29,8 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "num": ["1.00", "2.50", "2.25", "7.00", "0.50", "null"],
     "bool": ["true", "false", "null"],
     "list": ["[1, 3]", "[2]", "[]", "[4, 1, 2]", "[0, 3]", "null"],
-    "struct": ["{'p': 1, 'q': 'b'}", "{'p': 3, 'q': 'a'}", "{'p': 2, 'q': 'cab'}", "{'p': null, 'q': 'b'}", "null"],
+    "struct": ["{'p': 1, 'q': 'b'}", "{'p': 3, 'q': 'a'}", "{'p': 2, 'q': 'cab'}", "{'p': null, 'q':"
+        " 'b'}", "null"],
 }  # fmt: skip
 # What none of the values is, and none of the constants in queries.
 _NEVER_SEEN = {
@@ -41,7 +42,7 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Moved:
-    """What a change moves in a result: these columns, and whether other rows are there, or in other places."""
+    """What a change moves in a result: these columns, and whether rows are others, or in another order."""
 
     columns: frozenset[str]
     rows: bool

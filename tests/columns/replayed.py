@@ -1,18 +1,17 @@
 """A company's SQL run from raw tables to destinations' fields, in memory, as often as a question needs.
 
-What is run is what the platform has bound (`bound_sql`), for one partition that stands for all; the raw tables
+What is run is what the platform has bound (`bound_sql`),
+for one partition that stands for all; the raw tables
 are filled here. So a company's days cost milliseconds, where dbt and deliveries take minutes.
 Belongs here: data and runs. Does not: any opinion on lineage, and what is asserted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
-
-import duckdb
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import quoted
@@ -52,7 +51,8 @@ class Replayed:
                 columns = dict(bound.columns[node.unique_id])
                 file = settings.dbt_dir / raw["original_file_path"]
                 self.connection.execute(
-                    f"create table {node.relation} as select * from read_csv(?, header=true, columns={columns!r})",
+                    f"create table {node.relation} as select * from read_csv(?, header=true,"
+                    f" columns={columns!r})",
                     [str(file)],
                 )
         self.connection.execute("create schema raw")
@@ -92,7 +92,7 @@ class Replayed:
                 )
 
     def fill_demo(self, folder: Path) -> None:
-        """Fill the demo's raw tables with days of its generator that end in the partition that stands for all."""
+        """Fill the demo's raw tables with days of its generator; the last is the one that stands for all."""
         days = 3
         start = STAND_IN.date() - timedelta(days=days - 1)
         generate_feed(folder, start=start, days=days, stores=25, products=70, seed=1)
@@ -105,13 +105,18 @@ class Replayed:
                 f"cast({quoted(headers[column])} as {type_})" if column in headers else "0"
                 for column, type_ in self._columns(f"raw.{name}")
             )
-            files = f"{folder}/{name}.csv.gz" if contract.partitioning.grain is Grain.SNAPSHOT else f"{folder}/{name}/*"
+            files = (
+                f"{folder}/{name}.csv.gz"
+                if contract.partitioning.grain is Grain.SNAPSHOT
+                else f"{folder}/{name}/*"
+            )
             self.connection.execute(
-                f"insert into raw.{name} select {listed} from read_csv('{files}', header=true, all_varchar=true)"
+                f"insert into raw.{name} select {listed} from read_csv('{files}', header=true,"
+                f" all_varchar=true)"
             )
 
     def run(self) -> dict[str, Rows]:
-        """Make all models anew from the raw tables as they are; return {export: rows as they would be sent}."""
+        """Make all models anew from the raw tables as they are; return {export: rows that would be sent}."""
         for relation, sql in self._models:
             self.connection.execute(f"create or replace table {relation} as ({sql}\n)")
         return {name: self.connection.execute(self._sent(name)).fetchall() for name in self.project.exports}
@@ -128,7 +133,7 @@ class Replayed:
         return {spec.field(name): type_ for name, type_ in columns}
 
     @contextmanager
-    def changed(self, relation: str, statement: str) -> Iterator[None]:
+    def changed(self, relation: str, statement: str) -> Generator[None]:
         """Change a table by a statement, for the length of the block."""
         self.connection.execute(f"create or replace temp table before as from {relation}")
         self.connection.execute(statement)
@@ -164,5 +169,7 @@ class Replayed:
         relation = self.project.node_of(export).relation
         columns = dict(self._columns(relation))
         conditions, instead = export.last_mile_sql(columns, quoted)
-        listed = ", ".join(f"{instead.get(one, quoted(one))} as {quoted(export.field(one))}" for one in columns)
+        listed = ", ".join(
+            f"{instead.get(one, quoted(one))} as {quoted(export.field(one))}" for one in columns
+        )
         return f"select {listed} from {relation} where {' and '.join(conditions) or 'true'} order by all"

@@ -111,7 +111,9 @@ def _differing(before: Rows, after: Rows, key: list[int]) -> set[int]:
     found = {at for at in many if Counter(row[at] for row in before) != Counter(row[at] for row in after)}
     mine, theirs = ({tuple(row[at] for at in key): row for row in rows} for rows in (before, after))
     if len(mine) == len(before) and len(theirs) == len(after):
-        found |= {at for one in mine.keys() & theirs.keys() for at in many if mine[one][at] != theirs[one][at]}
+        found |= {
+            at for one in mine.keys() & theirs.keys() for at in many if mine[one][at] != theirs[one][at]
+        }
     return found
 
 

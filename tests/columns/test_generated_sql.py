@@ -1,8 +1,10 @@
 """Column lineage of generated SQL against what moves: change one column of the data, and compare results.
 
-The oracle (`changed_worlds`) runs the SQL; it knows nothing of plans. Other queries each time, and the seed is
+The oracle (`changed_worlds`) runs the SQL; it knows nothing of plans. Other queries each time,
+and the seed is
 that of `tests/sampled.py`; `SLUICE_TEST_KILLS=10` tries ten times as many.
-Belongs here: the promise about one query. Does not: cases by hand, whole companies (`test_companies_perturbed`).
+Belongs here: the promise about one query. Does not: cases by hand,
+whole companies (`test_companies_perturbed`).
 """
 
 import os
@@ -18,7 +20,8 @@ from orchestration.compute.column_plan import table_origins
 from orchestration.core.column_origins import Origin, Place, TableOrigins
 from orchestration.core.relations import Relation
 from tests.columns.changed_worlds import Moved, Rows, World, compared
-from tests.columns.generated_queries import Query, QueryMaker
+from tests.columns.generated_queries import generated
+from tests.columns.query_maker import Query
 
 SEED = os.environ.get("PYTEST_SAMPLED_SEED", "0")
 TIMES = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
@@ -51,9 +54,7 @@ def _examples(seed: str) -> Iterator[Example]:
         origins = table_origins(world.connection, RESULT, query.sql)
         listed = {one.place for one in _all(origins)}
         moves = {
-            changed: [
-                moved for moved in world.moves(query, before, changed, None if changed in listed else random)
-            ]
+            changed: list(world.moves(query, before, changed, None if changed in listed else random))
             for changed in sorted(world.places)
         }
         yield Example(query, origins, moves)
@@ -62,7 +63,7 @@ def _examples(seed: str) -> Iterator[Example]:
 def _with_rows(world: World, seed: str) -> Iterator[tuple[Query, Rows]]:
     number = 0
     while True:
-        query = QueryMaker(f"{seed} {number}").query()
+        query = generated(f"{seed} {number}")
         number += 1
         try:
             rows = world.rows(query)
@@ -77,7 +78,7 @@ def _all(origins: TableOrigins) -> set[Origin]:
 
 
 def unlisted(example: Example, origins: TableOrigins) -> list[tuple[str, Place]]:
-    """Return the columns that move with another one that these origins do not list; "" is the rows as such."""
+    """Return the columns that move with one that these origins do not list; "" is the rows as such."""
     deciding = {one.place for one in origins.rows}
     listed = {name: {one.place for one in of_column} for name, of_column in origins.columns.items()}
     anywhere = deciding.union(*listed.values())
@@ -141,10 +142,13 @@ def test_a_twentieth_less_is_noticed(examples: list[Example], seed: int) -> None
 
 # What a person changes: the meaning, and where it does not matter, nothing.
 _EDITS = (
-    (r"\b1\b", "3"), (r"\b2\b", "5"), ("'b'", "'a'"), (r"\bmax\(", "min("), (" desc", ""), ("inner join", "left join"),
+    (r"\b1\b", "3"), (r"\b2\b", "5"), ("'b'", "'a'"), (r"\bmax\(", "min("), (" desc", ""), ("inner join",
+    "left join"),
     ("union all", "union"), (r"\.k\b", ".id"), (" and ", " or "), ("=", "<>"), ("<", ">"), ("upper", "lower"),
-    ("semi join", "anti join"), ("distinct", ""), (r"\.s\b", ".k::varchar"), ("not in", "in"), ("coalesce", "nullif"),
-    ("count", "max"), ("limit 4", "limit 5"), ("nulls last", "nulls first"), ("first", "last"), ("lag", "lead"),
+    ("semi join", "anti join"), ("distinct", ""), (r"\.s\b", ".k::varchar"), ("not in", "in"),
+    ("coalesce", "nullif"),
+    ("count", "max"), ("limit 4", "limit 5"), ("nulls last", "nulls first"), ("first", "last"), ("lag",
+    "lead"),
 )  # fmt: skip
 
 

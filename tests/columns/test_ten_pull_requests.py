@@ -26,7 +26,8 @@ from orchestration.project.loading import load_project
 from tests.columns.replayed import Replayed, Rows
 
 APP, DROP, TELEMETRY, CRM, MAIL, VENDORS, HOOK = (
-    "exp_top_items_retailer_app", "exp_top_items_partner_drop", "exp_city_gaps_telemetry", "exp_store_gaps_crm",
+    "exp_top_items_retailer_app", "exp_top_items_partner_drop", "exp_city_gaps_telemetry",
+    "exp_store_gaps_crm",
     "exp_missing_items_messaging", "exp_vendor_gaps_marketing", "exp_wide_gaps_partner_hook",
 )  # fmt: skip
 ALL = {APP, DROP, TELEMETRY, CRM, MAIL, VENDORS, HOOK}
@@ -79,12 +80,15 @@ REQUESTS = {
     "a contract's column removed that is not sent": PullRequest(
         (
             (PRODUCTS, "      - name: upc\n        physicalName: UPC\n        logicalType: string\n"
-             "        physicalType: VARCHAR\n        description: Bar code of the bottle; may be empty or shared.\n"
+             "        physicalType: VARCHAR\n        description: Bar code of the bottle; may be empty"
+             " or shared.\n"
              "        required: false\n        classification: public\n        logicalTypeOptions:\n"
              "          pattern: '^[0-9]+$'\n", ""),
-            (STAGING + "stg_products.sql", "        upc,\n", ""), (STAGING + "stg_products.sql", "    upc,\n", ""),
+            (STAGING + "stg_products.sql", "        upc,\n", ""), (STAGING + "stg_products.sql",
+            "    upc,\n", ""),
             (STAGING + "_models.yml", "      - name: upc\n        data_type: varchar\n"
-             "        description: Bar code of the bottle; may be empty, and several items may share one.\n", ""),
+             "        description: Bar code of the bottle; may be empty, and several items may share"
+             " one.\n", ""),
         ),
         untouched=frozenset(ALL),
     ),
@@ -100,8 +104,10 @@ REQUESTS = {
     ),
     "a contract's column retyped": PullRequest(
         (
-            (PRODUCTS, "        physicalType: DECIMAL(12,2)\n        description: What a store pays the state for a bottle",
-             "        physicalType: DECIMAL(14,3)\n        description: What a store pays the state for a bottle"),
+            (PRODUCTS, "        physicalType: DECIMAL(12,2)\n        description: What a store pays the"
+                " state for a bottle",
+             "        physicalType: DECIMAL(14,3)\n        description: What a store pays the state for"
+             " a bottle"),
             (STAGING + "_models.yml", RETAIL, RETAIL.replace("12,2", "14,3")),
             (MARTS + "_models.yml", RETAIL, RETAIL.replace("12,2", "14,3")),
             ("dbt_project/models/exports/_models.yml", RETAIL, RETAIL.replace("12,2", "14,3")),
@@ -123,7 +129,8 @@ REQUESTS = {
         {APP: {"state_bottle_retail"}}, same_fields=frozenset(ALL - {APP}), runs=False,
     ),
     "a list of categories changed": PullRequest(
-        ((PROJECT, '["BEER", "CIDER", "WINE"]', '["BEER", "CIDER", "WINE", "SPICED RUM", "CREAM LIQUEURS"]'),),
+        ((PROJECT, '["BEER", "CIDER", "WINE"]', '["BEER", "CIDER", "WINE", "SPICED RUM", "CREAM'
+            ' LIQUEURS"]'),),
         rows=frozenset({APP, DROP, TELEMETRY, HOOK}),
     ),
     "a model's filter tightened": PullRequest(
@@ -143,7 +150,8 @@ REQUESTS = {
     ),
     "a column renamed between staging and mart": PullRequest(
         (
-            (STAGING + "stg_products.sql", "    proof,\n    list_date", "    proof,\n    list_date as listed_from"),
+            (STAGING + "stg_products.sql", "    proof,\n    list_date", "    proof,\n    list_date as"
+                " listed_from"),
             (STAGING + "_models.yml", "      - name: list_date", "      - name: listed_from"),
             ("dbt_project/models/intermediate/int_city_top_items.sql", "products.list_date <=",
              "products.listed_from <="),
@@ -153,8 +161,10 @@ REQUESTS = {
     ),
     "a field renamed in the model that is sent": PullRequest(
         (
-            ("dbt_project/models/exports/exp_top_items_retailer_app.sql", "as city_net_bottles", "as bottles"),
-            ("dbt_project/models/exports/_models.yml", "      - name: city_net_bottles", "      - name: bottles"),
+            ("dbt_project/models/exports/exp_top_items_retailer_app.sql", "as city_net_bottles",
+            "as bottles"),
+            ("dbt_project/models/exports/_models.yml", "      - name: city_net_bottles", "      - name:"
+                " bottles"),
             ("expectations/exp_top_items_retailer_app.yml", "column: city_net_bottles", "column: bottles"),
         ),
         {APP: {"city_net_bottles", "bottles"}}, untouched=frozenset(ALL - {APP}),
@@ -165,7 +175,8 @@ REQUESTS = {
         rows=frozenset({APP, DROP, TELEMETRY, HOOK}),
     ),
     "a row of a seed changed": PullRequest(
-        (("dbt_project/seeds/store_licences.csv", "20007", "20003"),), rows=frozenset({APP, DROP, TELEMETRY, HOOK})
+        (("dbt_project/seeds/store_licences.csv", "20007", "20003"),), rows=frozenset({APP, DROP,
+        TELEMETRY, HOOK})
     ),
     "a field called otherwise by its export": PullRequest(
         (("exports/exp_vendor_gaps_marketing.yml", "  vendor_name: name", "  vendor_name: company_name"),),
@@ -188,13 +199,16 @@ REQUESTS = {
     ),
     # A window is not in the SQL of a model but in its config; each sum is over other days.
     "a window cut shorter": PullRequest(
-        (("dbt_project/models/intermediate/int_city_item_sales.sql", "{'stg_sales': 28}", "{'stg_sales': 7}"),),
+        (("dbt_project/models/intermediate/int_city_item_sales.sql", "{'stg_sales':"
+            " 28}", "{'stg_sales': 7}"),),
         rows=frozenset({APP, DROP, TELEMETRY, HOOK}),
     ),
     "a file formatted anew": PullRequest(
         (
-            (MARTS + "store_gaps.sql", "with offered as (\n    select", "/* Who lacks what. */\nWITH offered AS (\n  SELECT"),
-            (MARTS + "store_gaps.sql", "    coalesce(offered.top_items, 0) as", "      coalesce(offered.top_items , 0 )\n as"),
+            (MARTS + "store_gaps.sql", "with offered as (\n    select", "/* Who lacks what. */\nWITH"
+                " offered AS (\n  SELECT"),
+            (MARTS + "store_gaps.sql", "    coalesce(offered.top_items, 0)"
+                " as", "      coalesce(offered.top_items , 0 )\n as"),
         ),
         untouched=frozenset(ALL),
     ),
@@ -266,7 +280,9 @@ def request_(request: pytest.FixtureRequest, demo: Company) -> Iterator[PullRequ
     for file, old, new in made.edits:
         text = (folder / file).read_text()
         assert old in text, (file, old)
-        (folder / file).write_text(text.replace(old, new.replace("{day}", f"{datetime.now(UTC):%Y-%m-%d}"), 1))
+        (folder / file).write_text(
+            text.replace(old, new.replace("{day}", f"{datetime.now(UTC):%Y-%m-%d}"), 1)
+        )
     if any(file.startswith("contracts/") for file, _, _ in made.edits):
         write_sources(folder, load_contracts(folder)[0])
     yield made
@@ -276,7 +292,9 @@ def request_(request: pytest.FixtureRequest, demo: Company) -> Iterator[PullRequ
 def test_what_moves_is_in_the_answer(demo: Company, request_: PullRequest) -> None:
     """Fields that change, and exports that get other rows; and nobody is told of what is none of theirs."""
     code, answer = _impact(demo)
-    told = {(one["receiver"]["name"], one["field"]) for change in answer["changes"] for one in change["fields"]}
+    told = {
+        (one["receiver"]["name"], one["field"]) for change in answer["changes"] for one in change["fields"]
+    }
     rows = {one["receiver"]["name"] for change in answer["changes"] for one in change["rows"]}
     assert {(export, one) for export, fields in request_.fields.items() for one in fields} <= told
     assert request_.rows <= rows
@@ -296,14 +314,15 @@ def _impact(demo: Company) -> tuple[int, dict[str, Any]]:
     settings = demo.settings
     told = CliRunner().invoke(
         app,
-        ["impact", "--since", "HEAD", "--json", "--project", str(settings.project_dir), "--data", str(settings.data_dir)],
+        ["impact", "--since", "HEAD", "--json", "--project", str(settings.project_dir), "--data",
+        str(settings.data_dir)],
     )  # fmt: skip
     assert told.stdout, told.exception
     return told.exit_code, json.loads(told.stdout)
 
 
 def _moved(before: Company, after: Company) -> tuple[set[tuple[str, str]], set[str]]:
-    """Return the fields that differ, as (export, field), and the exports whose rows are others, by their keys."""
+    """Return the fields that differ, as (export, field), and the exports whose rows are others, by key."""
     fields, rows = set[tuple[str, str]](), set[str]()
     for export, types in before.types.items():
         now = after.types[export]

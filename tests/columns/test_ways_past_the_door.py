@@ -1,0 +1,152 @@
+"""Ways in which a pull request might get a value past its class, each one tried: none is open.
+
+Written from the promises alone: a column's class is that of its origins; only masking, a measure of enough
+rows and a written exception lower it; what is personal does not even decide which rows are sent.
+Belongs here: SQL that somebody writes on purpose. Does not: how a class travels usually (`test_classes`), SQL
+that is another one in a run (`tests/run/test_other_columns`).
+"""
+
+import shutil
+
+import duckdb
+import pytest
+
+from orchestration.columns.classes import ClassFlow
+from orchestration.columns.graph import ColumnGraph
+from orchestration.compute.column_plan import table_origins
+from orchestration.contracts.classes import load_classes
+from orchestration.contracts.load import load_contracts
+from orchestration.core.column_origins import Origin, Place, TableOrigins
+from orchestration.core.relations import Relation
+from tests.columns.conftest import CLASSES, Edited
+from tests.company import BAKERY
+
+W = "staging.stg_weather"
+FIVE = "group by business_date having count(*) >= 5"
+BY_TOWN = "group by business_date, town having count(*) >= 5"
+# Of `wet`, which is restricted; `m` stands for a measure that is low enough, and so for none of these.
+MEASURES = {
+    "of one": f"select sum(wet) as m from {W} group by business_date, town",
+    "of one, filtered": f"select sum(wet) filter (where town = 'Ulm') as m from {W} {FIVE}",
+    "of one, by a case": f"select sum(case when town = 'Ulm' then wet end) as m from {W} {FIVE}",
+    "of one, by a factor": f"select sum(wet * cast(town = 'Ulm' as integer)) as m from {W} {FIVE}",
+    "of one, below": f"select sum(w) as m from (select business_date, if(town = 'Ulm', wet, 0) as w"
+        f" from {W}) {FIVE}",
+    "of one, a model below": f"select sum(only_ulm) as m from {W} {FIVE}",
+    "of one, a factor in a model below": f"select sum(ulm_factor) as m from {W} {FIVE}",
+    "of a large one alone": f"select sum(flood) as m from {W} {FIVE}",
+    "of what one is above others": f"select sum(above) as m from {W} {FIVE}",
+    "of one, several times": f"select avg(wet) as m from {W} cross join range(5) {BY_TOWN}",
+    "of one, joined with itself":
+        f"select avg(a.wet) as m from {W} as a inner join {W} as b on true group by a.town having"
+        f" count(*) >= 5",
+    "of one, put together": f"select avg(wet) as m from (select * from {W} union all select * from {W})"
+        f" {BY_TOWN}",
+    "of one, unnested": f"select avg(wet) as m from (select *, unnest([1, 2, 3, 4, 5]) from {W}) {BY_TOWN}",
+    "of one beside many":
+        f"select avg(w.wet) as m from {W} as r left join {W} as w on w.town = r.town and r.town = 'Ulm'"
+        " group by r.business_date having count(*) >= 5",
+    "or of one": f"select sum(wet) as m from {W} {FIVE} or max(town) = 'Ulm'",
+    "of enough constants": f"select sum(wet) as m from {W} group by town having count(*) >= 5 - 5",
+    "with a number beside": f"select m from (select sum(wet) as m, 5 as n from {W} group by town) where"
+        f" n >= 5",
+    "that picks": f"select median(wet) as m from {W} {FIVE}",
+    "that picks the most frequent": f"select mode(wet) as m from {W} {FIVE}",
+    "that lists": f"select list_sum(map_keys(histogram(wet))) as m from {W} {FIVE}",
+    "by a window": f"select avg(wet) over (partition by town) as m from {W} qualify count(*) over () >= 5",
+    "of a hash": f"select min(md5(cast(wet as varchar))) as m from {W} {FIVE}",
+}  # fmt: skip
+FAIR = {
+    "a sum": f"select sum(wet) as m from {W} {FIVE}",
+    "a mean, rounded": f"select round(avg(wet), 1) as m from {W} group by town having count(*) > 4",
+    "asked above": f"select m from (select avg(wet) as m, count(*) as n from {W} group by town) where n >= 5",
+}
+# Of `town`, which is personal: neither it nor what it decides may pass.
+VALUES = {
+    "a whole row": f"select w as m from {W} as w",
+    "as JSON": f"select json_extract(to_json(w), '$.town') as m from {W} as w",
+    "by a pattern of names": f"select columns(c -> c like 'to_n') as m from {W}",
+    "spelled otherwise": f'select "TOWN" as m from {W}',
+    "its length": f"select length(town) as m from {W}",
+    "whether it is there": f"select town is null as m from {W}",
+    "told in an error": f"select error(town) as m from {W}",
+    "by a dictionary": f"select g.n as m from {W} as w inner join range(100) as g(n) on g.n = length(w.town)",
+    "looked up": f"select (select max(n) from range(100) as g(n) where g.n <= length(w.town)) as m from"
+        f" {W} as w",
+    "counted out": f"select count(*) as m from (select wet, unnest(range(length(town))) from {W}) group"
+        f" by wet",
+    "by a frame": f"select count(*) over (order by wet rows between length(town) preceding and current"
+        f" row) as m from {W}",
+    "by a place": f"select lag(1, length(town)) over (order by wet) as m from {W}",
+    "by the order": f"select row_number() over (order by town) as m from {W}",
+    "by how many": f"select 1 as m from {W} limit (select length(max(town)) from {W})",
+    "by which group": f"select count(*) as m from {W} group by town",
+    "by which rows": f"select 1 as m from {W} where town < 'M'",
+    "by what is not there": f"select g.n as m from range(9) as g(n) where g.n not in (select"
+        f" length(town) from {W})",
+    "by a set": f"select 1 as m from (select town from {W} intersect select 'Ulm')",
+    "by recursion":
+        "with recursive up as (select 1 as m union all"
+        f" select m + 1 from up where m < (select length(max(town)) from {W})) select m from up",
+    "by a pivot": f"select ulm as m from (select * from (select town, wet from {W}) pivot (count(*) for"
+        f" town in ('Ulm' as ulm)))",
+    "by an unpivot": f"select m from (select town as a, 'x' as b from {W}) unpivot (m for n in (a, b))",
+    "by a list": f"select list_filter([1, 2, 3], lambda e: e < length(town)) as m from {W}",
+    "by distinct on": f"select distinct on (wet) 1 as m from {W} order by wet, town",
+}  # fmt: skip
+# `only_ulm` and the like are what a model below makes, in the tables above.
+STAGED = """\
+select weather_date as business_date, town, rain_mm as wet,
+case when town = 'Ulm' then rain_mm end as only_ulm,
+    rain_mm * cast(town = 'Ulm' as integer) as ulm_factor, case when rain_mm > 99 then rain_mm end as flood,
+    greatest(rain_mm - 99, 0) as above
+from raw.weather
+"""
+RAW, STAGING = Relation("raw", "weather"), Relation("staging", "stg_weather")
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> ClassFlow:
+    """The classes of a table for each way, as the engine binds it."""
+    edited = Edited(
+        shutil.copytree(BAKERY, tmp_path_factory.mktemp("ways") / "project"), tmp_path_factory.mktemp("data")
+    ).write("contracts/classes.yml", CLASSES)
+    edited.classify("weather", "Rain in millimetres; empty where the gauge was dry or broken.", "restricted")
+    edited.edit(
+        "contracts/weather.odcs.yaml",
+        ("description: The town.\n", "description: The town.\n        classification: personal\n"),
+        ("{restricted: keep}", "{restricted: keep, personal: keep}"),
+    )
+    rules, problems = load_classes(edited.folder)
+    contracts, more = load_contracts(edited.folder)
+    assert [*problems, *more] == []
+    connection = duckdb.connect()
+    connection.execute("create schema raw; create schema staging; create schema marts")
+    connection.execute("create table raw.weather (weather_date date, town varchar, rain_mm decimal(6, 1))")
+    staged = table_origins(connection, STAGING, STAGED)
+    connection.execute(f"create table {STAGING} as {STAGED}")
+    weather = contracts["weather"]
+    source = TableOrigins(RAW, {column.name: frozenset[Origin]() for column in weather.columns})
+    ways = [table_origins(connection, _table(name), sql) for name, sql in (MEASURES | FAIR | VALUES).items()]
+    assert {way.relation: way.not_understood for way in ways if way.not_understood} == {}
+    return ClassFlow(ColumnGraph([source, staged, *ways]), rules, {"weather": weather}, {})
+
+
+def _table(name: str) -> Relation:
+    return Relation("marts", name.replace(" ", "_").replace(",", ""))
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_no_measure_of_fewer_rows_is_lower(flow: ClassFlow, name: str) -> None:
+    assert "restricted" in flow.of(Place(_table(name), "m"))
+
+
+@pytest.mark.parametrize("name", FAIR)
+def test_a_measure_of_enough_rows_is(flow: ClassFlow, name: str) -> None:
+    assert flow.of(Place(_table(name), "m")) == {"internal"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_what_is_personal_neither_passes_nor_decides(flow: ClassFlow, name: str) -> None:
+    decides = {one.class_ for one in flow.deciding(_table(name))}
+    assert "personal" in flow.of(Place(_table(name), "m")) | decides

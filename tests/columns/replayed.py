@@ -95,7 +95,7 @@ class Replayed:
         """Fill the demo's raw tables with days of its generator; the last is the one that stands for all."""
         days = 3
         start = STAND_IN.date() - timedelta(days=days - 1)
-        generate_feed(folder, start=start, days=days, stores=25, products=70, seed=1)
+        generate_feed(folder, start=start, days=days, stores=25, products=70, seed=1, contacts=True)
         for name, contract in self.project.contracts.items():
             headers = {column.name: column.header for column in contract.columns}
             cut = headers.get(contract.partition_column or "")

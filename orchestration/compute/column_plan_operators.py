@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestration.compute.column_plan_expressions import Expressions, holds_expressions
+from orchestration.compute.column_plan_expressions import Expressions
 from orchestration.compute.column_plan_joins import (
     Condition,
     crossed,
@@ -19,6 +19,7 @@ from orchestration.compute.column_plan_joins import (
     side_by_side,
     together,
 )
+from orchestration.compute.column_plan_names import known_operator
 from orchestration.compute.column_plan_proofs import at_least
 from orchestration.compute.column_plan_rows import (
     NONE,
@@ -36,30 +37,6 @@ from orchestration.core.column_origins import Kind
 from orchestration.core.relations import Relation
 
 Operator = Mapping[str, Any]
-
-# By operator, where in it expressions stand; where else one stands, it is not understood.
-_WITHOUT = """
-    CROSS_PRODUCT CTE_REF DELIM_GET DUMMY_SCAN EXCEPT GET INTERSECT MATERIALIZED_CTE POSITIONAL_JOIN SAMPLE
-    UNION
-"""
-OPERATORS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(_WITHOUT.split(), frozenset[str]()),
-    **dict.fromkeys(
-        ("EXPRESSION_GET", "PROJECTION", "FILTER", "WINDOW", "UNNEST"), frozenset({"expressions"})
-    ),
-    **dict.fromkeys(("COMPARISON_JOIN", "ASOF_JOIN"), frozenset({"conditions"})),
-    "AGGREGATE_AND_GROUP_BY": frozenset({"expressions", "groups"}),
-    "ORDER_BY": frozenset({"orders"}),
-    "LIMIT": frozenset({"limit_val", "offset_val"}),
-    "DISTINCT": frozenset({"distinct_targets", "order_by"}),
-    "PIVOT": frozenset({"bound_pivot"}),
-    "ANY_JOIN": frozenset({"condition"}),
-    "DELIM_JOIN": frozenset({"conditions", "duplicate_eliminated_columns"}),
-    "RECURSIVE_CTE": frozenset({"key_targets"}),
-}
-_NO_EXPRESSIONS = frozenset({"children", "type", "names", "returned_types", "column_indexes", "chunk_types"})
-# What an optimised plan has, and ours has not.
-_OPTIMISED = ("left_projection_map", "right_projection_map", "table_filters")
 
 
 class Operators:
@@ -92,15 +69,7 @@ class Operators:
         Raises:
             UnknownOperatorError: it, or one below, is not known.
         """
-        name = str(operator.get("type", "")).removeprefix("LOGICAL_")
-        holding = OPERATORS.get(name)
-        if holding is None:
-            raise UnknownOperatorError(f"the operator {name}")
-        for key, value in operator.items():
-            hidden = key not in holding and key not in _NO_EXPRESSIONS and holds_expressions(value)
-            if hidden or key in _OPTIMISED:
-                raise UnknownOperatorError(f"`{key}` of the operator {name}")
-        return getattr(self, f"_{name.lower()}")(operator)
+        return getattr(self, f"_{known_operator(operator)}")(operator)
 
     def _below(self, operator: Operator) -> Rows:
         [child] = operator["children"]
@@ -350,9 +319,8 @@ class Operators:
     # --- Several queries in one
 
     def _together(self, operator: Operator) -> Rows:
-        name = str(operator["type"]).removeprefix("LOGICAL_").lower()
         sides = [self.rows(child) for child in operator["children"]]
-        rows = together(name, sides, every=bool(operator.get("setop_all")))
+        rows = together(known_operator(operator), sides, every=bool(operator.get("setop_all")))
         self._bind(operator, "table_index", rows.columns)
         return rows
 

@@ -316,18 +316,10 @@ ROWS: Mapping[str, Case] = {
         "x: transformation t.a; a: identity t.a",
         rows="join t.a",
     ),
-    "a series of constants": Case(
-        "select i as x from range(3) as r(i)",
-        "x",
-    ),
     "json of each row": Case(
         "select j.key as x, j.value as y from t, json_each(t.b) j",
         "x: transformation t.b; y: transformation t.b",
         rows="join t.b",
-    ),
-    "values": Case(
-        "select i as x, j as y from (values (1, 'x'), (2, 'y')) v(i, j)",
-        "x; y",
     ),
     "a join with values": Case(
         "select t.b, v.j as x from t join (values (1, 'x')) v(i, j) on v.i = t.a",

@@ -305,4 +305,12 @@ VALUES: Mapping[str, Case] = {
         "transformation t.l, transformation t.st",
         row_of="t",
     ),
+    "a series of constants": Case(
+        "select i as x from range(3) as r(i)",
+        "x",
+    ),
+    "values": Case(
+        "select i as x, j as y from (values (1, 'x'), (2, 'y')) v(i, j)",
+        "x; y",
+    ),
 }

@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.compute.column_plan import table_origins
 from orchestration.compute.column_plan_expressions import CLASSES, OPERATORS
-from orchestration.compute.column_plan_operators import OPERATORS as LOGICAL
+from orchestration.compute.column_plan_names import OPERATORS as LOGICAL
 from orchestration.compute.select_only import plan_of
 from orchestration.core.relations import Relation
 from tests.columns.case import MADE, Case, origins, tables

@@ -17,6 +17,7 @@ import yaml
 from orchestration.contracts.load import load_contracts
 from orchestration.contracts.model import SourceContract
 from orchestration.core.settings import REPOSITORY, Settings
+from orchestration.demo.generate import CONTACTS_HEADER
 from orchestration.ingestion.load import Loaded, load_drop
 from orchestration.ingestion.refusal import DropRefused
 from orchestration.ingestion.staging import register_landed
@@ -88,7 +89,10 @@ def test_every_feed_is_taken_in_as_it_was_published(tmp_path: Path) -> None:
     rows: dict[str, int] = {}
     for source, key, file in published():
         loaded = company.load(source, key, file.read_bytes())
-        assert (loaded.read, loaded.quarantined, loaded.warnings) == (loaded.rows, 0, ())
+        assert (loaded.read, loaded.quarantined) == (loaded.rows, 0)
+        # People are the demo company's alone: nobody publishes them.
+        lost = CONTACTS_HEADER if source == "stores" else ()
+        assert loaded.warnings == tuple(f"column `{name}` is missing: NULL in every row" for name in lost)
         rows[source] = rows.get(source, 0) + loaded.rows
     for source in rows:
         files = (
@@ -96,11 +100,14 @@ def test_every_feed_is_taken_in_as_it_was_published(tmp_path: Path) -> None:
         )
         contract = company.sources[source]
         with bare(company.deployment.warehouse) as connection:
-            columns = ", ".join(f'"{column.header}" as {column.name}' for column in contract.columns)
+            published_columns = [
+                column for column in contract.columns if column.header not in CONTACTS_HEADER
+            ]
+            columns = ", ".join(f'"{column.header}" as {column.name}' for column in published_columns)
             read = f"read_csv('{files}', all_varchar = true, header = true, delim = ',', quote = '\"')"
             connection.execute(f"create temp table published as select {columns} from {read}")
-            typed = ", ".join(f"cast({c.name} as {c.type}) as {c.name}" for c in contract.columns)
-            own = ", ".join(column.name for column in contract.columns)
+            typed = ", ".join(f"cast({c.name} as {c.type}) as {c.name}" for c in published_columns)
+            own = ", ".join(column.name for column in published_columns)
             difference = connection.execute(
                 f"select count(*) from ("
                 f"(select {own} from raw.{source} except all select {typed} from published) union all"

@@ -325,12 +325,13 @@ def _check_names(file: YamlFile, selector: Selecting, names: Names, at: tuple[st
 def _check_owners(file: YamlFile, spec: AlertsSpec, names: Names, at: tuple[str | int, ...]) -> None:
     for one in names.everyone:
         if one.owner and not reaching(spec.channels, one.owner, one.room):
-            where = f"{one.file.name}, whose channel is `{one.room or '(none)'}`" if one.file else "dbt's groups"
-            room = f"`room: \"{one.room}\"` to a channel" if one.room else "`channel:` there, and `room:` here"
+            where = (
+                f"{one.file.name}, whose channel is `{one.room or '(none)'}`" if one.file else "dbt's groups"
+            )
+            room = f'`room: "{one.room}"` to a channel' if one.room else "`channel:` there, and `room:` here"
             file.complain(
                 f"`{OWNER}` reaches nobody for `{one.owner}` ({where})",
                 expected=f"a channel with that `room`, or one of type email with `to: [{OWNER}]`"
                 " for an e-mail address",
                 mend=f"add {room}, or a channel `mail: {{type: email, connection: smtp, to: [{OWNER}]}}`", at=at,
             )  # fmt: skip
-

@@ -7,7 +7,6 @@ A notice holds no value of the data; no more than what stands in it is said.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from orchestration.incidents.trouble import Action, Notice
@@ -24,10 +23,10 @@ _WORDS = {
     Action.SUMMARY: "Summary: ",
     Action.TEST: "Test: ",
 }
-# CommonMark's signs, of which each may be written after a backslash.
-_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
-# Chats tell everybody of a channel for these words, and a person for a name after an @.
-_CALLS = re.compile(r"@(?=\w)")
+# What Markdown reads as more than a letter in the cards of Teams, and may follow a backslash there.
+_SIGNS = re.compile(r"([\\*\[\]])")
+# Chats call everybody of a channel by these, or a person; no address of e-mail is meant.
+_CALLS = re.compile(r"(?<![\w.+-])@(?=\w)")
 _NO_BREAK = "\N{ZERO WIDTH SPACE}"
 
 
@@ -54,6 +53,11 @@ def steps(text: str) -> list[str]:
     return [cut(line, _PART_CHARACTERS) for line in text.splitlines() if line.strip()][:_MOST_FACTS]
 
 
+def http_links(notice: Notice) -> dict[str, str]:
+    """Return the URLs by their text, of what is an address of the web alone."""
+    return {text: url for text, url in notice.links.items() if url.startswith(("https://", "http://"))}
+
+
 def as_data(notice: Notice) -> dict[str, Any]:
     """Return a notice as JSON has it, whole."""
     return {
@@ -71,29 +75,38 @@ def as_data(notice: Notice) -> dict[str, Any]:
     }
 
 
-def as_markdown(notice: Notice) -> str:
-    """Return what is said below the title, in CommonMark, whose signs in a notice's words mean nothing."""
-    parts = [_escaped(cut(notice.what, _PART_CHARACTERS))]
+def as_plain(notice: Notice) -> str:
+    """Return what is said below the title, as plain text."""
+    parts = [_calling_nobody(cut(notice.what, _PART_CHARACTERS))]
     if todo := steps(notice.fix):
-        parts += ["**What to do**", "\n".join(f"- {_command(line)}" for line in todo)]
+        parts.append("\n".join(["What to do:", *(f"  {line}" for line in todo)]))
     if known := facts(notice):
-        parts.append("\n".join(f"- {_escaped(name)}: {_escaped(value)}" for name, value in known.items()))
-    parts += [f"[{_escaped(cut(name, 40))}](<{_address(url)}>)" for name, url in _http(notice.links).items()]
+        parts.append("\n".join(_calling_nobody(f"{name}: {value}") for name, value in known.items()))
+    parts += [f"{text}: {url}" for text, url in http_links(notice).items()]
     return "\n\n".join(filter(None, parts))
 
 
-def _escaped(text: str) -> str:
-    return _SIGNS.sub(r"\\\1", _CALLS.sub(f"@{_NO_BREAK}", text))
+def as_card(notice: Notice) -> str:
+    """Return what is said below the title, in the Markdown of Teams' cards, which knows no code."""
+    parts = [for_card(cut(notice.what, _PART_CHARACTERS))]
+    if todo := steps(notice.fix):
+        parts += ["**What to do**", "\n".join(f"- {for_card(line)}" for line in todo)]
+    if known := facts(notice):
+        parts.append("\n".join(f"- {for_card(name)}: {for_card(value)}" for name, value in known.items()))
+    parts += [f"[{for_card(text)}]({_address(url)})" for text, url in http_links(notice).items()]
+    return "\n\n".join(filter(None, parts))
 
 
-def _command(line: str) -> str:
-    """What is typed stands as it is, so that it can be copied; all else is words."""
-    return f"`{line}`" if line.startswith("sluice ") and "`" not in line else _escaped(line)
+def for_card(text: str) -> str:
+    """Return a text that says in Markdown what it says, and calls nobody (`<at>`)."""
+    return _SIGNS.sub(
+        r"\\\1", _calling_nobody(text).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
+    )
 
 
-def _http(links: Mapping[str, str]) -> dict[str, str]:
-    return {name: url for name, url in links.items() if url.startswith(("https://", "http://"))}
+def _calling_nobody(text: str) -> str:
+    return _CALLS.sub(f"@{_NO_BREAK}", text)
 
 
 def _address(url: str) -> str:
-    return url.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
+    return url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(" ", "%20")

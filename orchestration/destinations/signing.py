@@ -21,7 +21,7 @@ _PREVIOUS = "previous_secret"
 
 
 class SignedAddress:
-    """A connection's URL, `webhook://:SECRET@host/path?previous_secret=…`: where to post, and how it is signed.
+    """Where to post, and how it is signed: `webhook://:SECRET@host/path?previous_secret=…`.
 
     While a secret is rotated requests are signed with the new and the old one.
     """

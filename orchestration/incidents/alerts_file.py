@@ -6,6 +6,7 @@ it says of one trouble. Does not belong here: what a field may be (`alerts_spec`
 No part of the graph's identity: a change of the file holds from the next look on, without a reload.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,11 +43,11 @@ _ALL_TO_LOG = AlertsSpec(routes=(RouteSpec(to=(LOG,)),))
 
 @dataclass(frozen=True)
 class Answerable:
-    """Who answers for something, and where they talk, as a file says; `file` is that one, "" for a model."""
+    """Who answers for something, and where they talk, as a file says, the one that is named."""
 
     owner: str
     room: str
-    file: YamlFile | None = None
+    said_in: str
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ class Names:
         """Return the names of a project."""
         models = ExportModels(project.manifest)
         sources = {
-            contract.name: Answerable(contract.owner, contract.channel, contract.file)
+            contract.name: Answerable(contract.owner, contract.channel, contract.file.name)
             for contract in project.contracts.values()
         }
         tables = {str(contract.relation): sources[name] for name, contract in project.contracts.items()}
         for node in project.manifest.nodes.values():
-            tables[str(node.relation)] = Answerable(models.model(node).owner, "")
+            tables[str(node.relation)] = Answerable(models.model(node).owner, "", node.described_in)
         exports = {
-            name: Answerable(export.spec.owner, export.spec.channel or "", export.file)
+            name: Answerable(export.spec.owner, export.spec.channel or "", export.file.name)
             for name, export in project.exports.items()
         }
         return cls(sources, tables, exports)
@@ -224,39 +225,30 @@ def load_alerts(project_dir: Path, names: Names) -> Alerts:
 def _read(file: YamlFile) -> AlertsSpec | None:
     data = dict(file.data)
     named: Any = data.pop("channels", None) or {}
-    channels: dict[str, ChannelSpec] = {}
     if not isinstance(named, dict):
-        file.complain(
-            f"`channels` is {named!r}", expected="channels by their names", at=("channels",),
-            mend="write `name: {type: …, connection: …}` below it",
-        )  # fmt: skip
+        what, mend = f"`channels` is {named!r}", "write `name: {type: …, connection: …}` below it"
+        file.complain(what, expected="channels by their names", mend=mend, at=("channels",))
         named = {}
-    for name, written in cast("dict[str, Any]", named).items():
-        if channel := _channel(file, str(name), written):
-            channels[str(name)] = channel
     # Of a channel that does not hold its name is known all the same.
-    known = {str(name): channels.get(str(name), LogChannel(type="log")) for name in named}
+    channels = {
+        str(name): _channel(file, str(name), written) or LogChannel(type="log")
+        for name, written in cast("dict[Any, Any]", named).items()
+    }
     spec = _validated(file, AlertsSpec, data, ())
-    return spec.model_copy(update={"channels": known}) if isinstance(spec, AlertsSpec) else None
+    return spec.model_copy(update={"channels": channels}) if isinstance(spec, AlertsSpec) else None
 
 
 def _channel(file: YamlFile, name: str, written: Any) -> ChannelSpec | None:
     at = ("channels", name)
-    if name in (OWNER, LOG) or not name.isidentifier() or name != name.lower():
-        file.complain(
-            f"a channel is named `{name}`",
-            expected=f"small letters, digits and _, and neither `{OWNER}` nor `{LOG}`, which mean something",
-            mend="give it another name", at=at,
-        )  # fmt: skip
+    if name in (OWNER, LOG) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        what = f"small letters, digits and _, and neither `{OWNER}` nor `{LOG}`, which mean something"
+        file.complain(f"a channel is named `{name}`", expected=what, mend="give it another name", at=at)
     type_: Any = cast("dict[str, Any]", written).get("type") if isinstance(written, dict) else None
     if type_ not in CHANNEL_TYPES:
-        file.complain(
-            f"channel `{name}` is of type `{type_}`", expected=f"one of: {', '.join(CHANNEL_TYPES)}",
-            mend=did_you_mean(str(type_), CHANNEL_TYPES), at=(*at, "type"),
-        )  # fmt: skip
+        what, expected = f"channel `{name}` is of type `{type_}`", f"one of: {', '.join(CHANNEL_TYPES)}"
+        file.complain(what, expected=expected, mend=did_you_mean(str(type_), CHANNEL_TYPES), at=(*at, "type"))
         return None
-    found = _validated(file, CHANNEL_TYPES[type_], written, at)
-    return cast("ChannelSpec | None", found)
+    return cast("ChannelSpec | None", _validated(file, CHANNEL_TYPES[type_], written, at))
 
 
 def _validated(
@@ -272,66 +264,54 @@ def _validated(
 def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
     """Complain of what is wrong between two parts of the file, or is no name of the project."""
     known = {*spec.channels, LOG, OWNER}
-    for part in ("routes", "escalation"):
-        for index, told in enumerate(getattr(spec, part)):
-            for place, name in enumerate(told.to):
-                if name not in known:
-                    file.complain(
-                        f"unknown channel `{name}`", expected="one that stands under `channels`",
-                        mend=did_you_mean(name, known), at=(part, index, "to", place),
-                    )  # fmt: skip
-    for part in ("routes", "escalation", "maintenance"):
-        for index, selector in enumerate(getattr(spec, part)):
-            _check_names(file, selector, names, (part, index))
+    telling = [(("routes", index), route) for index, route in enumerate(spec.routes)]
+    telling += [(("escalation", index), step) for index, step in enumerate(spec.escalation)]
+    for at, told in telling:
+        for name in set(told.to) - known:
+            mend = did_you_mean(name, known)
+            what, expected = f"unknown channel `{name}`", "one that stands under `channels`"
+            file.complain(what, expected=expected, mend=mend, at=(*at, "to", told.to.index(name)))
+        if OWNER in told.to:
+            _check_owners(file, spec, names, (*at, "to"))
+    muting = [(("maintenance", index), window) for index, window in enumerate(spec.maintenance)]
+    for at, selector in [*telling, *muting]:
+        _check_names(file, selector, names, at)
     *others, last = spec.routes
     for index, route in enumerate(others):
         if route.selects_all:
-            file.complain(
-                f"route {index + 1} fits every incident, so no later one is ever asked",
-                expected="such a route at the end alone", mend="move it down", at=("routes", index),
-            )  # fmt: skip
+            what = f"route {index + 1} fits every incident, so no later one is ever asked"
+            file.complain(what, expected="such a route at the end", mend="move it down", at=("routes", index))
     at = ("routes", len(others))
     if not last.selects_all:
-        file.complain(
-            "the last route does not fit every incident", expected="one that says `to` alone, for all others",
-            mend=f"add `- {{to: [{LOG}]}}` at the end", at=at,
-        )  # fmt: skip
+        expected, mend = "one that says `to` alone, for all others", f"add `- {{to: [{LOG}]}}` at the end"
+        file.complain("the last route does not fit every incident", expected=expected, mend=mend, at=at)
     elif set(last.to) == {OWNER}:
-        file.complain(
-            "the last route tells nobody of what has no owner", expected=f"a channel beside `{OWNER}`",
-            mend=f"write `to: [{OWNER}, {LOG}]`", at=(*at, "to"),
-        )  # fmt: skip
-    for part in ("routes", "escalation"):
-        for index, told in enumerate(getattr(spec, part)):
-            if OWNER in told.to:
-                _check_owners(file, spec, names, (part, index, "to"))
+        what, mend = "the last route tells nobody of what has no owner", f"write `to: [{OWNER}, {LOG}]`"
+        file.complain(what, expected=f"a channel beside `{OWNER}`", mend=mend, at=(*at, "to"))
 
 
 def _check_names(file: YamlFile, selector: Selecting, names: Names, at: tuple[str | int, ...]) -> None:
-    owners = {one.owner for one in names.everyone if one.owner}
-    for field, known in (
-        ("source", names.source), ("table", names.table), ("export", names.export), ("owner", owners),
-    ):  # fmt: skip
+    owners = {one.owner: one for one in names.everyone if one.owner}
+    all_names = {"source": names.source, "table": names.table, "export": names.export, "owner": owners}
+    for field, known in all_names.items():
         for pattern in getattr(selector, field):
             if not any(fnmatchcase(name, pattern) for name in known):
-                file.complain(
-                    f"`{field}: {pattern}` means nothing here",
-                    expected=f"the name of a{'n' if field[0] in 'eo' else ''} {field} of this project,"
-                    " or a pattern with *",
-                    mend=did_you_mean(pattern, known), at=(*at, field),
-                )  # fmt: skip
+                expected = f"one of this project's {field}s, or a pattern with *"
+                what, mend = f"`{field}: {pattern}` means nothing here", did_you_mean(pattern, known)
+                file.complain(what, expected=expected, mend=mend, at=(*at, field))
 
 
 def _check_owners(file: YamlFile, spec: AlertsSpec, names: Names, at: tuple[str | int, ...]) -> None:
     for one in names.everyone:
         if one.owner and not reaching(spec.channels, one.owner, one.room):
-            where = (
-                f"{one.file.name}, whose channel is `{one.room or '(none)'}`" if one.file else "dbt's groups"
-            )
-            room = f'`room: "{one.room}"` to a channel' if one.room else "`channel:` there, and `room:` here"
+            room = f'add `room: "{one.room}"` to a channel'
+            where = f", `channel: {one.room}`" if one.room else ""
+            mail = f"`mail: {{type: email, connection: smtp, to: [{OWNER}]}}`"
+            mends = [room] if one.room else []
+            mends += [f"add a channel {mail}"] if ADDRESS.fullmatch(one.owner) else []
             file.complain(
-                f"`{OWNER}` reaches nobody for `{one.owner}` ({where})",
-                expected=f"a channel with that `room`, or one of type email with `to: [{OWNER}]`"
-                " for an e-mail address",
-                mend=f"add {room}, or a channel `mail: {{type: email, connection: smtp, to: [{OWNER}]}}`", at=at,
-            )  # fmt: skip
+                f"`{OWNER}` reaches nobody for `{one.owner}` ({one.said_in}{where})",
+                expected="a channel whose `room` is the owner's, or e-mail and an owner with an address",
+                mend=" or ".join(mends) or f"write a `channel` or an e-mail address there ({one.said_in})",
+                at=at,
+            )

@@ -5,15 +5,15 @@ another part of the file or of the project (`alerts_file`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import islice, pairwise
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from orchestration.core.freshness import UNITS, DurationError, duration
+from orchestration.core.freshness import UNITS, DurationError, duration, in_words
 from orchestration.delivery.export_files.strict import Strict
 from orchestration.incidents.trouble import TroubleKind, Urgency
 
@@ -56,43 +56,45 @@ def cron_after(cron: str, moment: datetime, *, back: bool = False) -> Any:
     return import_module("cronsim").CronSim(cron, moment, reverse=back)
 
 
-def _cron(value: Any) -> Any:
-    text = str(value)
+def _cron(value: Any) -> str:
+    text, why = str(value), ""
     try:
         # With six fields the first would be seconds.
-        sound = len(text.split()) == _CRON_FIELDS and next(cron_after(text, _FROM), None) is not None
-        why = "" if sound else "; this one never begins" if len(text.split()) == _CRON_FIELDS else ""
+        if len(text.split()) == _CRON_FIELDS:
+            if next(cron_after(text, _FROM), None) is not None:
+                return text
+            why = "; this one never begins"
     except import_module("cronsim").CronSimError as error:
-        sound, why = False, f"; here: {error}"
-    if not sound:
-        raise ValueError(f"minute, hour, day of month, month and day of week, as `0 18 L * *`, in UTC{why}")
-    return text
+        why = f"; here: {error}"
+    raise ValueError(f"minute, hour, day of month, month and day of week, as `0 18 L * *`, in UTC{why}")
 
 
-def _listed(values: Mapping[str, Any]) -> WithJsonSchema:
-    """One value, or a list of them."""
-    return WithJsonSchema({"anyOf": [values, {"type": "array", "items": values, "minItems": 1}]})
+def _many(item: Any, schema: Mapping[str, Any] | None = None) -> Any:
+    """The type of one value, or a list of them."""
+    values = schema or {"type": "string", "minLength": 1}
+    both = WithJsonSchema({"anyOf": [values, {"type": "array", "items": values, "minItems": 1}]})
+    return Annotated[tuple[item, ...], BeforeValidator(_one_or_more), Field(min_length=1), both]
+
+
+def _written(type_: Any, read: Callable[[Any], Any], pattern: str) -> Any:
+    return Annotated[type_, BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern})]
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Address = Annotated[str, Field(pattern=f"^({OWNER}|{ADDRESS.pattern})$")]
-_Text = Annotated[str, Field(min_length=1)]
-Patterns = Annotated[tuple[_Text, ...], BeforeValidator(_one_or_more), _listed({"type": "string"})]
-Kinds = Annotated[
-    tuple[TroubleKind, ...],
-    BeforeValidator(_one_or_more),
-    _listed({"enum": [kind.value for kind in TroubleKind]}),
-]
-Span = Annotated[
-    timedelta, BeforeValidator(_span), WithJsonSchema({"type": "string", "pattern": _SPAN.pattern})
-]
-Moment = Annotated[
-    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})
-]
-Cron = Annotated[str, BeforeValidator(_cron)]
-To = Annotated[
-    tuple[_Text, ...], BeforeValidator(_one_or_more), Field(min_length=1), _listed({"type": "string"})
-]
+if TYPE_CHECKING:
+    Some: TypeAlias = tuple[str, ...]
+    Addresses: TypeAlias = tuple[str, ...]
+    Kinds: TypeAlias = tuple[TroubleKind, ...]
+    Span: TypeAlias = timedelta
+    Moment: TypeAlias = datetime
+    Cron: TypeAlias = str
+else:
+    Some = _many(Annotated[str, Field(min_length=1)])
+    Addresses = _many(Annotated[str, Field(pattern=f"^({OWNER}|{ADDRESS.pattern})$")])
+    Kinds = _many(TroubleKind, {"enum": [kind.value for kind in TroubleKind]})
+    Span = _written(timedelta, _span, _SPAN.pattern)
+    Moment = _written(datetime, _moment, r"^\d{4}-\d\d-\d\d")
+    Cron = _written(str, _cron, r"^\S+( \S+){4}$")
 
 
 class LogChannel(Strict):
@@ -100,88 +102,45 @@ class LogChannel(Strict):
 
     type: Literal["log"]
     room: str = ""
-    """What files call it: a route to `owner` comes here if the `channel` of the owner's file says the same."""
+    """What files call it: `owner` is told here if the `channel` of the owner's file says the same."""
 
 
-class Connected(Strict):
-    """A channel whose address is a secret of the deployment."""
+class ServiceChannel(LogChannel):
+    """PagerDuty, a webhook (signed JSON), Slack, Teams, or what else https://appriseit.com/services/ has."""
 
+    type: Literal["pagerduty", "webhook", "slack", "teams", "apprise"]  # pyright: ignore
     connection: Name
     """A name; its URL comes from the environment, SLUICE_CONNECTION_<NAME>."""
-    room: str = ""
-    """What files call it: a route to `owner` comes here if the `channel` of the owner's file says the same."""
 
 
-class PagerDutyChannel(Connected):
-    """A service of PagerDuty, by Events API v2: one incident there for each one here."""
-
-    type: Literal["pagerduty"]
-
-
-class WebhookChannel(Connected):
-    """Any address that takes signed JSON, as "Standard Webhooks" says."""
-
-    type: Literal["webhook"]
-
-
-class SlackChannel(Connected):
-    """A channel of Slack, by an incoming webhook."""
-
-    type: Literal["slack"]
-
-
-class TeamsChannel(Connected):
-    """A channel of Microsoft Teams, by a workflow's URL; connectors are retired."""
-
-    type: Literal["teams"]
-
-
-class EmailChannel(Connected):
+class EmailChannel(LogChannel):
     """E-mail, by a server that takes it (SMTP)."""
 
-    type: Literal["email"]
-    to: Annotated[
-        tuple[Address, ...], BeforeValidator(_one_or_more), Field(min_length=1), _listed({"type": "string"})
-    ]
+    type: Literal["email"]  # pyright: ignore
+    connection: Name
+    """A name; its URL comes from the environment, SLUICE_CONNECTION_<NAME>."""
+    to: Addresses
     """Addresses; `owner` is that of who answers for what is wrong."""
 
 
-class AppriseChannel(Connected):
-    """Anything else that Apprise has a URL for: https://appriseit.com/services/."""
-
-    type: Literal["apprise"]
-
-
-ChannelSpec = (
-    LogChannel
-    | PagerDutyChannel
-    | WebhookChannel
-    | SlackChannel
-    | TeamsChannel
-    | EmailChannel
-    | AppriseChannel
-)
-CHANNEL_TYPES: Mapping[str, type[ChannelSpec]] = {
-    "log": LogChannel,
-    "pagerduty": PagerDutyChannel,
-    "webhook": WebhookChannel,
-    "slack": SlackChannel,
-    "teams": TeamsChannel,
-    "email": EmailChannel,
-    "apprise": AppriseChannel,
+ChannelSpec = LogChannel | ServiceChannel | EmailChannel
+CHANNEL_TYPES: Mapping[str, type[LogChannel]] = {
+    name: model
+    for model in (LogChannel, EmailChannel, ServiceChannel)
+    for name in get_args(model.model_fields["type"].annotation)
 }
 
 
 class Selecting(Strict):
     """Which incidents are meant: those of which every field that is written holds; * stands for any text."""
 
-    source: Patterns = ()
+    source: Some = ()
     """Sources, by their contracts' names: what is wrong with a source or its raw table."""
-    table: Patterns = ()
+    table: Some = ()
     """Tables, as `staging.stg_sales`: what is wrong with one."""
-    export: Patterns = ()
+    export: Some = ()
     """Exports: what is wrong with one, or holds one up."""
-    owner: Patterns = ()
+    owner: Some = ()
     """Who answers for what is wrong, as the project's files say it."""
     kind: Kinds = ()
     """What is wrong."""
@@ -198,7 +157,7 @@ class Selecting(Strict):
 class RouteSpec(Selecting):
     """Who is told of which incidents; the first route that fits is taken, and no other."""
 
-    to: To
+    to: Some
     """Channels; `owner` is whoever answers for what is wrong, where the project's files say they are."""
 
 
@@ -208,7 +167,7 @@ class EscalationSpec(Selecting):
     urgency: Urgency = Urgency.ERROR
     after: Span
     """How long after it was first told, as `30 min`."""
-    to: To
+    to: Some
     """Channels, or `owner`."""
 
 
@@ -218,7 +177,7 @@ class WindowSpec(Selecting):
     A window of an export mutes an incident only where it has to do with no other export.
     """
 
-    name: _Text
+    name: str = Field(min_length=1)
     """Why, in a few words; shown beside what is muted."""
     cron: Cron | None = None
     """When it begins, each time: minute, hour, day of month (L: the last), month, day of week; in UTC."""
@@ -232,16 +191,15 @@ class WindowSpec(Selecting):
     @field_validator("lasts")
     @classmethod
     def _ends(cls, lasts: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        if "cron" not in info.data:
-            return lasts
-        cron: str | None = info.data["cron"]
-        if (cron is None) != (lasts is None):
+        cron: str | None = info.data.get("cron")
+        if "cron" in info.data and (cron is None) != (lasts is None):
             raise ValueError("`cron` and `for` together, or neither of them")
-        if cron and lasts:
-            begins = islice(cron_after(cron, _FROM), _BEGINNINGS)
-            shortest = min((later - first for first, later in pairwise(begins)), default=None)
-            if shortest is not None and lasts >= shortest:
-                raise ValueError(f"less than {shortest}, as it begins again then and would never end")
+        begins = pairwise(islice(cron_after(cron, _FROM), _BEGINNINGS)) if cron and lasts else ()
+        shortest = min((later - first for first, later in begins), default=None)
+        if lasts and shortest is not None and lasts >= shortest:
+            raise ValueError(
+                f"less than {in_words(shortest)}, after which it begins again: it would never end"
+            )
         return lasts
 
     @field_validator("until")

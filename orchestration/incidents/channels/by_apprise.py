@@ -1,7 +1,7 @@
 """Slack, Teams, e-mail, and whatever else Apprise has a URL for.
 
-Belongs here: what Apprise is asked, and what it heard when it says no more than that it failed. Does not belong
-here: channels of our own.
+Belongs here: what Apprise is asked, and what it heard when it says no more than that it failed. Does not
+belong here: channels of our own.
 """
 
 import logging

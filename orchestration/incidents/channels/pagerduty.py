@@ -32,8 +32,8 @@ class PagerDutyChannel(Channel):
         if not _KEY.fullmatch(self._key):
             raise ChannelRefused(
                 "the URL has no integration key of 32 letters and digits",
-                f"set {variable} to pagerduty://:KEY@events.pagerduty.com (in the EU events.eu.pagerduty.com);"
-                " in PagerDuty: Services → your service → Integrations → Add integration → Events API v2",
+                f"set {variable} to pagerduty://:KEY@events.pagerduty.com (EU: events.eu.pagerduty.com); in"
+                " PagerDuty: Services → your service → Integrations → Add integration → Events API v2",
             )
         self._poster = Poster(url, variable, [self._key])
 

@@ -68,7 +68,7 @@ class Names:
         }
         tables = {str(contract.relation): sources[name] for name, contract in project.contracts.items()}
         for node in project.manifest.nodes.values():
-            tables[str(node.relation)] = Answerable(models.model(node).owner, "", node.described_in)
+            tables[str(node.relation)] = Answerable(models.owner(node), "", node.described_in)
         exports = {
             name: Answerable(export.spec.owner, export.spec.channel or "", export.file.name)
             for name, export in project.exports.items()
@@ -202,16 +202,22 @@ def _among(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def load_alerts(project_dir: Path, names: Names) -> Alerts:
-    """Read `alerts.yaml`; what to do without one.
+def load_alerts(project_dir: Path, project: Project) -> Alerts:
+    """Return what the file of a project says, as it is now.
 
     Raises:
         ProjectError: the file does not hold, with every problem found.
     """
-    path = project_dir / FILE
-    if not path.exists():
-        return Alerts()
-    file = read_yaml(path, project_dir)
+    return read_alerts(project_dir, Names.of(project)) if (project_dir / FILE).exists() else Alerts()
+
+
+def read_alerts(project_dir: Path, names: Names) -> Alerts:
+    """Return what the file says, which is there.
+
+    Raises:
+        ProjectError: the file does not hold, with every problem found.
+    """
+    file = read_yaml(project_dir / FILE, project_dir)
     if isinstance(file, Problem):
         raise ProjectError([file])
     spec = _read(file)

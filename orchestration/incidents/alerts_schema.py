@@ -1,6 +1,6 @@
 """The JSON Schema of `alerts.yaml`, for editors; kept in the repository as docs/alerts.schema.json.
 
-Loading does not use it: what it cannot say (names of the project, channels of the same file) is checked there.
+Loading does not use it: what it cannot say (names of the project, channels of the file) is checked there.
 """
 
 import json
@@ -9,7 +9,6 @@ from typing import Any
 from orchestration.incidents.alerts_spec import AlertsSpec
 
 SCHEMA_FILE = "docs/alerts.schema.json"
-COMMAND = "sluice alerts schema"
 
 
 def alerts_schema() -> dict[str, Any]:

@@ -393,6 +393,10 @@ def test_a_project_is_checked_with_it(
             act()
     ran = CliRunner().invoke(app, ["run", *arguments])
     assert (ran.exit_code, line in ran.stderr) == (2, True)
+    # A file that nobody would read.
+    (bakery_copy / FILE).rename(bakery_copy / "alerts.yml")
+    assert "alerts.yml:1: a file that nothing reads" in checked().stderr
+    (bakery_copy / "alerts.yml").rename(bakery_copy / FILE)
     # What is missing here keeps nothing from running.
     (bakery_copy / FILE).write_text(ROUTES)
     warned = checked()

@@ -34,7 +34,7 @@ class ExportModels:
             types={name: str(column.get("data_type") or "") for name, column in columns.items()},
             partition_column=node.partition_column,
             key=self._keys.get(node.unique_id, ()),
-            owner=self._owner(raw),
+            owner=self.owner(node),
             description=str(raw.get("description") or ""),
         )
 
@@ -42,7 +42,9 @@ class ExportModels:
         content = self._manifest.content
         return content["nodes"].get(unique_id) or content["sources"].get(unique_id) or {}
 
-    def _owner(self, raw: Mapping[str, Any]) -> str:
+    def owner(self, node: DbtNode) -> str:
+        """Return who answers for a model, by its `meta`, or else the e-mail address of its group."""
+        raw = self._raw(node.unique_id)
         config = cast("Mapping[str, Any]", raw.get("config") or {})
         named = (config.get("meta") or {}).get("owner")
         if named:

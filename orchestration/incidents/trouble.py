@@ -1,0 +1,146 @@
+"""What is wrong at one moment, and with what: the answer of a look into the records.
+
+Belongs here: the words for it. Does not belong here: how it is found, and what was told of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Urgency(StrEnum):
+    """How much hurry there is; `INFO` wakes nobody."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Where it stands: 0 is the least."""
+        return list(Urgency).index(self)
+
+
+class RootKind(StrEnum):
+    """What a trouble is with: a partition of a table, of a source that did not land, of an export's delivery.
+
+    `CONNECTION` is a vendor or storage, `PLATFORM` the deployment itself, `PROMISE` what ends on a day.
+    """
+
+    TABLE = "table"
+    SOURCE = "source"
+    DELIVERY = "delivery"
+    CONNECTION = "connection"
+    PLATFORM = "platform"
+    PROMISE = "promise"
+
+
+@dataclass(frozen=True, order=True)
+class Root:
+    """What a trouble is with; `partition_key` is "" where it is with no partition.
+
+    Neither check nor version is in it: a day that is corrected, and wrong again, is the same trouble.
+    """
+
+    kind: RootKind
+    name: str
+    partition_key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} [{self.partition_key}]" if self.partition_key else self.name
+
+
+class TroubleKind(StrEnum):
+    """What is wrong with it."""
+
+    REFUSED_DROP = "refused drop"
+    CHECK_FAILED = "check failed"
+    CHECK_NOT_RUN = "check could not run"
+    RUN_FAILED = "run failed"
+    DELIVERY_FAILED = "delivery failed"
+    DELIVERY_HELD = "delivery held"
+    ROWS_REFUSED = "rows refused"
+    NOT_RECONCILED = "not reconciled"
+    LATE_SOURCE = "late source"
+    LATE_EXPORT = "late export"
+    STAGING = "staging"
+    OUTAGE = "outage"
+    EXPIRES = "expires"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, order=True)
+class Affected:
+    """A partition of an export that waits for a trouble's end; `due_at` is its deadline, None without one."""
+
+    export: str
+    partition_key: str
+    owner: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, in words without any value of the data, and what fixes it.
+
+    `fix` is what to type, or what to click. `run_id` and `step` are where it came up.
+    """
+
+    kind: TroubleKind
+    what: str
+    fix: str = ""
+    run_id: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """All that is wrong with one root, and what waits for it.
+
+    `owner` and `channel` are of who answers for the root, as its file says; "" where it says nothing.
+    `due_at` is the nearest deadline of what it holds up. `fingerprint` changes with what is to be told again.
+    """
+
+    root: Root
+    urgency: Urgency
+    findings: tuple[Finding, ...]
+    owner: str = ""
+    channel: str = ""
+    affected: tuple[Affected, ...] = ()
+    due_at: datetime | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is said to a channel of one incident: no value of the data is in it.
+
+    `action` is what became of the incident. `dedup_key` is the incident's, the same in all of its notices, of
+    255 characters at most (PagerDuty's limit); `id` is the notice's own, the same at each try. `facts` are
+    names and numbers by their heading, `links` URLs by their text.
+    """
+
+    id: str
+    action: "Action"
+    dedup_key: str
+    title: str
+    urgency: Urgency
+    what: str
+    fix: str
+    source: str
+    at: datetime
+    facts: Mapping[str, str]
+    links: Mapping[str, str]
+
+
+class Action(StrEnum):
+    """What became of an incident; a `SUMMARY` is of many that could not be told when they came up."""
+
+    OPEN = "open"
+    UPDATE = "update"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+    SUMMARY = "summary"
+    TEST = "test"

@@ -1,4 +1,4 @@
-"""Each kind of trouble, from records that tell of it: found once, with what fixes it, and gone with its cause."""
+"""Each kind of trouble, from records that tell of it: found once, with its fix, and gone with its cause."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,13 +18,13 @@ from orchestration.state.records import (
     Hold,
     RefusedKey,
 )
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
+from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
+from tests.incidents.conftest import LANDED
 from tests.incidents.desk import NOON, Watch
 from tests.unit.records import Ledger
 
 TABLE, SOURCE, DELIVERY = RootKind.TABLE, RootKind.SOURCE, RootKind.DELIVERY
 STAGED = Root(TABLE, "staging.stg_orders", MON)
-LANDED = NOON + timedelta(days=9)
 OF_MONDAY = Root(DELIVERY, SHOP_ORDERS, MON)
 
 
@@ -55,8 +55,8 @@ class Bakery(Ledger):
 
 @pytest.fixture
 def ledger(bakery: Company) -> Bakery:
-    """Shops have landed; the provider may land days to come."""
-    ledger = Bakery(bakery.at(LANDED))
+    """Shops have landed."""
+    ledger = Bakery(bakery)
     ledger.company.land_shops("a")
     ledger.settle()
     return ledger
@@ -243,8 +243,9 @@ def test_complaints_of_staging_are_of_their_source(watch: Watch) -> None:
     said = ["orders: 15 days without a drop", "no source's file"]
     found = watch.troubles(complaints=said)
     assert kinds(found) == {
-        Root(SOURCE, "orders"): [TroubleKind.STAGING], Root(RootKind.PLATFORM, "staging"): [TroubleKind.STAGING]
-    }  # fmt: skip
+        Root(SOURCE, "orders"): [TroubleKind.STAGING],
+        Root(RootKind.PLATFORM, "staging"): [TroubleKind.STAGING],
+    }
     tomorrow = watch.troubles(complaints=["orders: 16 days without a drop", "no source's file"])
     assert [one.fingerprint for one in tomorrow] == [one.fingerprint for one in found]
 

@@ -41,6 +41,7 @@ VARIABLES = {
     "SLUICE_ERASURES_FILE": "erasures_file",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
+    "SLUICE_RUN_RETRY": "run_retry_seconds",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
     "SLUICE_LOAD_MEMORY": "load_memory",
 }
@@ -84,6 +85,7 @@ class Settings(BaseModel):
     erasures_file: Path
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
+    run_retry_seconds: float = Field(default=300, ge=0)
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     connections: Mapping[str, SecretStr] = {}

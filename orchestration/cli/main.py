@@ -19,6 +19,7 @@ from orchestration.cli.opened import (
     Json,
     ProjectDir,
     account,
+    err,
     errors_told,
     opened,
     out,
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 @app.command()
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
-    """Check all four folders, the rules of the graph, that no TODO is left, and what holds for a time."""
+    """Check the four folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
     with opened(project, data, typed=False) as here:
         from orchestration.graph.building import build_definitions
         from orchestration.project.loading import expired_in
@@ -53,6 +54,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         build_definitions(here.settings, loaded).get_repository_def()
         if found := [*unfinished, *expired_in(loaded, here.settings, datetime.now(UTC).date())]:
             raise ProjectError(found)
+        for warning in here.alerts.warnings(here.settings):
+            err.print(warning, style="yellow", markup=False)
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
         f" {len(loaded.suites)} suites, {len(loaded.exports)} exports: no problem found"

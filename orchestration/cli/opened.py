@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestration.core.settings import Settings
     from orchestration.delivery.deliver import Target
     from orchestration.graph.desk import Desk
+    from orchestration.incidents.alerts_file import Alerts
     from orchestration.operations.site import Site
     from orchestration.project.loading import Project
     from orchestration.state.deployment import Deployment
@@ -88,6 +89,13 @@ class Opened:
         return load_project(self.settings)
 
     @cached_property
+    def alerts(self) -> "Alerts":
+        """Who is told of what, as the project's `alerts.yaml` says."""
+        from orchestration.incidents.alerts_file import load_alerts
+
+        return load_alerts(self.settings.project_dir, self.project)
+
+    @cached_property
     def site(self) -> "Site":
         """The deployment and its project."""
         from orchestration.operations.site import Site
@@ -100,7 +108,7 @@ class Opened:
         from orchestration.graph.desk import Desk
         from orchestration.graph.instance import open_instance
 
-        site = self.site  # a project that does not hold is told before anything is opened
+        site, _ = self.site, self.alerts  # a project that does not hold is told before anything is opened
         return Desk.of(site, self.stack.enter_context(open_instance(self.settings)))
 
     @cached_property

@@ -17,10 +17,9 @@ def serve(here: Opened, port: int) -> int:
     """Run `dagster dev` until a signal comes; return its exit code, 0 where it was asked to stop."""
     from orchestration.graph.crashes import bury_dead_runs
     from orchestration.graph.instance import open_instance
-    from orchestration.project.loading import load_project
     from orchestration.state.deployment import Deployment
 
-    load_project(here.settings)  # a broken project is told here, not in a web page
+    _ = here.alerts  # a broken project is told here, not in a web page
     with open_instance(here.settings) as instance:  # closed before anything is forked
         deployment = Deployment(here.settings)
         store = deployment.store

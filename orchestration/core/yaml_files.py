@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import ryaml
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestration.core.problems import Problem, did_you_mean, shown_path
@@ -100,15 +100,21 @@ class YamlFile:
             self.problems.append(problem)
 
     def model_problems(
-        self, error: ValidationError, known_fields: Callable[[Location], Sequence[str]]
+        self,
+        error: ValidationError,
+        known_fields: Callable[[Location], Sequence[str]],
+        at: Location = (),
     ) -> list[Problem]:
-        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold."""
+        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold.
+
+        `at` is the field of the file that was read by pydantic, all of it if none is named.
+        """
         problems: list[Problem] = []
         for detail in error.errors(include_url=False):
-            location = detail["loc"]
+            location = (*at, *detail["loc"])
             field = ".".join(str(step) for step in location)
             if detail["type"] == "extra_forbidden":
-                known = known_fields(location[:-1])
+                known = known_fields(detail["loc"][:-1])
                 what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
                 mend = did_you_mean(str(location[-1]), known)
             elif detail["type"] == "missing":
@@ -120,6 +126,20 @@ class YamlFile:
                 mend = "write it in quotes" if detail["type"] == "string_type" else "correct the value"
             problems.append(self.problem(what, expected=expected, mend=mend, at=location))
         return problems
+
+
+def fields_at(model: type[BaseModel], at: Location) -> list[str]:
+    """Return the fields of the mapping at a place; an index or a mapping's key leads no deeper."""
+    for step in at:
+        found = model.model_fields.get(str(step))
+        model = (_model_in(found.annotation) if found else None) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _child(node: Node, step: str | int) -> tuple[int, Node] | None:

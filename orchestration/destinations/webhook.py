@@ -10,17 +10,12 @@ secret is rotated with the new and the old one
 (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """
 
-import base64
-import binascii
-import hmac
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal, cast
-from urllib.parse import unquote
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,11 +39,9 @@ from .errors import DeliveryError
 from .exact_values import check_kinds, nested, unfit_rows
 from .http import VendorClient, base_url
 from .json_values import json_value, unfit_for_json, unknown_to_json, written_as
+from .signing import SignedAddress
 
 _NAME = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - how "Standard Webhooks" marks a secret that is base64
-# In the query of the connection's URL; such a name is a secret to `secrets_in`, and is shown nowhere.
-_PREVIOUS = "previous_secret"
 # Beyond these a reader that has only doubles, as JavaScript's, reads another number (RFC 8259, section 6).
 _SAFE_INTEGER = 2**53 - 1
 _SHAPE = '{"refused": [{"row": 0, "code": …, "message": …}], "removed": 0}, both optional, or an empty body'
@@ -188,7 +181,7 @@ class WebhookDestination(BatchDestination):
 
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for a secret that cannot sign, and fields that JSON has no form for."""
-        self._signing_keys()
+        _ = self._signed.keys
         known = "text, numbers, booleans, dates, times, binary, and lists and structures of them"
         check_kinds(shard, lambda kind: kind.name != "VARIANT", "a webhook", known)
         for field in import_module("pyarrow.parquet").read_schema(shard.path):
@@ -261,26 +254,12 @@ class WebhookDestination(BatchDestination):
     def _client(self) -> VendorClient:
         return VendorClient(self._url, headers={"content-type": "application/json"}, left=self.seconds_left)
 
-    def _path(self) -> str:
-        rest = self._url.partition("://")[2].partition("?")[0].rpartition("@")[2]
-        above = rest.partition("/")[2].strip("/")
-        return "/" + "/".join(filter(None, [above, self.canonical_name(self._object_name)]))
+    @cached_property
+    def _signed(self) -> SignedAddress:
+        return SignedAddress(self._url)
 
-    def _signing_keys(self) -> list[bytes]:
-        """The bytes that sign: those of the URL's password, then those of the secrets before it."""
-        address, _, query = self._url.partition("://")[2].partition("?")
-        pairs = [pair.partition("=") for pair in query.split("&")]
-        secrets = [address.rpartition("@")[0].partition(":")[2]]
-        secrets += [value for name, _, value in pairs if name == _PREVIOUS]
-        keys = [_key(unquote(secret)) for secret in secrets]
-        if not all(keys):
-            raise DeliveryError(
-                "the connection's URL has no secret to sign with",
-                "webhook://:SECRET@host/path, where SECRET is text, or base64 after whsec_; while it is"
-                f" rotated ?{_PREVIOUS}=OLD_SECRET as well",
-                "set the connection's variable to such a URL; the receiver verifies with the same secret",
-            )
-        return list(dict.fromkeys(keys))
+    def _path(self) -> str:
+        return "/" + "/".join(filter(None, [self._signed.path, self.canonical_name(self._object_name)]))
 
     def _form(self, value: Any) -> Any:
         """A value as JSON has it, big numbers as the options say."""
@@ -297,22 +276,11 @@ class WebhookDestination(BatchDestination):
 
     def _post(self, name: str, body: Mapping[str, Any]) -> tuple[Answer, _Told]:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        moment = str(int(time.time()))
-        told = self._url.partition("?")[2].split("&")
-        query = "&".join(pair for pair in told if pair.partition("=")[0] != _PREVIOUS)
         answer = self._client.request(
             "POST",
-            f"{self._path()}?{query}" if query else self._path(),
+            self._signed.target(self._path()),
             content=content,
-            headers={
-                # A structured field of type string, so in quotes.
-                "idempotency-key": f'"{name}"',
-                "webhook-id": name,
-                "webhook-timestamp": moment,
-                "webhook-signature": " ".join(
-                    signature(key, name, moment, content) for key in self._signing_keys()
-                ),
-            },
+            headers=self._signed.headers(name, content),
         )
         return answer, self._understood(answer)
 
@@ -358,22 +326,6 @@ class WebhookDestination(BatchDestination):
             code = "" if one.code is None else str(one.code)
             found[one.row] = (one.row, code, one.message or "")
         return list(found.values())
-
-
-def signature(key: bytes, name: str, moment: str, content: bytes) -> str:
-    """What "Standard Webhooks" has in `webhook-signature` for a message of this name, moment and content."""
-    signed = f"{name}.{moment}.".encode() + content
-    return f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
-
-
-def _key(secret: str) -> bytes:
-    """The bytes of a secret: base64 after `whsec_`, otherwise its UTF-8; none of what is no base64."""
-    if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        return b""
 
 
 def _big_as_text(made: Any) -> Any:

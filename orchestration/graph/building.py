@@ -12,6 +12,7 @@ import dagster as dg
 from orchestration.core.settings import Settings
 from orchestration.graph.asset_graph import asset_graph
 from orchestration.graph.hands_on_jobs import hands_on_jobs
+from orchestration.incidents.alerts_file import load_alerts
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project, load_project
 from orchestration.state.deployment import Deployment
@@ -26,5 +27,7 @@ def build_definitions(
     Raises:
         ProjectError: the project directory does not hold together; every problem is named.
     """
-    site = Site(Deployment(settings, clock), project or load_project(settings))
+    project = project or load_project(settings)
+    load_alerts(settings.project_dir, project)  # one that does not hold is told before anything runs
+    site = Site(Deployment(settings, clock), project)
     return asset_graph(site, hands_on_jobs(site))

@@ -38,7 +38,7 @@ class ExportModels:
             partition_column=node.partition_column,
             classes={name: found for name, found in classes.items() if found},
             key=self._keys.get(node.unique_id, ()),
-            owner=self._owner(raw),
+            owner=self.owner(node),
             description=str(raw.get("description") or ""),
         )
 
@@ -58,7 +58,9 @@ class ExportModels:
         parents = (raw.get("depends_on") or {}).get("nodes") or []
         return frozenset[str]().union(*(self._classes_of(parent, column) for parent in parents))
 
-    def _owner(self, raw: Mapping[str, Any]) -> str:
+    def owner(self, node: DbtNode) -> str:
+        """Return who answers for a model, by its `meta`, or else the e-mail address of its group."""
+        raw = self._raw(node.unique_id)
         config = cast("Mapping[str, Any]", raw.get("config") or {})
         named = (config.get("meta") or {}).get("owner")
         if named:

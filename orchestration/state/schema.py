@@ -411,3 +411,108 @@ requests = Table(
     Column("made_of", String(64), primary_key=True),
     Column("run_key", String(64), nullable=False),
 )
+
+# What was wrong, and what became of it: one row from when it was found until it is right; see `incidents`.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("root_kind", String(20), nullable=False),
+    Column("root_name", String(400), nullable=False),
+    Column("partition_key", String(100), nullable=False),
+    Column("dedup_key", String(255), nullable=False),
+    Column("urgency", String(20), nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("channel", String(200), nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("resolved_at", DateTime(timezone=True), nullable=True),
+    Column("resolution", Text, nullable=False, server_default=""),
+    Column("acknowledged_by", String(200), nullable=False, server_default=""),
+    Column("acknowledged_at", DateTime(timezone=True), nullable=True),
+    Column("snoozed_until", DateTime(timezone=True), nullable=True),
+    Column("escalation", Integer, nullable=False, server_default="0"),
+    Column("due_at", DateTime(timezone=True), nullable=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("told", JSON, nullable=True),  # [what of it was told, …], as tokens; null: nothing yet
+    Column("findings", JSON, nullable=False),  # [{kind, what, fix, run_id, step}, …]
+    Column("affected", JSON, nullable=False),  # [{export, partition_key, owner, due_at}, …]
+    Index("incidents_by_root", "root_name", "partition_key", "id"),
+)
+# One root has one open incident: of two processes that find it at once, one gets it.
+_OPEN = incidents.c.resolved_at.is_(None)
+Index(
+    "incidents_open_once",
+    incidents.c.root_kind, incidents.c.root_name, incidents.c.partition_key,
+    unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN,
+)  # fmt: skip
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("person", String(200), nullable=False, server_default=""),  # "": the platform
+    Column("text", Text, nullable=False, server_default=""),
+    Index("incident_events_by_incident", "incident_id", "id"),
+)
+
+# Messages to channels, in the order in which they go out; see `outbox`.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("incident_id", BigInteger, ForeignKey("incidents.id"), nullable=True),  # null: of many
+    Column("channel", String(200), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("notice", String(64), nullable=False),  # the message's own id, the same at each try
+    Column("body", JSON, nullable=False),
+    Column("status", String(20), nullable=False),  # waiting | sent | given up | dropped
+    Column("queued_at", DateTime(timezone=True), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("tried_at", DateTime(timezone=True), nullable=True),
+    Column("next_try_at", DateTime(timezone=True), nullable=True),  # null: at once
+    Column("doubtful", Boolean, nullable=False, server_default=false()),  # it may have arrived
+    Column("sent_at", DateTime(timezone=True), nullable=True),
+    Column("vendor_id", Text, nullable=False, server_default=""),
+    Column("last_error", Text, nullable=False, server_default=""),
+    Index("outbox_by_channel", "status", "channel", "id"),
+    Index("outbox_by_incident", "incident_id", "id"),
+)
+
+# What nobody is to be told of for a time: a person's word.
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("id", _RowNumber, primary_key=True, autoincrement=True),
+    Column("selector", JSON, nullable=False),  # {kind, name, partition_key}: what is left out is any
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("muted_by", String(200), nullable=False),
+)
+
+# When each part of the platform was last heard of. `number` counts the looks at what is wrong.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("component", String(100), primary_key=True),
+    Column("host", String(200), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("number", BigInteger, nullable=False, server_default="0"),
+)
+
+# By when a partition had to be there, as the files said when it was first asked.
+due_moments = Table(
+    "due_moments",
+    metadata,
+    Column("kind", String(20), primary_key=True),  # source | delivery
+    Column("name", String(200), primary_key=True),
+    Column("partition_key", String(100), primary_key=True),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),  # the partition's end
+    Index("due_moments_by_end", "ends_at"),
+)

@@ -20,6 +20,7 @@ from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
 from orchestration.state.erasure_journal import ErasureJournal
+from orchestration.state.incidents import Incidents
 from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
 from orchestration.state.moments import now
@@ -76,6 +77,7 @@ class StateStore:
         self.results = Results(self._engine)
         self.metrics = Metrics(self._engine)
         self.drops = Drops(self._engine, clock)
+        self.incidents = Incidents(self._engine)
         self._clock = clock
 
     def fold(self) -> None:

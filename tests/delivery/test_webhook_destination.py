@@ -17,7 +17,8 @@ import pytest
 from orchestration.destinations.base import DeliveryError, Mode, Refused, Scope
 from orchestration.destinations.errors import UnexpectedAnswer
 from orchestration.destinations.json_values import json_value, unknown_to_json
-from orchestration.destinations.webhook import WebhookDestination, WebhookOptions, signature
+from orchestration.destinations.signing import signature
+from orchestration.destinations.webhook import WebhookDestination, WebhookOptions
 from tests.doubles.mangling import Mangling, Sent
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble

@@ -2,6 +2,8 @@
 
 import sys
 
+from orchestration.core.settings import REPOSITORY
+from orchestration.incidents.alerts_schema import SCHEMA_FILE, schema_text
 from tests.documents import answers, commands, values
 
 
@@ -10,6 +12,9 @@ def main() -> None:
     for made in (commands, answers, values):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
+    schema = REPOSITORY / SCHEMA_FILE
+    schema.write_text(schema_text())
+    sys.stdout.write(f"{schema}\n")
 
 
 if __name__ == "__main__":

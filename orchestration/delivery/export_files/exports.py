@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from orchestration.core.freshness import overdue_after
 from orchestration.core.partitions import Grain
 from orchestration.core.problems import Problem, did_you_mean
-from orchestration.core.yaml_files import Location, YamlFile, yaml_folder
+from orchestration.core.yaml_files import YamlFile, fields_at, yaml_folder
 from orchestration.delivery.export_files.last_mile import WARNED_BEFORE, last_mile_sql
 from orchestration.delivery.export_files.places import Places
 from orchestration.delivery.export_files.spec import ExportSpec, spec_model
@@ -155,7 +155,7 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
     try:
         spec = model.model_validate(data)
     except ValidationError as error:
-        return None, problems + file.model_problems(error, lambda at: _known_fields(model, at))
+        return None, problems + file.model_problems(error, lambda at: fields_at(model, at))
     if model is ExportSpec:
         return None, problems
     kind = destination_types[spec.destination.type]
@@ -169,20 +169,6 @@ def read_export(file: YamlFile) -> tuple[Export | None, list[Problem]]:
     problems += _name_problems(export)
     problems += _capability_problems(export, capabilities_of(kind))
     return export, problems
-
-
-def _known_fields(model: type[BaseModel], at: Location) -> list[str]:
-    """Return the fields of the mapping at a place; an index or a mapping's key leads no deeper."""
-    for step in at:
-        found = model.model_fields.get(str(step))
-        model = (_model_in(found.annotation) if found else None) or model
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _name_problems(export: Export) -> Iterator[Problem]:

@@ -1,0 +1,22 @@
+"""The JSON Schema of `alerts.yaml`, for editors; kept in the repository as docs/alerts.schema.json.
+
+Loading does not use it: what it cannot say (names of the project, channels of the file) is checked there.
+"""
+
+import json
+from typing import Any
+
+from orchestration.incidents.alerts_spec import AlertsSpec
+
+SCHEMA_FILE = "docs/alerts.schema.json"
+
+
+def alerts_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the file."""
+    schema = AlertsSpec.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Alerts"}
+
+
+def schema_text() -> str:
+    """Return the text of the schema file."""
+    return json.dumps(alerts_schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"

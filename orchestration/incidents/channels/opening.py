@@ -1,0 +1,38 @@
+"""A recipient -> the channel that it is told by, with this deployment's connection."""
+
+from collections.abc import Callable
+
+from orchestration.core.problems import did_you_mean
+from orchestration.core.settings import Settings
+from orchestration.incidents.alerts_file import FILE, Alerts
+from orchestration.incidents.alerts_spec import OWNER, EmailChannel
+from orchestration.incidents.channels.base import Channel, ChannelRefused
+from orchestration.incidents.channels.by_apprise import AppriseChannel
+from orchestration.incidents.channels.log import LogChannel, to_output
+from orchestration.incidents.channels.pagerduty import PagerDutyChannel
+from orchestration.incidents.channels.webhook import WebhookChannel
+
+
+def open_channel(
+    alerts: Alerts, recipient: str, settings: Settings, write: Callable[[str], None] = to_output
+) -> Channel:
+    """Return the channel of a recipient (`Alerts.recipients`); `write` takes a line of the log.
+
+    Raises:
+        ChannelRefused: the file has no such channel, or this deployment no such connection.
+    """
+    name, spec, address = alerts.channel_of(recipient)
+    if spec is None:
+        raise ChannelRefused(f"{FILE} has no channel `{name}`", did_you_mean(name, alerts.channels))
+    if spec.type == "log":
+        return LogChannel(write)
+    variable = Settings.connection_variable(spec.connection)
+    url = settings.connection(spec.connection)
+    if url is None:
+        raise ChannelRefused(f"channel `{name}` has no connection here", f"set {variable} to its URL")
+    if spec.type == "pagerduty":
+        return PagerDutyChannel(url, variable)
+    if spec.type == "webhook":
+        return WebhookChannel(url, variable)
+    to = [one for one in spec.to if one != OWNER] if isinstance(spec, EmailChannel) else []
+    return AppriseChannel(spec.type, url, variable, [*to, *filter(None, [address])])

@@ -42,6 +42,7 @@ VARIABLES = {
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_RUN_RETRY": "run_retry_seconds",
+    "SLUICE_UI_URL": "ui_url",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
     "SLUICE_LOAD_MEMORY": "load_memory",
 }
@@ -62,7 +63,7 @@ class Settings(BaseModel):
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
-    `load_memory` is what the engine that reads a drop may take, as the engine writes it.
+    `ui_url` is where people reach the UI, for links in messages; "": nowhere. `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -86,6 +87,7 @@ class Settings(BaseModel):
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     run_retry_seconds: float = Field(default=300, ge=0)
+    ui_url: str = Field(default="", pattern=r"^(https?://.*)?$")
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     connections: Mapping[str, SecretStr] = {}

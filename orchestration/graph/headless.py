@@ -26,6 +26,7 @@ from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import executing, place_tags
 from orchestration.graph.second_tries import SecondTries
 from orchestration.graph.sensors import checks_of_run, run_exists, selected_assets
+from orchestration.incidents.looking import note_complaints
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import Cursor, Held, find_due, held_still
@@ -100,6 +101,7 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
             if text not in said:
                 said.add(text)
                 yield Complaint(text) if text in due.complaints else Note(text)
+        note_complaints(desk.deployment, due.complaints)
         publish_holds(desk, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
         # New data first: a delivery of them tries refused rows again as well.

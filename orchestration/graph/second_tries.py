@@ -83,7 +83,7 @@ class SecondTries:
         again = {TRY_TAG: Try.SECOND.value}
         if item.partition_key:
             again[PARTITION_NAME_TAG] = item.partition_key
-        ended = item.due_at - _wait(self._site)
+        ended = item.due_at - wait_of(self._site)
         runs = [
             run
             for run in self._instance.get_runs(dg.RunsFilter(tags=again, created_after=ended))
@@ -110,7 +110,7 @@ def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
             FailedTry(
                 run,
                 run.tags[RUN_KEY_TAG],
-                _ended_at(record) + _wait(site),
+                ended_at(record) + wait_of(site),
                 *_selected(run, site.project),
             )
         )
@@ -152,11 +152,13 @@ def _selected(run: dg.DagsterRun, project: Project) -> tuple[frozenset[Partition
     )
 
 
-def _ended_at(record: RunRecord) -> datetime:
+def ended_at(record: RunRecord) -> datetime:
+    """Return when a run ended."""
     if record.end_time is not None:
         return datetime.fromtimestamp(record.end_time, UTC)
     return record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
 
 
-def _wait(site: Site) -> timedelta:
+def wait_of(site: Site) -> timedelta:
+    """Return how long after its end a run is tried once more."""
     return timedelta(seconds=site.deployment.settings.run_retry_seconds)

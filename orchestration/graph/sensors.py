@@ -19,6 +19,7 @@ from orchestration.graph.partitions import drops_name
 from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import place_tags
 from orchestration.graph.second_tries import SecondTries
+from orchestration.incidents.looking import note_complaints
 from orchestration.operations.due import Cursor, Due, find_due
 from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, Try, run_key_of
 from orchestration.operations.site import Site
@@ -183,6 +184,7 @@ def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Du
     sent = tries.deliveries(lambda run_key: run_exists(context.instance, run_key))
     tries.settle([*due.runs, *sent], lambda key: run_under_way(context.instance, key))
     due = replace(due, runs=(*due.runs, *sent))
+    note_complaints(site.deployment, due.complaints)
     for item in publish_holds(Desk.of(site, context.instance), due.held):
         context.log.warning(f"{place(item.export, item.partition_key)} is held")
     # Recorded before they start; a request counts only once Dagster has its run, so a daemon that

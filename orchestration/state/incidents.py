@@ -301,9 +301,7 @@ class Incidents:
 
     def heartbeats(self) -> list[Heartbeat]:
         """Return when each part of the platform was last heard of."""
-        query = sa.select(schema.heartbeats).order_by(
-            schema.heartbeats.c.component, schema.heartbeats.c.host
-        )
+        query = sa.select(schema.heartbeats).order_by(schema.heartbeats.c.component, schema.heartbeats.c.host)
         with self._engine.connect() as connection:
             return [record_of(Heartbeat, row) for row in connection.execute(query).mappings()]
 

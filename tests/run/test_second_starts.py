@@ -101,10 +101,12 @@ def starts(company: Company) -> list[dg.DagsterRunStatus]:
 
 
 def looks(company: Company, *minutes: float, by: Looks) -> None:
-    """Look at moments from now on, each as a process that starts then."""
+    """Look at moments from now on, each with records that are opened then."""
     for passed in minutes:
         then = datetime.now(UTC) + timedelta(minutes=passed)
-        by(replace(company, clock=lambda then=then: then))
+        later = replace(company, clock=lambda then=then: then)
+        vars(later)["project"] = company.project  # of a process that has loaded it before
+        by(later)
 
 
 FAILURE, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS

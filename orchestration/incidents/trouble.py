@@ -3,6 +3,7 @@
 Belongs here: the words for it. Does not belong here: how it is found, and what was told of it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,6 +95,12 @@ class Finding:
     run_id: str = ""
     step: str = ""
 
+    @property
+    def token(self) -> str:
+        """What tells it from others: numbers that change from look to look are no other finding."""
+        what = re.sub(r"[0-9]+", "#", self.what) if self.kind is TroubleKind.STAGING else self.what
+        return f"{self.kind}: {what}"
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -101,6 +108,8 @@ class Trouble:
 
     `owner` and `channel` are of who answers for the root, as its file says; "" where it says nothing.
     `due_at` is the nearest deadline of what it holds up. `fingerprint` changes with what is to be told again.
+    `holds` are other roots with which something is wrong that goes with this one. `quiet`: nobody is told
+    yet, as it is tried once more.
     """
 
     root: Root
@@ -111,6 +120,19 @@ class Trouble:
     affected: tuple[Affected, ...] = ()
     due_at: datetime | None = None
     fingerprint: str = ""
+    holds: tuple[Root, ...] = ()
+    quiet: bool = False
+
+    @property
+    def news(self) -> frozenset[str]:
+        """What there is to tell, as tokens: who was told some of them is told again for a new one."""
+        return frozenset(
+            [
+                *(f"at least {lower}" for lower in Urgency if lower.rank <= self.urgency.rank),
+                *(finding.token for finding in self.findings),
+                *(f"holds {affected.export}" for affected in self.affected),
+            ]
+        )
 
 
 @dataclass(frozen=True)

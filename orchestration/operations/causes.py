@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from orchestration.operations.status import Row, Standing, needs_attention
 
-_LAND_AGAIN = "have the provider land a corrected drop"
+LAND_AGAIN = "have the provider land a corrected drop"
 
 
 @dataclass
@@ -33,7 +33,7 @@ def causes_of(rows: Sequence[Row]) -> list[Cause]:
         if row.standing is Standing.REFUSED:
             # Exports that lack it tell the same of their table, in other words.
             said = f"{row.name} [{row.partition_key}] is refused: {row.why}"
-            tell(f"{row.partition_key} {row.why}", said, _LAND_AGAIN, row, failed=True)
+            tell(f"{row.partition_key} {row.why}", said, LAND_AGAIN, row, failed=True)
         elif row.report is not None:
             for step in row.report.story:
                 for finding, reason in zip(step.findings, step.reasons, strict=True):

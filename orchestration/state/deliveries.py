@@ -201,6 +201,16 @@ class Deliveries(Sendings):
         query = sa.select(table).where(table.c.id.in_(newest.group_by(table.c.partition_key)))
         return {item.partition_key: item for item in self._found(query)}
 
+    def partitions_at(self, *statuses: DeliveryStatus) -> dict[str, set[str]]:
+        """Return {export: the partitions of which a plan stands at one of these}, of all exports."""
+        table = schema.deliveries
+        query = sa.select(table.c.export, table.c.partition_key).where(table.c.status.in_(statuses))
+        found: dict[str, set[str]] = {}
+        with self._engine.connect() as connection:
+            for export, key in connection.execute(query.distinct()):
+                found.setdefault(export, set()).add(key)
+        return found
+
     def held(self) -> list[Delivery]:
         """Return the deliveries that wait for a person, oldest first."""
         table = schema.deliveries

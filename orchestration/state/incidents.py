@@ -102,7 +102,7 @@ class Mute:
         """Whether it holds of something at a moment."""
         if not self.starts_at <= now < self.ends_at:
             return False
-        said = dict(zip(("kind", "name", "partition_key"), place, strict=True))
+        said: dict[str, str] = dict(zip(("kind", "name", "partition_key"), place, strict=True))
         return all(
             said[name].startswith(value[:-1]) if value.endswith("*") else said[name] == value
             for name, value in self.selector.items()
@@ -148,6 +148,10 @@ class Changes:
     def open(self) -> dict[Place, Incident]:
         """Return the open incidents by what they are with."""
         return {item.place: item for item in _incidents(self.connection, _IS_OPEN)}
+
+    def of(self, incident_id: int) -> Incident | None:
+        """Return an incident by its id."""
+        return next(iter(_incidents(self.connection, schema.incidents.c.id == incident_id)), None)
 
     def last_resolved(self, places: Iterable[Place]) -> dict[Place, tuple[Incident, int]]:
         """Return the newest resolved incident of each of these, and how many there were."""
@@ -323,7 +327,9 @@ class Incidents:
         """
         table = schema.due_moments
         columns = ("kind", "name", "partition_key", "due_at", "ends_at")
-        rows = [dict(zip(columns, (*place, *two), strict=True)) for place, two in moments.items()]
+        rows: list[dict[str, Any]] = [
+            dict(zip(columns, (*place, *two), strict=True)) for place, two in moments.items()
+        ]
         with one_at_a_time(self._engine) as connection:
             connection.execute(sa.delete(table).where(table.c.ends_at <= forget_before))
             if rows:

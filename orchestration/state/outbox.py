@@ -5,7 +5,7 @@ its time is over, so that a sender that dies leaves it to the next. Of an incide
 update …, resolve, in this order; an update that newer words replace before it left is dropped, and so is
 what tells the end of something that nobody was told the beginning of.
 
-Belongs here: rows of the state store. Does not belong here: what a message says, and sending it (`incidents`).
+Belongs here: rows of the state store. Does not belong here: what a message says, and sending it.
 """
 
 import uuid

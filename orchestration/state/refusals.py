@@ -61,6 +61,17 @@ class RefusedKeys:
         with self._engine.connect() as connection:
             return {(row[0], row[1]): utc(row[2]) for row in connection.execute(query)}
 
+    def given_up(self) -> dict[tuple[str, str], datetime]:
+        """Return {(export, scope): when the newest was first refused} of keys that are not tried any more."""
+        table = schema.refused_keys
+        query = (
+            sa.select(table.c.export, table.c.scope, sa.func.max(table.c.first_refused_at))
+            .where(table.c.next_try_at.is_(None))
+            .group_by(table.c.export, table.c.scope)
+        )
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]): utc(row[2]) for row in connection.execute(query)}
+
 
 class ForgottenKeys:
     """The erasures in a state store, and in the journal beside it; nothing is ever taken out."""

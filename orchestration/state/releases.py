@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import astuple
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +39,15 @@ class Releases:
         """Return all releases of a partition, used and expired ones too, oldest first."""
         table = schema.releases
         query = sa.select(table).where(table.c.partition_key == partition_key).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [_release(row) for row in connection.execute(query).mappings()]
+
+    def unused_until(self, after: datetime, before: datetime) -> list[Release]:
+        """Return the releases that nothing went out under yet, and that end between two moments."""
+        table = schema.releases
+        query = sa.select(table).where(
+            table.c.used_for_version.is_(None), table.c.until > after, table.c.until <= before
+        )
         with self._engine.connect() as connection:
             return [_release(row) for row in connection.execute(query).mappings()]
 

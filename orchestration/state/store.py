@@ -236,6 +236,14 @@ class StateStore:
         query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
         return self._of_places(Evidence, query, wanted)
 
+    def failed_since(self, moment: datetime) -> set[tuple[str, str]]:
+        """Return the (relation, partition key) of which any check has said no since a moment."""
+        table = schema.evidence
+        said_no = (table.c.passed.is_(False), table.c.judged_at > moment)
+        query = sa.select(table.c.relation, table.c.partition_key).where(*said_no).distinct()
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]) for row in connection.execute(query)}
+
     # -- connections
 
     def record_connections(self, there: Mapping[str, bool], *, served: bool) -> None:
@@ -282,6 +290,11 @@ class StateStore:
         """Return the held partitions of an export."""
         query = sa.select(schema.holds).where(schema.holds.c.export == export)
         return {row["partition_key"]: _hold(row) for row in self._rows(query)}
+
+    def held_since(self, moment: datetime) -> list[Hold]:
+        """Return what was held when it was last asked for, since a moment."""
+        query = sa.select(schema.holds).where(schema.holds.c.held_at > moment)
+        return [_hold(row) for row in self._rows(query)]
 
     def holds_that_wait(self) -> list[Hold]:
         """Return the holds that end once something newer has landed."""

@@ -30,7 +30,8 @@ from orchestration.incidents.trouble import Notice, Urgency
 _COLOURS = {
     Urgency.INFO: "info", Urgency.WARNING: "warning", Urgency.ERROR: "failure", Urgency.CRITICAL: "failure",
 }  # fmt: skip
-_SAID_CHARACTERS = 100
+_SAID_CHARACTERS, _MOST_CHARACTERS = 100, 10_000
+_SECRET_CHARACTERS = 8
 # Replies of SMTP in what `smtplib` raises and Apprise logs: "(535, b'…')", "was refused: 550 b'…'".
 _REPLY = re.compile(r"(?:\(|refused: )([45]\d\d),? b")
 _NEVER = re.compile(r"CERTIFICATE_VERIFY_FAILED|not supported by server")
@@ -91,6 +92,8 @@ class AppriseChannel(Channel):
 
     def __init__(self, kind: str, url: str, variable: str, to: Sequence[str] = ()) -> None:
         self._kind, self._variable = kind, variable
+        # Of the URLs of Slack and Teams the path and the query are the secret.
+        self._secrets = [part for part in re.split(r"[/?&=:@]", url) if len(part) >= _SECRET_CHARACTERS]
         asset = _apprise().AppriseAsset(
             app_id="Sluice", app_url="", image_url_mask="", image_url_logo="", async_mode=False
         )
@@ -130,7 +133,10 @@ class AppriseChannel(Channel):
         """What an unsuccessful try means, by the last that was answered."""
         if heard.answers:
             answer = heard.answers[-1]
-            said = f"HTTP {answer.status_code} {cut(answer.text, _SAID_CHARACTERS)}".rstrip()
+            words = answer.text[:_MOST_CHARACTERS]
+            for secret in self._secrets:
+                words = words.replace(secret, "***")
+            said = f"HTTP {answer.status_code} {cut(words, _SAID_CHARACTERS)}".rstrip()
             if meaning_of(answer.status_code) is Meaning.TRY_AGAIN:
                 return ChannelBusy(f"the service answers {said}", wait_asked_for(answer.headers, time.time()))
             return ChannelRefused(f"the service answers {said}", self._correct())

@@ -13,6 +13,7 @@ from orchestration.incidents.trouble import Action, Notice
 
 TITLE_CHARACTERS = 140
 _PART_CHARACTERS = 500
+_MOST_CHARACTERS = 20_000
 _FACT_CHARACTERS = 200
 _MOST_FACTS = 12
 _WORDS = {
@@ -32,7 +33,7 @@ _NO_BREAK = "\N{ZERO WIDTH SPACE}"
 
 def cut(text: str, most: int) -> str:
     """Return a text on one line, of so many characters at most."""
-    text = " ".join(text.split())
+    text = " ".join(text[: 4 * most + 1].split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -50,7 +51,8 @@ def facts(notice: Notice) -> dict[str, str]:
 
 def steps(text: str) -> list[str]:
     """Return the lines of what to do, each short."""
-    return [cut(line, _PART_CHARACTERS) for line in text.splitlines() if line.strip()][:_MOST_FACTS]
+    lines = [line for line in text[:_MOST_CHARACTERS].splitlines() if line.strip()]
+    return [cut(line, _PART_CHARACTERS) for line in lines[:_MOST_FACTS]]
 
 
 def http_links(notice: Notice) -> dict[str, str]:
@@ -59,19 +61,19 @@ def http_links(notice: Notice) -> dict[str, str]:
 
 
 def as_data(notice: Notice) -> dict[str, Any]:
-    """Return a notice as JSON has it, whole."""
+    """Return a notice as JSON has it, whole up to what no person reads."""
     return {
         "id": notice.id,
         "action": notice.action.value,
         "dedup_key": notice.dedup_key,
-        "title": notice.title,
+        "title": cut(notice.title, TITLE_CHARACTERS),
         "urgency": notice.urgency.value,
-        "what": notice.what,
-        "fix": notice.fix,
-        "source": notice.source,
+        "what": notice.what[:_MOST_CHARACTERS],
+        "fix": notice.fix[:_MOST_CHARACTERS],
+        "source": notice.source[:_PART_CHARACTERS],
         "at": notice.at.isoformat(),
-        "facts": dict(notice.facts),
-        "links": dict(notice.links),
+        "facts": facts(notice),
+        "links": http_links(notice),
     }
 
 

@@ -50,10 +50,8 @@ def show_incident(
         out.print(text, style=style, markup=False, soft_wrap=True)
 
     owner = f", {item.owner} answers for it" if item.owner else ""
-    say(
-        f"incident {item.id}, {item.urgency}, {item.status(now)}: {place(item.root_name, item.partition_key)}{owner}",
-        "bold",
-    )
+    where = place(item.root_name, item.partition_key)
+    say(f"incident {item.id}, {item.urgency}, {item.status(now)}: {where}{owner}", "bold")
     for finding in item.findings:
         say(f"✗ {finding['what']}", _STYLES.get(item.urgency))
         if finding["fix"]:

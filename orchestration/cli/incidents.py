@@ -110,7 +110,7 @@ def snooze(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Let nobody be told of an incident for a time; what is new of it by then is told then, its end at once."""
+    """Let nobody be told of an incident for a time; what is new by then is told then, its end at once."""
     with opened(project, data) as here:
         from orchestration.incidents.people import open_incident, span_of
         from orchestration.incidents.settling import snooze as record
@@ -168,8 +168,8 @@ def unmute(
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 
 
-@app.command()
-def test(
+@app.command("test")
+def try_channel(
     channel: Annotated[
         str, typer.Argument(help="Its name in alerts.yaml; `mail:ada@example.com` an owner's.")
     ],
@@ -183,12 +183,10 @@ def test(
     with opened(project, data) as here:
         from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
         from orchestration.incidents.looking import deployment_name
-        from orchestration.incidents.telling import test_channel
+        from orchestration.incidents.telling import send_test
 
         try:
-            said = test_channel(
-                here.alerts, channel, here.settings, deployment_name(here.deployment), here.now
-            )
+            said = send_test(here.alerts, channel, here.settings, deployment_name(here.deployment), here.now)
         except (ChannelBusy, ChannelRefused) as error:
             _say(f"{channel} did not take it: {error}")
             raise typer.Exit(1) from None
@@ -222,8 +220,8 @@ def watch(
 ) -> None:
     """Look from outside whether the platform itself works; for cron, on another machine where there is one.
 
-    Tells, once, when nobody looks any more, when messages do not go out, when the disk is nearly full, when the
-    project does not load. Ends with code 1 if something is wrong.
+    Tells, once, when nobody looks any more, when messages do not go out, when the disk is nearly full, when
+    the project does not load. Ends with code 1 if something is wrong.
     """
     with opened(project, data, typed=False) as here:
         from orchestration.incidents.watching import watch as watch_platform

@@ -63,7 +63,8 @@ class Settings(BaseModel):
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
-    `ui_url` is where people reach the UI, for links in messages; "": nowhere. `load_memory` is what the engine that reads a drop may take, as the engine writes it.
+    `load_memory` is what the engine that reads a drop may take, as the engine writes it.
+    `ui_url` is where people reach the UI, for links in messages; "": nowhere.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """

@@ -101,7 +101,7 @@ def _differing(desk: Desk) -> Iterator[Differing]:
 
 
 def incidents_sensor(site: Site) -> dg.SensorDefinition:
-    """Return the sensor that looks at what is wrong; it has no cursor, so a tick that is lost loses nothing."""
+    """Return the sensor that looks at what is wrong; it has no cursor, so no lost tick loses anything."""
 
     @dg.sensor(
         name="incidents",

@@ -13,6 +13,7 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
 from orchestration.incidents.channels.log import to_output
+from orchestration.incidents.ended import WhatEnded
 from orchestration.incidents.settling import Settled, known_of, settle
 from orchestration.incidents.telling import (
     SECONDS,
@@ -76,7 +77,7 @@ def look(
     troubles += broken
     settled = settle(
         store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
-        deployment=name, host=socket.gethostname(),
+        deployment=name, ended=WhatEnded(site), host=socket.gethostname(),
     )  # fmt: skip
     if not broken:
         escalate_all(store, alerts, troubles, now)

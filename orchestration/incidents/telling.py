@@ -117,12 +117,12 @@ def _linked(notice: Notice, settings: Settings) -> Notice:
 
 
 def run_url(settings: Settings, run_id: str, step: str = "") -> str:
-    """Return the address of a run in the UI, at a step; "" of no run, or where no setting says where it is."""
+    """Return the address of a run in the UI, at a step; "" of no run, or where it is not said."""
     at = f"?selection={step}" if step else ""
     return f"{settings.ui_url.rstrip('/')}/runs/{run_id}{at}" if settings.ui_url and run_id else ""
 
 
-def test_channel(alerts: Alerts, recipient: str, settings: Settings, deployment: str, now: datetime) -> str:
+def send_test(alerts: Alerts, recipient: str, settings: Settings, deployment: str, now: datetime) -> str:
     """Send a message that is marked as a test, past the outbox; return the vendor's id, "" if it gives none.
 
     Raises:
@@ -137,7 +137,7 @@ def test_channel(alerts: Alerts, recipient: str, settings: Settings, deployment:
 
 
 def channel_troubles(store: StateStore, now: datetime) -> Iterator[Trouble]:
-    """Yield what is wrong with channels, by what they have not taken: a key that is refused, or long silence."""
+    """Yield what is wrong with channels, by what they did not take: a refused key, or long silence."""
     waiting: dict[str, list[Message]] = {}
     for message in store.incidents.outbox.unsent():
         if message.status is MessageStatus.WAITING:

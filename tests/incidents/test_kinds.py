@@ -2,8 +2,7 @@
 
 import pytest
 
-from orchestration.incidents.trouble import Root, RootKind, Trouble, TroubleKind, Urgency
-from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
+from tests.company import MON, Company
 from tests.incidents.desk import NOON, Watch
 from tests.unit.records import Ledger
 

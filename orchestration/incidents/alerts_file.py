@@ -37,6 +37,8 @@ from orchestration.project.export_models import ExportModels
 from orchestration.project.loading import Project
 
 FILE = "alerts.yaml"
+# How the other files of a project may end as well.
+_UNREAD = "alerts.yml"
 _BY_OWNER = ":"
 _ALL_TO_LOG = AlertsSpec(routes=(RouteSpec(to=(LOG,)),))
 
@@ -208,6 +210,9 @@ def load_alerts(project_dir: Path, project: Project) -> Alerts:
     Raises:
         ProjectError: the file does not hold, with every problem found.
     """
+    if (unread := project_dir / _UNREAD).exists():
+        told = "a file that nothing reads", f"{FILE} alone", f"rename it to {FILE}, or take it away"
+        raise ProjectError([Problem(unread.name, 1, *told)])
     return read_alerts(project_dir, Names.of(project)) if (project_dir / FILE).exists() else Alerts()
 
 

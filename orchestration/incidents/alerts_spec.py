@@ -20,7 +20,8 @@ from orchestration.incidents.trouble import TroubleKind, Urgency
 OWNER = "owner"
 LOG = "log"
 ADDRESS = re.compile(r"[^@\s,;<>:\"/]+@[^@\s,;<>:\"/]+\.[^@\s,;<>:\"/]+")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+_TO = re.compile(f"^({OWNER}|{ADDRESS.pattern})$")
+_SPAN = re.compile(rf"^(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})$")
 _CRON_FIELDS = 5
 # Of a cron so many beginnings are looked at, from a leap year's first day on.
 _BEGINNINGS = 400
@@ -90,7 +91,7 @@ if TYPE_CHECKING:
     Cron: TypeAlias = str
 else:
     Some = _many(Annotated[str, Field(min_length=1)])
-    Addresses = _many(Annotated[str, Field(pattern=f"^({OWNER}|{ADDRESS.pattern})$")])
+    Addresses = _many(Annotated[str, Field(pattern=_TO.pattern)], {"type": "string", "pattern": _TO.pattern})
     Kinds = _many(TroubleKind, {"enum": [kind.value for kind in TroubleKind]})
     Span = _written(timedelta, _span, _SPAN.pattern)
     Moment = _written(datetime, _moment, r"^\d{4}-\d\d-\d\d")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -102,15 +103,14 @@ def teams_double() -> ChatDouble:
 @contextmanager
 def diverted(address: str) -> Generator[None]:
     """Have every request that Apprise makes over HTTPS arrive at a double, as a name server would."""
-    import requests
-
-    sent = getattr(requests.adapters.HTTPAdapter.send, "sent", requests.adapters.HTTPAdapter.send)
+    adapter: Any = import_module("requests.adapters").HTTPAdapter
+    sent = getattr(adapter.send, "sent", adapter.send)
 
     def divert(self: Any, request: Any, **kwargs: Any) -> Any:
         parts = urlsplit(request.url)
         request.url = parts._replace(scheme="http", netloc=address).geturl()
         return sent(self, request, **kwargs)
 
-    divert.sent = sent  # the innermost block's address is asked alone
-    with patch.object(requests.adapters.HTTPAdapter, "send", divert):
+    setattr(divert, "sent", sent)  # noqa: B010 - the innermost block's address is asked alone
+    with patch.object(adapter, "send", divert):
         yield

@@ -6,6 +6,7 @@ the same key opens another, all else of it is dropped.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,10 +62,9 @@ class PagerDutyDouble:
             return JSONResponse(dict(fault.body), fault.status, dict(fault.headers))
         if len(content) > _MOST_BYTES:
             return Response(status_code=413)
-        try:
+        event: Any = None
+        with suppress(ValueError):
             event = json.loads(content)
-        except ValueError:
-            event = None
         errors = _errors(event)
         if not errors and event["routing_key"] != self.routing_key:
             errors = ["Invalid routing key"]

@@ -219,6 +219,32 @@ def test_what_is_long_fits_a_phone_and_every_vendor(there: Place) -> None:
     assert len(arrived) < (60_000 if there.kind == "webhook" else 15_000)
 
 
+@pytest.mark.parametrize("characters", [600, 3900, 5000])
+def test_a_command_is_never_cut(there: Place, characters: int) -> None:
+    command = f"sluice release exp_a --check {'c' * characters}"
+    there.channel().send(notice(fix=f"{COMMAND}\n{command}\nand click"))
+    (arrived,) = there.arrived()
+    assert COMMAND in arrived
+    whole = there.kind == "webhook" or characters < 4000
+    assert (command in arrived) == whole
+    assert whole or "sluice release" not in arrived
+
+
+def test_what_apprise_raises_is_told_without_its_text(
+    monkeypatch: pytest.MonkeyPatch, served: Switchboard
+) -> None:
+    with place("slack", served) as there:
+        told = there.channel()
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise ValueError(there.url)
+
+        monkeypatch.setattr("apprise.Apprise.notify", fail)
+        with pytest.raises(ChannelBusy) as caught:
+            told.send(notice())
+        assert str(caught.value) == "Apprise raises ValueError"
+
+
 def test_an_incident_is_one_at_pagerduty_however_often_it_is_told(served: Switchboard) -> None:
     with place("pagerduty", served) as there:
         told = there.channel()

@@ -1,6 +1,7 @@
 """E-mail: what arrives and to whom, and what each reply of a mail server means."""
 
 import logging
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_an_owner_is_written_to_beside_the_others(mail: tuple[MailDouble, str]) 
     assert sorted(address for to, _ in double.taken for address in to) == [
         "data-platform@marketplace.example", "ops@marketplace.example",
     ]  # fmt: skip
+
+
+def test_what_writes_to_owners_alone_wants_one(mail: tuple[MailDouble, str]) -> None:
+    double, url = mail
+    with pytest.raises(ChannelRefused) as caught:
+        channel("email", url, to="owner").send(notice())
+    (named,) = re.findall(r"`(there:\S+)`", caught.value.fix)
+    channel("email", url, named, to="owner").send(notice())
+    assert [to for to, _ in double.taken] == [["you@your.example"]]
 
 
 @pytest.mark.parametrize(

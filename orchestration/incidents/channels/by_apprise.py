@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from orchestration.destinations.answers import Meaning, meaning_of
 from orchestration.destinations.bounded import bounded
+from orchestration.destinations.errors import secrets_in
 from orchestration.destinations.http import wait_asked_for
 from orchestration.incidents.channels.base import (
     LONGEST_SECONDS,
@@ -93,7 +94,8 @@ class AppriseChannel(Channel):
     def __init__(self, kind: str, url: str, variable: str, to: Sequence[str] = ()) -> None:
         self._kind, self._variable = kind, variable
         # Of the URLs of Slack and Teams the path and the query are the secret.
-        self._secrets = [part for part in re.split(r"[/?&=:@]", url) if len(part) >= _SECRET_CHARACTERS]
+        parts = [part for part in re.split(r"[/?&=:@]", url) if len(part) >= _SECRET_CHARACTERS]
+        self._secrets = [*secrets_in(url), *parts]
         asset = _apprise().AppriseAsset(
             app_id="Sluice", app_url="", image_url_mask="", image_url_logo="", async_mode=False
         )
@@ -110,6 +112,10 @@ class AppriseChannel(Channel):
         token = _heard.set(heard)
         try:
             told = bounded(LONGEST_SECONDS, lambda _: self._tell(notice), _late)
+        except ChannelBusy:
+            raise
+        except Exception as error:  # its text may hold the URL
+            raise ChannelBusy(f"Apprise raises {type(error).__name__}") from None
         finally:
             _heard.reset(token)
         if not told:
@@ -145,7 +151,8 @@ class AppriseChannel(Channel):
             what = f"the mail server answers {reply[1]}"
             return ChannelBusy(what) if reply[1].startswith("4") else ChannelRefused(what, self._correct())
         if never := _NEVER.search(lines):
-            return ChannelRefused(f"no connection is made: {never[0]}", self._correct())
+            trust = "behind a company's proxy set REQUESTS_CA_BUNDLE and SSL_CERT_FILE; otherwise "
+            return ChannelRefused(f"no connection is made: {never[0]}", trust + self._correct())
         return ChannelBusy("the service does not answer")
 
     def _correct(self) -> str:

@@ -35,4 +35,9 @@ def open_channel(
     if spec.type == "webhook":
         return WebhookChannel(url, variable)
     to = [one for one in spec.to if one != OWNER] if isinstance(spec, EmailChannel) else []
-    return AppriseChannel(spec.type, url, variable, [*to, *filter(None, [address])])
+    to += [address] if address else []
+    if isinstance(spec, EmailChannel) and not to:  # Apprise would write to the sender
+        raise ChannelRefused(
+            f"channel `{name}` writes to owners alone", f"name one, as `{name}:you@your.example`"
+        )
+    return AppriseChannel(spec.type, url, variable, to)

@@ -13,6 +13,7 @@ from orchestration.incidents.trouble import Action, Notice
 
 TITLE_CHARACTERS = 140
 _PART_CHARACTERS = 500
+_FIX_CHARACTERS = 4_000
 _MOST_CHARACTERS = 20_000
 _FACT_CHARACTERS = 200
 _MOST_FACTS = 12
@@ -50,9 +51,13 @@ def facts(notice: Notice) -> dict[str, str]:
 
 
 def steps(text: str) -> list[str]:
-    """Return the lines of what to do, each short."""
-    lines = [line for line in text[:_MOST_CHARACTERS].splitlines() if line.strip()]
-    return [cut(line, _PART_CHARACTERS) for line in lines[:_MOST_FACTS]]
+    """Return the lines of what to do, as many as fit: a command that is cut would be typed."""
+    shown: list[str] = []
+    for line in filter(None, map(str.strip, text[:_MOST_CHARACTERS].splitlines())):
+        if len(line) + sum(map(len, shown)) > _FIX_CHARACTERS:
+            return [*shown, "and more than fits here: it stands beside the incident"]
+        shown.append(line)
+    return shown
 
 
 def http_links(notice: Notice) -> dict[str, str]:

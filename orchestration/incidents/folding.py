@@ -176,6 +176,8 @@ class Drafts:
         if root.kind not in (RootKind.TABLE, RootKind.SOURCE):
             return set()
         relation = root.name if root.kind is RootKind.TABLE else f"{RAW}.{root.name}"
+        if not self._lineage.tables[relation].partitioning.holds(root.partition_key):
+            return set()  # a source as a whole
         below = {relation, *self._lineage.descendants(relation)} & self._exports.keys()
         return {
             (export, key)

@@ -133,11 +133,13 @@ class _Settling:
 
     def _begin(self, trouble: Trouble, last: Incident | None, count: int) -> str:
         """Open an incident: the last one of the same root, where that was resolved within a day."""
-        values = self._values(trouble)
+        # Who is told nothing of a first look is told of what changes from there on.
+        known = sorted(trouble.news) if self._look.tells_nobody else None
+        values = self._values(trouble) | {"told": known}
         if last is not None and last.resolved_at and self._now - last.resolved_at < REOPENED_WITHIN:
             again: dict[str, Any] = {
                 "resolved_at": None, "resolution": "", "acknowledged_by": "", "acknowledged_at": None,
-                "snoozed_until": None, "escalation": 0, "told": None,
+                "snoozed_until": None, "escalation": 0,
             }  # fmt: skip
             self._changes.change(last.id, **values, **again)
             became, id_ = "reopened", last.id
@@ -147,7 +149,7 @@ class _Settling:
             incident = Incident(root.kind, root.name, root.partition_key, key, opened_at=self._now, **values)
             became, id_ = "opened", self._changes.insert(incident)
         self._note(id_, became, _headline(trouble))
-        self._tell(id_, trouble, None, None)
+        self._tell(id_, trouble, known, None)
         return became
 
     def _follow(self, incident: Incident, trouble: Trouble) -> str:

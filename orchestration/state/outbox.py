@@ -153,8 +153,16 @@ class Outbox:
 
         What newer words have replaced since stays as it is.
         """
-        table, tried = schema.outbox, (MessageStatus.WAITING, MessageStatus.GIVEN_UP)
-        where = [table.c.status.in_(tried), *([table.c.channel == channel] if channel else [])]
+        table, later = schema.outbox, schema.outbox.alias()
+        replaced = sa.exists().where(
+            later.c.incident_id == table.c.incident_id, later.c.channel == table.c.channel,
+            later.c.id > table.c.id,
+        )  # fmt: skip
+        again = sa.or_(
+            table.c.status == MessageStatus.WAITING,
+            sa.and_(table.c.status == MessageStatus.GIVEN_UP, sa.not_(replaced)),
+        )
+        where = [again, *([table.c.channel == channel] if channel else [])]
         with one_at_a_time(self._engine) as connection:
             values = {"status": MessageStatus.WAITING, "next_try_at": None}
             return connection.execute(sa.update(table).where(*where).values(values)).rowcount

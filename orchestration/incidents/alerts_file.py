@@ -197,7 +197,7 @@ def _by_mail(name: str, spec: ChannelSpec, owner: str) -> str:
         return name
     if ADDRESS.fullmatch(owner):
         return f"{name}{_BY_OWNER}{owner}"
-    return name if len(set(spec.to)) > 1 else ""
+    return "" if _mails_owners(spec) else name
 
 
 def _among(name: str, patterns: Sequence[str]) -> bool:
@@ -296,9 +296,14 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
     if not last.selects_all:
         expected, mend = "one that says `to` alone, for all others", f"add `- {{to: [{LOG}]}}` at the end"
         file.complain("the last route does not fit every incident", expected=expected, mend=mend, at=at)
-    elif set(last.to) == {OWNER}:
-        what, mend = "the last route tells nobody of what has no owner", f"write `to: [{OWNER}, {LOG}]`"
-        file.complain(what, expected=f"a channel beside `{OWNER}`", mend=mend, at=(*at, "to"))
+    elif all(name == OWNER or _mails_owners(spec.channels.get(name)) for name in last.to):
+        what = "the last route tells nobody of what has no owner"
+        mend = f"write `to: [{', '.join([*last.to, LOG])}]`"
+        file.complain(what, expected="a channel that needs no owner as well", mend=mend, at=(*at, "to"))
+
+
+def _mails_owners(spec: ChannelSpec | None) -> bool:
+    return isinstance(spec, EmailChannel) and set(spec.to) == {OWNER}
 
 
 def _check_names(file: YamlFile, selector: Selecting, names: Names, at: tuple[str | int, ...]) -> None:

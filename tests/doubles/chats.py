@@ -90,6 +90,14 @@ def _teams(double: ChatDouble, request: Request, content: bytes) -> Response:
     return Response(status_code=202)
 
 
+def _json(double: ChatDouble, request: Request, content: bytes) -> Response:
+    if "authorization" not in request.headers:
+        return PlainTextResponse("who are you?", 401)
+    body = json.loads(content)
+    double.messages.append(f"{body['title']}\n{body['message']}")
+    return Response(status_code=200)
+
+
 def slack_double() -> ChatDouble:
     """An incoming webhook of Slack, at SLACK_URL."""
     return ChatDouble(_slack)
@@ -98,6 +106,11 @@ def slack_double() -> ChatDouble:
 def teams_double() -> ChatDouble:
     """A workflow of Teams, at TEAMS_URL."""
     return ChatDouble(_teams)
+
+
+def json_double() -> ChatDouble:
+    """What Apprise calls JSON: one of its services that have nothing of their own."""
+    return ChatDouble(_json)
 
 
 @contextmanager

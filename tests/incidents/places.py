@@ -16,7 +16,7 @@ from orchestration.incidents.alerts_spec import AlertsSpec
 from orchestration.incidents.channels.base import Channel
 from orchestration.incidents.channels.opening import open_channel
 from orchestration.incidents.trouble import Action, Notice, Urgency
-from tests.doubles.chats import SLACK_URL, TEAMS_URL, diverted, slack_double, teams_double
+from tests.doubles.chats import SLACK_URL, TEAMS_URL, diverted, json_double, slack_double, teams_double
 from tests.doubles.faults import Faults
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.receiver import AlertReceiver
@@ -31,7 +31,7 @@ SECRETS = (
     KEY, SECRET, "s3cr3t%2Fof%20the%20hook", OLD_SECRET, "Z7slackSecretSlackSecret8",
     "tEaMsSiGnAtUrE-signature_0123456789", "p@ss:w0rd/smtp", "p%40ss%3Aw0rd%2Fsmtp",
 )  # fmt: skip
-HTTP_KINDS = ("pagerduty", "webhook", "slack", "teams")
+HTTP_KINDS = ("pagerduty", "webhook", "slack", "teams", "apprise")
 FIX = "sluice gate exp_top_items_retailer_app --partition 2022-10-05\nopen the run, and click Re-execute"
 
 
@@ -118,6 +118,10 @@ def place(kind: str, served: Switchboard) -> Generator[Place]:
             kind, webhook_url(served.connect(double.app)), double.faults,
             lambda: [json.dumps(one, ensure_ascii=False) for one in double.messages.values()], double,
         )  # fmt: skip
+    elif kind == "apprise":
+        double = json_double()
+        url = f"json://sluice:p%40ss%3Aw0rd%2Fsmtp@{served.connect(double.app)}/hook"
+        yield Place(kind, url, double.faults, lambda: double.messages, double)
     else:
         double, url = (slack_double(), SLACK_URL) if kind == "slack" else (teams_double(), TEAMS_URL)
         with diverted(served.connect(double.app)):

@@ -1,12 +1,17 @@
 """`alerts.yaml`: each field, and what can be wrong with it; what it says of one trouble."""
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
@@ -120,6 +125,7 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "the last route": ("- {to: [log]}", "- {urgency: error, to: log}", 10, "does not fit every incident"),
     "no last route": ("  - {to: [log]}\n", "", 9, "add `- {to: [log]}` at the end"),
     "a last route to owners alone": ("  - {to: [log]}", "  - {to: [owner]}", 10, "write `to: [owner, log]`"),
+    "a last route to owners' mail alone": ("- {to: [log]}", "- {to: mail}", 10, "write `to: [mail, log]`"),
     "a step's span": ("after: 30 min", "after: 30m", 13, "as `30 min`"),
     "a span without a unit": ("after: 30 min", "after: 30", 13, "as `30 min`"),
     "a span that is too short": ("after: 30 min", "after: 0.5 min", 13, "at least a minute"),
@@ -239,6 +245,54 @@ def test_who_is_told(tmp_path: Path, told: Trouble, recipients: tuple[str, ...])
     assert read(tmp_path, SOUND).recipients(told) == recipients
 
 
+_SELECTORS = st.fixed_dictionaries(
+    {},
+    optional={
+        "source": st.sampled_from(["*", "inventory"]),
+        "table": st.sampled_from(["raw.*", ["staging.stg_inventory", "raw.inventory"]]),
+        "export": st.sampled_from(["exp_*", "exp_crm"]),
+        "owner": st.sampled_from(["*@m.example", "crm@m.example"]),
+        "kind": st.sampled_from([kind.value for kind in TroubleKind]),
+        "urgency": st.sampled_from([urgency.value for urgency in Urgency]),
+    },
+)
+_TO = st.lists(st.sampled_from(["oncall", "feeds", "mail", "desk", "owner", "log"]), min_size=1, max_size=3)
+_ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4)
+_TROUBLES = st.builds(
+    trouble,
+    st.builds(
+        Root, st.sampled_from(RootKind), st.sampled_from(["inventory", "raw.inventory", "exp_crm", "x"])
+    ),
+    st.sampled_from(Urgency),
+    st.sampled_from(TroubleKind),
+    st.sampled_from(["", "data@m.example", "team:crm", "not an address"]),
+    st.sampled_from(["", "#feeds", "#nowhere"]),
+    st.lists(st.sampled_from(["exp_crm", "exp_app"]), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=25 * int(os.environ.get("SLUICE_TEST_KILLS", "1")), deadline=None)
+@given(_ROUTES, st.sampled_from(["log", "oncall", "feeds"]), st.booleans(), st.lists(_TROUBLES, min_size=1))
+def test_whatever_the_file_says_somebody_is_told_and_can_be_reached(
+    routes: list[tuple[dict[str, Any], list[str]]], last: str, by_owner: bool, troubles: list[Trouble]
+) -> None:
+    written = [{**selector, "to": to} for selector, to in routes if selector != {"urgency": "info"}]
+    written.append({"to": ["owner", last] if by_owner else last})
+    data = {**yaml.safe_load(SOUND), "routes": written}
+    with TemporaryDirectory() as folder:
+        alerts = read(Path(folder), yaml.safe_dump(data))
+    assert complaints(yaml.load(yaml.safe_dump(data), yaml.BaseLoader)) == []
+    for told in troubles:
+        recipients = alerts.recipients(told)
+        assert recipients
+        assert len(set(recipients)) == len(recipients)
+        for recipient in recipients:
+            _, spec, address = alerts.channel_of(recipient)
+            assert spec is not None
+            # Mail to nobody would go nowhere.
+            assert spec.type != "email" or address == told.owner != ""
+
+
 def test_who_is_told_next(tmp_path: Path) -> None:
     alerts = read(tmp_path, SOUND)
     steps = [(step.after, step.recipients) for step in alerts.escalation(trouble(TABLE))]
@@ -325,8 +379,13 @@ def demo_names() -> Names:
     )
 
 
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(alerts_schema())
+
+
 def complaints(content: Any) -> list[str]:
-    return [error.json_path for error in Draft202012Validator(alerts_schema()).iter_errors(content)]
+    return [error.json_path for error in validator().iter_errors(content)]
 
 
 def test_the_schema_in_the_repository_is_the_one_that_the_fields_make() -> None:

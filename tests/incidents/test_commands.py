@@ -1,6 +1,6 @@
 """Commands of incidents: what they print, what they put on record, and what they answer to what is not there.
 
-Belongs here: the bakery's records, without runs. Does not: what comes before and after (`tests/run/test_incidents`).
+Belongs here: the bakery's records, without runs. Does not: what comes before (`tests/run/test_incidents`).
 """
 
 import json
@@ -39,7 +39,8 @@ class Shop:
 
     company: Company
     pager: PagerDutyDouble
-    number: str = ""
+    ledger: Ledger
+    number: str
 
     def type(self, line: str) -> tuple[int, str]:
         return sluice(self.company, *shlex.split(line))
@@ -68,11 +69,8 @@ def shop(bakery: Company, served: Switchboard) -> Shop:
         "healthchecks": SecretStr(f"http://{address}/ping"),
         "shop_screens": SecretStr("postgresql://u:p@127.0.0.1:1/nowhere"),
     }
-    company = Company(
-        company.settings.model_copy(update={"connections": connections}),
-        company.postgres_url,
-        company.container,
-    )
+    settings = company.settings.model_copy(update={"connections": connections})
+    company = Company(settings, company.postgres_url, company.container)
     ledger = Ledger(company)
     company.land_shops("a")
     company.land_day(MON, a=1)
@@ -83,7 +81,7 @@ def shop(bakery: Company, served: Switchboard) -> Shop:
     look(company.site)
     pager.events[:] = [one for one in pager.events if not one["dedup_key"].endswith(":summary")]
     [number] = [item.id for item in company.deployment.store.incidents.open() if item.partition_key == TUE]
-    return Shop(company, pager, str(number))
+    return Shop(company, pager, ledger, str(number))
 
 
 def test_an_incident_is_listed_shown_and_seen_to(shop: Shop) -> None:
@@ -125,9 +123,8 @@ def test_what_is_muted_is_told_when_the_mute_ends(shop: Shop, name: str) -> None
     code, said = shop.type(f"mute {name} --for 3d --reason 'month end' --partition 2024-01-03 --by Ada")
     assert code == 0, said
     assert "month end" in shop.type("mutes")[1]
-    ledger = Ledger(shop.company)
     shop.company.land_day("2024-01-03", a=1)
-    ledger.settle(failing={"staging.stg_orders"})
+    shop.ledger.settle(failing={"staging.stg_orders"})
     look(shop.company.site)
     assert shop.actions == ["trigger"]
     [command] = _TYPED.findall(said)

@@ -48,7 +48,14 @@ VARIABLES = {
 }
 _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
 # What a deployment may do without.
-_OPTIONAL = ("cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key")
+_OPTIONAL = (
+    "cold_url",
+    "azure_connection_string",
+    "azure_account",
+    "s3_endpoint_url",
+    "masking_key",
+    "ui_url",
+)
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
 
@@ -64,7 +71,7 @@ class Settings(BaseModel):
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
-    `ui_url` is where people reach the UI, for links in messages; "": nowhere.
+    `ui_url` is where people reach the UI, for links in messages.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -88,7 +95,7 @@ class Settings(BaseModel):
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     run_retry_seconds: float = Field(default=300, ge=0)
-    ui_url: str = Field(default="", pattern=r"^(https?://.*)?$")
+    ui_url: str | None = Field(default=None, pattern=r"^https?://")
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     connections: Mapping[str, SecretStr] = {}

@@ -67,12 +67,12 @@ def tell(desk: "Desk", out: Console) -> None:
 
     looked = look_at(desk, to_stderr, to_stderr)
     found = looked.settled if looked else None
-    numbers = {item.place: item.id for item in desk.deployment.store.incidents.open()}
+    open_ = {item.place: item for item in desk.deployment.store.incidents.open()}
     for root in (*found.opened, *found.reopened) if found else ():
-        number = numbers.get((root.kind, root.name, root.partition_key), "")
-        out.print(
-            f"incident {number} opened: {root}; `sluice incident {number}`", markup=False, soft_wrap=True
-        )
+        if item := open_.get((root.kind, root.name, root.partition_key)):
+            what = item.findings[0]["what"]
+            said = f"incident {item.id} opened: {root}; `sluice incident {item.id}`\n  {what}"
+            out.print(said, style="yellow", markup=False, soft_wrap=True)
     for root in found.resolved if found else ():
         out.print(f"incident resolved: {root}", style="dim", markup=False, soft_wrap=True)
 

@@ -43,7 +43,13 @@ class Called:
 
     def at(self, **passed: float) -> "Called":
         """The same, a while from now."""
-        then = datetime.now(UTC) + timedelta(**passed)
+        return self._when(datetime.now(UTC) + timedelta(**passed))
+
+    def later(self, **passed: float) -> "Called":
+        """The same, a while from when it is there."""
+        return self._when(self.company.clock() + timedelta(**passed))
+
+    def _when(self, then: datetime) -> "Called":
         later = replace(self.company, clock=lambda: then)
         vars(later)["project"] = self.company.project
         return Called(later, self.pager)

@@ -110,9 +110,10 @@ def run(
     Ends with code 1 if anything failed, was refused, is held, or is ready and was not sent.
     """
     with opened(project, data, demo_destinations, typed=False) as here:
-        from orchestration.cli.running import run_and_show
+        from orchestration.cli.running import run_and_show, tell
 
         healthy = run_and_show(here.desk, out, retry=retry)
+        tell(here.desk, out)
     raise typer.Exit(0 if healthy else 1)
 
 

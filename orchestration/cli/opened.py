@@ -108,7 +108,7 @@ class Opened:
         from orchestration.graph.desk import Desk
         from orchestration.graph.instance import open_instance
 
-        site, _ = self.site, self.alerts  # a project that does not hold is told before anything is opened
+        site = self.site  # a project that does not hold is told before anything is opened
         return Desk.of(site, self.stack.enter_context(open_instance(self.settings)))
 
     @cached_property

@@ -1,5 +1,6 @@
 """`sluice run`: everything due, with a line a run and its troubles below it."""
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,25 @@ def run_and_show(desk: "Desk", out: Console, *, retry: bool = False) -> bool:
     for line in skipped_lines(rows):
         out.print(line, style="yellow", markup=False, soft_wrap=True)
     return not (troubled or complained)
+
+
+def tell(desk: "Desk", out: Console) -> None:
+    """Look at what is wrong, tell who answers for it, and print what was opened and closed."""
+    from orchestration.graph.incidents import look_at
+
+    def to_stderr(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    looked = look_at(desk, to_stderr, to_stderr)
+    found = looked.settled if looked else None
+    open_ = {item.place: item for item in desk.deployment.store.incidents.open()}
+    for root in (*found.opened, *found.reopened) if found else ():
+        if item := open_.get((root.kind, root.name, root.partition_key)):
+            what = item.findings[0]["what"]
+            said = f"incident {item.id} opened: {root}; `sluice incident {item.id}`\n  {what}"
+            out.print(said, style="yellow", markup=False, soft_wrap=True)
+    for root in found.resolved if found else ():
+        out.print(f"incident resolved: {root}", style="dim", markup=False, soft_wrap=True)
 
 
 def _failures(run: "Finished") -> tuple[str, ...]:

@@ -41,6 +41,8 @@ VARIABLES = {
     "SLUICE_ERASURES_FILE": "erasures_file",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
+    "SLUICE_RUN_RETRY": "run_retry_seconds",
+    "SLUICE_UI_URL": "ui_url",
     "SLUICE_LEASE_SECONDS": "lease_seconds",
     "SLUICE_LOAD_MEMORY": "load_memory",
     "SLUICE_DATA_DOCS_URL": "data_docs_url",
@@ -49,6 +51,7 @@ _AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_UR
 # What a deployment may do without.
 _OPTIONAL = (
     "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key", "data_docs_url",
+    "ui_url",
 )  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
@@ -66,6 +69,7 @@ class Settings(BaseModel):
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `data_docs_url` is where people read Data Docs, for links (None: nowhere).
+    `ui_url` is where people reach the UI, for links in messages.
     `masking_key` is the key of the HMAC that masks values. `connections` maps a connection's name, as exports
     use it, to its secret URL (`SLUICE_CONNECTION_RETAILER_APP` is `retailer_app`).
     """
@@ -88,6 +92,8 @@ class Settings(BaseModel):
     erasures_file: Path
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
+    run_retry_seconds: float = Field(default=300, ge=0)
+    ui_url: str | None = Field(default=None, pattern=r"^https?://")
     lease_seconds: float = Field(default=60, ge=1)
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     data_docs_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")

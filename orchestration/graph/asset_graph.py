@@ -12,6 +12,7 @@ import dagster as dg
 from orchestration.core.collecting import without_collecting
 from orchestration.graph.data_tests import DataTests
 from orchestration.graph.exports import export_assets
+from orchestration.graph.incidents import incidents_sensor
 from orchestration.graph.judging import judge_job
 from orchestration.graph.models import dbt_assets
 from orchestration.graph.partitions import partitions_definitions
@@ -46,7 +47,12 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
                 *export_assets(site, partitions_of),
             ],
             asset_checks=reconciled_checks(site, partitions_of),
-            sensors=[drops_sensor(site), deliveries_sensor(site), *reconcile_sensor(site)],
+            sensors=[
+                drops_sensor(site),
+                deliveries_sensor(site),
+                incidents_sensor(site),
+                *reconcile_sensor(site),
+            ],
             schedules=upkeep_schedules(site),
             jobs=[judge_job(site, checks), *jobs],
             # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.

@@ -12,7 +12,6 @@ import dagster as dg
 from orchestration.core.settings import Settings
 from orchestration.graph.asset_graph import asset_graph
 from orchestration.graph.hands_on_jobs import hands_on_jobs
-from orchestration.incidents.alerts_file import load_alerts
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project, load_project
 from orchestration.state.deployment import Deployment
@@ -27,7 +26,5 @@ def build_definitions(
     Raises:
         ProjectError: the project directory does not hold together; every problem is named.
     """
-    project = project or load_project(settings)
-    load_alerts(settings.project_dir, project)  # one that does not hold is told before anything runs
-    site = Site(Deployment(settings, clock), project)
+    site = Site(Deployment(settings, clock), project or load_project(settings))
     return asset_graph(site, hands_on_jobs(site))

@@ -17,6 +17,7 @@ from orchestration.core.lineage import Table
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.gate.sent_rows import sent_content
 from orchestration.graph.partitions import PartitionsOf
+from orchestration.graph.steps import SaysNothing
 from orchestration.operations.site import Site
 from orchestration.state.records import Evidence, Inputs
 from orchestration.transformation.before_execution import Refuse
@@ -144,7 +145,7 @@ class DataTests:
         judged = self._judge(session, table, key, names)
         after = self._state(session, table, key)
         if before != after:
-            raise dg.Failure(
+            raise SaysNothing(
                 f"{table.relation} was rebuilt, or its rows changed, while its tests ran; rerun the checks of"
                 " this partition; if it happens again, a test changes rows: look into its SQL"
             )

@@ -10,6 +10,7 @@ from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
 from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.export_files.exports import Export
+from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import destination_types
 from orchestration.gate.gate import GateClosed
 from orchestration.graph.columns_shown import column_lineage, delivered, fields_schema, where_from
@@ -22,7 +23,7 @@ from orchestration.graph.deliveries_shown import (
     problem_result,
 )
 from orchestration.graph.partitions import PartitionsOf
-from orchestration.graph.steps import told_of_changes
+from orchestration.graph.steps import SaysNothing, told_of_changes
 from orchestration.operations.due_run import KIND_TAG
 from orchestration.operations.site import Site
 from orchestration.state.records import DeliveryKind
@@ -118,7 +119,8 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
             if ended.report is not None:
                 yield gate_result(key, ended.report)
             yield problem_result(key, ended.problem)
-            raise dg.Failure(description=str(ended.problem), allow_retries=False) from None
+            failure = SaysNothing if isinstance(ended.problem, DeliveryError) else dg.Failure
+            raise failure(description=str(ended.problem), allow_retries=False) from None
         outcome = delivered.outcome
         if not outcome.too_many_refused:
             yield dg.MaterializeResult(asset_key=key, metadata=delivery_metadata(outcome))

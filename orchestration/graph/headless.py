@@ -24,7 +24,9 @@ from orchestration.graph.reconciled import check_key
 from orchestration.graph.redelivering import take_up
 from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import executing, place_tags
+from orchestration.graph.second_tries import SecondTries
 from orchestration.graph.sensors import checks_of_run, run_exists, selected_assets
+from orchestration.incidents.looking import note_complaints
 from orchestration.operations.checks_due import checks_due
 from orchestration.operations.deliveries_due import deliveries_due, deliveries_ready, delivery_run
 from orchestration.operations.due import Cursor, Held, find_due, held_still
@@ -75,7 +77,9 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
     )
     yield from map(Note, left_alone)
     show_restored(desk)
-    failed = _failed_run_keys(instance) if retry else set[str]()
+    tries = SecondTries(instance, desk)
+    again = set(tries.partitions)
+    failed = tries.run_keys | (_failed_run_keys(instance) if retry else set[str]())
     said: set[str] = set()
     began = desk.deployment.clock()
     cursor, waiting = Cursor(), frozenset[Partition]()
@@ -91,23 +95,26 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
 
     while True:
         # One at a time, then a new look: what a run leaves behind decides what comes next.
-        due = find_due(desk, cursor, exists, waiting, at_most=1, failed=failed.__contains__)
+        due = find_due(desk, cursor, exists, waiting, at_most=1, failed=failed.__contains__, again=again)
         cursor, waiting = due.cursor, due.not_looked_at
         for text in (*due.complaints, *due.notes):
             if text not in said:
                 said.add(text)
                 yield Complaint(text) if text in due.complaints else Note(text)
+        note_complaints(desk.deployment, due.complaints)
         publish_holds(desk, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
         # New data first: a delivery of them tries refused rows again as well.
         runs = list(due.runs) or [
             *checks_due(desk, began, asked_for),
             *deliveries_due(desk, began, asked_for),
+            *tries.deliveries(exists),
         ]
         if retry and not runs:
             ready = deliveries_ready(desk)
             runs = [run for run in ready if not tried.issuperset(_deliveries_of(run))]
         if not runs:
+            tries.settle((), lambda _: False)
             for lacking in built_without(desk, built) if built else ():
                 yield Note(f"{lacking}; `sluice rerun --outdated` builds it anew")
             # What a look has found was held then; a run may have let it go since.
@@ -118,6 +125,7 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
             tried.add(delivery)
             held.pop(delivery, None)
         failed.discard(run.run_key)
+        again.discard(run.partition)
         store.record_requests(run.run_key, run.partition_key, run.requests)
         built |= {(relation, run.partition_key) for relation in run.relations}
         yield Started(run, len(waiting))

@@ -18,7 +18,7 @@ from orchestration.gate.gate import GateClosed
 from orchestration.graph.data_tests import Tested
 from orchestration.graph.model_specs import asset_specs
 from orchestration.graph.partitions import PartitionsOf
-from orchestration.graph.steps import POOL, of_one_project
+from orchestration.graph.steps import POOL, SaysNothing, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.site import Site
 from orchestration.state.records import Build
@@ -122,7 +122,7 @@ class _Builder:
                 tests.refusing(session, table, key),
             )
         except DbtError as error:
-            raise dg.Failure(description=f"dbt could not build {node.name}: {error}") from None
+            raise SaysNothing(description=f"dbt could not build {node.name}: {error}") from None
         version = session.versions([node.relation])[(node.relation, key)]
         rows = partition_rows(node.relation, table.cut_by, table.partitioning, key)
         [(counted,)] = session.query(f"select count(*) from ({rows})")

@@ -11,7 +11,7 @@ from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.partitions import PartitionsOf, asset_deps
-from orchestration.graph.steps import POOL, of_one_project
+from orchestration.graph.steps import POOL, SaysNothing, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.ingestion.formats.base import MachineLimit
 from orchestration.ingestion.judging import judge_by_contract
@@ -195,8 +195,10 @@ def _ingestion_asset(
                 },
             )
             raise dg.Failure(description=str(refused), allow_retries=False) from None
-        except (MaskingKeyMissing, MachineLimit) as error:
+        except MaskingKeyMissing as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
+        except MachineLimit as error:
+            raise SaysNothing(description=str(error), allow_retries=False) from None
         taken_in.said.or_try_again(context.op_execution_context, patience)
         yield dg.MaterializeResult(
             asset_key=spec.key, metadata=_metadata(contract, taken_in.drop, taken_in.loaded)

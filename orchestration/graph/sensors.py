@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -17,8 +18,10 @@ from orchestration.graph.holds import publish_holds
 from orchestration.graph.partitions import drops_name
 from orchestration.graph.restored_shown import show_restored
 from orchestration.graph.run_leases import place_tags
+from orchestration.graph.second_tries import SecondTries
+from orchestration.incidents.looking import note_complaints
 from orchestration.operations.due import Cursor, Due, find_due
-from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, run_key_of
+from orchestration.operations.due_run import OLD_RUN_KEY_TAG, RUN_KEY_TAG, DueRun, Try, run_key_of
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import RECONCILED_CHECK
@@ -95,7 +98,8 @@ def run_requests(
         assets = selected_assets(project, run)
         requests.append(
             dg.RunRequest(
-                run_key=run.run_key,
+                # Dagster starts nothing twice by one key, of a run that has failed neither.
+                run_key=f"{run.run_key} again" if run.attempt is Try.SECOND else run.run_key,
                 partition_key=run.partition_key or None,
                 asset_selection=assets,
                 asset_check_keys=checks_of_run(repository.asset_graph, project, run, assets),
@@ -161,6 +165,7 @@ def _bury(context: dg.SensorEvaluationContext, site: Site) -> None:
 
 def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Due:
     """Find what is due, show what is held, and record what will be asked for."""
+    tries = SecondTries(context.instance, site)
     due = find_due(
         site,
         cursor,
@@ -173,7 +178,13 @@ def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Du
         busy=lambda key: run_under_way(context.instance, key),
         queued=lambda key: run_queued(context.instance, key),
         patience=_PATIENCE_SECONDS,
+        failed=tries.run_keys.__contains__,
+        again=tries.partitions,
     )
+    sent = tries.deliveries(lambda run_key: run_exists(context.instance, run_key))
+    tries.settle([*due.runs, *sent], lambda key: run_under_way(context.instance, key))
+    due = replace(due, runs=(*due.runs, *sent))
+    note_complaints(site.deployment, due.complaints)
     for item in publish_holds(Desk.of(site, context.instance), due.held):
         context.log.warning(f"{place(item.export, item.partition_key)} is held")
     # Recorded before they start; a request counts only once Dagster has its run, so a daemon that

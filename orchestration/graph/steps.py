@@ -12,6 +12,11 @@ import dagster as dg
 from orchestration.core.problems import ProjectChanged
 from orchestration.transformation.identity import ProjectIdentity
 
+
+class SaysNothing(dg.Failure):
+    """A step that failed, and said nothing about the data: its run is tried once more (`second_tries`)."""
+
+
 # Steps that work in the warehouse take a place in Dagster's pool of this name.
 POOL = "warehouse"
 

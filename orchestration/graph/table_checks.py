@@ -14,6 +14,7 @@ import dagster as dg
 from orchestration.core.lineage import Table
 from orchestration.graph.data_tests import NUMBER_HIDDEN, DataTest, DataTests, Tested, said_of
 from orchestration.graph.partitions import PartitionsOf
+from orchestration.graph.steps import SaysNothing
 from orchestration.graph.suite_checks import suite_result, suite_spec
 from orchestration.quality.held_rows import NotJudged
 from orchestration.quality.suite_verdict import judge_suite, record_verdict
@@ -113,7 +114,8 @@ class TableChecks:
             try:
                 verdict = judge_suite(session, self._deployment, suite, key, run_id)
             except NotJudged as error:
-                raise dg.Failure(description=str(error), allow_retries=error.again) from None
+                kind = SaysNothing if error.again else dg.Failure
+                raise kind(description=str(error), allow_retries=error.again) from None
             version = verdict.version
             if verdict.errors:  # whatever other rules of it said
                 errors[(CHECK_NAME, suite.suite.rules_digest)] = verdict.errors

@@ -331,3 +331,10 @@ def _check_owners(file: YamlFile, spec: AlertsSpec, names: Names, at: tuple[str 
                 mend=" or ".join(mends) or f"write a `channel` or an e-mail address there ({one.said_in})",
                 at=at,
             )
+
+
+def alerts_unchecked(project_dir: Path) -> Alerts:
+    """Return what the file says, whatever the project is; all to the log if it does not hold."""
+    file = read_yaml(project_dir / FILE, project_dir) if (project_dir / FILE).exists() else None
+    spec = _read(file) if file is not None and not isinstance(file, Problem) else None
+    return Alerts(spec) if spec is not None else Alerts()

@@ -4,14 +4,14 @@
 at a clock.
 """
 
-import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from orchestration.core.lineage import Partition
 from orchestration.delivery.deliver import Target
-from orchestration.operations.due_run import DueRun
+from orchestration.operations.due_run import DueRun, Try, digest_of
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.operations.status import Standing, status
@@ -21,9 +21,26 @@ from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 def deliveries_due(site: Site, now: datetime, run_exists: Callable[[str], bool]) -> list[DueRun]:
     """Return runs of an export alone, one a partition, in the order of their partitions.
 
-    A run that failed, as the vendor was down, is due again the next day. `run_exists` tells whether Dagster
-    has a run of that run key.
+    A run that failed, as the vendor was down, is due again the next day; and once before, see
+    `deliveries_again`. `run_exists` tells whether Dagster has a run of that run key.
     """
+    day = f"{now:%Y-%m-%d}"
+    return _runs(site, _wanted(site, now), run_exists, lambda _: day, Try.FIRST)
+
+
+def deliveries_again(
+    site: Site, now: datetime, run_exists: Callable[[str], bool], failed: Mapping[tuple[str, str], str]
+) -> list[DueRun]:
+    """Return the second tries of {(export, partition key): run id} that failed: what is still to be sent."""
+    if not failed:
+        return []
+    wanted = dict.fromkeys(_ready(site), ("", "ready")) | _wanted(site, now)
+    asked = {place: why for place, why in wanted.items() if place in failed}
+    return _runs(site, asked, run_exists, lambda place: f"after {failed[place]}", Try.SECOND)
+
+
+def _wanted(site: Site, now: datetime) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return {(export, partition key): (kind of delivery, why)} of what is to be sent without new data."""
     store, records, project = site.deployment.store, Records(site), site.project
     wanted: dict[tuple[str, str], tuple[str, str]] = {}
     for (export, scope), moment in store.refused_keys.due(now).items():
@@ -42,7 +59,18 @@ def deliveries_due(site: Site, now: datetime, run_exists: Callable[[str], bool])
         plan = _ended_by_an_older(records, site.target(export))
         if plan is not None:
             wanted.setdefault((export, plan.partition_key), ("", f"ended {plan.delivery_id}"))
-    runs: list[DueRun] = []
+    return wanted
+
+
+def _runs(
+    site: Site,
+    wanted: Mapping[tuple[str, str], tuple[str, str]],
+    run_exists: Callable[[str], bool],
+    when: Callable[[tuple[str, str]], str],
+    attempt: Try,
+) -> list[DueRun]:
+    """Return the runs of what is wanted that may go out; each is asked for once for `when`."""
+    records, runs = Records(site), list[DueRun]()
     for (export, partition), (kind, why) in wanted.items():
         target = site.target(export)
         if site.deployment.settings.connection(target.export.spec.destination.connection) is None:
@@ -51,8 +79,8 @@ def deliveries_due(site: Site, now: datetime, run_exists: Callable[[str], bool])
             continue  # its model was cut otherwise then
         if records.report(target.table.relation, target.table.partition(partition)).waits_for:
             continue  # a source is too old today: nothing would be sent, and it is due as soon as it is not
-        name = "\n".join((export, partition, why, f"{now:%Y-%m-%d}"))
-        run = delivery_run(target, partition, hashlib.sha256(name.encode()).hexdigest(), kind)
+        run_key = digest_of((export, partition, why, when((export, partition))))
+        run = replace(delivery_run(target, partition, run_key, kind), attempt=attempt)
         if not run_exists(run.run_key):
             runs.append(run)
     return sorted(runs, key=lambda run: run.partition.order)
@@ -64,6 +92,15 @@ def deliveries_ready(site: Site) -> list[DueRun]:
     As its connection was not set, or its run failed. Of an export that holds the newest partition alone, that
     one.
     """
+    runs = [
+        replace(delivery_run(site.target(export), key, f"deliver {uuid.uuid4()}"), attempt=Try.SECOND)
+        for export, key in _ready(site)
+    ]
+    return sorted(runs, key=lambda run: run.partition.order)
+
+
+def _ready(site: Site) -> list[tuple[str, str]]:
+    """Return the (export, partition key) that are validated, not sent, and held by nobody."""
     ready: dict[str, list[str]] = {}
     for row in status(site):
         if row.kind != "export" or row.standing not in (Standing.READY, Standing.NOT_CONFIGURED):
@@ -72,12 +109,12 @@ def deliveries_ready(site: Site) -> list[DueRun]:
         # Who sends is this process, whatever connections others have.
         if site.deployment.settings.connection(connection) is not None:
             ready.setdefault(row.name, []).append(row.partition_key)
-    runs = [
-        delivery_run(site.target(export), key, f"deliver {uuid.uuid4()}")
-        for export, keys in ready.items()
-        for key in (keys[-1:] if site.project.exports[export].spec.latest_only else keys)
+    exports = site.project.exports
+    return [
+        (name, key)
+        for name, keys in ready.items()
+        for key in (keys[-1:] if exports[name].spec.latest_only else keys)
     ]
-    return sorted(runs, key=lambda run: run.partition.order)
 
 
 def delivery_run(target: Target, partition_key: str, run_key: str, kind: str = "") -> DueRun:

@@ -17,7 +17,7 @@ from orchestration.core.settings import SettingsError
 from orchestration.gate.gate import GateReport, Verdict
 from orchestration.ingestion.emptying import empty_of_loaded
 from orchestration.ingestion.staging import register_landed
-from orchestration.operations.due_run import DueRun, digest_of
+from orchestration.operations.due_run import DueRun, Try, digest_of
 from orchestration.operations.readiness import Readiness
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
@@ -75,6 +75,7 @@ def find_due(
     failed: Callable[[str], bool] = lambda _: False,
     queued: Callable[[str], bool] = lambda _: False,
     patience: float | None = None,
+    again: Collection[Partition] = (),
 ) -> Due:
     """Look into staging and the records for what has come since `cursor`.
 
@@ -90,6 +91,8 @@ def find_due(
             what it was to build is due again, unless it is there and in order by now, or delivered.
         queued: whether a run of a partition of that key waits for its start: no other is asked for till then.
         patience: so many seconds a staging area elsewhere has to answer; see `register_landed`.
+        again: partitions of which a run has failed that is due once more: they are looked at, and what is
+            asked for there, and was before, is a second try.
     """
     deployment = site.deployment
     complaints: list[str] = []
@@ -107,10 +110,10 @@ def find_due(
             complaints.append(left)
     newest = Cursor(*deployment.store.newest())
     touched = deployment.store.touched_after(*astuple(cursor))
-    view = _View(site, run_exists, failed)
+    view = _View(site, run_exists, failed, again)
     # An error of a check records nothing that touches a partition, and holds it all the same.
     partitions = view.touched.partitions(touched | view.touched.in_error()) | view.touched.waiting_for_newer()
-    partitions |= set(look_again_at)
+    partitions |= {*look_again_at, *again}
     runs: list[DueRun] = []
     held: list[Held] = []
     settled = True
@@ -155,6 +158,7 @@ class _View:
         site: Site,
         run_exists: Callable[[str], bool],
         failed: Callable[[str], bool],
+        again: Collection[Partition] = (),
     ) -> None:
         self._store = site.deployment.store
         self._project = site.project
@@ -164,6 +168,7 @@ class _View:
         self.touched = Touched(site, self._records)
         self._run_exists = cache(run_exists)  # a run's tables share its key
         self._failed = failed
+        self._again = again
 
     def due_run(self, partition: Partition) -> DueRun | None:
         """Return the run that a partition calls for now, if it calls for one."""
@@ -212,6 +217,8 @@ class _View:
             for name in self.readiness.exports_of(partition)
             if self._project.node_of(self._project.exports[name]).relation in {*building, *released}
         )
+        before = {asked.get((relation, made)) for relation, made_of in requests.items() for made in made_of}
+        tried = partition in self._again or any(run_key and self._failed(run_key) for run_key in before)
         run_key = digest_of(
             [
                 key,
@@ -227,6 +234,7 @@ class _View:
             run_key=run_key,
             requests=requests,
             checks=tuple(checks),
+            attempt=Try.SECOND if tried and None not in before else Try.FIRST,
         )
 
     def _judged_beside_others(

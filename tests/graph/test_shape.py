@@ -26,7 +26,7 @@ def test_the_graph_has_the_shape_that_was_reviewed(company: str, shape: dict[str
 def test_no_data_wait_for_a_clock(shape: dict[str, Any]) -> None:
     assert shape["schedules"] == []
     # The last two look at one: when a refused row is tried again, and when a destination is read back.
-    assert shape["sensors"] == dict.fromkeys(("drops", "deliveries", "reconcile"), "RUNNING")
+    assert shape["sensors"] == dict.fromkeys(("drops", "deliveries", "incidents", "reconcile"), "RUNNING")
     assert not any(asset["automation"] for asset in shape["assets"].values())
 
 

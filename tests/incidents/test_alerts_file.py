@@ -447,11 +447,12 @@ def test_a_project_is_checked_with_it(
     assert refused.exit_code == 2
     line = "alerts.yaml:4: unknown channel `conter`; expected one that stands under `channels`; did you mean"
     assert line in refused.stderr
-    for act in (lambda: build_definitions(settings), lambda: load_alerts(bakery_copy, loaded(settings))):
-        with pytest.raises(ProjectError, match="unknown channel `conter`"):
-            act()
+    with pytest.raises(ProjectError, match="unknown channel `conter`"):
+        load_alerts(bakery_copy, loaded(settings))
+    # Whom to tell is no part of what is built: nothing is held for it, and `sluice run` says what is wrong.
+    build_definitions(settings)
     ran = CliRunner().invoke(app, ["run", *arguments])
-    assert (ran.exit_code, line in ran.stderr) == (2, True)
+    assert (ran.exit_code, "unknown channel `conter`" in ran.stdout) == (0, True)
     # A file that nobody would read.
     (bakery_copy / FILE).rename(bakery_copy / "alerts.yml")
     assert "alerts.yml:1: a file that nothing reads" in checked().stderr

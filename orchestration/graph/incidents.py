@@ -1,0 +1,124 @@
+"""The look at what is wrong, with what Dagster alone knows: runs that failed, and what was read back.
+
+Belongs here: reading it, and the sensor that looks. Does not belong here: what follows from it (`incidents`).
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.graph.desk import Desk
+from orchestration.graph.reconciled import check_key, readable
+from orchestration.graph.second_tries import ended_at, failed_tries, wait_of
+from orchestration.graph.sensors import run_under_way
+from orchestration.incidents.looking import Looked, look
+from orchestration.incidents.troubles import LOOKBACK, Differing, FailedRun
+from orchestration.operations.site import Site
+
+_INTERVAL_SECONDS = 30
+# Read once a run, and kept on it: the events of a run are many.
+_FAILED_TAG = ".dagster/sluice_failed_at"
+_MOST_RUNS = 500
+
+
+def look_at(
+    desk: Desk, write: Callable[[str], None] | None = None, say: Callable[[str], object] = lambda _: None
+) -> Looked | None:
+    """Find what is wrong, put it on record and tell it; None where that failed, which `say` is told of.
+
+    What becomes of telling is no reason for a run to fail, or for a delivery to wait.
+    """
+    try:
+        lines = partial(look, write=write) if write else look
+        return lines(desk, failed_runs=list(failed_runs(desk)), differing=list(_differing(desk)))
+    except Exception as error:
+        say(f"nobody could be told what is wrong: {type(error).__name__}: {error}")
+        return None
+
+
+def failed_runs(desk: Desk) -> Iterator[FailedRun]:
+    """Yield the runs that failed within the look-back, of tables and exports; not those that people ended."""
+    instance, project, now = desk.instance, desk.project, desk.deployment.clock()
+    tables = {dg.AssetKey(table.asset_key): name for name, table in project.lineage.tables.items()}
+    exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
+    left = {
+        item.run.run_id
+        for item in failed_tries(instance, desk)
+        # Where nobody asks for it although its time has come, somebody is told.
+        if now < item.due_at + wait_of(desk) or run_under_way(instance, item.partition_key)
+    }
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
+    for record in instance.get_run_records(filters, limit=_MOST_RUNS):
+        run, selected = record.dagster_run, record.dagster_run.asset_selection or frozenset()
+        if not selected or record.start_time is None:  # a mark of the gate's, or a job of people's
+            continue
+        step, error = _failed_at(instance, record)
+        yield FailedRun(
+            run.run_id,
+            run.tags.get(PARTITION_NAME_TAG, ""),
+            tuple(sorted(tables[key] for key in selected if key in tables)),
+            tuple(sorted(exports[key] for key in selected if key in exports)),
+            step,
+            ended_at(record),
+            error,
+            retries_left=int(run.run_id in left),
+        )
+
+
+def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:
+    """Return the first step of a run that failed, and the name of what it raised."""
+    run = record.dagster_run
+    if _FAILED_TAG not in run.tags:
+        found = ("", "")
+        for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)[:1]:
+            event = entry.dagster_event
+            assert event is not None  # it is of this type
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            found = (event.step_key or "", (error.cls_name or "") if error else "")
+        instance.add_run_tags(run.run_id, {_FAILED_TAG: "\n".join(found)})
+        return found
+    step, _, error = run.tags[_FAILED_TAG].partition("\n")
+    return step, error
+
+
+def _differing(desk: Desk) -> Iterator[Differing]:
+    """Yield the exports whose destination was not, when last read, what it acknowledged."""
+    targets = {
+        check_key(target): target for target in map(desk.target, desk.project.exports) if readable(target)
+    }
+    found = desk.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(targets))
+    for key, record in found.items():
+        event = record.event.dagster_event if record.event else None
+        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            said = event.asset_check_evaluation_data
+            if not said.passed and said.severity is dg.AssetCheckSeverity.ERROR:
+                yield Differing(targets[key].export.name, record.partition or "", record.run_id)
+
+
+def incidents_sensor(site: Site) -> dg.SensorDefinition:
+    """Return the sensor that looks at what is wrong; it has no cursor, so no lost tick loses anything."""
+
+    @dg.sensor(
+        name="incidents",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Finds what is wrong by the records, and tells who answers for it, once: see"
+        " `sluice incidents`.",
+    )
+    def incidents(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        looked = look_at(Desk.of(site, context.instance), context.log.warning, context.log.error)
+        if looked is None or looked.settled is None:
+            return dg.SkipReason("another look was at work, or this one failed: its log says so")
+        found = looked.settled
+        return dg.SkipReason(
+            f"{len(found.opened) + len(found.reopened)} opened, {len(found.updated)} updated,"
+            f" {len(found.resolved)} resolved; {looked.sent} messages sent"
+        )
+
+    return incidents

@@ -1,0 +1,164 @@
+"""Runs that failed, and left no word about the data: each is tried once more, a while after.
+
+A vendor that was down, a lock, a disk that was full: such a run says nothing of what it was about, and mostly
+goes through the next time. Belongs here: which runs those are, by what Dagster knows of them. Does not belong
+here: what is asked for then (`due`, `deliveries_due`), and runs whose process died (`crashes`).
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.core.lineage import Partition
+from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
+from orchestration.operations.deliveries_due import deliveries_again
+from orchestration.operations.due_run import RUN_KEY_TAG, TRY_TAG, DueRun, Try
+from orchestration.operations.site import Site
+from orchestration.project.loading import Project
+from orchestration.project.names import DELIVERY_CHECK, GATE_CHECK
+
+# Whoever raises it has looked at the data, or wants a person: `steps.SaysNothing` is of another name.
+_SAID_NO = {dg.Failure.__name__, "DagsterAssetCheckFailedError"}
+# A step that fails says what these do.
+_OF_THE_STEP = {GATE_CHECK, DELIVERY_CHECK}
+_LOOKED_AT = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+
+
+@dataclass(frozen=True)
+class FailedTry:
+    """A first try that failed without a word about the data; it is due once more at `due_at`.
+
+    `tables` are the partitions that it was to build, none where it was to send alone.
+    """
+
+    run: dg.DagsterRun
+    run_key: str
+    due_at: datetime
+    tables: frozenset[Partition]
+    exports: frozenset[str]
+
+    @property
+    def partition_key(self) -> str:
+        """The partition's key; "" of tables without partitions."""
+        return self.run.tags.get(PARTITION_NAME_TAG, "")
+
+
+class SecondTries:
+    """The second tries that are due at a moment.
+
+    What was asked for already, Dagster's runs tell: whoever looks after a crash sees the same.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, site: Site) -> None:
+        now = site.deployment.clock()
+        self._instance, self._site, self._now = instance, site, now
+        self._due = [item for item in failed_tries(instance, site) if item.due_at <= now]
+        self.partitions, self.run_keys = set[Partition](), set[str]()
+        self._failed: dict[tuple[str, str], str] = {}
+        for item in self._due:
+            partitions, exports = self._asked_since(item)
+            if item.tables and not partitions & item.tables:
+                self.partitions |= item.tables
+                self.run_keys.add(item.run_key)
+            left = ((name, item.partition_key) for name in item.exports if name not in exports)
+            self._failed |= dict.fromkeys(left, item.run.run_id)
+
+    def deliveries(self, run_exists: Callable[[str], bool]) -> list[DueRun]:
+        """Return the runs of exports that are still to be sent."""
+        return deliveries_again(self._site, self._now, run_exists, self._failed)
+
+    def settle(self, asked: Collection[DueRun], busy: Callable[[str], bool]) -> None:
+        """Let those be of which nothing was to be asked for by a look that saw all of them."""
+        keys = {run.partition_key for run in asked}
+        for item in self._due:
+            if item.partition_key not in keys and not busy(item.partition_key):
+                self._instance.add_run_tags(item.run.run_id, {TRY_TAG: Try.OVER.value})
+
+    def _asked_since(self, item: FailedTry) -> tuple[frozenset[Partition], frozenset[str]]:
+        """Return what of its partition was tried a second time since, as we asked for it, or a person."""
+        again = {TRY_TAG: Try.SECOND.value}
+        if item.partition_key:
+            again[PARTITION_NAME_TAG] = item.partition_key
+        ended = item.due_at - wait_of(self._site)
+        runs = [
+            run
+            for run in self._instance.get_runs(dg.RunsFilter(tags=again, created_after=ended))
+            if DIED_TAG not in run.tags and run.tags.get(PARTITION_NAME_TAG, "") == item.partition_key
+        ]
+        found = [_selected(run, self._site.project) for run in runs]
+        tables, exports = zip(*found, strict=True) if found else ((), ())
+        return frozenset[Partition]().union(*tables), frozenset[str]().union(*exports)
+
+
+def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
+    """Return the first tries that failed and wait for their second one, or are in it."""
+    first = {TRY_TAG: [Try.FIRST.value, Try.WAITING.value]}
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=first)
+    found: list[FailedTry] = []
+    for record in instance.get_run_records(filters):
+        run = record.dagster_run
+        if run.tags[TRY_TAG] == Try.FIRST:
+            waits = _says_nothing(instance, run)
+            instance.add_run_tags(run.run_id, {TRY_TAG: (Try.WAITING if waits else Try.OVER).value})
+            if not waits:
+                continue
+        found.append(
+            FailedTry(
+                run,
+                run.tags[RUN_KEY_TAG],
+                ended_at(record) + wait_of(site),
+                *_selected(run, site.project),
+            )
+        )
+    return found
+
+
+def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run that failed left no word about the data: all that failed of it was raised.
+
+    Where no step failed, the run was ended from outside: Dagster starts the daemon's again by itself.
+    """
+    if DIED_TAG in run.tags:
+        return False
+    raised = False
+    for entry in instance.all_logs(run.run_id, of_type=_LOOKED_AT):
+        event = entry.dagster_event
+        assert event is not None  # it is of these types
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.error
+            if error is not None and error.cls_name in _SAID_NO:
+                return False
+            raised = True
+        else:
+            said = event.asset_check_evaluation_data
+            blocks = not said.passed and said.severity is dg.AssetCheckSeverity.ERROR
+            if blocks and said.check_name not in _OF_THE_STEP:
+                return False
+    return raised or STARTED_BY_TAG in run.tags
+
+
+def _selected(run: dg.DagsterRun, project: Project) -> tuple[frozenset[Partition], frozenset[str]]:
+    """Return what a run was to build, and which exports it was to send."""
+    tables = {dg.AssetKey(table.asset_key): table.partitioning for table in project.lineage.tables.values()}
+    exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
+    key, selected = run.tags.get(PARTITION_NAME_TAG, ""), run.asset_selection or frozenset()
+    return (
+        frozenset(Partition(tables[asset], key) for asset in selected if asset in tables),
+        frozenset(exports[asset] for asset in selected if asset in exports),
+    )
+
+
+def ended_at(record: RunRecord) -> datetime:
+    """Return when a run ended."""
+    if record.end_time is not None:
+        return datetime.fromtimestamp(record.end_time, UTC)
+    return record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
+
+
+def wait_of(site: Site) -> timedelta:
+    """Return how long after its end a run is tried once more."""
+    return timedelta(seconds=site.deployment.settings.run_retry_seconds)

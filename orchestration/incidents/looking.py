@@ -1,0 +1,159 @@
+"""One look: what is wrong is found, put on record and told. Commands, the sensor and the watcher call it.
+
+Belongs here: the order of these, and the platform's own troubles. Does not belong here: any of them.
+"""
+
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
+from orchestration.incidents.channels.log import to_output
+from orchestration.incidents.ended import WhatEnded
+from orchestration.incidents.settling import Settled, known_of, settle
+from orchestration.incidents.telling import (
+    SECONDS,
+    channel_troubles,
+    escalate_all,
+    platform_trouble,
+    recipients,
+    send,
+)
+from orchestration.incidents.trouble import Trouble, Urgency
+from orchestration.incidents.troubles import Differing, FailedRun, find_troubles
+from orchestration.operations.site import Site
+from orchestration.state.deployment import Deployment
+
+_DEPLOYMENT, STAGING, PINGED = "deployment", "staging", "heartbeat url"
+_PING_SECONDS = 5.0
+_DISK_NEARLY_FULL = 0.95
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a look has changed; None where another one was settled meanwhile, which found the same."""
+
+    settled: Settled | None
+    sent: int = 0
+
+
+def look(
+    site: Site,
+    *,
+    failed_runs: Iterable[FailedRun] = (),
+    differing: Iterable[Differing] = (),
+    others: Iterable[Trouble] = (),
+    seconds: float = SECONDS,
+    write: Callable[[str], None] = to_output,
+) -> Looked:
+    """Find what is wrong, put it on record, tell it, and leave a heartbeat.
+
+    Args:
+        site: the deployment and its project.
+        failed_runs: those that Dagster knows of.
+        differing: destinations that differ from what they acknowledged, as Dagster knows.
+        others: troubles of the platform that Dagster knows of.
+        seconds: so long messages are sent.
+        write: takes a line of the channel `log`.
+    """
+    deployment, settings = site.deployment, site.deployment.settings
+    store, now = deployment.store, deployment.clock()
+    alerts, broken = alerts_of(site)
+    name = deployment_name(deployment)
+    began, known = store.incidents.look(), known_of(store)
+    troubles = find_troubles(
+        site, now, failed_runs=failed_runs, differing=differing, complaints=_complaints(deployment),
+        known=known, others=[*channel_troubles(store, now), *disk_troubles(settings), *others],
+    )  # fmt: skip
+    # Whom a file means that does not hold nobody knows: they are told once it does.
+    troubles = [
+        replace(item, quiet=item.quiet or bool(broken) or alerts.muted(item, now) is not None)
+        for item in troubles
+    ]
+    troubles += broken
+    settled = settle(
+        store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
+        deployment=name, ended=WhatEnded(site), host=socket.gethostname(),
+    )  # fmt: skip
+    if not broken:
+        escalate_all(store, alerts, troubles, now)
+    sent = send_all(deployment, alerts, bool(broken), seconds, write)
+    ping(deployment, alerts)
+    return Looked(settled, sent)
+
+
+def alerts_of(site: Site) -> tuple[Alerts, list[Trouble]]:
+    """Return what `alerts.yaml` says, and what is wrong with it: then all goes to the log."""
+    try:
+        return load_alerts(site.deployment.settings.project_dir, site.project), []
+    except ProjectError as error:
+        what = f"{FILE} does not hold, so nobody is told anything: {error.told[0]}"
+        return Alerts(), [platform_trouble(FILE, what, "correct it; `sluice check` says whether it holds")]
+
+
+def send_all(
+    deployment: Deployment,
+    alerts: Alerts,
+    log_alone: bool,
+    seconds: float = SECONDS,
+    write: Callable[[str], None] = to_output,
+) -> int:
+    """Send what waits, or what waits for the log."""
+    return send(
+        deployment.store, alerts, deployment.settings, deployment.clock, log_alone=log_alone,
+        deployment=deployment_name(deployment), seconds=seconds, write=write,
+    )  # fmt: skip
+
+
+def deployment_name(deployment: Deployment) -> str:
+    """Return what tells this deployment from others at a vendor, as its records say."""
+    incidents = deployment.store.incidents
+    for _ in range(2):
+        for beat in incidents.heartbeats():
+            if beat.component == _DEPLOYMENT:
+                return f"{deployment.settings.project_dir.name}-{beat.note}"
+        incidents.beat(_DEPLOYMENT, "", deployment.clock(), uuid.uuid4().hex[:8])
+    raise AssertionError("it is on record by now")
+
+
+def note_complaints(deployment: Deployment, complaints: Sequence[str]) -> None:
+    """Put on record what the look into staging complains of, which only who takes drops in has to ask."""
+    said = "\n".join(dict.fromkeys(complaints))
+    before = (beat.note for beat in deployment.store.incidents.heartbeats() if beat.component == STAGING)
+    if next(before, "") != said:
+        deployment.store.incidents.beat(STAGING, "", deployment.clock(), said)
+
+
+def _complaints(deployment: Deployment) -> list[str]:
+    beats = deployment.store.incidents.heartbeats()
+    return [line for beat in beats if beat.component == STAGING for line in beat.note.splitlines()]
+
+
+def disk_troubles(settings: Settings) -> Iterable[Trouble]:
+    """Yield what is wrong with the disk of the data directory."""
+    usage = shutil.disk_usage(settings.data_dir)
+    if usage.used / usage.total > _DISK_NEARLY_FULL:
+        yield platform_trouble(
+            "disk", f"the disk of {settings.data_dir} is more than {_DISK_NEARLY_FULL:.0%} full",
+            "make room; docs/runbook.md, The disk is nearly full", Urgency.CRITICAL,
+        )  # fmt: skip
+
+
+def ping(deployment: Deployment, alerts: Alerts) -> None:
+    """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
+    beat = alerts.spec.heartbeat
+    url = deployment.settings.connection(beat.connection) if beat else None
+    if not url:
+        return
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=_PING_SECONDS)
+        said = "" if answer.is_success else f"HTTP {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        said = type(error).__name__  # its text holds the URL, which is a secret
+    deployment.store.incidents.beat(PINGED, "", deployment.clock(), said)

@@ -1,0 +1,94 @@
+"""What people name and say: an incident by its number, a time to be left alone, what is muted.
+
+Belongs here: understanding what was typed. Does not belong here: putting it on record (`settling`).
+"""
+
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from orchestration.core.freshness import UNITS, DurationError, duration
+from orchestration.core.partitions import place
+from orchestration.core.problems import did_you_mean
+from orchestration.project.loading import Project
+from orchestration.state.incidents import Event, Incident
+from orchestration.state.store import StateStore
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+_NAMED = 5
+
+
+def incident_of(store: StateStore, number: str) -> Incident:
+    """Return an incident by its number.
+
+    Raises:
+        ValueError: there is none of that number; it lists those that are open.
+    """
+    found = store.incidents.of(int(number)) if number.isdecimal() else None
+    if found is None:
+        shown = [
+            f"{item.id} ({place(item.root_name, item.partition_key)})" for item in store.incidents.open()
+        ]
+        open_ = f"open are {', '.join(shown[:_NAMED])}" if shown else "none is open"
+        raise ValueError(f"no incident {number}; {open_}; `sluice incidents --all` lists them all")
+    return found
+
+
+def open_incident(store: StateStore, number: str) -> Incident:
+    """Return an incident that is open.
+
+    Raises:
+        ValueError: there is none of that number, or it was resolved.
+    """
+    found = incident_of(store, number)
+    if found.resolved_at is not None:
+        at = f"{found.resolved_at:%Y-%m-%d %H:%M}"
+        raise ValueError(
+            f"incident {found.id} was resolved at {at} UTC: {found.resolution}; nothing is to be done"
+        )
+    return found
+
+
+def unacknowledge(store: StateStore, number: str, by: str, reason: str, now: datetime) -> Incident:
+    """Take back that somebody sees to an incident, or its snooze: from now on it is told of as before.
+
+    Raises:
+        ValueError: there is none of that number, or it was resolved.
+    """
+    found = open_incident(store, number)
+    with store.incidents.changing() as changes:
+        changes.change(found.id, acknowledged_by="", acknowledged_at=None, snoozed_until=None)
+        changes.note(Event(found.id, now, "unacknowledged", by, reason))
+    return found
+
+
+def span_of(text: str) -> timedelta:
+    """Return a time that was typed, as `2h` or `30 min`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    written = _SPAN.fullmatch(text.strip().lower())
+    try:
+        if written:
+            return duration(float(written[1]), written[2])
+    except DurationError:
+        pass
+    raise ValueError(f"{text!r} is no time; expected a number and a unit ({', '.join(UNITS)}), as 2h")
+
+
+def muted_name(project: Project, name: str) -> str:
+    """Return the name of a source, a table or an export, or of several by a `*` at its end, as it was typed.
+
+    Raises:
+        ValueError: the project has none.
+    """
+    known: Collection[str] = {
+        *(contract.name for contract in project.contracts.values()),
+        *map(str, project.lineage.tables),
+        *project.exports,
+    }
+    meant = [item for item in known if item == name or (name.endswith("*") and item.startswith(name[:-1]))]
+    if not meant:
+        raise ValueError(f"no source, table or export `{name}`; {did_you_mean(name, known)}")
+    return name

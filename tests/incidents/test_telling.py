@@ -1,0 +1,248 @@
+"""Messages on their way: in order, at least once, late rather than lost; and who is told next.
+
+Belongs here: the sender, beside a double of PagerDuty. Does not: what a look finds (`test_kinds`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from orchestration.core.settings import Settings
+from orchestration.incidents.alerts_file import Alerts
+from orchestration.incidents.alerts_spec import AlertsSpec
+from orchestration.incidents.settling import acknowledge, known_of
+from orchestration.incidents.telling import channel_troubles, escalate_all, recipients, send
+from orchestration.incidents.troubles import find_troubles
+from orchestration.state.incidents import Incident
+from orchestration.state.outbox import HELD_BACK, Message
+from tests.company import MON, TUE, WED, Company
+from tests.doubles.pagerduty import PagerDutyDouble
+from tests.incidents.desk import NOON, Watch
+from tests.incidents.places import KEY, Switchboard
+from tests.unit.records import Ledger
+from tests.unit.test_state_leases import HOLDERS, HOUR, held_by
+
+SPEC: dict[str, Any] = {
+    "channels": {
+        "oncall": {"type": "pagerduty", "connection": "pagerduty"},
+        "others": {"type": "pagerduty", "connection": "others"},
+    },
+    "routes": [{"to": "oncall"}],
+    "escalation": [{"after": "30 min", "to": "log"}, {"after": "2 h", "to": "others"}],
+}
+NOBODY = "pagerduty://:0123456789abcdefghijABCDEFGHIJ42@127.0.0.1:1"
+
+
+@dataclass
+class Desk:
+    """A bakery of which a check failed on Tuesday, whoever is told of it, and the clock."""
+
+    watch: Watch
+    ledger: Ledger
+    pager: PagerDutyDouble
+    settings: Settings
+    alerts: Alerts = field(default_factory=lambda: Alerts(AlertsSpec.model_validate(SPEC)))
+    lines: list[str] = field(default_factory=list[str])
+
+    @property
+    def store(self) -> Any:
+        return self.watch.site.deployment.store
+
+    def later(self, **span: float) -> "Desk":
+        self.watch.now += timedelta(**span)
+        return self
+
+    def send(self, **options: Any) -> int:
+        return send(
+            self.store, self.alerts, self.settings, lambda: self.watch.now, deployment="bakery",
+            write=self.lines.append, **options,
+        )  # fmt: skip
+
+    def escalate(self) -> None:
+        escalate_all(self.store, self.alerts, self.watch.troubles(), self.watch.now)
+        self.send()
+
+    @property
+    def actions(self) -> list[str]:
+        """What the pager was told of Tuesday, in order."""
+        events = self.pager.events
+        return [one["event_action"] for one in events if "staging.stg_orders:2024-01-02" in one["dedup_key"]]
+
+    @property
+    def incident(self) -> Incident:
+        """Tuesday's."""
+        return self.watch.open[f"staging.stg_orders {TUE}"]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Switchboard]:
+    with Switchboard().serving() as made:
+        yield made
+
+
+@pytest.fixture
+def desk(bakery: Company, served: Switchboard) -> Desk:
+    company, pager = bakery.at(NOON), PagerDutyDouble(KEY)
+    url = SecretStr(f"pagerduty://:{KEY}@{served.connect(pager.app)}")
+    settings = company.settings.model_copy(
+        update={
+            "connections": {"pagerduty": url, "others": SecretStr(NOBODY)},
+            "ui_url": "https://ui.example/",
+        }
+    )
+    ledger = Ledger(company)
+    company.land_shops("a")
+    company.land_day(MON, a=1)
+    ledger.settle()
+    watch = Watch(company.site, channels=("oncall",))
+    watch.look()  # the first one, which tells of nothing that was there before
+    watch.send()
+    watch.later(minutes=1)
+    company.land_day(TUE, a=1)
+    ledger.settle(failing={"staging.stg_orders"})
+    watch.look()
+    return Desk(watch, ledger, pager, settings)
+
+
+def test_a_page_says_what_to_do_and_where_to_look(desk: Desk) -> None:
+    assert desk.send() == 1
+    [event] = desk.pager.events
+    assert "staging.stg_orders [2024-01-02]" in event["payload"]["summary"]
+    assert [link["href"] for link in event["links"]] == ["https://ui.example/runs/run"]
+    assert desk.send() == 0, "once"
+
+
+def test_a_channel_that_is_down_delays_and_keeps_the_order(desk: Desk) -> None:
+    desk.pager.faults.fail(503, times=3)
+    assert [desk.later(minutes=1).send() for _ in range(2)] == [0, 0]
+    desk.ledger.company.land_orders(TUE, a=2)
+    desk.ledger.settle()
+    desk.watch.look()
+    assert desk.later(minutes=5).send() == 0
+    assert desk.later(minutes=15).send() >= 2
+    assert desk.actions == ["trigger", "resolve"]
+    assert not [key for key in desk.pager.open if "staging.stg_orders" in key]
+
+
+def test_an_answer_that_is_lost_pages_nobody_twice(desk: Desk) -> None:
+    desk.pager.faults.lose_answers()
+    assert desk.send() == 0
+    assert desk.later(minutes=1).send() == 1
+    assert [alert.notified for alert in desk.pager.alerts] == [1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "minutes"),
+    [({}, [0.5, 1, 2, 4, 8, 15, 15, 15]), ({"retry-after": "3600"}, [60, 60])],
+    ids=["longer each time, to a quarter of an hour", "as long as it asks"],
+)
+def test_how_long_it_waits(desk: Desk, headers: dict[str, str], minutes: list[float]) -> None:
+    desk.pager.faults.fail(503, times=len(minutes), headers=headers)
+    waited: list[float] = []
+    for _ in minutes:
+        desk.send()
+        [message] = desk.store.incidents.outbox.unsent()
+        waited.append((message.next_try_at - desk.watch.now).total_seconds() / 60)
+        desk.later(minutes=waited[-1] - 0.1).send()
+        assert desk.store.incidents.outbox.unsent()[0].attempts == len(waited), "not before its time"
+        desk.later(minutes=0.1)
+    assert waited == minutes
+    assert desk.send() == 1
+
+
+def test_a_key_that_is_refused_is_told_by_another_channel_and_loses_nothing(desk: Desk) -> None:
+    desk.pager.routing_key = "another"
+    desk.send()
+    store, now = desk.store, desk.watch.now
+    [trouble] = channel_troubles(store, now)
+    assert "Invalid routing key" in trouble.findings[0].what
+    assert recipients(desk.alerts, trouble) == ("log",)
+    known = known_of(store)
+    assert trouble in find_troubles(desk.watch.site, now, known=known, others=channel_troubles(store, now))
+    desk.pager.routing_key = KEY
+    assert desk.send() == 0, "its time has not come"
+    assert store.incidents.outbox.try_again() == 1
+    assert desk.send() == 1
+    assert list(channel_troubles(store, now)) == []
+
+
+def test_who_is_silent_for_long_is_a_trouble_too(desk: Desk) -> None:
+    desk.pager.faults.fail(503, times=2)
+    desk.send()
+    assert list(channel_troubles(desk.store, desk.watch.now)) == []
+    desk.later(minutes=16).send()
+    [trouble] = channel_troubles(desk.store, desk.watch.now)
+    assert "503" in trouble.findings[0].what
+
+
+def test_a_channel_that_the_file_has_no_more_is_given_up(desk: Desk) -> None:
+    spec = {**SPEC, "channels": {}, "routes": [{"to": "log"}], "escalation": []}
+    desk.alerts = Alerts(AlertsSpec.model_validate(spec))
+    desk.send()
+    [message] = desk.store.incidents.outbox.unsent()
+    assert (message.status, "no channel `oncall`" in message.last_error) == ("given up", True)
+
+
+def test_no_channel_waits_for_another(desk: Desk) -> None:
+    desk.watch.channels = ("others", "log", "oncall")
+    desk.ledger.company.land_day(WED, a=1)
+    desk.watch.now = NOON + timedelta(days=1)
+    desk.ledger.settle(failing={"staging.stg_orders"})
+    desk.watch.look()
+    desk.send()
+    assert (len(desk.lines), len(desk.pager.events)) == (1, 2)
+    assert {message.channel for message in desk.store.incidents.outbox.unsent()} == {"others"}
+
+
+def test_who_has_the_lease_sends_and_nobody_else(desk: Desk) -> None:
+    url = desk.watch.site.deployment.settings.state_url.get_secret_value()
+    alive = next(make for make, gone in HOLDERS.values() if not gone)
+    held_by(url, alive, HOUR, name="outbox:oncall")
+    assert desk.send() == 0
+    assert desk.pager.events == []
+
+
+def test_nothing_is_begun_when_the_time_is_over(desk: Desk) -> None:
+    assert desk.send(seconds=0) == 0
+    assert desk.send() == 1
+
+
+def test_many_that_were_held_back_are_one_message(desk: Desk) -> None:
+    desk.pager.faults.fail(503)
+    desk.send()
+    [first] = desk.store.incidents.outbox.unsent()
+    for number in range(HELD_BACK + 1):
+        body = {**first.body, "dedup_key": f"another {number}"}
+        desk.store.incidents.outbox.put(Message("oncall", "open", body, desk.watch.now))
+    assert desk.later(minutes=20).send() == 2, "what may have arrived, and the others together"
+    assert "incidents are still open" in desk.pager.events[-1]["payload"]["summary"]
+
+
+def test_who_is_next_is_told_once_a_level_unless_somebody_sees_to_it(desk: Desk) -> None:
+    desk.send()
+    told: list[int] = []
+    for minutes in (29, 2, 60, 60, 600):
+        desk.later(minutes=minutes).escalate()
+        told.append(len(desk.lines) + len(desk.store.incidents.outbox.unsent()))
+    assert told == [0, 1, 1, 2, 2]
+    assert "staging.stg_orders" in desk.lines[0]
+
+
+def test_who_is_next_is_left_alone_once_it_is_acknowledged(desk: Desk) -> None:
+    desk.send()
+    assert acknowledge(desk.store, desk.incident.id, "Ada", "on it", desk.watch.now)
+    for minutes in (31, 600):
+        desk.later(minutes=minutes).escalate()
+    assert desk.lines == []
+    assert desk.actions == ["trigger", "acknowledge"]
+
+
+def test_what_was_never_told_is_passed_on_to_nobody(desk: Desk) -> None:
+    with desk.store.incidents.changing() as changes:
+        changes.change(desk.incident.id, told=None)
+    desk.later(hours=5).escalate()
+    assert desk.lines == []

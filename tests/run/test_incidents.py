@@ -1,0 +1,221 @@
+"""What is wrong, from a run that fails to the page of whoever is on call, and to its end.
+
+Belongs here: real runs by command and sensor, beside a double of PagerDuty. Does not: the sender alone
+(`tests/incidents/test_telling.py`), kinds of troubles (`tests/incidents/test_kinds.py`).
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
+from orchestration.graph.instance import open_instance
+from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
+from tests.doubles.pagerduty import PagerDutyDouble
+from tests.doubles.serving import serve
+from tests.incidents.places import KEY
+from tests.run.test_second_starts import by_command
+from tests.typed import sluice
+
+pytestmark = pytest.mark.long
+ALERTS = """
+channels:
+  oncall: {type: pagerduty, connection: pagerduty}
+routes:
+  - {to: oncall}
+"""
+_TYPED = re.compile(r"`(sluice [^`…]+)`")
+
+
+@dataclass
+class Called:
+    """A bakery, and who is called."""
+
+    company: Company
+    pager: PagerDutyDouble
+
+    def at(self, **passed: float) -> "Called":
+        """The same, a while from now."""
+        return self._when(datetime.now(UTC) + timedelta(**passed))
+
+    def later(self, **passed: float) -> "Called":
+        """The same, a while from when it is there."""
+        return self._when(self.company.clock() + timedelta(**passed))
+
+    def _when(self, then: datetime) -> "Called":
+        later = replace(self.company, clock=lambda: then)
+        vars(later)["project"] = self.company.project
+        return Called(later, self.pager)
+
+    def look(self) -> Any:
+        with open_instance(self.company.settings) as instance:
+            return look_at(self.company.desk(instance), print, print)
+
+    def tick(self) -> str | None:
+        """One of the sensor's, as the daemon evaluates it."""
+        with open_instance(self.company.settings) as instance:
+            context = dg.SensorEvaluationContext(
+                instance_ref=None, instance=instance, last_tick_completion_time=None,
+                definitions=self.company.definitions,
+            )  # fmt: skip
+            return incidents_sensor(self.company.site).evaluate_tick(context).skip_message
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """(action, what it is with) of all that the pager took, but the summary of the first look."""
+        events = [one for one in self.pager.events if not one["dedup_key"].endswith(":summary")]
+        return [(one["event_action"], one["dedup_key"].split(":", 2)[2]) for one in events]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[PagerDutyDouble, str]]:
+    pager = PagerDutyDouble(KEY)
+    with serve(pager.app) as made:
+        yield pager, made
+
+
+@pytest.fixture
+def called(open_bakery: Company, address: tuple[PagerDutyDouble, str]) -> Called:
+    pager, there = address
+    pager.events.clear()
+    pager.alerts.clear()
+    company = open_bakery.with_own_project()
+    (company.settings.project_dir / "alerts.yaml").write_text(ALERTS)
+    connections = {**company.settings.connections, "pagerduty": SecretStr(f"pagerduty://:{KEY}@{there}")}
+    settings = company.settings.model_copy(
+        update={"connections": connections, "ui_url": "https://ui.example"}
+    )
+    made = Called(replace(company, settings=settings), pager)
+    made.look()
+    pager.events.clear()
+    return made
+
+
+TABLE = f"table:staging.stg_weather:{TUE}"
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["up", "down in between"])
+def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called, down: bool) -> None:
+    company = called.company
+    company.land_orders(TUE, a=4)
+    company.land_weather(TUE, rain=-1)
+    if down:
+        called.pager.faults.fail(503)
+    code, said = sluice(company, "run")
+    assert code == 1
+    assert f"opened: staging.stg_weather [{TUE}]" in said
+    [number] = re.findall(r"`sluice incident (\d+)`", said)
+    code, shown = sluice(company, "incident", number)
+    assert code == 0
+    for text in ("holds up exp_weather_report", "https://ui.example/runs/", f"sluice ack {number}"):
+        assert text in shown
+    for command in dict.fromkeys(_TYPED.findall(shown)):
+        assert sluice(company, *shlex.split(command)[1:])[0] in (0, 1), command
+    code, listed = sluice(company, "incidents")
+    assert (code, f"staging.stg_weather [{TUE}]" in listed) == (1, True)
+    company.land_weather(TUE, rain=1)
+    code, said = sluice(company, "run")
+    assert code == 0, said
+    assert f"resolved: staging.stg_weather [{TUE}]" in said
+    if down:
+        assert called.told == []
+        called.at(minutes=1).look()
+    assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
+    assert not [key for key in called.pager.open if not key.endswith(":summary")]
+    assert "stg_weather" not in sluice(company, "incidents")[1]
+    assert "stg_weather" in sluice(company, "incidents", "--all")[1]
+
+
+def _down(called: Called) -> Called:
+    dead = SecretStr("postgresql://u:p@127.0.0.1:1/nowhere")
+    connections = {**called.company.settings.connections, "shop_screens": dead}
+    settings = called.company.settings.model_copy(update={"connections": connections})
+    return Called(replace(called.company, settings=settings), called.pager)
+
+
+def test_a_vendor_that_is_down_is_told_once_it_has_failed_twice(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    down = _down(called)
+    by_command(down.company)
+    down.look()
+    assert called.told == [], "it is tried again first"
+    later = down.at(minutes=6)
+    by_command(later.company)
+    later.look()
+    assert [action for action, _ in called.told] == ["trigger"]
+    assert SHOP_ORDERS in called.told[0][1] or "shop_screens" in called.told[0][1]
+    later.at(minutes=30).look()
+    assert len(called.told) == 1
+    assert runs(called.company.run(retry=True))[-1][1]
+    called.at(minutes=60).look()
+    assert [action for action, _ in called.told] == ["trigger", "resolve"]
+
+
+def test_what_the_second_try_mends_is_told_nobody(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    by_command(_down(called).company)
+    called.look()
+    by_command(called.at(minutes=6).company)
+    called.at(minutes=6).look()
+    assert called.told == []
+
+
+def test_a_second_try_that_nobody_asks_for_is_no_reason_to_wait(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    by_command(_down(called).company)
+    called.at(minutes=9).look()
+    assert called.told == []
+    called.at(minutes=11).look()
+    assert [action for action, _ in called.told] == ["trigger"]
+
+
+def test_a_tick_loses_nothing_however_many_have_failed_and_whoever_ran_them(called: Called) -> None:
+    days = [f"2024-01-{day:02}" for day in range(2, 9)]  # more than Dagster's sensors see in a tick
+    for day in days:
+        called.company.land_orders(day, a=1)
+        called.company.land_weather(day, rain=-1)
+    called.company.run()  # runs of a command, of which Dagster's own sensors see none
+    called.pager.faults.fail(503)
+    called.tick()
+    assert called.told == []
+    called.at(minutes=1).tick()
+    assert [action for action, _ in called.told] == ["trigger"]
+    waiting = [item for one in called.company.deployment.store.incidents.open() for item in one.affected]
+    assert {item["partition_key"] for item in waiting if item["export"] == WEATHER_REPORT} >= {*days}
+    assert "0 opened, 0 updated, 0 resolved; 0 messages" in str(called.at(minutes=2).tick())
+
+
+def test_a_failure_of_telling_fails_no_run(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = called.company
+    (company.settings.project_dir / "alerts.yaml").write_text("routes: [{to: nobody}]\n")
+    company.land_day(TUE, a=4)
+    code, said = sluice(company, "run")
+    # Whom to tell is no part of what is built: it holds back nobody's data.
+    assert (code, '"alert"' in said, "unknown channel `nobody`" in said) == (0, True, True), said
+    company.land_orders(WED, a=4)
+    company.land_weather(WED, rain=-1)
+    assert sluice(company, "run")[0] == 1
+    assert called.told == []
+    (company.settings.project_dir / "alerts.yaml").write_text(ALERTS)
+    called.at(minutes=1).look()
+    assert called.told == [("trigger", f"table:staging.stg_weather:{WED}")], "told once the file holds"
+
+
+def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    by_command(_down(called).company)
+    with open_instance(called.company.settings) as instance:
+        desk = called.company.desk(instance)
+        [run] = failed_runs(desk)
+        assert (run.partition_key, run.step, run.retries_left) == (TUE, f"deliver__{SHOP_ORDERS}", 1)
+        assert SHOP_ORDERS in run.exports
+        assert list(failed_runs(desk)) == [run]
+        [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        assert any("sluice_failed_at" in tag for tag in again.tags)

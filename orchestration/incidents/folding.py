@@ -289,7 +289,7 @@ class Drafts:
             return spec.owner, spec.channel or ""
         if root.kind is RootKind.TABLE:
             nodes = [node for node in self._project.manifest.nodes.values() if node.relation == root.name]
-            return self._models.model(nodes[0]).owner if nodes else "", ""
+            return (self._models.owner(nodes[0]) if nodes else ""), ""
         return "", ""
 
     @cached_property

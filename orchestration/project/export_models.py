@@ -42,10 +42,6 @@ class ExportModels:
             description=str(raw.get("description") or ""),
         )
 
-    def owner(self, node: DbtNode) -> str:
-        """Return who answers for a model: its own owner, or its group's e-mail; "" where no file says it."""
-        return self._owner(self._raw(node.unique_id))
-
     def _raw(self, unique_id: str) -> Mapping[str, Any]:
         content = self._manifest.content
         return content["nodes"].get(unique_id) or content["sources"].get(unique_id) or {}

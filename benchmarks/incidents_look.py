@@ -158,9 +158,11 @@ def _pager(trouble: Trouble, action: Action) -> Iterable[str]:
 def measure(exports: int) -> dict[str, float]:
     """Return {what: seconds} of looks at a company of so many exports."""
     with tempfile.TemporaryDirectory() as temporary:
-        environ = {f"SLUICE_CONNECTION_{name}": "x" for name in ("RETAILER_APP", "PARTNER_DROP")}
+        project = project_of(exports)
+        connection = next(iter(project.exports.values())).spec.destination.connection
+        environ = {Settings.connection_variable(connection): "nowhere"}
         settings = Settings.load(environ, project_dir=PROJECT, data_dir=Path(temporary) / "data")
-        project, deployment = project_of(exports), Deployment(settings, lambda: NOW)
+        deployment = Deployment(settings, lambda: NOW)
         site, store = Site(deployment, project), deployment.store
         fill(project, settings.state_url.get_secret_value())
         Path(settings.staging_url).mkdir()
@@ -176,6 +178,8 @@ def measure(exports: int) -> dict[str, float]:
         figures: dict[str, float] = {}
         figures["due"], found_due = _timed(due)
         assert len(found_due.held) >= FAILING, len(found_due.held)
+        idle = lambda: find_due(Site(deployment, project), found_due.cursor, lambda _: True)  # noqa: E731
+        figures["due, nothing new"], _ = _timed(idle)
         figures["wrong, the first time"], troubles = _timed(lambda: find_troubles(site, NOW))
         assert len(troubles) == FAILING, len(troubles)
         assert all(len(one.affected) == 1 for one in troubles)

@@ -25,14 +25,26 @@ _Ended = tuple[str, datetime, datetime]
 
 
 class Deadlines:
-    """The due moments of the partitions that ended within `lookback` before `now`."""
+    """The due moments of the partitions that ended within `lookback` before `now`.
 
-    def __init__(self, site: Site, records: Records, now: datetime, lookback: timedelta) -> None:
+    What was late at an earlier look is late still, until it is there, though the clock was set back: `known`
+    is {what was wrong: at which moment it was}; one without a partition stands for all of its name.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        records: Records,
+        now: datetime,
+        lookback: timedelta,
+        known: Mapping[Root, datetime],
+    ) -> None:
         self._store, self._project = site.deployment.store.incidents, site.project
         self._deliveries = site.deployment.store.deliveries
         self._landings = site.deployment.store.drops.landings
         self._records = records
         self._now, self.since = now, now - lookback
+        self._known, self._until = known, max([now, *known.values()])
         self._ended: dict[Partitioning, list[_Ended]] = {}
 
     @cached_property
@@ -58,7 +70,14 @@ class Deadlines:
     @cached_property
     def late(self) -> dict[Root, datetime]:
         """{what should be there by now, and is not: since when}."""
-        return {root: due for root, due in self.moments.items() if due <= self._now and self.lacks(root)}
+        return {
+            root: due for root, due in self.moments.items() if self.passed(root, due) and self.lacks(root)
+        }
+
+    def passed(self, root: Root, due: datetime) -> bool:
+        """Whether a due moment has passed, by this clock or at an earlier look."""
+        whole = Root(root.kind, root.name)
+        return any(due <= at for at in (self._now, self._known.get(root), self._known.get(whole)) if at)
 
     def silent(self) -> Iterator[tuple[SourceContract, datetime, datetime]]:
         """Yield sources that come by no partitions: when the newest landed, by when the next one had to.
@@ -72,15 +91,6 @@ class Deadlines:
             if self._records.drops[contract.relation]:
                 newest = max(self._landings(contract.name).values())
                 yield contract, newest, newest + wait
-
-    def expects(self, root: Root) -> bool:
-        """Whether the project still has a source or an export, cut so that it has this partition."""
-        if root.kind is RootKind.SOURCE:
-            contract = self._project.contracts.get(root.name)
-            return contract is not None and contract.partitioning.holds(root.partition_key)
-        return root.name in self._project.exports and self._table(root.name).partitioning.holds(
-            root.partition_key
-        )
 
     def lacks(self, root: Root) -> bool:
         """Whether a partition of a source has not landed, or of an export was not settled."""
@@ -162,15 +172,15 @@ class Deadlines:
 
     def _first(self, source: str) -> datetime | None:
         cut = self._project.lineage.tables[source].partitioning
-        held = [key for key in self._records.drops[source] if cut.holds(key)]
-        return cut.interval(min(held))[0] if held else None  # keys of one grain sort as time does
+        keys = sorted(self._records.drops[source])  # keys of one grain sort as time does
+        return next((cut.interval(key)[0] for key in keys if cut.holds(key)), None)
 
     def _ended_of(self, partitioning: Partitioning) -> list[_Ended]:
         """Return the partitions that ended within the look-back, earliest first."""
         if partitioning not in self._ended:
-            keys = partitioning.overlapping(self.since, self._now)
+            keys = partitioning.overlapping(self.since, self._until)
             all_ = [(key, *partitioning.interval(key)) for key in keys]
-            self._ended[partitioning] = [item for item in all_ if self.since < item[2] <= self._now]
+            self._ended[partitioning] = [item for item in all_ if self.since < item[2] <= self._until]
         return self._ended[partitioning]
 
     def _table(self, export: str) -> Table:

@@ -5,21 +5,31 @@ Does not belong here: what is wrong (`troubles`).
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 
 from orchestration.core.relations import RAW, Relation
+from orchestration.gate.findings import GateReport
 from orchestration.incidents.deadlines import Deadlines
 from orchestration.incidents.trouble import Affected, Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.project.export_models import ExportModels
 
-Known = Mapping[Root, Collection[str]]
-"""{what an open incident is with: what was found of it, as `Trouble.news` has it}."""
+
+@dataclass(frozen=True)
+class Was:
+    """When an open incident was opened, and at which moment it was last seen to be as it is."""
+
+    opened_at: datetime
+    seen_at: datetime
+
+
+Known = Mapping[Root, Was]
+"""The open incidents, by what they are with."""
 NOTHING_KNOWN: Known = MappingProxyType({})
 # More troubles of one cause than this are one.
 MANY = 5
@@ -66,6 +76,7 @@ class Drafts:
         self._project, self._lineage, self._site = site.project, site.project.lineage, site
         self._records, self._deadlines, self._now, self._known = records, deadlines, now, known
         self._drafts: dict[Root, _Draft] = {}
+        self._reports: dict[tuple[str, str], GateReport] = {}
 
     def __contains__(self, root: Root) -> bool:
         return root in self._drafts
@@ -89,6 +100,12 @@ class Drafts:
         draft.owner, draft.due_at = owner or draft.owner, due_at or draft.due_at
         draft.connection, draft.cause = connection or draft.connection, cause or draft.cause
         draft.quiet &= quiet
+
+    def report(self, relation: str, key: str) -> GateReport:
+        """Return the gate's answer for a partition, by what is on record; asked once a look."""
+        if (relation, key) not in self._reports:
+            self._reports[(relation, key)] = self._records.report(relation, key)
+        return self._reports[(relation, key)]
 
     def troubles(self) -> list[Trouble]:
         """Return the troubles, each root once, in the order of their roots."""
@@ -153,11 +170,11 @@ class Drafts:
 
     def _named(self, relation: str, key: str) -> set[tuple[str, str]]:
         """Return what the gate of a partition names as bad: what said no, and what could not be asked."""
-        report = self._records.report(relation, key)
+        report = self.report(relation, key)
         return {(item.relation, item.partition_key) for item in (*report.refusals, *report.could_not_run)}
 
     def _too_old(self, relation: str, key: str) -> tuple[str, ...]:
-        return self._records.report(relation, key).waits_for
+        return self.report(relation, key).waits_for
 
     @cached_property
     def _relations_of_roots(self) -> set[str]:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestration.incidents.folding import Was
 from orchestration.incidents.trouble import (
     Action,
     Affected,
@@ -54,12 +55,9 @@ class Settled:
     told: int = 0
 
 
-def known_of(store: StateStore) -> dict[Root, frozenset[str]]:
-    """Return what the open incidents are with, and what was found of each: for `find_troubles`."""
-    return {
-        root_of(item): frozenset(_finding(said).token for said in item.findings)
-        for item in store.incidents.open()
-    }
+def known_of(store: StateStore) -> dict[Root, Was]:
+    """Return the open incidents by what they are with: for `find_troubles`."""
+    return {root_of(item): Was(item.opened_at, item.updated_at) for item in store.incidents.open()}
 
 
 def root_of(incident: Incident) -> Root:
@@ -135,7 +133,8 @@ class _Settling:
         """Open an incident: the last one of the same root, where that was resolved within a day."""
         # Who is told nothing of a first look is told of what changes from there on.
         known = sorted(trouble.news) if self._look.tells_nobody else None
-        values = self._values(trouble) | {"told": known}
+        values = self._values(trouble)
+        values["told"] = known
         if last is not None and last.resolved_at and self._now - last.resolved_at < REOPENED_WITHIN:
             again: dict[str, Any] = {
                 "resolved_at": None, "resolution": "", "acknowledged_by": "", "acknowledged_at": None,

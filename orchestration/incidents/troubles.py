@@ -108,12 +108,20 @@ class _Look:
         self._site, self._store, self._project = site, site.deployment.store, site.project
         self._lineage, self._now, self._known = site.project.lineage, now, known
         self._records = Records(site)
-        self._deadlines = Deadlines(site, self._records, now, lookback)
+        seen = {root: was.seen_at for root, was in known.items()}
+        self._deadlines = Deadlines(site, self._records, now, lookback, seen)
+        self._lookback = lookback
         self.drafts = Drafts(site, self._records, self._deadlines, now, known)
 
     def tables(self) -> None:
         """Find what checks, and whoever takes drops in, said no of; and checks that were given up."""
         failed = self._store.failed_since(self._deadlines.since)
+        whole = {
+            r.name: was for r, was in self._known.items() if r.kind is RootKind.TABLE and not r.partition_key
+        }
+        if whole:
+            earlier = min(was.opened_at for was in whole.values()) - self._lookback
+            failed |= {place for place in self._store.failed_since(earlier) if place[0] in whole}
         given_up = [error for error in self._store.check_errors.all() if error.next_try_at is None]
         places = failed | {(error.relation, error.partition_key) for error in given_up}
         places |= {(root.name, root.partition_key) for root in self._known if root.kind is RootKind.TABLE}
@@ -130,21 +138,21 @@ class _Look:
             errors = {
                 item.check for item in given_up if (item.relation, item.partition_key) == (relation, key)
             }
-            for item in self._records.report(relation, key).findings:
+            for item in self.drafts.report(relation, key).findings:
                 could_not = item.verdict is Verdict.COULD_NOT_RUN and item.check in errors
                 if (item.relation, item.partition_key) == (relation, key) and (item.says_no or could_not):
                     self.drafts.add(root, _in_words(item))
 
     def late_sources(self) -> None:
         """Find partitions of sources that should have landed by now, and sources that fell silent."""
-        for root, due in self._late(RootKind.SOURCE, TroubleKind.LATE_SOURCE):
+        for root, due in self._late(RootKind.SOURCE):
             contract = self._project.contracts[root.name]
             twice = due + (contract.latency or contract.frequency or timedelta()) <= self._now
             self._late_source(root, contract, f"{root} has not landed", due, very=twice)
         for contract, newest, due in self._deadlines.silent():
             root = Root(RootKind.SOURCE, contract.name)
             what = f"{contract.name}: nothing has landed since {newest:%Y-%m-%d %H:%M} UTC"
-            if due <= self._now or f"{TroubleKind.LATE_SOURCE}: {what}" in self._known.get(root, ()):
+            if self._deadlines.passed(root, due):
                 self._late_source(root, contract, what, due, very=False)
 
     def _late_source(
@@ -154,14 +162,9 @@ class _Look:
         finding = Finding(TroubleKind.LATE_SOURCE, what, f"ask {contract.asked} for it")
         self.drafts.add(root, finding, urgency, due_at=due, connection=contract.connector)
 
-    def _late(self, kind: RootKind, said: TroubleKind) -> list[tuple[Root, datetime]]:
-        """Return what is late, with its due moment: once it is known to be, until it is there."""
-        late = {root: due for root, due in self._deadlines.late.items() if root.kind is kind}
-        for root, tokens in self._known.items():
-            was = root.kind is kind and any(token.startswith(f"{said}:") for token in tokens)
-            if was and root not in late and self._deadlines.expects(root) and self._deadlines.lacks(root):
-                late[root] = self._deadlines.moments.get(root, self._now)
-        return sorted(late.items())
+    def _late(self, kind: RootKind) -> list[tuple[Root, datetime]]:
+        """Return what is late, with its due moment."""
+        return sorted((root, due) for root, due in self._deadlines.late.items() if root.kind is kind)
 
     def runs(self, failed: Sequence[FailedRun]) -> None:
         """Find what failed runs left undone, though nothing said no: newest first."""
@@ -213,7 +216,7 @@ class _Look:
 
     def late_exports(self) -> None:
         """Find partitions of exports that should be at their destination by now."""
-        for root, due in self._late(RootKind.DELIVERY, TroubleKind.LATE_EXPORT):
+        for root, due in self._late(RootKind.DELIVERY):
             finding = Finding(TroubleKind.LATE_EXPORT, f"{root} is not delivered in time", "`sluice status`")
             self.drafts.add(root, finding, Urgency.CRITICAL, due_at=due)
 
@@ -272,7 +275,7 @@ class _Look:
         there = delivery is not None and build is not None and delivery.version == build.version
         if by_people or there or build is None or self._deadlines.rightly_unsent(export, key):
             return False
-        return self._records.report(relation, key).open
+        return self.drafts.report(relation, key).open
 
     def _said_no(self, relation: str, key: str) -> bool:
         """Whether the data are why a table is not built: something that it is made of was refused."""
@@ -298,7 +301,7 @@ class _Look:
         table = self._site.target(export).table
         if not table.partitioning.holds(key):
             return
-        report = self._records.report(table.relation, key)
+        report = self.drafts.report(table.relation, key)
         if report.refusals or report.waits_for:
             step = report.story[0]
             what = f"{place(export, key)} is held: {replace(step.findings[0], summary='').in_words()}"

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
-LONG_FOLDERS = ("backup", "daemon", "dbt", "delivery", "feeds", "gate", "run", "storage", "upgrade")
+LONG_FOLDERS = (
+    "backup", "columns", "daemon", "dbt", "delivery", "feeds", "gate", "incidents", "run", "storage", "upgrade",
+)  # fmt: skip
 # The fixtures that start one.
 SERVERS = ("postgres_url", "azurite", "s3")
 MOST_PARSED = 12

@@ -49,7 +49,7 @@ def timed(*arguments, **more):
 digests = {f"model.{name}": name for name in told["models"]}
 if sys.argv[3] == "changed":
     (settings.dbt_target_dir / "bound.json").unlink(missing_ok=True)
-    walk, node_origins.table_origins = node_origins.table_origins, timed
+    walk, node_origins.origins_of = node_origins.origins_of, timed
     began = time.process_time()
     problems = bind_project(settings, Compiled(), told["content"], digests)
     whole = time.process_time() - began

@@ -130,13 +130,30 @@ def _of_tables(before: State, after: State, renamed: _Renamed) -> Iterator[Chang
         for what in _kept_otherwise(before, after, these[relation], node):
             yield Change(relation, How.ROWS, what)
     if these and before.session != after.session:
-        for relation, node in those.items():
-            if all(parent not in after.manifest.nodes for parent in node.parents):
-                yield Change(relation, How.ROWS, "settings of dbt's profile changed, under which SQL runs")
+        yield from _run_otherwise(after)
     for relation, node in these.items():
         if relation not in those and relation in before.graph.tables:
             columns = tuple(before.graph.tables[relation].columns)
             yield Change(relation, How.GONE, f"the {node.resource_type} is gone", columns)
+
+
+def _run_otherwise(after: State) -> Iterator[Change]:
+    """Yield that all SQL runs under other settings, which no plan shows: a time zone, how `/` divides.
+
+    Told where columns and rows come in; from there it travels to whatever is made of them.
+    """
+    what = "settings of dbt's profile changed, under which SQL runs"
+    for relation, node in after.nodes.items():
+        table = after.graph.tables.get(relation)
+        first = [
+            name
+            for name, origins in (table.columns if table else {}).items()
+            if not any(origin.place.relation in after.nodes for origin in origins)
+        ]
+        if first:
+            yield Change(relation, How.VALUES, what, tuple(first))
+        if all(parent not in after.manifest.nodes for parent in node.parents):
+            yield Change(relation, How.ROWS, what)
 
 
 def _of_table(before: State, after: State, relation: Relation, above: _Renamed) -> Iterator[Change]:

@@ -20,7 +20,7 @@ from orchestration.compute.column_plan_rows import (
     digest_of,
     origins,
 )
-from orchestration.compute.select_only import NotASelect, in_characters, objects_in, plan_of, tables_written
+from orchestration.compute.select_only import NotASelect, Statement, in_characters, objects_in, tables_written
 from orchestration.core.column_origins import Kind, NotUnderstood, Place, TableOrigins
 from orchestration.core.relations import Relation
 
@@ -42,16 +42,20 @@ def table_origins(
         sql: one query.
         columns: the table's columns, in order; those of the query, if they are not known.
     """
-    return _Query(connection, relation, sql, columns).origins()
+    return origins_of(Statement(connection, sql), relation, columns)
+
+
+def origins_of(statement: Statement, relation: Relation, columns: Sequence[str] = ()) -> TableOrigins:
+    """Return what `table_origins` does, of a statement that was asked something else, too."""
+    return _Query(statement, relation, columns).origins()
 
 
 class _Query:
-    def __init__(
-        self, connection: "duckdb.DuckDBPyConnection", relation: Relation, sql: str, columns: Sequence[str]
-    ) -> None:
-        self._connection = connection
+    def __init__(self, statement: Statement, relation: Relation, columns: Sequence[str]) -> None:
+        self._statement = statement
+        self._connection = statement.connection
         self._relation = relation
-        self._sql = sql
+        self._sql = statement.sql
         self._columns = columns
         self._noted: dict[NotUnderstood, None] = {}
         self._plans: Any = []
@@ -59,7 +63,7 @@ class _Query:
     def origins(self) -> TableOrigins:
         operators = Operators(lambda: self._everything, self._note)
         try:
-            plans = plan_of(self._connection, self._sql)
+            plans = self._statement.plans
             if len(plans) != 1:
                 raise NotASelect(f"it is {len(plans)} statements, not one query")
             self._plans = plans
@@ -128,12 +132,11 @@ class _Query:
             kinds = [one.type for one in duckdb.extract_statements(self._sql)]
             if kinds != [duckdb.StatementType.SELECT]:
                 raise NotASelect("it is not one query")
-            described = self._connection.execute(f"describe {self._sql.strip().rstrip(';')}").fetchall()
         except duckdb.Error as error:
             raise NotASelect(str(error).split("\n")[0]) from None
         taken: dict[str, str] = {}
-        for name, *_ in described:
-            number, free = 0, str(name)
+        for name, _ in self._statement.columns:
+            number, free = 0, name
             while free.lower() in taken:
                 number += 1
                 free = f"{name}_{number}"

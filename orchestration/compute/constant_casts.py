@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.select_only import in_characters, plan_of
+from orchestration.compute.select_only import Statement, in_characters
 from orchestration.compute.sql import literal
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class WrongConstant:
     position: int | None
 
 
-def wrong_constants(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[WrongConstant]:
+def wrong_constants(statement: Statement) -> list[WrongConstant]:
     """Return the texts of a query that can be planned which err as soon as there is a row; nothing is run."""
-    found = list(dict.fromkeys(_casts(plan_of(connection, sql), sql)))
-    return [item for item in found if not _reads(connection, item)]
+    found = list(dict.fromkeys(_casts(statement.plans, statement.sql)))
+    return [item for item in found if not _reads(statement.connection, item)]
 
 
 def _casts(plan: Any, sql: str) -> Iterator[WrongConstant]:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.known_functions import KNOWN_FUNCTIONS
@@ -77,10 +78,64 @@ class Scan:
         return Relation(self.schema, self.name)
 
 
+class Statement:
+    """A text that may be a query, and what the engine says of it on a connection: each is asked once.
+
+    What is said is of the moment at which it was first asked: make another where tables are others since.
+    Each of these raises `NotASelect` where the engine cannot read or bind it. Nothing is run.
+    """
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", sql: str) -> None:
+        self.connection = connection
+        self.sql = sql
+
+    @cached_property
+    def written(self) -> Any:
+        """What is written, as the parser has it."""
+        return _asked(self.connection, "json_serialize_sql", self.sql)["statements"]
+
+    @cached_property
+    def plans(self) -> Any:
+        """The plan as it is bound, before anything in it is worked out."""
+        return plan_of(self.connection, self.sql)
+
+    @cached_property
+    def columns(self) -> list[tuple[str, str]]:
+        """Name and type of each column, as the engine writes them; several may have one name."""
+        import duckdb
+
+        try:
+            described = self.connection.execute(f"describe {self.sql.strip().rstrip(';')}").fetchall()
+        except duckdb.Error as error:
+            raise NotASelect(_first_line(error)) from None
+        return [(str(row[0]), str(row[1])) for row in described]
+
+    @cached_property
+    def names_row_id(self) -> bool:
+        """Whether it names the number of a row, if only in what it calls `query` with.
+
+        A plan keeps a column's place alone, which is that of no column as well: `select count(*)`.
+        """
+        for item in objects_in(self.written):
+            lists = [value for value in item.values() if isinstance(value, list)]
+            if any(isinstance(name, str) and name.lower() == _ROW_ID for names in lists for name in names):
+                return True
+            if item.get("class") == "CONSTANT":
+                text = item.get("value", {}).get("value")
+                if isinstance(text, str) and _ROW_ID in text.lower():
+                    return True
+        return False
+
+
 def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
+    """Return what `scans_of` does of a text of which nothing else is asked."""
+    return scans_of(Statement(connection, sql))
+
+
+def scans_of(statement: Statement) -> list[Scan]:
     """Return the tables that a query reads, each once and in order; [] if it reads none.
 
-    `sql` is bound on `connection`, in whose database the tables must be. It is not run, and leaves the
+    It is bound on its connection, in whose database the tables must be. It is not run, and leaves the
     caller's transaction as it was, if it is refused, too.
 
     Raises:
@@ -88,14 +143,12 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
             than columns of tables of this database: files, other databases, sequences, settings, secrets,
             SQL in a text, statistics, numbers of rows.
     """
-    for problem in written_problems(connection, sql):
+    for problem in _written_problems(statement, elsewhere=False):
         raise NotASelect(problem)
-    catalog = _one(connection, "select current_database()")
-    numbered = _names_row_id(connection, sql)
+    catalog = _one(statement.connection, "select current_database()")
     found: set[Scan] = set()
     conditions: dict[int, tuple[str, ...]] = {}
-    plan = plan_of(connection, sql)
-    for item in objects_in(plan):
+    for item in objects_in(statement.plans):
         kind, name = str(item.get("type", "")), str(item.get("name", ""))
         if kind.startswith("LOGICAL_") and kind not in _OPERATORS:
             raise NotASelect(f"it is no query: it does {kind.removeprefix('LOGICAL_').lower()}")
@@ -107,7 +160,8 @@ def scans(connection: "duckdb.DuckDBPyConnection", sql: str) -> list[Scan]:
             scan = Scan(where["catalog"], where["schema"], where["table"], conditions.get(id(item), ()))
             if scan.catalog not in (catalog, "temp"):
                 raise NotASelect(f"it reads another database, `{scan.catalog}`")
-            if any(column["index"] >= _VIRTUAL for column in item.get("column_indexes", [])) and numbered:
+            unseen = any(column["index"] >= _VIRTUAL for column in item.get("column_indexes", []))
+            if unseen and statement.names_row_id:
                 raise NotASelect(
                     f"it reads `{_ROW_ID}`, which counts rows of other partitions, too;"
                     " number the rows with `row_number() over (order by …)`"
@@ -151,10 +205,15 @@ def written_problems(
     Raises:
         NotASelect: it is no SQL, or none that a query is made of.
     """
+    return _written_problems(Statement(connection, sql), elsewhere=elsewhere)
+
+
+def _written_problems(statement: Statement, *, elsewhere: bool) -> Iterator[str]:
     import duckdb
 
+    connection, sql = statement.connection, statement.sql
     try:
-        kinds = [statement.type for statement in duckdb.extract_statements(sql)]
+        kinds = [one.type for one in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
         raise NotASelect(_first_line(error), _position_of_syntax_error(connection, sql)) from None
     if len(kinds) > 1 and _PIVOT.search(sql):
@@ -167,7 +226,7 @@ def written_problems(
         yield f"it is no query but {kinds[0].name}"
         return
     of_tables = set[int]()  # calls that rows are read from
-    for item in objects_in(_asked(connection, "json_serialize_sql", sql)["statements"]):
+    for item in objects_in(statement.written):
         kind = item.get("type")
         if kind == "BASE_TABLE" and "schema_name" not in item and _is_file(item["table_name"]):
             yield f"it reads the file `{item['table_name']}`"
@@ -219,22 +278,6 @@ def _is_known(connection: "duckdb.DuckDBPyConnection", name: str) -> bool:
             connection, f"function_name = {literal(name)} and function_type = 'macro' and not internal"
         )
     )
-
-
-def _names_row_id(connection: "duckdb.DuckDBPyConnection", sql: str) -> bool:
-    """Return whether a query names the number of a row, if only in what it calls `query` with.
-
-    A plan keeps a column's place alone, which is that of no column as well: `select count(*)`.
-    """
-    for item in objects_in(_asked(connection, "json_serialize_sql", sql)["statements"]):
-        lists = [value for value in item.values() if isinstance(value, list)]
-        if any(isinstance(name, str) and name.lower() == _ROW_ID for names in lists for name in names):
-            return True
-        if item.get("class") == "CONSTANT":
-            text = item.get("value", {}).get("value")
-            if isinstance(text, str) and _ROW_ID in text.lower():
-                return True
-    return False
 
 
 def _functions(connection: "duckdb.DuckDBPyConnection", condition: str) -> frozenset[str]:

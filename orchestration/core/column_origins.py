@@ -4,7 +4,7 @@ Belongs here: the kinds of influence, and how two on one way come to one. Does n
 found in SQL (`compute`), the whole way from a contract to a destination (`columns`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -120,7 +120,7 @@ class TableOrigins:
         """Return what `as_json` wrote."""
         return cls(
             relation=Relation(*kept["relation"]),
-            columns={name: _read(origins) for name, origins in kept["columns"].items()},
+            columns=_Columns(kept["columns"]),
             reads=frozenset(Relation(*parts) for parts in kept["reads"]),
             rows=_read(kept["rows"]),
             row_of=Relation(*kept["row_of"]) if kept["row_of"] else None,
@@ -128,6 +128,25 @@ class TableOrigins:
             rows_digest=kept["rows_digest"],
             not_understood=tuple(NotUnderstood(*item) for item in kept["not_understood"]),
         )
+
+
+class _Columns(Mapping[str, frozenset[Origin]]):
+    """Columns as `as_json` wrote them, each read when it is asked for: of most tables few ever are."""
+
+    def __init__(self, written: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        self._written = written
+        self._known: dict[str, frozenset[Origin]] = {}
+
+    def __getitem__(self, name: str) -> frozenset[Origin]:
+        if name not in self._known:
+            self._known[name] = _read(self._written[name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
 
 
 def _written(origins: frozenset[Origin]) -> list[list[Any]]:

@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from orchestration.columns.in_a_run import unforeseen
-from orchestration.compute.column_plan import table_origins
+from orchestration.compute.column_plan import origins_of
+from orchestration.compute.select_only import Statement
 from orchestration.core.lineage import Table
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.gate.sent_rows import sent_content
@@ -198,11 +199,12 @@ class DataTests:
         def refuse(unique_id: str, compiled: str) -> str:
             if unique_id.startswith("seed."):
                 return ""
-            found = self.declared.undeclared(session.native, unique_id, compiled, table.partitioning, key)
+            statement = Statement(session.native, compiled)
+            found = self.declared.undeclared(statement, unique_id, table.partitioning, key)
             if found or unique_id not in self._nodes:
                 return "; ".join(map(str, found))
             known = self._columns.tables[self._nodes[unique_id].relation]
-            return unforeseen(known, table_origins(session.native, known.relation, compiled))
+            return unforeseen(known, origins_of(statement, known.relation))
 
         return refuse
 

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import Any
 
 from orchestration.compute.constant_casts import wrong_constants
+from orchestration.compute.select_only import Statement
 from orchestration.core.column_origins import TableOrigins
 from orchestration.core.partitions import STAND_IN_DROP, Grain, Partitioning
 from orchestration.core.problems import Problem
@@ -147,7 +148,7 @@ class _Binding:
                     self._broken.add(unique_id)
                     continue
                 tables.make(relation_of(node), self._columns[unique_id])
-                origins = written_origins(tables.connection, node, "", self._columns[unique_id])
+                origins = written_origins(Statement(tables.connection, ""), node, self._columns[unique_id])
                 bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id], origins)
                 found += self._ill_typed(tables, node)
                 continue
@@ -162,8 +163,9 @@ class _Binding:
                     tables.make(relation_of(node), item.columns)
             else:
                 sql = compiled.get(unique_id) or (before.compiled if before else "")
-                columns, problems = self._bind(tables, unique_id, node, sql)
-                origins = written_origins(tables.connection, node, sql, columns) if columns else ""
+                statement = Statement(tables.connection, sql)
+                columns, problems = self._bind(tables, unique_id, node, statement)
+                origins = written_origins(statement, node, columns) if columns else ""
                 item = _Bound(self._code(unique_id), inputs, sql, columns, origins)
             self._columns[unique_id] = item.columns
             found += problems
@@ -175,20 +177,21 @@ class _Binding:
         return found
 
     def _bind(
-        self, tables: EmptyTables, unique_id: str, node: Mapping[str, Any], sql: str
+        self, tables: EmptyTables, unique_id: str, node: Mapping[str, Any], statement: Statement
     ) -> tuple[Columns, list[Problem]]:
         partitioning, key = self._partition(unique_id)
-        whole = sql
+        whole = statement
         if node["resource_type"] == "test" and (calculated := node["config"].get("fail_calc")):
             # Its lines stay lines of their own, for a place in them to be found again.
-            whole = f"select {calculated} from (\n{sql.strip().rstrip(';')}\n) as failing_rows"
-        undeclared = self._reads.undeclared(tables.connection, unique_id, whole, partitioning, key)
-        problems = [self._problem(node, whole, item) for item in undeclared]
+            sql = statement.sql.strip().rstrip(";")
+            whole = Statement(tables.connection, f"select {calculated} from (\n{sql}\n) as failing_rows")
+        undeclared = self._reads.undeclared(whole, unique_id, partitioning, key)
+        problems = [self._problem(node, whole.sql, item) for item in undeclared]
         if not problems:
-            problems += self._wrong_constants(tables, node, whole)
+            problems += self._wrong_constants(node, whole)
         columns: Columns = []
         if not problems and node["resource_type"] != "test":
-            columns = tables.make_of(relation_of(node), sql)
+            columns = tables.make_of(relation_of(node), statement)
             problems += self._declared_types(tables, node, columns)
             problems += self._cut_problems(unique_id, node, columns)
             if node["resource_type"] == "snapshot":
@@ -207,10 +210,10 @@ class _Binding:
                     "a type of DuckDB, as `decimal(18, 3)`", "correct column_types",
                 )  # fmt: skip
 
-    def _wrong_constants(self, tables: EmptyTables, node: Mapping[str, Any], sql: str) -> Iterator[Problem]:
-        for wrong in wrong_constants(tables.connection, sql):
+    def _wrong_constants(self, node: Mapping[str, Any], statement: Statement) -> Iterator[Problem]:
+        for wrong in wrong_constants(statement):
             what = f"'{wrong.text}' is no {wrong.type}, and errs at the first row"
-            file, line = self._lines.of_position(node, sql, wrong.position, f"`{wrong.text}`")
+            file, line = self._lines.of_position(node, statement.sql, wrong.position, f"`{wrong.text}`")
             yield Problem(
                 file, line, f"`{node['name']}`: {what}", f"a text that can be read as {wrong.type}",
                 "write one, or cast what it is compared with to varchar",

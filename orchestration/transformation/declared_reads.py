@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestration.compute.select_only import NotASelect, Scan, scans
+from orchestration.compute.select_only import NotASelect, Scan, Statement, scans, scans_of
 from orchestration.core.partitions import Partitioning
 from orchestration.core.relations import Relation
 from orchestration.transformation.names_in_sql import NAME, is_plain, shown
@@ -51,23 +51,22 @@ class DeclaredReads:
 
     def undeclared(
         self,
-        connection: "duckdb.DuckDBPyConnection",
+        statement: Statement,
         unique_id: str,
-        sql: str,
         partitioning: Partitioning,
         key: str,
     ) -> list[Undeclared]:
         """Return what compiled SQL of a node does besides reading the slices that the node declares.
 
         Args:
-            connection: to a database which holds the tables of the project, with rows or without.
+            statement: the SQL as it was compiled for this partition, on a connection to a database that holds
+                the tables of the project, with rows or without.
             unique_id: dbt's, of a model, snapshot or data test.
-            sql: as it was compiled for this partition.
             partitioning: how the node's table is cut.
             key: the partition.
         """
         try:
-            found = scans(connection, sql)
+            found = scans_of(statement)
         except NotASelect as refused:
             if (known := self._absent(str(refused))) is not None:
                 found = self._not_declared(self._content["nodes"][unique_id], known)
@@ -79,20 +78,17 @@ class DeclaredReads:
                 )
             ]  # fmt: skip
         return [
-            *self._undeclared(connection, unique_id, found, partitioning, key),
-            *self._ill_named(connection, unique_id, sql),
+            *self._undeclared(statement.connection, unique_id, found, partitioning, key),
+            *self._ill_named(statement, unique_id),
         ]
 
-    def _ill_named(
-        self, connection: "duckdb.DuckDBPyConnection", unique_id: str, sql: str
-    ) -> Iterator[Undeclared]:
+    def _ill_named(self, statement: Statement, unique_id: str) -> Iterator[Undeclared]:
         """Yield columns of a table whose names would be SQL where dbt writes them into it."""
         if self._content["nodes"][unique_id]["resource_type"] == "test":
             return
-        columns = [str(row[0]) for row in connection.execute(f"describe {sql}").fetchall()]
-        for name in columns:
+        for name, _ in statement.columns:
             if not is_plain(name):
-                at = sql.find(name)
+                at = statement.sql.find(name)
                 yield Undeclared(
                     f"it has a column called {shown(name)}", NAME, "give it such a name: `… as total`",
                     at if at >= 0 else None,

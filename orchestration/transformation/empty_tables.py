@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.select_only import Statement, objects_in
 from orchestration.compute.sql import quoted
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
@@ -64,13 +65,24 @@ class EmptyTables:
         with suppress(duckdb.Error):
             self.connection.execute(f"create table {self._place(relation)} ({listed})")
 
-    def make_of(self, relation: Relation, sql: str) -> Columns:
-        """Make a table of what a query comes to, and return its columns; `sql` is one that can be planned."""
+    def make_of(self, relation: Relation, statement: Statement) -> Columns:
+        """Make a table of what a query comes to, and return its columns; it is one that can be planned.
+
+        What it is made by are the types that the query has, which spares planning it again. They say nothing
+        of a collation, and of several columns of one name the engine calls the later ones otherwise: then the
+        table is made of the query itself.
+        """
         import duckdb
 
+        sql = statement.sql.strip().rstrip(";")
+        listed = ", ".join(f"{quoted(column)} {type_}" for column, type_ in statement.columns)
         with suppress(duckdb.Error):
             place = self._place(relation)
-            self.connection.execute(f"create table {place} as ({sql.strip().rstrip(';')}\n) with no data")
+            if not any("collation" in item for item in objects_in(statement.plans)):
+                with suppress(duckdb.Error):
+                    self.connection.execute(f"create table {place} ({listed})")
+                    return statement.columns
+            self.connection.execute(f"create table {place} as ({sql}\n) with no data")
             return self.columns(relation)
         return []
 

@@ -7,17 +7,15 @@ belong here: how SQL is read (`compute.column_plan`), what is kept (`binding`), 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from orchestration.compute.column_plan import table_origins
+from orchestration.compute.column_plan import origins_of
+from orchestration.compute.select_only import Statement
 from orchestration.core.column_origins import NotUnderstood, TableOrigins
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import CodeLines
 from orchestration.transformation.slices import relation_of
-
-if TYPE_CHECKING:
-    import duckdb
 
 _BEFORE = "from (\n"
 
@@ -42,31 +40,28 @@ class KeptOrigins(Mapping[str, TableOrigins]):
 
 
 def written_origins(
-    connection: "duckdb.DuckDBPyConnection",
+    statement: Statement,
     node: Mapping[str, Any],
-    sql: str,
     columns: Sequence[tuple[str, str]],
 ) -> str:
     """Return the JSON of a node's origins.
 
     Args:
-        connection: with the tables that the node reads.
+        statement: the SQL as it was compiled, with the tables that the node reads; "" of a seed.
         node: of the manifest: a model, seed or snapshot.
-        sql: as it was compiled; "" of a seed.
         columns: name and type of each of its table's columns, in order.
     """
-    return json.dumps(_origins(connection, node, sql, [name for name, _ in columns]).as_json())
+    return json.dumps(_origins(statement, node, [name for name, _ in columns]).as_json())
 
 
-def _origins(
-    connection: "duckdb.DuckDBPyConnection", node: Mapping[str, Any], sql: str, names: Sequence[str]
-) -> TableOrigins:
+def _origins(statement: Statement, node: Mapping[str, Any], names: Sequence[str]) -> TableOrigins:
     relation, kind = relation_of(node), node["resource_type"]
     if kind == "seed":
         return TableOrigins(relation, {name: frozenset() for name in names})
     if kind != "snapshot":
-        return table_origins(connection, relation, sql, names)
-    found = table_origins(connection, relation, _snapshot_sql(node["config"], sql, names), names)
+        return origins_of(statement, relation, names)
+    whole = _snapshot_sql(node["config"], statement.sql, names)
+    found = origins_of(Statement(statement.connection, whole), relation, names)
     notes = [
         NotUnderstood(note.what, None if note.position is None else max(0, note.position - len(_BEFORE)))
         for note in found.not_understood

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.compute.select_only import scans
+from orchestration.compute.select_only import Statement, scans
 from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.demo.generate import generate_feed
 from orchestration.transformation.declared_reads import DeclaredReads
@@ -130,7 +130,7 @@ def _models(company: Company, keys: Callable[[str], str]) -> Iterator[Model]:
             slices[relation] = slice_condition(cut, how, key, days) if cut else "true"
         with duckdb.connect(str(company.settings.warehouse_path)) as connection:
             reads = frozenset(scan.relation for scan in scans(connection, sql))
-            assert declared.undeclared(connection, node.unique_id, sql, how, key) == []
+            assert declared.undeclared(Statement(connection, sql), node.unique_id, how, key) == []
         yield Model(node.relation, sql, reads, slices)
 
 

@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from orchestration.compute.constant_casts import wrong_constants
+from orchestration.compute.select_only import Statement
 
 # {query: the texts that are found}
 QUERIES = {
@@ -23,7 +24,7 @@ QUERIES = {
 def test_texts_that_err_at_the_first_row_are_found(sql: str) -> None:
     with duckdb.connect() as connection:
         connection.execute("create table t (n integer, d date, b boolean, s varchar)")
-        found = wrong_constants(connection, sql)
+        found = wrong_constants(Statement(connection, sql))
         assert [item.text for item in found] == QUERIES[sql]
         assert all(
             item.position is None or sql[item.position :].startswith(f"'{item.text}'") for item in found

@@ -93,6 +93,7 @@ class ClassFlow:
         self._said = said
         self._without = without
         self._carried: dict[Relation, dict[str, _Classes]] = {}
+        self._chosen_by: dict[Relation, frozenset[str]] = {}
         self._names = Namesakes()
         self.misfits: list[Misfit] = []
         for contract in contracts.values():
@@ -233,6 +234,7 @@ class ClassFlow:
         said = self._said.get(relation, {})
         self._names.enter(table)
         begun = self._carried.get(relation, _NO_COLUMNS)
+        self._chosen_by[relation] = self._choosing(table)
         # What a destination calls a field says nothing of what the project calls a column.
         asked = relation.schema != DELIVERED
         for name, origins in table.columns.items():
@@ -245,6 +247,13 @@ class ClassFlow:
                 self._put(Place(relation, name), found)
                 self._names.note(relation, name, found)
 
+    def _choosing(self, table: TableOrigins) -> frozenset[str]:
+        """Return the classes by whose values rows of a table, or of one that it reads, were chosen."""
+        asked = {one.place for one in table.rows}.difference(table.only_present)
+        return frozenset[str]().union(
+            *(self._chosen_by.get(parent, ()) for parent in table.reads), *(self._at(one) for one in asked)
+        )
+
     def _come_in(self, table: TableOrigins, origins: frozenset[Origin]) -> _Classes:
         found: _Classes = {}
         carrying = [one for one in origins if one.kind in _OF_VALUE]
@@ -255,7 +264,7 @@ class ClassFlow:
             as_it_is = alone and origin.kind is Kind.IDENTITY
             here = as_it_is and origin.place.relation == table.row_of
             for class_, above in self._at(origin.place).items():
-                becomes = self._through_measure(origin, class_, above)
+                becomes = self._through_measure(table, origin, class_, above)
                 if becomes is None:
                     continue
                 row_by_row = here and above.row_by_row and becomes == class_
@@ -263,14 +272,22 @@ class ClassFlow:
                 found[becomes] = found[becomes].joined(step) if becomes in found else step
         return found
 
-    def _through_measure(self, origin: Origin, class_: str, above: _Carried) -> str | None:
-        """Return what a class is after a step: lower, if that is a measure of enough rows of its source."""
+    def _through_measure(
+        self, table: TableOrigins, origin: Origin, class_: str, above: _Carried
+    ) -> str | None:
+        """Return what a class is after a step: lower, if that is a measure of enough rows of its source.
+
+        Of rows that were chosen by values of the class, all but one may have a value that is known.
+        """
         if origin.kind is not Kind.MEASURE:
             return class_
         if class_ == _MASKED:
             return None
         lowered, at_least = self._rules.measured.get(class_, (class_, 0))
-        return lowered if above.row_by_row and origin.at_least >= at_least else class_
+        if not above.row_by_row or origin.at_least < at_least:
+            return class_
+        chosen = any(class_ in self._chosen_by.get(parent, ()) for parent in table.reads)
+        return class_ if chosen or any(class_ in self._at(one) for one in origin.chosen_by) else lowered
 
     def _second_opinion(self, place: Place, found: _Classes) -> None:
         """Add what a column upstream of the same name has, where lineage does not say that it knows of it."""

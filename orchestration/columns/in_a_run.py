@@ -31,6 +31,9 @@ def _unforeseen(known: TableOrigins, now: TableOrigins) -> Iterator[str]:
     for one in now.rows:
         if not _within(one, deciding):
             yield f"{one.place} decides which rows it has in this run ({one.kind})"
+    for place in sorted(known.only_present - now.only_present):
+        if any(one.place == place for one in now.rows):
+            yield f"{place} decides by its value which rows it has in this run"
     if now.row_of != known.row_of and known.row_of is not None:
         yield f"a row of {known.row_of} is in it several times, or not alone, in this run"
     if not known.not_understood:
@@ -43,7 +46,14 @@ def _within(one: Origin, known: Collection[Origin]) -> bool:
     return any(
         other.place == one.place
         and other.kind.then(one.kind) is one.kind
-        and (one.kind is not Kind.MEASURE or other.kind is not Kind.MEASURE or one.at_least >= other.at_least)
+        and (one.kind is not Kind.MEASURE or other.kind is not Kind.MEASURE or _as_many(one, other))
         for other in known
         if other.kind.of_value or not one.kind.of_value
+    )
+
+
+def _as_many(one: Origin, known: Origin) -> bool:
+    """Whether a measure is of no fewer rows than a known one, chosen by no other columns, if it is of any."""
+    return one.at_least >= known.at_least and (
+        not known.at_least or set(one.chosen_by) <= set(known.chosen_by)
     )

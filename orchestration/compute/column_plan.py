@@ -18,6 +18,7 @@ from orchestration.compute.column_plan_rows import (
     UnknownOperatorError,
     as_kind,
     digest_of,
+    only_present,
     origins,
 )
 from orchestration.compute.select_only import NotASelect, Statement, in_characters, objects_in, tables_written
@@ -92,6 +93,7 @@ class _Query:
             {name: origins(column.parts) for name, column in zip(names, rows.columns, strict=True)},
             reads=operators.tables(),
             rows=origins(rows.deciding),
+            only_present=only_present(rows.deciding),
             row_of=of_each[0] if of_each else None,
             digests={name: column.digest for name, column in zip(names, rows.columns, strict=True)},
             rows_digest=rows.digest,

@@ -15,13 +15,17 @@ from orchestration.compute.column_plan_proofs import (
     Proven,
     all_of,
     at_least,
+    is_plain,
     proven_by,
     whole_number,
 )
 from orchestration.compute.column_plan_rows import (
     NONE,
+    PRESENT,
+    Cell,
     Column,
     Counted,
+    Group,
     Part,
     Parts,
     as_kind,
@@ -66,6 +70,9 @@ NUMBERING = frozenset(f"WINDOW_{name}" for name in _NUMBERING.split())
 OTHER_ROW = frozenset(f"WINDOW_{name}" for name in _OTHER_ROW.split())
 # Calculations in which each row has its share, if all else in them is constant.
 _EVEN = frozenset({"+", "-", "*", "/", "add", "subtract", "multiply", "divide"})
+_DIVIDING = frozenset({"/", "divide"})
+_CONSTANT = Cell(0, "")
+_THERE = "OPERATOR_IS_NOT_NULL"
 _NOWHERE = 2**63  # a position from here on is none
 _NO_EXPRESSIONS = frozenset({"return_type", "arguments", "original_arguments", "value", "type", "alias"})
 # Of a bound expression what tells where it stood, and not what it means.
@@ -100,12 +107,12 @@ class Expressions:
         return Column(
             self.parts(expression, below),
             self.digest(expression, below),
-            self._even_scan(expression, below) or 0,
+            self._cell(expression, below),
             self._counted(expression, below),
         )
 
-    def aggregate(self, expression: Expression, below: Columns, group: int, once: frozenset[int]) -> Column:
-        """Return what an aggregate comes to; `group` is its number, `once` that of the rows below."""
+    def aggregate(self, expression: Expression, below: Columns, group: Group) -> Column:
+        """Return what an aggregate comes to."""
         name, children = str(expression.get("name")), expression.get("children", [])
         condition = expression.get("filter")
         only = self.digest(condition, below) if condition else ""
@@ -113,11 +120,13 @@ class Expressions:
         parts: set[Part] = set()
         for child, kind in zip(children, kinds_of_aggregate(name, len(children)), strict=True):
             made = then(self.parts(child, below), kind)
-            scan = self._even_scan(child, below)
+            cell = self._cell(child, below)
             # Of several arguments, and of values that are there twice, a row may have no share.
-            if kind is Kind.MEASURE and scan and len(children) == 1 and (counts or not distinct):
+            if kind is Kind.MEASURE and cell and len(children) == 1 and (counts or not distinct):
                 made = frozenset(
-                    part._replace(group=group, scan=scan, only=only) if not part.group else part
+                    part
+                    if part.group
+                    else part._replace(group=group.number, scan=cell.scan, only=only, chosen=group.chosen)
                     for part in made
                 )
             parts |= made
@@ -129,11 +138,16 @@ class Expressions:
         if not known or self._is_other(expression, "BOUND_AGGREGATE"):
             parts |= self._unknown(f"the aggregate `{name}`", expression)
         counted = None
-        if counts and not distinct:
-            counted = Counted(group, once, only)
-        elif counts and len(children) == 1 and (scan := self._even_scan(children[0], below)):
-            counted = Counted(group, frozenset({scan}), only)
-        return Column(frozenset(parts), self.digest(expression, below), 0, counted)
+        if counts:
+            cell = self._cell(children[0], below) if len(children) == 1 else None
+            present = group.present | self.present([condition] if condition else [], below)
+            if cell:
+                present |= {cell}
+            if not distinct:
+                counted = Counted(group.number, group.once, only, present)
+            elif cell:
+                counted = Counted(group.number, frozenset({cell.scan}), only, present, apart=True)
+        return Column(frozenset(parts), self.digest(expression, below), counted=counted)
 
     def window(self, expression: Expression, below: Columns) -> Column:
         """Return what a window function comes to."""
@@ -204,6 +218,26 @@ class Expressions:
         """Return the least numbers of rows that conditions prove which all hold."""
         return proven_by(conditions, lambda expression: self._counted(expression, below))
 
+    def present(self, conditions: Iterable[Expression], below: Columns) -> frozenset[Cell]:
+        """Return the columns of tables that have a value wherever conditions hold that ask for one."""
+        asked = (one["children"][0] for one in all_of(conditions) if one.get("type") == _THERE)
+        return frozenset(cell for one in asked if (cell := self._cell(one, below)))
+
+    def choosing(self, conditions: Iterable[Expression], below: Columns) -> Parts:
+        """Return what has a part in conditions which all hold, each part with what is asked of it.
+
+        Whether a value is there, and of how many rows something is made, say nothing of the value.
+        """
+        found = NONE
+        for one in all_of(conditions):
+            parts = as_kind(self.parts(one, below), Kind.FILTER)
+            there = one.get("type") == _THERE and self._cell(one["children"][0], below)
+            numbers = self.proven([one], below)
+            if there or (numbers and not any(counted.apart for counted, _ in numbers)):
+                parts = frozenset(part._replace(only=PRESENT) for part in parts)
+            found |= parts
+        return found
+
     def numbered(self, conditions: Iterable[Expression], below: Columns) -> frozenset[str] | None:
         """Return in which digests no two rows are alike that meet conditions: of a `row_number() … = 1`."""
         for condition in all_of(conditions):
@@ -234,8 +268,10 @@ class Expressions:
         found: set[Part] = set()
         for check in expression.get("case_checks", []):
             when = check["when_expr"]
-            found |= then(self.parts(when, below), Kind.CONDITIONAL)
-            found |= at_least(self.parts(check["then_expr"], below), self.proven([when], below))
+            proven = self.proven([when], below)
+            # Of fewer rows, what else is asked decides nothing.
+            found |= at_least(then(self.parts(when, below), Kind.CONDITIONAL), proven)
+            found |= at_least(self.parts(check["then_expr"], below), proven)
         if "else_expr" in expression:
             found |= self.parts(expression["else_expr"], below)
         return frozenset(found)
@@ -265,22 +301,32 @@ class Expressions:
             return self._counted(expression["child"], below)
         return None
 
-    def _even_scan(self, expression: Expression, below: Columns) -> int | None:
-        """Return the reading of a table in whose rows an expression is worked out, each with its share.
+    def _cell(self, expression: Expression, below: Columns) -> Cell | None:
+        """Return the column of a table that an expression is, if only cast or calculated with constants."""
+        cell = self._even_cell(expression, below)
+        return None if cell == _CONSTANT else cell
 
-        0 is that of a constant, None is of what is no such expression.
+    def _even_cell(self, expression: Expression, below: Columns) -> Cell | None:
+        """Return the column of a table of which an expression is worked out, each row with its share.
+
+        Either has a value where the other has one. `_CONSTANT` is that of a constant, None is of what is no
+        such expression.
         """
         kind = expression.get("expression_class")
         if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
-            return self._named(expression, below).scan or None
+            return self._named(expression, below).cell
         if kind == "BOUND_CONSTANT":
-            return 0
+            return _CONSTANT
         if kind == "BOUND_CAST" and not expression.get("try_cast"):
-            return self._even_scan(expression["child"], below)
-        if kind == "BOUND_FUNCTION" and expression.get("name") in _EVEN:
-            scans = [self._even_scan(child, below) for child in expression.get("children", [])]
-            if None not in scans and len([scan for scan in scans if scan]) == 1:
-                return next(scan for scan in scans if scan)
+            cell = self._even_cell(expression["child"], below)
+            plain = all(is_plain(one.get("return_type")) for one in (expression, expression["child"]))
+            return cell if plain or cell == _CONSTANT else None
+        if kind == "BOUND_FUNCTION" and (name := expression.get("name")) in _EVEN:
+            cells = [self._even_cell(child, below) for child in expression.get("children", [])]
+            found = [cell for cell in cells if cell != _CONSTANT]
+            # What is divided by 0 has no value.
+            if len(found) == 1 and (name not in _DIVIDING or cells[0] != _CONSTANT):
+                return found[0]
         return None
 
     def _is_other(self, expression: Expression, kind: str) -> bool:

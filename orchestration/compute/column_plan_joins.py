@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.compute.column_plan_rows import (
     NONE,
+    Cell,
     Column,
     Parts,
     Rows,
@@ -72,7 +73,8 @@ def joined(how: str, left: Rows, right: Rows, on: Condition) -> Rows:
     if how in ("INNER", "LEFT") and right.key is not None and right.key <= on.equal:
         # To each of the left there is one at the most.
         rows = replace(rows, once=left.once, key=left.key)
-    return rows
+    sides = {"INNER": (left, right), "LEFT": (left,), "RIGHT": (right,)}.get(how, ())
+    return replace(rows, present=frozenset[Cell]().union(*(side.present for side in sides)))
 
 
 def crossed(left: Rows, right: Rows) -> Rows:

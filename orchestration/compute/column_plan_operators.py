@@ -24,6 +24,7 @@ from orchestration.compute.column_plan_proofs import at_least
 from orchestration.compute.column_plan_rows import (
     NONE,
     Column,
+    Group,
     Part,
     Parts,
     Rows,
@@ -151,22 +152,21 @@ class Operators:
         below, conditions = self._below(operator), operator.get("expressions", [])
         proven = self._read.proven(conditions, below.columns)
         alike = self._read.numbered(conditions, below.columns)
-        rows = below.decided(
-            self._parts(conditions, below), Kind.FILTER, "where", self._digests(conditions, below)
-        )
+        rows = below.decided(NONE, Kind.FILTER, "where", self._digests(conditions, below))
         columns = below.columns
         if proven:
             columns = tuple(replace(one, parts=at_least(one.parts, proven)) for one in columns)
         kept = operator.get("projection_map")
         return replace(
             rows,
+            deciding=rows.deciding | self._read.choosing(conditions, below.columns),
+            present=rows.present | self._read.present(conditions, below.columns),
             columns=columns if kept is None else tuple(columns[at] for at in kept),
             key=below.key if alike is None else alike,
         )
 
     def _aggregate_and_group_by(self, operator: Operator) -> Rows:
         below = self._below(operator)
-        group = self._group()
         keys = [self._read.column(item, below.columns) for item in operator.get("groups", [])]
         sets = sorted(sorted(keys[at].digest for at in one) for one in operator.get("grouping_sets", []))
         alone = len(sets) <= 1
@@ -174,13 +174,15 @@ class Operators:
             "group by", below.digest, sorted({key.digest for key in keys}), [] if alone else sets
         )
         named = [
-            replace(key, scan=0, numbered=None, digest=key.digest if alone else digest_of(told, key.digest))
+            replace(
+                key, cell=None, numbered=None, digest=key.digest if alone else digest_of(told, key.digest)
+            )
             for key in keys
         ]
-        made = [
-            self._read.aggregate(item, below.columns, group, below.once)
-            for item in operator.get("expressions", [])
-        ]
+        grouped = as_kind(NONE.union(*[key.parts for key in keys]), Kind.GROUP_BY)
+        chosen = below.chosen | {part.place for part in grouped}
+        group = Group(self._group(), below.once, below.present, chosen)
+        made = [self._read.aggregate(item, below.columns, group) for item in operator.get("expressions", [])]
         made = [replace(column, digest=digest_of(told, column.digest)) for column in made]
         grouping = [
             Column(NONE, digest_of(told, "grouping", [keys[at].digest for at in chosen]))
@@ -192,7 +194,6 @@ class Operators:
             ("groupings_index", grouping),
         ):
             self._bind(operator, name, columns)
-        grouped = as_kind(NONE.union(*[key.parts for key in keys]), Kind.GROUP_BY)
         return Rows(
             (*named, *made, *grouping),
             below.deciding | grouped,

@@ -1,19 +1,24 @@
 """What a condition proves of the number of rows that a measure is made of.
 
-Belongs here: numbers of rows that are compared with a constant. Does not belong here: which column is such a
-number (`column_plan_expressions`), of which rows (`column_plan_rows`).
+Belongs here: numbers of rows that are compared with a constant, and which types keep a value. Does not belong
+here: which column is such a number (`column_plan_expressions`), of which rows (`column_plan_rows`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestration.compute.column_plan_rows import Counted, Part, Parts
+from orchestration.compute.column_plan_rows import Cell, Counted, Part, Parts
 
 Expression = Mapping[str, Any]
 
 WHOLE_NUMBERS = frozenset(
     f"{sign}{name}" for sign in ("", "U") for name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 )
+# Types between which a cast gives a value of each, or fails: of `'null'` in JSON there is none.
+_PLAIN = WHOLE_NUMBERS | {
+    "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", "VARCHAR", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S",
+    "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "TIME WITH TIME ZONE", "UUID",
+}  # fmt: skip
 # A comparison from the other side. What holds of a number that is at most so many proves nothing.
 _TURNED = {
     "COMPARE_LESSTHAN": "COMPARE_GREATERTHAN",
@@ -55,7 +60,11 @@ def _proven_of(part: Part, proven: Proven) -> Part:
     numbers = [
         number
         for counted, number in proven
-        if counted.group == part.group and part.scan in counted.scans and part.only in ("", counted.only)
+        if counted.group == part.group
+        and part.scan in counted.scans
+        and part.only in ("", counted.only)
+        # Else the rows may be there, and the values not.
+        and Cell(part.scan, part.place.column) in counted.present
     ]
     return part._replace(at_least=max([part.at_least, *numbers]))
 
@@ -82,3 +91,9 @@ def all_of(conditions: Iterable[Expression]) -> Iterator[Expression]:
             waiting.extend(condition.get("children", []))
         else:
             yield condition
+
+
+def is_plain(type_: Any) -> bool:
+    """Whether every value of a type has one in any other such type, or fails to be cast."""
+    told = type_ or {}
+    return told.get("id") in _PLAIN and not (told.get("type_info") or {}).get("alias")

@@ -24,7 +24,9 @@ class Part(NamedTuple):
     """A column of a table that has a part in a value.
 
     `at_least` is proven. What may still be: `group` is the aggregate in the plan that made a measure of it,
-    `scan` the reading of the table, `only` the digest of the aggregate's FILTER, if it has one.
+    `scan` the reading of the table, `only` the digest of the aggregate's FILTER, if it has one, `chosen` the
+    columns by whose values the aggregate's rows were chosen. Of what decides rows `only` is `PRESENT` where
+    nothing is asked but whether there is a value.
     """
 
     place: Place
@@ -33,32 +35,55 @@ class Part(NamedTuple):
     group: int = 0
     scan: int = 0
     only: str = ""
+    chosen: frozenset[Place] = frozenset()
 
 
+class Cell(NamedTuple):
+    """A column of one reading of a table."""
+
+    scan: int
+    column: str
+
+
+PRESENT = "present"
 Parts = frozenset[Part]
 NONE: Parts = frozenset()
 
 
 class Counted(NamedTuple):
-    """A number of rows: an aggregate in the plan has counted, of each of `scans` at least so many rows."""
+    """A number of rows: an aggregate in the plan has counted, of each of `scans` at least so many rows.
+
+    Each of `present` has a value in all of these. `apart`: it is of the values how many rows are counted.
+    """
 
     group: int
     scans: frozenset[int]
     only: str = ""
+    present: frozenset[Cell] = frozenset()
+    apart: bool = False
+
+
+class Group(NamedTuple):
+    """What an aggregate is made of: its number in the plan, and what is so of the rows below (`Rows`)."""
+
+    number: int
+    once: frozenset[int]
+    present: frozenset[Cell]
+    chosen: frozenset[Place]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of what an operator gives.
 
-    `scan` is the reading of a table of which a single column is this one, if only cast or calculated with
-    constants. `counted` says that this is a number of rows, `numbered` that it is the number of a row among
-    those alike in columns of these digests.
+    `cell` is a single column of a table that is this one, if only cast or calculated with constants, so that
+    either has a value where the other has one. `counted` says that this is a number of rows, `numbered` that
+    it is the number of a row among those alike in columns of these digests.
     """
 
     parts: Parts
     digest: str
-    scan: int = 0
+    cell: Cell | None = None
     counted: Counted | None = None
     numbered: frozenset[str] | None = None
 
@@ -74,8 +99,9 @@ class Rows:
 
     `deciding` are what decides which rows there are, and in which order. `digest` is that of which rows there
     are. `reads` says how often each table is read. `once` are readings of tables, of each of which every row
-    here is one row and none is here twice. `key` are digests of columns or expressions, no two rows alike in
-    all of them; None where none are known. `single`: there is exactly one row.
+    here is one row and none is here twice. `present` have a value in each row. `key` are digests of columns
+    or expressions, no two rows alike in all of them; None where none are known. `single`: there is exactly
+    one row.
     """
 
     columns: tuple[Column, ...]
@@ -83,8 +109,14 @@ class Rows:
     digest: str
     reads: Mapping[str, int]
     once: frozenset[int] = frozenset()
+    present: frozenset[Cell] = frozenset()
     key: frozenset[str] | None = None
     single: bool = False
+
+    @property
+    def chosen(self) -> frozenset[Place]:
+        """The columns by whose values rows were chosen."""
+        return frozenset(part.place for part in self.deciding if part.only != PRESENT)
 
     def decided(self, parts: Parts, kind: Kind, *digested: Any) -> "Rows":
         """Return other rows of these, which `parts` decide; `digested` is all that does."""
@@ -141,19 +173,31 @@ def read_again(rows: Rows, new_scan: Callable[[int], int], new_group: Callable[[
     def part(old: Part) -> Part:
         return old._replace(group=group(old.group), scan=scan(old.scan)) if old.group else old
 
+    def cell(old: Cell) -> Cell:
+        return old._replace(scan=scan(old.scan))
+
     def counted(old: Counted | None) -> Counted | None:
-        return old and Counted(group(old.group), frozenset(map(scan, old.scans)), old.only)
+        return old and old._replace(
+            group=group(old.group),
+            scans=frozenset(map(scan, old.scans)),
+            present=frozenset(map(cell, old.present)),
+        )
 
     columns = [
         replace(
             column,
             parts=frozenset(map(part, column.parts)),
-            scan=scan(column.scan),
+            cell=column.cell and cell(column.cell),
             counted=counted(column.counted),
         )
         for column in rows.columns
     ]
-    return replace(rows, columns=tuple(columns), once=frozenset(map(scan, rows.once)))
+    return replace(
+        rows,
+        columns=tuple(columns),
+        once=frozenset(map(scan, rows.once)),
+        present=frozenset(map(cell, rows.present)),
+    )
 
 
 def then(parts: Parts, kind: Kind) -> Parts:
@@ -171,11 +215,23 @@ def as_kind(parts: Parts, kind: Kind) -> Parts:
 def origins(parts: Parts) -> frozenset[Origin]:
     """Return parts as a table's origins: of those of one kind only what is proven of all."""
     found: dict[tuple[Place, Kind], int] = {}
+    chosen: dict[tuple[Place, Kind], frozenset[Place]] = {}
     for part in parts:
         at_least = part.at_least if part.kind is Kind.MEASURE else 0
         where = (part.place, part.kind)
         found[where] = min(found.get(where, at_least), at_least)
-    return frozenset(Origin(place, kind, at_least) for (place, kind), at_least in found.items())
+        if at_least and part.chosen:
+            chosen[where] = chosen.get(where, part.chosen) | part.chosen
+    return frozenset(
+        Origin(*where, at_least, tuple(sorted(chosen.get(where, ()))) if at_least else ())
+        for where, at_least in found.items()
+    )
+
+
+def only_present(deciding: Parts) -> frozenset[Place]:
+    """Return the columns of which it is only asked whether there is a value, of what decides rows."""
+    present = {part.place for part in deciding if part.only == PRESENT}
+    return frozenset(present.difference(part.place for part in deciding if part.only != PRESENT))
 
 
 def digest_of(*told: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestration.compute.column_plan_rows import (
     NONE,
+    Cell,
     Column,
     Part,
     Rows,
@@ -43,7 +44,7 @@ def rows_of_table(operator: Mapping[str, Any], scan: int) -> Rows:
         if item["index"] < len(names):
             column = names[item["index"]]
             part = Part(Place(relation, column), Kind.IDENTITY)
-            columns.append(Column(frozenset({part}), digest_of(relation.parts, column), scan))
+            columns.append(Column(frozenset({part}), digest_of(relation.parts, column), Cell(scan, column)))
         else:  # the number of a row, which is made of where all rows are
             parts = frozenset(Part(Place(relation, column), Kind.TRANSFORMATION) for column in names)
             columns.append(Column(parts, digest_of(relation.parts, None)))

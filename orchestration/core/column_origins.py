@@ -4,7 +4,7 @@ Belongs here: the kinds of influence, and how two on one way come to one. Does n
 found in SQL (`compute`), the whole way from a contract to a destination (`columns`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -62,13 +62,15 @@ class Place:
 class Origin:
     """A column that has a part in another, and how.
 
-    `at_least`: of a measure, how many rows of that table each of its values is proven to be made of; 0 where
-    nothing is proven.
+    `at_least`: of a measure, of how many rows of that table each of its values is proven to be made, in which
+    the column has a value; 0 where nothing is proven. `chosen_by`: the columns by whose values these rows
+    were chosen, in order.
     """
 
     place: Place
     kind: Kind
     at_least: int = 0
+    chosen_by: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
@@ -87,8 +89,9 @@ class TableOrigins:
     """Of one table: {column: what decides its values}, and what decides which rows there are.
 
     `reads` are the tables that it is made of, whether or not any column of theirs is in it. `rows` has no
-    kinds of the value; what is in it decides about every column. `row_of` is a parent of which each row here
-    is one row, and none is there twice; None where that is not so. `digests` is {column: digest of how it is
+    kinds of the value; what is in it decides about every column. `only_present` are columns of `rows` of
+    which it is only asked whether there is a value. `row_of` is a parent of which each row here is one row,
+    and none is there twice; None where that is not so. `digests` is {column: digest of how it is
     made}, `rows_digest` that of which rows there are: equal where the engine understands the same. A source
     has columns without origins.
     """
@@ -101,6 +104,7 @@ class TableOrigins:
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     rows_digest: str = ""
     not_understood: tuple[NotUnderstood, ...] = ()
+    only_present: frozenset[Place] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as what JSON can hold; `of_json` reads it."""
@@ -109,6 +113,7 @@ class TableOrigins:
             "columns": {name: _written(origins) for name, origins in self.columns.items()},
             "reads": [relation.parts for relation in sorted(self.reads)],
             "rows": _written(self.rows),
+            "only_present": _places(sorted(self.only_present)),
             "row_of": self.row_of.parts if self.row_of else None,
             "digests": dict(self.digests),
             "rows_digest": self.rows_digest,
@@ -123,6 +128,7 @@ class TableOrigins:
             columns=_Columns(kept["columns"]),
             reads=frozenset(Relation(*parts) for parts in kept["reads"]),
             rows=_read(kept["rows"]),
+            only_present=frozenset(_places_of(kept["only_present"])),
             row_of=Relation(*kept["row_of"]) if kept["row_of"] else None,
             digests=kept["digests"],
             rows_digest=kept["rows_digest"],
@@ -150,11 +156,33 @@ class _Columns(Mapping[str, frozenset[Origin]]):
 
 
 def _written(origins: frozenset[Origin]) -> list[list[Any]]:
-    return [[*one.place.relation.parts, one.place.column, one.kind, one.at_least] for one in sorted(origins)]
+    return [
+        [
+            *one.place.relation.parts,
+            one.place.column,
+            one.kind,
+            one.at_least,
+            *([_places(one.chosen_by)] * bool(one.chosen_by)),
+        ]
+        for one in sorted(origins)
+    ]
+
+
+def _places(places: Iterable[Place]) -> list[list[str]]:
+    return [[*place.relation.parts, place.column] for place in places]
+
+
+def _places_of(written: Iterable[Sequence[str]]) -> Iterator[Place]:
+    return (Place(Relation(schema, name), column) for schema, name, column in written)
 
 
 def _read(written: Sequence[Sequence[Any]]) -> frozenset[Origin]:
     return frozenset(
-        Origin(Place(Relation(schema, name), column), Kind(kind), at_least)
-        for schema, name, column, kind, at_least in written
+        Origin(
+            Place(Relation(schema, name), column),
+            Kind(kind),
+            at_least,
+            tuple(place for places in chosen_by for place in _places_of(places)),
+        )
+        for schema, name, column, kind, at_least, *chosen_by in written
     )

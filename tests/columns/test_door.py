@@ -114,9 +114,9 @@ def test_a_measure_of_enough_rows_goes_where_its_class_may(bakery: Edited) -> No
     grouped = (bakery.folder / SENT).read_text() + "group by business_date, town\n"
     bakery.write(SENT, grouped)
     assert "damp (measure); expected" in bakery.told()[0]
-    bakery.write(SENT, f"{grouped}having count(*) >= 5\n")
+    bakery.write(SENT, f"{grouped}having count(wet) >= 5\n")
     assert bakery.told() == []
-    bakery.write(SENT, f"{grouped}having count(*) >= 4\n")
+    bakery.write(SENT, f"{grouped}having count(wet) >= 4\n")
     assert "damp (measure); expected" in bakery.told()[0]
 
 

@@ -36,7 +36,7 @@ FILES = {
     f"{MARTS}/summed.sql": f"select\n    business_date,\n    {DEEP} as x\nfrom {{{{ ref('stg_orders') }}}}\n",
     f"{MARTS}/shop_sums.sql": (
         "select\n    business_date,\n    shop,\n    sum(loaves) as loaves\nfrom {{ ref('stg_orders') }}\n"
-        "group by all\nhaving count(*) >= 5\n"
+        "group by all\nhaving count(loaves) >= 5\n"
     ),
     "dbt_project/seeds/towns.csv": "town,region\nUlm,South\n",
     **snapshot("by_check", "'shop'", "'check', check_cols=['town']"),
@@ -89,7 +89,9 @@ def test_a_model_is_made_of_its_parents(bakery: Bound) -> None:
 
 def test_what_is_proven_of_a_measure_is_kept(bakery: Bound) -> None:
     made = bakery.sql.origins["model.bakery.shop_sums"]
-    assert made.columns["loaves"] == frozenset({Origin(Place(ORDERS, "loaves"), Kind.MEASURE, 5)})
+    [loaves] = made.columns["loaves"]
+    assert (loaves.place, loaves.kind, loaves.at_least) == (Place(ORDERS, "loaves"), Kind.MEASURE, 5)
+    assert {place.column for place in loaves.chosen_by} == {"business_date", "shop"}
 
 
 def test_a_seed_has_columns_and_is_made_of_nothing(bakery: Bound) -> None:

@@ -22,8 +22,9 @@ from tests.columns.conftest import CLASSES, Edited
 from tests.company import BAKERY
 
 W = "staging.stg_weather"
-FIVE = "group by business_date having count(*) >= 5"
-BY_TOWN = "group by business_date, town having count(*) >= 5"
+BY_DAY = "group by business_date having count"
+FIVE = f"{BY_DAY}(wet) >= 5"
+BY_TOWN = "group by business_date, town having count(wet) >= 5"
 # Of `wet`, which is restricted; `m` stands for a measure that is low enough, and so for none of these.
 MEASURES = {
     "of one": f"select sum(wet) as m from {W} group by business_date, town",
@@ -31,36 +32,61 @@ MEASURES = {
     "of one, by a case": f"select sum(case when town = 'Ulm' then wet end) as m from {W} {FIVE}",
     "of one, by a factor": f"select sum(wet * cast(town = 'Ulm' as integer)) as m from {W} {FIVE}",
     "of one, below": f"select sum(w) as m from (select business_date, if(town = 'Ulm', wet, 0) as w"
-        f" from {W}) {FIVE}",
-    "of one, a model below": f"select sum(only_ulm) as m from {W} {FIVE}",
-    "of one, a factor in a model below": f"select sum(ulm_factor) as m from {W} {FIVE}",
-    "of a large one alone": f"select sum(flood) as m from {W} {FIVE}",
-    "of what one is above others": f"select sum(above) as m from {W} {FIVE}",
+        f" from {W}) {BY_DAY}(w) >= 5",
+    "of one, a model below": f"select sum(only_ulm) as m from {W} {BY_DAY}(only_ulm) >= 5",
+    "of one, a factor in a model below": f"select sum(ulm_factor) as m from {W} {BY_DAY}(ulm_factor) >= 5",
+    "of a large one alone": f"select sum(flood) as m from {W} {BY_DAY}(flood) >= 5",
+    "of what one is above others": f"select sum(above) as m from {W} {BY_DAY}(above) >= 5",
     "of one, several times": f"select avg(wet) as m from {W} cross join range(5) {BY_TOWN}",
     "of one, joined with itself":
         f"select avg(a.wet) as m from {W} as a inner join {W} as b on true group by a.town having"
-        f" count(*) >= 5",
+        f" count(a.wet) >= 5",
     "of one, put together": f"select avg(wet) as m from (select * from {W} union all select * from {W})"
         f" {BY_TOWN}",
     "of one, unnested": f"select avg(wet) as m from (select *, unnest([1, 2, 3, 4, 5]) from {W}) {BY_TOWN}",
     "of one beside many":
         f"select avg(w.wet) as m from {W} as r left join {W} as w on w.town = r.town and r.town = 'Ulm'"
-        " group by r.business_date having count(*) >= 5",
+        " group by r.business_date having count(w.wet) >= 5",
     "or of one": f"select sum(wet) as m from {W} {FIVE} or max(town) = 'Ulm'",
-    "of enough constants": f"select sum(wet) as m from {W} group by town having count(*) >= 5 - 5",
+    "of enough constants": f"select sum(wet) as m from {W} group by town having count(wet) >= 5 - 5",
     "with a number beside": f"select m from (select sum(wet) as m, 5 as n from {W} group by town) where"
         f" n >= 5",
     "that picks": f"select median(wet) as m from {W} {FIVE}",
     "that picks the most frequent": f"select mode(wet) as m from {W} {FIVE}",
     "that lists": f"select list_sum(map_keys(histogram(wet))) as m from {W} {FIVE}",
+    "of one, where others have none":
+        f"select sum(wet) as m from {W} {BY_DAY}(*) >= 5",
+    "of one, beside those of whom it is known":
+        f"select sum(wet) as m from {W} where town = 'Ulm' or wet = 0 {FIVE}",
+    "of one, beside those, by a join":
+        f"select sum(wet) as m from {W} join (values (0)) as z (v) on wet = v or town = 'Ulm' {FIVE}",
+    "of one, beside those, by its group":
+        f"select sum(wet) as m from {W} group by business_date, (town = 'Ulm' or wet = 0) having"
+        f" count(wet) >= 5",
+    "of one, beside those, by a limit":
+        f"select sum(wet) as m from (select * from {W} order by town <> 'Ulm', wet limit 5) {FIVE}",
+    "of one, beside those, by a list":
+        f"select sum(wet) as m from {W} where wet in (select min(wet) from {W}) or town = 'Ulm' {FIVE}",
+    "of one, beside those, in a model below": f"select sum(wet) as m from marts.ulm_and_dry {FIVE}",
+    "of one, beside those, two models below": f"select sum(wet) as m from marts.ulm_and_dry_again {FIVE}",
+    "of one, beside days that were chosen":
+        f"select sum(wet) as m from {W} where business_date in (select business_date from"
+        f" marts.ulm_and_dry) {FIVE}",
     "by a window": f"select avg(wet) over (partition by town) as m from {W} qualify count(*) over () >= 5",
     "of a hash": f"select min(md5(cast(wet as varchar))) as m from {W} {FIVE}",
 }  # fmt: skip
 FAIR = {
     "a sum": f"select sum(wet) as m from {W} {FIVE}",
-    "a mean, rounded": f"select round(avg(wet), 1) as m from {W} group by town having count(*) > 4",
-    "asked above": f"select m from (select avg(wet) as m, count(*) as n from {W} group by town) where n >= 5",
-}
+    "a sum of what is there":
+        f"select sum(wet) as m from {W} where wet is not null group by town having count(*) >= 5",
+    "a sum beside days with enough":
+        f"select sum(wet) as m from {W} semi join (select business_date as d from {W} {FIVE}) on d ="
+        f" business_date {FIVE}",
+    "a sum of what is there, a model below": f"select sum(wet) as m from marts.there {FIVE}",
+    "a mean, rounded": f"select round(avg(wet), 1) as m from {W} group by town having count(wet) > 4",
+    "asked above":
+        f"select m from (select avg(wet) as m, count(wet) as n from {W} group by town) where n >= 5",
+}  # fmt: skip
 # Of `town`, which is personal: neither it nor what it decides may pass.
 VALUES = {
     "a whole row": f"select w as m from {W} as w",
@@ -102,6 +128,12 @@ case when town = 'Ulm' then rain_mm end as only_ulm,
     greatest(rain_mm - 99, 0) as above
 from raw.weather
 """
+# Models below, between the staging and the ways.
+BELOW = {
+    "marts.ulm_and_dry": f"select * from {W} where town = 'Ulm' or wet = 0",
+    "marts.ulm_and_dry_again": "select business_date, town, wet from marts.ulm_and_dry",
+    "marts.there": f"select business_date, town, wet from {W} where wet is not null",
+}
 RAW, STAGING = Relation("raw", "weather"), Relation("staging", "stg_weather")
 
 
@@ -127,9 +159,13 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> ClassFlow:
     connection.execute(f"create table {STAGING} as {STAGED}")
     weather = contracts["weather"]
     source = TableOrigins(RAW, {column.name: frozenset[Origin]() for column in weather.columns})
+    below: list[TableOrigins] = []
+    for name, sql in BELOW.items():
+        below.append(table_origins(connection, Relation(*name.split(".")), sql))
+        connection.execute(f"create table {name} as {sql}")
     ways = [table_origins(connection, _table(name), sql) for name, sql in (MEASURES | FAIR | VALUES).items()]
     assert {way.relation: way.not_understood for way in ways if way.not_understood} == {}
-    return ClassFlow(ColumnGraph([source, staged, *ways]), rules, {"weather": weather}, {})
+    return ClassFlow(ColumnGraph([source, staged, *below, *ways]), rules, {"weather": weather}, {})
 
 
 def _table(name: str) -> Relation:

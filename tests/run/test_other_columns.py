@@ -41,12 +41,24 @@ def test_a_column_is_not_made_of_what_was_not_judged(open_bakery: Company, asked
     assert not (company.container / "weather" / TUE).exists()
 
 
-def _of(*origins: tuple[str, Kind, int], rows: tuple[tuple[str, Kind], ...] = ()) -> TableOrigins:
+def _of(
+    *origins: tuple[str, Kind, int],
+    rows: tuple[tuple[str, Kind], ...] = (),
+    chosen: tuple[str, ...] = (),
+    present: tuple[str, ...] = (),
+) -> TableOrigins:
+    chosen_by = tuple(Place(PARENT, name) for name in chosen)
     return TableOrigins(
         Relation("exports", "exp_people"),
-        {"x": frozenset(Origin(Place(PARENT, name), kind, at_least) for name, kind, at_least in origins)},
+        {
+            "x": frozenset(
+                Origin(Place(PARENT, name), kind, at_least, chosen_by if at_least else ())
+                for name, kind, at_least in origins
+            )
+        },
         frozenset({PARENT}),
         frozenset(Origin(Place(PARENT, name), kind) for name, kind in rows),
+        only_present=frozenset(Place(PARENT, name) for name in present),
     )
 
 
@@ -62,6 +74,11 @@ def _of(*origins: tuple[str, Kind, int], rows: tuple[tuple[str, Kind], ...] = ()
         (_of(("age", Kind.MEASURE, 5)), _of(("age", Kind.MEASURE, 1)), True),
         (_of(("age", Kind.MEASURE, 5)), _of(("age", Kind.MEASURE, 6)), False),
         (_of(("age", Kind.MEASURE, 5)), _of(("name", Kind.MEASURE, 5)), True),
+        (_of(("age", Kind.MEASURE, 5)), _of(("age", Kind.MEASURE, 5), chosen=("age",)), True),
+        (_of(("age", Kind.MEASURE, 5), chosen=("age",)), _of(("age", Kind.MEASURE, 5)), False),
+        (_of(("age", Kind.MEASURE, 0)), _of(("age", Kind.MEASURE, 5), chosen=("age",)), False),
+        (_of(rows=(("age", Kind.FILTER),), present=("age",)), _of(rows=(("age", Kind.FILTER),)), True),
+        (_of(rows=(("age", Kind.FILTER),), present=("age",)), _of(), False),
         (_of(rows=(("age", Kind.FILTER),)), _of(("age", Kind.CONDITIONAL, 0)), True),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("age", Kind.FILTER),)), False),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("name", Kind.FILTER),)), True),

@@ -93,9 +93,12 @@ class ClassFlow:
         self._said = said
         self._without = without
         self._carried: dict[Relation, dict[str, _Classes]] = {}
+        self._made_up: set[Place] = set()
+        self._lists: set[Relation] = set()
         self._chosen_by: dict[Relation, frozenset[str]] = {}
         self._names = Namesakes()
         self.misfits: list[Misfit] = []
+        self._sources = frozenset(contract.relation for contract in contracts.values())
         for contract in contracts.values():
             for column in contract.loaded_columns:
                 self._put(Place(contract.relation, column.name), self._of_contract(column))
@@ -234,11 +237,14 @@ class ClassFlow:
         said = self._said.get(relation, {})
         self._names.enter(table)
         begun = self._carried.get(relation, _NO_COLUMNS)
+        if relation not in self._sources and self._lists.issuperset(table.reads):
+            self._lists.add(relation)
         self._chosen_by[relation] = self._choosing(table)
         # What a destination calls a field says nothing of what the project calls a column.
         asked = relation.schema != DELIVERED
         for name, origins in table.columns.items():
             found = self._come_in(table, origins) if origins else begun.get(name, {})
+            self._equal_to(table, Place(relation, name), found)
             if asked and self._names.say_more(relation, name, found):
                 self._second_opinion(Place(relation, name), found)
             if said and (word := said.get(name.lower())):
@@ -271,6 +277,23 @@ class ClassFlow:
                 step = _Carried(origin.place, class_, origin.kind, row_by_row)
                 found[becomes] = found[becomes].joined(step) if becomes in found else step
         return found
+
+    def _equal_to(self, table: TableOrigins, place: Place, found: _Classes) -> None:
+        """Add the classes of what a column is compared with, where that makes it tell of their values.
+
+        That does one that is equal to another, one that is made of no table's, and each of a list, as a seed
+        is: which of its rows are there says what they were compared with.
+        """
+        made_of = {one.place for one in table.columns[place.column] if one.kind in _OF_VALUE}
+        if made_of <= self._made_up and table.relation not in self._sources:
+            self._made_up.add(place)
+        lists = {one.relation for one in made_of} & self._lists
+        for one in sorted(table.compared) if made_of else ():
+            tells = one.place in made_of and (one.equal or one.place in self._made_up)
+            if tells or one.place.relation in lists:
+                for class_ in self._at(one.other):
+                    if class_ not in found:
+                        found[class_] = _Carried(one.other, class_, Kind.JOIN, row_by_row=False)
 
     def _through_measure(
         self, table: TableOrigins, origin: Origin, class_: str, above: _Carried

@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.compute.column_functions import CALLING, kinds_of_aggregate, kinds_of_function
+from orchestration.compute.column_plan_compared import (
+    Comparison,
+    Side,
+    comparisons,
+    expressions_of_rows,
+    side,
+)
 from orchestration.compute.column_plan_proofs import (
     WHOLE_NUMBERS,
     Expression,
@@ -72,6 +79,7 @@ OTHER_ROW = frozenset(f"WINDOW_{name}" for name in _OTHER_ROW.split())
 _EVEN = frozenset({"+", "-", "*", "/", "add", "subtract", "multiply", "divide"})
 _DIVIDING = frozenset({"/", "divide"})
 _CONSTANT = Cell(0, "")
+_NAMING = frozenset({"BOUND_REF", "BOUND_COLUMN_REF"})
 _THERE = "OPERATOR_IS_NOT_NULL"
 _NOWHERE = 2**63  # a position from here on is none
 _NO_EXPRESSIONS = frozenset({"return_type", "arguments", "original_arguments", "value", "type", "alias"})
@@ -102,7 +110,7 @@ class Expressions:
 
     def column(self, expression: Expression, below: Columns) -> Column:
         """Return what an expression comes to, `below` being the columns that it may name."""
-        if expression.get("expression_class") in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if expression.get("expression_class") in _NAMING:
             return self._named(expression, below)
         return Column(
             self.parts(expression, below),
@@ -187,7 +195,7 @@ class Expressions:
     def parts(self, expression: Expression, below: Columns) -> Parts:
         """Return which columns have a part in an expression's value."""
         kind = str(expression.get("expression_class"))
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if kind in _NAMING:
             return self._named(expression, below).parts
         if kind == "BOUND_CONSTANT":
             return NONE
@@ -208,9 +216,18 @@ class Expressions:
         parts = self._all([*single, *expression.get("children", [])], below)
         return parts if passing else then(parts, Kind.TRANSFORMATION)
 
+    def side(self, expression: Expression, below: Columns) -> Side:
+        """Return what an expression is as one side of a comparison."""
+        named = (one for one in expressions_of_rows(expression) if one["expression_class"] in _NAMING)
+        return side(self.parts(expression, below), [self._named(one, below) for one in named])
+
+    def comparisons(self, condition: Expression, below: Columns) -> list[Comparison]:
+        """Return which columns a condition compares."""
+        return list(comparisons(condition, lambda one: self.side(one, below)))
+
     def digest(self, expression: Expression, below: Columns) -> str:
         """Return a digest of what an expression means: equal where the engine understands the same."""
-        if expression.get("expression_class") in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if expression.get("expression_class") in _NAMING:
             return self._named(expression, below).digest
         return digest_of(self._meant(expression, below))
 
@@ -295,7 +312,7 @@ class Expressions:
     def _counted(self, expression: Expression, below: Columns) -> Counted | None:
         """Return of which rows an expression is a number, if it is one."""
         kind = expression.get("expression_class")
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if kind in _NAMING:
             return self._named(expression, below).counted
         if kind == "BOUND_CAST" and (expression.get("return_type") or {}).get("id") in WHOLE_NUMBERS:
             return self._counted(expression["child"], below)
@@ -313,7 +330,7 @@ class Expressions:
         such expression.
         """
         kind = expression.get("expression_class")
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if kind in _NAMING:
             return self._named(expression, below).cell
         if kind == "BOUND_CONSTANT":
             return _CONSTANT
@@ -357,7 +374,7 @@ class Expressions:
             return {
                 name: self._meant(one, None if name == "lambda_expr" else below) for name, one in item.items()
             }
-        if kind in ("BOUND_REF", "BOUND_COLUMN_REF"):
+        if kind in _NAMING:
             return {"argument": item.get("index")} if below is None else self._named(item, below).digest
         return {name: self._meant(one, below) for name, one in item.items() if name not in _OF_A_TEXT}
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestration.compute.column_plan_compared import Comparison
+from orchestration.compute.column_plan_compared import told as told_by
 from orchestration.compute.column_plan_rows import (
     NONE,
     Cell,
@@ -30,12 +32,14 @@ _JOINED = {"INNER": "", "LEFT": "right", "RIGHT": "left", "FULL": "both", "OUTER
 class Condition:
     """What is asked of two rows that are joined: what has a part in it, and what it means.
 
-    `equal` are digests of the right side that are equal to something of the left.
+    `equal` are digests of the right side that are equal to something of the left, `comparisons` which columns
+    are compared.
     """
 
     parts: Parts
     told: Any
     equal: frozenset[str] = frozenset()
+    comparisons: Sequence[Comparison] = ()
 
 
 def joined(how: str, left: Rows, right: Rows, on: Condition) -> Rows:
@@ -44,6 +48,7 @@ def joined(how: str, left: Rows, right: Rows, on: Condition) -> Rows:
     Raises:
         UnknownOperatorError: there is no such join.
     """
+    left, right = (replace(side, columns=told_by(side.columns, on.comparisons)) for side in (left, right))
     told = [how, on.told, right.digest]
     reads = read_by(left, right)
     if how in ("SEMI", "ANTI"):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from orchestration.compute.column_plan_compared import EQUAL, Comparison, compared, side, told
 from orchestration.compute.column_plan_expressions import Expressions
 from orchestration.compute.column_plan_joins import (
     Condition,
@@ -34,7 +35,7 @@ from orchestration.compute.column_plan_rows import (
     read_again,
 )
 from orchestration.compute.column_plan_sources import rows_of_function, rows_of_table, table_of_scan
-from orchestration.core.column_origins import Kind
+from orchestration.core.column_origins import Compared, Kind
 from orchestration.core.relations import Relation
 
 Operator = Mapping[str, Any]
@@ -53,6 +54,7 @@ class Operators:
         self._read = Expressions(everything, self._bound, note)
         self._tables: list[Relation | None] = [None]  # of each reading; the first is none
         self._groups = 0
+        self._compared: set[Compared] = set()
         self._named: dict[int, Rows] = {}
         self._outer: list[Sequence[Column]] = []
 
@@ -63,6 +65,10 @@ class Operators:
     def tables(self) -> frozenset[Relation]:
         """Return the tables that were read."""
         return frozenset(relation for relation in self._tables if relation)
+
+    def compared(self) -> frozenset[Compared]:
+        """Return which columns of tables are compared."""
+        return frozenset(self._compared)
 
     def rows(self, operator: Operator) -> Rows:
         """Return what an operator gives.
@@ -153,7 +159,9 @@ class Operators:
         proven = self._read.proven(conditions, below.columns)
         alike = self._read.numbered(conditions, below.columns)
         rows = below.decided(NONE, Kind.FILTER, "where", self._digests(conditions, below))
-        columns = below.columns
+        found = [one for item in conditions for one in self._read.comparisons(item, below.columns)]
+        self._compared.update(compared(found))
+        columns = told(below.columns, found)
         if proven:
             columns = tuple(replace(one, parts=at_least(one.parts, proven)) for one in columns)
         kept = operator.get("projection_map")
@@ -274,7 +282,11 @@ class Operators:
     def _any_join(self, operator: Operator) -> Rows:
         left, right = self._sides(operator)
         both, condition = (*left.columns, *right.columns), operator["condition"]
-        on = Condition(self._read.parts(condition, both), self._read.digest(condition, both))
+        on = Condition(
+            self._read.parts(condition, both),
+            self._read.digest(condition, both),
+            comparisons=self._read.comparisons(condition, both),
+        )
         return self._joined(operator, left, right, on)
 
     def _comparison_join(self, operator: Operator) -> Rows:
@@ -284,7 +296,7 @@ class Operators:
     def _asof_join(self, operator: Operator) -> Rows:
         left, right = self._sides(operator)
         on = self._condition(operator, left, right)
-        return self._joined(operator, left, right, Condition(on.parts, ["asof", on.told]))
+        return self._joined(operator, left, right, replace(on, told=["asof", on.told], equal=frozenset()))
 
     def _delim_join(self, operator: Operator) -> Rows:
         left_side, right_side = operator["children"]
@@ -300,18 +312,23 @@ class Operators:
     def _condition(self, operator: Operator, left: Rows, right: Rows) -> Condition:
         parts: set[Part] = set()
         told: list[list[str]] = []
+        found: list[Comparison] = []
         for item in operator.get("conditions", []):
             if not {"left", "right", "comparison"} <= item.keys():
                 raise UnknownOperatorError("the condition of a join")
             of_left, of_right = (item["left"], left.columns), (item["right"], right.columns)
             parts |= self._read.parts(*of_left) | self._read.parts(*of_right)
+            found.append(
+                (item["comparison"] in EQUAL, (self._read.side(*of_left), self._read.side(*of_right)))
+            )
             told.append([item["comparison"], self._read.digest(*of_left), self._read.digest(*of_right)])
         equal = ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM")
         return Condition(
-            frozenset(parts), sorted(told), frozenset(side for how, _, side in told if how in equal)
+            frozenset(parts), sorted(told), frozenset(side for how, _, side in told if how in equal), found
         )
 
     def _joined(self, operator: Operator, left: Rows, right: Rows, on: Condition) -> Rows:
+        self._compared.update(compared(on.comparisons))
         rows = joined(str(operator.get("join_type")), left, right, on)
         if operator.get("join_type") == "MARK":
             self._bind(operator, "mark_index", rows.columns[-1:])
@@ -320,8 +337,15 @@ class Operators:
     # --- Several queries in one
 
     def _together(self, operator: Operator) -> Rows:
-        sides = [self.rows(child) for child in operator["children"]]
-        rows = together(known_operator(operator), sides, every=bool(operator.get("setop_all")))
+        name, sides = known_operator(operator), [self.rows(child) for child in operator["children"]]
+        rows = together(name, sides, every=bool(operator.get("setop_all")))
+        if name != "union":
+            found: list[Comparison] = [
+                (True, tuple(side(one.parts, [one]) for one in of_each))
+                for of_each in zip(*(rows_of.columns for rows_of in sides), strict=True)
+            ]
+            self._compared.update(compared(found))
+            rows = replace(rows, columns=told(rows.columns, found))
         self._bind(operator, "table_index", rows.columns)
         return rows
 

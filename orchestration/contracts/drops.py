@@ -25,6 +25,10 @@ _TIME_FIELDS = {
     "week_year": ("%G", r"[1-9]\d{3}"),
     "week_number": ("%V", r"\d{2}"),
 }
+_FIELD_LETTERS = {
+    "date": "####-##-##", "year": "####", "month": "##", "day": "##", "hour": "##", "week": "####-W##",
+    "week_year": "####", "week_number": "##",
+}  # fmt: skip
 _DROP_FIELD = "drop"
 _DROP_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}?"
 _SUFFIXES = re.compile(r"(\.[A-Za-z]\w*)+$")
@@ -78,6 +82,11 @@ class DropTemplate:
     def glob(self) -> str:
         """A pattern for the files of all partitions, as storage lists them."""
         return _FIELD.sub("*", self.text)
+
+    @property
+    def letters(self) -> str:
+        """The path of a partition with `#` for each digit of its time, and `?*` for the name of a drop."""
+        return _FIELD.sub(lambda match: _FIELD_LETTERS.get(match[1], "?*"), self.text)
 
     def problem(self) -> str:
         """Return what is wrong with the template, or nothing."""

@@ -14,6 +14,7 @@ from orchestration.contracts.properties import columns_of
 from orchestration.contracts.quality import row_count
 from orchestration.contracts.servers import completion, read_options, server_properties
 from orchestration.contracts.shape import ALLOWED, Policy, ShapePolicies
+from orchestration.contracts.shared_files import check_shared_files
 from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
 from orchestration.contracts.types import kind_of, partition_kinds
@@ -53,6 +54,7 @@ def load_contracts(project_dir: Path) -> tuple[dict[str, SourceContract], list[P
                 at=("schema", 0, "name"),
             )
         contracts[contract.name] = contract
+    check_shared_files(contracts.values())
     return contracts, [*problems, *(problem for file in files for problem in file.problems)]
 
 

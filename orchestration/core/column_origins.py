@@ -74,6 +74,15 @@ class Origin:
 
 
 @dataclass(frozen=True, order=True)
+class Compared:
+    """A column whose rows are chosen by how its value compares with another's; `equal`: by equality."""
+
+    place: Place
+    other: Place
+    equal: bool
+
+
+@dataclass(frozen=True, order=True)
 class NotUnderstood:
     """Something in a table's SQL that is not known, so that all of its parents' columns count.
 
@@ -90,7 +99,8 @@ class TableOrigins:
 
     `reads` are the tables that it is made of, whether or not any column of theirs is in it. `rows` has no
     kinds of the value; what is in it decides about every column. `only_present` are columns of `rows` of
-    which it is only asked whether there is a value. `row_of` is a parent of which each row here is one row,
+    which it is only asked whether there is a value; `compared` says of which any two are compared, in a join
+    or elsewhere. `row_of` is a parent of which each row here is one row,
     and none is there twice; None where that is not so. `digests` is {column: digest of how it is
     made}, `rows_digest` that of which rows there are: equal where the engine understands the same. A source
     has columns without origins.
@@ -105,6 +115,7 @@ class TableOrigins:
     rows_digest: str = ""
     not_understood: tuple[NotUnderstood, ...] = ()
     only_present: frozenset[Place] = frozenset()
+    compared: frozenset[Compared] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as what JSON can hold; `of_json` reads it."""
@@ -114,6 +125,7 @@ class TableOrigins:
             "reads": [relation.parts for relation in sorted(self.reads)],
             "rows": _written(self.rows),
             "only_present": _places(sorted(self.only_present)),
+            "compared": [[*_places((one.place, one.other)), one.equal] for one in sorted(self.compared)],
             "row_of": self.row_of.parts if self.row_of else None,
             "digests": dict(self.digests),
             "rows_digest": self.rows_digest,
@@ -129,6 +141,11 @@ class TableOrigins:
             reads=frozenset(Relation(*parts) for parts in kept["reads"]),
             rows=_read(kept["rows"]),
             only_present=frozenset(_places_of(kept["only_present"])),
+            compared=frozenset(
+                Compared(place, other, equal)
+                for *places, equal in kept["compared"]
+                for place, other in [_places_of(places)]
+            ),
             row_of=Relation(*kept["row_of"]) if kept["row_of"] else None,
             digests=kept["digests"],
             rows_digest=kept["rows_digest"],

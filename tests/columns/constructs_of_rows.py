@@ -323,7 +323,7 @@ ROWS: Mapping[str, Case] = {
     ),
     "a join with values": Case(
         "select t.b, v.j as x from t join (values (1, 'x')) v(i, j) on v.i = t.a",
-        "b: identity t.b; x",
+        "b: identity t.b; x: conditional t.a",
         rows="join t.a",
     ),
     "pivot": Case(

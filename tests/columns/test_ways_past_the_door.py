@@ -120,9 +120,68 @@ VALUES = {
     "by a list": f"select list_filter([1, 2, 3], lambda e: e < length(town)) as m from {W}",
     "by distinct on": f"select distinct on (wet) 1 as m from {W} order by wet, town",
 }  # fmt: skip
+# Of `wet`, which is restricted: a number that is none of its own, and says which it is.
+EQUALS = {
+    "a series": f"select n as m from range(100) as g(n) inner join {W} on n = wet",
+    "a series, in a where": f"select n as m from range(100) as g(n), {W} where wet = n",
+    "a series, up to it":
+        f"select max(n) as m from range(100) as g(n) inner join {W} on n <= wet group by town",
+    "a series, between": f"select n as m from range(100) as g(n) inner join {W} on n between wet and wet",
+    "a series, kept beside":
+        f"select n as m from range(100) as g(n) left join {W} on n = wet where town = 'Ulm'",
+    "a series, calculated": f"select n as m from range(100) as g(n) inner join {W} on n + 1 = wet * 2",
+    "a series, or nothing": f"select n as m from range(100) as g(n) inner join {W} on n = wet or n is null",
+    "a series, in a list": f"select n as m from range(100) as g(n) where n in (select wet from {W})",
+    "a series, not in a list": f"select n as m from range(100) as g(n) where n not in (select wet from {W})",
+    "a series, that is there":
+        f"select n as m from range(100) as g(n) where exists (select 1 from {W} where wet = n)",
+    "a series, without it":
+        f"select n::decimal(6, 1) as m from range(100) as g(n) except select wet from {W}",
+    "a series, looked up":
+        f"select (select max(n) from range(100) as g(n) where n <= wet) as m from {W}",
+    "values": f"select n as m from (values (1), (2)) as v(n) inner join {W} on n = wet",
+    "values, their other column":
+        f"select k as m from (values (1, 'a')) as v(n, k) inner join {W} on n = wet",
+    "elements": f"select n as m from (select unnest([1, 2]) as n) inner join {W} on n = wet",
+    "numbers of rows":
+        f"select n as m from (select row_number() over () as n from {W}) inner join {W} on n = wet",
+    "numbers by recursion": "with recursive r as (select 1 as n union all select n + 1 from r where n < 99)"
+        f" select n as m from r inner join {W} on n = wet",
+    "a seed": f"select n as m from reference.numbers inner join {W} on n = wet",
+    "a seed's other column": f"select label as m from reference.numbers inner join {W} on n = wet",
+    "a seed's other column, up to it":
+        f"select max(label) as m from reference.numbers inner join {W} on n <= wet group by town",
+    "a seed's other column, a model below": f"select label as m from marts.numbers inner join {W} on n = wet",
+    "a series of a model below": f"select n as m from marts.series inner join {W} on n = wet",
+    "ranks of a model below": f"select max(k) as m from marts.ranks inner join {W} on k <= wet group by town",
+    "a seed, intersected":
+        f"select n::decimal(6, 1) as m from reference.numbers intersect select wet from {W}",
+    "a column of a source": f"select amount as m from raw.bills inner join {W} on amount = wet",
+    "a column of a source, in a list":
+        f"select amount as m from raw.bills where amount in (select wet from {W})",
+    "a column of the same table": f"select size as m from {W} where size = wet",
+}  # fmt: skip
+# What is joined as in any company, and says nothing of `wet`.
+ORDINARY = {
+    "by another key": f"select label as m from reference.numbers inner join {W} on label = size",
+    "by another key, of what has enough":
+        f"select label as m from reference.numbers inner join {W} on label = size where wet is not null",
+    "by another key, of what is wet":
+        f"select label as m from reference.numbers inner join {W} on label = size where wet > 5",
+    "by another key, in the order of it":
+        f"select label as m from reference.numbers inner join {W} on label = size order by wet",
+    "ranks, by another column": f"select k as m from marts.ranks inner join {W} on s = wet",
+    "another column of a source": f"select bill as m from raw.bills inner join {W} on amount = wet",
+    "days of a calendar":
+        f"select n as m from range(date '2024-01-01', date '2025-01-01', interval 1 day) as d(n)"
+        f" left join {W} on n = business_date",
+    "a number of rows": f"select count(*) as m from {W} group by town having sum(wet) > 5 * count(*)",
+    "a constant": f"select 'rain' as m from {W} where wet > 5",
+    "a number of the rows that are": f"select row_number() over (order by size) as m from {W} where wet > 5",
+}  # fmt: skip
 # `only_ulm` and the like are what a model below makes, in the tables above.
 STAGED = """\
-select weather_date as business_date, town, rain_mm as wet,
+select weather_date as business_date, town, rain_mm as wet, 1 + day(weather_date) as size,
 case when town = 'Ulm' then rain_mm end as only_ulm,
     rain_mm * cast(town = 'Ulm' as integer) as ulm_factor, case when rain_mm > 99 then rain_mm end as flood,
     greatest(rain_mm - 99, 0) as above
@@ -130,6 +189,9 @@ from raw.weather
 """
 # Models below, between the staging and the ways.
 BELOW = {
+    "marts.numbers": "select n, label from reference.numbers",
+    "marts.ranks": f"select row_number() over (order by size) as k, size as s from {W}",
+    "marts.series": "select n from range(100) as g(n)",
     "marts.ulm_and_dry": f"select * from {W} where town = 'Ulm' or wet = 0",
     "marts.ulm_and_dry_again": "select business_date, town, wet from marts.ulm_and_dry",
     "marts.there": f"select business_date, town, wet from {W} where wet is not null",
@@ -154,22 +216,28 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> ClassFlow:
     assert [*problems, *more] == []
     connection = duckdb.connect()
     connection.execute("create schema raw; create schema staging; create schema marts")
+    connection.execute("create schema reference; create table reference.numbers (n integer, label varchar)")
+    connection.execute("create table raw.bills (bill varchar, amount decimal(6, 1))")
     connection.execute("create table raw.weather (weather_date date, town varchar, rain_mm decimal(6, 1))")
     staged = table_origins(connection, STAGING, STAGED)
     connection.execute(f"create table {STAGING} as {STAGED}")
     weather = contracts["weather"]
     source = TableOrigins(RAW, {column.name: frozenset[Origin]() for column in weather.columns})
+    seed = TableOrigins(Relation("reference", "numbers"), dict.fromkeys(("n", "label"), frozenset[Origin]()))
     below: list[TableOrigins] = []
     for name, sql in BELOW.items():
         below.append(table_origins(connection, Relation(*name.split(".")), sql))
         connection.execute(f"create table {name} as {sql}")
-    ways = [table_origins(connection, _table(name), sql) for name, sql in (MEASURES | FAIR | VALUES).items()]
+    ways = [
+        table_origins(connection, _table(name), sql)
+        for name, sql in (MEASURES | FAIR | VALUES | EQUALS | ORDINARY).items()
+    ]
     assert {way.relation: way.not_understood for way in ways if way.not_understood} == {}
-    return ClassFlow(ColumnGraph([source, staged, *below, *ways]), rules, {"weather": weather}, {})
+    return ClassFlow(ColumnGraph([source, seed, staged, *below, *ways]), rules, {"weather": weather}, {})
 
 
 def _table(name: str) -> Relation:
-    return Relation("marts", name.replace(" ", "_").replace(",", ""))
+    return Relation("marts", name.replace(" ", "_").replace(",", "").replace("'", ""))
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -186,3 +254,13 @@ def test_a_measure_of_enough_rows_is(flow: ClassFlow, name: str) -> None:
 def test_what_is_personal_neither_passes_nor_decides(flow: ClassFlow, name: str) -> None:
     decides = {one.class_ for one in flow.deciding(_table(name))}
     assert "personal" in flow.of(Place(_table(name), "m")) | decides
+
+
+@pytest.mark.parametrize("name", EQUALS)
+def test_what_is_equal_to_a_value_has_its_class(flow: ClassFlow, name: str) -> None:
+    assert "restricted" in flow.of(Place(_table(name), "m"))
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_what_is_joined_by_another_column_has_not(flow: ClassFlow, name: str) -> None:
+    assert flow.of(Place(_table(name), "m")) == frozenset()

@@ -7,7 +7,7 @@ Belongs here: that it is never executed. Does not: tables that a run may not rea
 import pytest
 
 from orchestration.columns.in_a_run import unforeseen
-from orchestration.core.column_origins import Kind, Origin, Place, TableOrigins
+from orchestration.core.column_origins import Compared, Kind, Origin, Place, TableOrigins
 from orchestration.core.relations import Relation
 from tests.company import TUE, Company
 from tests.gate.edits import replace
@@ -46,6 +46,7 @@ def _of(
     rows: tuple[tuple[str, Kind], ...] = (),
     chosen: tuple[str, ...] = (),
     present: tuple[str, ...] = (),
+    compared: bool = False,
 ) -> TableOrigins:
     chosen_by = tuple(Place(PARENT, name) for name in chosen)
     return TableOrigins(
@@ -59,6 +60,9 @@ def _of(
         frozenset({PARENT}),
         frozenset(Origin(Place(PARENT, name), kind) for name, kind in rows),
         only_present=frozenset(Place(PARENT, name) for name in present),
+        compared=frozenset(
+            {Compared(Place(PARENT, "id"), Place(PARENT, "age"), equal=True)} if compared else ()
+        ),
     )
 
 
@@ -79,6 +83,9 @@ def _of(
         (_of(("age", Kind.MEASURE, 0)), _of(("age", Kind.MEASURE, 5), chosen=("age",)), False),
         (_of(rows=(("age", Kind.FILTER),), present=("age",)), _of(rows=(("age", Kind.FILTER),)), True),
         (_of(rows=(("age", Kind.FILTER),), present=("age",)), _of(), False),
+        (_of(compared=True), _of(compared=True), False),
+        (_of(compared=True), _of(), False),
+        (_of(), _of(compared=True), True),
         (_of(rows=(("age", Kind.FILTER),)), _of(("age", Kind.CONDITIONAL, 0)), True),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("age", Kind.FILTER),)), False),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("name", Kind.FILTER),)), True),

@@ -63,7 +63,7 @@ class _Building:
     def _of_node(self, node: DbtNode) -> TableOrigins:
         names = [name for name, _ in self._bound.columns.get(node.unique_id, ())] or list(node.columns)
         if node.resource_type == "seed":
-            return _source(node.relation, names)
+            return self._bound.origins.get(node.unique_id) or _source(node.relation, names)
         parents = frozenset(filter(None, map(self._manifest.relation, node.parents)))
         table = self._bound.origins.get(node.unique_id)
         if table is None:

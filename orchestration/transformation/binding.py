@@ -24,12 +24,12 @@ from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of, said_by_dbt
 from orchestration.transformation.declared_reads import DeclaredReads, Undeclared
 from orchestration.transformation.empty_tables import Columns, EmptyTables
-from orchestration.transformation.node_origins import KeptOrigins, written_origins
+from orchestration.transformation.node_origins import KeptOrigins, written_origins, written_seed
 from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables, relation_of
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 6
+_FORM = 7
 _FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is
@@ -148,7 +148,7 @@ class _Binding:
                     self._broken.add(unique_id)
                     continue
                 tables.make(relation_of(node), self._columns[unique_id])
-                origins = written_origins(Statement(tables.connection, ""), node, self._columns[unique_id])
+                origins = written_seed(node, self._columns[unique_id], tables.seed_digests(node))
                 bound[unique_id] = _Bound(self._code(unique_id), "", "", self._columns[unique_id], origins)
                 found += self._ill_typed(tables, node)
                 continue

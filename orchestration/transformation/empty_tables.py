@@ -132,6 +132,25 @@ class EmptyTables:
         looks = {str(name): _OF_SEEDS.get(str(type_), str(type_)) for name, type_ in found}
         return [(name, stated.get(name.lower(), type_)) for name, type_ in looks.items()]
 
+    def seed_digests(self, node: Mapping[str, Any]) -> dict[str, str]:
+        """Return {column: digest of its texts and of its type} of a seed whose columns can be told.
+
+        Line ends, quotes and a byte order mark that say nothing are not in it. {} if it cannot be read so.
+        """
+        import duckdb
+
+        columns = self.seed_columns(node)
+        texts = ", ".join(f"md5(to_json(list({quoted(name)}))::varchar || ?)" for name, _ in columns)
+        file = Path(node.get("root_path") or self._dbt_dir) / node["original_file_path"]
+        read = f"select {texts} from read_csv(?, delim=?, header=true, all_varchar=true)"
+        values = [*(type_ for _, type_ in columns), str(file), str(node["config"].get("delimiter") or ",")]
+        try:
+            with open_engine() as connection:
+                [found] = connection.execute(read, values).fetchall()
+        except duckdb.Error:
+            return {}
+        return {name: str(digest) for (name, _), digest in zip(columns, found, strict=True)}
+
     def snapshot_columns(self, node: Mapping[str, Any], selected: Columns) -> Columns:
         """Return the columns of a snapshot: what it selects, and what dbt adds."""
         names = node["config"].get("snapshot_meta_column_names") or {}

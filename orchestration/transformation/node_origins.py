@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestration.compute.column_plan import origins_of
 from orchestration.compute.select_only import Statement
-from orchestration.core.column_origins import NotUnderstood, TableOrigins
+from orchestration.core.column_origins import NotUnderstood, Origin, TableOrigins
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.transformation.code_lines import CodeLines
@@ -47,17 +47,24 @@ def written_origins(
     """Return the JSON of a node's origins.
 
     Args:
-        statement: the SQL as it was compiled, with the tables that the node reads; "" of a seed.
-        node: of the manifest: a model, seed or snapshot.
+        statement: the SQL as it was compiled, with the tables that the node reads.
+        node: of the manifest: a model or snapshot.
         columns: name and type of each of its table's columns, in order.
     """
     return json.dumps(_origins(statement, node, [name for name, _ in columns]).as_json())
 
 
+def written_seed(
+    node: Mapping[str, Any], columns: Sequence[tuple[str, str]], digests: Mapping[str, str]
+) -> str:
+    """Return the JSON of a seed, which is made of nothing: {column: digest of what stands in its file}."""
+    none = {name: frozenset[Origin]() for name, _ in columns}
+    rows = json.dumps(sorted(digests.items())) if digests else ""
+    return json.dumps(TableOrigins(relation_of(node), none, digests=digests, rows_digest=rows).as_json())
+
+
 def _origins(statement: Statement, node: Mapping[str, Any], names: Sequence[str]) -> TableOrigins:
     relation, kind = relation_of(node), node["resource_type"]
-    if kind == "seed":
-        return TableOrigins(relation, {name: frozenset() for name in names})
     if kind != "snapshot":
         return origins_of(statement, relation, names)
     whole = _snapshot_sql(node["config"], statement.sql, names)

@@ -16,6 +16,7 @@ from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from orchestration.transformation.binding import BoundSql, bound_sql
+from orchestration.transformation.empty_tables import EmptyTables
 from orchestration.transformation.manifest import DbtManifest
 from orchestration.transformation.node_origins import origin_notes
 from tests.company import BAKERY
@@ -99,6 +100,34 @@ def test_a_seed_has_columns_and_is_made_of_nothing(bakery: Bound) -> None:
     assert (made.relation, made.columns) == (
         Relation("reference", "towns"), {"town": frozenset(), "region": frozenset()},
     )  # fmt: skip
+
+
+SEEDS = {
+    # A seed's file: the columns of which something is another.
+    "town,region\r\nUlm,South\r\n": set[str](),
+    "town,region\nUlm,South": set[str](),
+    '\ufefftown,"region"\n"Ulm",South\n': set[str](),
+    "town,region\nUlm,North\n": {"region"},
+    "town,region\nUlm,South\nKiel,North\n": {"town", "region"},
+    "town,region\nUlm,\n": {"region"},
+}
+
+
+@pytest.mark.parametrize("text", SEEDS)
+def test_a_seed_is_what_stands_in_its_file(bakery: Bound, text: str) -> None:
+    node = bakery.manifest.content["nodes"]["seed.bakery.towns"]
+    folder = bakery.settings.dbt_dir / "seeds"
+    (folder / "other.csv").write_bytes(text.encode())
+    tables = EmptyTables(bakery.settings, {"nodes": {}, "sources": {}})
+
+    found = tables.seed_digests({**node, "original_file_path": "seeds/other.csv"})
+
+    kept = bakery.sql.origins["seed.bakery.towns"]
+    assert {name for name, digest in kept.digests.items() if digest != found[name]} == SEEDS[text]
+    typed = {**node, "config": {**node["config"], "column_types": {"town": "varchar(9)"}}}
+    assert [name for name, digest in tables.seed_digests(typed).items() if digest != kept.digests[name]] == [
+        "town"
+    ]
 
 
 IDENTITIES = {name: of(Kind.IDENTITY, SHOPS, name) for name in ("shop", "town")}

@@ -11,6 +11,7 @@ NAMES = (
     "judge_rules",
     "ingestion",
     "sensor_tick",
+    "incidents_look",
     "delivery_difference",
     "delivery_postgres",
     "delivery_vendors",

@@ -15,6 +15,7 @@ from functools import cached_property
 from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Table
 from orchestration.core.partitions import Partitioning
+from orchestration.core.relations import RAW
 from orchestration.incidents.trouble import Root, RootKind
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
@@ -141,14 +142,17 @@ class Deadlines:
                 yield RootKind.DELIVERY, export.name, table.partitioning, allowed, self._begin(table)
 
     def _comes(self, kind: RootKind, name: str, key: str) -> bool:
-        """Whether nothing says that a partition may be left out."""
+        """Whether a partition comes for sure: a source of it comes each time, or has landed."""
         lineage = self._project.lineage
-        relation = f"raw.{name}" if kind is RootKind.SOURCE else self._table(name).relation
-        gaps = [source for source in lineage.sources(relation) if lineage.tables[source].gaps_allowed]
-        if not gaps:
+        relation = f"{RAW}.{name}" if kind is RootKind.SOURCE else self._table(name).relation
+        sources = [
+            lineage.tables[source] for source in lineage.sources(relation) & self._records.drops.keys()
+        ]
+        timed = [source for source in sources if source.partitioning.grain.timed]
+        if any(not source.gaps_allowed for source in timed):
             return True
         made_of = lineage.made_of(relation, key)
-        return all(self._records.drop(source, day) is not None for source in gaps for day in made_of[source])
+        return any(self._records.drop(one.relation, day) for one in timed for day in made_of[one.relation])
 
     def _begin(self, table: Table) -> datetime | None:
         """Return from when on a table's partitions are expected: once all that it is made of has begun.

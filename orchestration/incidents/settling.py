@@ -26,6 +26,7 @@ from orchestration.incidents.trouble import (
     TroubleKind,
     Urgency,
 )
+from orchestration.operations.retention import forget_incidents
 from orchestration.state.incidents import Changes, Event, Incident, Look, Place
 from orchestration.state.moments import utc
 from orchestration.state.outbox import Message
@@ -94,7 +95,10 @@ def settle(
     with store.incidents.settling(look, now, host) as changes:
         if changes is None:
             return None
-        return _Settling(changes, look, now, routes, deployment).settle(list(troubles), ended)
+        settled = _Settling(changes, look, now, routes, deployment).settle(list(troubles), ended)
+    if look.last_at is not None and look.last_at.date() != now.date():
+        forget_incidents(store, now)
+    return settled
 
 
 class _Settling:

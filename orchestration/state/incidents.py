@@ -122,7 +122,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Look:
-    """The state of the records at which a look begins: so many looks were settled before.
+    """The state of the records at which a look begins: so many looks were settled before, the last one then.
 
     `restored` tells the restore from others that the records were last brought back by.
     """
@@ -131,6 +131,7 @@ class Look:
     restored: str
     first: bool
     since_a_restore: bool
+    last_at: datetime | None = None
 
     @property
     def tells_nobody(self) -> bool:
@@ -352,7 +353,9 @@ def _look(connection: Connection) -> Look:
     """Return how the records stand; what brought them back last is told by its moment, as ids begin anew."""
     beats, restores = schema.heartbeats, schema.restores
     mine = connection.execute(
-        sa.select(beats.c.number, beats.c.note).where(beats.c.component == LOOKS, beats.c.host == "")
+        sa.select(beats.c.number, beats.c.note, beats.c.at).where(
+            beats.c.component == LOOKS, beats.c.host == ""
+        )
     ).first()
     newest = connection.execute(
         sa.select(restores.c.restored_at).order_by(restores.c.id.desc()).limit(1)
@@ -360,7 +363,10 @@ def _look(connection: Connection) -> Look:
     restored = "" if newest is None else utc(newest).isoformat()
     if mine is None:
         return Look(0, restored, first=True, since_a_restore=bool(restored))
-    return Look(int(mine.number), restored, first=False, since_a_restore=mine.note != restored)
+    since_a_restore = mine.note != restored
+    return Look(
+        int(mine.number), restored, first=False, since_a_restore=since_a_restore, last_at=utc(mine.at)
+    )
 
 
 def _beat(connection: Connection, heartbeat: Heartbeat) -> None:

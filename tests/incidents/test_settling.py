@@ -401,6 +401,11 @@ def test_old_incidents_are_forgotten_with_all_of_them(records: Records) -> None:
     assert records.store.incidents.of(over.id) is None
     assert records.store.incidents.events(over.id) == []
     assert records.one.root_name == "raw.b"
+    records.look(after=timedelta(days=1))
+    assert records.look(after=timedelta(days=399)).told == 0
+    assert len(records.store.incidents.newest()) == 1
+    records.look(after=timedelta(days=2))  # the first look of a day forgets what is old
+    assert records.store.incidents.newest() == []
 
 
 def test_a_dedup_key_is_short_and_its_own() -> None:

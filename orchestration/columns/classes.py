@@ -95,6 +95,7 @@ class ClassFlow:
         self._carried: dict[Relation, dict[str, _Classes]] = {}
         self._made_up: set[Place] = set()
         self._lists: set[Relation] = set()
+        self._multiplied: dict[Relation, dict[str, Place]] = {}
         self._chosen_by: dict[Relation, frozenset[str]] = {}
         self._names = Namesakes()
         self.misfits: list[Misfit] = []
@@ -239,6 +240,7 @@ class ClassFlow:
         begun = self._carried.get(relation, _NO_COLUMNS)
         if relation not in self._sources and self._lists.issuperset(table.reads):
             self._lists.add(relation)
+        self._multiplied[relation] = self._multiplying(table)
         self._chosen_by[relation] = self._choosing(table)
         # What a destination calls a field says nothing of what the project calls a column.
         asked = relation.schema != DELIVERED
@@ -278,16 +280,30 @@ class ClassFlow:
                 found[becomes] = found[becomes].joined(step) if becomes in found else step
         return found
 
+    def _multiplying(self, table: TableOrigins) -> dict[str, Place]:
+        """Return the classes that say how often a row is in a table, and a column that has each."""
+        found: dict[str, Place] = {}
+        for parent in sorted(table.reads):
+            found |= self._multiplied.get(parent, {})
+        by = {one.other for one in table.compared if one.place.relation in self._lists} | table.multiplied_by
+        for place in sorted(by):
+            found |= dict.fromkeys(self._at(place), place)
+        return found
+
     def _equal_to(self, table: TableOrigins, place: Place, found: _Classes) -> None:
         """Add the classes of what a column is compared with, where that makes it tell of their values.
 
         That does one that is equal to another, one that is made of no table's, and each of a list, as a seed
-        is: which of its rows are there says what they were compared with.
+        is: which of its rows are there says what they were compared with. How many are says a measure.
         """
-        made_of = {one.place for one in table.columns[place.column] if one.kind in _OF_VALUE}
+        origins = table.columns[place.column]
+        made_of = {one.place for one in origins if one.kind in _OF_VALUE}
         if made_of <= self._made_up and table.relation not in self._sources:
             self._made_up.add(place)
         lists = {one.relation for one in made_of} & self._lists
+        measured = not made_of or any(one.kind is Kind.MEASURE for one in origins)
+        for class_, other in self._multiplied[table.relation].items() if measured else ():
+            found.setdefault(class_, _Carried(other, class_, Kind.JOIN, row_by_row=False))
         for one in sorted(table.compared) if made_of else ():
             tells = one.place in made_of and (one.equal or one.place in self._made_up)
             if tells or one.place.relation in lists:

@@ -33,6 +33,8 @@ def _unforeseen(known: TableOrigins, now: TableOrigins) -> Iterator[str]:
             yield f"{one.place} decides which rows it has in this run ({one.kind})"
     for one in sorted(now.compared - known.compared):
         yield f"{one.place} is compared with {one.other} in this run"
+    for place in sorted(now.multiplied_by - known.multiplied_by):
+        yield f"{place} decides how often a row is in it in this run"
     for place in sorted(known.only_present - now.only_present):
         if any(one.place == place for one in now.rows):
             yield f"{place} decides by its value which rows it has in this run"

@@ -95,6 +95,7 @@ class _Query:
             rows=origins(rows.deciding),
             only_present=only_present(rows.deciding),
             compared=operators.compared(),
+            multiplied_by=operators.multiplied_by(),
             row_of=of_each[0] if of_each else None,
             digests={name: column.digest for name, column in zip(names, rows.columns, strict=True)},
             rows_digest=rows.digest,

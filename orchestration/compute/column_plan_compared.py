@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from orchestration.compute.column_plan_rows import NONE, Column, Part, Parts
+from orchestration.compute.column_plan_rows import Column, Part, Parts
 from orchestration.core.column_origins import Compared, Kind, Place
 
 # Comparisons that only two equal values meet, or only two that are not; either tells which they are.
@@ -81,12 +81,16 @@ def compared(found: Iterable[Comparison]) -> Iterator[Compared]:
                 yield from (Compared(mine, theirs, equal) for theirs in other.places if theirs != mine)
 
 
+def beside_made_up(found: Iterable[Comparison]) -> frozenset[Place]:
+    """Return the columns with which one of no table is compared: how many rows there are tells of them."""
+    return frozenset[Place]().union(
+        *(other.places for _, sides in found for one, other in permutations(sides, 2) if one.made_up)
+    )
+
+
 def told(columns: Sequence[Column], found: Iterable[Comparison]) -> tuple[Column, ...]:
     """Return columns of which comparisons chose rows: what is made up tells of what it is compared with."""
-    beside = NONE.union(
-        *(other.parts for _, sides in found for one, other in permutations(sides, 2) if one.made_up)
-    )
-    parts = frozenset(Part(part.place, Kind.CONDITIONAL) for part in beside if part.kind.of_value)
+    parts = frozenset(Part(place, Kind.CONDITIONAL) for place in beside_made_up(found))
     if not parts:
         return tuple(columns)
     return tuple(replace(one, parts=one.parts | parts) if is_made_up(one) else one for one in columns)

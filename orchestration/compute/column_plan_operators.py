@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestration.compute.column_plan_compared import EQUAL, Comparison, compared, side, told
+from orchestration.compute.column_plan_compared import EQUAL, Comparison, beside_made_up, compared, side, told
 from orchestration.compute.column_plan_expressions import Expressions
 from orchestration.compute.column_plan_joins import (
     Condition,
@@ -35,7 +35,7 @@ from orchestration.compute.column_plan_rows import (
     read_again,
 )
 from orchestration.compute.column_plan_sources import rows_of_function, rows_of_table, table_of_scan
-from orchestration.core.column_origins import Compared, Kind
+from orchestration.core.column_origins import Compared, Kind, Place
 from orchestration.core.relations import Relation
 
 Operator = Mapping[str, Any]
@@ -55,6 +55,7 @@ class Operators:
         self._tables: list[Relation | None] = [None]  # of each reading; the first is none
         self._groups = 0
         self._compared: set[Compared] = set()
+        self._multiplied: set[Place] = set()
         self._named: dict[int, Rows] = {}
         self._outer: list[Sequence[Column]] = []
 
@@ -69,6 +70,14 @@ class Operators:
     def compared(self) -> frozenset[Compared]:
         """Return which columns of tables are compared."""
         return frozenset(self._compared)
+
+    def multiplied_by(self) -> frozenset[Place]:
+        """Return the columns of tables of whose values it is how many rows there are of one."""
+        return frozenset(self._multiplied)
+
+    def _note_compared(self, found: Sequence[Comparison]) -> None:
+        self._compared.update(compared(found))
+        self._multiplied.update(beside_made_up(found))
 
     def rows(self, operator: Operator) -> Rows:
         """Return what an operator gives.
@@ -116,6 +125,9 @@ class Operators:
         else:
             below = self._below(operator) if operator.get("children") else None
             rows = rows_of_function(operator, below)
+            self._multiplied.update(
+                part.place for part in rows.deciding - (below.deciding if below else NONE)
+            )
         self._bind(operator, "table_index", rows.columns)
         return rows
 
@@ -160,7 +172,7 @@ class Operators:
         alike = self._read.numbered(conditions, below.columns)
         rows = below.decided(NONE, Kind.FILTER, "where", self._digests(conditions, below))
         found = [one for item in conditions for one in self._read.comparisons(item, below.columns)]
-        self._compared.update(compared(found))
+        self._note_compared(found)
         columns = told(below.columns, found)
         if proven:
             columns = tuple(replace(one, parts=at_least(one.parts, proven)) for one in columns)
@@ -222,6 +234,7 @@ class Operators:
         below, lists = self._below(operator), operator.get("expressions", [])
         made = [self._read.column(item, below.columns).settled("unnest") for item in lists]
         self._bind(operator, "unnest_index", made)
+        self._multiplied.update(part.place for part in self._parts(lists, below))
         rows = below.decided(self._parts(lists, below), Kind.JOIN, "unnest", self._digests(lists, below))
         return rows.multiplied([*below.columns, *made])
 
@@ -328,7 +341,7 @@ class Operators:
         )
 
     def _joined(self, operator: Operator, left: Rows, right: Rows, on: Condition) -> Rows:
-        self._compared.update(compared(on.comparisons))
+        self._note_compared(on.comparisons)
         rows = joined(str(operator.get("join_type")), left, right, on)
         if operator.get("join_type") == "MARK":
             self._bind(operator, "mark_index", rows.columns[-1:])
@@ -344,7 +357,7 @@ class Operators:
                 (True, tuple(side(one.parts, [one]) for one in of_each))
                 for of_each in zip(*(rows_of.columns for rows_of in sides), strict=True)
             ]
-            self._compared.update(compared(found))
+            self._note_compared(found)
             rows = replace(rows, columns=told(rows.columns, found))
         self._bind(operator, "table_index", rows.columns)
         return rows

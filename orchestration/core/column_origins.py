@@ -100,10 +100,10 @@ class TableOrigins:
     `reads` are the tables that it is made of, whether or not any column of theirs is in it. `rows` has no
     kinds of the value; what is in it decides about every column. `only_present` are columns of `rows` of
     which it is only asked whether there is a value; `compared` says of which any two are compared, in a join
-    or elsewhere. `row_of` is a parent of which each row here is one row,
-    and none is there twice; None where that is not so. `digests` is {column: digest of how it is
-    made}, `rows_digest` that of which rows there are: equal where the engine understands the same. A source
-    has columns without origins.
+    or elsewhere; `multiplied_by` are those by whose values a row of a parent is there more or less often.
+    `row_of` is a parent of which each row here is one row, and none is there twice; None where that is not
+    so. `digests` is {column: digest of how it is made}, `rows_digest` that of which rows there are: equal
+    where the engine understands the same. A source has columns without origins.
     """
 
     relation: Relation
@@ -116,6 +116,7 @@ class TableOrigins:
     not_understood: tuple[NotUnderstood, ...] = ()
     only_present: frozenset[Place] = frozenset()
     compared: frozenset[Compared] = frozenset()
+    multiplied_by: frozenset[Place] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as what JSON can hold; `of_json` reads it."""
@@ -125,6 +126,7 @@ class TableOrigins:
             "reads": [relation.parts for relation in sorted(self.reads)],
             "rows": _written(self.rows),
             "only_present": _places(sorted(self.only_present)),
+            "multiplied_by": _places(sorted(self.multiplied_by)),
             "compared": [[*_places((one.place, one.other)), one.equal] for one in sorted(self.compared)],
             "row_of": self.row_of.parts if self.row_of else None,
             "digests": dict(self.digests),
@@ -141,6 +143,7 @@ class TableOrigins:
             reads=frozenset(Relation(*parts) for parts in kept["reads"]),
             rows=_read(kept["rows"]),
             only_present=frozenset(_places_of(kept["only_present"])),
+            multiplied_by=frozenset(_places_of(kept["multiplied_by"])),
             compared=frozenset(
                 Compared(place, other, equal)
                 for *places, equal in kept["compared"]

@@ -139,6 +139,17 @@ EQUALS = {
         f"select n::decimal(6, 1) as m from range(100) as g(n) except select wet from {W}",
     "a series, looked up":
         f"select (select max(n) from range(100) as g(n) where n <= wet) as m from {W}",
+    "as many of a series": f"select count(*) as m from {W}, range(100) as g(n) where n < wet group by town",
+    "as many of a series, over": f"select count(*) over () as m from {W}, range(100) as g(n) where n < wet",
+    "as many of a series, of another column":
+        f"select sum(size) as m from {W}, range(100) as g(n) where n < wet group by town",
+    "as many as it says": f"select count(*) as m from {W}, range(wet::int) as g(n) group by town",
+    "as many elements as it says":
+        f"select count(*) as m from (select town, unnest(range(wet::int)) from {W}) group by town",
+    "as many of a seed":
+        f"select count(*) as m from {W} inner join reference.numbers on n < wet group by town",
+    "as many, a model below": "select count(*) as m from marts.repeated group by town",
+    "as many, two models below": "select count(*) as m from marts.repeated_again group by town",
     "values": f"select n as m from (values (1), (2)) as v(n) inner join {W} on n = wet",
     "values, their other column":
         f"select k as m from (values (1, 'a')) as v(n, k) inner join {W} on n = wet",
@@ -176,6 +187,10 @@ ORDINARY = {
         f"select n as m from range(date '2024-01-01', date '2025-01-01', interval 1 day) as d(n)"
         f" left join {W} on n = business_date",
     "a number of rows": f"select count(*) as m from {W} group by town having sum(wet) > 5 * count(*)",
+    "how many": f"select count(*) as m from {W} where wet > 5 group by town",
+    "how many of a seed":
+        f"select count(*) as m from {W} inner join reference.numbers on n = size group by town",
+    "a column of rows that are repeated": "select size as m from marts.repeated",
     "a constant": f"select 'rain' as m from {W} where wet > 5",
     "a number of the rows that are": f"select row_number() over (order by size) as m from {W} where wet > 5",
 }  # fmt: skip
@@ -191,6 +206,8 @@ from raw.weather
 BELOW = {
     "marts.numbers": "select n, label from reference.numbers",
     "marts.ranks": f"select row_number() over (order by size) as k, size as s from {W}",
+    "marts.repeated": f"select town, size from {W} inner join reference.numbers on n < wet",
+    "marts.repeated_again": "select town from marts.repeated",
     "marts.series": "select n from range(100) as g(n)",
     "marts.ulm_and_dry": f"select * from {W} where town = 'Ulm' or wet = 0",
     "marts.ulm_and_dry_again": "select business_date, town, wet from marts.ulm_and_dry",

@@ -4,6 +4,8 @@ Classes are judged at load; so a run that would send more than was judged is sto
 Belongs here: that it is never executed. Does not: tables that a run may not read (`test_undeclared_reads`).
 """
 
+import dataclasses
+
 import pytest
 
 from orchestration.columns.in_a_run import unforeseen
@@ -86,6 +88,7 @@ def _of(
         (_of(compared=True), _of(compared=True), False),
         (_of(compared=True), _of(), False),
         (_of(), _of(compared=True), True),
+        (_of(), dataclasses.replace(_of(), multiplied_by=frozenset({Place(PARENT, "age")})), True),
         (_of(rows=(("age", Kind.FILTER),)), _of(("age", Kind.CONDITIONAL, 0)), True),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("age", Kind.FILTER),)), False),
         (_of(rows=(("age", Kind.FILTER),)), _of(rows=(("name", Kind.FILTER),)), True),

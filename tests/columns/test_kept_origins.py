@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,20 +115,18 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("text", SEEDS)
-def test_a_seed_is_what_stands_in_its_file(bakery: Bound, text: str) -> None:
-    node = bakery.manifest.content["nodes"]["seed.bakery.towns"]
-    folder = bakery.settings.dbt_dir / "seeds"
-    (folder / "other.csv").write_bytes(text.encode())
+def test_a_seed_is_what_stands_in_its_file(bakery: Bound, text: str, tmp_path: Path) -> None:
+    known: Mapping[str, Any] = bakery.manifest.content["nodes"]["seed.bakery.towns"]
+    node: dict[str, Any] = {**known, "root_path": str(tmp_path), "original_file_path": "other.csv"}
+    (tmp_path / "other.csv").write_bytes(text.encode())
     tables = EmptyTables(bakery.settings, {"nodes": {}, "sources": {}})
 
-    found = tables.seed_digests({**node, "original_file_path": "seeds/other.csv"})
+    found = tables.seed_digests(node)
 
     kept = bakery.sql.origins["seed.bakery.towns"]
     assert {name for name, digest in kept.digests.items() if digest != found[name]} == SEEDS[text]
     typed = {**node, "config": {**node["config"], "column_types": {"town": "varchar(9)"}}}
-    assert [name for name, digest in tables.seed_digests(typed).items() if digest != kept.digests[name]] == [
-        "town"
-    ]
+    assert [name for name, digest in tables.seed_digests(typed).items() if digest != found[name]] == ["town"]
 
 
 IDENTITIES = {name: of(Kind.IDENTITY, SHOPS, name) for name in ("shop", "town")}

@@ -41,6 +41,7 @@ DIFFERENT: Mapping[str, str] = {
     "the number of a row": "it has a column `rowid`, which we take for made of where all rows are",
     "rollup": "it counts the column of `grouping`, whose value says which group it is, and nothing of a row",
     "using": "it takes both sides, which are equal; we take the one that the engine gives",
+    "a join with values": "it counts no column that a list of values is compared with, and so tells",
     "exists as a value": _WITHIN,
     "a scalar query": _WITHIN,
     "a correlated query": _WITHIN,

@@ -99,7 +99,7 @@ def find_troubles(
     look.deliveries(differing)
     look.late_exports()
     look.staging(complaints)
-    look.promises([*promises, *_last_mile(site), *_releases(site, now)])
+    look.promises([*promises, *_last_mile(site), *_exceptions(site), *_releases(site, now)])
     return [*look.drafts.troubles(), *others]
 
 
@@ -360,6 +360,19 @@ def _last_mile(site: Site) -> Iterator[Promise]:
                 rule.owner,
                 f"move it into the dbt model and take it out of {export.file.name} ({rule.issue})",
             )
+
+
+def _exceptions(site: Site) -> Iterator[Promise]:
+    """Yield the exceptions in dbt files on which exports rest, each once, however many do."""
+    found = {(one.file, one.line): one for export in site.project.exports.values() for one in export.rests_on}
+    for one in found.values():
+        yield Promise(
+            f"the exception that lets `{one.column}` count as {one.to}",
+            one.until,
+            one.by,
+            f"take the data out of what is sent, or decide anew until when it holds (`until` in"
+            f" {one.file}:{one.line})",
+        )
 
 
 def _releases(site: Site, now: datetime) -> Iterator[Promise]:

@@ -7,8 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.delivery.export_files.exports import RestsOn
 from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.incidents.troubles import Differing, FailedRun, Promise
+from orchestration.operations.site import Site
 from orchestration.state import schema
 from orchestration.state.records import (
     CheckError,
@@ -276,6 +278,22 @@ def test_a_last_mile_rule_is_such_a_promise(ledger: Bakery, watch: Watch) -> Non
     found = only(Watch(own.site).troubles())
     assert (found.root.kind, found.urgency) == (RootKind.PROMISE, Urgency.WARNING)
     assert "https://bakery.example/1" in found.findings[0].fix
+
+
+def test_an_exception_is_one_such_promise_however_many_exports_rest_on_it(
+    ledger: Bakery, watch: Watch
+) -> None:
+    file, by = "dbt_project/models/staging/_staging.yml", "data@bakery.example"
+    rests = RestsOn(
+        "staging.stg_orders.shop", "restricted", "internal", by, date(2024, 1, 8), file, 12, ("shop",)
+    )
+    project = watch.site.project
+    exports = {name: replace(export, rests_on=(rests,)) for name, export in project.exports.items()}
+    assert len(exports) > 1
+    found = only(Watch(Site(watch.site.deployment, replace(project, exports=exports))).troubles())
+    assert (found.root.kind, found.urgency, found.owner) == (RootKind.PROMISE, Urgency.WARNING, by)
+    assert "`staging.stg_orders.shop`" in found.findings[0].what
+    assert f"{file}:12" in found.findings[0].fix
 
 
 # -- many of one cause

@@ -4,9 +4,8 @@ Belongs here: what is below what, what waits for it and how urgent that makes it
 Does not belong here: what is wrong (`troubles`).
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -271,7 +270,7 @@ class Drafts:
         close = hurries and any(self._is_close(item) for item in affected)
         urgency = Urgency.CRITICAL if close else draft.urgency
         owner, channel = self._owner(draft.root)
-        found = Trouble(
+        return Trouble(
             draft.root,
             urgency,
             tuple(dict.fromkeys(draft.findings)),
@@ -282,8 +281,6 @@ class Drafts:
             holds=tuple(sorted(draft.holds)),
             quiet=draft.quiet,
         )
-        digest = hashlib.sha256("\n".join(sorted(found.news)).encode()).hexdigest()
-        return replace(found, fingerprint=digest)
 
     def _line(self, export: str, key: str) -> Affected:
         due = None if self._deadlines.met(export, key) else self._deadlines.due_at(export, key)

@@ -235,7 +235,6 @@ class _Settling:
             "channel": trouble.channel,
             "updated_at": self._now,
             "due_at": trouble.due_at,
-            "fingerprint": trouble.fingerprint,
             "findings": [{**asdict(finding), "kind": finding.kind.value} for finding in trouble.findings],
             "affected": [
                 {**asdict(item), "due_at": item.due_at.isoformat() if item.due_at else None}

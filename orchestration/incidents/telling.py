@@ -152,9 +152,7 @@ def channel_troubles(store: StateStore, now: datetime) -> Iterator[Trouble]:
 
 def platform_trouble(name: str, what: str, fix: str, urgency: Urgency = Urgency.ERROR) -> Trouble:
     """Return a trouble of the platform itself."""
-    return Trouble(
-        Root(RootKind.PLATFORM, name), urgency, (Finding(TroubleKind.PLATFORM, what, fix),), fingerprint=what
-    )
+    return Trouble(Root(RootKind.PLATFORM, name), urgency, (Finding(TroubleKind.PLATFORM, what, fix),))
 
 
 def recipients(alerts: Alerts, trouble: Trouble) -> tuple[str, ...]:

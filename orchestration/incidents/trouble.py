@@ -107,9 +107,8 @@ class Trouble:
     """All that is wrong with one root, and what waits for it.
 
     `owner` and `channel` are of who answers for the root, as its file says; "" where it says nothing.
-    `due_at` is the nearest deadline of what it holds up. `fingerprint` changes with what is to be told again.
-    `holds` are other roots with which something is wrong that goes with this one. `quiet`: nobody is told
-    yet, as it is tried once more.
+    `due_at` is the nearest deadline of what it holds up. `holds` are other roots with which something is
+    wrong that goes with this one. `quiet`: nobody is told yet, as it is tried once more.
     """
 
     root: Root
@@ -119,7 +118,6 @@ class Trouble:
     channel: str = ""
     affected: tuple[Affected, ...] = ()
     due_at: datetime | None = None
-    fingerprint: str = ""
     holds: tuple[Root, ...] = ()
     quiet: bool = False
 

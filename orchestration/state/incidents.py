@@ -46,7 +46,6 @@ class Incident:
     channel: str
     opened_at: datetime
     updated_at: datetime
-    fingerprint: str
     findings: Sequence[Mapping[str, str]] = ()
     affected: Sequence[Mapping[str, Any]] = ()
     told: Sequence[str] | None = None

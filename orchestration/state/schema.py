@@ -433,7 +433,6 @@ incidents = Table(
     Column("snoozed_until", DateTime(timezone=True), nullable=True),
     Column("escalation", Integer, nullable=False, server_default="0"),
     Column("due_at", DateTime(timezone=True), nullable=True),
-    Column("fingerprint", String(64), nullable=False),
     Column("told", JSON, nullable=True),  # [what of it was told, …], as tokens; null: nothing yet
     Column("findings", JSON, nullable=False),  # [{kind, what, fix, run_id, step}, …]
     Column("affected", JSON, nullable=False),  # [{export, partition_key, owner, due_at}, …]

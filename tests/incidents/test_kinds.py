@@ -249,7 +249,7 @@ def test_complaints_of_staging_are_of_their_source(watch: Watch) -> None:
         Root(RootKind.PLATFORM, "staging"): [TroubleKind.STAGING],
     }
     tomorrow = watch.troubles(complaints=["orders: 16 days without a drop", "no source's file"])
-    assert [one.fingerprint for one in tomorrow] == [one.fingerprint for one in found]
+    assert [one.news for one in tomorrow] == [one.news for one in found]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.graph.desk import Desk
 from orchestration.graph.reconciled import check_key, readable
-from orchestration.graph.second_tries import ended_at, failed_tries, wait_of
+from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
 from orchestration.incidents.looking import Looked, look
 from orchestration.incidents.troubles import LOOKBACK, Differing, FailedRun
@@ -41,9 +41,7 @@ def look_at(
 
 def failed_runs(desk: Desk) -> Iterator[FailedRun]:
     """Yield the runs that failed within the look-back, of tables and exports; not those that people ended."""
-    instance, project, now = desk.instance, desk.project, desk.deployment.clock()
-    tables = {dg.AssetKey(table.asset_key): name for name, table in project.lineage.tables.items()}
-    exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
+    instance, selections, now = desk.instance, Selections(desk.project), desk.deployment.clock()
     left = {
         item.run.run_id
         for item in failed_tries(instance, desk)
@@ -52,15 +50,15 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
     }
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
     for record in instance.get_run_records(filters, limit=_MOST_RUNS):
-        run, selected = record.dagster_run, record.dagster_run.asset_selection or frozenset()
-        if not selected or record.start_time is None:  # a mark of the gate's, or a job of people's
+        run = record.dagster_run
+        if not run.asset_selection or record.start_time is None:  # a mark of the gate's, or a job of people's
             continue
         step, error = _failed_at(instance, record)
         yield FailedRun(
             run.run_id,
             run.tags.get(PARTITION_NAME_TAG, ""),
-            tuple(sorted(tables[key] for key in selected if key in tables)),
-            tuple(sorted(exports[key] for key in selected if key in exports)),
+            tuple(sorted(selections.tables(run))),
+            tuple(sorted(selections.exports(run))),
             step,
             ended_at(record),
             error,

@@ -47,6 +47,28 @@ class FailedTry:
         return self.run.tags.get(PARTITION_NAME_TAG, "")
 
 
+class Selections:
+    """What runs were to do, in the names of the project; the names of all assets are made once."""
+
+    def __init__(self, project: Project) -> None:
+        self._partitionings = {name: table.partitioning for name, table in project.lineage.tables.items()}
+        self._tables = {dg.AssetKey(table.asset_key): name for name, table in project.lineage.tables.items()}
+        self._exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
+
+    def tables(self, run: dg.DagsterRun) -> frozenset[str]:
+        """Return the tables that a run was to build."""
+        return frozenset(self._tables[key] for key in run.asset_selection or () if key in self._tables)
+
+    def partitions(self, run: dg.DagsterRun) -> frozenset[Partition]:
+        """Return the partitions of tables that a run was to build."""
+        key = run.tags.get(PARTITION_NAME_TAG, "")
+        return frozenset(Partition(self._partitionings[name], key) for name in self.tables(run))
+
+    def exports(self, run: dg.DagsterRun) -> frozenset[str]:
+        """Return the exports that a run was to send."""
+        return frozenset(self._exports[key] for key in run.asset_selection or () if key in self._exports)
+
+
 class SecondTries:
     """The second tries that are due at a moment.
 
@@ -56,6 +78,7 @@ class SecondTries:
     def __init__(self, instance: dg.DagsterInstance, site: Site) -> None:
         now = site.deployment.clock()
         self._instance, self._site, self._now = instance, site, now
+        self._selections = Selections(site.project)
         self._due = [item for item in failed_tries(instance, site) if item.due_at <= now]
         self.partitions, self.run_keys = set[Partition](), set[str]()
         self._failed: dict[tuple[str, str], str] = {}
@@ -89,16 +112,17 @@ class SecondTries:
             for run in self._instance.get_runs(dg.RunsFilter(tags=again, created_after=ended))
             if DIED_TAG not in run.tags and run.tags.get(PARTITION_NAME_TAG, "") == item.partition_key
         ]
-        found = [_selected(run, self._site.project) for run in runs]
-        tables, exports = zip(*found, strict=True) if found else ((), ())
-        return frozenset[Partition]().union(*tables), frozenset[str]().union(*exports)
+        return (
+            frozenset[Partition]().union(*map(self._selections.partitions, runs)),
+            frozenset[str]().union(*map(self._selections.exports, runs)),
+        )
 
 
 def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
     """Return the first tries that failed and wait for their second one, or are in it."""
     first = {TRY_TAG: [Try.FIRST.value, Try.WAITING.value]}
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=first)
-    found: list[FailedTry] = []
+    found, selections = list[FailedTry](), Selections(site.project)
     for record in instance.get_run_records(filters):
         run = record.dagster_run
         if run.tags[TRY_TAG] == Try.FIRST:
@@ -111,7 +135,8 @@ def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
                 run,
                 run.tags[RUN_KEY_TAG],
                 ended_at(record) + wait_of(site),
-                *_selected(run, site.project),
+                selections.partitions(run),
+                selections.exports(run),
             )
         )
     return found
@@ -139,17 +164,6 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
             if blocks and said.check_name not in _OF_THE_STEP:
                 return False
     return raised or STARTED_BY_TAG in run.tags
-
-
-def _selected(run: dg.DagsterRun, project: Project) -> tuple[frozenset[Partition], frozenset[str]]:
-    """Return what a run was to build, and which exports it was to send."""
-    tables = {dg.AssetKey(table.asset_key): table.partitioning for table in project.lineage.tables.values()}
-    exports = {dg.AssetKey(export.asset_key): name for name, export in project.exports.items()}
-    key, selected = run.tags.get(PARTITION_NAME_TAG, ""), run.asset_selection or frozenset()
-    return (
-        frozenset(Partition(tables[asset], key) for asset in selected if asset in tables),
-        frozenset(exports[asset] for asset in selected if asset in exports),
-    )
 
 
 def ended_at(record: RunRecord) -> datetime:

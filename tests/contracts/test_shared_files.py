@@ -12,6 +12,7 @@ from orchestration.core.partitions import Grain, Partitioning
 from tests.columns.conftest import Edited
 from tests.columns.conftest import bakery as bakery
 
+DAILY = Partitioning(Grain.DAILY, "")
 FIRST, SECOND = "contracts/weather.odcs.yaml", "contracts/weather2.odcs.yaml"
 # {two paths: whether some file is of both}
 PATHS: dict[tuple[str, str], bool] = {
@@ -36,7 +37,7 @@ PATHS: dict[tuple[str, str], bool] = {
 
 @pytest.mark.parametrize(("one", "other"), PATHS)
 def test_two_paths_may_name_one_file(one: str, other: str) -> None:
-    templates = [DropTemplate(text, Partitioning(Grain.DAILY, "")) for text in (one, other)]
+    templates = [DropTemplate(text, DAILY) for text in (one, other)]
     assert may_meet(*templates) is may_meet(*reversed(templates)) is PATHS[one, other]
 
 
@@ -74,6 +75,23 @@ def test_a_second_contract_says_the_same_of_what_is_classified(
     assert {"weather", "weather2"} <= contracts.keys()
     what = "reads such files too, and says otherwise what is classified in them"
     assert [what in problem.what for problem in told] == ([] if right else [True])
+
+
+@pytest.mark.parametrize(
+    "second", ["*/{date}.csv", "WEATHER/{date}*.csv", "w{date}.csv", "weather/{date}.csv"]
+)
+def test_whatever_stands_between_them_two_paths_that_meet_are_compared(bakery: Edited, second: str) -> None:
+    """Contracts whose paths begin otherwise, and a third on the same files, stand between the two."""
+    text = (bakery.folder / FIRST).read_text()
+    between = ["weather/x/{date}.csv", "weather-old/{date}.csv", "waste/{date}.csv", "{date}/x.csv"]
+    for number, path in enumerate([*between, second], 2):
+        file = f"contracts/weather{number}.odcs.yaml"
+        other = text.replace("name: weather\n", f"name: weather{number}\n")
+        other = other.replace("id: bakery-weather", f"id: bakery-weather{number}")
+        bakery.write(file, other).edit(file, *UNCLASSIFIED, ("weather/{date}.csv", path))
+    told = [problem.what for problem in load_contracts(bakery.folder)[1]]
+    meets = may_meet(*[DropTemplate(one, DAILY) for one in ("weather/{date}.csv", second)])
+    assert [what.split("`")[1] for what in told if "reads such files too" in what] == [second] * meets
 
 
 def test_of_files_without_a_class_two_contracts_may_say_what_they_like(bakery: Edited) -> None:

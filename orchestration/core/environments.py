@@ -1,0 +1,20 @@
+"""What kind of deployment this is: what may be sent from it, and which connections it has.
+
+Belongs here: the words. Does not belong here: which one a data directory is (`state.identity`).
+"""
+
+from enum import StrEnum
+
+
+class Environment(StrEnum):
+    """The kind of a deployment.
+
+    `local`: a demo or a test; it connects to this machine alone. `scratch`: a person's own, which vanishes;
+    it has no connections, and what would be delivered goes to a folder. `work`: shared, with connections of
+    its own, never to a place of production's. `production`: what others rely on.
+    """
+
+    LOCAL = "local"
+    SCRATCH = "scratch"
+    WORK = "work"
+    PRODUCTION = "production"

@@ -13,7 +13,7 @@ from orchestration.state.records import Build, Evidence
 
 @dataclass(frozen=True)
 class PublishedPartition:
-    """One partition as the gate let it through: its version, rows, build, and the evidence of that version."""
+    """One partition as the gate let it through: its version, rows, build and evidence."""
 
     version: str
     rows: int

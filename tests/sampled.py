@@ -3,21 +3,37 @@
 `@pytest.mark.sampled(3)` at a parametrized test takes one in three of its cases. The choice is the same in
 all processes of a run; its seed stands at the top of the output, and `PYTEST_SAMPLED_SEED` repeats it. All
 cases run with `SLUICE_TEST_KILLS=2` or more, as they do before a release.
-Belongs here: the choice. Does not: which test takes part, nor how many examples a generated test has.
+`part_of` draws from a list in the same way, for what a fixture prepares or a story goes through: what no test
+asks for need not be built. Belongs here: the choice. Does not: which test takes part, nor how many examples a
+generated test has.
 """
 
 import os
 import random
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pytest
 
+_T = TypeVar("_T")
 _ALL = int(os.environ.get("SLUICE_TEST_KILLS", "1")) > 1
 
 
 def every_case() -> bool:
     """Whether all cases run, as before a release."""
     return _ALL
+
+
+def part_of(name: str, cases: Sequence[_T], one_in: int, also: Container[_T] = ()) -> list[_T]:
+    """Return one in so many of these, drawn for this run, and what is in `also`, in their order.
+
+    All are returned as before a release. `name` tells one draw from another.
+    """
+    if _ALL:
+        return list(cases)
+    kept = {*random.Random(f"{_seed()} {name}").sample(range(len(cases)), -(-len(cases) // one_in))}
+    return [case for place, case in enumerate(cases) if place in kept or case in also]
 
 
 def pytest_configure(config: pytest.Config) -> None:

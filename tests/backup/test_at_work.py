@@ -24,7 +24,7 @@ PLACE = 'postgres "somewhere"."else"'
 
 
 def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, tmp_path: Path) -> None:
-    dest, days = tmp_path / "backups", (TUE, WED, THU)
+    dest, days = tmp_path / "backups", (TUE, WED, THU) if every_case() else (TUE, WED)
     for number, day in enumerate(days):
         open_bakery.land_day(day, a=5 + number)
     with open_bakery.start("run") as running:

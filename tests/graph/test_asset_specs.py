@@ -30,6 +30,7 @@ class ByRelation(DagsterDbtTranslator):
 
 
 @pytest.mark.parametrize("company", sorted(COMPANIES))
+@pytest.mark.sampled(2)
 def test_specs_are_dagster_dbts_in_the_words_they_share(company: str, tmp_path: Path) -> None:
     project = load_project(Settings.load({}, project_dir=COMPANIES[company], data_dir=tmp_path))
     starts = partitions_definitions(project.partition_starts)

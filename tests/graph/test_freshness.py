@@ -44,6 +44,7 @@ GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute=
         }),
     ],
 )  # fmt: skip
+@pytest.mark.sampled(2)
 def test_a_policy_is_where_a_promise_is_and_nowhere_else(
     tmp_path: Path, company: str, windows: dict[str, timedelta]
 ) -> None:

@@ -123,6 +123,7 @@ def test_all_that_does_not_compile_and_does_not_bind_is_told_at_once(tmp_path: P
 
 
 @pytest.mark.parametrize("column", ["shop", "loaves"])
+@pytest.mark.sampled(2)
 def test_the_fix_of_a_relationship_loads_when_typed(tmp_path: Path, column: str) -> None:
     described = (
         "models:\n  - name: broken\n    description: x\n    data_tests:\n      - relationships:\n"

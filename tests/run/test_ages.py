@@ -189,6 +189,7 @@ def _touched(staging: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_moved, _touched])
+@pytest.mark.sampled(2)
 def test_staging_that_was_copied_or_touched_makes_no_snapshot_new(
     open_bakery: Company, change: Callable[[Path], None]
 ) -> None:

@@ -110,6 +110,7 @@ OTHER_SQL: dict[str, tuple[Edit, Edit]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_SQL)
+@pytest.mark.sampled(2)
 def test_an_old_build_is_todays_only_if_todays_sql_makes_the_very_rows(company: Company, name: str) -> None:
     before, after = OTHER_SQL[name]
     folder = company.settings.project_dir

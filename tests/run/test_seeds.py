@@ -102,6 +102,7 @@ CHANGES: dict[str, tuple[Edit, tuple[list[tuple[object, ...]], str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.sampled(2)
 def test_how_a_large_seed_is_read_is_part_of_it(bakery: Company, change: str) -> None:
     company = with_seed(bakery, MIB + 1)
     assert runs(company.run()) == [("", True)]

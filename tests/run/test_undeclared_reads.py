@@ -52,6 +52,7 @@ def test_a_test_that_reads_what_is_not_declared_has_not_judged(open_bakery: Comp
 
 
 @pytest.mark.parametrize("kind", ["singular", "generic"])
+@pytest.mark.sampled(2)
 def test_a_second_statement_of_a_test_is_never_executed(open_bakery: Company, kind: str) -> None:
     company = open_bakery.with_own_project()
     semicolon = "{{ '%c' % 59 }}"  # one that is written is found when the project is loaded

@@ -243,6 +243,7 @@ def test_it_is_held_named_and_released(sent: Company) -> None:
 
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
+@pytest.mark.sampled(2)
 def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str) -> None:
     company = with_export(bakery, "limits: {removed_share: 0.1}\n")
     company.land_shops("a", "b")

@@ -20,6 +20,7 @@ MANY = [(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=n)).date().isoformat(
 
 
 @pytest.mark.parametrize("path", ["sales/{date}.csv", "{date}/part-*.csv", "{year}/{month}/{day}/sales.csv"])
+@pytest.mark.sampled(2)
 def test_among_many_old_drops_only_new_ones_are_read(
     tmp_path: Path, records: StateStore, restarted: Callable[[], StateStore], path: str
 ) -> None:

@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("sampled"):
             tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    left = {item for name, cases in tables.items() for item in cases if item not in _chosen(name, cases)}
+    left = {item for name, cases in tables.items() for item in {*cases} - _chosen(name, cases)}
     if left and not _ALL:
         config.hook.pytest_deselected(items=[item for item in items if item in left])
         items[:] = [item for item in items if item not in left]

@@ -157,7 +157,7 @@ WAYS: dict[str, tuple[Callable[[Lines], Lines], tuple[tuple[int, str], ...]]] = 
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 def test_a_real_drop_made_bad(tmp_path: Path, way: str) -> None:
     """Refused whole with the place told, or quarantined row by row: as the contract says."""
     edit, expected = WAYS[way]

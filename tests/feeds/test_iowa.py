@@ -62,10 +62,9 @@ def _days(first: str, last: str) -> list[str]:
     return [(start + timedelta(days=offset)).isoformat() for offset in range(count)]
 
 
-SEPTEMBER = _days("2022-09-01" if every_case() else "2022-09-28", "2022-09-30")
+SEPTEMBER = _days("2022-09-01" if every_case() else "2022-09-29", "2022-09-30")
 # A weekend, on whose Sunday nothing was sold, and the days after it.
 OCTOBER = _days("2022-10-01", "2022-10-04")
-_ONLY_WITH_A_MONTH = pytest.mark.skipif(not every_case(), reason="needs a month: set SLUICE_TEST_KILLS=2")
 
 
 @dataclass(frozen=True)
@@ -243,8 +242,10 @@ def test_the_partner_finds_what_the_published_files_say(arrived: Arrived, publis
 @pytest.mark.parametrize(
     "rule",
     [
-        {"returns": False}, {"active_only": False}, {"closed_stores": False}, {"ties_by_item": False},
-        {"window_days": 27}, {"window_days": 29}, {"season_days": 50}, {"items_a_store": 9},
+        {"returns": False}, {"active_only": False}, {"ties_by_item": False}, {"season_days": 50},
+        {"items_a_store": 9},
+        # What only a window shows that has all its days.
+        *([{"closed_stores": False}, {"window_days": 27}, {"window_days": 29}] if every_case() else []),
     ],
     ids=lambda rule: " ".join(f"{name}={value}" for name, value in rule.items()),
 )  # fmt: skip

@@ -84,7 +84,7 @@ def _load(tmp_path: Path, *changes: Callable[[Path], None]) -> Path:
     return folder
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("where", SAID)
 def test_a_table_of_failed_rows_does_not_load(tmp_path: Path, where: str) -> None:
     change, file, line = SAID[where]

@@ -98,7 +98,7 @@ def broken(sql: str, more: dict[str, str]) -> list[Edit]:
 
 
 @pytest.mark.parametrize("kind", PLACED)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(10)
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, kind: str) -> None:
     sql, more, place = PLACED[kind]
     found = problems(tmp_path, *broken(sql, more))

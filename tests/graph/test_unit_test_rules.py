@@ -38,7 +38,7 @@ READS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", READS)
 def test_rows_that_are_read_do_not_load(tmp_path: Path, kind: str) -> None:
     [problem] = problems(tmp_path, write(DESCRIBED, GIVEN.replace("FROM", READS[kind])))

@@ -27,7 +27,7 @@ APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 FAULTS = part_of(
     "the demo's faults",
     ("negative-quantities", "renamed-column", "ten-times", "yesterday-again", "truncated"),
-    one_in=3,
+    one_in=5,
 )
 _COMMAND = re.compile(r"`(sluice [^`]+)`")
 

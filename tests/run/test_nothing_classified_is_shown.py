@@ -277,12 +277,12 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
             company.land("guests", DAYS[name], "\n".join([way.header, *way.lines, ""]).format(**told))
         printed = {
             " ".join(command): "\n".join(map(str, typed(*command)))
-            # What takes partitions through the graph, in a process, as libraries write to its console too.
+            # What takes days through the graph, in a process, as libraries write to its console too.
             for typed, command in (
                 (company.process, ("run",)),
                 (partial(sluice, company), ("quarantine", "guests", "--rows", "100")),
-                (company.process, ("judge", "staging.stg_guests", "--from",
-                                  DAYS["a data test does not convert a value"])),
+                (partial(sluice, company), ("judge", "staging.stg_guests", "--from",
+                                            DAYS["a data test does not convert a value"])),
                 (partial(sluice, company), ("docs",)),
             )
         }  # fmt: skip

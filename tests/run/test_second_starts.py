@@ -125,7 +125,7 @@ KINDS: dict[str, tuple[Callable[[Company], Company], int]] = {
 
 @pytest.mark.parametrize("by", BY.values(), ids=BY)
 @pytest.mark.parametrize(("fails", "often"), KINDS.values(), ids=KINDS)
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(7)
 def test_what_fails_always_is_started_so_often(
     open_bakery: Company, fails: Callable[[Company], Company], often: int, by: Looks
 ) -> None:

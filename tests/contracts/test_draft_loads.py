@@ -23,6 +23,8 @@ from orchestration.contracts.load import load_contracts
 from tests.contracts.test_draft import Drafted, new
 from tests.ingestion.test_formats_rosbag import bag, message
 
+pytestmark = pytest.mark.long
+
 DAYS = ("s_2024-03-05.csv", "s_2024-03-06.csv")
 Files = Mapping[str, bytes]
 

@@ -11,6 +11,8 @@ from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, o
 from tests.gate.edits import replace
 from tests.typed import sluice
 
+pytestmark = pytest.mark.stories(2)
+
 NO_NUMBER = "Order No.,Date,Shop,Loaves (pcs)\n1,{day},a,many\n"
 
 

@@ -15,6 +15,8 @@ from orchestration.project.loading import load_project
 from orchestration.transformation.manifest import DbtManifest
 from tests.graph.shape import COMPANIES
 
+pytestmark = pytest.mark.long
+
 
 class ByRelation(DagsterDbtTranslator):
     """dagster-dbt as it is, but for the key, which is the relation."""

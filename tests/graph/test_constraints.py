@@ -11,6 +11,8 @@ from tests.graph.test_suite_sql import load
 from tests.typed import sluice
 from tests.warehouse.bare import bare
 
+pytestmark = pytest.mark.long
+
 MARTS = "dbt_project/models/marts"
 YAML = f"{MARTS}/_keyed.yml"
 SUITE = """description: x

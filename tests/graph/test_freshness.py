@@ -20,6 +20,8 @@ from orchestration.graph.instance import open_instance
 from tests.company import Company
 from tests.graph.shape import COMPANIES
 
+pytestmark = pytest.mark.long
+
 HOUR = timedelta(hours=1)
 GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute="defs")
 

@@ -11,6 +11,8 @@ from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
+pytestmark = pytest.mark.long
+
 PROJECT, STAGING = "dbt_project/dbt_project.yml", "dbt_project/models/staging/_staging.yml"
 SINGULAR = "dbt_project/tests/loaves_are_baked.sql"
 GENERIC = "dbt_project/tests/generic/is_baked.sql"

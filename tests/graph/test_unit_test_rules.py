@@ -11,6 +11,8 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, both, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
+
 DESCRIBED = "dbt_project/models/marts/_units.yml"
 GIVEN = """unit_tests:
   - name: other

@@ -35,6 +35,8 @@ from tests.observatory import (
     open_observatory,
 )
 
+pytestmark = pytest.mark.stories(2)
+
 STANDS = Verdict.TOO_OLD.value
 
 

@@ -25,7 +25,7 @@ from tests.run.breaking import (
 )
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ORDERS = "staging.stg_orders"
 
 

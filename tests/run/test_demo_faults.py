@@ -24,7 +24,7 @@ pytestmark = pytest.mark.long
 START = date(2024, 3, 4)  # a Monday: a Sunday has no sales, and waits for the next drop
 APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 # A day each, in the order of the days; the first day is sound, as some faults show beside what was before.
-FAULTS = part_of(
+FAULTS: list[str] = part_of(
     "the demo's faults",
     ("negative-quantities", "renamed-column", "ten-times", "yesterday-again", "truncated"),
     one_in=5,

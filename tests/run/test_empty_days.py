@@ -9,7 +9,7 @@ from orchestration.contracts.load import load_contracts
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 HELD = "the partition is empty (limits.empty: hold)"
 REPORT = f"exports/{WEATHER_REPORT}.yml"
 CONTRACT = "contracts/weather.odcs.yaml"

@@ -24,7 +24,7 @@ from tests.incidents.places import KEY
 from tests.run.test_second_starts import by_command
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ALERTS = """
 channels:
   oncall: {type: pagerduty, connection: pagerduty}

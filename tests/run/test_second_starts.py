@@ -21,7 +21,7 @@ from tests.gate.edits import append
 from tests.run.breaking import be_broken, be_there
 from tests.run.test_sensor_ticks import tick
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 Looks = Callable[[Company], object]
 
 

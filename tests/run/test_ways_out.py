@@ -19,7 +19,7 @@ from tests.delivery.support import execute
 from tests.run.test_without_partitions import EXPORT, with_export
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ORDERS_FILE, WEATHER_FILE = f"exports/{SHOP_ORDERS}.yml", f"exports/{WEATHER_REPORT}.yml"
 _COMMAND = re.compile(r"`(sluice [^`]+)`")
 

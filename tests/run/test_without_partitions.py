@@ -19,7 +19,7 @@ from tests.gate.edits import append, both, replace, write
 from tests.prepared import bakery_in, copy_of, database
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 EXPORT = "exp_shop_list"
 MODEL = f"exports.{EXPORT}"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()

@@ -16,6 +16,8 @@ from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED
 from tests.unit.staging.support import NOON, ORDERS, CountingArea, announce, clock, cut_by, write
 
+pytestmark = pytest.mark.long
+
 MANY = [(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=n)).date().isoformat() for n in range(1_100)]
 
 

@@ -13,7 +13,7 @@ from tests.company import Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 DBT = "dbt_project/dbt_project.yml"
 SEED, YAML = "dbt_project/seeds/towns.csv", "dbt_project/seeds/_seeds.yml"
 MIB = 1024 * 1024

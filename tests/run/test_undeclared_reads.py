@@ -12,7 +12,7 @@ from tests.gate.edits import append, replace, write
 from tests.typed import sluice
 from tests.warehouse.bare import bare
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"
 REF = "{{ ref('stg_weather') }}"
 ON_TUESDAY = f"{{% if var('partition_key', '') == '{TUE}' %}}"

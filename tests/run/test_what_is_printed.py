@@ -12,7 +12,7 @@ from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 BROKEN = f"date,town,rain_mm\n{TUE},Ulm,much\n"
 
 

@@ -82,7 +82,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterato
     for day in (START, *map(day_of, FAULTS)):
         made.land(made.broken, day)
     code, said = sluice(made.company, "run")
-    assert (code, f"needs attention: {len(FAULTS)} causes" in said) == (1, True), said
+    assert (code, f"needs attention: {len(FAULTS)} cause" in said) == (1, True), said
     yield made
     made.company.deployment.store.close()
 
@@ -104,7 +104,7 @@ def test_a_fault_is_gone_by_doing_what_is_printed(demo: Demo, fault: str) -> Non
         soon = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%dT%H:%M}"
         typed = let_pass.replace("WHY", "'they did sell that much'").replace("WHEN", soon)
         assert sluice(demo.company, *shlex.split(typed)[1:])[0] == 0
-        assert sluice(demo.company, "run")[0] == 1, "the other days are as they were"
+        assert sluice(demo.company, "run")[0] == 1, "what else is held is as it was"
         assert demo.delivered(day) == (True, False), "the release is of one export"
         assert demo.gate(APP, day)[0] == 0
     demo.land(demo.sound, day)

@@ -24,13 +24,19 @@ PLACE = 'postgres "somewhere"."else"'
 
 
 def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, tmp_path: Path) -> None:
-    dest, days = tmp_path / "backups", (TUE, WED, THU)
+    dest, days = tmp_path / "backups", (TUE, WED, THU) if every_case() else (TUE, WED)
     for number, day in enumerate(days):
         open_bakery.land_day(day, a=5 + number)
     with open_bakery.start("run") as running:
         names = [backed_up(open_bakery, dest)]
+        at_work, pause = open_bakery.settings.data_dir / "state.db-wal", threading.Event()
+        before = _stamp(at_work)
         while running.poll() is None:
+            if before == _stamp(at_work):  # it is starting, and has done nothing since the last one
+                pause.wait(0.02)
+                continue
             names.append(backed_up(open_bakery, dest))
+            before = _stamp(at_work)
         written, complained = running.communicate()
     assert running.returncode == 0, written + complained
     names.append(backed_up(open_bakery, dest))
@@ -49,6 +55,14 @@ def test_each_backup_agrees_while_days_are_built_and_sent(open_bakery: Company, 
         assert "docs/runbook.md" in typed(again, "status")
     held = [(day, shop) for day, shop, _ in open_bakery.in_postgres() if shop == "a"]
     assert held == [(day, "a") for day in (MON, *days)]
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """When a file was written last, and how long it is; of none zeros."""
+    if not file.exists():
+        return 0, 0
+    said = file.stat()
+    return said.st_mtime_ns, said.st_size
 
 
 def test_a_backup_waits_for_a_delivery_and_gives_up_after_a_stated_time(

@@ -134,6 +134,7 @@ FULL = (50_000, 1_000_000)  # bytes that a file may have: as on a disk that is f
 
 
 @pytest.mark.parametrize("most_bytes", FULL)
+@pytest.mark.sampled(2)
 def test_a_disk_that_is_full_is_told_and_leaves_nothing_that_counts(
     open_bakery: Company, tmp_path: Path, most_bytes: int
 ) -> None:

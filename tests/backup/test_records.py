@@ -37,6 +37,7 @@ def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(value.isoformat(" ") if hasattr(value, "isoformat") else value for value in row)
 
 
+@pytest.mark.sampled(2)
 def test_a_week_of_an_earlier_version_comes_back(
     old_week: Company, tmp_path: Path, postgres_url: str
 ) -> None:

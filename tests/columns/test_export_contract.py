@@ -54,6 +54,7 @@ def custom(holder: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("company", sorted(ALL))
+@pytest.mark.sampled(2)
 def test_each_exports_contract_is_valid_by_the_standard_and_by_our_own_checks(
     company: str, tmp_path: Path
 ) -> None:

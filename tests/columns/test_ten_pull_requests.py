@@ -289,7 +289,7 @@ def request_(request: pytest.FixtureRequest, demo: Company) -> Iterator[PullRequ
     demo.git("checkout", "--quiet", ".")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(11)
 def test_what_moves_is_in_the_answer(demo: Company, request_: PullRequest) -> None:
     """Fields that change, and exports that get other rows; and nobody is told of what is none of theirs."""
     code, answer = _impact(demo)

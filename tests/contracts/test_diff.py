@@ -126,7 +126,7 @@ EDITS: list[tuple[str, str, str, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("before", "after", "weight", "affects", "what"), EDITS, ids=[e[4] for e in EDITS])
 def test_each_change_has_its_weight_and_asks_for_a_version(
     project: Path, before: str, after: str, weight: str, affects: str, what: str

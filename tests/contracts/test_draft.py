@@ -348,6 +348,7 @@ def test_what_cannot_be_drafted_is_said(project: Path, tmp_path: Path, content: 
         ("inventory/2022-10-0*.csv.gz", "inventory/{date}.csv.gz", ("date", "store_number", "item_number")),
     ],
 )
+@pytest.mark.long
 def test_real_feeds(project: Path, pattern: str, template: str, key: tuple[str, ...]) -> None:
     samples = sorted(Path(FEEDS).glob(pattern))
     drafted = new(project, *samples)

@@ -23,6 +23,8 @@ from orchestration.contracts.load import load_contracts
 from tests.contracts.test_draft import Drafted, new
 from tests.ingestion.test_formats_rosbag import bag, message
 
+pytestmark = pytest.mark.long
+
 DAYS = ("s_2024-03-05.csv", "s_2024-03-06.csv")
 Files = Mapping[str, bytes]
 
@@ -172,7 +174,7 @@ def _project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("case", [*DIFFERING, *ALONE, *BINARY])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_every_sample_is_loaded(project: Path, tmp_path: Path, case: str) -> None:
     made, count = BINARY[case] if case in BINARY else (None, (DIFFERING | ALONE)[case][1])
     files = made(tmp_path) if made else (DIFFERING | ALONE)[case][0]
@@ -183,7 +185,7 @@ def test_every_sample_is_loaded(project: Path, tmp_path: Path, case: str) -> Non
     assert f"drafted from {count} rows" in draft.output
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("values", "told", "formats"),
     [

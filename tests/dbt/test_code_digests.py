@@ -217,7 +217,7 @@ def _with_times_kept(folder: Path, edit: Callable[[Path], None]) -> None:
 
 
 @pytest.mark.parametrize("change", [pytest.param(change, id=name) for name, change in CHANGES.items()])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_a_change_is_told_of_what_it_changes_and_of_nothing_else(
     bakery: Settings, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:

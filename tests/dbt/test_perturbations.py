@@ -163,6 +163,7 @@ def changes(connection: duckdb.DuckDBPyConnection, table: str, where: str) -> It
     yield f"delete from {table} where {where}"
 
 
+@pytest.mark.sampled(2)
 def test_what_moves_is_proved(built: Built) -> None:
     """By a change of a whole table, and of rows outside of the slice that a model declares.
 

@@ -23,7 +23,7 @@ TIMED = [grain for grain in Grain if grain.timed]
 
 @pytest.mark.parametrize("days", [1, 2, 28])
 @pytest.mark.parametrize(("reader", "read"), product(TIMED, TIMED))
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_slice_is_what_the_lineage_says_is_read(reader: Grain, read: Grain, days: int) -> None:
     """Rows of the partitions on record and of no other, whether the column holds moments or keys."""
     child, parent = Partitioning(reader), Partitioning(read)

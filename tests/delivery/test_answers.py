@@ -199,7 +199,7 @@ def after(world: World) -> Shard:
 
 @EACH
 @pytest.mark.parametrize("how", NONSENSE)
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 def test_what_is_no_answer_is_neither_taken_nor_refused(
     world: World, name: str, mode: Mode, how: str
 ) -> None:
@@ -218,7 +218,7 @@ def test_what_is_no_answer_is_neither_taken_nor_refused(
 
 @EACH
 @pytest.mark.parametrize("how", AGAIN)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_what_may_have_been_taken_is_sent_again(world: World, name: str, mode: Mode, how: str) -> None:
     shard = after(world)
     for at in range(len(requests_of(world, shard))):
@@ -227,7 +227,7 @@ def test_what_may_have_been_taken_is_sent_again(world: World, name: str, mode: M
 
 @EACH
 @pytest.mark.parametrize("how", NOTHING_DONE)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_what_was_not_done_for_certain_says_so(world: World, name: str, mode: Mode, how: str) -> None:
     shard = after(world)
     seen = requests_of(world, shard)
@@ -244,7 +244,7 @@ def test_what_was_not_done_for_certain_says_so(world: World, name: str, mode: Mo
 MISTYPED = 8 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @EACH
 def test_no_value_of_another_type_is_more_than_an_error(world: World, name: str, mode: Mode) -> None:
     shard = after(world)
@@ -303,7 +303,7 @@ WRITES = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @EACH
 def test_a_status_means_what_the_table_says(world: World, name: str, mode: Mode) -> None:
     if name not in WRITES:

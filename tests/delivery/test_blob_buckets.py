@@ -44,6 +44,7 @@ def place_at(make_shard: MakeShard, url: str, endpoint: str, **said: str) -> Pla
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda wanted: "-".join(wanted))
+@pytest.mark.sampled(2)
 def test_objects_are_put_with_the_encryption_that_a_policy_wants(
     storage: Storage, make_shard: MakeShard, wanted: Mapping[str, str]
 ) -> None:

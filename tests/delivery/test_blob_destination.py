@@ -220,7 +220,7 @@ def test_files_are_whole_or_appended(place: Place, mode: Mode, full: bool) -> No
         place.destination().check(place.shard(rows_of(DAY, 2, "x"), "d1", mode=mode, full=full))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.SNAPSHOT])
 def test_of_senders_at_once_none_is_lost_or_mixed(anywhere: Place, mode: Mode) -> None:
     names = ("a", "b", "c")

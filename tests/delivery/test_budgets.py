@@ -98,7 +98,7 @@ def ended(sender: Sender, budget_seconds: float = _BUDGET_SECONDS) -> DeliveryEr
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", URLS)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_server_that_stalls_holds_nobody_longer_than_the_budget(
     tmp_path: Path, name: str, kind: str
 ) -> None:

@@ -74,7 +74,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("status", [*CERTAIN, *UNCERTAIN])
 @pytest.mark.parametrize("case", ["hubspot", "braze", "braze_events", "salesforce", "webhook"], indirect=True)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_what_an_answer_leaves_in_doubt(
     case: Case, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

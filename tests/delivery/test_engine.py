@@ -82,6 +82,7 @@ def test_the_same_rows_in_a_new_version_are_not_sent(sender: Sender, shelf: Shel
         (Limits(empty=False), {}, "the partition is empty (limits.empty: hold)"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_past_a_limit_nothing_is_sent(
     sender: Sender, shelf: ShelfDestination, limits: Limits, rows: dict[int, str], said: str
 ) -> None:

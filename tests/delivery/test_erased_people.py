@@ -76,6 +76,7 @@ def test_who_was_erased_stays_away_when_the_export_is_renamed(open_bakery: Compa
 
 
 @pytest.mark.parametrize("named", ["a", "A-1"])
+@pytest.mark.sampled(2)
 def test_who_was_erased_under_a_mapping_stays_away_once_it_ends(open_bakery: Company, named: str) -> None:
     """Named by the model's value or by what is sent: the row goes, and stays away as the mapping ends."""
     company = edited(open_bakery.with_own_project(), "mode: mirror", f"mode: mirror{MAPPED}")

@@ -76,6 +76,7 @@ def test_who_was_erased_stays_away_under_another_name_of_the_field(make: Make) -
         ("date", "'2024-01-01'", "2024-1-1"),
     ],
 )
+@pytest.mark.sampled(4)
 def test_a_person_is_found_by_one_column_of_the_key(make: Make, kind: str, key: str, named: str) -> None:
     """What is named is a value of the column's type, also where it is not the whole key."""
     rows = make("webhook", kind=kind, key=("business_date", "code"))
@@ -158,6 +159,7 @@ def test_who_was_erased_stays_away_when_a_mapping_writes_the_key(tmp_path: Path,
         ("float", "0.1", "double", "0.1::float"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_who_was_erased_stays_away_when_the_type_of_the_key_changes(
     make: Make, kind: str, key: str, after: str, then: str
 ) -> None:
@@ -208,7 +210,7 @@ def test_the_erasure_of_one_is_not_that_of_another_who_differs_in_case(make: Mak
     assert rows.notes() == ["changed"]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("kind", "key", "named", "after", "then"),
     [

@@ -231,7 +231,7 @@ ERASED_BY = {
         pytest.param(as_rows("item::bigint"), ("business_date", "item"), id="with the day"),
     ],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_an_erased_person_stays_away_whatever_the_key_is_by_now(
     tmp_path: Path, named: dict[str, str], rows: str, key: tuple[str, ...]
 ) -> None:
@@ -339,7 +339,7 @@ def test_an_erasure_holds_for_the_export_that_writes_to_the_object_by_now(sender
     assert "bob" in notes(sender)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("first", "named", "away"),
     [

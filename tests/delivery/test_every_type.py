@@ -257,7 +257,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     opened.case.close()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_every_value_is_there_exactly_or_its_row_is_refused_by_name(place: Place, tmp_path: Path) -> None:
     taken = {kind: place.column(n) for n, kind in enumerate(TYPES) if place.takes(place.column(n), kind)}
     assert set(EVERYWHERE) <= set(taken)

@@ -107,7 +107,7 @@ def hash_as_older_code(sender: Values) -> None:
 
 
 @pytest.mark.parametrize(("kind", "one", "other"), CHANGES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_what_can_be_told_apart_is_a_change_of_its_field(
     sender: Values, kind: str, one: str, other: str
 ) -> None:
@@ -119,7 +119,7 @@ def test_what_can_be_told_apart_is_a_change_of_its_field(
     assert sent(sender.deliver({1: one, 2: one, 3: other}, "4")) == [("changed", ["note"], 2)]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("kind", "value"), KEPT)
 def test_what_older_code_sent_is_not_sent_twice(sender: Values, kind: str, value: str) -> None:
     sender.kind = kind
@@ -184,7 +184,7 @@ def test_digits_that_a_shard_does_not_keep_stay_known_in_a_base(sender: Values) 
 
 
 @pytest.mark.parametrize(("kind", "one", "other"), CHANGES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_preview_shows_what_a_delivery_would_change(
     sender: Values, kind: str, one: str, other: str
 ) -> None:

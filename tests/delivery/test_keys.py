@@ -108,6 +108,7 @@ def folds(case: Case) -> bool:
 
 
 @each(*Mode, trims=True)
+@pytest.mark.sampled(3)
 def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     for one, other in (("A-7 ", "A-7"), *((("A-7", "a-7"), (ODD, PLAIN)) if folds(case) else ())):
@@ -124,7 +125,7 @@ def test_two_spellings_of_one_key_are_refused_before_sending(case: Case, send: A
 
 
 @each(*Mode)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
     rows = [("A-7", "a"), ("B-7", "b"), ("007", "c"), ("7", "d"), ("ß", "e"), ("1e3", "f"), ("O'Neil", "g")]
@@ -142,7 +143,7 @@ def test_two_keys_of_odd_spelling_arrive_as_two(case: Case, send: Any, mode: Mod
         assert found.equal, found
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @each(*Mode, trims=True)
 def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)
@@ -162,7 +163,7 @@ def test_a_key_that_is_spelt_otherwise_is_a_change_of_its_record(case: Case, sen
 
 
 @each(*Mode)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 def test_numbers_above_what_a_double_holds_are_two_keys_or_refused(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode, kind="bigint")
     if isinstance(case, SalesforceCase):
@@ -179,6 +180,7 @@ def test_numbers_above_what_a_double_holds_are_two_keys_or_refused(case: Case, s
     assert len(sender.held()) == 2
 
 
+@pytest.mark.sampled(3)
 def test_a_key_of_two_fields_is_told_apart_or_refused(case: Case, send: Any) -> None:
     capabilities = case.destination_class.capabilities
     mode = next(mode for mode in Mode if mode in capabilities.modes)
@@ -193,7 +195,7 @@ def test_a_key_of_two_fields_is_told_apart_or_refused(case: Case, send: Any) -> 
     assert sender.held() == rows
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @each(Mode.MIRROR)
 def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode) -> None:
     """The new day goes first: the old one must not take out what is no more its own."""
@@ -218,7 +220,7 @@ def test_a_row_that_moves_to_another_day_stays(case: Case, send: Any, mode: Mode
     assert sender.held(NEXT_DAY) == [("C", "c")]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @each(Mode.MIRROR, Mode.UPSERT)
 def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, mode: Mode) -> None:
     """By the records of its first day nothing has changed; but there the record is the other day's."""
@@ -238,7 +240,7 @@ def test_a_row_that_comes_back_to_its_day_is_sent_again(case: Case, send: Any, m
     assert sender.deliver(other, NEXT_DAY).delivery.shard_rows == 0
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @each(*Mode, trims=True)
 def test_an_erased_person_stays_away_under_another_spelling(case: Case, send: Any, mode: Mode) -> None:
     sender = send(mode)

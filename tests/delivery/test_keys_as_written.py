@@ -113,7 +113,7 @@ def test_webhook_an_interval_that_is_written_otherwise_is_not_doubled(make: Make
     assert rows.notes() == ["b"], rows.there()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("before", "after", "one", "other"),
     [

@@ -98,6 +98,7 @@ def held(case: Case) -> dict[int, str]:
     return rows
 
 
+@pytest.mark.sampled(6)
 def test_a_killed_delivery_is_taken_up(case: Case, tmp_path: Path) -> None:
     mode = mode_of(case)
     place = {

@@ -123,7 +123,7 @@ THERE: dict[str, Callable[[Play], None]] = {
 
 
 @pytest.mark.parametrize("newer", NOT_THERE.values(), ids=NOT_THERE)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(10)
 def test_a_correction_is_sent_while_nothing_newer_is_there(play: Play, newer: Callable[[Play], None]) -> None:
     newer(play)
     play.shelf.faults = Faults()

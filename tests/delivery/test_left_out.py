@@ -65,7 +65,7 @@ def good(rows: dict[int, str]) -> dict[int, str]:
 
 @pytest.mark.parametrize("bad", [(0,), (7,), (2, 3, 6), (0, 1, 2, 3, 4, 5, 6)])
 @pytest.mark.parametrize("mode", list(Mode))
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_the_others_are_sent_and_such_rows_are_refused(
     sender: Sender, mode: Mode, bad: tuple[int, ...]
 ) -> None:
@@ -87,7 +87,7 @@ def test_the_others_are_sent_and_such_rows_are_refused(
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("after", range(6))
 @pytest.mark.parametrize("newer", [False, True])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_crash_on_the_way_loses_nothing(sender: Sender, after: int, before: bool, newer: bool) -> None:
     shelf(sender).faults.crash_after_rows = after
     shelf(sender).faults.before_acknowledging = before

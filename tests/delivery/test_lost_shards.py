@@ -59,7 +59,7 @@ OPEN = LOST | {"fewer rows": _fewer_rows}
 
 @each_mode
 @pytest.mark.parametrize("lost", LOST)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_file_of_what_was_sent_is_lost(bench: Bench, lost: str) -> None:
     bench.deliver(rows_sql(FIRST))
     LOST[lost](Path(bench.newest().shard))
@@ -77,7 +77,7 @@ def test_a_file_of_what_was_sent_is_lost(bench: Bench, lost: str) -> None:
 @pytest.mark.parametrize(
     ("lost", "same"), [*((lost, True) for lost in OPEN), ("gone", False), ("cut off", False)]
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_a_file_that_is_under_way_is_lost(bench: Bench, lost: str, same: bool) -> None:
     bench.shelf.faults.crash_after_rows = 1
     with pytest.raises(Crash):
@@ -99,7 +99,7 @@ def test_a_file_that_is_under_way_is_lost(bench: Bench, lost: str, same: bool) -
     ("lost", "status"),
     [*((lost, DeliveryStatus.PLANNED) for lost in OPEN), ("gone", DeliveryStatus.APPROVED)],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_plan_whose_file_is_lost_is_planned_anew(bench: Bench, lost: str, status: DeliveryStatus) -> None:
     bench.shelf.faults.down = True
     with pytest.raises(DeliveryError, match="nobody answers"):

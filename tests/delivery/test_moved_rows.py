@@ -147,7 +147,7 @@ def test_a_row_that_was_on_its_way_and_came_back_is_as_its_day_has_it(
     assert rows.notes() == ["m", "n", back, "z"], rows.there()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @BY_KEY
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("told", [False, True])

@@ -99,7 +99,7 @@ CHANGES: dict[str, Callable[[Filed], None]] = {
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_what_todays_file_says_is_sent_and_no_more(filed: Filed, state: str, change: str) -> None:
     filed.file |= limited(3 if state in OF_PEOPLE else 100)
     old = bring(filed, state)
@@ -155,6 +155,7 @@ NO_MATTER: dict[str, Callable[[Filed], None]] = {
 
 
 @pytest.mark.parametrize("change", NO_MATTER)
+@pytest.mark.sampled(4)
 def test_what_decides_nothing_leaves_a_plan_and_a_persons_word(filed: Filed, change: str) -> None:
     filed.file |= limited(3)
     old = bring(filed, "approved")
@@ -262,6 +263,7 @@ def test_a_redelivery_is_made_of_no_table_and_no_last_mile(filed: Filed) -> None
 @pytest.mark.parametrize(
     "change", ["limits tightened", "classes changed", "options changed", "the mode changed"]
 )
+@pytest.mark.sampled(2)
 def test_a_redelivery_is_as_its_limits_and_its_destination_are(filed: Filed, change: str) -> None:
     then, plan = held_redelivery(filed)
     filed.decide(plan, DeliveryStatus.APPROVED)

@@ -51,6 +51,7 @@ def encoded(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[tuple
     execute(postgres_url, f"drop database {name} with (force)")
 
 
+@pytest.mark.sampled(3)
 def test_a_text_arrives_or_its_row_is_refused_by_name(encoded: tuple[str, str], probe: Probe) -> None:
     """Plain, in JSON and in a list; a character that the database lacks stops no other row."""
     url, encoding = encoded
@@ -87,6 +88,7 @@ def test_a_name_with_a_character_that_the_database_lacks_is_to_be_changed(
 
 
 @pytest.mark.parametrize("of", ["database", "role", "environment", "url", "options"])
+@pytest.mark.sampled(3)
 def test_a_text_arrives_whatever_encoding_is_set_for_clients(
     database_url: str, probe: Probe, of: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,7 +221,7 @@ ARRIVES: list[tuple[str, str, list[str], list[str | None] | None]] = [
 @pytest.mark.parametrize(
     ("model", "kind", "values", "read"), ARRIVES, ids=[f"{model}-{kind}" for model, kind, _, _ in ARRIVES]
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_value_arrives_exactly_and_is_read_back_as_it_was_sent(
     database_url: str,
     make_shard: MakeShard,
@@ -296,7 +296,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("model", "kind", "fits", "other"), REFUSED)
 def test_a_value_that_does_not_fit_is_refused_by_its_row(
     database_url: str, make_shard: MakeShard, tmp_path: Path, model: str, kind: str, fits: str, other: str

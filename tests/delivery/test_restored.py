@@ -38,7 +38,7 @@ def sender_of(case: Case, mode: Mode, folder: Path) -> Sender:
 
 
 @each(*Mode)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_path: Path) -> None:
     sender = sender_of(case, mode, tmp_path / "ours")
     sender.deliver(BEFORE, "1")
@@ -65,7 +65,7 @@ def test_nothing_is_sent_before_somebody_has_looked(case: Case, mode: Mode, tmp_
 
 
 @each(Mode.MIRROR, Mode.UPSERT, Mode.SNAPSHOT)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_what_was_sent_since_the_backup_is_found_and_set_right(
     case: Case, mode: Mode, tmp_path: Path
 ) -> None:
@@ -100,7 +100,7 @@ def test_what_was_sent_since_the_backup_is_found_and_set_right(
     again.store.close()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @each(Mode.APPEND)
 def test_what_was_appended_since_waits_for_a_person(case: Case, mode: Mode, tmp_path: Path) -> None:
     if not case.destination_class.capabilities.read_back:

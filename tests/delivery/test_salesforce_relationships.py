@@ -114,6 +114,7 @@ def test_what_was_delivered_is_read_back(case: SalesforceCase, tmp_path: Path, s
 
 @SENDS
 @pytest.mark.parametrize(("field", "parent"), [(ACCOUNT, "Account"), (OWNER, "User")])
+@pytest.mark.sampled(2)
 def test_a_relationship_is_planned_refused_compared_and_changed_like_any_field(
     case: SalesforceCase, tmp_path: Path, send: Send, field: str, parent: str
 ) -> None:

@@ -71,7 +71,7 @@ def deliver_and_stop(
 
 
 @pytest.mark.parametrize("write", ["note_leaving", "acknowledge"])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_who_was_stopped_and_lost_the_lease_sends_nothing_more(
     case: Case, write: str, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ BRAZE_KEEPS_OTHERWISE = {
 
 @pytest.mark.parametrize("case", ["braze"], indirect=True)
 @pytest.mark.parametrize("what", BRAZE_KEEPS_OTHERWISE)
+@pytest.mark.sampled(3)
 def test_braze_is_sent_what_it_keeps_and_no_more(case: Case, probe: Probe, what: str) -> None:
     otherwise, as_it_is = (f"select 'u1' as external_id, {of}" for of in BRAZE_KEEPS_OTHERWISE[what])
     with pytest.raises(DeliveryError, match="would not arrive as they are"):

@@ -54,7 +54,7 @@ KEYS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...], bool]] = {
 
 @each_mode
 @pytest.mark.parametrize("change", KEYS)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_a_key_changes(bench: Bench, change: str) -> None:
     before, after, bench.key, key, other = KEYS[change]
     bench.deliver(before)
@@ -130,7 +130,7 @@ def test_a_key_of_before_types_were_recorded(bench: Bench) -> None:
     ],
     ids=["came", "went", "text to integer", "struct to integer", "integer to list", "text to empty date"],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_field_changes(bench: Bench, before: str, after: str) -> None:
     bench.deliver(before)
     made = bench.deliver(after)
@@ -188,6 +188,7 @@ def test_the_mode_changes(bench: Bench, old: Mode) -> None:
 
 
 @each_mode
+@pytest.mark.sampled(2)
 def test_the_object_is_another(bench: Bench) -> None:
     bench.deliver(rows_sql(FIRST))
     bench.shelf = ShelfDestination(str(bench.folder), "other")
@@ -214,7 +215,7 @@ CUT: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
 @pytest.mark.parametrize(
     ("one", "other"), [(one, other) for one in CUT for other in CUT if one != other], ids=" to ".join
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_partitions_are_cut_otherwise_and_as_before(bench: Bench, one: str, other: str) -> None:
     """The records of the first cutting tell of rows that the second has written over."""
     bench.key = ("business_date", "item")

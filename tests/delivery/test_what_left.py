@@ -98,7 +98,7 @@ def gone_at(name: str, after: int, side: str) -> Callable[..., Any]:
 
 
 @each(*Mode)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 def test_a_newer_plan_finds_what_may_have_left_and_no_more(
     days: Days, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""A third day goes wrong at the provider's, in the demo company: it is held, and told why.
+"""A second day goes wrong at the provider's, in the demo company: it is held, and told why.
 
-Two sound days are delivered. Of the third, everything is sound but one file. Nothing of it may reach any
+A sound day is delivered. Of the next, everything is sound but one file. Nothing of it may reach any
 destination, and what was delivered before stays byte for byte.
 """
 
@@ -24,8 +24,7 @@ from tests.company import Company, failures, held, runs
 from tests.gate.deployments import deployed
 
 pytestmark = pytest.mark.long
-START, DAYS = date(2022, 10, 4), ("2022-10-04", "2022-10-05", "2022-10-06")
-*SOUND, BROKEN = DAYS
+START, SOUND, BROKEN = date(2022, 10, 5), "2022-10-05", "2022-10-06"
 CONNECTIONS = ("RETAILER_APP", "PARTNER_DROP")
 APP, PARTNER = "exp_top_items_retailer_app", "exp_top_items_partner_drop"
 
@@ -54,27 +53,26 @@ class Market:
 
 
 @pytest.fixture(scope="module")
-def two_days(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Market]:
-    """Two delivered days; not for tests, which get a copy."""
+def sound_day(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Market]:
+    """A delivered day; not for tests, which get a copy."""
     folder = tmp_path_factory.mktemp("market")
-    generate_feed(folder / "feed", start=START, days=3, stores=60, products=300, seed=1)
+    generate_feed(folder / "feed", start=START, days=2, stores=60, products=300, seed=1)
     with deployed(REPOSITORY, folder, postgres_url, connections=CONNECTIONS) as company:
         market = Market(company, folder / "feed")
         for snapshot in ("stores", "products"):
             market.land(snapshot, SNAPSHOT_PARTITION)
-        for day in SOUND:
-            market.land("sales", day)
-            market.land("inventory", day)
-        assert runs(company.run())[1:] == [(day, True) for day in SOUND]
+        for source in ("sales", "inventory"):
+            market.land(source, SOUND)
+        assert runs(company.run())[1:] == [(SOUND, True)]
         company.deployment.store.close()
         yield market
 
 
 @pytest.fixture
-def market(tmp_path: Path, postgres_url: str, two_days: Market) -> Iterator[Market]:
-    copied = deployed(REPOSITORY, tmp_path, postgres_url, two_days.company, CONNECTIONS)
+def market(tmp_path: Path, postgres_url: str, sound_day: Market) -> Iterator[Market]:
+    copied = deployed(REPOSITORY, tmp_path, postgres_url, sound_day.company, CONNECTIONS)
     with copied as company:
-        yield Market(company, two_days.feed)
+        yield Market(company, sound_day.feed)
 
 
 def faulty(source: str, fault: str) -> Callable[[Market, Path], Path]:
@@ -82,7 +80,7 @@ def faulty(source: str, fault: str) -> Callable[[Market, Path], Path]:
 
     def make(market: Market, folder: Path) -> Path:
         broken = Fault(source, date.fromisoformat(BROKEN), fault)
-        generate_feed(folder, start=START, days=3, stores=60, products=300, seed=1, faults=[broken])
+        generate_feed(folder, start=START, days=2, stores=60, products=300, seed=1, faults=[broken])
         return folder / source / f"{BROKEN}.csv.gz"
 
     return make
@@ -92,10 +90,10 @@ def yesterday_dated_today(source: str) -> Callable[[Market, Path], Path]:
     """Take the file of the day before, with nothing changed but its date."""
 
     def make(market: Market, folder: Path) -> Path:
-        yesterday = gzip.decompress((market.feed / source / f"{SOUND[-1]}.csv.gz").read_bytes()).decode()
+        yesterday = gzip.decompress((market.feed / source / f"{SOUND}.csv.gz").read_bytes()).decode()
         folder.mkdir()
         file = folder / "again.csv.gz"
-        file.write_bytes(gzip.compress(yesterday.replace(SOUND[-1], BROKEN).encode(), mtime=0))
+        file.write_bytes(gzip.compress(yesterday.replace(SOUND, BROKEN).encode(), mtime=0))
         return file
 
     return make

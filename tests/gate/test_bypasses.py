@@ -209,7 +209,7 @@ BYPASSES = {
     "bypass",
     [pytest.param(bypass, id=name) for name, bypass in BYPASSES.items()],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_each_is_refused_at_load_with_file_and_line(tmp_path: Path, bypass: Bypass) -> None:
     folder = tmp_path / "bakery"
     shutil.copytree(BAKERY, folder)

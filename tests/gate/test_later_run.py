@@ -102,7 +102,7 @@ def weather_came_first(shelf: Shelf, tmp_path: Path, earlier: Earlier) -> Iterat
         if earlier.holds or gate is Pass.ASKED
     ],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_later_run_by_the_sensor(weather_came_first: Company, earlier: Earlier, gate: Pass) -> None:
     company = weather_came_first
     for day in (TUE, *earlier.good):

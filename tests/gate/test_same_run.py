@@ -51,7 +51,7 @@ SAME_RUN = [
         if day.holds or gate is Pass.ASKED
     ],
 )
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 def test_same_run(open_bakery: Company, day: Day, gate: Pass) -> None:
     company = open_bakery
     company.land_orders(TUE, a=1)

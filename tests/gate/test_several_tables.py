@@ -13,6 +13,8 @@ from tests.gate.edits import append, replace, write
 from tests.run.breaking import dbt_test
 from tests.typed import sluice
 
+pytestmark = pytest.mark.stories(2)
+
 STAGING, MARTS = "dbt_project/models/staging/_staging.yml", "dbt_project/models/marts/_marts.yml"
 ORDERS, WEATHER = "staging.stg_orders", "staging.stg_weather"
 _SHOP = "      - {name: shop, description: The shop.}\n"

@@ -56,7 +56,7 @@ def office(shelf: Shelf, tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in CASES.items() for case in cases]
 )
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(19)
 def test_nobody_sends_it_before_it_is_repaired(
     evening: AssetDaemonCursor, office: Office, case: Case
 ) -> None:

@@ -11,6 +11,8 @@ from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, failures, held, o
 from tests.gate.edits import replace
 from tests.typed import sluice
 
+pytestmark = pytest.mark.stories(2)
+
 NO_NUMBER = "Order No.,Date,Shop,Loaves (pcs)\n1,{day},a,many\n"
 
 
@@ -30,6 +32,7 @@ def _fails_its_suite(company: Company, day: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [_refuse, _fails_its_suite])
+@pytest.mark.sampled(2)
 def test_a_day_that_landed_and_is_not_good_holds_the_days_that_read_it(bakery: Company, bad: object) -> None:
     assert callable(bad)
     bakery.land_shops("a")
@@ -112,6 +115,7 @@ def _typed(said: str) -> list[str]:
 
 
 @pytest.mark.parametrize("bad", [_refuse, _fails_its_suite])
+@pytest.mark.sampled(2)
 def test_a_corrected_day_behind_one_that_is_not_good_is_told_by_that_and_goes_out_after_it(
     open_bakery: Company, bad: object
 ) -> None:

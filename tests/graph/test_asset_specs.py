@@ -15,6 +15,8 @@ from orchestration.project.loading import load_project
 from orchestration.transformation.manifest import DbtManifest
 from tests.graph.shape import COMPANIES
 
+pytestmark = pytest.mark.long
+
 
 class ByRelation(DagsterDbtTranslator):
     """dagster-dbt as it is, but for the key, which is the relation."""
@@ -30,6 +32,7 @@ class ByRelation(DagsterDbtTranslator):
 
 
 @pytest.mark.parametrize("company", sorted(COMPANIES))
+@pytest.mark.sampled(2)
 def test_specs_are_dagster_dbts_in_the_words_they_share(company: str, tmp_path: Path) -> None:
     project = load_project(Settings.load({}, project_dir=COMPANIES[company], data_dir=tmp_path))
     starts = partitions_definitions(project.partition_starts)

@@ -16,6 +16,8 @@ from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
+
 PROJECT = "dbt_project/dbt_project.yml"
 MARTS = "dbt_project/models/marts"
 STAGING = "dbt_project/models/staging/_staging.yml"

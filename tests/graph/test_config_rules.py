@@ -229,7 +229,7 @@ KEYS_OF_THE_PROJECT: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("kind", KEYS_OF_THE_PROJECT)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 def test_a_key_of_the_project_is_known_or_refused(tmp_path: Path, kind: str) -> None:
     edit, what = KEYS_OF_THE_PROJECT[kind]
     said = [problem for problem in problems(tmp_path, edit) if what in problem.what]

@@ -11,6 +11,8 @@ from tests.graph.test_suite_sql import load
 from tests.typed import sluice
 from tests.warehouse.bare import bare
 
+pytestmark = pytest.mark.long
+
 MARTS = "dbt_project/models/marts"
 YAML = f"{MARTS}/_keyed.yml"
 SUITE = """description: x
@@ -83,6 +85,7 @@ def test_a_foreign_key_does_not_load_and_its_fix_does(tmp_path: Path, kind: str)
     "constraint",
     ["{type: primary_key, columns: [business_date, shop]}", "{type: check, expression: loaves >= 0}"],
 )
+@pytest.mark.sampled(2)
 def test_other_constraints_are_kept_through_a_correction(open_bakery: Company, constraint: str) -> None:
     company = open_bakery.with_own_project()
     keyed(of_the_model(constraint))(company.settings.project_dir)

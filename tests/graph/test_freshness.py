@@ -20,6 +20,8 @@ from orchestration.graph.instance import open_instance
 from tests.company import Company
 from tests.graph.shape import COMPANIES
 
+pytestmark = pytest.mark.long
+
 HOUR = timedelta(hours=1)
 GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute="defs")
 
@@ -44,6 +46,7 @@ GRAPH = LoadableTargetOrigin(module_name="orchestration.definitions", attribute=
         }),
     ],
 )  # fmt: skip
+@pytest.mark.sampled(2)
 def test_a_policy_is_where_a_promise_is_and_nowhere_else(
     tmp_path: Path, company: str, windows: dict[str, timedelta]
 ) -> None:

@@ -129,7 +129,7 @@ def do_as_told(folder: Path, told: str) -> None:
 
 
 @pytest.mark.parametrize("hole", HOLES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     tmp_path: Path, hole: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_check_that_cannot_fail_is_no_guard_and_what_is_printed_makes_one(
     assert problems(folder) == ()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("empty", ["hold", "send"])
 @pytest.mark.parametrize("indent", ["", "  ", "    "])
 def test_what_is_printed_fits_the_file_and_what_the_export_says_of_empty_days(

@@ -159,7 +159,7 @@ def says(after: str, more: str) -> Edit:
 
 
 @pytest.mark.parametrize("check", NOTHING_FAILS_IT)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_what_no_row_can_fail_is_no_guard_and_what_is_printed_is_one(tmp_path: Path, check: str) -> None:
     edit, what = NOTHING_FAILS_IT[check]
     folder = bakery(tmp_path / "bakery", edit)
@@ -172,13 +172,13 @@ def test_what_no_row_can_fail_is_no_guard_and_what_is_printed_is_one(tmp_path: P
 
 
 @pytest.mark.parametrize("check", CAN_FAIL)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 def test_a_dbt_test_that_rows_can_fail_is_a_guard(tmp_path: Path, check: str) -> None:
     assert problems(bakery(tmp_path / "bakery", CAN_FAIL[check])) == ()
 
 
 @pytest.mark.parametrize("said", CONTRACTS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(8)
 def test_a_contract_counts_if_a_drop_can_break_what_it_says(tmp_path: Path, said: str) -> None:
     after, more, can_fail = CONTRACTS[said]
 

@@ -215,7 +215,7 @@ BUILT: dict[str, tuple[Edit, Sequence[str]]] = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", BUILT)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 def test_what_loads_is_built_as_it_says(bakery: Company, kind: str) -> None:
     company = bakery.with_own_project()
     edit, relations = BUILT[kind]

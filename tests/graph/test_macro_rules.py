@@ -9,6 +9,8 @@ from tests.company import MON, Company, runs
 from tests.gate.edits import Edit, both, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
+
 DBT = "dbt_project/dbt_project.yml"
 PROJECT, PACKAGE = "dbt_project/macros/mine.sql", "dbt_project/dbt_packages/handy/macros/mine.sql"
 # {a name: whose it is, in the project and in a package; "" where it may be had}.

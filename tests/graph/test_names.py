@@ -167,7 +167,7 @@ TAKEN: dict[str, tuple[Edit, str, str]] = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(10)
 def test_a_name_that_is_taken_is_told_with_its_file(tmp_path: Path, name: str) -> None:
     edit, file, what = TAKEN[name]
     found = problems(tmp_path, edit)

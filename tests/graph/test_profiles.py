@@ -14,6 +14,8 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, both, remove, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
+
 PROFILES, DBT = "dbt_project/profiles.yml", "dbt_project/dbt_project.yml"
 PATH = "\"{{ env_var('SLUICE_WAREHOUSE', '../.sluice/warehouse.duckdb') }}\""
 MACROS = (

@@ -135,7 +135,7 @@ RULES: dict[str, tuple[Break, str, int, str]] = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_each_rule_is_told_with_file_and_line(tmp_path: Path, rule: str) -> None:
     change, file, line, what = RULES[rule]
     found = problems(tmp_path, change)

@@ -7,6 +7,8 @@ import pytest
 
 from tests.graph.shape import COMPANIES, company_shape, snapshot_file
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module", params=sorted(COMPANIES))
 def company(request: pytest.FixtureRequest) -> str:

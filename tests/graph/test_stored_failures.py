@@ -11,6 +11,8 @@ from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
 from tests.company import BAKERY
 
+pytestmark = pytest.mark.long
+
 PROJECT, STAGING = "dbt_project/dbt_project.yml", "dbt_project/models/staging/_staging.yml"
 SINGULAR = "dbt_project/tests/loaves_are_baked.sql"
 GENERIC = "dbt_project/tests/generic/is_baked.sql"
@@ -84,7 +86,7 @@ def _load(tmp_path: Path, *changes: Callable[[Path], None]) -> Path:
     return folder
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("where", SAID)
 def test_a_table_of_failed_rows_does_not_load(tmp_path: Path, where: str) -> None:
     change, file, line = SAID[where]

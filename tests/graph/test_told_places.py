@@ -98,7 +98,7 @@ def broken(sql: str, more: dict[str, str]) -> list[Edit]:
 
 
 @pytest.mark.parametrize("kind", PLACED)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(10)
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, kind: str) -> None:
     sql, more, place = PLACED[kind]
     found = problems(tmp_path, *broken(sql, more))
@@ -123,6 +123,7 @@ def test_all_that_does_not_compile_and_does_not_bind_is_told_at_once(tmp_path: P
 
 
 @pytest.mark.parametrize("column", ["shop", "loaves"])
+@pytest.mark.sampled(2)
 def test_the_fix_of_a_relationship_loads_when_typed(tmp_path: Path, column: str) -> None:
     described = (
         "models:\n  - name: broken\n    description: x\n    data_tests:\n      - relationships:\n"

@@ -11,6 +11,8 @@ from tests.company import BAKERY
 from tests.gate.edits import Edit, both, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
+
 DESCRIBED = "dbt_project/models/marts/_units.yml"
 GIVEN = """unit_tests:
   - name: other
@@ -38,7 +40,7 @@ READS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", READS)
 def test_rows_that_are_read_do_not_load(tmp_path: Path, kind: str) -> None:
     [problem] = problems(tmp_path, write(DESCRIBED, GIVEN.replace("FROM", READS[kind])))

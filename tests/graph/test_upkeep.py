@@ -13,6 +13,8 @@ from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, Company, orders
 from tests.gate.edits import replace
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -268,6 +268,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.sampled(3)
 def test_whatever_happens(bakery: Company, state_url: str, seed: int) -> None:
     chance = random.Random(f"{seed} {os.environ.get('PYTEST_SAMPLED_SEED', '')}")
     settings = bakery.settings.model_copy(update={"state_url": SecretStr(state_url)})

@@ -136,7 +136,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize(("change", "kind"), PAIRS)
 def test_what_changes_in_staging_is_refused_or_was_kept(change: Change, kind: str, tmp_path: Path) -> None:
     at = door(tmp_path, **KINDS[kind])

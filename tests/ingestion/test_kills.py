@@ -49,6 +49,7 @@ def content(number: int) -> tuple[dict[str, str], list[tuple[str, str, int]], li
     return files, sorted(good), [(f"orders/{DAY}/part-1.csv", half + 2)]
 
 
+@pytest.mark.sampled(2)
 def test_a_killed_load_is_taken_up(storage: Storage, tmp_path: Path) -> None:
     variables: dict[str, Any] = dict(storage.environ)
     for area in ("STAGING", "ORIGINALS", "PROCESSING"):

@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("wrong", "said"), WRONG.values(), ids=WRONG)
 def test_a_mended_row_that_is_wrong_stops_no_other_and_is_mended_again(
     wrong: dict[str, str], said: str, tmp_path: Path

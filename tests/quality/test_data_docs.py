@@ -4,7 +4,6 @@ import html
 import http.client
 import logging
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -221,15 +220,6 @@ def test_beside_the_pages_is_that_of_todays_columns_which_each_links_to(
     assert "till@bakery.example" in columns.read_text(), "as it was"
 
 
-@pytest.fixture
-def server(settings: Settings) -> Iterator[DataDocsServer]:
-    """A server on a port of its own, of a bakery whose Monday failed."""
-    keep(settings, ORDERS, MON, FAILED)
-    server = DataDocsServer(settings, 0)
-    with server.serving():
-        yield server
-
-
 def get(server: DataDocsServer, path: str, host: str = "") -> tuple[int, str]:
     """Ask as a browser does; return status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
@@ -244,51 +234,48 @@ def get(server: DataDocsServer, path: str, host: str = "") -> tuple[int, str]:
         connection.close()
 
 
-def test_the_first_page_is_of_the_newest_results(server: DataDocsServer, settings: Settings) -> None:
-    assert server.server_address[0] == "127.0.0.1"
-    status, body = get(server, "/")
-    assert (status, MON in body, TUE in body) == (200, True, False)
-    keep(settings, ORDERS, TUE, PASSED)
-    status, body = get(server, "/index.html")
-    assert (status, MON in body, TUE in body) == (200, True, True)
-    page = pages(site_dir(settings), ORDERS)[TUE].relative_to(site_dir(settings)).as_posix()
-    assert get(server, f"/{page}")[0] == 200
-
-
-def test_the_page_of_columns_is_served_as_the_project_is_now(settings: Settings, tmp_path: Path) -> None:
+def test_what_is_served_is_of_the_newest_results_and_of_the_project_as_it_is_now(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """One story: the site is made by a process of its own, which takes seconds to start."""
     company = Company(settings, "", tmp_path).with_own_project()
-    export = company.settings.project_dir / "exports/exp_shop_orders.yml"
-    server = DataDocsServer(company.settings, 0)
+    settings = company.settings
+    export = settings.project_dir / "exports/exp_shop_orders.yml"
+    keep(settings, ORDERS, MON, FAILED)
+    server = DataDocsServer(settings, 0)
+    assert server.server_address[0] == "127.0.0.1"
     with server.serving():
+        status, body = get(server, "/")
+        assert (status, MON in body, TUE in body) == (200, True, False)
         status, body = get(server, f"/{LINEAGE_PAGE}")
         assert (status, "counter@bakery.example" in body) == (200, True)
+
+        # Nothing but the site, and only to those who asked for this machine.
+        assert get(server, "/../state.db")[0] == 404
+        assert get(server, "/%2e%2e/state.db")[0] == 404
+        assert get(server, "/validations/")[0] == 404
+        assert get(server, "/", host=f"evil.example:{server.server_port}")[0] == 421
+        assert get(server, "/", host=f"localhost:{server.server_port}")[0] == 200
+
         export.write_text(export.read_text().replace("counter@", "till@"))
         status, body = get(server, f"/{LINEAGE_PAGE}?again#exp_shop_orders")
         assert (status, "till@bakery.example" in body) == (200, True)
+        keep(settings, ORDERS, TUE, PASSED)
+        status, body = get(server, "/index.html")
+        assert (status, MON in body, TUE in body) == (200, True, True)
+        page = pages(site_dir(settings), ORDERS)[TUE].relative_to(site_dir(settings)).as_posix()
+        assert get(server, f"/{page}")[0] == 200
+
+    # One that has ended leaves its port and no process.
+    with pytest.raises(ConnectionRefusedError):
+        get(server, "/")
 
 
-def test_nothing_but_the_site_is_served_and_only_to_those_who_asked_for_this_machine(
-    server: DataDocsServer, settings: Settings
-) -> None:
-    build_data_docs(Deployment(settings).store.results, site_dir(settings))
-    assert get(server, "/../state.db")[0] == 404
-    assert get(server, "/%2e%2e/state.db")[0] == 404
-    assert get(server, "/validations/")[0] == 404
-    assert get(server, "/", host=f"evil.example:{server.server_port}")[0] == 421
-    assert get(server, "/", host=f"localhost:{server.server_port}")[0] == 200
-
-
-def test_a_site_that_cannot_be_made_is_told(server: DataDocsServer, settings: Settings) -> None:
-    for name in ("state.db-wal", "state.db-shm"):
-        (settings.data_dir / name).unlink(missing_ok=True)
-    (settings.data_dir / "state.db").write_bytes(b"no database at all" * 999)
-    assert get(server, "/")[0] == 503
-
-
-def test_a_server_that_has_ended_leaves_its_port_and_no_process(settings: Settings) -> None:
+def test_a_site_that_cannot_be_made_is_told(settings: Settings) -> None:
     keep(settings, ORDERS, MON, FAILED)
     server = DataDocsServer(settings, 0)
     with server.serving():
-        assert get(server, "/")[0] == 200
-    with pytest.raises(ConnectionRefusedError):
-        get(server, "/")
+        for name in ("state.db-wal", "state.db-shm"):
+            (settings.data_dir / name).unlink(missing_ok=True)
+        (settings.data_dir / "state.db").write_bytes(b"no database at all" * 999)
+        assert get(server, "/")[0] == 503

@@ -229,7 +229,7 @@ ODD: dict[str, tuple[float | None, ...]] = {
 
 @pytest.mark.parametrize("values", [pytest.param(values, id=name) for name, values in ODD.items()])
 @pytest.mark.parametrize("kept", ["remembered", "read from the table", "kept by older code"])
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 def test_only_finite_numbers_are_history(
     warehouse: duckdb.DuckDBPyConnection, store: StateStore, values: tuple[float | None, ...], kept: str
 ) -> None:

@@ -157,7 +157,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 def test_the_others_say_what_they_say_without_it(shop: Shop, kind: str) -> None:
     """First, last or between them; and nothing is lost of what is kept."""
     erring, message = ERRORS[kind]

@@ -16,6 +16,8 @@ from orchestration.quality.trials.shapes import Shape
 from orchestration.quality.trials.trying import About, laboratory, tried
 from orchestration.warehouse.slices import RAW_PARTITION_COLUMN
 
+pytestmark = pytest.mark.long
+
 COLUMNS = {
     "day": "date", "name": "VARCHAR", "price": "DECIMAL(12,2)", "count": "INTEGER", "other": "INTEGER",
     "share": "DOUBLE", "moment": "TIMESTAMP", "open": "BOOLEAN", "unsaid": "",

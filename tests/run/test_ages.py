@@ -35,6 +35,8 @@ from tests.observatory import (
     open_observatory,
 )
 
+pytestmark = pytest.mark.stories(2)
+
 STANDS = Verdict.TOO_OLD.value
 
 
@@ -189,6 +191,7 @@ def _touched(staging: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_moved, _touched])
+@pytest.mark.sampled(2)
 def test_staging_that_was_copied_or_touched_makes_no_snapshot_new(
     open_bakery: Company, change: Callable[[Path], None]
 ) -> None:

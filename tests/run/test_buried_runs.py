@@ -36,6 +36,8 @@ from tests.company import MON, SHOP_ORDERS, TUE, Company
 from tests.machines import elsewhere
 from tests.typed import sluice
 
+pytestmark = pytest.mark.stories(2)
+
 SECONDS = 2  # that a lease lasts
 PATIENCE_SECONDS = 240.0
 RUN = "4f4c1a52-1111-4222-8333-444455556666"

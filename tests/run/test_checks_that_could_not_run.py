@@ -25,7 +25,7 @@ from tests.run.breaking import (
 )
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ORDERS = "staging.stg_orders"
 
 
@@ -135,6 +135,7 @@ def test_it_is_given_up_in_the_end_and_a_person_can_judge(
 
 
 @pytest.mark.parametrize("check", KINDS)
+@pytest.mark.sampled(2)
 def test_what_only_warns_holds_nothing_by_an_error(bakery: Company, check: str, tmp_path: Path) -> None:
     company = _company(bakery, check, tmp_path / "there", blocking=False)
     assert failures(company.run()) == ""

@@ -16,7 +16,7 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
     feed = tmp_path / "feed"
     feed.mkdir()
     (feed / f"{TUE}.csv").write_text(f"date,town,rain_mm\n{TUE},Ulm,-1\n")
-    assert company.process("land", "weather", str(feed)) == (0, f"landed weather {TUE}\n", "")
+    assert company.sluice("land", "weather", str(feed)) == (0, f"landed weather {TUE}\n", "")
 
     code, said, complained = company.process("run")
     assert code == 1
@@ -25,7 +25,7 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
     assert "rain_mm" in said
     assert "Traceback" not in said + complained
 
-    code, said, _ = company.process("status")
+    code, said, _ = company.sluice("status", COLUMNS="250")
     assert code == 0
     held = [line for line in said.splitlines() if "exp_weather_report" in line and TUE in line]
     assert len(held) == 1
@@ -38,8 +38,8 @@ def test_land_run_and_status(open_bakery: Company, tmp_path: Path) -> None:
 
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(f"date,town,rain_mm\n{TUE},Ulm,1\n")
-    assert company.process("land", "weather", str(corrected), "--partition", TUE)[0] == 0
-    code, said, _ = company.process("run")
+    assert company.sluice("land", "weather", str(corrected), "--partition", TUE)[0] == 0
+    code, said, _ = company.sluice("run", COLUMNS="250")
     assert code == 0
     assert f"✓ {TUE}" in said
     assert company.in_container() == {MON: 1, TUE: 1}

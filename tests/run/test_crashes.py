@@ -33,10 +33,11 @@ _STOP_AT = """
     create trigger wait_for_the_test before {event} on {table} for each {each}
     execute function wait_for_the_test()
 """
+PLANNED = "planned, not sent"
 POINTS = {
     "judged, nothing on record": ("insert", "judgements"),
     "results on record, no evidence": ("insert", "evidence", "row when (new.check_name = 'expectations')"),
-    "planned, not sent": ("insert", "deliveries"),
+    PLANNED: ("insert", "deliveries"),
     "sent, not acknowledged": ("update", "deliveries"),
     "acknowledged, not told to Dagster": ("delete", "holds"),
 }
@@ -82,37 +83,27 @@ def test_a_killed_run_is_taken_up_and_sends_one_copy(with_postgres_state: Compan
     company = with_postgres_state
     company.land_shops("a", "b")
     company.land_day(TUE, a=5, b=6)
+    previews = company.settings.deliveries_dir / "previews"
+
+    def look() -> None:
+        """A plan is made beside the warehouse, which others may open."""
+        if point == PLANNED:
+            with DuckDBFile(company.settings.warehouse_path, lock_timeout_seconds=20).session() as session:
+                built = ["exports.exp_shop_orders", "exports.exp_weather_report"]
+                assert session.versions(built)  # one of them is about to be sent
+
     event, table, *each = POINTS[point]
     trigger = _STOP_AT.format(lock=_LOCK, event=event, table=table, each=(each or ["statement"])[0])
-    with waiting_child(company, f"select pg_advisory_xact_lock({_LOCK})", trigger):
-        pass
+    with waiting_child(company, f"select pg_advisory_xact_lock({_LOCK})", trigger, meanwhile=look):
+        if point == PLANNED:
+            assert list(previews.rglob("*.parquet")), "the rows of a plan that was killed"
     assert sluice(company, "run")[0] == 0
     assert company.in_postgres() == [(TUE, "a", 5), (TUE, "b", 6)]
     assert company.in_container() == {TUE: 1}
+    assert not list(previews.rglob("*.parquet"))
     standing = company.status()
     assert standing[(SHOP_ORDERS, TUE)].standing is Standing.DELIVERED
     assert standing[(WEATHER_REPORT, TUE)].standing is Standing.DELIVERED
-
-
-@pytest.mark.long
-def test_a_plan_is_made_beside_the_warehouse_and_leaves_no_rows_behind(with_postgres_state: Company) -> None:
-    company = with_postgres_state
-    company.land_shops("a", "b")
-    company.land_day(TUE, a=5, b=6)
-    previews = company.settings.deliveries_dir / "previews"
-
-    def open_the_warehouse() -> None:
-        with DuckDBFile(company.settings.warehouse_path, lock_timeout_seconds=20).session() as session:
-            built = ["exports.exp_shop_orders", "exports.exp_weather_report"]
-            assert session.versions(built)  # one of them is about to be sent
-
-    trigger = _STOP_AT.format(lock=_LOCK, event="insert", table="deliveries", each="statement")
-    lock = f"select pg_advisory_xact_lock({_LOCK})"
-    with waiting_child(company, lock, trigger, meanwhile=open_the_warehouse):
-        assert list(previews.rglob("*.parquet")), "the rows of a plan that was killed"
-    assert company.sluice("run")[0] == 0
-    assert company.in_postgres() == [(TUE, "a", 5), (TUE, "b", 6)]
-    assert not list(previews.rglob("*.parquet"))
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from tests.gate.deployments import deployed
 from tests.gate.edits import replace
 from tests.typed import sluice_apart
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 
 
 @pytest.fixture(scope="module")

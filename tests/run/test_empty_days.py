@@ -9,7 +9,7 @@ from orchestration.contracts.load import load_contracts
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 HELD = "the partition is empty (limits.empty: hold)"
 REPORT = f"exports/{WEATHER_REPORT}.yml"
 CONTRACT = "contracts/weather.odcs.yaml"
@@ -57,6 +57,7 @@ def test_an_export_that_says_so_sends_what_is_empty(open_bakery: Company) -> Non
 
 
 @pytest.mark.parametrize("file", [REPORT, ""])
+@pytest.mark.sampled(2)
 def test_a_day_on_which_nothing_came_as_may_be_is_sent(open_bakery: Company, file: str) -> None:
     """Whether or not the file says `hold`: both mean days that are not as they should be."""
     company = open_bakery.with_own_project()
@@ -101,6 +102,7 @@ def tolerant(company: Company) -> Company:
 
 
 @pytest.mark.parametrize("day", [MON, TUE])
+@pytest.mark.sampled(2)
 def test_a_day_whose_rows_are_all_in_quarantine_is_held(open_bakery: Company, day: str) -> None:
     """Something came: that a day without a drop is right does not say that this one is."""
     company = tolerant(open_bakery)

@@ -90,7 +90,7 @@ def test_a_draft_for_a_crm_removes_nothing_and_sends_no_partition(folder: Path) 
     assert (spec.key, spec.mode, spec.partitions) == (("shop",), "upsert", "latest")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("model", "arguments", "said"),
     [

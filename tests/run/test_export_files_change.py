@@ -11,7 +11,7 @@ from orchestration.state.records import DeliveryStatus
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, failures, finished, runs
 from tests.run.test_deliveries import FILE, SENT, hold, nobody_asked, sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 BEFORE = [(MON, "a", 3), (MON, "b", 4)]
 
 

@@ -26,6 +26,8 @@ from tests.observatory import (
 )
 from tests.typed import sluice_apart
 
+pytestmark = pytest.mark.stories(2)
+
 
 @pytest.fixture
 def observatory(tmp_path: Path) -> Iterator[Company]:

@@ -14,7 +14,7 @@ from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, held, runs
 from tests.run.test_deliveries import SENT, hold, observed
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 LATER = "2099-01-01"
 OPS = {
     "rerun": "rerun_partitions",

@@ -18,7 +18,7 @@ from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company
 from tests.gate.edits import append, replace
 from tests.run.test_repairs import LARGE, ORDERS_SUITE, sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 EXPORTS = (f"delivered/{SHOP_ORDERS}", f"delivered/{WEATHER_REPORT}")
 
 

@@ -24,7 +24,7 @@ from tests.incidents.places import KEY
 from tests.run.test_second_starts import by_command
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ALERTS = """
 channels:
   oncall: {type: pagerduty, connection: pagerduty}
@@ -102,6 +102,7 @@ TABLE = f"table:staging.stg_weather:{TUE}"
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["up", "down in between"])
+@pytest.mark.sampled(2)
 def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called, down: bool) -> None:
     company = called.company
     company.land_orders(TUE, a=4)

@@ -10,6 +10,8 @@ from tests.company import MON, TUE, WEATHER_REPORT, Company, failures, runs
 from tests.gate.edits import replace
 from tests.typed import sluice_apart
 
+pytestmark = pytest.mark.stories(2)
+
 EXPORT = f"exports/{WEATHER_REPORT}.yml"
 
 

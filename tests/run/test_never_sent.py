@@ -18,7 +18,7 @@ from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace, write
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 SUITE = f"expectations/{SHOP_ORDERS}.yml"
 WEATHER = "dbt_project/models/staging/stg_weather.sql"
 YAML = "dbt_project/models/staging/_staging.yml"
@@ -110,6 +110,7 @@ OTHER_SQL: dict[str, tuple[Edit, Edit]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_SQL)
+@pytest.mark.sampled(2)
 def test_an_old_build_is_todays_only_if_todays_sql_makes_the_very_rows(company: Company, name: str) -> None:
     before, after = OTHER_SQL[name]
     folder = company.settings.project_dir

@@ -12,7 +12,7 @@ from orchestration.operations.status import Standing, needs_attention
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 VARIABLE = "SLUICE_CONNECTION_MILLER"
 ASSET = "delivered/exp_weather_report"
 

@@ -28,6 +28,7 @@ PARENT = Relation("staging", "people")
         "invocation_args_dict.get('which') != 'compile'",
     ],
 )
+@pytest.mark.sampled(2)
 def test_a_column_is_not_made_of_what_was_not_judged(open_bakery: Company, asked: str) -> None:
     company = open_bakery.with_own_project()
     dry = "{{ to_type('0', 'decimal(6,1)') }} as rain_mm"

@@ -15,7 +15,7 @@ from tests.gate.edits import Edit, append, replace
 from tests.prepared import copy_of
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ORDERS_SUITE = "expectations/stg_orders.yml"
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
 LARGE = """  - type: expect_column_values_to_be_between

@@ -11,7 +11,7 @@ from orchestration.operations.due_run import RUN_KEY_TAG
 from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, Company, finished, runs
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 
 
 def _dead(company: Company) -> Company:

@@ -21,7 +21,7 @@ from tests.gate.edits import append
 from tests.run.breaking import be_broken, be_there
 from tests.run.test_sensor_ticks import tick
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 Looks = Callable[[Company], object]
 
 
@@ -125,7 +125,7 @@ KINDS: dict[str, tuple[Callable[[Company], Company], int]] = {
 
 @pytest.mark.parametrize("by", BY.values(), ids=BY)
 @pytest.mark.parametrize(("fails", "often"), KINDS.values(), ids=KINDS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 def test_what_fails_always_is_started_so_often(
     open_bakery: Company, fails: Callable[[Company], Company], often: int, by: Looks
 ) -> None:
@@ -147,6 +147,7 @@ def test_the_two_who_ask_count_together(open_bakery: Company) -> None:
 
 
 @pytest.mark.parametrize("by", BY.values(), ids=BY)
+@pytest.mark.sampled(2)
 def test_what_was_down_is_sent_by_the_second_try_and_built_once(open_bakery: Company, by: Looks) -> None:
     looks(_vendor_down(open_bakery), 0, by=by)
     built = open_bakery.deployment.store.latest_builds("exports.exp_shop_orders")[TUE]
@@ -157,6 +158,7 @@ def test_what_was_down_is_sent_by_the_second_try_and_built_once(open_bakery: Com
 
 
 @pytest.mark.parametrize("by", BY.values(), ids=BY)
+@pytest.mark.sampled(2)
 def test_what_broke_is_built_by_the_second_try(open_bakery: Company, by: Looks) -> None:
     company = _table_breaks(open_bakery)
     looks(company, 0, by=by)

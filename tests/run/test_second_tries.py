@@ -13,7 +13,7 @@ from orchestration.graph.headless import Complaint
 from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, finished, held
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 GATE = ("delivered/exp_weather_report", "gate")
 
 

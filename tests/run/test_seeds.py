@@ -13,7 +13,7 @@ from tests.company import Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 DBT = "dbt_project/dbt_project.yml"
 SEED, YAML = "dbt_project/seeds/towns.csv", "dbt_project/seeds/_seeds.yml"
 MIB = 1024 * 1024
@@ -102,6 +102,7 @@ CHANGES: dict[str, tuple[Edit, tuple[list[tuple[object, ...]], str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.sampled(2)
 def test_how_a_large_seed_is_read_is_part_of_it(bakery: Company, change: str) -> None:
     company = with_seed(bakery, MIB + 1)
     assert runs(company.run()) == [("", True)]

@@ -12,7 +12,7 @@ from tests.gate.edits import append, replace, write
 from tests.typed import sluice
 from tests.warehouse.bare import bare
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 MODEL = "dbt_project/models/exports/exp_weather_report.sql"
 REF = "{{ ref('stg_weather') }}"
 ON_TUESDAY = f"{{% if var('partition_key', '') == '{TUE}' %}}"
@@ -52,6 +52,7 @@ def test_a_test_that_reads_what_is_not_declared_has_not_judged(open_bakery: Comp
 
 
 @pytest.mark.parametrize("kind", ["singular", "generic"])
+@pytest.mark.sampled(2)
 def test_a_second_statement_of_a_test_is_never_executed(open_bakery: Company, kind: str) -> None:
     company = open_bakery.with_own_project()
     semicolon = "{{ '%c' % 59 }}"  # one that is written is found when the project is loaded

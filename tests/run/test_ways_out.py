@@ -19,7 +19,7 @@ from tests.delivery.support import execute
 from tests.run.test_without_partitions import EXPORT, with_export
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 ORDERS_FILE, WEATHER_FILE = f"exports/{SHOP_ORDERS}.yml", f"exports/{WEATHER_REPORT}.yml"
 _COMMAND = re.compile(r"`(sluice [^`]+)`")
 
@@ -64,6 +64,7 @@ def _cut_off(path: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [_gone, _cut_off])
+@pytest.mark.sampled(2)
 def test_a_file_of_what_was_sent_is_lost(open_bakery: Company, lose: Callable[[Path], None]) -> None:
     company = open_bakery
     lose(shard_of(company, SHOP_ORDERS))
@@ -99,6 +100,7 @@ def test_a_destination_is_another_object(open_bakery: Company) -> None:
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "append"])
+@pytest.mark.sampled(2)
 def test_a_key_has_another_type(bakery: Company, mode: str) -> None:
     company = with_export(bakery, way=("blob", mode))
     company.land_shops("a", "b")
@@ -137,6 +139,7 @@ def test_a_key_is_another_field(open_bakery: Company) -> None:
 
 
 @pytest.mark.parametrize("kind", list(DeliveryKind))
+@pytest.mark.sampled(2)
 def test_a_delivery_that_did_not_go_out_is_taken_up_by_what_is_listed(
     open_bakery: Company, kind: DeliveryKind
 ) -> None:

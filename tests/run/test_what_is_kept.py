@@ -13,7 +13,7 @@ from orchestration.contracts.load import load_contracts
 from orchestration.graph.instance import open_instance
 from tests.company import BAKERY, MON, TUE, WED, Company, failures, recorded, runs
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 SECRET = "Elisabeth"
 SUITE = """\
 expectations:

@@ -12,7 +12,7 @@ from orchestration.operations.status import Standing
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 BROKEN = f"date,town,rain_mm\n{TUE},Ulm,much\n"
 
 
@@ -48,6 +48,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", [pytest.param(item, id=name) for name, item in TROUBLES.items()])
+@pytest.mark.sampled(2)
 def test_each_reason_is_told_once_with_what_to_do_below_it(open_bakery: Company, trouble: Trouble) -> None:
     trouble.lands(open_bakery)
     code, said = sluice(open_bakery, "run")

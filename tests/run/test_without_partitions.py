@@ -19,7 +19,7 @@ from tests.gate.edits import append, both, replace, write
 from tests.prepared import bakery_in, copy_of, database
 from tests.typed import sluice
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 EXPORT = "exp_shop_list"
 MODEL = f"exports.{EXPORT}"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -243,6 +243,7 @@ def test_it_is_held_named_and_released(sent: Company) -> None:
 
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
+@pytest.mark.sampled(2)
 def test_past_a_limit_it_is_looked_at_and_decided_on(bakery: Company, word: str) -> None:
     company = with_export(bakery, "limits: {removed_share: 0.1}\n")
     company.land_shops("a", "b")

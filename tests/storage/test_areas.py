@@ -77,7 +77,7 @@ def test_what_is_created_stays(area: Area, size: int, tmp_path: Path) -> None:
     assert next(area.chunks("a.bin"))[:1] == b"z"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("size", "rounds"), [(SMALL, 10), (LARGE, 2)])
 def test_of_two_that_create_at_once_one_wins(area: Area, size: int, rounds: int) -> None:
     for number in range(rounds):

@@ -134,6 +134,7 @@ with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
 """
 
 
+@pytest.mark.sampled(2)
 def test_another_containers_daemon_does_not_bury_a_run_that_lives_here(
     instance: dg.DagsterInstance, store: StateStore, state_url: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from tests.observatory import (
 )
 from tests.unit.records import Ledger
 
+pytestmark = pytest.mark.long
+
 OF_AN_HOUR = {"raw.readings", "staging.stg_readings", "exports.exp_hour_readings"}
 OF_A_DAY = {"marts.day_sums", "exports.exp_day_sums"}
 OF_A_MONTH = {"raw.plans", "staging.stg_plans", "exports.exp_month_plans"}

@@ -49,6 +49,27 @@ def test_a_seed_repeats_the_choice_and_another_chooses_others(
     assert all_found == {*TABLE}
 
 
+def test_one_in_two_stories_of_a_file_with_all_their_cases(request: pytest.FixtureRequest) -> None:
+    names = ("plain_a[1]", "plain_a[2]", "plain_b", "plain_c[1]", "plain_c[2]", "plain_d")
+    items = items_of(request, *names)
+    for item in items:
+        item.add_marker(pytest.mark.stories(2))
+    sampled.pytest_collection_modifyitems(request.config, items)
+    found = [item.name for item in items]
+    told = {name.partition("[")[0] for name in found}
+    assert len(told) == 2
+    assert found == [name for name in names if name.partition("[")[0] in told]
+
+
+def test_what_a_fixture_prepares_is_drawn_with_what_others_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sampled.part_of("ways", TABLE, one_in=5, also=[TABLE[3]])
+    assert len({*found} - {TABLE[3]}) in (1, 2)
+    assert TABLE[3] in found
+    assert found == sorted(found)
+    monkeypatch.setattr(sampled, "_ALL", True)
+    assert sampled.part_of("ways", TABLE, one_in=5) == [*TABLE]
+
+
 def test_one_case_by_its_name_and_all_by_a_variable(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_shell_without_connections_is_told_the_same(unset: Company, old_week: 
     }
 
 
+@pytest.mark.sampled(2)
 def test_the_destinations_hold_what_was_delivered(old_week: Company) -> None:
     assert old_week.in_postgres() == [(MON, "a", 3), (MON, "b", 4)]
     assert old_week.in_container() == {MON: 1, SAT: 1}

@@ -13,7 +13,7 @@ from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, 
 from tests.typed import sluice
 from tests.upgrade.old_week import NEXT_MON, SAT, SUN
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 UNSENT = {SHOP_ORDERS: (TUE, WED, THU), WEATHER_REPORT: (TUE, WED, THU, SUN)}
 
 
@@ -42,6 +42,7 @@ def test_delivered_days_stay_delivered_and_unsent_ones_say_what_to_type(old_week
             assert judge in rows[name, day].why or "failed" in rows[name, day].why
 
 
+@pytest.mark.sampled(2)
 def test_nothing_is_sent_on_half_a_sentence(old_week: Company) -> None:
     before = old_week.untouched()
     assert runs(old_week.run()) == []
@@ -54,6 +55,7 @@ def test_nothing_is_sent_on_half_a_sentence(old_week: Company) -> None:
     assert old_week.untouched() == before
 
 
+@pytest.mark.sampled(2)
 def test_what_the_gate_prints_opens_it_and_the_very_rows_go_out(old_week: Company) -> None:
     before = old_week.untouched(TUE)
     typed = follow(old_week, SHOP_ORDERS, TUE)
@@ -69,6 +71,7 @@ def test_what_the_gate_prints_opens_it_and_the_very_rows_go_out(old_week: Compan
     assert old_week.untouched(TUE) == before
 
 
+@pytest.mark.sampled(2)
 def test_what_older_sql_has_built_is_found_out_and_built_anew(old_week: Company) -> None:
     model = old_week.settings.project_dir / "dbt_project/models/staging/stg_orders.sql"
     model.write_text(model.read_text().replace("    loaves\n", "    loaves * 2 as loaves\n"))
@@ -81,6 +84,7 @@ def test_what_older_sql_has_built_is_found_out_and_built_anew(old_week: Company)
     assert old_week.in_postgres(TUE) == [(TUE, "a", 5), (TUE, "b", 8)]
 
 
+@pytest.mark.sampled(2)
 def test_a_day_that_failed_is_judged_and_stays_closed(old_week: Company) -> None:
     code, said = sluice(
         old_week, "judge", f"exports.{SHOP_ORDERS}", "--from", WED, "--to", WED, "--with-parents"
@@ -90,6 +94,7 @@ def test_a_day_that_failed_is_judged_and_stays_closed(old_week: Company) -> None
     assert (code, "fix the model or its input, then `sluice rerun staging.stg_weather" in said) == (1, True)
 
 
+@pytest.mark.sampled(2)
 def test_a_release_without_rules_opens_nothing_any_more(old_week: Company) -> None:
     sluice(old_week, "judge", f"exports.{WEATHER_REPORT}", "--from", SUN, "--to", SUN, "--with-parents")
     assert runs(old_week.run()) == []

@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from orchestration.core.settings import REPOSITORY
 from orchestration.warehouse import base
 
@@ -20,6 +22,7 @@ def users() -> set[str]:
     return {name for name in found if Path(name).parts[0] != "warehouse"}
 
 
+@pytest.mark.long
 def test_the_port_names_all_who_use_the_door() -> None:
     named = set(re.findall(r"`([\w/]+\.py)`", base.__doc__ or "")) - {"tests/warehouse/test_door.py"}
     assert users() == named

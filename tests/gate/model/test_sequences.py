@@ -17,7 +17,7 @@ from tests.gate.model.steps import Step
         for name, steps in sequences.items()
     ],
 )
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(25)
 def test_sequence(kiosks: Kiosks, steps: list[Step]) -> None:
     with kiosks.copy() as kiosk:
         run(kiosk, steps)

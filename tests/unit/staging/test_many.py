@@ -16,10 +16,13 @@ from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED
 from tests.unit.staging.support import NOON, ORDERS, CountingArea, announce, clock, cut_by, write
 
+pytestmark = pytest.mark.long
+
 MANY = [(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=n)).date().isoformat() for n in range(1_100)]
 
 
 @pytest.mark.parametrize("path", ["sales/{date}.csv", "{date}/part-*.csv", "{year}/{month}/{day}/sales.csv"])
+@pytest.mark.sampled(2)
 def test_among_many_old_drops_only_new_ones_are_read(
     tmp_path: Path, records: StateStore, restarted: Callable[[], StateStore], path: str
 ) -> None:

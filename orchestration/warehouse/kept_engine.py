@@ -1,0 +1,124 @@
+"""An engine stays open between sessions, without a file: a session attaches the warehouse's to it.
+
+To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one. The file is
+open as long as somebody in this process works on it, and no longer: others wait for it.
+Belongs here: whose file is attached to which engine. Does not: waiting for other processes, what a session does.
+"""
+
+import os
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from orchestration.compute.engine import SETTINGS
+from orchestration.compute.sql import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+# What an engine has instead of a database of its own, which statements could mean.
+_NOTHING = quoted("sluice nothing")
+_STATE = (
+    "select name, value from duckdb_settings()"
+    " union all select database_name, path from duckdb_databases() order by all"
+)
+
+
+class AttachedFile:
+    """A file that is open until it is closed; whoever opens it meanwhile shares it.
+
+    Raises:
+        duckdb.Error: as `duckdb.connect` does, if another process has the file open, or it is none of the engine's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._shared: _Shared | None = _take(os.path.realpath(path))
+
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return a connection of its own, to be closed."""
+        assert self._shared is not None
+        connection = self._shared.engine.connection.cursor()
+        connection.execute(f"use {self._shared.name}")
+        return connection
+
+    def close(self) -> None:
+        """Give the file back; a second time does nothing."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            _give_back(shared)
+
+
+class _Engine:
+    def __init__(self) -> None:
+        import duckdb
+
+        self.connection = duckdb.connect()
+        # What is cached of a file would be told of another of its name and time.
+        self.connection.execute(
+            f"attach ':memory:' as {_NOTHING}; use {_NOTHING}; detach memory;"
+            f" set enable_external_file_cache = false; {SETTINGS}"
+        )
+        self.state: list[Any] = []
+        self._spills_into = ""
+
+    def attach(self, path: str, name: str) -> None:
+        # As where the file itself is opened; it cannot be changed any more once something was spilled.
+        if self._spills_into != path:
+            self.connection.execute(f"set temp_directory = {literal(f'{path}.tmp')}")
+            self._spills_into = path
+            self.state = self.connection.execute(_STATE).fetchall()
+        self.connection.execute(f"attach {literal(path)} as {name}")
+
+    def is_as_before(self, name: str) -> bool:
+        """Let go of the file; return whether nobody has changed the engine meanwhile."""
+        import duckdb
+
+        try:
+            self.connection.execute(f"detach {name}")
+            return self.connection.execute(_STATE).fetchall() == self.state
+        except duckdb.Error:
+            return False  # after an error of its own it answers nothing any more
+
+
+class _Shared:
+    """An engine, the file that is attached to it, and by how many."""
+
+    def __init__(self, engine: _Engine, path: str) -> None:
+        self.engine, self.path, self.users = engine, path, 1
+        self.name = quoted(Path(path).stem)
+        engine.attach(path, self.name)
+
+
+_lock = Lock()
+_shared: dict[str, _Shared] = {}
+_idle: list[_Engine] = []
+
+
+def _take(path: str) -> _Shared:
+    with _lock:
+        if path in _shared:
+            _shared[path].users += 1
+        else:
+            engine = _idle.pop() if _idle else _Engine()
+            try:
+                _shared[path] = _Shared(engine, path)
+            except BaseException:
+                engine.connection.close()
+                raise
+        return _shared[path]
+
+
+def _give_back(shared: _Shared) -> None:
+    with _lock:
+        shared.users -= 1
+        if shared.users:
+            return
+        del _shared[shared.path]
+        if shared.engine.is_as_before(shared.name) and not _idle:
+            _idle.append(shared.engine)
+        else:
+            shared.engine.connection.close()
+
+
+# Its threads would not be there in the new process, which would wait for them.
+os.register_at_fork(before=_idle.clear)

@@ -9,9 +9,9 @@ but may lack its last events. What must not be lost, the state store, is a file 
 It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
 and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
 are kept here, the engine with that connection: of what was left, a third. And it makes each run's file table
-by table: here it is a copy of one that Dagster made in this process. And for each step it reads the newest events of
-what the step is made of twice: from the assets' own rows, and then, in case these lack one, from among all events,
-although none is lacking.
+by table: here it is a copy of one that Dagster made in this process. And for each step it reads the newest
+events of what the step is made of twice: from the assets' own rows, and then, in case these lack one, from
+among all events, although none is lacking.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 

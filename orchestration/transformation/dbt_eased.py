@@ -23,7 +23,6 @@ Belongs here: what of dbt's own work is done otherwise. All of it is private to 
 
 import hashlib
 import os
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -225,10 +224,8 @@ def _ease_opening() -> None:
     import duckdb
     from dbt.adapters.duckdb import environments
 
-    def connect(path: str, *, read_only: bool, config: Mapping[str, Any]) -> Any:
-        if read_only or config or path == ":memory:":
-            return duckdb.connect(path, read_only=read_only, config=dict(config))
-        return AttachedFile(Path(path))
+    def connect(path: str, **_: Any) -> AttachedFile:
+        return AttachedFile(Path(path))  # with no configuration: `profile_rules` lets none through
 
     setattr(environments, "duckdb", SimpleNamespace(**vars(duckdb) | {"connect": connect}))  # noqa: B010
 

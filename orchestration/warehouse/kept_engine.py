@@ -1,23 +1,24 @@
 """An engine stays open between sessions, without a file: a session attaches the warehouse's to it.
 
-To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one. The file is
-open as long as somebody in this process works on it, and no longer: others wait for it.
-Belongs here: whose file is attached to which engine. Does not: waiting for other processes, what a session does.
+To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one. The
+file is open as long as somebody in this process works on it, and no longer: others wait for it.
+Belongs here: whose file is attached to which engine. Does not: waiting for other processes, what a session
+does.
 """
 
 import os
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from orchestration.compute.engine import SETTINGS
+from orchestration.compute.engine import open_engine
 from orchestration.compute.sql import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
 # What an engine has instead of a database of its own, which statements could mean.
-_NOTHING = quoted("sluice nothing")
+_NOTHING = "sluice nothing"
 _STATE = (
     "select name, value from duckdb_settings()"
     " union all select database_name, path from duckdb_databases() order by all"
@@ -28,7 +29,7 @@ class AttachedFile:
     """A file that is open until it is closed; whoever opens it meanwhile shares it.
 
     Raises:
-        duckdb.Error: as `duckdb.connect` does, if another process has the file open, or it is none of the engine's.
+        duckdb.Error: another process has the file open, or it is none of the engine's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,25 +50,15 @@ class AttachedFile:
 
 
 class _Engine:
-    def __init__(self) -> None:
-        import duckdb
+    """One that had no file but this."""
 
-        self.connection = duckdb.connect()
-        # What is cached of a file would be told of another of its name and time.
-        self.connection.execute(
-            f"attach ':memory:' as {_NOTHING}; use {_NOTHING}; detach memory;"
-            f" set enable_external_file_cache = false; {SETTINGS}"
-        )
-        self.state: list[Any] = []
-        self._spills_into = ""
-
-    def attach(self, path: str, name: str) -> None:
+    def __init__(self, path: str) -> None:
+        self.path = path
         # As where the file itself is opened; it cannot be changed any more once something was spilled.
-        if self._spills_into != path:
-            self.connection.execute(f"set temp_directory = {literal(f'{path}.tmp')}")
-            self._spills_into = path
-            self.state = self.connection.execute(_STATE).fetchall()
-        self.connection.execute(f"attach {literal(path)} as {name}")
+        self.connection = open_engine(name=_NOTHING, spill_into=Path(f"{path}.tmp"))
+        # What is cached of a file would be told of another of its name and time.
+        self.connection.execute("detach memory; set enable_external_file_cache = false")
+        self._state = self.connection.execute(_STATE).fetchall()
 
     def is_as_before(self, name: str) -> bool:
         """Let go of the file; return whether nobody has changed the engine meanwhile."""
@@ -75,7 +66,7 @@ class _Engine:
 
         try:
             self.connection.execute(f"detach {name}")
-            return self.connection.execute(_STATE).fetchall() == self.state
+            return self.connection.execute(_STATE).fetchall() == self._state
         except duckdb.Error:
             return False  # after an error of its own it answers nothing any more
 
@@ -83,10 +74,9 @@ class _Engine:
 class _Shared:
     """An engine, the file that is attached to it, and by how many."""
 
-    def __init__(self, engine: _Engine, path: str) -> None:
-        self.engine, self.path, self.users = engine, path, 1
-        self.name = quoted(Path(path).stem)
-        engine.attach(path, self.name)
+    def __init__(self, engine: _Engine) -> None:
+        self.engine, self.users, self.name = engine, 1, quoted(Path(engine.path).stem)
+        engine.connection.execute(f"attach {literal(engine.path)} as {self.name}")
 
 
 _lock = Lock()
@@ -99,12 +89,9 @@ def _take(path: str) -> _Shared:
         if path in _shared:
             _shared[path].users += 1
         else:
-            engine = _idle.pop() if _idle else _Engine()
-            try:
-                _shared[path] = _Shared(engine, path)
-            except BaseException:
-                engine.connection.close()
-                raise
+            kept = [engine for engine in _idle if engine.path == path]
+            _idle.clear()
+            _shared[path] = _Shared(kept[0] if kept else _Engine(path))
         return _shared[path]
 
 
@@ -113,9 +100,9 @@ def _give_back(shared: _Shared) -> None:
         shared.users -= 1
         if shared.users:
             return
-        del _shared[shared.path]
-        if shared.engine.is_as_before(shared.name) and not _idle:
-            _idle.append(shared.engine)
+        del _shared[shared.engine.path]
+        if shared.engine.is_as_before(shared.name):
+            _idle[:] = [shared.engine]
         else:
             shared.engine.connection.close()
 

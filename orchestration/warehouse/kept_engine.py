@@ -7,6 +7,7 @@ does.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -60,15 +61,18 @@ class _Engine:
         self.connection.execute("detach memory; set enable_external_file_cache = false")
         self._state = self.connection.execute(_STATE).fetchall()
 
-    def is_as_before(self, name: str) -> bool:
-        """Let go of the file; return whether nobody has changed the engine meanwhile."""
+    def put_away(self) -> None:
+        """Keep it for the next, if nobody has changed it meanwhile; its file is detached."""
         import duckdb
 
         try:
-            self.connection.execute(f"detach {name}")
-            return self.connection.execute(_STATE).fetchall() == self._state
+            as_before = self.connection.execute(_STATE).fetchall() == self._state
         except duckdb.Error:
-            return False  # after an error of its own it answers nothing any more
+            as_before = False  # after an error of its own it answers nothing any more
+        if as_before:
+            _idle[:] = [self]
+        else:
+            self.connection.close()
 
 
 class _Shared:
@@ -91,20 +95,25 @@ def _take(path: str) -> _Shared:
         else:
             kept = [engine for engine in _idle if engine.path == path]
             _idle.clear()
-            _shared[path] = _Shared(kept[0] if kept else _Engine(path))
+            engine = kept[0] if kept else _Engine(path)
+            try:
+                _shared[path] = _Shared(engine)
+            except BaseException:
+                engine.put_away()  # as another process has the file, for instance: it is tried again
+                raise
         return _shared[path]
 
 
 def _give_back(shared: _Shared) -> None:
+    import duckdb
+
     with _lock:
         shared.users -= 1
-        if shared.users:
-            return
-        del _shared[shared.engine.path]
-        if shared.engine.is_as_before(shared.name):
-            _idle[:] = [shared.engine]
-        else:
-            shared.engine.connection.close()
+        if not shared.users:
+            del _shared[shared.engine.path]
+            with suppress(duckdb.Error):  # what is attached still is a change
+                shared.engine.connection.execute(f"detach {shared.name}")
+            shared.engine.put_away()
 
 
 # Its threads would not be there in the new process, which would wait for them.

@@ -97,6 +97,22 @@ def test_what_is_no_file_of_the_engine_leaves_no_trace(warehouse: DuckDBFile, tm
         assert session.versions(["raw.t"]) == {}
 
 
+def test_one_that_waits_opens_no_engine_each_time(warehouse: DuckDBFile, opened: list[object]) -> None:
+    holding = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        impatient = DuckDBFile(warehouse.path, lock_timeout_seconds=0.3)
+        with pytest.raises(duckdb.IOException, match="lock"), impatient.session():
+            pass
+        child.kill()
+    with warehouse.session():
+        pass
+    assert len(opened) == 1
+
+
 def test_a_forked_process_has_an_engine_of_its_own(warehouse: DuckDBFile) -> None:
     with warehouse.session() as session:
         session.native.execute("create table t as select range as n from range(100000)")

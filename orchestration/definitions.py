@@ -5,6 +5,7 @@ Belongs here: the graph of the deployment that the environment describes. Does n
 
 import dagster as dg
 
+from orchestration.core.collecting import collect_seldom
 from orchestration.core.settings import Settings
 from orchestration.delivery.deliver import record_connections
 from orchestration.graph.building import build_definitions
@@ -17,6 +18,7 @@ from orchestration.state.deployment import Deployment
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
+    collect_seldom()
     settings = Settings.load()
     ease_event_log(settings.dagster_home)
     fork_runs()

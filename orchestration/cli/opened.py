@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.core.collecting import collect_seldom
 from orchestration.core.problems import ProjectChanged, ProjectError, did_you_mean
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def opened(
 
     Without `half_restored` a data directory is refused whose restore did not end.
     """
+    collect_seldom()
     with errors_told(typed=typed), ExitStack() as stack:
         from orchestration.core.settings import Settings
 

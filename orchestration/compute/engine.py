@@ -46,6 +46,15 @@ def shared_engine() -> Generator["duckdb.DuckDBPyConnection"]:
         connection.close()
 
 
+@contextmanager
+def beside(connection: "duckdb.DuckDBPyConnection") -> Generator["duckdb.DuckDBPyConnection"]:
+    """Lend another connection to the same database, in no transaction of the first."""
+    [(database,)] = connection.execute("select current_database()").fetchall()
+    with connection.cursor() as apart:
+        apart.execute(f"use {quoted(database)}")
+        yield apart
+
+
 class _Shared:
     """The engine of this process, which is not there before somebody asks, nor in a process that forks."""
 

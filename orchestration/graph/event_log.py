@@ -9,7 +9,9 @@ but may lack its last events. What must not be lost, the state store, is a file 
 It makes an SQLAlchemy engine anew for each event as well, which then finds out once more what SQLite can do
 and compiles each statement once more; and it reads all of its migrations whenever a run's file is made. Both
 are kept here, the engine with that connection: of what was left, a third. And it makes each run's file table
-by table: here it is a copy of one that Dagster made in this process.
+by table: here it is a copy of one that Dagster made in this process. And for each step it reads the newest
+events of what the step is made of twice: from the assets' own rows, and then, in case these lack one, from
+among all events, although none is lacking.
 Belongs here: that. Does not belong here: anything for Postgres, which needs none of it.
 """
 
@@ -113,7 +115,9 @@ def _keep_engines() -> None:
     for storage in _SQLITE_STORAGES:
         vars(import_module(f"{_STORAGE}.{storage}"))["create_engine"] = _engine
     vars(import_module(f"{_STORAGE}.sql"))["ScriptDirectory"] = kept_migrations()
-    _copy_new_files(import_module(f"{_STORAGE}.{_EVENT_LOG}").SqliteEventLogStorage)
+    storage = import_module(f"{_STORAGE}.{_EVENT_LOG}").SqliteEventLogStorage
+    _copy_new_files(storage)
+    _read_newest_once(storage)
 
 
 def _copy_new_files(storage: Any) -> None:
@@ -136,3 +140,22 @@ def _copy_new_files(storage: Any) -> None:
         makes(self, engine, for_index_shard)  # which finds nothing left to do
 
     storage._initdb = copies
+
+
+def _read_newest_once(storage: Any) -> None:
+    searches = storage._get_latest_materialization_records
+    from dagster import AssetKey, EventLogRecord
+    from dagster._core.assets import AssetDetails
+    from dagster._serdes import deserialize_value
+
+    def reads(self: Any, rows: Any) -> Any:
+        found: dict[Any, Any] = {}
+        for row in rows:
+            details = AssetDetails.from_db_string(row["asset_details"])
+            newest = deserialize_value(row["last_materialization"]) if row["last_materialization"] else None
+            if not isinstance(newest, EventLogRecord) or (details and details.last_wipe_timestamp):
+                return searches(self, rows)
+            found[AssetKey.from_db_string(row["asset_key"])] = newest
+        return found
+
+    storage._get_latest_materialization_records = reads

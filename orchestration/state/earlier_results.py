@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from orchestration.compute.engine import beside
 from orchestration.compute.sql import literals
 from orchestration.core.severity import Severity
 from orchestration.state import schema
@@ -72,11 +73,12 @@ def take_over(connection: "duckdb.DuckDBPyConnection", records: sa.Engine) -> No
 
 
 def _judgements(connection: "duckdb.DuckDBPyConnection") -> Iterator[Judgement]:
-    found = connection.cursor().execute(_RESULTS)
-    rows = iter(lambda: found.fetchone(), None)
-    for judged, rules in itertools.groupby(rows, key=lambda row: row[:6]):
-        place: tuple[str, str, str, str, str] = judged[:5]
-        yield Judgement(*place, judged[5].replace(tzinfo=UTC), tuple(map(_rule, rules)))
+    with beside(connection) as apart:
+        apart.execute(_RESULTS)
+        rows = iter(lambda: apart.fetchone(), None)
+        for judged, rules in itertools.groupby(rows, key=lambda row: row[:6]):
+            place: tuple[str, str, str, str, str] = judged[:5]
+            yield Judgement(*place, judged[5].replace(tzinfo=UTC), tuple(map(_rule, rules)))
 
 
 def _rule(row: tuple[Any, ...]) -> KeptRule:

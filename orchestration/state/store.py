@@ -58,8 +58,12 @@ class StateStore:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        self._engine: Engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=_patience(parsed))
-        if parsed.get_backend_name() == "sqlite":
+        on_sqlite = parsed.get_backend_name() == "sqlite"
+        # A server may have gone away since the connection was last used; a file has not.
+        self._engine: Engine = sa.create_engine(
+            parsed, pool_pre_ping=not on_sqlite, connect_args=_patience(parsed)
+        )
+        if on_sqlite:
             event.listen(self._engine, "connect", _configure_sqlite)
         else:
             event.listen(self._engine, "connect", _configure_postgres)

@@ -16,6 +16,7 @@
   is empty, as it looks for a name in quotes, so that the macro that creates one runs each time. Here the
   catalogue is asked.
 - It reads and validates the project files of the packages that are part of dbt itself.
+- It opens the warehouse, which this process has open (`warehouse/kept_engine.py`).
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -23,7 +24,11 @@ Belongs here: what of dbt's own work is done otherwise. All of it is private to 
 import hashlib
 import os
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+
+from orchestration.warehouse.kept_engine import AttachedFile
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
 _OWN = os.path.join("site-packages", "dbt", "include", "")
@@ -48,6 +53,7 @@ def ease_dbt() -> None:
     _ease_validation()
     _ease_answers()
     _ease_hooks()
+    _ease_opening()
     works_out = Compiler.compile
     graphs: list[tuple[Any, bool, Any]] = []
 
@@ -212,6 +218,16 @@ def _ease_hooks() -> None:
         return runs(self, adapter, hook_type, extra_context)
 
     setattr(RunTask, "safe_run_hooks", safe_run_hooks)  # noqa: B010
+
+
+def _ease_opening() -> None:
+    import duckdb
+    from dbt.adapters.duckdb import environments
+
+    def connect(path: str, **_: Any) -> AttachedFile:
+        return AttachedFile(Path(path))  # with no configuration: `profile_rules` lets none through
+
+    setattr(environments, "duckdb", SimpleNamespace(**vars(duckdb) | {"connect": connect}))  # noqa: B010
 
 
 def _has_versions(adapter: Any) -> bool:

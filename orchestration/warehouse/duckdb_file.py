@@ -21,6 +21,7 @@ from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
 from orchestration.compute.type_text import same_spelling
 from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
+from orchestration.warehouse.kept_engine import AttachedFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,7 +84,7 @@ class DuckDBFile:
         deadline = time.monotonic() + patience
         while True:
             try:
-                connection = duckdb.connect(str(self.path))
+                file = AttachedFile(self.path)
                 break
             except duckdb.IOException as error:
                 late = time.monotonic() > deadline
@@ -93,8 +94,8 @@ class DuckDBFile:
                     waiting("waiting for another process to close the warehouse")
                     waiting = None
                 time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
+        connection = file.cursor()
         try:
-            # Not as a configuration: a process can have one alone for a file, and dbt's has none.
             connection.execute(SETTINGS)
             connection.execute(_VERSIONS_DDL)
             with self._one_at_a_time:
@@ -105,6 +106,7 @@ class DuckDBFile:
                 yield DuckDBSession(connection, self._before_commit, self._writes_within)
         finally:
             connection.close()
+            file.close()
 
 
 class DuckDBSession:

@@ -75,6 +75,25 @@ def test_values_of_every_type_come_back_as_they_were(database_url: str, make_sha
     assert dict(types)["at_utc"] == "timestamp with time zone"
 
 
+def test_the_types_of_a_server_are_read_once_and_later_ones_are_met(
+    database_url: str, make_shard: MakeShard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = import_module("adbc_driver_postgresql")
+    read: list[str] = []
+    reads = driver.connect
+    monkeypatch.setattr(driver, "connect", lambda url, **more: read.append(url) or reads(url, **more))
+    deliver(database_url, "app.first", make_shard(rows_of(DAY, 2, "x"), key=("item", "business_date")))
+    assert len(read) == 1
+    execute(
+        database_url,
+        "create domain app.word as text; create table app.items"
+        " (item integer, business_date date, note app.word, primary key (item, business_date))",
+    )
+    deliver(database_url, "app.items", make_shard(rows_of(DAY, 2, "x"), key=("item", "business_date")))
+    assert query(database_url, "select count(*) from app.items") == [(2,)]
+    assert len(read) == 1
+
+
 def test_the_table_gets_the_key_and_is_indexed_by_partition(database_url: str, make_shard: MakeShard) -> None:
     shard = make_shard(rows_of(DAY, 1, "x"), key=("item", "business_date"))
     deliver(database_url, "items", shard)

@@ -205,6 +205,7 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     done: list[str] = []
     execute = DuckDBCursorWrapper.execute
+    opens = duckdb.connect
     walk = pkgutil.iter_modules
 
     def executing(self: Any, sql: str, bindings: Any = None) -> Any:
@@ -212,6 +213,7 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
         return execute(self, sql, bindings)
 
     monkeypatch.setattr(DuckDBCursorWrapper, "execute", executing)
+    monkeypatch.setattr(duckdb, "connect", lambda *a, **k: done.append("an engine") or opens(*a, **k))
     monkeypatch.setattr(pkgutil, "iter_modules", lambda *path: done.append("a walk") or walk(*path))
     monkeypatch.setattr(Linker, "link_graph", lambda *_: done.append("a graph"))
     read = dbt_project.load_raw_project
@@ -222,9 +224,14 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
     )
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert any("stg_orders" in said for said in done)
-    # It seeks no plug-in, works out no graph, comments no statement, and reads no package of its own;
+    # It opens no engine, seeks no plug-in, works out no graph, comments no statement, and reads no package of
+    # its own;
     # it neither lists schemas in threads nor creates one that is there.
-    assert not [said for said in done if said.startswith(("a walk", "a graph", "/*")) or "schemata" in said]
+    assert not [
+        said
+        for said in done
+        if said.startswith(("an engine", "a walk", "a graph", "/*")) or "schemata" in said
+    ]
     assert not [said for said in done if created(said)]
     assert not [said for said in done if said.startswith("a project") and "include" in said]
     with open_bakery.deployment.warehouse.session() as session:
@@ -372,6 +379,39 @@ def test_a_runs_file_is_a_copy_of_one_that_dagster_made(tmp_path: Path) -> None:
     assert schemas[0] <= schemas[1]
     assert "alembic_version" in {name for name, _ in schemas[1] - schemas[0]}
     assert {path.suffix for path in file.parent.iterdir()} <= {".db", ".db-wal", ".db-shm"}
+
+
+def test_dagster_reads_the_newest_event_of_an_asset_once(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    ease_event_log(tmp_path)
+    said: list[str] = []
+
+    def hear(*told: Any) -> None:
+        said.append(str(told[2]).lower())
+
+    @dg.asset
+    def made() -> None:
+        pass
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+
+        def newest() -> tuple[int | None, int | None]:
+            [record] = instance.get_asset_records([made.key]) or [None]
+            held = record.asset_entry.last_materialization_record if record else None
+            [found] = instance.fetch_materializations(made.key, limit=1).records or [None]
+            return held.storage_id if held else None, found.storage_id if found else None
+
+        assert newest() == (None, None)
+        for wiped in (False, True):
+            assert dg.materialize([made], instance=instance).success
+            event.listen(Engine, "before_cursor_execute", hear)
+            held, found = newest()
+            event.remove(Engine, "before_cursor_execute", hear)
+            assert held == found is not None
+            assert any("group by" in statement for statement in said) is wiped
+            said.clear()
+            instance.wipe_assets([made.key])
+            assert newest() == (None, None)
 
 
 def test_dagster_keeps_the_partition_of_a_check(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The `sluice` console script, as a person or a scheduler calls it: output and exit codes."""
 
+import gc
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from orchestration.cli.main import app
 from tests.company import BAKERY, MON, TUE, Company, orders
 
 pytestmark = pytest.mark.long
@@ -96,3 +99,13 @@ def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
     assert complained == (
         "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?\n"
     )
+
+
+def test_a_command_looks_for_garbage_seldom(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        assert CliRunner().invoke(app, ["check", "--project", str(tmp_path / "nowhere")]).exit_code == 2
+        assert gc.get_threshold()[0] == 50_000
+    finally:
+        gc.set_threshold(*before)

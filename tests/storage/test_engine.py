@@ -83,11 +83,12 @@ def test_nothing_is_fetched_from_the_net_or_kept(storage: Storage, area: Area, t
 
 def test_secrets_go_with_the_connection(storage: Storage, area: Area, tmp_path: Path) -> None:
     expected = 0 if area.local else 1
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as other:  # keeps the engine of this process open
+    without_areas = DuckDBFile(tmp_path / "warehouse.duckdb")
+    with bare(without_areas) as other:  # of the same engine, which stays
         with bare(warehouse_of(tmp_path, storage, area)) as connection:
             assert len(connection.execute("from duckdb_secrets()").fetchall()) == expected
         assert other.execute("from duckdb_secrets()").fetchall() == []
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as new:
+    with bare(without_areas) as new:
         assert new.execute("from duckdb_secrets()").fetchall() == []
 
 

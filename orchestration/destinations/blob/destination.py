@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.areas import Area, StrangeAnswerError
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.sql_types import SqlType
 
 from ..base import Capabilities, Destination, Journal, Mode, Receipt, Refused, Scope, Shard
@@ -190,7 +191,7 @@ class BlobDestination(Destination):
             )
         if shard.partition_column is not None:
             check_shard(shard)
-        with parts.scratch_engine() as (engine, _):
+        with shared_engine() as engine:
             parts.check_rows(engine, shard, self._settings.format)
 
     def _check_marker(self, shard: Shard) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from orchestration.compute.engine import beside
 from orchestration.compute.sql import quoted
 from orchestration.core.problems import did_you_mean
 from orchestration.quality.pushdown.steps import NotCompiled, RuleProblem
@@ -149,7 +150,7 @@ def read_table(connection: "duckdb.DuckDBPyConnection", relation: str, condition
 def _constant(connection: "duckdb.DuckDBPyConnection", expression: str) -> Any:
     import duckdb
 
-    with connection.cursor() as apart:
+    with beside(connection) as apart:
         try:
             row = apart.execute(f"select {expression}").fetchone()
         except duckdb.Error as error:

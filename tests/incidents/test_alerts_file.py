@@ -79,6 +79,7 @@ def problems(folder: Path, text: str, names: Names = NAMES) -> tuple[Problem, ..
     return caught.value.problems
 
 
+SECRET_URL = "https://hooks.slack.com/services/T0/B0/4s3cr3t-X"
 # What is written in the place of what, at which line it is told, and in which words.
 WRONG: dict[str, tuple[str, str, int, str]] = {
     "no YAML": ("channels:\n", "channels: [\n", 3, "not YAML"),
@@ -101,7 +102,7 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a channel's field": ("connection: slack_", "conection: slack_", 3, "did you mean `connection`?"),
     "no connection": ("{type: webhook, connection: servicenow}", "{type: webhook}", 5, "add `connection:`"),
     "a URL in the file": (
-        "connection: slack_feeds", "connection: https://hooks.slack.com/x", 3, "should match pattern",
+        "connection: slack_feeds", f"connection: {SECRET_URL}", 3, "set SLUICE_CONNECTION_<NAME> to the URL",
     ),
     "a room": ('room: "#feeds"', "room: [a]", 3, "write it in quotes"),
     "an address": ("to: [owner]}\n  desk", "to: [ownr]}\n  desk", 4, "should match pattern"),
@@ -146,7 +147,16 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a moment": ("2026-05-01T22:00", "1 May", 16, "as 2026-05-01T22:00"),
     "a moment that the calendar lacks": ("2026-05-01T22:00", "2026-02-30T22:00", 16, "as 2026-05-01T22:00"),
     "a window twice": ("for: 4 h}", "for: 4 h, from: 2026-05-01}", 15, "either `cron` and `for`"),
-    "a heartbeat's URL": ("{connection: healthchecks", "{connection: https://x.example", 17, "pattern"),
+    "a heartbeat's URL": ("{connection: healthchecks", f'{{connection: "{SECRET_URL}"', 17, "is no name"),
+    "a key in the file": ("connection: pagerduty", f"connection: {SECRET_URL[-9:]}", 2, "may be a secret"),
+    "a URL of a field that is none": ("servicenow}", f'servicenow, url: "{SECRET_URL}"}}', 5, "no name"),
+    "a route that goes to a URL": ("{export: exp_crm, to: desk}", f'{{to: "{SECRET_URL}"}}', 9, "is no name"),
+    "a route that is there twice": (
+        "{export: exp_crm, to: desk}", '{source: "*", urgency: error, to: desk}', 9, "above route 2",
+    ),
+    "a route that another one covers": (
+        "{export: exp_crm, to: desk}", "{source: inv*, urgency: critical, to: desk}", 9, "above route 2",
+    ),
 }  # fmt: skip
 
 
@@ -155,6 +165,22 @@ def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, old: str, new: str, l
     assert SOUND.count(old) == 1
     found = [one for one in problems(tmp_path, SOUND.replace(old, new)) if words in str(one)]
     assert [(one.file, one.line) for one in found] == [(FILE, line)]
+    assert "4s3cr3t" not in "".join(map(str, problems(tmp_path, SOUND.replace(old, new))))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["urgency: warning", 'source: "*"', "source: inventory, kind: outage", "export: exp_crm, urgency: error"],
+)
+def test_a_route_that_is_asked_of_anything_is_taken(tmp_path: Path, asked: str) -> None:
+    assert read(tmp_path, SOUND.replace("{export: exp_crm, to: desk}", f"{{{asked}, to: desk}}")).spec.routes
+
+
+def test_a_url_that_is_no_secret_is_a_room_and_a_reason(tmp_path: Path) -> None:
+    text = SOUND.replace("the move", '"see https://wiki.example/1"').replace(
+        "#feeds", "https://chat.example/2"
+    )
+    assert read(tmp_path, text).channels["feeds"].room == "https://chat.example/2"
 
 
 def test_all_that_is_wrong_is_told_at_once_and_no_channel_twice(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from orchestration.delivery.export_files.exports import load_exports
 from orchestration.graph.building import build_definitions
 from orchestration.incidents.alerts_file import FILE, Alerts, Answerable, Names, load_alerts, read_alerts
 from orchestration.incidents.alerts_schema import SCHEMA_FILE, alerts_schema, schema_text
+from orchestration.incidents.alerts_spec import Selecting
 from orchestration.incidents.trouble import (
     Affected,
     Finding,
@@ -271,6 +273,7 @@ def test_who_is_told(tmp_path: Path, told: Trouble, recipients: tuple[str, ...])
     assert read(tmp_path, SOUND).recipients(told) == recipients
 
 
+ALL = {"urgency": "info"}
 _SELECTORS = st.fixed_dictionaries(
     {},
     optional={
@@ -283,7 +286,15 @@ _SELECTORS = st.fixed_dictionaries(
     },
 )
 _TO = st.lists(st.sampled_from(["oncall", "feeds", "mail", "desk", "owner", "log"]), min_size=1, max_size=3)
-_ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4)
+# A route that an earlier one covers is refused.
+_ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4).filter(
+    lambda routes: (
+        not any(
+            Selecting(**one).covers(Selecting(**other))
+            for (one, _), (other, _) in combinations([route for route in routes if route[0] != ALL], 2)
+        )
+    )
+)
 _TROUBLES = st.builds(
     trouble,
     st.builds(
@@ -302,7 +313,7 @@ _TROUBLES = st.builds(
 def test_whatever_the_file_says_somebody_is_told_and_can_be_reached(
     routes: list[tuple[dict[str, Any], list[str]]], last: str, by_owner: bool, troubles: list[Trouble]
 ) -> None:
-    written = [{**selector, "to": to} for selector, to in routes if selector != {"urgency": "info"}]
+    written = [{**selector, "to": to} for selector, to in routes if selector != ALL]
     written.append({"to": ["owner", last] if by_owner else last})
     data = {**yaml.safe_load(SOUND), "routes": written}
     with TemporaryDirectory() as folder:

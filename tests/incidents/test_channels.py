@@ -138,8 +138,9 @@ def test_who_never_takes_it_says_why_and_what_to_correct(
 def test_no_other_address_is_asked_in_the_place_of_the_one_that_is_meant(there: Place, status: int) -> None:
     there.faults.fail(status, headers={"location": "/login"})
     there.faults.fail(200, body={"text": "ok"})  # what the page there would answer
-    with pytest.raises(ChannelRefused):
+    with pytest.raises(ChannelRefused) as caught:
         there.channel().send(notice())
+    assert (VARIABLE in caught.value.fix, "export" in str(caught.value)) == (True, False)
 
 
 def test_a_page_in_the_place_of_pagerduty_has_taken_nothing(served: Switchboard) -> None:

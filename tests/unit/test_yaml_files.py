@@ -72,10 +72,10 @@ def test_a_file_of_another_encoding_is_a_problem_and_a_mark_is_none(
     tmp_path: Path, encoding: str, line: int | None
 ) -> None:
     path = tmp_path / "file.yml"
-    path.write_bytes("# a\nb: é\nc: 1\n".encode(encoding))
+    path.write_bytes("a: 1\nb: é\nc: 1\n".encode(encoding))
     found = read_yaml(path, tmp_path)
     if isinstance(found, YamlFile):
-        assert (line, found.data, found.line("c")) == (None, {"b": "é", "c": 1}, 3)
+        assert (line, found.data, found.line("c")) == (None, {"a": 1, "b": "é", "c": 1}, 3)
     else:
         assert (found.line, found.mend) == (line, "save it as UTF-8")
 

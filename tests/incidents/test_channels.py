@@ -305,6 +305,13 @@ def test_an_incident_is_one_at_pagerduty_however_often_it_is_told(served: Switch
         assert len(there.double.alerts) == 2
 
 
+def test_each_summary_wakes_somebody_and_none_twice(served: Switchboard) -> None:
+    with place("pagerduty", served) as there:
+        for name in ("n-1", "n-1", "n-2"):
+            there.channel().send(notice(Action.SUMMARY, id=name))
+        assert [alert.triggers for alert in there.double.alerts] == [2, 1]
+
+
 @pytest.mark.parametrize("kind", ["pagerduty", "webhook"])
 def test_an_answer_that_is_lost_is_asked_for_again_and_counts_once(kind: str, served: Switchboard) -> None:
     with place(kind, served) as there:

@@ -40,10 +40,12 @@ class PagerDutyChannel(Channel):
 
     def send(self, notice: Notice) -> str:
         """Trigger, acknowledge or resolve; the id is the `dedup_key`."""
+        # Nothing resolves a summary there: under one key the next would be counted to it, and wake nobody.
+        of_many = f":{notice.id}" if notice.action is Action.SUMMARY else ""
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _ACTIONS.get(notice.action, "trigger"),
-            "dedup_key": notice.dedup_key[:_DEDUP_CHARACTERS],
+            "dedup_key": notice.dedup_key[: _DEDUP_CHARACTERS - len(of_many)] + of_many,
         }
         if event["event_action"] == "trigger":
             event |= self._described(notice)

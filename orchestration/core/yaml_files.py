@@ -20,6 +20,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from orchestration.core.problems import Problem, did_you_mean, shown_path
 
 Location = tuple[str | int, ...]
+# With or without a mark of the byte order, which Windows' editors write.
+_ENCODING = "utf-8-sig"
 # Of another base, or with more digits than a float surely has.
 _ODD_NUMBER = re.compile(r"\b0[xob][0-9A-Fa-f]|[0-9][0-9.]{15}|\.(?:nan|inf)", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"invalid type: integer `(-?[0-9]+)`")
@@ -47,7 +49,7 @@ class YamlFile:
 
     @cached_property
     def _root(self) -> Node:
-        root = yaml.compose(self.path.read_text(encoding="utf-8"))
+        root = yaml.compose(self.path.read_text(encoding=_ENCODING))
         assert root is not None
         return root
 
@@ -87,7 +89,7 @@ class YamlFile:
 
     @cached_property
     def _has_odd_numbers(self) -> bool:
-        return _ODD_NUMBER.search(self.path.read_text(encoding="utf-8")) is not None
+        return _ODD_NUMBER.search(self.path.read_text(encoding=_ENCODING)) is not None
 
     def problem(self, what: str, *, expected: str, mend: str, at: Sequence[str | int] = ()) -> Problem:
         """Return a problem at the field `at` of this file."""
@@ -176,7 +178,12 @@ def read_yaml(path: Path, project_dir: Path) -> YamlFile | Problem:
 
     ryaml reads it, ten times as fast as PyYAML; PyYAML reads it again where somebody asks for a line.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding=_ENCODING)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        what = "a character that is not written in UTF-8"
+        return Problem(shown_path(path, project_dir), line, what, "a text in UTF-8", "save it as UTF-8")
     try:
         data: Any = ryaml.loads(text)  # pyright: ignore[reportPrivateImportUsage]
     except ryaml.InvalidYamlError as error:  # pyright: ignore[reportPrivateImportUsage]

@@ -6,7 +6,6 @@ it says of one trouble. Does not belong here: what a field may be (`alerts_spec`
 No part of the graph's identity: a change of the file holds from the next look on, without a reload.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from orchestration.incidents.alerts_spec import (
     ADDRESS,
     CHANNEL_TYPES,
     LOG,
+    NAME,
     OWNER,
     AlertsSpec,
     ChannelSpec,
@@ -40,6 +40,8 @@ FILE = "alerts.yaml"
 # How the other files of a project may end as well.
 _UNREAD = "alerts.yml"
 _BY_OWNER = ":"
+# Fields of which the value is a text for people.
+_MAY_BE_URLS = ("name", "room")
 _ALL_TO_LOG = AlertsSpec(routes=(RouteSpec(to=(LOG,)),))
 
 
@@ -235,6 +237,12 @@ def read_alerts(project_dir: Path, names: Names) -> Alerts:
 
 def _read(file: YamlFile) -> AlertsSpec | None:
     data = dict(file.data)
+    if secrets := list(_secrets(data)):
+        for at in secrets:  # what else is wrong may show it, and is not told yet
+            what = f"`{'.'.join(map(str, at))}` is no name, and not shown, as it may be a secret"
+            mend = "write a name there, and set SLUICE_CONNECTION_<NAME> to the URL"
+            file.complain(what, expected="small letters, digits and _", mend=mend, at=at)
+        return None
     named: Any = data.pop("channels", None) or {}
     if not isinstance(named, dict):
         what, mend = f"`channels` is {named!r}", "write `name: {type: …, connection: …}` below it"
@@ -249,9 +257,22 @@ def _read(file: YamlFile) -> AlertsSpec | None:
     return spec.model_copy(update={"channels": channels}) if isinstance(spec, AlertsSpec) else None
 
 
+def _secrets(written: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places of URLs, and of what else is no connection's name."""
+    if isinstance(written, dict | list):
+        parts: Any = written.items() if isinstance(written, dict) else enumerate(written)
+        for name, value in parts:
+            yield from _secrets(value, (*at, name))
+    elif isinstance(written, str) and (
+        (at[-1] == "connection" and not NAME.fullmatch(written))
+        or ("://" in written and at[-1] not in _MAY_BE_URLS)
+    ):
+        yield at
+
+
 def _channel(file: YamlFile, name: str, written: Any) -> ChannelSpec | None:
     at = ("channels", name)
-    if name in (OWNER, LOG) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if name in (OWNER, LOG) or not NAME.fullmatch(name):
         what = f"small letters, digits and _, and neither `{OWNER}` nor `{LOG}`, which mean something"
         file.complain(f"a channel is named `{name}`", expected=what, mend="give it another name", at=at)
     type_: Any = cast("dict[str, Any]", written).get("type") if isinstance(written, dict) else None
@@ -292,6 +313,15 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
         if route.selects_all:
             what = f"route {index + 1} fits every incident, so no later one is ever asked"
             file.complain(what, expected="such a route at the end", mend="move it down", at=("routes", index))
+        earlier = [one for one in others[:index] if one.covers(route) and not one.selects_all]
+        if earlier:
+            before = others.index(earlier[0]) + 1
+            what, expected = (
+                f"route {index + 1} is never asked",
+                f"one that fits what route {before} does not",
+            )
+            mend = f"move it above route {before}, or take it away"
+            file.complain(what, expected=expected, mend=mend, at=("routes", index))
     at = ("routes", len(others))
     if not last.selects_all:
         expected, mend = "one that says `to` alone, for all others", f"add `- {{to: [{LOG}]}}` at the end"

@@ -7,6 +7,7 @@ another part of the file or of the project (`alerts_file`).
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from importlib import import_module
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
@@ -70,6 +71,11 @@ def _cron(value: Any) -> str:
     raise ValueError(f"minute, hour, day of month, month and day of week, as `0 18 L * *`, in UTC{why}")
 
 
+def _within(pattern: str, other: str) -> bool:
+    """Whether all that a pattern fits another one fits; of sets and single characters only equal ones."""
+    return pattern == other or (not set("?[") & {*pattern, *other} and fnmatchcase(pattern, other))
+
+
 def _many(item: Any, schema: Mapping[str, Any] | None = None) -> Any:
     """The type of one value, or a list of them."""
     values = schema or {"type": "string", "minLength": 1}
@@ -81,7 +87,8 @@ def _written(type_: Any, read: Callable[[Any], Any], pattern: str) -> Any:
     return Annotated[type_, BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": pattern})]
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 if TYPE_CHECKING:
     Some: TypeAlias = tuple[str, ...]
     Addresses: TypeAlias = tuple[str, ...]
@@ -153,6 +160,15 @@ class Selecting(Strict):
         """Whether every incident is meant."""
         named = (self.source, self.table, self.export, self.owner, self.kind)
         return not any(named) and self.urgency is Urgency.INFO
+
+    def covers(self, other: "Selecting") -> bool:
+        """Whether every incident that another one means is meant here as well, by what is written."""
+        named = ("source", "table", "export", "owner", "kind")
+        pairs = [(getattr(self, field), getattr(other, field)) for field in named]
+        return self.urgency.rank <= other.urgency.rank and all(
+            not mine or (theirs and all(any(_within(one, pattern) for pattern in mine) for one in theirs))
+            for mine, theirs in pairs
+        )
 
 
 class RouteSpec(Selecting):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
+from orchestration.destinations.bounded import bounded
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
 from orchestration.incidents.channels.log import to_output
 from orchestration.incidents.ended import WhatEnded
@@ -152,8 +153,9 @@ def ping(deployment: Deployment, alerts: Alerts) -> None:
     import httpx
 
     try:
-        answer = httpx.get(url, timeout=_PING_SECONDS)
+        # An answer that comes byte by byte keeps no look waiting.
+        answer = bounded(_PING_SECONDS, lambda _: httpx.get(url, timeout=_PING_SECONDS), TimeoutError)
         said = "" if answer.is_success else f"HTTP {answer.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         said = type(error).__name__  # its text holds the URL, which is a secret
     deployment.store.incidents.beat(PINGED, "", deployment.clock(), said)

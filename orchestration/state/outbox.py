@@ -168,11 +168,13 @@ class Outbox:
             return connection.execute(sa.update(table).where(*where).values(values)).rowcount
 
     def channels(self) -> list[str]:
-        """Return the channels that messages wait for."""
+        """Return the channels that messages wait for; who took long when last asked lets others go first."""
         table = schema.outbox
-        query = sa.select(table.c.channel).where(table.c.status == MessageStatus.WAITING).distinct()
+        tried = sa.func.max(table.c.tried_at)
+        query = sa.select(table.c.channel).where(table.c.status == MessageStatus.WAITING)
+        query = query.group_by(table.c.channel).order_by(tried.asc().nulls_first(), table.c.channel)
         with self._engine.connect() as connection:
-            return sorted(connection.execute(query).scalars())
+            return list(connection.execute(query).scalars())
 
     def unsent(self) -> list[Message]:
         """Return what waits, and what was given up, in the order in which it was queued."""

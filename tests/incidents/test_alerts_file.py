@@ -4,6 +4,7 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from orchestration.delivery.export_files.exports import load_exports
 from orchestration.graph.building import build_definitions
 from orchestration.incidents.alerts_file import FILE, Alerts, Answerable, Names, load_alerts, read_alerts
 from orchestration.incidents.alerts_schema import SCHEMA_FILE, alerts_schema, schema_text
+from orchestration.incidents.alerts_spec import Selecting
 from orchestration.incidents.trouble import (
     Affected,
     Finding,
@@ -79,6 +81,7 @@ def problems(folder: Path, text: str, names: Names = NAMES) -> tuple[Problem, ..
     return caught.value.problems
 
 
+SECRET_URL = "https://hooks.slack.com/services/T0/B0/4s3cr3t-X"
 # What is written in the place of what, at which line it is told, and in which words.
 WRONG: dict[str, tuple[str, str, int, str]] = {
     "no YAML": ("channels:\n", "channels: [\n", 3, "not YAML"),
@@ -101,7 +104,7 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a channel's field": ("connection: slack_", "conection: slack_", 3, "did you mean `connection`?"),
     "no connection": ("{type: webhook, connection: servicenow}", "{type: webhook}", 5, "add `connection:`"),
     "a URL in the file": (
-        "connection: slack_feeds", "connection: https://hooks.slack.com/x", 3, "should match pattern",
+        "connection: slack_feeds", f"connection: {SECRET_URL}", 3, "set SLUICE_CONNECTION_<NAME> to the URL",
     ),
     "a room": ('room: "#feeds"', "room: [a]", 3, "write it in quotes"),
     "an address": ("to: [owner]}\n  desk", "to: [ownr]}\n  desk", 4, "should match pattern"),
@@ -146,7 +149,16 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a moment": ("2026-05-01T22:00", "1 May", 16, "as 2026-05-01T22:00"),
     "a moment that the calendar lacks": ("2026-05-01T22:00", "2026-02-30T22:00", 16, "as 2026-05-01T22:00"),
     "a window twice": ("for: 4 h}", "for: 4 h, from: 2026-05-01}", 15, "either `cron` and `for`"),
-    "a heartbeat's URL": ("{connection: healthchecks", "{connection: https://x.example", 17, "pattern"),
+    "a heartbeat's URL": ("{connection: healthchecks", f'{{connection: "{SECRET_URL}"', 17, "is no name"),
+    "a key in the file": ("connection: pagerduty", f"connection: {SECRET_URL[-9:]}", 2, "may be a secret"),
+    "a URL of a field that is none": ("servicenow}", f'servicenow, url: "{SECRET_URL}"}}', 5, "no name"),
+    "a route that goes to a URL": ("{export: exp_crm, to: desk}", f'{{to: "{SECRET_URL}"}}', 9, "is no name"),
+    "a route that is there twice": (
+        "{export: exp_crm, to: desk}", '{source: "*", urgency: error, to: desk}', 9, "above route 2",
+    ),
+    "a route that another one covers": (
+        "{export: exp_crm, to: desk}", "{source: inv*, urgency: critical, to: desk}", 9, "above route 2",
+    ),
 }  # fmt: skip
 
 
@@ -155,6 +167,22 @@ def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, old: str, new: str, l
     assert SOUND.count(old) == 1
     found = [one for one in problems(tmp_path, SOUND.replace(old, new)) if words in str(one)]
     assert [(one.file, one.line) for one in found] == [(FILE, line)]
+    assert "4s3cr3t" not in "".join(map(str, problems(tmp_path, SOUND.replace(old, new))))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["urgency: warning", 'source: "*"', "source: inventory, kind: outage", "export: exp_crm, urgency: error"],
+)
+def test_a_route_that_is_asked_of_anything_is_taken(tmp_path: Path, asked: str) -> None:
+    assert read(tmp_path, SOUND.replace("{export: exp_crm, to: desk}", f"{{{asked}, to: desk}}")).spec.routes
+
+
+def test_a_url_that_is_no_secret_is_a_room_and_a_reason(tmp_path: Path) -> None:
+    text = SOUND.replace("the move", '"see https://wiki.example/1"').replace(
+        "#feeds", "https://chat.example/2"
+    )
+    assert read(tmp_path, text).channels["feeds"].room == "https://chat.example/2"
 
 
 def test_all_that_is_wrong_is_told_at_once_and_no_channel_twice(tmp_path: Path) -> None:
@@ -245,6 +273,7 @@ def test_who_is_told(tmp_path: Path, told: Trouble, recipients: tuple[str, ...])
     assert read(tmp_path, SOUND).recipients(told) == recipients
 
 
+ALL = {"urgency": "info"}
 _SELECTORS = st.fixed_dictionaries(
     {},
     optional={
@@ -257,7 +286,15 @@ _SELECTORS = st.fixed_dictionaries(
     },
 )
 _TO = st.lists(st.sampled_from(["oncall", "feeds", "mail", "desk", "owner", "log"]), min_size=1, max_size=3)
-_ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4)
+# A route that an earlier one covers is refused.
+_ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4).filter(
+    lambda routes: (
+        not any(
+            Selecting(**one).covers(Selecting(**other))
+            for (one, _), (other, _) in combinations([route for route in routes if route[0] != ALL], 2)
+        )
+    )
+)
 _TROUBLES = st.builds(
     trouble,
     st.builds(
@@ -276,7 +313,7 @@ _TROUBLES = st.builds(
 def test_whatever_the_file_says_somebody_is_told_and_can_be_reached(
     routes: list[tuple[dict[str, Any], list[str]]], last: str, by_owner: bool, troubles: list[Trouble]
 ) -> None:
-    written = [{**selector, "to": to} for selector, to in routes if selector != {"urgency": "info"}]
+    written = [{**selector, "to": to} for selector, to in routes if selector != ALL]
     written.append({"to": ["owner", last] if by_owner else last})
     data = {**yaml.safe_load(SOUND), "routes": written}
     with TemporaryDirectory() as folder:

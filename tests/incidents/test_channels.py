@@ -134,6 +134,50 @@ def test_who_never_takes_it_says_why_and_what_to_correct(
     assert there.arrived() == []
 
 
+@pytest.mark.parametrize("status", [307, 308])
+def test_no_other_address_is_asked_in_the_place_of_the_one_that_is_meant(there: Place, status: int) -> None:
+    there.faults.fail(status, headers={"location": "/login"})
+    there.faults.fail(200, body={"text": "ok"})  # what the page there would answer
+    with pytest.raises(ChannelRefused) as caught:
+        there.channel().send(notice())
+    assert (VARIABLE in caught.value.fix, "export" in str(caught.value)) == (True, False)
+
+
+def test_a_page_in_the_place_of_pagerduty_has_taken_nothing(served: Switchboard) -> None:
+    with place("pagerduty", served) as there:
+        there.faults.fail(200, body={"ok": False})
+        with pytest.raises(ChannelRefused, match=VARIABLE):
+            there.channel().send(notice())
+
+
+def test_of_a_long_answer_no_more_is_read_than_is_told(there: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_apprise, "_PART_BYTES", 10)
+    monkeypatch.setattr(by_apprise, "_MOST_BYTES", 10)
+    there.faults.fail(400, body={"text": "x" * 30_000})
+    with pytest.raises(ChannelRefused) as caught:
+        there.channel().send(notice())
+    most = 10 if there.kind in ("slack", "teams", "apprise") else 600
+    assert 1 < str(caught.value).count("x") <= most + caught.value.fix.count("x") + 5
+
+
+def test_nothing_that_is_told_moves_a_cursor_or_turns_a_text_round(there: Place) -> None:
+    odd = "a\x1b[31m\x07\u202eb"
+    there.faults.fail(400, body={"text": odd})
+    with pytest.raises(ChannelRefused) as caught:
+        there.channel().send(notice())
+    there.channel().send(notice(title=odd, what=odd, facts={"x": odd}))
+    for text in (str(caught.value), *there.arrived()):
+        assert not {"\x1b", "\x07", "\u202e"} & {*text}
+        assert "u202e" not in text or text == str(caught.value)
+
+
+@pytest.mark.parametrize("action", [Action.ACKNOWLEDGE, Action.RESOLVE])
+def test_what_became_of_it_is_said_once(there: Place, action: Action) -> None:
+    there.channel().send(notice(action, title=f"{action}d: raw.inventory"))
+    (arrived,) = there.arrived()
+    assert arrived.lower().count(f"{action}d: ") <= 1
+
+
 def test_what_a_vendor_repeats_of_a_secret_is_not_told(there: Place) -> None:
     own = [secret for secret in SECRETS if secret in f"{there.url} {unquote(there.url)}"]
     assert own
@@ -259,6 +303,13 @@ def test_an_incident_is_one_at_pagerduty_however_often_it_is_told(served: Switch
         assert (there.double.open, there.double.dropped) == ({}, 1)
         told.send(notice())
         assert len(there.double.alerts) == 2
+
+
+def test_each_summary_wakes_somebody_and_none_twice(served: Switchboard) -> None:
+    with place("pagerduty", served) as there:
+        for name in ("n-1", "n-1", "n-2"):
+            there.channel().send(notice(Action.SUMMARY, id=name))
+        assert [alert.triggers for alert in there.double.alerts] == [2, 1]
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "webhook"])

@@ -4,7 +4,7 @@ Belongs here: the sender, beside a double of PagerDuty. Does not: what a look fi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from orchestration.core.settings import Settings
+from orchestration.incidents import looking
 from orchestration.incidents.alerts_file import Alerts
-from orchestration.incidents.alerts_spec import AlertsSpec
+from orchestration.incidents.alerts_spec import AlertsSpec, HeartbeatSpec, RouteSpec
 from orchestration.incidents.settling import acknowledge, known_of
 from orchestration.incidents.telling import channel_troubles, escalate_all, recipients, send
 from orchestration.incidents.troubles import find_troubles
@@ -21,6 +22,7 @@ from orchestration.state.incidents import Incident
 from orchestration.state.outbox import HELD_BACK, Message
 from tests.company import MON, TUE, WED, Company
 from tests.doubles.pagerduty import PagerDutyDouble
+from tests.doubles.stalling import stalling
 from tests.incidents.desk import NOON, Watch
 from tests.incidents.places import KEY, Switchboard
 from tests.unit.records import Ledger
@@ -196,6 +198,31 @@ def test_no_channel_waits_for_another(desk: Desk) -> None:
     desk.send()
     assert (len(desk.lines), len(desk.pager.events)) == (1, 2)
     assert {message.channel for message in desk.store.incidents.outbox.unsent()} == {"others"}
+
+
+def test_who_was_asked_last_lets_others_go_first(desk: Desk) -> None:
+    desk.pager.faults.fail(503)
+    desk.send()
+    desk.watch.channels = ("others",)
+    desk.ledger.company.land_day(WED, a=1)
+    desk.watch.now = NOON + timedelta(days=1)
+    desk.ledger.settle(failing={"staging.stg_orders"})
+    desk.watch.look()
+    assert desk.store.incidents.outbox.channels() == ["others", "oncall"]
+
+
+@pytest.mark.parametrize("kind", ["silent", "a body that does not end"])
+def test_a_heartbeat_url_that_is_slow_keeps_no_look_waiting(
+    desk: Desk, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_PING_SECONDS", 0.1)
+    alerts = Alerts(AlertsSpec(routes=(RouteSpec(to=("log",)),), heartbeat=HeartbeatSpec(connection="beats")))
+    with stalling(kind) as address:
+        connections = {"beats": SecretStr(f"http://{address}/secret")}
+        settings = desk.settings.model_copy(update={"connections": connections})
+        looking.ping(replace(desk.watch.site.deployment, settings=settings), alerts)
+    beats = {beat.component: beat.note for beat in desk.store.incidents.heartbeats()}
+    assert beats[looking.PINGED] in ("ReadTimeout", "TimeoutError")
 
 
 def test_who_has_the_lease_sends_and_nobody_else(desk: Desk) -> None:

@@ -67,6 +67,19 @@ def test_what_is_no_mapping_is_a_problem(tmp_path: Path, text: str, line: int, w
     assert what in found.what
 
 
+@pytest.mark.parametrize(("encoding", "line"), [("utf-8-sig", None), ("latin-1", 2), ("utf-16", 1)])
+def test_a_file_of_another_encoding_is_a_problem_and_a_mark_is_none(
+    tmp_path: Path, encoding: str, line: int | None
+) -> None:
+    path = tmp_path / "file.yml"
+    path.write_bytes("a: 1\nb: é\nc: 1\n".encode(encoding))
+    found = read_yaml(path, tmp_path)
+    if isinstance(found, YamlFile):
+        assert (line, found.data, found.line("c")) == (None, {"a": 1, "b": "é", "c": 1}, 3)
+    else:
+        assert (found.line, found.mend) == (line, "save it as UTF-8")
+
+
 def test_a_file_that_nothing_reads_is_a_problem(tmp_path: Path) -> None:
     for name in ("good.yml", "typo.ymll", "notes.txt", "README.md", ".hidden"):
         (tmp_path / name).write_text("a: 1\n")

@@ -5,6 +5,7 @@ Belongs here: the interface. Does not belong here: a vendor's ways.
 
 from abc import ABC, abstractmethod
 
+from orchestration.incidents.channels.text import printable
 from orchestration.incidents.trouble import Notice
 
 # For one message, whatever the vendor does meanwhile.
@@ -22,7 +23,7 @@ class ChannelBusy(Exception):
 
     def __init__(self, what: str, retry_after: float | None = None) -> None:
         super().__init__(what, retry_after)
-        self.what = what
+        self.what = printable(what)  # a vendor's words
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -34,7 +35,7 @@ class ChannelRefused(Exception):
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(what, fix)
-        self.what = what
+        self.what = printable(what)
         self.fix = fix
 
     def __str__(self) -> str:

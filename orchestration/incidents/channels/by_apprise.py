@@ -33,6 +33,8 @@ _COLOURS = {
 }  # fmt: skip
 _SAID_CHARACTERS, _MOST_CHARACTERS = 100, 10_000
 _SECRET_CHARACTERS = 8
+# Of an answer; some never end.
+_MOST_BYTES, _PART_BYTES = 1_000_000, 65_536
 # Replies of SMTP in what `smtplib` raises and Apprise logs: "(535, b'…')", "was refused: 550 b'…'".
 _REPLY = re.compile(r"(?:\(|refused: )([45]\d\d),? b")
 _NEVER = re.compile(r"CERTIFICATE_VERIFY_FAILED|not supported by server")
@@ -79,9 +81,18 @@ def _apprise() -> Any:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)
 
     def sent(*args: Any, **kwargs: Any) -> Any:
-        answer = send(*args, **kwargs)
-        if (heard := _heard.get()) is not None:
-            heard.answers.append(answer)
+        if (heard := _heard.get()) is None:
+            return send(*args, **kwargs)
+        # After a redirect a page would be asked for, whose 200 says nothing of the message.
+        answer = send(*args, **kwargs | {"allow_redirects": False, "stream": True})
+        body = b""
+        for part in answer.iter_content(_PART_BYTES):
+            body += part
+            if len(body) >= _MOST_BYTES:
+                break
+        answer._content = body
+        answer.close()
+        heard.answers.append(answer)
         return answer
 
     session.send = sent

@@ -15,6 +15,7 @@ from orchestration.incidents.channels.text import cut, facts, http_links, steps,
 from orchestration.incidents.trouble import Action, Notice
 
 _PATH = "/v2/enqueue"
+_TAKEN = 202
 _KEY = re.compile(r"[A-Za-z0-9]{32}")
 _SUMMARY_CHARACTERS = 1024
 _DEDUP_CHARACTERS = 255
@@ -35,18 +36,23 @@ class PagerDutyChannel(Channel):
                 f"set {variable} to pagerduty://:KEY@events.pagerduty.com (EU: events.eu.pagerduty.com); in"
                 " PagerDuty: Services → your service → Integrations → Add integration → Events API v2",
             )
-        self._poster = Poster(url, variable, [self._key])
+        self._variable, self._poster = variable, Poster(url, variable, [self._key])
 
     def send(self, notice: Notice) -> str:
         """Trigger, acknowledge or resolve; the id is the `dedup_key`."""
+        # Nothing resolves a summary there: under one key the next would be counted to it, and wake nobody.
+        of_many = f":{notice.id}" if notice.action is Action.SUMMARY else ""
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _ACTIONS.get(notice.action, "trigger"),
-            "dedup_key": notice.dedup_key[:_DEDUP_CHARACTERS],
+            "dedup_key": notice.dedup_key[: _DEDUP_CHARACTERS - len(of_many)] + of_many,
         }
         if event["event_action"] == "trigger":
             event |= self._described(notice)
-        self._poster.post(_PATH, json.dumps(event).encode())
+        answer = self._poster.post(_PATH, json.dumps(event).encode())
+        if answer.status_code != _TAKEN:  # a portal, or a proxy, in the place of PagerDuty
+            what = f"{answer.host} answers HTTP {answer.status_code} where PagerDuty answers {_TAKEN}"
+            raise ChannelRefused(what, f"correct the URL in {self._variable}, or let it through to there")
         return str(event["dedup_key"])
 
     def _described(self, notice: Notice) -> dict[str, Any]:

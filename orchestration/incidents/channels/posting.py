@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from orchestration.destinations.answers import Answer
-from orchestration.destinations.errors import DeliveryError
+from orchestration.destinations.errors import DeliveryError, UnexpectedAnswer
 from orchestration.destinations.http import VendorClient
 from orchestration.destinations.said_no import TryAgain
 from orchestration.incidents.channels.base import (
@@ -46,6 +46,8 @@ class Poster:
             )  # fmt: skip
         except TryAgain as error:
             raise ChannelBusy(error.said, error.after) from None
+        except UnexpectedAnswer as error:  # its fix is that of a delivery
+            raise ChannelRefused(error.what, f"correct the URL in {self._variable}") from None
         except DeliveryError as error:
             raise ChannelRefused(error.what, f"{error.mend} ({self._variable})") from None
         if answer.status_code >= 300:

@@ -30,17 +30,26 @@ _SIGNS = re.compile(r"([\\*\[\]])")
 # Chats call everybody of a channel by these, or a person; no address of e-mail is meant.
 _CALLS = re.compile(r"(?<![\w.+-])@(?=\w)")
 _NO_BREAK = "\N{ZERO WIDTH SPACE}"
+# What moves a terminal's cursor, turns a text round, or is half a character.
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that are signs to what shows it."""
+    return _UNSEEN.sub("", text)
 
 
 def cut(text: str, most: int) -> str:
     """Return a text on one line, of so many characters at most."""
-    text = " ".join(text[: 4 * most + 1].split())
+    text = " ".join(printable(text[: 4 * most + 1]).split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def title(notice: Notice) -> str:
     """Return what became of an incident, and its title."""
-    return cut(f"{_WORDS[notice.action]}{notice.title}", TITLE_CHARACTERS)
+    word = _WORDS[notice.action]
+    said = notice.title.casefold().startswith(word.casefold())
+    return cut(notice.title if said else f"{word}{notice.title}", TITLE_CHARACTERS)
 
 
 def facts(notice: Notice) -> dict[str, str]:
@@ -73,7 +82,7 @@ def as_data(notice: Notice) -> dict[str, Any]:
         "dedup_key": notice.dedup_key,
         "title": cut(notice.title, TITLE_CHARACTERS),
         "urgency": notice.urgency.value,
-        "what": notice.what[:_MOST_CHARACTERS],
+        "what": printable(notice.what[:_MOST_CHARACTERS]),
         "fix": notice.fix[:_MOST_CHARACTERS],
         "source": notice.source[:_PART_CHARACTERS],
         "at": notice.at.isoformat(),

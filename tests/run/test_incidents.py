@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
@@ -219,3 +220,34 @@ def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None
         assert list(failed_runs(desk)) == [run]
         [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         assert any("sluice_failed_at" in tag for tag in again.tags)
+
+
+def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Called) -> None:
+    company = called.company
+    company.land_orders(TUE, a=4)
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    called.look()
+    company.land_weather(TUE, rain=1)
+    with open_instance(company.settings) as instance:
+        [failed] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        correction = dg.DagsterRun(
+            job_name=failed.job_name,
+            asset_selection=failed.asset_selection,
+            tags={PARTITION_NAME_TAG: TUE},
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        instance.add_run(correction)
+        # As far as it has come: the table is right, and what is made of it is not there yet.
+        assert company.materialize(TUE, "raw/weather", "staging/stg_weather")[0]
+        for minutes in (1, 2):
+            called.at(minutes=minutes).look()
+            assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
+        instance.report_run_canceled(correction)
+    called.at(minutes=3).look()
+    told = [action for action, _ in called.told]
+    assert told[:2] == ["trigger", "resolve"]
+    assert set(told[2:]) == {"trigger"}, "nobody is at work on it any more"
+    company.run(retry=True)
+    called.at(minutes=20).look()
+    assert not [key for key in called.pager.open if not key.endswith(":summary")]

@@ -9,9 +9,11 @@ from functools import partial
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
+from orchestration.graph.crashes import DIED_TAG
 from orchestration.graph.desk import Desk
+from orchestration.graph.holds import is_mark
 from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
@@ -53,7 +55,9 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
     for record in instance.get_run_records(filters, limit=_MOST_RUNS):
         run = record.dagster_run
-        if not run.asset_selection or record.start_time is None:  # a mark of the gate's, or a job of people's
+        if not run.asset_selection or is_mark(run):  # a job of people's, or the gate's mark
+            continue
+        if record.start_time is None and DIED_TAG in run.tags:  # asked for again: it had not begun
             continue
         step, error = _failed_at(instance, record)
         key, tables, exports = (
@@ -62,7 +66,12 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
             selections.exports(run),
         )
         # What a correction has built so far says nothing of what it is still to build and to send.
-        again = run.run_id in left or not at_work[key].isdisjoint(tables | exports)
+        # So does one that Dagster starts again, as its process was lost or never there.
+        again = (
+            run.run_id in left
+            or run.tags.get(WILL_RETRY_TAG) == "true"
+            or not at_work[key].isdisjoint(tables | exports)
+        )
         yield FailedRun(
             run.run_id,
             key,

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
@@ -22,7 +22,7 @@ from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
 from tests.incidents.places import KEY
-from tests.run.test_second_starts import by_command
+from tests.run.test_second_starts import by_command, tick
 from tests.typed import sluice
 
 pytestmark = pytest.mark.long
@@ -250,4 +250,28 @@ def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Ca
     assert set(told[2:]) == {"trigger"}, "nobody is at work on it any more"
     company.run(retry=True)
     called.at(minutes=20).look()
+    assert not [key for key in called.pager.open if not key.endswith(":summary")]
+
+
+def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
+    company = called.company
+    company.land_day(TUE, a=4)
+    [asked] = tick(company, lambda _: None, first=True).run_requests or ()
+    with open_instance(company.settings) as instance:
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            asset_selection=frozenset(asked.asset_selection or ()),
+            tags={**asked.tags, PARTITION_NAME_TAG: TUE, WILL_RETRY_TAG: "true"},
+            status=dg.DagsterRunStatus.STARTING,
+        )
+        instance.add_run(run)
+        instance.report_run_failed(run, "no process could be started")
+        called.look()
+        assert called.told == [], "Dagster starts it again"
+        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    called.at(minutes=1).look()
+    assert {action for action, _ in called.told} == {"trigger"}
+    code, said = sluice(company, "run", "--retry")
+    assert code == 0, said
+    called.at(minutes=2).look()
     assert not [key for key in called.pager.open if not key.endswith(":summary")]

@@ -256,7 +256,7 @@ def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Ca
 def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
     company = called.company
     company.land_day(TUE, a=4)
-    [asked] = tick(company, lambda _: None, first=True).run_requests or ()
+    [asked] = tick(company, lambda _: None, first=True).run_requests or []
     with open_instance(company.settings) as instance:
         run = dg.DagsterRun(
             job_name="__ASSET_JOB",

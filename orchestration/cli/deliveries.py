@@ -15,6 +15,7 @@ from orchestration.cli.opened import (
     DemoDestinations,
     Export,
     ProjectDir,
+    Reason,
     account,
     opened,
     out,
@@ -31,7 +32,6 @@ Partition = Annotated[
 ]
 OneOrAll = Annotated[str | None, typer.Option("--partition", help="One partition alone, as 2022-10-05.")]
 Named = Annotated[str, typer.Argument(help="The delivery's id, or a beginning of it that is unique.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 On = Annotated[
     str, typer.Option("--on", help="A day (its end) or a moment, as 2026-05-01 or 2026-05-01T06:00 (UTC).")
 ]
@@ -263,14 +263,12 @@ def forget(
         from orchestration.cli.delivery_tables import pairs
         from orchestration.graph.erasing import forget_everywhere
 
-        if not reason.strip():
-            raise ValueError("an erasure needs a reason: --reason says which request it answers")
         done = list(
             forget_everywhere(
                 here.desk,
                 pairs(values),
                 by=account(by),
-                reason=reason.strip(),
+                reason=reason,
                 log=_say,
             )
         )

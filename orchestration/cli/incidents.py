@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli.main import app as main_app
-from orchestration.cli.opened import By, DataDir, Json, ProjectDir, account, opened, out, print_json
+from orchestration.cli.opened import By, DataDir, Json, ProjectDir, Reason, account, opened, out, print_json
 
 if TYPE_CHECKING:
     from orchestration.cli.opened import Opened
@@ -20,7 +20,6 @@ app = typer.Typer(help="Test channels, see what was not told, and watch the plat
 Number = Annotated[
     str, typer.Argument(metavar="ID", help="The incident's number, as `sluice incidents` says.")
 ]
-Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 For = Annotated[str, typer.Option("--for", help="For how long, as 2h, 30min or 3d.")]
 
 

@@ -56,6 +56,17 @@ Export = Annotated[str, typer.Argument(help="The export's name, as its file's.")
 By = Annotated[str | None, typer.Option(help="Who answers for it (default: your account).")]
 
 
+def why(text: str) -> str:
+    """Return a reason as it goes on record: on one line, and nothing in it that a terminal would obey."""
+    said = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    if not said:
+        raise typer.BadParameter("it needs a reason: say why, as it is kept")
+    return said
+
+
+Reason = Annotated[str, typer.Option(help="Why; it is kept.", callback=why)]
+
+
 @dataclass
 class Opened:
     """One command's deployment, of which each part is opened when it is first asked for."""

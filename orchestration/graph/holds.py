@@ -86,6 +86,11 @@ def _fails(run: dg.DagsterRun) -> bool:
     return run.status is dg.DagsterRunStatus.FAILURE or not run.is_finished
 
 
+def is_mark(run: dg.DagsterRun) -> bool:
+    """Whether a run is a mark of a hold, and never was at work."""
+    return run.job_name == _JOB_NAME
+
+
 def _failed_run(instance: dg.DagsterInstance, item: Held, keys: list[tuple[str, ...]]) -> str:
     tags = {PARTITION_NAME_TAG: item.partition_key} if item.partition_key else {}
     run = dg.DagsterRun(

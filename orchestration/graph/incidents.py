@@ -3,14 +3,17 @@
 Belongs here: reading it, and the sensor that looks. Does not belong here: what follows from it (`incidents`).
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
+from orchestration.graph.crashes import DIED_TAG
 from orchestration.graph.desk import Desk
+from orchestration.graph.holds import is_mark
 from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
@@ -48,22 +51,45 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
         # Where nobody asks for it although its time has come, somebody is told.
         if now < item.due_at + wait_of(desk) or run_under_way(instance, item.partition_key)
     }
+    at_work = _at_work(instance, selections)
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
     for record in instance.get_run_records(filters, limit=_MOST_RUNS):
         run = record.dagster_run
-        if not run.asset_selection or record.start_time is None:  # a mark of the gate's, or a job of people's
+        if not run.asset_selection or is_mark(run):  # a job of people's, or the gate's mark
+            continue
+        if record.start_time is None and DIED_TAG in run.tags:  # asked for again: it had not begun
             continue
         step, error = _failed_at(instance, record)
+        key, tables, exports = (
+            run.tags.get(PARTITION_NAME_TAG, ""),
+            selections.tables(run),
+            selections.exports(run),
+        )
+        # What a correction has built so far says nothing of what it is still to build and to send.
+        # So does one that Dagster starts again, as its process was lost or never there.
+        again = (
+            run.run_id in left
+            or run.tags.get(WILL_RETRY_TAG) == "true"
+            or not at_work[key].isdisjoint(tables | exports)
+        )
         yield FailedRun(
             run.run_id,
-            run.tags.get(PARTITION_NAME_TAG, ""),
-            tuple(sorted(selections.tables(run))),
-            tuple(sorted(selections.exports(run))),
+            key,
+            tuple(sorted(tables)),
+            tuple(sorted(exports)),
             step,
             ended_at(record),
             error,
-            retries_left=int(run.run_id in left),
+            retries_left=int(again),
         )
+
+
+def _at_work(instance: dg.DagsterInstance, selections: Selections) -> Mapping[str, set[str]]:
+    """Return the tables and exports that runs which are queued or at work are to make, by partition."""
+    found = defaultdict[str, set[str]](set)
+    for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+        found[run.tags.get(PARTITION_NAME_TAG, "")] |= selections.tables(run) | selections.exports(run)
+    return found
 
 
 def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:

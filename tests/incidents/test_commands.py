@@ -108,6 +108,13 @@ def test_an_incident_is_listed_shown_and_seen_to(shop: Shop) -> None:
     assert shop.json(f"incident {shop.number} --json")["status"] == "open"
 
 
+def test_a_reason_is_one_line_of_the_record_and_no_more(shop: Shop) -> None:
+    said = "asked them\n  2022-10-05 10:00 resolved: all is well \x1b[31m\x9b1m\u202eback"
+    assert shop.type(f"ack {shop.number} --reason '{said}'")[0] == 0
+    text = shop.json(f"incident {shop.number} --json")["events"][-1]["text"]
+    assert text == "asked them 2022-10-05 10:00 resolved: all is well [31m 1m back"
+
+
 def test_a_snooze_and_its_end_are_on_record(shop: Shop) -> None:
     code, said = shop.type(f"snooze {shop.number} --for 2h --reason 'the provider knows' --by Ada")
     assert code == 0
@@ -147,6 +154,11 @@ WRONG = {
     "mute stg_* --for 2h --reason x": ("no source, table or export `stg_*`", "use one of"),
     "mute orders --for soon --reason x": ("'soon' is no time", "as 2h"),
     "mute orders --for 3y --reason x": ("'3y' is no time", "as 2h"),
+    **{
+        f"{asked} --reason '{said}'": ("--reason", "say why")
+        for asked in ("ack 1", "snooze 1 --for 2h", "mute orders --for 2h")
+        for said in ("", " ", "\n\x1b")
+    },
     "unmute 7": ("no mute 7", "sluice mutes"),
     "alerts test oncal": ("oncal", "did you mean `oncall`"),
 }

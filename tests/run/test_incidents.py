@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
@@ -21,7 +22,7 @@ from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
 from tests.incidents.places import KEY
-from tests.run.test_second_starts import by_command
+from tests.run.test_second_starts import by_command, tick
 from tests.typed import sluice
 
 pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
@@ -220,3 +221,58 @@ def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None
         assert list(failed_runs(desk)) == [run]
         [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         assert any("sluice_failed_at" in tag for tag in again.tags)
+
+
+def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Called) -> None:
+    company = called.company
+    company.land_orders(TUE, a=4)
+    company.land_weather(TUE, rain=-1)
+    company.run()
+    called.look()
+    company.land_weather(TUE, rain=1)
+    with open_instance(company.settings) as instance:
+        [failed] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        correction = dg.DagsterRun(
+            job_name=failed.job_name,
+            asset_selection=failed.asset_selection,
+            tags={PARTITION_NAME_TAG: TUE},
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        instance.add_run(correction)
+        # As far as it has come: the table is right, and what is made of it is not there yet.
+        assert company.materialize(TUE, "raw/weather", "staging/stg_weather")[0]
+        for minutes in (1, 2):
+            called.at(minutes=minutes).look()
+            assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
+        instance.report_run_canceled(correction)
+    called.at(minutes=3).look()
+    told = [action for action, _ in called.told]
+    assert told[:2] == ["trigger", "resolve"]
+    assert set(told[2:]) == {"trigger"}, "nobody is at work on it any more"
+    company.run(retry=True)
+    called.at(minutes=20).look()
+    assert not [key for key in called.pager.open if not key.endswith(":summary")]
+
+
+def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
+    company = called.company
+    company.land_day(TUE, a=4)
+    [asked] = tick(company, lambda _: None, first=True).run_requests or []
+    with open_instance(company.settings) as instance:
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            asset_selection=frozenset(asked.asset_selection or ()),
+            tags={**asked.tags, PARTITION_NAME_TAG: TUE, WILL_RETRY_TAG: "true"},
+            status=dg.DagsterRunStatus.STARTING,
+        )
+        instance.add_run(run)
+        instance.report_run_failed(run, "no process could be started")
+        called.look()
+        assert called.told == [], "Dagster starts it again"
+        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
+    called.at(minutes=1).look()
+    assert {action for action, _ in called.told} == {"trigger"}
+    code, said = sluice(company, "run", "--retry")
+    assert code == 0, said
+    called.at(minutes=2).look()
+    assert not [key for key in called.pager.open if not key.endswith(":summary")]

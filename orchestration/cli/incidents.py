@@ -95,9 +95,11 @@ def unack(
 ) -> None:
     """Take an acknowledgement, or a snooze, back: the incident is told of, and passed on, as before."""
     with opened(project, data) as here:
-        from orchestration.incidents.people import unacknowledge
+        from orchestration.incidents.people import open_incident
+        from orchestration.incidents.settling import unacknowledge
 
-        found = unacknowledge(here.deployment.store, number, account(by), reason, here.now)
+        found = open_incident(here.deployment.store, number)
+        unacknowledge(here.deployment.store, found.id, account(by), reason, here.now)
     _say(f"incident {found.id} is nobody's again")
 
 

@@ -3,18 +3,16 @@
 Belongs here: understanding what was typed. Does not belong here: putting it on record (`settling`).
 """
 
-import re
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from orchestration.core.freshness import UNITS, DurationError, duration
+from orchestration.core.freshness import UNITS, written_span
 from orchestration.core.partitions import place
 from orchestration.core.problems import did_you_mean
 from orchestration.project.loading import Project
-from orchestration.state.incidents import Event, Incident
+from orchestration.state.incidents import Incident
 from orchestration.state.store import StateStore
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _NAMED = 5
 
 
@@ -49,32 +47,16 @@ def open_incident(store: StateStore, number: str) -> Incident:
     return found
 
 
-def unacknowledge(store: StateStore, number: str, by: str, reason: str, now: datetime) -> Incident:
-    """Take back that somebody sees to an incident, or its snooze: from now on it is told of as before.
-
-    Raises:
-        ValueError: there is none of that number, or it was resolved.
-    """
-    found = open_incident(store, number)
-    with store.incidents.changing() as changes:
-        changes.change(found.id, acknowledged_by="", acknowledged_at=None, snoozed_until=None)
-        changes.note(Event(found.id, now, "unacknowledged", by, reason))
-    return found
-
-
 def span_of(text: str) -> timedelta:
     """Return a time that was typed, as `2h` or `30 min`.
 
     Raises:
         ValueError: it is none.
     """
-    written = _SPAN.fullmatch(text.strip().lower())
-    try:
-        if written:
-            return duration(float(written[1]), written[2])
-    except DurationError:
-        pass
-    raise ValueError(f"{text!r} is no time; expected a number and a unit ({', '.join(UNITS)}), as 2h")
+    span = written_span(text.lower())
+    if span is None:
+        raise ValueError(f"{text!r} is no time; expected a number and a unit ({', '.join(UNITS)}), as 2h")
+    return span
 
 
 def muted_name(project: Project, name: str) -> str:

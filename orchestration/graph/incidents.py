@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import dagster as dg
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.dagster_run import RunRecord
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
@@ -15,6 +16,8 @@ from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
 from orchestration.incidents.looking import Looked, look
+from orchestration.incidents.telling import platform_trouble
+from orchestration.incidents.trouble import Trouble
 from orchestration.incidents.troubles import LOOKBACK, Differing, FailedRun
 from orchestration.operations.site import Site
 
@@ -22,6 +25,8 @@ _INTERVAL_SECONDS = 30
 # Read once a run, and kept on it: the events of a run are many.
 _FAILED_TAG = ".dagster/sluice_failed_at"
 _MOST_RUNS = 500
+# So many ticks in a row are no accident.
+_FAILED_TICKS = 3
 
 
 def look_at(
@@ -33,7 +38,8 @@ def look_at(
     """
     try:
         lines = partial(look, write=write) if write else look
-        return lines(desk, failed_runs=list(failed_runs(desk)), differing=list(_differing(desk)))
+        failed, others = list(failed_runs(desk)), list(failing_sensors(desk.instance))
+        return lines(desk, failed_runs=failed, differing=list(_differing(desk)), others=others)
     except Exception as error:
         say(f"nobody could be told what is wrong: {type(error).__name__}: {error}")
         return None
@@ -96,6 +102,23 @@ def _differing(desk: Desk) -> Iterator[Differing]:
             said = event.asset_check_evaluation_data
             if not said.passed and said.severity is dg.AssetCheckSeverity.ERROR:
                 yield Differing(targets[key].export.name, record.partition or "", record.run_id)
+
+
+def failing_sensors(instance: dg.DagsterInstance) -> Iterator[Trouble]:
+    """Yield the sensors and schedules whose newest ticks have all failed: what they are for is not done."""
+    for state in instance.all_instigator_state():
+        ticks = instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, limit=_FAILED_TICKS,
+            statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE],
+        )  # fmt: skip
+        if len(ticks) == _FAILED_TICKS and all(tick.status is TickStatus.FAILURE for tick in ticks):
+            error = ticks[0].error.cls_name if ticks[0].error else None
+            said = f" with {error}" if error else ""
+            what = f"the sensor `{state.name}` fails again and again{said}: what it is for is not done"
+            fix = (
+                f"click Automation, `{state.name}` in the UI, and read its last tick; until then `sluice run`"
+            )
+            yield platform_trouble(state.name, what, fix)
 
 
 def incidents_sensor(site: Site) -> dg.SensorDefinition:

@@ -94,6 +94,18 @@ class SecondTries:
         """Return the runs of exports that are still to be sent."""
         return deliveries_again(self._site, self._now, run_exists, self._failed)
 
+    def claim(self, run: DueRun, owner: str) -> bool:
+        """Whether a run may be started: no other process starts the second try of any part of it."""
+        named = {*run.relations, *run.exports}
+        tries = {
+            (item.run.run_id, name)
+            for item in self._due
+            if item.partition_key == run.partition_key
+            for name in named & (self._selections.tables(item.run) | item.exports)
+        }
+        deployment = self._site.deployment
+        return not tries or deployment.store.incidents.claim_tries(tries, owner, deployment.clock())
+
     def settle(self, asked: Collection[DueRun], busy: Callable[[str], bool]) -> None:
         """Let those be of which nothing was to be asked for by a look that saw all of them."""
         keys = {run.partition_key for run in asked}

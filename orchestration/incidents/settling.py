@@ -117,8 +117,7 @@ class _Settling:
     def settle(self, troubles: list[Trouble], ended: Ended) -> Settled:
         self._mutes = self.changes.mutes()
         open_ = self.changes.open()
-        # Of what was on its way at the time of the backup nobody knows whether it has left since.
-        lost = self.changes.may_be_open(self.holding) if self.look.since_a_restore else set()
+        lost = self._lost() if self.look.since_a_restore else set()
         if self.look.tells_nobody:
             self.changes.drop_waiting()
         done: dict[str, list[Root]] = {"opened": [], "updated": [], "reopened": [], "resolved": []}
@@ -140,6 +139,15 @@ class _Settling:
         self._close(lost)
         roots = {name: tuple(found) for name, found in done.items()}
         return Settled(**roots, told=self.changes.messages)
+
+    def _lost(self) -> set[tuple[str, int]]:
+        """Return the (channel, incident id) of what may have been told open since the backup."""
+        # What was on its way, what was wrong or was just over; whatever began after it has left no record.
+        since = (self.look.last_at or self.now) - REOPENED_WITHIN
+        known = [one.id for one in self.changes.open_since(since)]
+        return self.changes.may_be_open(self.holding) | {
+            (name, id_) for name in self.holding for id_ in known
+        }
 
     def _begin(self, trouble: Trouble) -> str:
         """Open an incident: the last one of the same root, where that was resolved within a day."""

@@ -8,7 +8,7 @@ Belongs here: rows of the state store. Does not belong here: what is wrong, and 
 (`incidents`), messages on their way (`outbox`).
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from orchestration.state import schema
 from orchestration.state.moments import utc
 from orchestration.state.outbox import Messages, Outbox, one_at_a_time
-from orchestration.state.rows import changed, found, inserted, inserted_once, values_of
+from orchestration.state.rows import changed, found, insert_once, inserted, values_of
 
 # The heartbeat that counts the looks at what is wrong.
 LOOKS = "looks at what is wrong"
@@ -141,6 +141,12 @@ class Changes(Messages):
         """Return the open incidents by what they are with."""
         return {item.place: item for item in found(self.connection, Incident, _INCIDENTS, _IS_OPEN)}
 
+    def open_since(self, moment: datetime) -> list[Incident]:
+        """Return the incidents that are open, or were after a moment."""
+        return found(
+            self.connection, Incident, _INCIDENTS, sa.or_(_IS_OPEN, _INCIDENTS.c.resolved_at > moment)
+        )
+
     def of(self, incident_id: int) -> Incident | None:
         """Return an incident by its id."""
         return next(iter(found(self.connection, Incident, _INCIDENTS, _INCIDENTS.c.id == incident_id)), None)
@@ -225,6 +231,8 @@ class Incidents:
             for other in (schema.incident_events, schema.outbox):
                 whose = other.c.incident_id.in_(sa.select(_INCIDENTS.c.id).where(old))
                 connection.execute(sa.delete(other).where(whose))
+            tries = schema.second_tries
+            connection.execute(sa.delete(tries).where(tries.c.claimed_at < resolved_before))
             return connection.execute(sa.delete(_INCIDENTS).where(old)).rowcount
 
     def mute(self, mute: Mute) -> int:
@@ -275,7 +283,23 @@ class Incidents:
         ]
         with one_at_a_time(self._engine) as connection:
             connection.execute(sa.delete(table).where(table.c.ends_at <= forget_before))
-            inserted_once(connection, table, rows)
+            insert_once(connection, table, rows)
+
+    def claim_tries(self, tries: Collection[tuple[str, str]], owner: str, now: datetime) -> bool:
+        """Claim the second tries of {(run id, table or export)}: all of them or, if one is another's, none.
+
+        An owner has what it has claimed, so that it may start it after a crash.
+        """
+        table = schema.second_tries
+        with one_at_a_time(self._engine) as connection:
+            others = sa.select(table.c.run_id, table.c.name).where(
+                table.c.run_id.in_({run_id for run_id, _ in tries}), table.c.owner != owner
+            )
+            if any((row[0], row[1]) in tries for row in connection.execute(others)):
+                return False
+            claim = {"owner": owner, "claimed_at": now}
+            insert_once(connection, table, [{"run_id": run, "name": name, **claim} for run, name in tries])
+            return True
 
     def _found(self, type_: type[Any], table: sa.Table, *where: sa.ColumnElement[bool]) -> list[Any]:
         with self._engine.connect() as connection:

@@ -54,12 +54,13 @@ def inserted(connection: Connection, record: "DataclassInstance", table: sa.Tabl
     return int(key[0])
 
 
-def inserted_once(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert rows but those that are there, which stay as they are; return how many were new."""
+def insert_once(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows but those that are there, which stay as they are."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).on_conflict_do_nothing(), rows).rowcount if rows else 0
+    if rows:
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
 def changed(connection: Connection, table: sa.Table, *where: sa.ColumnElement[bool], **values: Any) -> int:

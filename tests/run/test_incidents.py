@@ -13,9 +13,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 from pydantic import SecretStr
 
-from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
+from orchestration.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
 from orchestration.graph.instance import open_instance
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
@@ -219,3 +228,42 @@ def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None
         assert list(failed_runs(desk)) == [run]
         [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         assert any("sluice_failed_at" in tag for tag in again.tags)
+
+
+FAILED, SKIPPED, DONE, BEGUN = TickStatus.FAILURE, TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.STARTED
+TICKS = [
+    ([FAILED, FAILED], False),
+    ([FAILED, FAILED, FAILED], True),
+    ([DONE, FAILED, FAILED, FAILED, BEGUN], True),
+    ([FAILED, FAILED, SKIPPED, FAILED], False),
+    ([FAILED, FAILED, FAILED, DONE], False),
+    ([FAILED, FAILED, FAILED, SKIPPED], False),
+]
+
+
+def test_a_sensor_whose_ticks_fail_is_told_until_one_succeeds(called: Called) -> None:
+    with open_instance(called.company.settings) as instance:
+        for number, (statuses, _) in enumerate(TICKS):
+            name = called.company.definitions.get_repository_def().name
+            location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="bakery"))
+            origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, name), f"sensor_{number}")
+            state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+            instance.add_instigator_state(state)
+            for at, status in enumerate(statuses):
+                _ticked(instance, state, status, 1e9 + at)
+        found = {trouble.root.name for trouble in failing_sensors(instance)}
+        assert found == {f"sensor_{number}" for number, (_, told) in enumerate(TICKS) if told}
+        called.look()
+        assert set(called.told) == {("trigger", f"platform:{name}:") for name in found}
+        for state in instance.all_instigator_state():
+            _ticked(instance, state, DONE, 2e9)
+    called.look()
+    assert set(called.told[2:]) == {("resolve", f"platform:{name}:") for name in found}
+
+
+def _ticked(instance: dg.DagsterInstance, state: InstigatorState, status: TickStatus, at: float) -> None:
+    error = SerializableErrorInfo("it broke", [], "OSError") if status is FAILED else None
+    told = (state.instigator_origin_id, state.name, InstigatorType.SENSOR, status, at)
+    instance.create_tick(
+        TickData(*told, run_ids=[], error=error, skip_reason="", selector_id=state.selector_id)
+    )

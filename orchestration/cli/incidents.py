@@ -139,7 +139,7 @@ def mute(
         from orchestration.incidents.people import muted_name, span_of
         from orchestration.state.incidents import Mute
 
-        selector = {"name": muted_name(here.project, name)} | (
+        selector = {"name": muted_name(here.project, name, partition)} | (
             {"partition_key": partition} if partition else {}
         )
         until = here.now + span_of(span)
@@ -165,7 +165,8 @@ def unmute(
 ) -> None:
     """Let a mute end now."""
     with opened(project, data) as here:
-        if not here.deployment.store.incidents.unmute(number, here.now):
+        known = {item.id for item in here.deployment.store.incidents.mutes()}
+        if number not in known or not here.deployment.store.incidents.unmute(number, here.now):
             raise ValueError(f"no mute {number} that has not ended; `sluice mutes` lists them")
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 

@@ -3,13 +3,14 @@
 Belongs here: reading it, and the sensor that looks. Does not belong here: what follows from it (`incidents`).
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from itertools import takewhile
 
 import dagster as dg
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from orchestration.graph.desk import Desk
 from orchestration.graph.reconciled import check_key, readable
@@ -19,12 +20,12 @@ from orchestration.incidents.looking import Looked, look
 from orchestration.incidents.telling import platform_trouble
 from orchestration.incidents.trouble import Trouble
 from orchestration.incidents.troubles import LOOKBACK, Differing, FailedRun
+from orchestration.operations.due_run import run_key_of
 from orchestration.operations.site import Site
 
 _INTERVAL_SECONDS = 30
 # Read once a run, and kept on it: the events of a run are many.
 _FAILED_TAG = ".dagster/sluice_failed_at"
-_MOST_RUNS = 500
 # So many ticks in a row are no accident.
 _FAILED_TICKS = 3
 
@@ -55,21 +56,30 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
         if now < item.due_at + wait_of(desk) or run_under_way(instance, item.partition_key)
     }
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
-    for record in instance.get_run_records(filters, limit=_MOST_RUNS):
-        run = record.dagster_run
-        if not run.asset_selection or record.start_time is None:  # a mark of the gate's, or a job of people's
+    runs_of = cache(partial(_runs_of, instance))
+    for record in instance.get_run_records(filters):
+        run, key = record.dagster_run, record.dagster_run.tags.get(PARTITION_NAME_TAG, "")
+        # A mark of the gate's, or a job of people's; what was asked for and never began is neither.
+        if not run.asset_selection or (record.start_time is None and run_key_of(run.tags) is None):
             continue
         step, error = _failed_at(instance, record)
+        by_dagster = run.tags.get(WILL_RETRY_TAG) == "true" and now < ended_at(record) + 2 * wait_of(desk)
         yield FailedRun(
             run.run_id,
-            run.tags.get(PARTITION_NAME_TAG, ""),
+            key,
             tuple(sorted(selections.tables(run))),
             tuple(sorted(selections.exports(run))),
             step,
             ended_at(record),
             error,
-            retries_left=int(run.run_id in left),
+            retries_left=int(run.run_id in left or by_dagster),
+            later=frozenset(takewhile(lambda other, this=run.run_id: other != this, runs_of(key))),
         )
+
+
+def _runs_of(instance: dg.DagsterInstance, key: str) -> Sequence[str]:
+    """Return the ids of a partition's runs, or of all for none, as Dagster made them: newest first."""
+    return instance.get_run_ids(dg.RunsFilter(tags={PARTITION_NAME_TAG: key} if key else {}))
 
 
 def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:

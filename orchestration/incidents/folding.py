@@ -4,7 +4,7 @@ Belongs here: what is below what, what waits for it and how urgent that makes it
 Does not belong here: what is wrong (`troubles`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -91,6 +91,7 @@ class Drafts:
         connection: str = "",
         cause: str = "",
         quiet: bool = False,
+        affected: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Note a finding of a root: the more urgent one counts, and one that is to be told."""
         draft = self._drafts.setdefault(root, _Draft(root))
@@ -99,6 +100,7 @@ class Drafts:
         draft.owner, draft.due_at = owner or draft.owner, due_at or draft.due_at
         draft.connection, draft.cause = connection or draft.connection, cause or draft.cause
         draft.quiet &= quiet
+        draft.affected.update(affected)
 
     def report(self, relation: str, key: str) -> GateReport:
         """Return the gate's answer for a partition, by what is on record; asked once a look."""

@@ -231,7 +231,7 @@ class _Settling:
 
     def _end_summaries(self) -> None:
         """Queue the end of a summary once all that it stands for is over, or was told by itself."""
-        for summary in filter(None, map(self.changes.summary_on, self.holding)):
+        for summary in (one for channel in self.holding for one in self.changes.summaries_on(channel)):
             before = (one for one in self.changes.open().values() if one.opened_at <= summary.queued_at)
             if not any(self.changes.untold(one.id, summary.channel) for one in before):
                 what = "each of its incidents is over, or was told by itself since"
@@ -376,13 +376,25 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
         still = {item.incident_id: item for item in messages if item.incident_id not in ends}
         still.pop(None, None)
         hours = (now - min(item.queued_at for item in messages)).total_seconds() / 3600
-        lines = _few([str(item.body["title"]) for item in still.values()])
+        # Most urgent first, and what somebody sees to last.
+        order = sorted(
+            still.values(), key=lambda item: (item.action == Action.ACKNOWLEDGE, -_rank(item), item.id)
+        )
+        lines = _few([str(item.body["title"]) for item in order])
+        worst = max(order, key=_rank, default=None)
         title = (
             f"{len(messages)} messages of {hours:.1f} h were not sent; {len(still)} incidents are still open"
         )
-        return summary_body(title, "\n".join(lines), deployment)
+        # One of its own: who has the last one open is called for this one, too.
+        said = {"dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"}
+        said |= {"urgency": worst.body["urgency"]} if worst is not None else {}
+        return summary_body(title, "\n".join(lines), deployment) | said
 
     return worded
+
+
+def _rank(message: Message) -> int:
+    return Urgency(message.body.get("urgency", Urgency.INFO)).rank
 
 
 def _few(lines: Sequence[str]) -> list[str]:

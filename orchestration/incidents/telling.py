@@ -96,7 +96,7 @@ def _tell(
     except ChannelRefused as refused:
         gone = alerts.channel_of(message.channel)[1] is None
         if gone or now - message.queued_at > _GIVEN_UP_AFTER:
-            outbox.given_up(message, f"{_REFUSED}{refused}")
+            outbox.given_up(message, f"{_REFUSED}{refused}", told_anew=gone)
             return True
         outbox.failed(message, f"{_REFUSED}{refused}", now + _LONGEST_WAIT)
     except ChannelBusy as busy:

@@ -121,7 +121,7 @@ class Outbox:
                     "attempts": message.attempts + 1, "tried_at": now, "next_try_at": now + TAKEN_FOR,
                 }  # fmt: skip
                 # A sender that dies leaves it in doubt; this one knows what became of the tries before.
-                changed(connection, _OUTBOX, _OUTBOX.c.id == message.id, **taken, doubtful=True)
+                _change(connection, message, **taken, doubtful=True)
                 return replace(message, **taken)
         return None
 
@@ -136,13 +136,20 @@ class Outbox:
         doubtful = message.doubtful or may_have_arrived
         self._note(message, next_try_at=next_try_at, last_error=error, doubtful=doubtful)
 
-    def given_up(self, message: Message, error: str) -> None:
-        """Note that a channel will not take a message, however often it is tried."""
-        self._note(message, status=MessageStatus.GIVEN_UP, last_error=error)
+    def given_up(self, message: Message, error: str, *, told_anew: bool = False) -> None:
+        """Note that a channel will not take a message, however often it is tried.
+
+        `told_anew`: what nobody else was told either is told at the next look, by the channels of then.
+        """
+        with one_at_a_time(self._engine) as connection:
+            _change(connection, message, status=MessageStatus.GIVEN_UP, last_error=error)
+            id_, incidents = message.incident_id, schema.incidents
+            if told_anew and id_ is not None and not Messages(connection).told(id_):
+                changed(connection, incidents, incidents.c.id == id_, told=sa.null())
 
     def _note(self, message: Message, **values: Any) -> None:
         with one_at_a_time(self._engine) as connection:
-            changed(connection, _OUTBOX, _OUTBOX.c.id == message.id, **values)
+            _change(connection, message, **values)
 
     def put(self, message: Message) -> None:
         """Queue a message that is of no incident: a test, or a word on many."""
@@ -216,14 +223,12 @@ class Messages:
         channels = {item.channel for item in found(self.connection, Message, _OUTBOX, of_it)}
         return channel not in self.told(incident_id) and (not channels or channel in channels)
 
-    def summary_on(self, channel: str) -> Message | None:
-        """Return the summary that a channel was sent, and not its end."""
+    def summaries_on(self, channel: str) -> list[Message]:
+        """Return the summaries that a channel was sent, and not their end."""
         of_none = (_OUTBOX.c.channel == channel, _OUTBOX.c.incident_id.is_(None), _THERE)
-        sent = found(self.connection, Message, _OUTBOX, *of_none)
-        keys = {item.body["dedup_key"] for item in sent if item.action == _SUMMARY}
-        newest = [item for item in sent if item.body["dedup_key"] in keys][-1:]
-        over = [item for item in newest if (item.action, item.status) == (_SUMMARY, MessageStatus.SENT)]
-        return over[0] if over else None
+        newest = {item.body["dedup_key"]: item for item in found(self.connection, Message, _OUTBOX, *of_none)}
+        sent = (_SUMMARY, MessageStatus.SENT)
+        return [item for item in newest.values() if (item.action, item.status) == sent]
 
     def may_be_open(self, channels: Sequence[str]) -> set[tuple[str, int]]:
         """Return the (channel, incident id) of what channels were told, or may have been told since."""
@@ -305,6 +310,10 @@ def _summed_up(
 def _waiting(connection: Connection, channel: str) -> list[Message]:
     waiting = (_OUTBOX.c.channel == channel, _OUTBOX.c.status == MessageStatus.WAITING)
     return found(connection, Message, _OUTBOX, *waiting)
+
+
+def _change(connection: Connection, message: Message, **values: Any) -> None:
+    changed(connection, _OUTBOX, _OUTBOX.c.id == message.id, **values)
 
 
 def _drop(connection: Connection, ids: Sequence[int]) -> None:

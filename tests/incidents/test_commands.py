@@ -149,6 +149,11 @@ WRONG = {
     "mute stg_* --for 2h --reason x": ("no source, table or export `stg_*`", "use one of"),
     "mute orders --for soon --reason x": ("'soon' is no time", "as 2h"),
     "mute orders --for 3y --reason x": ("'3y' is no time", "as 2h"),
+    "mute weather --for 2h --partition nonsense --reason x": ("is no partition of `weather`", "expected"),
+    "mute exp_* --for 2h --partition 2024-13-01 --reason x": ("is no partition of `exp_*`", "expected"),
+    f"ack {'9' * 30} --reason x": ("no incident 999", "sluice incidents --all"),
+    "snooze 1 --for 99999999w --reason x": ("is no time", "as 2h"),
+    f"unmute {'9' * 30}": ("no mute 999", "sluice mutes"),
     "unmute 7": ("no mute 7", "sluice mutes"),
     "alerts test oncal": ("oncal", "did you mean `oncall`"),
 }

@@ -31,6 +31,7 @@ from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
 from tests.incidents.places import KEY
 from tests.run.test_second_starts import by_command
+from tests.run.test_sensor_ticks import tick
 from tests.typed import sluice
 
 pytestmark = pytest.mark.long
@@ -140,6 +141,38 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
     assert not [key for key in called.pager.open if not key.endswith(":summary")]
     assert "stg_weather" not in sluice(company, "incidents")[1]
     assert "stg_weather" in sluice(company, "incidents", "--all")[1]
+
+
+def test_a_clock_that_was_set_back_makes_no_trouble_of_what_is_right(called: Called) -> None:
+    called.company.land_orders(TUE, a=4)
+    called.company.land("weather", TUE, f"date,town\n{TUE},Ulm\n")
+    called.company.run()
+    called.look()
+    assert [action for action, _ in called.told] == ["trigger"]
+    back = called.at(hours=-2)
+    called.company.land_weather(TUE, rain=1)
+    assert runs(back.company.run())[-1][1]
+    for hours in (-1.9, -1, 3):
+        called.at(hours=hours).look()
+    assert [action for action, _ in called.told] == ["trigger", "resolve"]
+    assert {item.root_kind for item in called.company.deployment.store.incidents.open()} == {"source"}
+
+
+def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    [request] = tick(called.company, lambda _: None, first=True).run_requests or []
+    with open_instance(called.company.settings) as instance:
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            tags={**request.tags, "dagster/partition": TUE},
+            asset_selection=frozenset(request.asset_selection or ()),
+        )
+        instance.report_run_failed(instance.run_storage.add_run(run), "no process came up")
+    called.look()
+    assert called.told == []
+    called.at(minutes=11).look()
+    assert {action for action, _ in called.told} == {"trigger"}
+    assert all(f":{TUE}" in key for _, key in called.told)
 
 
 def _down(called: Called) -> Called:

@@ -51,6 +51,7 @@ class _Node:
     partition_column: str = "day"
     classified: frozenset[str] = frozenset()
     unique_id: str = ""
+    described_in: str = ""
 
 
 class _Manifest:

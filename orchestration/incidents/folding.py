@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 from orchestration.core.relations import RAW, Relation
 from orchestration.gate.findings import GateReport
+from orchestration.incidents.alerts_file import Names
 from orchestration.incidents.deadlines import Deadlines
 from orchestration.incidents.trouble import Affected, Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
-from orchestration.project.export_models import ExportModels
 
 
 @dataclass(frozen=True)
@@ -296,21 +296,16 @@ class Drafts:
 
     def _owner(self, root: Root) -> tuple[str, str]:
         """Return who answers for a root, and where their people talk, as its file says."""
-        name = root.name.removeprefix(f"{RAW}.")
-        if root.kind in (RootKind.TABLE, RootKind.SOURCE) and name in self._project.contracts:
-            contract = self._project.contracts[name]
-            return contract.owner, contract.channel
-        if root.kind is RootKind.DELIVERY and root.name in self._project.exports:
-            spec = self._project.exports[root.name].spec
-            return spec.owner, spec.channel or ""
-        if root.kind is RootKind.TABLE:
-            nodes = [node for node in self._project.manifest.nodes.values() if node.relation == root.name]
-            return (self._models.owner(nodes[0]) if nodes else ""), ""
-        return "", ""
+        of_kind = {
+            RootKind.TABLE: self._names.table, RootKind.SOURCE: self._names.source,
+            RootKind.DELIVERY: self._names.export,
+        }.get(root.kind, {})  # fmt: skip
+        known = of_kind.get(root.name)
+        return (known.owner, known.room) if known is not None else ("", "")
 
     @cached_property
-    def _models(self) -> ExportModels:
-        return ExportModels(self._project.manifest)
+    def _names(self) -> Names:
+        return Names.of(self._project)
 
 
 def _of_one_name(draft: _Draft) -> _Cause | None:

@@ -28,7 +28,7 @@ from orchestration.state.upgrade import StateStoreUnavailable
 _WATCHED = "watch: "
 _OLD = timedelta(minutes=15)
 # What a look from outside may take of its own: to read the records, and to send what they hold.
-SECONDS = 120.0
+SECONDS = 60.0
 # There while somebody was told that the records do not answer: beside them, as they could not hold it.
 SILENT_FILE = "records-silent"
 

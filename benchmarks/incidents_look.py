@@ -4,7 +4,7 @@ Each export has a raw table, a staging model, a mart and its own model, all of t
 and delivered for 31 days; the last day of forty exports failed a check. Both looks read the same records,
 and both are at all of them: the look for what is due as after a start, the one for what is wrong as at any
 time. The ratio that counts: what is wrong to what is due. Also how long it takes to settle what was found,
-first and again. `--exports 1000` takes a quarter of an hour, nearly all of it the look for what is due.
+first and again.
 
 Run as `python -m benchmarks.incidents_look`.
 """
@@ -51,6 +51,7 @@ class _Node:
     partition_column: str = "day"
     classified: frozenset[str] = frozenset()
     unique_id: str = ""
+    described_in: str = ""
 
 
 class _Manifest:
@@ -86,7 +87,7 @@ def project_of(exports: int) -> Project:
         for n in range(exports)
     }
     files = {name: replace(sent, name=name, spec=spec) for name, spec in specs.items()}
-    parts = (contracts, _Manifest(lineage), {}, files, lineage, None, None)
+    parts = (contracts, _Manifest(lineage), {}, files, lineage, None, None, None)
     return cast("Callable[..., Project]", Project)(*parts)
 
 
@@ -155,17 +156,26 @@ def _pager(trouble: Trouble, action: Action) -> Iterable[str]:
     return ("pager",)
 
 
+def deployed(folder: Path, project: Project, *, asked: bool) -> tuple[Deployment, Project]:
+    """Return a deployment of a company, filled; `asked`: its runs were asked for."""
+    connection = next(iter(project.exports.values())).spec.destination.connection
+    environ = {Settings.connection_variable(connection): "nowhere"}
+    settings = Settings.load(environ, project_dir=PROJECT, data_dir=folder / "data")
+    deployment = Deployment(settings, lambda: NOW)
+    store = deployment.store
+    fill(project, settings.state_url.get_secret_value())
+    Path(settings.staging_url).mkdir()
+    if asked:
+        for run in find_due(Site(deployment, project), Cursor(), lambda _: True).runs:
+            store.record_requests(run.run_key, run.partition_key, run.requests)
+    return deployment, project
+
+
 def measure(exports: int) -> dict[str, float]:
     """Return {what: seconds} of looks at a company of so many exports."""
     with tempfile.TemporaryDirectory() as temporary:
-        project = project_of(exports)
-        connection = next(iter(project.exports.values())).spec.destination.connection
-        environ = {Settings.connection_variable(connection): "nowhere"}
-        settings = Settings.load(environ, project_dir=PROJECT, data_dir=Path(temporary) / "data")
-        deployment = Deployment(settings, lambda: NOW)
+        deployment, project = deployed(Path(temporary), project_of(exports), asked=True)
         site, store = Site(deployment, project), deployment.store
-        fill(project, settings.state_url.get_secret_value())
-        Path(settings.staging_url).mkdir()
 
         def due() -> Any:
             return find_due(Site(deployment, project), Cursor(), lambda _: True)
@@ -173,8 +183,6 @@ def measure(exports: int) -> dict[str, float]:
         def settled(troubles: list[Trouble]) -> Any:
             return settle(store, store.incidents.look(), troubles, NOW, _pager, deployment="bench")
 
-        for run in due().runs:
-            store.record_requests(run.run_key, run.partition_key, run.requests)
         figures: dict[str, float] = {}
         figures["due"], found_due = _timed(due)
         assert len(found_due.held) >= FAILING, len(found_due.held)

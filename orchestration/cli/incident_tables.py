@@ -90,7 +90,7 @@ def outbox_table(found: Sequence[Message]) -> Table:
     for item in found:
         made.add_row(
             escape(item.channel), _at(item.queued_at), str(item.incident_id or ""), item.action,
-            str(item.attempts), _at(item.next_try_at) if item.next_try_at else item.status.value,
+            str(item.attempts), _at(item.next_try_at) if item.next_try_at else str(item.status),
             escape(item.last_error),
         )  # fmt: skip
     return made
@@ -119,7 +119,7 @@ def as_data(
             for event in events
         ],
         "messages": [
-            {"channel": one.channel, "what": one.action, "status": one.status.value, "why": one.last_error}
+            {"channel": one.channel, "what": one.action, "status": str(one.status), "why": one.last_error}
             for one in messages
         ],
     }

@@ -94,9 +94,11 @@ def unack(
 ) -> None:
     """Take an acknowledgement, or a snooze, back: the incident is told of, and passed on, as before."""
     with opened(project, data) as here:
-        from orchestration.incidents.people import unacknowledge
+        from orchestration.incidents.people import open_incident
+        from orchestration.incidents.settling import unacknowledge
 
-        found = unacknowledge(here.deployment.store, number, account(by), reason, here.now)
+        found = open_incident(here.deployment.store, number)
+        unacknowledge(here.deployment.store, found.id, account(by), reason, here.now)
     _say(f"incident {found.id} is nobody's again")
 
 
@@ -136,7 +138,7 @@ def mute(
         from orchestration.incidents.people import muted_name, span_of
         from orchestration.state.incidents import Mute
 
-        selector = {"name": muted_name(here.project, name)} | (
+        selector = {"name": muted_name(here.project, name, partition)} | (
             {"partition_key": partition} if partition else {}
         )
         until = here.now + span_of(span)
@@ -162,7 +164,8 @@ def unmute(
 ) -> None:
     """Let a mute end now."""
     with opened(project, data) as here:
-        if not here.deployment.store.incidents.unmute(number, here.now):
+        known = {item.id for item in here.deployment.store.incidents.mutes()}
+        if number not in known or not here.deployment.store.incidents.unmute(number, here.now):
             raise ValueError(f"no mute {number} that has not ended; `sluice mutes` lists them")
     _say(f"mute {number} has ended; what is still wrong is told at the next look")
 

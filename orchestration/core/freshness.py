@@ -5,6 +5,7 @@ belong here: Dagster, which judges it, and the files that say it.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,9 @@ UNITS: Mapping[str, timedelta] = {
     **dict.fromkeys(("d", "day", "days"), DAY),
     **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
 }
+
+# How a span is written where a file or a person says it in one word, as `30 min`.
+SPAN = re.compile(rf"^(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})$")
 
 
 class DurationError(Exception):
@@ -45,6 +49,15 @@ def duration(value: Any, unit: Any) -> timedelta:
     if found is None or found < SHORTEST:
         raise DurationError("value", f"value is `{value}`", "a number, and at least a minute in its unit")
     return found
+
+
+def written_span(text: str) -> timedelta | None:
+    """Return a span as it is written (`SPAN`); None if it is none."""
+    written = SPAN.fullmatch(text.strip())
+    try:
+        return duration(float(written[1]), written[2]) if written else None
+    except DurationError:
+        return None
 
 
 def in_words(span: timedelta) -> str:

@@ -162,6 +162,11 @@ class Lineage:
             found.setdefault(table.partitioning, []).append(table.relation)
         return {partitioning: tuple(relations) for partitioning, relations in found.items()}
 
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """{table: its place among all}: parents before children."""
+        return {relation: number for number, relation in enumerate(self.tables)}
+
     def partitions_named(self, key: str) -> Iterator[Partition]:
         """Yield every partition of that key; two sources' drops may share one."""
         for partitioning in self.partitionings:

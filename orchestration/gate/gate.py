@@ -142,7 +142,7 @@ class Gate:
 
     def _in_order(self, findings: Collection[Finding]) -> list[Finding]:
         """Ancestors first, then by partition; what is of the own chain and of a window alike is told once."""
-        place = {relation: number for number, relation in enumerate(self.lineage.tables)}
+        place = self.lineage.order
         own = {item.link for item in findings if item.own}
         once = [item for item in findings if item.own or item.link not in own]
         return sorted(once, key=lambda item: (place[item.relation], item.partition_key))

@@ -86,6 +86,7 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
     tried: set[tuple[str, str]] = set()
     held: dict[tuple[str, str], Held] = {}
     built: set[tuple[str, str]] = set()
+    me, others = uuid.uuid4().hex, dict[str, DueRun]()
 
     def exists(run_key: str) -> bool:
         return run_exists(instance, run_key)
@@ -105,27 +106,34 @@ def run_everything(desk: Desk, *, retry: bool = False) -> Iterator[Event]:
         publish_holds(desk, due.held)
         held |= {(item.export, item.partition_key): item for item in due.held}
         # New data first: a delivery of them tries refused rows again as well.
-        runs = list(due.runs) or [
-            *checks_due(desk, began, asked_for),
-            *deliveries_due(desk, began, asked_for),
-            *tries.deliveries(exists),
+        runs = [run for run in due.runs if run.run_key not in others] or [
+            run
+            for run in (
+                *checks_due(desk, began, asked_for),
+                *deliveries_due(desk, began, asked_for),
+                *tries.deliveries(exists),
+            )
+            if run.run_key not in others
         ]
         if retry and not runs:
             ready = deliveries_ready(desk)
             runs = [run for run in ready if not tried.issuperset(_deliveries_of(run))]
         if not runs:
-            tries.settle((), lambda _: False)
+            tries.settle(others.values(), lambda _: False)
             for lacking in built_without(desk, built) if built else ():
                 yield Note(f"{lacking}; `sluice rerun --outdated` builds it anew")
             # What a look has found was held then; a run may have let it go since.
             yield from held_still(desk, held.values())
             return
         run = runs[0]
+        failed.discard(run.run_key)
+        again.discard(run.partition)
+        if not tries.claim(run, me):  # another process starts its second try
+            others[run.run_key] = run
+            continue
         for delivery in _deliveries_of(run):
             tried.add(delivery)
             held.pop(delivery, None)
-        failed.discard(run.run_key)
-        again.discard(run.partition)
         store.record_requests(run.run_key, run.partition_key, run.requests)
         built |= {(relation, run.partition_key) for relation in run.relations}
         yield Started(run, len(waiting))

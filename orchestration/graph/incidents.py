@@ -4,10 +4,12 @@ Belongs here: reading it, and the sensor that looks. Does not belong here: what 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from itertools import takewhile
 
 import dagster as dg
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
@@ -18,13 +20,16 @@ from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
 from orchestration.incidents.looking import Looked, look
+from orchestration.incidents.telling import platform_trouble
+from orchestration.incidents.trouble import Trouble
 from orchestration.incidents.troubles import LOOKBACK, Differing, FailedRun
 from orchestration.operations.site import Site
 
 _INTERVAL_SECONDS = 30
 # Read once a run, and kept on it: the events of a run are many.
 _FAILED_TAG = ".dagster/sluice_failed_at"
-_MOST_RUNS = 500
+# So many ticks in a row are no accident.
+_FAILED_TICKS = 3
 
 
 def look_at(
@@ -36,7 +41,8 @@ def look_at(
     """
     try:
         lines = partial(look, write=write) if write else look
-        return lines(desk, failed_runs=list(failed_runs(desk)), differing=list(_differing(desk)))
+        failed, others = list(failed_runs(desk)), list(failing_sensors(desk.instance))
+        return lines(desk, failed_runs=failed, differing=list(_differing(desk)), others=others)
     except Exception as error:
         say(f"nobody could be told what is wrong: {type(error).__name__}: {error}")
         return None
@@ -53,25 +59,18 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
     }
     at_work = _at_work(instance, selections)
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
-    for record in instance.get_run_records(filters, limit=_MOST_RUNS):
-        run = record.dagster_run
+    runs_of = cache(partial(_runs_of, instance))
+    for record in instance.get_run_records(filters):
+        run, key = record.dagster_run, record.dagster_run.tags.get(PARTITION_NAME_TAG, "")
         if not run.asset_selection or is_mark(run):  # a job of people's, or the gate's mark
             continue
         if record.start_time is None and DIED_TAG in run.tags:  # asked for again: it had not begun
             continue
         step, error = _failed_at(instance, record)
-        key, tables, exports = (
-            run.tags.get(PARTITION_NAME_TAG, ""),
-            selections.tables(run),
-            selections.exports(run),
-        )
+        tables, exports = selections.tables(run), selections.exports(run)
+        by_dagster = run.tags.get(WILL_RETRY_TAG) == "true" and now < ended_at(record) + 2 * wait_of(desk)
         # What a correction has built so far says nothing of what it is still to build and to send.
-        # So does one that Dagster starts again, as its process was lost or never there.
-        again = (
-            run.run_id in left
-            or run.tags.get(WILL_RETRY_TAG) == "true"
-            or not at_work[key].isdisjoint(tables | exports)
-        )
+        again = run.run_id in left or by_dagster or not at_work[key].isdisjoint(tables | exports)
         yield FailedRun(
             run.run_id,
             key,
@@ -81,6 +80,7 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
             ended_at(record),
             error,
             retries_left=int(again),
+            later=frozenset(takewhile(lambda other, this=run.run_id: other != this, runs_of(key))),
         )
 
 
@@ -90,6 +90,11 @@ def _at_work(instance: dg.DagsterInstance, selections: Selections) -> Mapping[st
     for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
         found[run.tags.get(PARTITION_NAME_TAG, "")] |= selections.tables(run) | selections.exports(run)
     return found
+
+
+def _runs_of(instance: dg.DagsterInstance, key: str) -> Sequence[str]:
+    """Return the ids of a partition's runs, or of all for none, as Dagster made them: newest first."""
+    return instance.get_run_ids(dg.RunsFilter(tags={PARTITION_NAME_TAG: key} if key else {}))
 
 
 def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:
@@ -122,6 +127,23 @@ def _differing(desk: Desk) -> Iterator[Differing]:
             said = event.asset_check_evaluation_data
             if not said.passed and said.severity is dg.AssetCheckSeverity.ERROR:
                 yield Differing(targets[key].export.name, record.partition or "", record.run_id)
+
+
+def failing_sensors(instance: dg.DagsterInstance) -> Iterator[Trouble]:
+    """Yield the sensors and schedules whose newest ticks have all failed: what they are for is not done."""
+    for state in instance.all_instigator_state():
+        ticks = instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, limit=_FAILED_TICKS,
+            statuses=[TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE],
+        )  # fmt: skip
+        if len(ticks) == _FAILED_TICKS and all(tick.status is TickStatus.FAILURE for tick in ticks):
+            error = ticks[0].error.cls_name if ticks[0].error else None
+            said = f" with {error}" if error else ""
+            what = f"the sensor `{state.name}` fails again and again{said}: what it is for is not done"
+            fix = (
+                f"click Automation, `{state.name}` in the UI, and read its last tick; until then `sluice run`"
+            )
+            yield platform_trouble(state.name, what, fix)
 
 
 def incidents_sensor(site: Site) -> dg.SensorDefinition:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from orchestration.core.lineage import Partition
 from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
@@ -94,6 +94,18 @@ class SecondTries:
         """Return the runs of exports that are still to be sent."""
         return deliveries_again(self._site, self._now, run_exists, self._failed)
 
+    def claim(self, run: DueRun, owner: str) -> bool:
+        """Whether a run may be started: no other process starts the second try of any part of it."""
+        named = {*run.relations, *run.exports}
+        tries = {
+            (item.run.run_id, name)
+            for item in self._due
+            if item.partition_key == run.partition_key
+            for name in named & (self._selections.tables(item.run) | item.exports)
+        }
+        deployment = self._site.deployment
+        return not tries or deployment.store.incidents.claim_tries(tries, owner, deployment.clock())
+
     def settle(self, asked: Collection[DueRun], busy: Callable[[str], bool]) -> None:
         """Let those be of which nothing was to be asked for by a look that saw all of them."""
         keys = {run.partition_key for run in asked}
@@ -126,7 +138,7 @@ def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
     for record in instance.get_run_records(filters):
         run = record.dagster_run
         if run.tags[TRY_TAG] == Try.FIRST:
-            waits = _says_nothing(instance, run)
+            waits = _says_nothing(instance, run) or _never_began(record)
             instance.add_run_tags(run.run_id, {TRY_TAG: (Try.WAITING if waits else Try.OVER).value})
             if not waits:
                 continue
@@ -164,6 +176,12 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
             if blocks and said.check_name not in _OF_THE_STEP:
                 return False
     return raised or STARTED_BY_TAG in run.tags
+
+
+def _never_began(record: RunRecord) -> bool:
+    """Whether a run failed before it had a process, and Dagster does not start it again by itself."""
+    tags = record.dagster_run.tags
+    return record.start_time is None and DIED_TAG not in tags and tags.get(WILL_RETRY_TAG) != "true"
 
 
 def ended_at(record: RunRecord) -> datetime:

@@ -26,6 +26,7 @@ from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import RECONCILED_CHECK
 
+_SENSOR = "drops"
 # What such a run will do is fixed already, but it costs nobody anything yet to wait for it.
 _WAITS_FOR_ITS_START = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 # Dagster asks its sensors that often, however short an interval they name (`MIN_INTERVAL_LOOP_TIME`).
@@ -118,7 +119,7 @@ def drops_sensor(site: Site, pause: Callable[[float], object] = time.sleep) -> d
     interval = max(1, site.deployment.settings.sensor_interval_seconds)
 
     @dg.sensor(
-        name="drops",
+        name=_SENSOR,
         # A target would be one job, whose assets must all be cut alike.
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=interval,
@@ -183,7 +184,7 @@ def _look(context: dg.SensorEvaluationContext, site: Site, cursor: Cursor) -> Du
     )
     sent = tries.deliveries(lambda run_key: run_exists(context.instance, run_key))
     tries.settle([*due.runs, *sent], lambda key: run_under_way(context.instance, key))
-    due = replace(due, runs=(*due.runs, *sent))
+    due = replace(due, runs=tuple(run for run in (*due.runs, *sent) if tries.claim(run, _SENSOR)))
     note_complaints(site.deployment, due.complaints)
     for item in publish_holds(Desk.of(site, context.instance), due.held):
         context.log.warning(f"{place(item.export, item.partition_key)} is held")

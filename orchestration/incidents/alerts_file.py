@@ -132,6 +132,11 @@ class Alerts:
         name, _, address = recipient.partition(_BY_OWNER)
         return name, self.channels.get(name), address
 
+    @property
+    def holding(self) -> tuple[str, ...]:
+        """The channels that hold what they were told open until they are told its end."""
+        return tuple(name for name, spec in self.channels.items() if spec.type == "pagerduty")
+
     def warnings(self, settings: Settings) -> list[str]:
         """Return what keeps nothing from running, and somebody from being told."""
         said: list[str] = []

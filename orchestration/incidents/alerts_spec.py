@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from orchestration.core.freshness import UNITS, DurationError, duration, in_words
+from orchestration.core.freshness import SPAN, UNITS, in_words, written_span
 from orchestration.delivery.export_files.strict import Strict
 from orchestration.incidents.trouble import TroubleKind, Urgency
 
@@ -22,7 +22,6 @@ OWNER = "owner"
 LOG = "log"
 ADDRESS = re.compile(r"[^@\s,;<>:\"/]+@[^@\s,;<>:\"/]+\.[^@\s,;<>:\"/]+")
 _TO = re.compile(f"^({OWNER}|{ADDRESS.pattern})$")
-_SPAN = re.compile(rf"^(\d+(?:\.\d+)?) ?({'|'.join(UNITS)})$")
 _CRON_FIELDS = 5
 # Of a cron so many beginnings are looked at, from a leap year's first day on.
 _BEGINNINGS = 400
@@ -36,12 +35,8 @@ def _one_or_more(value: Any) -> Any:
 def _span(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
-    written = _SPAN.fullmatch(str(value).strip())
-    try:
-        if written:
-            return duration(float(written[1]), written[2])
-    except DurationError:
-        pass
+    if (span := written_span(str(value))) is not None:
+        return span
     raise ValueError(f"a number and a unit ({', '.join(UNITS)}), at least a minute, as `30 min`")
 
 
@@ -100,7 +95,7 @@ else:
     Some = _many(Annotated[str, Field(min_length=1)])
     Addresses = _many(Annotated[str, Field(pattern=_TO.pattern)], {"type": "string", "pattern": _TO.pattern})
     Kinds = _many(TroubleKind, {"enum": [kind.value for kind in TroubleKind]})
-    Span = _written(timedelta, _span, _SPAN.pattern)
+    Span = _written(timedelta, _span, SPAN.pattern)
     Moment = _written(datetime, _moment, r"^\d{4}-\d\d-\d\d")
     Cron = _written(str, _cron, r"^\S+( \S+){4}$")
 

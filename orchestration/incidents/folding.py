@@ -4,7 +4,7 @@ Belongs here: what is below what, what waits for it and how urgent that makes it
 Does not belong here: what is wrong (`troubles`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 from orchestration.core.relations import RAW, Relation
 from orchestration.gate.findings import GateReport
+from orchestration.incidents.alerts_file import Names
 from orchestration.incidents.deadlines import Deadlines
 from orchestration.incidents.trouble import Affected, Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
-from orchestration.project.export_models import ExportModels
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Drafts:
         connection: str = "",
         cause: str = "",
         quiet: bool = False,
+        affected: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Note a finding of a root: the more urgent one counts, and one that is to be told."""
         draft = self._drafts.setdefault(root, _Draft(root))
@@ -99,6 +100,7 @@ class Drafts:
         draft.owner, draft.due_at = owner or draft.owner, due_at or draft.due_at
         draft.connection, draft.cause = connection or draft.connection, cause or draft.cause
         draft.quiet &= quiet
+        draft.affected.update(affected)
 
     def report(self, relation: str, key: str) -> GateReport:
         """Return the gate's answer for a partition, by what is on record; asked once a look."""
@@ -294,21 +296,16 @@ class Drafts:
 
     def _owner(self, root: Root) -> tuple[str, str]:
         """Return who answers for a root, and where their people talk, as its file says."""
-        name = root.name.removeprefix(f"{RAW}.")
-        if root.kind in (RootKind.TABLE, RootKind.SOURCE) and name in self._project.contracts:
-            contract = self._project.contracts[name]
-            return contract.owner, contract.channel
-        if root.kind is RootKind.DELIVERY and root.name in self._project.exports:
-            spec = self._project.exports[root.name].spec
-            return spec.owner, spec.channel or ""
-        if root.kind is RootKind.TABLE:
-            nodes = [node for node in self._project.manifest.nodes.values() if node.relation == root.name]
-            return (self._models.owner(nodes[0]) if nodes else ""), ""
-        return "", ""
+        of_kind = {
+            RootKind.TABLE: self._names.table, RootKind.SOURCE: self._names.source,
+            RootKind.DELIVERY: self._names.export,
+        }.get(root.kind, {})  # fmt: skip
+        known = of_kind.get(root.name)
+        return (known.owner, known.room) if known is not None else ("", "")
 
     @cached_property
-    def _models(self) -> ExportModels:
-        return ExportModels(self._project.manifest)
+    def _names(self) -> Names:
+        return Names.of(self._project)
 
 
 def _of_one_name(draft: _Draft) -> _Cause | None:

@@ -4,18 +4,19 @@ Belongs here: the order of these, and the platform's own troubles. Does not belo
 """
 
 import shutil
-import socket
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.destinations.bounded import bounded
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
+from orchestration.incidents.alerts_spec import LOG
 from orchestration.incidents.channels.log import to_output
 from orchestration.incidents.ended import WhatEnded
-from orchestration.incidents.settling import Settled, known_of, settle
+from orchestration.incidents.settling import Settled, body_of, known_of, root_of, settle
 from orchestration.incidents.telling import (
     SECONDS,
     channel_troubles,
@@ -24,10 +25,12 @@ from orchestration.incidents.telling import (
     recipients,
     send,
 )
-from orchestration.incidents.trouble import Trouble, Urgency
+from orchestration.incidents.trouble import Action, Root, Trouble, Urgency
 from orchestration.incidents.troubles import Differing, FailedRun, find_troubles
 from orchestration.operations.site import Site
 from orchestration.state.deployment import Deployment
+from orchestration.state.outbox import Message
+from orchestration.state.store import StateStore
 
 _DEPLOYMENT, STAGING, PINGED = "deployment", "staging", "heartbeat url"
 _PING_SECONDS = 5.0
@@ -61,30 +64,37 @@ def look(
         seconds: so long messages are sent.
         write: takes a line of the channel `log`.
     """
-    deployment, settings = site.deployment, site.deployment.settings
-    store, now = deployment.store, deployment.clock()
+    deployment, store, now = site.deployment, site.deployment.store, site.deployment.clock()
     alerts, broken = alerts_of(site)
-    name = deployment_name(deployment)
-    began, known = store.incidents.look(), known_of(store)
+    began, complaints = store.incidents.look(), store.incidents.noted(STAGING).splitlines()
+    platform = [*channel_troubles(store, now), *disk_troubles(deployment.settings), *others]
     troubles = find_troubles(
-        site, now, failed_runs=failed_runs, differing=differing, complaints=_complaints(deployment),
-        known=known, others=[*channel_troubles(store, now), *disk_troubles(settings), *others],
+        site, now, failed_runs=failed_runs, differing=differing, complaints=complaints,
+        known=known_of(store), others=platform,
     )  # fmt: skip
     # Whom a file means that does not hold nobody knows: they are told once it does.
     troubles = [
         replace(item, quiet=item.quiet or bool(broken) or alerts.muted(item, now) is not None)
         for item in troubles
     ]
-    troubles += broken
     settled = settle(
-        store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
-        deployment=name, ended=WhatEnded(site), host=socket.gethostname(),
+        store, began, [*troubles, *broken], now, lambda trouble, _: recipients(alerts, trouble),
+        deployment=deployment_name(deployment), ended=WhatEnded(site), holding=alerts.holding,
     )  # fmt: skip
     if not broken:
         escalate_all(store, alerts, troubles, now)
+    elif settled is not None:
+        _log(store, {*settled.opened, *settled.reopened, *settled.updated}, now)
     sent = send_all(deployment, alerts, bool(broken), seconds, write)
     ping(deployment, alerts)
     return Looked(settled, sent)
+
+
+def _log(store: StateStore, roots: Collection[Root], now: datetime) -> None:
+    """Write what nobody else is told to the log."""
+    for incident in store.incidents.open():
+        if root_of(incident) in roots and incident.told is None:
+            store.incidents.outbox.put(Message(LOG, Action.OPEN, body_of(incident, Action.OPEN), now))
 
 
 def alerts_of(site: Site) -> tuple[Alerts, list[Trouble]]:
@@ -113,25 +123,16 @@ def send_all(
 def deployment_name(deployment: Deployment) -> str:
     """Return what tells this deployment from others at a vendor, as its records say."""
     incidents = deployment.store.incidents
-    for _ in range(2):
-        for beat in incidents.heartbeats():
-            if beat.component == _DEPLOYMENT:
-                return f"{deployment.settings.project_dir.name}-{beat.note}"
+    if not incidents.noted(_DEPLOYMENT):
         incidents.beat(_DEPLOYMENT, "", deployment.clock(), uuid.uuid4().hex[:8])
-    raise AssertionError("it is on record by now")
+    return f"{deployment.settings.project_dir.name}-{incidents.noted(_DEPLOYMENT)}"
 
 
 def note_complaints(deployment: Deployment, complaints: Sequence[str]) -> None:
     """Put on record what the look into staging complains of, which only who takes drops in has to ask."""
     said = "\n".join(dict.fromkeys(complaints))
-    before = (beat.note for beat in deployment.store.incidents.heartbeats() if beat.component == STAGING)
-    if next(before, "") != said:
+    if deployment.store.incidents.noted(STAGING) != said:
         deployment.store.incidents.beat(STAGING, "", deployment.clock(), said)
-
-
-def _complaints(deployment: Deployment) -> list[str]:
-    beats = deployment.store.incidents.heartbeats()
-    return [line for beat in beats if beat.component == STAGING for line in beat.note.splitlines()]
 
 
 def disk_troubles(settings: Settings) -> Iterable[Trouble]:

@@ -3,19 +3,19 @@
 Belongs here: understanding what was typed. Does not belong here: putting it on record (`settling`).
 """
 
-import re
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from orchestration.core.freshness import UNITS, DurationError, duration
+from orchestration.core.freshness import UNITS, written_span
 from orchestration.core.partitions import place
 from orchestration.core.problems import did_you_mean
+from orchestration.operations.asking import key_expected
 from orchestration.project.loading import Project
-from orchestration.state.incidents import Event, Incident
+from orchestration.state.incidents import Incident
 from orchestration.state.store import StateStore
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _NAMED = 5
+# A database has no number of more digits, and nobody leaves anything alone for longer.
+_DIGITS, _LONGEST = 19, timedelta(days=3660)
 
 
 def incident_of(store: StateStore, number: str) -> Incident:
@@ -24,7 +24,7 @@ def incident_of(store: StateStore, number: str) -> Incident:
     Raises:
         ValueError: there is none of that number; it lists those that are open.
     """
-    found = store.incidents.of(int(number)) if number.isdecimal() else None
+    found = store.incidents.of(int(number)) if number.isdecimal() and len(number) < _DIGITS else None
     if found is None:
         shown = [
             f"{item.id} ({place(item.root_name, item.partition_key)})" for item in store.incidents.open()
@@ -49,46 +49,34 @@ def open_incident(store: StateStore, number: str) -> Incident:
     return found
 
 
-def unacknowledge(store: StateStore, number: str, by: str, reason: str, now: datetime) -> Incident:
-    """Take back that somebody sees to an incident, or its snooze: from now on it is told of as before.
-
-    Raises:
-        ValueError: there is none of that number, or it was resolved.
-    """
-    found = open_incident(store, number)
-    with store.incidents.changing() as changes:
-        changes.change(found.id, acknowledged_by="", acknowledged_at=None, snoozed_until=None)
-        changes.note(Event(found.id, now, "unacknowledged", by, reason))
-    return found
-
-
 def span_of(text: str) -> timedelta:
     """Return a time that was typed, as `2h` or `30 min`.
 
     Raises:
         ValueError: it is none.
     """
-    written = _SPAN.fullmatch(text.strip().lower())
-    try:
-        if written:
-            return duration(float(written[1]), written[2])
-    except DurationError:
-        pass
-    raise ValueError(f"{text!r} is no time; expected a number and a unit ({', '.join(UNITS)}), as 2h")
+    span = written_span(text.lower())
+    if span is None or span > _LONGEST:
+        raise ValueError(f"{text!r} is no time; expected a number and a unit ({', '.join(UNITS)}), as 2h")
+    return span
 
 
-def muted_name(project: Project, name: str) -> str:
+def muted_name(project: Project, name: str, partition: str | None = None) -> str:
     """Return the name of a source, a table or an export, or of several by a `*` at its end, as it was typed.
 
     Raises:
-        ValueError: the project has none.
+        ValueError: the project has none, or none has such a partition.
     """
-    known: Collection[str] = {
-        *(contract.name for contract in project.contracts.values()),
-        *map(str, project.lineage.tables),
-        *project.exports,
+    tables = project.lineage.tables
+    cuts = {
+        **{contract.name: contract.partitioning for contract in project.contracts.values()},
+        **{str(relation): table.partitioning for relation, table in tables.items()},
+        **{one.name: tables[project.node_of(one).relation].partitioning for one in project.exports.values()},
     }
-    meant = [item for item in known if item == name or (name.endswith("*") and item.startswith(name[:-1]))]
+    meant = [item for item in cuts if item == name or (name.endswith("*") and item.startswith(name[:-1]))]
     if not meant:
-        raise ValueError(f"no source, table or export `{name}`; {did_you_mean(name, known)}")
+        raise ValueError(f"no source, table or export `{name}`; {did_you_mean(name, cuts)}")
+    if partition is not None and not any(cuts[item].holds(partition) for item in meant):
+        expected = key_expected(cuts[meant[0]])
+        raise ValueError(f"--partition {partition!r} is no partition of `{name}`; expected {expected}")
     return name

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestration.core.partitions import place
 from orchestration.incidents.folding import Was
 from orchestration.incidents.trouble import (
     Action,
@@ -26,7 +27,6 @@ from orchestration.incidents.trouble import (
     TroubleKind,
     Urgency,
 )
-from orchestration.operations.retention import forget_incidents
 from orchestration.state.incidents import Changes, Event, Incident, Look, Place
 from orchestration.state.moments import utc
 from orchestration.state.outbox import Message
@@ -34,10 +34,14 @@ from orchestration.state.store import StateStore
 
 # A root that is bad again within this time was never right.
 REOPENED_WITHIN = timedelta(hours=24)
+# A year, and what a month's end or a holiday may delay a look at it.
+INCIDENTS_KEPT = timedelta(days=400)
 _KEY_LENGTH = 255
 _DIGEST_LENGTH = 16
 _SHOWN = 10
 _ANYBODY = Trouble(Root(RootKind.PLATFORM, "incidents"), Urgency.INFO, ())
+_NOBODYS: dict[str, Any] = {"acknowledged_by": "", "acknowledged_at": None, "snoozed_until": None}
+_AGAIN = {**_NOBODYS, "resolved_at": None, "resolution": "", "escalation": 0}
 
 Routes = Callable[[Trouble, Action], Iterable[str]]
 """The channels that are told what became of a trouble."""
@@ -75,7 +79,7 @@ def settle(
     *,
     deployment: str,
     ended: Ended = lambda _: "",
-    host: str = "",
+    holding: Sequence[str] = (),
 ) -> Settled | None:
     """Bring the incidents on record up to date with what a look has found.
 
@@ -87,206 +91,223 @@ def settle(
         routes: asked for the channels of each message.
         deployment: what tells this one's incidents from others' at a vendor.
         ended: what ended a trouble, in words, where the record of it says no more.
-        host: the machine that looks, for its heartbeat.
+        holding: channels that hold what they were told open until they are told its end, once or twice.
 
     Returns:
         What was changed; None where another look was settled meanwhile, and this one's changes fell away.
     """
-    with store.incidents.settling(look, now, host) as changes:
+    with store.incidents.settling(look, now) as changes:
         if changes is None:
             return None
-        settled = _Settling(changes, look, now, routes, deployment).settle(list(troubles), ended)
+        settled = _Settling(changes, look, now, routes, deployment, holding).settle(list(troubles), ended)
     if look.last_at is not None and look.last_at.date() != now.date():
-        forget_incidents(store, now)
+        store.incidents.forget(now - INCIDENTS_KEPT)
     return settled
 
 
+@dataclass
 class _Settling:
-    def __init__(self, changes: Changes, look: Look, now: datetime, routes: Routes, deployment: str) -> None:
-        self._changes, self._look, self._now = changes, look, now
-        self._routes, self._deployment = routes, deployment
-        self._mutes = changes.mutes()
+    changes: Changes
+    look: Look
+    now: datetime
+    routes: Routes
+    deployment: str
+    holding: Sequence[str]
 
     def settle(self, troubles: list[Trouble], ended: Ended) -> Settled:
-        open_ = self._changes.open()
-        if self._look.tells_nobody:
-            self._changes.forget_waiting()
-        by_place = {_place(trouble.root): trouble for trouble in troubles}
-        new = by_place.keys() - open_.keys()
-        before = self._changes.last_resolved(new)
+        self._mutes = self.changes.mutes()
+        open_ = self.changes.open()
+        lost = self._lost() if self.look.since_a_restore else set()
+        if self.look.tells_nobody:
+            self.changes.drop_waiting()
         done: dict[str, list[Root]] = {"opened": [], "updated": [], "reopened": [], "resolved": []}
+        found = {_place(trouble.root) for trouble in troubles}
         parents = {_place(root): trouble.root for trouble in troubles for root in trouble.holds}
-        for place, incident in open_.items():
-            if place not in by_place:
-                reason = f"it is part of {parents[place]}" if place in parents else ""
-                self._resolve(incident, reason or ended(root_of(incident)))
+        for where, incident in open_.items():
+            if where not in found:
+                reason = f"it is part of {parents[where]}" if where in parents else ""
+                self._resolve(incident, reason or ended(root_of(incident)) or "it is right by now")
                 done["resolved"].append(root_of(incident))
-        for place, trouble in by_place.items():
-            if place in open_:
-                became = self._follow(open_[place], trouble)
-            else:
-                became = self._begin(trouble, *before.get(place, (None, 0)))
-            if became:
+        for trouble in troubles:
+            incident = open_.get(_place(trouble.root))
+            if became := self._follow(incident, trouble) if incident else self._begin(trouble):
                 done[became].append(trouble.root)
-        if self._look.tells_nobody and (troubles or open_):
+        if not self.look.tells_nobody:
+            self._end_summaries()
+        elif troubles or open_:
             self._sum_up(troubles, done["resolved"])
+        self._close(lost)
         roots = {name: tuple(found) for name, found in done.items()}
-        return Settled(**roots, told=self._changes.messages)
+        return Settled(**roots, told=self.changes.messages)
 
-    def _begin(self, trouble: Trouble, last: Incident | None, count: int) -> str:
+    def _lost(self) -> set[tuple[str, int]]:
+        """Return the (channel, incident id) of what may have been told open since the backup."""
+        # What was on its way, what was wrong or was just over; whatever began after it has left no record.
+        since = (self.look.last_at or self.now) - REOPENED_WITHIN
+        known = [one.id for one in self.changes.open_since(since)]
+        return self.changes.may_be_open(self.holding) | {
+            (name, id_) for name in self.holding for id_ in known
+        }
+
+    def _begin(self, trouble: Trouble) -> str:
         """Open an incident: the last one of the same root, where that was resolved within a day."""
+        root, earlier = trouble.root, self.changes.earlier(_place(trouble.root))
         # Who is told nothing of a first look is told of what changes from there on.
-        known = sorted(trouble.news) if self._look.tells_nobody else None
         values = self._values(trouble)
-        values["told"] = known
-        if last is not None and last.resolved_at and self._now - last.resolved_at < REOPENED_WITHIN:
-            again: dict[str, Any] = {
-                "resolved_at": None, "resolution": "", "acknowledged_by": "", "acknowledged_at": None,
-                "snoozed_until": None, "escalation": 0,
-            }  # fmt: skip
-            self._changes.change(last.id, **values, **again)
-            became, id_ = "reopened", last.id
+        values["told"] = sorted(trouble.news) if self.look.tells_nobody else None
+        last = earlier[-1].resolved_at if earlier else None
+        if last is not None and self.now - last < REOPENED_WITHIN:
+            became, incident = "reopened", replace(earlier[-1], **values, **_AGAIN)
+            self.changes.change(incident.id, **values, **_AGAIN)
         else:
-            key = dedup_key(self._deployment, trouble.root, count + 1)
-            root = trouble.root
-            incident = Incident(root.kind, root.name, root.partition_key, key, opened_at=self._now, **values)
-            became, id_ = "opened", self._changes.insert(incident)
-        self._note(id_, became, _headline(trouble))
-        self._tell(id_, trouble, known, None)
+            key = dedup_key(self.deployment, root, len(earlier) + 1)
+            incident = Incident(root.kind, root.name, root.partition_key, key, opened_at=self.now, **values)
+            became, incident = "opened", replace(incident, id=self.changes.insert(incident))
+        self._note(incident, became, _headline(trouble))
+        self._tell(incident, trouble)
         return became
 
     def _follow(self, incident: Incident, trouble: Trouble) -> str:
         """Bring an open incident up to date; it never becomes less urgent than it was."""
-        if trouble.urgency.rank < Urgency(incident.urgency).rank:
-            trouble = replace(trouble, urgency=Urgency(incident.urgency))
+        urgency = max(trouble.urgency, Urgency(incident.urgency), key=lambda one: one.rank)
+        trouble = replace(trouble, urgency=urgency)
         values = self._values(trouble)
-        if (
-            values["findings"] != incident.findings
-            or values["affected"] != incident.affected
-            or ((trouble.urgency, trouble.due_at) != (incident.urgency, incident.due_at))
-        ):
-            self._changes.change(incident.id, **values)
-        before = _news_of(incident)
-        new = sorted(trouble.news - before)
+        if any(values[name] != getattr(incident, name) for name in _COMPARED):
+            self.changes.change(incident.id, **values)
+        new = sorted(trouble.news - _news_of(incident))
         if new:
-            self._note(incident.id, "updated", "; ".join(new))
-        self._tell(incident.id, trouble, incident.told, incident.snoozed_until)
+            self._note(incident, "updated", "; ".join(new))
+        self._tell(replace(incident, **values), trouble)
         return "updated" if new else ""
 
     def _resolve(self, incident: Incident, reason: str) -> None:
-        reason = reason or "it is right by now"
-        self._changes.change(
-            incident.id, resolved_at=self._now, updated_at=self._now, resolution=reason, snoozed_until=None
-        )
-        self._note(incident.id, "resolved", reason)
-        if self._look.tells_nobody:
+        values = {"resolved_at": self.now, "updated_at": self.now, "snoozed_until": None}
+        self.changes.change(incident.id, resolution=reason, **values)
+        self._note(incident, "resolved", reason)
+        if self.look.tells_nobody:
             return
-        for channel in self._changes.told(incident.id):
+        told = self.changes.told(incident.id)
+        for channel in told:
             body = body_of(incident, Action.RESOLVE, reason)
-            self._changes.tell(Message(channel, Action.RESOLVE, body, self._now, incident.id))
+            self.changes.tell(Message(channel, Action.RESOLVE, body, self.now, incident.id))
+        if self.look.restored and incident.told is not None:
+            self._close((channel, incident.id) for channel in self.holding if channel not in told)
 
-    def _tell(
-        self, id_: int, trouble: Trouble, told: Sequence[str] | None, snoozed_until: datetime | None
-    ) -> None:
+    def _tell(self, incident: Incident, trouble: Trouble) -> None:
         """Queue what is new of an open incident, unless nobody is to be told of it now."""
-        news = trouble.news - set(told or ())
-        if not news:
+        told = incident.told or ()
+        if trouble.news <= set(told):
             return
-        if self._look.tells_nobody:
-            self._changes.change(id_, told=sorted(trouble.news))
+        if self.look.tells_nobody:
+            self.changes.change(incident.id, told=sorted(trouble.news))
             return
-        snoozed = snoozed_until is not None and self._now < snoozed_until
-        muted = any(mute.covers(_place(trouble.root), self._now) for mute in self._mutes)
-        if trouble.quiet or muted or snoozed:
+        muted = any(mute.covers(incident.place, self.now) for mute in self._mutes)
+        if trouble.quiet or muted or incident.status(self.now) == "snoozed":
             return
-        action = Action.OPEN if told is None else Action.UPDATE
-        incident = self._changes.of(id_)
-        assert incident is not None
-        channels = dict.fromkeys([*self._changes.told(id_), *self._routes(trouble, action)])
-        for channel in channels:
-            self._changes.tell(Message(channel, action, body_of(incident, action), self._now, id_))
-        self._changes.change(id_, told=sorted({*(told or ()), *trouble.news}))
+        action = Action.OPEN if incident.told is None else Action.UPDATE
+        for channel in dict.fromkeys([*self.changes.told(incident.id), *self.routes(trouble, action)]):
+            body = body_of(incident, action)
+            self.changes.tell(Message(channel, action, body, self.now, incident.id))
+        self.changes.change(incident.id, told=sorted({*told, *trouble.news}))
 
     def _sum_up(self, troubles: Sequence[Trouble], resolved: Sequence[Root]) -> None:
         """Queue one message that says what is on record and was told to nobody."""
         why = "the first look at what is wrong here"
-        if self._look.since_a_restore:
+        if self.look.since_a_restore:
             why = (
                 "the first look since the records were restored: nobody knows what was told since the backup"
             )
         many = sorted(troubles, key=lambda one: (-one.urgency.rank, one.root))
-        lines = [f"{one.urgency}: {_headline(one)}" for one in many[:_SHOWN]]
-        lines += [f"and {len(many) - _SHOWN} more"] if len(many) > _SHOWN else []
+        lines = _few([f"{one.urgency}: {_headline(one)}" for one in many])
         lines += [
             f"resolved since the backup: {root}; close it where it was told" for root in resolved[:_SHOWN]
         ]
         what = "\n".join(
             [f"{why}: each of these is on record as known, and is told of once it changes", *lines]
         )
-        title = f"{len(troubles)} incidents are open"
-        for channel in dict.fromkeys(self._routes(_ANYBODY, Action.SUMMARY)):
-            body = summary_body(title, what, self._deployment)
-            self._changes.tell_of_many(Message(channel, Action.SUMMARY, body, self._now))
+        for channel in dict.fromkeys(self.routes(_ANYBODY, Action.SUMMARY)):
+            body = summary_body(f"{len(troubles)} incidents are open", what, self.deployment)
+            self.changes.tell(Message(channel, Action.SUMMARY, body, self.now))
+
+    def _end_summaries(self) -> None:
+        """Queue the end of a summary once all that it stands for is over, or was told by itself."""
+        for summary in (one for channel in self.holding for one in self.changes.summaries_on(channel)):
+            before = (one for one in self.changes.open().values() if one.opened_at <= summary.queued_at)
+            if not any(self.changes.untold(one.id, summary.channel) for one in before):
+                what = "each of its incidents is over, or was told by itself since"
+                body = {**summary.body, "title": f"resolved: {summary.body['title']}", "what": what}
+                self.changes.tell(Message(summary.channel, Action.RESOLVE, body, self.now))
+
+    def _close(self, places: Iterable[tuple[str, int]]) -> None:
+        """Queue the end of what a channel may hold open, by no record that it does."""
+        for channel, incident_id in sorted(places):
+            incident = self.changes.of(incident_id)
+            if incident is not None and incident.resolved_at is not None:
+                body = body_of(incident, Action.RESOLVE, incident.resolution)
+                self.changes.tell(Message(channel, Action.RESOLVE, body, self.now))
 
     def _values(self, trouble: Trouble) -> dict[str, Any]:
+        affected = [
+            {**asdict(item), "due_at": item.due_at.isoformat() if item.due_at else None}
+            for item in trouble.affected
+        ]
         return {
-            "urgency": trouble.urgency.value,
-            "owner": trouble.owner,
-            "channel": trouble.channel,
-            "updated_at": self._now,
-            "due_at": trouble.due_at,
+            "urgency": trouble.urgency.value, "owner": trouble.owner, "channel": trouble.channel,
+            "updated_at": self.now, "due_at": trouble.due_at, "affected": affected,
             "findings": [{**asdict(finding), "kind": finding.kind.value} for finding in trouble.findings],
-            "affected": [
-                {**asdict(item), "due_at": item.due_at.isoformat() if item.due_at else None}
-                for item in trouble.affected
-            ],
-        }
+        }  # fmt: skip
 
-    def _note(self, id_: int, what: str, text: str) -> None:
-        self._changes.note(Event(id_, self._now, what, text=text))
+    def _note(self, incident: Incident, what: str, text: str) -> None:
+        self.changes.note(Event(incident.id, self.now, what, text=text))
 
 
-# -- what people say of it
+_COMPARED = ("findings", "affected", "urgency", "due_at")
+
+# -- what people say of it: each returns whether the incident is open
 
 
 def acknowledge(store: StateStore, incident_id: int, by: str, reason: str, now: datetime) -> bool:
-    """Put on record that somebody sees to an incident; return whether it is open."""
-    said = {"acknowledged_by": by, "acknowledged_at": now}
-    return _said(store, incident_id, Event(incident_id, now, "acknowledged", by, reason), **said)
+    """Put on record that somebody sees to an incident."""
+    event = Event(incident_id, now, "acknowledged", by, reason)
+    return _said(store, event, acknowledged_by=by, acknowledged_at=now)
+
+
+def unacknowledge(store: StateStore, incident_id: int, by: str, reason: str, now: datetime) -> bool:
+    """Take back that somebody sees to an incident, or its snooze: it is told of as before."""
+    return _said(store, Event(incident_id, now, "unacknowledged", by, reason), **_NOBODYS)
 
 
 def snooze(store: StateStore, incident_id: int, until: datetime, by: str, reason: str, now: datetime) -> bool:
-    """Let nobody be told of an incident until a moment; return whether it is open. Its end is told."""
-    event = Event(incident_id, now, "snoozed", by, f"until {until:%Y-%m-%d %H:%M} UTC: {reason}")
-    return _said(store, incident_id, event, snoozed_until=until)
+    """Let nobody be told of an incident until a moment. Its end is told."""
+    text = f"until {until:%Y-%m-%d %H:%M} UTC: {reason}"
+    return _said(store, Event(incident_id, now, "snoozed", by, text), snoozed_until=until)
 
 
-def escalate(store: StateStore, incident_id: int, channels: Iterable[str], now: datetime) -> bool:
-    """Tell more channels of an open incident; return whether it is open, and nobody has acknowledged it."""
+def escalate(store: StateStore, incident_id: int, channels: Sequence[str], now: datetime) -> bool:
+    """Tell more channels of an open incident, unless somebody has acknowledged it."""
+    incident = store.incidents.of(incident_id)
+    if incident is None or incident.acknowledged_at:
+        return False
+    event = Event(incident_id, now, "escalated", text=", ".join(channels))
+    return _said(store, event, channels, escalation=incident.escalation + 1)
+
+
+def _said(store: StateStore, event: Event, channels: Sequence[str] = (), **values: Any) -> bool:
     with store.incidents.changing() as changes:
-        incident = changes.of(incident_id)
-        if incident is None or incident.resolved_at or incident.acknowledged_at:
-            return False
-        changes.change(incident_id, escalation=incident.escalation + 1)
-        told = list(channels)
-        changes.note(Event(incident_id, now, "escalated", text=", ".join(told)))
-        for channel in told:
-            body = body_of(incident, Action.OPEN)
-            changes.tell(Message(channel, Action.OPEN, body, now, incident_id))
-        return True
-
-
-def _said(store: StateStore, incident_id: int, event: Event, **values: Any) -> bool:
-    with store.incidents.changing() as changes:
-        incident = changes.of(incident_id)
+        incident = changes.of(event.incident_id)
         if incident is None or incident.resolved_at is not None:
             return False
-        changes.change(incident_id, **values)
+        changes.change(incident.id, **values)
         changes.note(event)
+        action, said = Action.OPEN, ""
         if event.what == "acknowledged":
-            for channel in changes.told(incident_id):
-                body = body_of(incident, Action.ACKNOWLEDGE, f"{event.person}: {event.text}")
-                changes.tell(Message(channel, Action.ACKNOWLEDGE, body, event.at, incident_id))
+            action, said, channels = (
+                Action.ACKNOWLEDGE,
+                f"{event.person}: {event.text}",
+                changes.told(incident.id),
+            )
+        for channel in channels:
+            changes.tell(Message(channel, action, body_of(incident, action, said), event.at, incident.id))
         return True
 
 
@@ -307,15 +328,11 @@ def dedup_key(deployment: str, root: Root, number: int) -> str:
 def body_of(incident: Incident, action: Action, said: str = "") -> dict[str, Any]:
     """Return what a message says of an incident: names, numbers and what to do; no value of the data."""
     findings = [_finding(item) for item in incident.findings]
-    exports = [
-        f"{item['export']} [{item['partition_key']}]" if item["partition_key"] else item["export"]
-        for item in incident.affected
-    ]
-    more = [f"and {len(exports) - _SHOWN} more"] if len(exports) > _SHOWN else []
+    exports = [place(item["export"], item["partition_key"]) for item in incident.affected]
     facts = {
         "incident": str(incident.id),
         "owner": incident.owner,
-        "holds up": ", ".join([*exports[:_SHOWN], *more]),
+        "holds up": ", ".join(_few(exports)),
         "nearest deadline": f"{utc(incident.due_at):%Y-%m-%d %H:%M} UTC" if incident.due_at else "",
         "run": next((item.run_id for item in findings if item.run_id), ""),
         "step": next((item.step for item in findings if item.step), ""),
@@ -359,26 +376,36 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
         still = {item.incident_id: item for item in messages if item.incident_id not in ends}
         still.pop(None, None)
         hours = (now - min(item.queued_at for item in messages)).total_seconds() / 3600
-        lines = [str(item.body["title"]) for item in list(still.values())[:_SHOWN]]
-        lines += [f"and {len(still) - _SHOWN} more"] if len(still) > _SHOWN else []
+        # Most urgent first, and what somebody sees to last.
+        order = sorted(
+            still.values(), key=lambda item: (item.action == Action.ACKNOWLEDGE, -_rank(item), item.id)
+        )
+        lines = _few([str(item.body["title"]) for item in order])
+        worst = max(order, key=_rank, default=None)
         title = (
             f"{len(messages)} messages of {hours:.1f} h were not sent; {len(still)} incidents are still open"
         )
-        return summary_body(title, "\n".join(lines), deployment)
+        # One of its own: who has the last one open is called for this one, too.
+        said = {"dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"}
+        said |= {"urgency": worst.body["urgency"]} if worst is not None else {}
+        return summary_body(title, "\n".join(lines), deployment) | said
 
     return worded
 
 
+def _rank(message: Message) -> int:
+    return Urgency(message.body.get("urgency", Urgency.INFO)).rank
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
 def notice_of(message: Message) -> Notice:
     """Return a message as channels send it."""
-    body = dict(message.body)
-    return Notice(
-        message.notice,
-        Action(message.action),
-        at=message.queued_at,
-        urgency=Urgency(body.pop("urgency")),
-        **body,
-    )
+    body: dict[str, Any] = {**message.body, "urgency": Urgency(message.body["urgency"])}
+    return Notice(message.notice, Action(message.action), at=message.queued_at, **body)
 
 
 def _headline(trouble: Trouble) -> str:

@@ -18,7 +18,7 @@ from orchestration.incidents.alerts_spec import LOG
 from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
 from orchestration.incidents.channels.log import to_output
 from orchestration.incidents.channels.opening import open_channel
-from orchestration.incidents.settling import escalate, held_back, notice_of
+from orchestration.incidents.settling import escalate, held_back, notice_of, root_of
 from orchestration.incidents.trouble import (
     Action,
     Finding,
@@ -31,7 +31,7 @@ from orchestration.incidents.trouble import (
 )
 from orchestration.state.incidents import Incident
 from orchestration.state.leases import LeaseLost, LeaseTimeout
-from orchestration.state.outbox import Message, MessageStatus
+from orchestration.state.outbox import Message, MessageStatus, Outbox
 from orchestration.state.store import StateStore
 
 # No message is begun after so long; the one that was has a limit of its own (`channels.base`).
@@ -59,9 +59,8 @@ def send(
 
     `write` takes a line of the channel `log`, `log_alone` leaves all others as they are.
     """
-    until, sent = time.monotonic() + seconds, 0
-    channels = store.incidents.outbox.channels()
-    for recipient in [LOG] if log_alone else channels:
+    until, sent, outbox = time.monotonic() + seconds, 0, store.incidents.outbox
+    for recipient in [LOG] if log_alone else outbox.channels():
         # Whoever has the lease sends; who has lost it has sent nothing that another did not know of.
         with (
             suppress(LeaseTimeout, LeaseLost),
@@ -69,18 +68,18 @@ def send(
         ):
             while time.monotonic() < until:
                 now = clock()
-                message = store.incidents.outbox.take(recipient, now, held_back(deployment, now))
+                message = outbox.take(recipient, now, held_back(deployment, now))
                 if message is None:
                     break
                 lease.still_held()
-                if not _tell(store, alerts, settings, message, now, write):
+                if not _tell(outbox, alerts, settings, message, now, write):
                     break
                 sent += 1
     return sent
 
 
 def _tell(
-    store: StateStore,
+    outbox: Outbox,
     alerts: Alerts,
     settings: Settings,
     message: Message,
@@ -88,15 +87,16 @@ def _tell(
     write: Callable[[str], None],
 ) -> bool:
     """Send one message; return whether the channel is to be asked for the next one."""
-    outbox, wait = store.incidents.outbox, min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(message.attempts - 1, 9))
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(message.attempts - 1, 9))
+    notice = notice_of(message)
+    url = run_url(settings, notice.facts.get("run", ""), notice.facts.get("step", ""))
+    notice = replace(notice, links={"the run": url} if url else {})
     try:
-        said = open_channel(alerts, message.channel, settings, write).send(
-            _linked(notice_of(message), settings)
-        )
+        said = open_channel(alerts, message.channel, settings, write).send(notice)
     except ChannelRefused as refused:
         gone = alerts.channel_of(message.channel)[1] is None
         if gone or now - message.queued_at > _GIVEN_UP_AFTER:
-            outbox.given_up(message, f"{_REFUSED}{refused}")
+            outbox.given_up(message, f"{_REFUSED}{refused}", told_anew=gone)
             return True
         outbox.failed(message, f"{_REFUSED}{refused}", now + _LONGEST_WAIT)
     except ChannelBusy as busy:
@@ -108,12 +108,6 @@ def _tell(
         outbox.sent(message, now, said)
         return True
     return False
-
-
-def _linked(notice: Notice, settings: Settings) -> Notice:
-    """Return a notice with the address of its run and step, where this deployment has a UI for people."""
-    url = run_url(settings, notice.facts.get("run", ""), notice.facts.get("step", ""))
-    return replace(notice, links={**notice.links, **({"the run": url} if url else {})})
 
 
 def run_url(settings: Settings, run_id: str, step: str = "") -> str:
@@ -140,7 +134,7 @@ def channel_troubles(store: StateStore, now: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with channels, by what they did not take: a refused key, or long silence."""
     waiting: dict[str, list[Message]] = {}
     for message in store.incidents.outbox.unsent():
-        if message.status is MessageStatus.WAITING:
+        if message.status == MessageStatus.WAITING:
             waiting.setdefault(message.channel.partition(":")[0], []).append(message)
     for channel, messages in waiting.items():
         said = next((item.last_error for item in messages if item.last_error), "")
@@ -168,8 +162,7 @@ def escalate_all(store: StateStore, alerts: Alerts, troubles: Sequence[Trouble],
     found = {trouble.root: trouble for trouble in troubles if not trouble.quiet}
     with suppress(LeaseTimeout), store.leases.hold("escalation", wait_seconds=0):
         for incident in store.incidents.open():
-            root = Root(RootKind(incident.root_kind), incident.root_name, incident.partition_key)
-            trouble, told_at = found.get(root), _told_at(store, incident)
+            trouble, told_at = found.get(root_of(incident)), _told_at(store, incident)
             if trouble is None or told_at is None or incident.status(now) != "open":
                 continue
             steps = alerts.escalation(trouble)[incident.escalation :]

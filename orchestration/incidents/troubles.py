@@ -36,6 +36,8 @@ class FailedRun:
     """A run that failed, as Dagster knows it: what it was to build and to send, and where it stopped.
 
     `error_class` is the name of the exception of its failed step. `retries_left`: it is run again by itself.
+    `later` are the runs of its partition that Dagster has made since, in whatever order clocks tell; where
+    they are not known, moments are compared.
     """
 
     run_id: str
@@ -46,16 +48,27 @@ class FailedRun:
     failed_at: datetime
     error_class: str = ""
     retries_left: int = 0
+    later: frozenset[str] | None = None
+
+    def before(self, run_id: str, moment: datetime | None) -> bool:
+        """Whether what a run did, at a moment, was done after this one had failed."""
+        if self.later is not None:
+            return run_id in self.later
+        return moment is not None and utc(moment) > self.failed_at
 
 
 @dataclass(frozen=True)
 class Promise:
-    """Something that holds until a day and no longer: `fix` is what to do before it ends."""
+    """Something that holds until a day and no longer: `fix` is what to do before it ends.
+
+    `exports` are held from then on.
+    """
 
     name: str
     ends_on: date
     owner: str
     fix: str
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,7 +243,7 @@ class _Look:
             self.drafts.add(root, finding, connection=contract.connector if contract else "")
 
     def promises(self, promises: Iterable[Promise]) -> None:
-        """Find what ends within days; what has ended is told by what it held."""
+        """Find what ends within days, and what holds exports since it has ended."""
         today = self._now.astimezone(UTC).date()
         for promise in promises:
             left = (promise.ends_on - today).days
@@ -239,10 +252,16 @@ class _Look:
             if urgency is None and root in self._known:  # the clock was set back
                 urgency = Urgency.INFO
             if urgency is not None:
-                finding = Finding(
-                    TroubleKind.EXPIRES, f"{promise.name} ends on {promise.ends_on}", promise.fix
-                )
-                self.drafts.add(root, finding, urgency, owner=promise.owner)
+                held = promise.exports if left < 0 else ()
+                what = f"{promise.name} {'ended' if left < 0 else 'ends'} on {promise.ends_on}"
+                what += f": {', '.join(held)} is held" if held else ""
+                finding = Finding(TroubleKind.EXPIRES, what, promise.fix)
+                waiting = {(name, key) for name in held for key in self._newest_unsent(name)}
+                self.drafts.add(root, finding, urgency, owner=promise.owner, affected=waiting)
+
+    def _newest_unsent(self, export: str) -> list[str]:
+        builds = self._records.builds(self._site.target(export).table.relation)
+        return sorted(key for key in builds if not self._deadlines.met(export, key))[-1:]
 
     # -- facts
 
@@ -262,13 +281,13 @@ class _Look:
         if table is None:
             return False
         build = self._records.builds(relation).get(table.partition(run.partition_key))
-        return build is None or not (build.run_id == run.run_id or _later(build.built_at, run.failed_at))
+        return build is None or not (build.run_id == run.run_id or run.before(build.run_id, build.built_at))
 
     def _unsent(self, export: str, run: FailedRun) -> bool:
         """Whether nothing but the run's failure keeps a partition of an export from being sent."""
         key, relation = run.partition_key, self._site.target(export).table.relation
         delivery = self._records.deliveries(export).get(key)
-        if delivery is not None and _later(delivery.acknowledged_at, run.failed_at):
+        if delivery is not None and run.before(delivery.run_id, delivery.acknowledged_at):
             return False
         plan, build = self._records.plans(export).get(key), self._records.builds(relation).get(key)
         by_people = plan is not None and plan.status in (DeliveryStatus.HELD, DeliveryStatus.REJECTED)
@@ -347,10 +366,6 @@ def _in_words(item: GateFinding) -> Finding:
     return Finding(kind, replace(item, summary="").in_words(), item.fix, item.run_id)
 
 
-def _later(moment: datetime | None, other: datetime) -> bool:
-    return moment is not None and utc(moment) > other
-
-
 def _last_mile(site: Site) -> Iterator[Promise]:
     for export in site.project.exports.values():
         for rule in export.spec.last_mile:
@@ -359,19 +374,22 @@ def _last_mile(site: Site) -> Iterator[Promise]:
                 rule.expires,
                 rule.owner,
                 f"move it into the dbt model and take it out of {export.file.name} ({rule.issue})",
+                (export.name,),
             )
 
 
 def _exceptions(site: Site) -> Iterator[Promise]:
     """Yield the exceptions in dbt files on which exports rest, each once, however many do."""
-    found = {(one.file, one.line): one for export in site.project.exports.values() for one in export.rests_on}
-    for one in found.values():
+    exports = site.project.exports.values()
+    found = {(one.file, one.line): one for export in exports for one in export.rests_on}
+    for place_, one in found.items():
         yield Promise(
             f"the exception that lets `{one.column}` count as {one.to}",
             one.until,
             one.by,
             f"take the data out of what is sent, or decide anew until when it holds (`until` in"
             f" {one.file}:{one.line})",
+            tuple(it.name for it in exports if place_ in {(on.file, on.line) for on in it.rests_on}),
         )
 
 

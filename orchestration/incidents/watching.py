@@ -4,21 +4,37 @@ Belongs here: what only somebody outside can tell. Does not belong here: what a 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from orchestration.core.problems import ProjectError
-from orchestration.incidents.alerts_file import alerts_unchecked
+from orchestration.destinations.bounded import bounded
+from orchestration.incidents.alerts_file import Alerts, alerts_unchecked
+from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
 from orchestration.incidents.channels.log import to_output
+from orchestration.incidents.channels.opening import open_channel
 from orchestration.incidents.looking import deployment_name, disk_troubles, send_all
-from orchestration.incidents.settling import summary_body
+from orchestration.incidents.settling import notice_of, summary_body
 from orchestration.incidents.telling import platform_trouble, recipients
 from orchestration.incidents.trouble import Action, Trouble, Urgency
 from orchestration.state.deployment import Deployment
 from orchestration.state.incidents import LOOKS
 from orchestration.state.outbox import Message
+from orchestration.state.upgrade import StateStoreUnavailable
 
 _WATCHED = "watch: "
 _OLD = timedelta(minutes=15)
+# What a look from outside may take of its own: to read the records, and to send what they hold.
+SECONDS = 60.0
+# There while somebody was told that the records do not answer: beside them, as they could not hold it.
+SILENT_FILE = "records-silent"
+
+
+class RecordsSilent(Exception):
+    """The records did not answer in time."""
 
 
 def watch(
@@ -26,6 +42,7 @@ def watch(
     load_project: Callable[[], object],
     quiet_for: timedelta,
     write: Callable[[str], None] = to_output,
+    seconds: float = SECONDS,
 ) -> list[Trouble]:
     """Return what is wrong with the platform; each is told once, and once that it is over.
 
@@ -34,36 +51,77 @@ def watch(
         load_project: loads the project, or raises ProjectError.
         quiet_for: how long no look may have been made.
         write: takes a line of the channel `log`.
+        seconds: so long the records may take to answer; what they do not hold is told past the outbox.
     """
-    incidents, now = deployment.store.incidents, deployment.clock()
-    found = list(_troubles(deployment, load_project, quiet_for))
-    alerts = alerts_unchecked(deployment.settings.project_dir)
-    before = {
-        beat.component: beat.note for beat in incidents.heartbeats() if beat.component.startswith(_WATCHED)
-    }
-    ended = {name.removeprefix(_WATCHED) for name, note in before.items() if note} - {
-        item.root.name for item in found
-    }
-    news = [(Action.OPEN, item) for item in found if not before.get(_WATCHED + item.root.name)]
-    news += [(Action.RESOLVE, platform_trouble(name, "it is right again", "")) for name in sorted(ended)]
-    for action, trouble in news:
-        finding, name = trouble.findings[0], deployment_name(deployment)
-        body = summary_body(f"the platform: {trouble.root}", finding.what, name) | {
-            "dedup_key": f"sluice:{name}:watch:{trouble.root.name}",
-            "urgency": trouble.urgency.value,
-            "fix": finding.fix,
-        }
-        # Told before it is noted: a watcher that dies in between tells it twice, and not never.
-        for recipient in recipients(alerts, trouble):
-            incidents.outbox.put(Message(recipient, action, body, now))
-        incidents.beat(_WATCHED + trouble.root.name, "", now, "told" if action is Action.OPEN else "")
-    send_all(deployment, alerts, False, write=write)
+    alerts, found = alerts_unchecked(deployment.settings.project_dir), list[Trouble]()
+    try:
+        load_project()
+    except ProjectError as error:
+        what = f"the project does not load: {error.told[0]}"
+        found.append(platform_trouble("project", what, "`sluice check`"))
+
+    def look(_: Callable[[], None]) -> list[Trouble]:
+        every = [*_troubles(deployment, quiet_for), *found]
+        _tell(deployment, alerts, every, write)
+        return every
+
+    silent, why = deployment.settings.data_dir / SILENT_FILE, f"not within {seconds:g} s"
+    try:
+        found = bounded(seconds, look, lambda: RecordsSilent(why))
+    except (RecordsSilent, StateStoreUnavailable, DBAPIError) as error:
+        why = why if isinstance(error, RecordsSilent) else type(error).__name__
+        what = f"the records do not answer ({why}), so nobody is told what is wrong"
+        fix = "see whether the database of SLUICE_STATE_URL, or the disk, is well; then `sluice alerts watch`"
+        trouble = platform_trouble("records", what, fix, Urgency.CRITICAL)
+        if not silent.exists() and _past_the_outbox(deployment, alerts, Action.OPEN, trouble, write):
+            silent.parent.mkdir(parents=True, exist_ok=True)
+            silent.touch()
+        return [trouble, *found]
+    over = platform_trouble("records", "they answer again", "")
+    if silent.exists() and _past_the_outbox(deployment, alerts, Action.RESOLVE, over, write):
+        silent.unlink()
     return found
 
 
-def _troubles(
-    deployment: Deployment, load_project: Callable[[], object], quiet_for: timedelta
-) -> Iterator[Trouble]:
+def _past_the_outbox(
+    deployment: Deployment, alerts: Alerts, action: Action, trouble: Trouble, write: Callable[[str], None]
+) -> bool:
+    """Tell a trouble at once, by no record; return whether a channel took it."""
+    message = Message("", action, _body(trouble, deployment.settings.project_dir.name), deployment.clock())
+    taken = False
+    for recipient in recipients(alerts, trouble):
+        with suppress(ChannelBusy, ChannelRefused):
+            open_channel(alerts, recipient, deployment.settings, write).send(notice_of(message))
+            taken = True
+    return taken
+
+
+def _body(trouble: Trouble, name: str) -> dict[str, Any]:
+    finding = trouble.findings[0]
+    return summary_body(f"the platform: {trouble.root}", finding.what, name) | {
+        "dedup_key": f"sluice:{name}:watch:{trouble.root.name}",
+        "urgency": trouble.urgency.value,
+        "fix": finding.fix,
+    }
+
+
+def _tell(deployment: Deployment, alerts: Alerts, found: list[Trouble], write: Callable[[str], None]) -> None:
+    """Tell what is new, and what is over."""
+    incidents, now, name = deployment.store.incidents, deployment.clock(), deployment_name(deployment)
+    beats = [beat for beat in incidents.heartbeats() if beat.component.startswith(_WATCHED) and beat.note]
+    before = {beat.component.removeprefix(_WATCHED) for beat in beats}
+    news = [(Action.OPEN, item) for item in found if item.root.name not in before]
+    ended = sorted(before - {item.root.name for item in found})
+    news += [(Action.RESOLVE, platform_trouble(one, "it is right again", "")) for one in ended]
+    for action, trouble in news:
+        # Told before it is noted: a watcher that dies in between tells it twice, and not never.
+        for recipient in recipients(alerts, trouble):
+            incidents.outbox.put(Message(recipient, action, _body(trouble, name), now))
+        incidents.beat(_WATCHED + trouble.root.name, "", now, "told" if action is Action.OPEN else "")
+    send_all(deployment, alerts, False, write=write)
+
+
+def _troubles(deployment: Deployment, quiet_for: timedelta) -> Iterator[Trouble]:
     now, incidents = deployment.clock(), deployment.store.incidents
     looks = [beat.at for beat in incidents.heartbeats() if beat.component == LOOKS and not beat.host]
     if not looks or now - looks[0] > quiet_for:
@@ -79,7 +137,3 @@ def _troubles(
             "`sluice alerts outbox`",
         )  # fmt: skip
     yield from disk_troubles(deployment.settings)
-    try:
-        load_project()
-    except ProjectError as error:
-        yield platform_trouble("project", f"the project does not load: {error.told[0]}", "`sluice check`")

@@ -123,6 +123,7 @@ def find_due(
     ]
     while waiting and (at_most is None or len(runs) < at_most):
         partition = waiting.pop(0)
+        view.read_ahead(partition)
         run = view.due_run(partition)
         if run is not None and queued(partition.key):
             # What has landed since goes with one run after that one, and not with one each. Whatever becomes
@@ -169,6 +170,11 @@ class _View:
         self._run_exists = cache(run_exists)  # a run's tables share its key
         self._failed = failed
         self._again = again
+
+    def read_ahead(self, partition: Partition) -> None:
+        """Read what the gate is asked of all exports of a partition: one by one they are too many queries."""
+        exports = (self._project.exports[name] for name in self.readiness.exports_of(partition))
+        self._records.read_ahead({self._project.node_of(one).relation for one in exports}, partition.key)
 
     def due_run(self, partition: Partition) -> DueRun | None:
         """Return the run that a partition calls for now, if it calls for one."""

@@ -4,7 +4,7 @@ Belongs here: facts about one partition of one table. Does not belong here: whic
 (`touched`), and what is asked for (`due`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -130,9 +130,11 @@ class Readiness:
         """Return what a partition is asked for by as long as it lacks: its drops, and what may help it."""
         return made_of.all(self._records.corrections.judged_since(relation, key))
 
-    def ready(self, relation: str, key: str, building: Iterable[str]) -> bool:
+    def ready(self, relation: str, key: str, building: Collection[str]) -> bool:
         """Whether all that a table reads is in this run, or built and validated before it."""
-        in_run = frozenset(TablePartition(name, key, required=True) for name in [*building, relation])
+        # A run builds thousands of tables, of which each looks at few.
+        names = {name for name in self._project.lineage.looked_at(relation) if name in building}
+        in_run = frozenset(TablePartition(name, key, required=True) for name in {*names, relation})
         cut = self._tables[relation].partitioning
         for item in self._project.lineage.chain(relation, key):
             if item not in in_run and self._landed_but_not_built(item):

@@ -1,4 +1,4 @@
-"""What is old: originals that go to the cold tier when their contract says so, incidents that are forgotten.
+"""What is old: originals that go to the cold tier when their contract says so.
 
 Belongs here: what is moved, and in which order, so that a drop is whole in one of the two areas at any
 moment. Does not belong here: where an original is looked for (`ingestion.originals`), or anything that
@@ -13,10 +13,6 @@ from orchestration.contracts.model import SourceContract
 from orchestration.ingestion.originals import drop_folder, original_paths
 from orchestration.state.deployment import Deployment
 from orchestration.state.records import Drop
-from orchestration.state.store import StateStore
-
-# A year, and what a month's end or a holiday may delay a look at it.
-INCIDENTS_KEPT = timedelta(days=400)
 
 
 class OriginalChanged(Exception):
@@ -63,14 +59,6 @@ def move_to_cold(deployment: Deployment, contracts: Iterable[SourceContract], no
             " again"
         )
     return moved
-
-
-def forget_incidents(store: StateStore, now: datetime) -> int:
-    """Take out incidents that were resolved more than `INCIDENTS_KEPT` ago; return how many.
-
-    `settle` does so with the first look of a day (`incidents`).
-    """
-    return store.incidents.forget(now - INCIDENTS_KEPT)
 
 
 def _warm_drops(deployment: Deployment, contract: SourceContract) -> Iterator[tuple[Drop, set[str]]]:

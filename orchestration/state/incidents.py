@@ -8,9 +8,9 @@ Belongs here: rows of the state store. Does not belong here: what is wrong, and 
 (`incidents`), messages on their way (`outbox`).
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +19,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from orchestration.state import schema
 from orchestration.state.moments import utc
-from orchestration.state.outbox import Message, Outbox, drop_waiting, one_at_a_time, queue, told_channels
-from orchestration.state.rows import record_of, values_of
+from orchestration.state.outbox import Messages, Outbox, one_at_a_time
+from orchestration.state.rows import changed, found, insert_once, inserted, values_of
 
 # The heartbeat that counts the looks at what is wrong.
 LOOKS = "looks at what is wrong"
-_ROOT = ("root_kind", "root_name", "partition_key")
 Place = tuple[str, str, str]
 """(kind, name, partition key) of what an incident is with."""
 
@@ -99,10 +98,8 @@ class Mute:
 
     def covers(self, place: Place, now: datetime) -> bool:
         """Whether it holds of something at a moment."""
-        if not self.starts_at <= now < self.ends_at:
-            return False
         said: dict[str, str] = dict(zip(("kind", "name", "partition_key"), place, strict=True))
-        return all(
+        return self.starts_at <= now < self.ends_at and all(
             said[name].startswith(value[:-1]) if value.endswith("*") else said[name] == value
             for name, value in self.selector.items()
         )
@@ -128,46 +125,37 @@ class Look:
 
     number: int
     restored: str
-    first: bool
     since_a_restore: bool
     last_at: datetime | None = None
 
     @property
     def tells_nobody(self) -> bool:
         """Whether nobody knows what was told before."""
-        return self.first or self.since_a_restore
+        return self.last_at is None or self.since_a_restore
 
 
-@dataclass
-class Changes:
+class Changes(Messages):
     """Changes of incidents in one transaction; they count once it has ended."""
-
-    connection: Connection
-    messages: int = field(default=0)
 
     def open(self) -> dict[Place, Incident]:
         """Return the open incidents by what they are with."""
-        return {item.place: item for item in _incidents(self.connection, _IS_OPEN)}
+        return {item.place: item for item in found(self.connection, Incident, _INCIDENTS, _IS_OPEN)}
+
+    def open_since(self, moment: datetime) -> list[Incident]:
+        """Return the incidents that are open, or were after a moment."""
+        return found(
+            self.connection, Incident, _INCIDENTS, sa.or_(_IS_OPEN, _INCIDENTS.c.resolved_at > moment)
+        )
 
     def of(self, incident_id: int) -> Incident | None:
         """Return an incident by its id."""
-        return next(iter(_incidents(self.connection, schema.incidents.c.id == incident_id)), None)
+        return next(iter(found(self.connection, Incident, _INCIDENTS, _INCIDENTS.c.id == incident_id)), None)
 
-    def last_resolved(self, places: Iterable[Place]) -> dict[Place, tuple[Incident, int]]:
-        """Return the newest resolved incident of each of these, and how many there were."""
-        table, wanted = schema.incidents, set(places)
-        columns = [table.c[name] for name in _ROOT]
-        grouped = sa.select(*columns, sa.func.max(table.c.id), sa.func.count()).group_by(*columns)
-        found = {
-            (row[0], row[1], row[2]): (row[3], row[4])
-            for row in self.connection.execute(grouped.where(table.c.resolved_at.is_not(None)))
-            if (row[0], row[1], row[2]) in wanted
-        }
-        items: dict[int, Incident] = {}
-        ids = [number for number, _ in found.values()]
-        for at in range(0, len(ids), 500):
-            items |= {i.id: i for i in _incidents(self.connection, table.c.id.in_(ids[at : at + 500]))}
-        return {place: (items[number], count) for place, (number, count) in found.items()}
+    def earlier(self, place: Place) -> list[Incident]:
+        """Return all incidents of a root, the newest last."""
+        names = ("root_kind", "root_name", "partition_key")
+        same = (_INCIDENTS.c[name] == value for name, value in zip(names, place, strict=True))
+        return found(self.connection, Incident, _INCIDENTS, *same)
 
     def insert(self, incident: Incident) -> int:
         """Record a new incident; return its id.
@@ -175,42 +163,19 @@ class Changes:
         Raises:
             IntegrityError: one is open with the same.
         """
-        values = values_of(incident, schema.incidents)
-        inserted = self.connection.execute(sa.insert(schema.incidents).values(values)).inserted_primary_key
-        assert inserted is not None
-        return int(inserted[0])
+        return inserted(self.connection, incident, _INCIDENTS)
 
     def change(self, incident_id: int, **values: Any) -> None:
         """Change an incident."""
-        table = schema.incidents
-        self.connection.execute(sa.update(table).where(table.c.id == incident_id).values(**values))
+        changed(self.connection, _INCIDENTS, _INCIDENTS.c.id == incident_id, **values)
 
     def note(self, event: Event) -> None:
         """Record what became of an incident."""
-        values = values_of(event, schema.incident_events)
-        self.connection.execute(sa.insert(schema.incident_events).values(values))
-
-    def tell(self, message: Message) -> None:
-        """Queue a message of an incident, if its channel needs it."""
-        self.messages += queue(self.connection, message)
-
-    def tell_of_many(self, message: Message) -> None:
-        """Queue a message that is of no single incident."""
-        self.connection.execute(sa.insert(schema.outbox).values(values_of(message, schema.outbox)))
-        self.messages += 1
-
-    def told(self, incident_id: int) -> list[str]:
-        """Return the channels that were told that an incident is open, and not its end."""
-        return told_channels(self.connection, incident_id)
-
-    def forget_waiting(self) -> None:
-        """Drop all messages that wait."""
-        drop_waiting(self.connection)
+        inserted(self.connection, event, schema.incident_events)
 
     def mutes(self) -> list[Mute]:
         """Return all mutes."""
-        rows = self.connection.execute(sa.select(schema.mutes).order_by(schema.mutes.c.id)).mappings()
-        return [record_of(Mute, row) for row in rows]
+        return found(self.connection, Mute, schema.mutes)
 
 
 class Incidents:
@@ -226,17 +191,14 @@ class Incidents:
             return _look(connection)
 
     @contextmanager
-    def settling(self, look: Look, now: datetime, host: str = "") -> Generator[Changes | None]:
+    def settling(self, look: Look, now: datetime) -> Generator[Changes | None]:
         """Change incidents by what a look has found; None where another look was settled since it began."""
-        with one_at_a_time(self._engine) as connection:
-            current = _look(connection)
-            if current != look:
+        with self.changing() as changes:
+            if _look(changes.connection) != look:
                 yield None
                 return
-            yield Changes(connection)
-            _beat(connection, Heartbeat(LOOKS, "", now, look.restored, look.number + 1))
-            if host:
-                _beat(connection, Heartbeat(LOOKS, host, now))
+            yield changes
+            _beat(changes.connection, Heartbeat(LOOKS, "", now, look.restored, look.number + 1))
 
     @contextmanager
     def changing(self) -> Generator[Changes]:
@@ -246,57 +208,47 @@ class Incidents:
 
     def open(self) -> list[Incident]:
         """Return the open incidents, those opened first first."""
-        return self._found(_IS_OPEN)
+        return self._found(Incident, _INCIDENTS, _IS_OPEN)
 
     def of(self, incident_id: int) -> Incident | None:
         """Return an incident by its id."""
-        return next(iter(self._found(schema.incidents.c.id == incident_id)), None)
+        return next(iter(self._found(Incident, _INCIDENTS, _INCIDENTS.c.id == incident_id)), None)
 
     def newest(self, at_most: int = 100) -> list[Incident]:
         """Return the newest incidents, resolved ones too, newest first."""
-        query = sa.select(schema.incidents).order_by(schema.incidents.c.id.desc()).limit(at_most)
-        with self._engine.connect() as connection:
-            return [record_of(Incident, row) for row in connection.execute(query).mappings()]
+        ids = sa.select(_INCIDENTS.c.id).order_by(_INCIDENTS.c.id.desc()).limit(at_most)
+        return self._found(Incident, _INCIDENTS, _INCIDENTS.c.id.in_(ids))[::-1]
 
     def events(self, incident_id: int) -> list[Event]:
         """Return what became of an incident, in its order."""
         table = schema.incident_events
-        query = sa.select(table).where(table.c.incident_id == incident_id).order_by(table.c.id)
-        with self._engine.connect() as connection:
-            return [record_of(Event, row) for row in connection.execute(query).mappings()]
+        return self._found(Event, table, table.c.incident_id == incident_id)
 
     def forget(self, resolved_before: datetime) -> int:
         """Take out incidents that were resolved before a moment, with all of them; return how many."""
-        table = schema.incidents
         with one_at_a_time(self._engine) as connection:
-            old = sa.select(table.c.id).where(table.c.resolved_at < resolved_before)
+            old = _INCIDENTS.c.resolved_at < resolved_before
             for other in (schema.incident_events, schema.outbox):
-                connection.execute(sa.delete(other).where(other.c.incident_id.in_(old)))
-            return connection.execute(sa.delete(table).where(table.c.resolved_at < resolved_before)).rowcount
-
-    # -- mutes
+                whose = other.c.incident_id.in_(sa.select(_INCIDENTS.c.id).where(old))
+                connection.execute(sa.delete(other).where(whose))
+            tries = schema.second_tries
+            connection.execute(sa.delete(tries).where(tries.c.claimed_at < resolved_before))
+            return connection.execute(sa.delete(_INCIDENTS).where(old)).rowcount
 
     def mute(self, mute: Mute) -> int:
         """Record a mute; return its id."""
         with one_at_a_time(self._engine) as connection:
-            values = values_of(mute, schema.mutes)
-            inserted = connection.execute(sa.insert(schema.mutes).values(values)).inserted_primary_key
-            assert inserted is not None
-            return int(inserted[0])
+            return inserted(connection, mute, schema.mutes)
 
     def unmute(self, mute_id: int, now: datetime) -> bool:
         """Let a mute end now; return whether it had not ended."""
         table = schema.mutes
         with one_at_a_time(self._engine) as connection:
-            ending = sa.update(table).where(table.c.id == mute_id, table.c.ends_at > now)
-            return connection.execute(ending.values(ends_at=now)).rowcount == 1
+            return changed(connection, table, table.c.id == mute_id, table.c.ends_at > now, ends_at=now) == 1
 
     def mutes(self) -> list[Mute]:
         """Return all mutes, ended ones too."""
-        with self._engine.connect() as connection:
-            return Changes(connection).mutes()
-
-    # -- heartbeats
+        return self._found(Mute, schema.mutes)
 
     def beat(self, component: str, host: str, now: datetime, note: str = "") -> None:
         """Record that a part of the platform is alive."""
@@ -305,20 +257,19 @@ class Incidents:
 
     def heartbeats(self) -> list[Heartbeat]:
         """Return when each part of the platform was last heard of."""
-        query = sa.select(schema.heartbeats).order_by(schema.heartbeats.c.component, schema.heartbeats.c.host)
-        with self._engine.connect() as connection:
-            return [record_of(Heartbeat, row) for row in connection.execute(query).mappings()]
+        return self._found(Heartbeat, schema.heartbeats)
 
-    # -- due moments
+    def noted(self, component: str) -> str:
+        """Return what the last heartbeat of a part says; "" of one that was never heard of."""
+        return next((beat.note for beat in self.heartbeats() if beat.component == component), "")
 
     def due_moments(self, ended_after: datetime) -> dict[Place, datetime]:
         """Return {(kind, name, partition key): by when it had to be there} of partitions ended since."""
         table = schema.due_moments
-        query = sa.select(table.c.kind, table.c.name, table.c.partition_key, table.c.due_at).where(
-            table.c.ends_at > ended_after
-        )
+        columns = (table.c.kind, table.c.name, table.c.partition_key, table.c.due_at)
         with self._engine.connect() as connection:
-            return {(row[0], row[1], row[2]): utc(row[3]) for row in connection.execute(query)}
+            rows = connection.execute(sa.select(*columns).where(table.c.ends_at > ended_after))
+            return {(row[0], row[1], row[2]): utc(row[3]) for row in rows}
 
     def note_due(self, moments: Mapping[Place, tuple[datetime, datetime]], forget_before: datetime) -> None:
         """Record {(kind, name, partition key): (due moment, the partition's end)}, where none is on record.
@@ -332,40 +283,42 @@ class Incidents:
         ]
         with one_at_a_time(self._engine) as connection:
             connection.execute(sa.delete(table).where(table.c.ends_at <= forget_before))
-            if rows:
-                connection.execute(_inserted_once(connection, table), rows)
+            insert_once(connection, table, rows)
 
-    def _found(self, *where: sa.ColumnElement[bool]) -> list[Incident]:
+    def claim_tries(self, tries: Collection[tuple[str, str]], owner: str, now: datetime) -> bool:
+        """Claim the second tries of {(run id, table or export)}: all of them or, if one is another's, none.
+
+        An owner has what it has claimed, so that it may start it after a crash.
+        """
+        table = schema.second_tries
+        with one_at_a_time(self._engine) as connection:
+            others = sa.select(table.c.run_id, table.c.name).where(
+                table.c.run_id.in_({run_id for run_id, _ in tries}), table.c.owner != owner
+            )
+            if any((row[0], row[1]) in tries for row in connection.execute(others)):
+                return False
+            claim = {"owner": owner, "claimed_at": now}
+            insert_once(connection, table, [{"run_id": run, "name": name, **claim} for run, name in tries])
+            return True
+
+    def _found(self, type_: type[Any], table: sa.Table, *where: sa.ColumnElement[bool]) -> list[Any]:
         with self._engine.connect() as connection:
-            return _incidents(connection, *where)
+            return found(connection, type_, table, *where)
 
 
-_IS_OPEN = schema.incidents.c.resolved_at.is_(None)
-
-
-def _incidents(connection: Connection, *where: sa.ColumnElement[bool]) -> list[Incident]:
-    query = sa.select(schema.incidents).where(*where).order_by(schema.incidents.c.id)
-    return [record_of(Incident, row) for row in connection.execute(query).mappings()]
+_INCIDENTS = schema.incidents
+_IS_OPEN = _INCIDENTS.c.resolved_at.is_(None)
 
 
 def _look(connection: Connection) -> Look:
     """Return how the records stand; what brought them back last is told by its moment, as ids begin anew."""
     beats, restores = schema.heartbeats, schema.restores
-    mine = connection.execute(
-        sa.select(beats.c.number, beats.c.note, beats.c.at).where(
-            beats.c.component == LOOKS, beats.c.host == ""
-        )
-    ).first()
-    newest = connection.execute(
-        sa.select(restores.c.restored_at).order_by(restores.c.id.desc()).limit(1)
-    ).scalar()
-    restored = "" if newest is None else utc(newest).isoformat()
-    if mine is None:
-        return Look(0, restored, first=True, since_a_restore=bool(restored))
-    since_a_restore = mine.note != restored
-    return Look(
-        int(mine.number), restored, first=False, since_a_restore=since_a_restore, last_at=utc(mine.at)
-    )
+    newest = sa.select(restores.c.restored_at).order_by(restores.c.id.desc()).limit(1)
+    at = connection.execute(newest).scalar()
+    restored = "" if at is None else utc(at).isoformat()
+    for mine in found(connection, Heartbeat, beats, beats.c.component == LOOKS, beats.c.host == ""):
+        return Look(mine.number, restored, mine.note != restored, mine.at)
+    return Look(0, restored, since_a_restore=bool(restored))
 
 
 def _beat(connection: Connection, heartbeat: Heartbeat) -> None:
@@ -373,11 +326,3 @@ def _beat(connection: Connection, heartbeat: Heartbeat) -> None:
     same = (table.c.component == heartbeat.component, table.c.host == heartbeat.host)
     connection.execute(sa.delete(table).where(*same))
     connection.execute(sa.insert(table).values(values_of(heartbeat, table)))
-
-
-def _inserted_once(connection: Connection, table: sa.Table) -> Any:
-    """Return an insert that leaves rows as they are which are there."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()

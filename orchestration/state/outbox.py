@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from orchestration.state import schema
-from orchestration.state.rows import record_of, values_of
+from orchestration.state.rows import changed, found, inserted
 from orchestration.state.upgrade import require_form
 
 # Any number that no other advisory lock of this database uses.
@@ -31,6 +31,7 @@ TAKEN_FOR = timedelta(minutes=5)
 HELD_BACK = 10
 _LATE_AFTER = timedelta(minutes=5)
 _OPEN, _UPDATE, _ACKNOWLEDGE, _RESOLVE, _SUMMARY = "open", "update", "acknowledge", "resolve", "summary"
+_OUTBOX = schema.outbox
 
 
 class MessageStatus(StrEnum):
@@ -56,7 +57,7 @@ class Message:
     queued_at: datetime
     incident_id: int | None = None
     notice: str = field(default_factory=lambda: uuid.uuid4().hex)
-    status: MessageStatus = MessageStatus.WAITING
+    status: str = MessageStatus.WAITING
     attempts: int = 0
     tried_at: datetime | None = None
     next_try_at: datetime | None = None
@@ -120,137 +121,159 @@ class Outbox:
                     "attempts": message.attempts + 1, "tried_at": now, "next_try_at": now + TAKEN_FOR,
                 }  # fmt: skip
                 # A sender that dies leaves it in doubt; this one knows what became of the tries before.
-                _change(connection, message.id, **taken, doubtful=True)
+                _change(connection, message, **taken, doubtful=True)
                 return replace(message, **taken)
         return None
 
     def sent(self, message: Message, now: datetime, vendor_id: str = "") -> None:
         """Note that a channel has a message."""
-        with one_at_a_time(self._engine) as connection:
-            said = {"sent_at": now, "vendor_id": vendor_id, "last_error": ""}
-            _change(connection, message.id, status=MessageStatus.SENT, **said)
+        self._note(message, status=MessageStatus.SENT, sent_at=now, vendor_id=vendor_id, last_error="")
 
     def failed(
         self, message: Message, error: str, next_try_at: datetime, *, may_have_arrived: bool = False
     ) -> None:
         """Note that a channel could not be sent a message now; all behind it wait with it."""
-        with one_at_a_time(self._engine) as connection:
-            doubtful = message.doubtful or may_have_arrived
-            _change(connection, message.id, next_try_at=next_try_at, last_error=error, doubtful=doubtful)
+        doubtful = message.doubtful or may_have_arrived
+        self._note(message, next_try_at=next_try_at, last_error=error, doubtful=doubtful)
 
-    def given_up(self, message: Message, error: str) -> None:
-        """Note that a channel will not take a message, however often it is tried."""
+    def given_up(self, message: Message, error: str, *, told_anew: bool = False) -> None:
+        """Note that a channel will not take a message, however often it is tried.
+
+        `told_anew`: what nobody else was told either is told at the next look, by the channels of then.
+        """
         with one_at_a_time(self._engine) as connection:
-            _change(connection, message.id, status=MessageStatus.GIVEN_UP, last_error=error)
+            _change(connection, message, status=MessageStatus.GIVEN_UP, last_error=error)
+            id_, incidents = message.incident_id, schema.incidents
+            if told_anew and id_ is not None and not Messages(connection).told(id_):
+                changed(connection, incidents, incidents.c.id == id_, told=sa.null())
+
+    def _note(self, message: Message, **values: Any) -> None:
+        with one_at_a_time(self._engine) as connection:
+            _change(connection, message, **values)
 
     def put(self, message: Message) -> None:
         """Queue a message that is of no incident: a test, or a word on many."""
         with one_at_a_time(self._engine) as connection:
-            connection.execute(sa.insert(schema.outbox).values(values_of(message, schema.outbox)))
+            inserted(connection, message, _OUTBOX)
 
     def try_again(self, channel: str | None = None) -> int:
         """Let what waits, and what was given up, be tried at once; return how many messages that are.
 
         What newer words have replaced since stays as it is.
         """
-        table, later = schema.outbox, schema.outbox.alias()
+        table, later = _OUTBOX, _OUTBOX.alias()
         replaced = sa.exists().where(
             later.c.incident_id == table.c.incident_id, later.c.channel == table.c.channel,
             later.c.id > table.c.id,
         )  # fmt: skip
-        again = sa.or_(
-            table.c.status == MessageStatus.WAITING,
-            sa.and_(table.c.status == MessageStatus.GIVEN_UP, sa.not_(replaced)),
-        )
-        where = [again, *([table.c.channel == channel] if channel else [])]
+        given_up = sa.and_(table.c.status == MessageStatus.GIVEN_UP, sa.not_(replaced))
+        where = [sa.or_(table.c.status == MessageStatus.WAITING, given_up)]
+        where += [table.c.channel == channel] if channel else []
         with one_at_a_time(self._engine) as connection:
-            values = {"status": MessageStatus.WAITING, "next_try_at": None}
-            return connection.execute(sa.update(table).where(*where).values(values)).rowcount
+            return changed(connection, table, *where, status=MessageStatus.WAITING, next_try_at=None)
 
     def channels(self) -> list[str]:
         """Return the channels that messages wait for; who took long when last asked lets others go first."""
-        table = schema.outbox
-        tried = sa.func.max(table.c.tried_at)
-        query = sa.select(table.c.channel).where(table.c.status == MessageStatus.WAITING)
-        query = query.group_by(table.c.channel).order_by(tried.asc().nulls_first(), table.c.channel)
+        tried = sa.func.max(_OUTBOX.c.tried_at)
+        query = sa.select(_OUTBOX.c.channel).where(_OUTBOX.c.status == MessageStatus.WAITING)
+        query = query.group_by(_OUTBOX.c.channel).order_by(tried.asc().nulls_first(), _OUTBOX.c.channel)
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
     def unsent(self) -> list[Message]:
         """Return what waits, and what was given up, in the order in which it was queued."""
-        return self._found(schema.outbox.c.status.in_((MessageStatus.WAITING, MessageStatus.GIVEN_UP)))
+        return self._found(_OUTBOX.c.status.in_((MessageStatus.WAITING, MessageStatus.GIVEN_UP)))
 
     def of_incident(self, incident_id: int) -> list[Message]:
         """Return all messages of an incident, in the order in which they were queued."""
-        return self._found(schema.outbox.c.incident_id == incident_id)
+        return self._found(_OUTBOX.c.incident_id == incident_id)
 
     def _found(self, *where: sa.ColumnElement[bool]) -> list[Message]:
         with self._engine.connect() as connection:
-            return _messages(connection, *where)
+            return found(connection, Message, _OUTBOX, *where)
 
 
-def queue(connection: Connection, message: Message) -> bool:
-    """Queue a message of an incident in the transaction that changes it; return whether one is needed.
+@dataclass
+class Messages:
+    """The messages of incidents, in the transaction that changes these; `messages` counts those queued."""
 
-    A channel that was not told of the incident is told that it is open, whatever became of it, and nothing of
-    its end. What waits and says less is dropped.
-    """
-    assert message.incident_id is not None
-    before = _messages(
-        connection,
-        schema.outbox.c.incident_id == message.incident_id,
-        schema.outbox.c.channel == message.channel,
-        schema.outbox.c.status.in_((MessageStatus.WAITING, MessageStatus.SENT)),
-    )
-    since = _since_the_end(before)
-    waiting = [item for item in since if item.status is MessageStatus.WAITING]
-    _drop(connection, [item.id for item in waiting if item.action == _UPDATE])
-    if message.action == _RESOLVE:
-        never_left = [item for item in waiting if item.action == _OPEN and not item.doubtful]
-        if never_left:
-            _drop(connection, [item.id for item in waiting])
-        if never_left or not since:
-            return False
-    elif not since:
-        if message.action == _ACKNOWLEDGE:
-            return False
-        message = replace(message, action=_OPEN)
-    elif message.action == _OPEN:
-        message = replace(message, action=_UPDATE)
-    connection.execute(sa.insert(schema.outbox).values(values_of(message, schema.outbox)))
-    return True
+    connection: Connection
+    messages: int = 0
+
+    def tell(self, message: Message) -> None:
+        """Queue a message: of no incident in any case, of an incident if its channel needs it.
+
+        A channel that was not told of the incident is told that it is open, whatever became of it, and
+        nothing of its end. What waits and says less is dropped.
+        """
+        if message.incident_id is not None:
+            since = _told(self.connection, _OUTBOX.c.incident_id == message.incident_id)
+            needed = self._fitting(message, since.get((message.channel, message.incident_id), []))
+            if needed is None:
+                return
+            message = needed
+        inserted(self.connection, message, _OUTBOX)
+        self.messages += 1
+
+    def told(self, incident_id: int) -> list[str]:
+        """Return the channels that were told, or are about to be, that an incident is open, not its end."""
+        return [channel for channel, _ in _told(self.connection, _OUTBOX.c.incident_id == incident_id)]
+
+    def untold(self, incident_id: int, channel: str) -> bool:
+        """Whether an incident was kept from a channel: with others, for one message, or from all channels."""
+        of_it = _OUTBOX.c.incident_id == incident_id
+        channels = {item.channel for item in found(self.connection, Message, _OUTBOX, of_it)}
+        return channel not in self.told(incident_id) and (not channels or channel in channels)
+
+    def summaries_on(self, channel: str) -> list[Message]:
+        """Return the summaries that a channel was sent, and not their end."""
+        of_none = (_OUTBOX.c.channel == channel, _OUTBOX.c.incident_id.is_(None), _THERE)
+        newest = {item.body["dedup_key"]: item for item in found(self.connection, Message, _OUTBOX, *of_none)}
+        sent = (_SUMMARY, MessageStatus.SENT)
+        return [item for item in newest.values() if (item.action, item.status) == sent]
+
+    def may_be_open(self, channels: Sequence[str]) -> set[tuple[str, int]]:
+        """Return the (channel, incident id) of what channels were told, or may have been told since."""
+        on_them = (_OUTBOX.c.channel.in_(channels), _OUTBOX.c.incident_id.is_not(None))
+        sent = _told(self.connection, *on_them, _OUTBOX.c.status == MessageStatus.SENT)
+        return {*sent, *_told(self.connection, *on_them)}
+
+    def drop_waiting(self) -> None:
+        """Drop all that waits: nobody knows what of it has left."""
+        waiting = _OUTBOX.c.status == MessageStatus.WAITING
+        changed(self.connection, _OUTBOX, waiting, status=MessageStatus.DROPPED)
+
+    def _fitting(self, message: Message, since: Sequence[Message]) -> Message | None:
+        waiting = [item for item in since if item.status == MessageStatus.WAITING]
+        _drop(self.connection, [item.id for item in waiting if item.action == _UPDATE])
+        if message.action == _RESOLVE and any(item.action == _OPEN and not item.doubtful for item in waiting):
+            _drop(self.connection, [item.id for item in waiting])  # it never left
+            return None
+        if not since:
+            return None if message.action in (_RESOLVE, _ACKNOWLEDGE) else replace(message, action=_OPEN)
+        return replace(message, action=_UPDATE) if message.action == _OPEN else message
 
 
-def told_channels(connection: Connection, incident_id: int) -> list[str]:
-    """Return the channels that were told, or are about to be, that an incident is open."""
-    table = schema.outbox
-    there = table.c.status.in_((MessageStatus.WAITING, MessageStatus.SENT))
-    told: dict[str, list[Message]] = {}
-    for item in _messages(connection, table.c.incident_id == incident_id, there):
-        told.setdefault(item.channel, []).append(item)
-    return [channel for channel, items in told.items() if _since_the_end(items)]
+_THERE = _OUTBOX.c.status.in_((MessageStatus.WAITING, MessageStatus.SENT))
 
 
-def drop_waiting(connection: Connection) -> None:
-    """Drop all that waits: nobody knows what of it has left."""
-    waiting = schema.outbox.c.status == MessageStatus.WAITING
-    connection.execute(sa.update(schema.outbox).where(waiting).values(status=MessageStatus.DROPPED))
-
-
-def _since_the_end(messages: Sequence[Message]) -> list[Message]:
-    """Return the messages of an incident on a channel since it was last told its end there."""
-    ends = [number for number, item in enumerate(messages) if item.action == _RESOLVE]
-    return list(messages[ends[-1] + 1 :] if ends else messages)
+def _told(connection: Connection, *where: sa.ColumnElement[bool]) -> dict[tuple[str, int], list[Message]]:
+    """Return {(channel, incident id): what was told of it, or is about to be, since its end was told}."""
+    told: dict[tuple[str, int], list[Message]] = {}
+    for item in found(connection, Message, _OUTBOX, _THERE, *where):
+        place = (item.channel, item.incident_id or 0)
+        if item.action == _RESOLVE:
+            told.pop(place, None)
+        else:
+            told.setdefault(place, []).append(item)
+    return told
 
 
 def _was_told(connection: Connection, message: Message) -> bool:
     """Whether a message follows one that was sent, and tells of the same incident."""
-    table = schema.outbox
-    earlier = _messages(
-        connection, table.c.incident_id == message.incident_id, table.c.channel == message.channel,
-        table.c.status == MessageStatus.SENT, table.c.id < message.id,
-    )  # fmt: skip
-    return bool(_since_the_end(earlier))
+    same = (_OUTBOX.c.incident_id == message.incident_id, _OUTBOX.c.channel == message.channel)
+    earlier = (_OUTBOX.c.status == MessageStatus.SENT, _OUTBOX.c.id < message.id)
+    return bool(_told(connection, *same, *earlier))
 
 
 def _summed_up(
@@ -274,36 +297,27 @@ def _summed_up(
         item
         for item in late
         if not item.doubtful
+        # What ends no incident of ours ends what was told before.
+        and (item.action, item.incident_id) != (_RESOLVE, None)
         and (item.incident_id in begun or item.action in (_UPDATE, _ACKNOWLEDGE, _SUMMARY))
     ]
     if len(replaced) <= 1:
         return waiting
     _drop(connection, [item.id for item in replaced])
     told = Message(waiting[0].channel, _SUMMARY, summary(replaced), now)
-    connection.execute(sa.insert(schema.outbox).values(values_of(told, schema.outbox)))
+    inserted(connection, told, _OUTBOX)
     return _waiting(connection, told.channel)
 
 
 def _waiting(connection: Connection, channel: str) -> list[Message]:
-    table = schema.outbox
-    return _messages(connection, table.c.channel == channel, table.c.status == MessageStatus.WAITING)
+    waiting = (_OUTBOX.c.channel == channel, _OUTBOX.c.status == MessageStatus.WAITING)
+    return found(connection, Message, _OUTBOX, *waiting)
 
 
-def _messages(connection: Connection, *where: sa.ColumnElement[bool]) -> list[Message]:
-    query = sa.select(schema.outbox).where(*where).order_by(schema.outbox.c.id)
-    return [
-        record_of(Message, row, status=MessageStatus(row["status"]))
-        for row in connection.execute(query).mappings()
-    ]
+def _change(connection: Connection, message: Message, **values: Any) -> None:
+    changed(connection, _OUTBOX, _OUTBOX.c.id == message.id, **values)
 
 
 def _drop(connection: Connection, ids: Sequence[int]) -> None:
-    table = schema.outbox
-    for at in range(0, len(ids), 500):
-        some = table.c.id.in_(ids[at : at + 500])
-        connection.execute(sa.update(table).where(some).values(status=MessageStatus.DROPPED))
-
-
-def _change(connection: Connection, message_id: int, **values: Any) -> None:
-    table = schema.outbox
-    connection.execute(sa.update(table).where(table.c.id == message_id).values(**values))
+    for id_ in ids:
+        changed(connection, _OUTBOX, _OUTBOX.c.id == id_, status=MessageStatus.DROPPED)

@@ -3,13 +3,14 @@
 Belongs here: that. Does not belong here: what only one kind of record keeps otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from orchestration.state.moments import utc
 
@@ -36,6 +37,35 @@ def record_of(type_: type[Record], row: Mapping[Any, Any], /, **others: Any) -> 
             value = row[column]
             values[name] = utc(value) if isinstance(value, datetime) else value
     return type_(**values, **others)
+
+
+def found(
+    connection: Connection, type_: type[Record], table: sa.Table, *where: sa.ColumnElement[bool]
+) -> list[Record]:
+    """Return the records of a table's rows, in the order of its primary key."""
+    query = sa.select(table).where(*where).order_by(*table.primary_key)
+    return [record_of(type_, row) for row in connection.execute(query).mappings()]
+
+
+def inserted(connection: Connection, record: "DataclassInstance", table: sa.Table) -> int:
+    """Insert a record; return its id, of which the table makes one."""
+    key = connection.execute(sa.insert(table).values(values_of(record, table))).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def insert_once(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows but those that are there, which stay as they are."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    if rows:
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+def changed(connection: Connection, table: sa.Table, *where: sa.ColumnElement[bool], **values: Any) -> int:
+    """Change rows; return how many."""
+    return connection.execute(sa.update(table).where(*where).values(**values)).rowcount
 
 
 @cache

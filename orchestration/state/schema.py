@@ -504,6 +504,16 @@ heartbeats = Table(
     Column("number", BigInteger, nullable=False, server_default="0"),
 )
 
+# Which process starts the second try of what a run left undone: of two that look at once, one.
+second_tries = Table(
+    "second_tries",
+    metadata,
+    Column("run_id", String(64), primary_key=True),  # of the first try
+    Column("name", String(400), primary_key=True),  # the table or the export
+    Column("owner", String(64), nullable=False),
+    Column("claimed_at", DateTime(timezone=True), nullable=False),
+)
+
 # By when a partition had to be there, as the files said when it was first asked.
 due_moments = Table(
     "due_moments",

@@ -6,7 +6,9 @@ Belongs here: the bakery's records, without runs. Does not: what comes before (`
 import json
 import re
 import shlex
-from collections.abc import Iterator
+import socket
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -159,6 +161,11 @@ WRONG = {
         for asked in ("ack 1", "snooze 1 --for 2h", "mute orders --for 2h")
         for said in ("", " ", "\n\x1b")
     },
+    "mute weather --for 2h --partition nonsense --reason x": ("is no partition of `weather`", "expected"),
+    "mute exp_* --for 2h --partition 2024-13-01 --reason x": ("is no partition of `exp_*`", "expected"),
+    f"ack {'9' * 30} --reason x": ("no incident 999", "sluice incidents --all"),
+    "snooze 1 --for 99999999w --reason x": ("is no time", "as 2h"),
+    f"unmute {'9' * 30}": ("no mute 999", "sluice mutes"),
     "unmute 7": ("no mute 7", "sluice mutes"),
     "alerts test oncal": ("oncal", "did you mean `oncall`"),
 }
@@ -220,6 +227,52 @@ def test_the_watcher_finds(shop: Shop, what: str) -> None:
     found = watch(shop.company.at(when).deployment, load, timedelta(hours=1), lines.append)
     assert [item.root.name for item in found] == [what]
     assert _TYPED.findall(found[0].findings[0].fix)
+
+
+@contextmanager
+def hanging() -> Generator[str]:
+    """A server that takes a connection and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"postgresql://u:p@127.0.0.1:{listening.getsockname()[1]}/records?connect_timeout=60"
+
+
+@pytest.mark.parametrize("what", ["hangs", "is not there"])
+def test_the_watcher_tells_once_that_the_records_do_not_answer(shop: Shop, what: str) -> None:
+    with hanging() as url:
+        dead = url if what == "hangs" else "postgresql://u:p@127.0.0.1:1/records"
+        settings = shop.company.settings.model_copy(update={"state_url": SecretStr(dead)})
+        for _ in range(2):
+            company = Company(settings, shop.company.postgres_url, shop.company.container)
+            found = watch(company.deployment, _works, timedelta(hours=1), seconds=0.5)
+            assert [item.root.name for item in found] == ["records"]
+            assert _TYPED.findall(found[0].findings[0].fix)
+    assert shop.actions == ["trigger", "trigger"]
+    assert "do not answer" in shop.pager.events[-1]["payload"]["summary"] + json.dumps(shop.pager.events[-1])
+    assert watch(shop.company.deployment, _works, timedelta(hours=1)) == []
+    assert watch(shop.company.deployment, _works, timedelta(hours=1)) == []
+    assert shop.actions == ["trigger", "trigger", "resolve"]
+    assert shop.pager.events[-1]["dedup_key"] == shop.pager.events[-2]["dedup_key"]
+
+
+def test_a_file_that_does_not_hold_hides_no_incident(shop: Shop) -> None:
+    file = shop.company.settings.project_dir / "alerts.yaml"
+    file.write_text("routes: [{to: nobody}]\n")
+    shop.company.land_day("2024-01-03", a=1)
+    shop.ledger.settle(failing={"staging.stg_orders"})
+    lines: list[str] = []
+    for _ in range(2):
+        look(shop.company.site, write=lines.append)
+    told = [json.loads(line)["alert"] for line in lines]
+    assert [one["action"] for one in told] == ["open"] * 2, "once each"
+    assert "unknown channel `nobody`" in next(one["what"] for one in told if "alerts.yaml" in one["title"])
+    assert any("staging.stg_orders [2024-01-03]" in one["title"] for one in told)
+    assert "staging.stg_orders [2024-01-03]" in shop.type("incidents")[1]
+    assert shop.actions == ["trigger"]
+    file.write_text(ALERTS)
+    look(shop.company.site, write=lines.append)
+    assert shop.actions == ["trigger", "trigger"], "told once the file holds"
 
 
 def test_a_look_calls_the_heartbeat_url_and_its_failure_is_no_incident(shop: Shop) -> None:

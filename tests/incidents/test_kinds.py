@@ -280,6 +280,25 @@ def test_a_last_mile_rule_is_such_a_promise(ledger: Bakery, watch: Watch) -> Non
     assert "https://bakery.example/1" in found.findings[0].fix
 
 
+def test_what_has_ended_is_told_with_the_export_that_it_holds(ledger: Bakery, watch: Watch) -> None:
+    ledger.done(MON, but=SHOP_ORDERS)
+    promise = Promise("a promise", NOON.date(), "o@bakery.example", "renew it", (SHOP_ORDERS,))
+    watch.look()
+
+    def found_now() -> Trouble:
+        found = watch.troubles(promises=[promise])
+        return only([one for one in found if one.root.kind is RootKind.PROMISE])
+
+    assert "ends on" in found_now().findings[0].what
+    watch.look(promises=[promise])
+    watch.later(days=1).look()
+    found = found_now()
+    assert found.findings[0].what == f"a promise ended on 2024-01-03: {SHOP_ORDERS} is held"
+    assert [(one.export, one.partition_key) for one in found.affected] == [(SHOP_ORDERS, MON)]
+    assert watch.look(promises=[promise]).told == 1, "once more"
+    assert watch.look(promises=[promise]).told == 0
+
+
 def test_an_exception_is_one_such_promise_however_many_exports_rest_on_it(
     ledger: Bakery, watch: Watch
 ) -> None:

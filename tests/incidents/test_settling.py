@@ -55,6 +55,7 @@ class Records:
     store: StateStore
     now: datetime = START
     channels: tuple[str, ...] = ("pager",)
+    holding: tuple[str, ...] = ()
     asked: list[tuple[str, Action]] = field(default_factory=list[tuple[str, Action]])
 
     def routes(self, trouble: Trouble, action: Action) -> Iterable[str]:
@@ -64,7 +65,9 @@ class Records:
     def look(self, *troubles: Trouble, after: timedelta = timedelta(minutes=1)) -> Settled:
         self.now += after
         look = self.store.incidents.look()
-        settled = settle(self.store, look, troubles, self.now, self.routes, deployment="d")
+        settled = settle(
+            self.store, look, troubles, self.now, self.routes, deployment="d", holding=self.holding
+        )
         assert settled is not None
         return settled
 
@@ -389,6 +392,101 @@ def test_after_a_restore_nothing_is_told_twice(records: Records, tmp_path: Path)
     again.look(trouble("new"))
     assert again.send() == ["resolve"]
     restored.close()
+
+
+@dataclass
+class Vendor:
+    """One that holds alerts open by their keys, as PagerDuty does; it outlives what a restore takes away."""
+
+    open: set[str] = field(default_factory=set[str])
+
+    def take(self, records: Records) -> None:
+        while message := records.take():
+            key = str(message.body["dedup_key"])
+            (self.open.discard if message.action == Action.RESOLVE else self.open.add)(key)
+            records.store.incidents.outbox.sent(message, records.now)
+
+
+# What happens until the backup, and between it and the restore: what is wrong, and whether it is sent.
+BEFORE = {
+    "told": [("a", True)], "on its way": [("a", False)], "its end on its way": [("a", True), ("", False)],
+    "quiet": [("a?", True)], "over": [("a", True), ("", True)],
+}  # fmt: skip
+SINCE = {
+    "nothing": [], "told": [("a", True)], "told and over": [("a", True), ("", True)],
+    "begun anew": [("", True), ("a", True)], "told more": [("a", True), ("a!", True)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("since", SINCE.values(), ids=SINCE)
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("still", [True, False], ids=["still wrong", "right by then"])
+@pytest.mark.sampled(8)
+def test_what_a_restore_took_away_is_closed_where_it_was_told(
+    records: Records,
+    tmp_path: Path,
+    before: list[tuple[str, bool]],
+    since: list[tuple[str, bool]],
+    *,
+    still: bool,
+) -> None:
+    vendor, records.holding = Vendor(), ("pager",)
+
+    def live(steps: list[tuple[str, bool]]) -> None:
+        for wrong, sent in steps:
+            found = trouble("a", *"xy") if wrong == "a!" else replace(trouble("a"), quiet=wrong == "a?")
+            records.look(*([found] if wrong else []))
+            if sent:
+                vendor.take(records)
+
+    live(before)
+    records.store.copy_out(tmp_path / "backup.db")
+    live(since)
+    restored = StateStore(f"sqlite:///{tmp_path / 'backup.db'}")
+    restored.restores.record(Restore("b", START, records.now))
+    again = Records(restored, records.now, holding=("pager",))
+    for wrong in ([trouble("a")], []) if still else ([], []):
+        again.look(*wrong)
+        vendor.take(again)
+    again.look()
+    vendor.take(again)
+    restored.close()
+    assert vendor.open == set()
+
+
+def test_the_end_of_a_summary_is_told_once_nothing_of_it_is_left(records: Records) -> None:
+    records.holding, vendor = ("pager",), Vendor()
+    many = [trouble(f"t{number:02}") for number in range(11)]
+    for _ in range(2):
+        records.look(*many)
+        records.down()
+        records.look(*many, after=timedelta(hours=3))
+        vendor.take(records)
+        [summary] = vendor.open
+        assert summary.endswith(":summary")
+        records.look(*many[1:], trouble("other"))
+        vendor.take(records)
+        assert vendor.open > {summary}
+        # The last one is told by itself; the others are over.
+        records.look(trouble("t10", "x", "y"), trouble("other"))
+        records.look(trouble("t10", "x", "y"), trouble("other"))
+        vendor.take(records)
+        assert not [key for key in vendor.open if key.endswith("summary")]
+        assert len(vendor.open) == 2
+        records.look(after=timedelta(days=2))
+        vendor.take(records)
+        assert vendor.open == set()
+
+
+def test_the_end_of_what_is_told_of_many_is_held_back_by_nothing(records: Records) -> None:
+    outbox = records.store.incidents.outbox
+    outbox.put(Message("pager", Action.RESOLVE, {"title": "it answers", "dedup_key": "k"}, records.now))
+    records.look(*(trouble(f"t{number:02}") for number in range(12)))
+    records.down()
+    for number in range(2):
+        outbox.put(Message("pager", Action.OPEN, {"title": f"{number}", "dedup_key": "k"}, records.now))
+    records.now += timedelta(hours=3)
+    assert records.send() == ["resolve", "summary"]
 
 
 def test_old_incidents_are_forgotten_with_all_of_them(records: Records) -> None:

@@ -189,6 +189,25 @@ def test_a_channel_that_the_file_has_no_more_is_given_up(desk: Desk) -> None:
     assert (message.status, "no channel `oncall`" in message.last_error) == ("given up", True)
 
 
+def test_what_a_channel_that_is_gone_was_to_tell_is_told_by_the_routes_of_today(desk: Desk) -> None:
+    desk.pager.faults.fail(503)
+    desk.send()
+    spec = {**SPEC, "channels": {"duty": SPEC["channels"]["oncall"]}, "routes": [{"to": "duty"}]}
+    desk.alerts = Alerts(AlertsSpec.model_validate({**spec, "escalation": []}))
+    desk.watch.channels = ("duty",)
+    desk.later(hours=1).send()
+    desk.watch.look()
+    assert desk.send() == 1
+    assert desk.actions == ["trigger"]
+    desk.watch.look()
+    assert desk.send() == 0
+    desk.ledger.company.land_orders(TUE, a=2)
+    desk.ledger.settle()
+    desk.watch.look()
+    desk.send()
+    assert desk.actions == ["trigger", "resolve"]
+
+
 def test_no_channel_waits_for_another(desk: Desk) -> None:
     desk.watch.channels = ("others", "log", "oncall")
     desk.ledger.company.land_day(WED, a=1)

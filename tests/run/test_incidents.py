@@ -13,16 +13,26 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
 from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 from pydantic import SecretStr
 
-from orchestration.graph.incidents import failed_runs, incidents_sensor, look_at
+from orchestration.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
 from orchestration.graph.instance import open_instance
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
 from tests.incidents.places import KEY
-from tests.run.test_second_starts import by_command, tick
+from tests.run.test_second_starts import by_command
+from tests.run.test_sensor_ticks import tick
 from tests.typed import sluice
 
 pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
@@ -133,6 +143,38 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
     assert not [key for key in called.pager.open if ":summary:" not in key]
     assert "stg_weather" not in sluice(company, "incidents")[1]
     assert "stg_weather" in sluice(company, "incidents", "--all")[1]
+
+
+def test_a_clock_that_was_set_back_makes_no_trouble_of_what_is_right(called: Called) -> None:
+    called.company.land_orders(TUE, a=4)
+    called.company.land("weather", TUE, f"date,town\n{TUE},Ulm\n")
+    called.company.run()
+    called.look()
+    assert [action for action, _ in called.told] == ["trigger"]
+    back = called.at(hours=-2)
+    called.company.land_weather(TUE, rain=1)
+    assert runs(back.company.run())[-1][1]
+    for hours in (-1.9, -1, 3):
+        called.at(hours=hours).look()
+    assert [action for action, _ in called.told] == ["trigger", "resolve"]
+    assert {item.root_kind for item in called.company.deployment.store.incidents.open()} == {"source"}
+
+
+def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
+    called.company.land_day(TUE, a=4)
+    [request] = tick(called.company, lambda _: None, first=True).run_requests or []
+    with open_instance(called.company.settings) as instance:
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            tags={**request.tags, "dagster/partition": TUE},
+            asset_selection=frozenset(request.asset_selection or ()),
+        )
+        instance.report_run_failed(instance.run_storage.add_run(run), "no process came up")
+    called.look()
+    assert called.told == []
+    called.at(minutes=11).look()
+    assert {action for action, _ in called.told} == {"trigger"}
+    assert all(f":{TUE}" in key for _, key in called.told)
 
 
 def _down(called: Called) -> Called:
@@ -276,3 +318,42 @@ def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: C
     assert code == 0, said
     called.at(minutes=2).look()
     assert not [key for key in called.pager.open if not key.endswith(":summary")]
+
+
+FAILED, SKIPPED, DONE, BEGUN = TickStatus.FAILURE, TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.STARTED
+TICKS = [
+    ([FAILED, FAILED], False),
+    ([FAILED, FAILED, FAILED], True),
+    ([DONE, FAILED, FAILED, FAILED, BEGUN], True),
+    ([FAILED, FAILED, SKIPPED, FAILED], False),
+    ([FAILED, FAILED, FAILED, DONE], False),
+    ([FAILED, FAILED, FAILED, SKIPPED], False),
+]
+
+
+def test_a_sensor_whose_ticks_fail_is_told_until_one_succeeds(called: Called) -> None:
+    with open_instance(called.company.settings) as instance:
+        for number, (statuses, _) in enumerate(TICKS):
+            name = called.company.definitions.get_repository_def().name
+            location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="bakery"))
+            origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, name), f"sensor_{number}")
+            state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+            instance.add_instigator_state(state)
+            for at, status in enumerate(statuses):
+                _ticked(instance, state, status, 1e9 + at)
+        found = {trouble.root.name for trouble in failing_sensors(instance)}
+        assert found == {f"sensor_{number}" for number, (_, told) in enumerate(TICKS) if told}
+        called.look()
+        assert set(called.told) == {("trigger", f"platform:{name}:") for name in found}
+        for state in instance.all_instigator_state():
+            _ticked(instance, state, DONE, 2e9)
+    called.look()
+    assert set(called.told[2:]) == {("resolve", f"platform:{name}:") for name in found}
+
+
+def _ticked(instance: dg.DagsterInstance, state: InstigatorState, status: TickStatus, at: float) -> None:
+    error = SerializableErrorInfo("it broke", [], "OSError") if status is FAILED else None
+    told = (state.instigator_origin_id, state.name, InstigatorType.SENSOR, status, at)
+    instance.create_tick(
+        TickData(*told, run_ids=[], error=error, skip_reason="", selector_id=state.selector_id)
+    )

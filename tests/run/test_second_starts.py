@@ -12,6 +12,8 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import Started, run_everything
 from orchestration.graph.in_process import execute_here
 from orchestration.graph.instance import open_instance
 from orchestration.operations.due_run import TRY_TAG
@@ -193,4 +195,25 @@ def test_how_long_it_waits_is_a_setting(open_bakery: Company) -> None:
     looks(company, 0, 0.5, by=by_command)
     assert starts(company) == [FAILURE]
     looks(company, 2, 3, by=by_command)
+    assert starts(company) == [FAILURE] * 2
+
+
+@pytest.mark.parametrize("fails", [_vendor_down, _table_breaks])
+def test_of_two_who_look_at_the_same_instant_one_starts_the_second_try(
+    open_bakery: Company, fails: Callable[[Company], Company]
+) -> None:
+    company = fails(open_bakery)
+    looks(company, 0, by=by_command)
+    then = datetime.now(UTC) + timedelta(minutes=6)
+    later = replace(company, clock=lambda: then)
+    vars(later)["project"] = company.project
+    with open_instance(company.settings) as one, open_instance(company.settings) as other:
+        first, second = (run_everything(later.desk(instance)) for instance in (one, other))
+        assert any(isinstance(event, Started) for event in first)  # and has not run it yet
+        assert [event for event in second if isinstance(event, Started)] == []
+        # Nor does the daemon, and both leave it to whoever has it.
+        assert not tick(later, lambda _: None, first=True).run_requests
+        assert [event.success for event in first if isinstance(event, Finished)] == [False]
+    assert starts(company) == [FAILURE] * 2
+    looks(company, 12, by=by_command)
     assert starts(company) == [FAILURE] * 2

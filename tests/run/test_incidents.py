@@ -293,7 +293,7 @@ def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Ca
     assert set(told[2:]) == {"trigger"}, "nobody is at work on it any more"
     company.run(retry=True)
     called.at(minutes=20).look()
-    assert not [key for key in called.pager.open if not key.endswith(":summary")]
+    assert not [key for key in called.pager.open if ":summary" not in key]
 
 
 def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
@@ -317,7 +317,7 @@ def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: C
     code, said = sluice(company, "run", "--retry")
     assert code == 0, said
     called.at(minutes=2).look()
-    assert not [key for key in called.pager.open if not key.endswith(":summary")]
+    assert not [key for key in called.pager.open if ":summary" not in key]
 
 
 FAILED, SKIPPED, DONE, BEGUN = TickStatus.FAILURE, TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.STARTED

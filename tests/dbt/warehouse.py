@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
@@ -59,6 +60,9 @@ class Warehouse:
         with self._environment():
             # Parsing takes most of a run, and no partition changes what is parsed.
             outcome = dbtRunner(manifest=self.manifest).invoke([*args, "--quiet"])
+        # As the platform does after each call; there is none where dbt did not come to connecting.
+        if (opened := vars(DuckDBConnectionManager)["_ENV"]) is not None:
+            opened.close()
         results: list[Any] = list(getattr(outcome.result, "results", []) or [])
         messages = [str(outcome.exception or ""), *(str(each.message) for each in results)]
         return DbtResult(

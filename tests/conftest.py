@@ -18,6 +18,7 @@ from orchestration.core.settings import Settings
 from orchestration.graph.instance import open_instance
 from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
+from tests.in_memory import keep_files_in_memory
 from tests.parses import places_given_back
 from tests.prepared import bakery_in, copy_of, database
 
@@ -29,6 +30,7 @@ gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
+keep_files_in_memory()
 
 
 @pytest.fixture(autouse=True)

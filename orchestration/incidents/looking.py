@@ -78,6 +78,8 @@ def look(
         for item in troubles
     ]
     troubles += broken
+    if why := deployment.kept_back():
+        troubles.append(platform_trouble("this deployment", why.what, why.fix, Urgency.CRITICAL))
     settled = settle(
         store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
         deployment=name, ended=WhatEnded(site), host=socket.gethostname(),

@@ -54,8 +54,7 @@ class Deployment:
     @property
     def shared(self) -> list[Area]:
         """The areas that a copy of the data directory has as well."""
-        published = self.settings.published_url
-        return shared_areas(self.settings, [self.originals, self._area(published) if published else None])
+        return shared_areas(self.settings, [self.originals, self.published])
 
     @cached_property
     def records(self) -> StateStore:
@@ -113,6 +112,11 @@ class Deployment:
     def processing(self) -> Area:
         """Where converted files and their manifests are."""
         return self._area(self.settings.processing_url)
+
+    @cached_property
+    def published(self) -> Area | None:
+        """Where validated tables are published; None where this deployment publishes nothing."""
+        return self._area(self.settings.published_url) if self.settings.published_url else None
 
     def staging_of(self, contract: SourceContract) -> Area:
         """Return where a source's files land: the area of its contract's connector.

@@ -122,7 +122,7 @@ def tells_nobody(deployment: Deployment) -> NotTheOne | None:
             "a scratch deployment has no connections",
             "the channel `log`, which goes to the output",
         )
-        return NotTheOne(what, expected, "`sluice alerts` shows what is wrong")
+        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
     return deployment.kept_back()
 
 

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from orchestration.areas import storage_errors, why_of
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.sql import quoted
+from orchestration.core.environments import Environment, place_digest
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
 from orchestration.core.settings import Settings
@@ -41,6 +43,7 @@ from orchestration.delivery.ledger import (
 from orchestration.delivery.named_command import naming_the_command
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.batches import BatchDestination
+from orchestration.destinations.outbox import outbox_of
 from orchestration.destinations.registry import build, destination_types
 from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
@@ -53,9 +56,9 @@ from orchestration.warehouse.slices import partition_bounds, partition_condition
 class NotConfigured(Exception):
     """This deployment has no connection of an export's name, so nothing is sent there."""
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: Export, settings: Settings) -> None:
         name = export.spec.destination.connection
-        self.connection, self.variable = name, Settings.connection_variable(name)
+        self.connection, self.variable = name, settings.variable_of(name)
         super().__init__(
             f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
             f" {self.variable} to the destination's, then `sluice run --retry`"
@@ -177,19 +180,51 @@ def engine_for(
         DeliveryError: the connection's URL is none of the destination's type.
     """
     destination = _destination_of(deployment, target.export, target.near)
-    return DeliveryEngine(replace(ledger_of(deployment), run_id=run_id, log=log), destination)
+    _require_not_productions(deployment, target.export, destination)
+    ledger = replace(ledger_of(deployment), run_id=run_id, log=log)
+    return DeliveryEngine(ledger, destination, deployment.kept_back)
 
 
 def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
     """`near` is what it may quote of the rows that are sent: it says what may be shown of them."""
     stated = export.spec.destination
+    if deployment.identity.kind is Environment.SCRATCH:
+        folder = deployment.settings.data_dir / "outbox" / export.name
+        return discreet(outbox_of(stated.type, stated.object, stated.options, folder), near)
     url = deployment.settings.connection(stated.connection)
     if url is None:
-        raise NotConfigured(export)
+        raise NotConfigured(export, deployment.settings)
     destination = build(stated.type, url, stated.object, stated.options)
+    if wrong := deployment.settings.led_elsewhere(stated.connection, destination.hosts()):
+        what, expected, fix = wrong.split("; ")
+        raise DeliveryError(what, expected.removeprefix("expected "), fix)
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
     return discreet(destination, near)
+
+
+def _require_not_productions(deployment: Deployment, export: Export, destination: Destination) -> None:
+    """Raise where a work deployment would write to a place that production writes to, as it has published."""
+    area = deployment.published
+    if deployment.identity.kind is not Environment.WORK or area is None:
+        return
+    try:
+        newest = max((entry.path for entry in area.listing("catalogues/*.json")), default=None)
+        places = json.loads(area.read(newest) or b"{}").get("places", ()) if newest else ()
+    except storage_errors() as error:
+        raise DeliveryError(
+            f"{area.url} does not say what is production's ({type(error).__name__}: {why_of(error)})",
+            "a shelf that can be read", "mend that, then run the export again",
+        ) from None  # fmt: skip
+    place = destination.canonical_object()
+    if place_digest(place) in places:
+        variable = deployment.settings.variable_of(export.spec.destination.connection)
+        raise DeliveryError(
+            f"{place} is production's, and this deployment is `{deployment.identity.declared}`",
+            "a place that production does not write to",
+            f"set {variable} to another one, or name another `destination.object` in the export file; of two"
+            " accounts at one host the URL has to name which it is (ACCOUNT in KIND://ACCOUNT:SECRET@host)",
+        )
 
 
 def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:
@@ -198,7 +233,7 @@ def record_connections(deployment: Deployment, exports: Iterable[Export], *, ser
     `served`: the process is one that serves the graph, the daemon's and the UI's, and not a command.
     """
     names = {export.spec.destination.connection for export in exports}
-    there = {name: deployment.settings.connection(name) is not None for name in names}
+    there = {name: deployment.settings.delivers(name) for name in names}
     deployment.store.record_connections(there, served=served)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestration.core.environments import Environment
+from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.destinations.bounded import bounded
@@ -28,6 +30,7 @@ from orchestration.incidents.telling import (
 from orchestration.incidents.trouble import Action, Root, Trouble, Urgency
 from orchestration.incidents.troubles import Differing, FailedRun, find_troubles
 from orchestration.operations.site import Site
+from orchestration.state.adoption import NotTheOne
 from orchestration.state.deployment import Deployment
 from orchestration.state.outbox import Message
 from orchestration.state.store import StateStore
@@ -77,6 +80,8 @@ def look(
         replace(item, quiet=item.quiet or bool(broken) or alerts.muted(item, now) is not None)
         for item in troubles
     ]
+    if why := deployment.kept_back(asks_areas=False):
+        troubles.append(platform_trouble("this deployment", why.what, why.fix, Urgency.CRITICAL))
     settled = settle(
         store, began, [*troubles, *broken], now, lambda trouble, _: recipients(alerts, trouble),
         deployment=deployment_name(deployment), ended=WhatEnded(site), holding=alerts.holding,
@@ -113,11 +118,27 @@ def send_all(
     seconds: float = SECONDS,
     write: Callable[[str], None] = to_output,
 ) -> int:
-    """Send what waits, or what waits for the log."""
+    """Send what waits, or what waits for the log: of a copy, or one without connections, nobody is told."""
+    others = any(channel != LOG for channel in deployment.store.incidents.outbox.channels())
+    log_alone = log_alone or (others and tells_nobody(deployment) is not None)
     return send(
         deployment.store, alerts, deployment.settings, deployment.clock, log_alone=log_alone,
         deployment=deployment_name(deployment), seconds=seconds, write=write,
     )  # fmt: skip
+
+
+def tells_nobody(deployment: Deployment, *, asks_areas: bool = True) -> NotTheOne | None:
+    """Return why no message leaves this deployment but for the log; None where they do.
+
+    `asks_areas` is as for `Deployment.kept_back`.
+    """
+    if deployment.identity.kind is Environment.SCRATCH:
+        what, expected = (
+            "a scratch deployment has no connections",
+            "the channel `log`, which goes to the output",
+        )
+        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
+    return deployment.kept_back(asks_areas=asks_areas)
 
 
 def deployment_name(deployment: Deployment) -> str:
@@ -149,10 +170,13 @@ def ping(deployment: Deployment, alerts: Alerts) -> None:
     """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
     beat = alerts.spec.heartbeat
     url = deployment.settings.connection(beat.connection) if beat else None
-    if not url:
+    if not url or not beat or tells_nobody(deployment, asks_areas=False) is not None:
         return
     import httpx
 
+    if wrong := deployment.settings.led_elsewhere(beat.connection, hosts_in(url)):
+        deployment.store.incidents.beat(PINGED, "", deployment.clock(), wrong)
+        return
     try:
         # An answer that comes byte by byte keeps no look waiting.
         answer = bounded(_PING_SECONDS, lambda _: httpx.get(url, timeout=_PING_SECONDS), TimeoutError)

@@ -81,7 +81,8 @@ class BrazeUserOptions(BrazeOptions):
 class BrazeTracking(BatchDestination):
     """What users and events have in common: both are sent to /users/track, and cost data points.
 
-    The connection is `braze://:API_KEY@rest.iad-01.braze.com`, the host that of the workspace's instance.
+    The connection is `braze://[WORKSPACE]:API_KEY@rest.iad-01.braze.com`, the host that of the workspace's
+    instance; a name for the workspace, of your own, tells it from another one there.
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"braze"})
@@ -102,8 +103,13 @@ class BrazeTracking(BatchDestination):
         """The object that a row becomes; raises Unwritable if Braze cannot hold it."""
 
     def canonical_object(self) -> str:
-        """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
-        return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
+        """One spelling for what is sent, and for the instance of Braze.
+
+        The workspace is the key's; where the URL names it, that tells two of one instance apart.
+        """
+        workspace = self._url.partition("://")[2].rpartition("@")[0].partition(":")[0]
+        named = f"{workspace}@" if workspace else ""
+        return f"braze://{named}{base_url(self._url).partition('://')[2]}/{self._name}"
 
     def account(self) -> str:
         """Users and events of one workspace have one limit, that of /users/track."""
@@ -127,6 +133,10 @@ class BrazeTracking(BatchDestination):
                 journal.keep(_POINTS, str(self._points))
         return replace(receipt, details={**receipt.details, _POINTS: self._points})
 
+    def offline(self) -> bool:
+        """Its values are judged by rules that stand here."""
+        return True
+
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no attribute or property can hold."""
         return unfit_rows(shard, lambda name, value, kind: self._unfit(name, value, kind, shard))
@@ -137,15 +147,7 @@ class BrazeTracking(BatchDestination):
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""
-        sent: list[tuple[int, dict[str, Any]]] = []
-        refused: list[Refused] = []
-        for row in batch.rows:
-            try:
-                made = self._made_of(row)
-                check_object(made)
-                sent.append((row.number, made))
-            except Unwritable as problem:
-                refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
+        sent, refused = self._objects(batch.rows)
         if not sent:
             return refused
         wrong = self._braze.track(self.array, [made for _, made in sent])
@@ -153,6 +155,22 @@ class BrazeTracking(BatchDestination):
         with self._lock:
             self._points += _data_points(self.array, taken)
         return refused + [Refused(sent[place][0], "", said) for place, said in wrong.items()]
+
+    def unwritable(self, shard: Shard, rows: Sequence[Row]) -> Sequence[Refused]:  # noqa: ARG002
+        """Return the rows that no object can be made of."""
+        return self._objects(rows)[1]
+
+    def _objects(self, rows: Sequence[Row]) -> tuple[list[tuple[int, dict[str, Any]]], list[Refused]]:
+        sent: list[tuple[int, dict[str, Any]]] = []
+        refused: list[Refused] = []
+        for row in rows:
+            try:
+                made = self._made_of(row)
+                check_object(made)
+                sent.append((row.number, made))
+            except Unwritable as problem:
+                refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
+        return sent, refused
 
 
 class BrazeDestination(BrazeTracking):

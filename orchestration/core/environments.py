@@ -3,6 +3,7 @@
 Belongs here: the words. Does not belong here: which one a data directory is (`state.identity`).
 """
 
+import hashlib
 from enum import StrEnum
 
 
@@ -18,3 +19,11 @@ class Environment(StrEnum):
     SCRATCH = "scratch"
     WORK = "work"
     PRODUCTION = "production"
+
+
+def place_digest(place: str) -> str:
+    """Return a digest of a place that is written to, by which it is known again and not found.
+
+    `place` is in the one spelling of its kind of destination (`canonical_object`).
+    """
+    return hashlib.sha256(place.encode()).hexdigest()

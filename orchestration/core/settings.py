@@ -31,6 +31,7 @@ VARIABLES = {
     "SLUICE_ORIGINALS_URL": "originals_url",
     "SLUICE_COLD_URL": "cold_url",
     "SLUICE_PROCESSING_URL": "processing_url",
+    "SLUICE_PUBLISHED_URL": "published_url",
     "SLUICE_AZURE_CONNECTION_STRING": "azure_connection_string",
     "SLUICE_AZURE_ACCOUNT": "azure_account",
     "SLUICE_S3_ENDPOINT_URL": "s3_endpoint_url",
@@ -47,11 +48,14 @@ VARIABLES = {
     "SLUICE_LOAD_MEMORY": "load_memory",
     "SLUICE_DATA_DOCS_URL": "data_docs_url",
 }
-_AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
+_AREA_VARIABLES = (
+    "SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL",
+    "SLUICE_PUBLISHED_URL",
+)  # fmt: skip
 # What a deployment may do without.
 _OPTIONAL = (
     "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key", "data_docs_url",
-    "ui_url",
+    "ui_url", "published_url",
 )  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
@@ -65,7 +69,8 @@ class Settings(BaseModel):
     """One deployment. Paths are absolute; areas are URLs without credentials (see `areas`).
 
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
-    `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
+    `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are,
+    `published_url` where validated tables are published (None: nowhere).
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `data_docs_url` is where people read Data Docs, for links (None: nowhere).
@@ -82,6 +87,7 @@ class Settings(BaseModel):
     originals_url: str
     cold_url: str | None = None
     processing_url: str
+    published_url: str | None = None
     azure_connection_string: SecretStr | None = None
     azure_account: str | None = None
     s3_endpoint_url: str | None = None

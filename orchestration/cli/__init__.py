@@ -8,6 +8,7 @@ from orchestration.cli import (
     backups,
     contracts,
     deliveries,
+    environments,
     exports,
     impact,
     incidents,
@@ -20,6 +21,7 @@ from orchestration.cli.main import app
 app.add_typer(incidents.app, name="alerts", no_args_is_help=True)
 app.add_typer(backups.app, name="backup", no_args_is_help=True)
 app.add_typer(contracts.app, name="contract", no_args_is_help=True)
+app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
 __all__ = ["app", "deliveries", "impact", "published", "quarantine", "repairs"]

@@ -129,3 +129,19 @@ class DeltaLog:
         except CommitFailedError:
             raise Overtaken from None
         return upon + 1
+
+    def remove_but(self, versions: Collection[int]) -> list[str]:
+        """Remove the files that neither these versions nor the newest one name, and return their names.
+
+        A file that was put there for a commit that is still to come goes, too: whoever makes that is told by
+        the version, which is another then. So it is not asked for where there is nothing to remove.
+        """
+        if self._table is None:
+            return []
+        kept = sorted({*versions, self.version})
+        how: dict[str, Any] = {
+            "retention_hours": 0, "enforce_retention_duration": False, "full": True, "keep_versions": kept,
+        }  # fmt: skip
+        if not self._table.vacuum(dry_run=True, **how):
+            return []
+        return self._table.vacuum(dry_run=False, **how)

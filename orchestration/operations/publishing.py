@@ -4,12 +4,13 @@ Belongs here: what is published where and by whom, as the settings and the proje
 how (`publishing`).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import SettingsError
+from orchestration.delivery.erasure import Request, forget_by_columns
 from orchestration.operations.site import Site
 from orchestration.project.earlier import commit_of
 from orchestration.publishing.cleaning import Cleaned, clean
@@ -72,3 +73,35 @@ def clean_shelf(site: Site) -> Cleaned:
     shelf = Shelf(deployment.published, deployment.settings.storage_access)
     with deployment.store.leases.hold(LEASE, wait_seconds=_PATIENCE) as lease:
         return clean(shelf, lease, deployment.clock(), keep)
+
+
+def forget_published(site: Site, values: Mapping[str, str], *, by: str, reason: str) -> str:
+    """Publish the tables that have all these columns without the rows of these values; return what was done.
+
+    Whatever is published later lacks them too. "" where nothing is published, or no table has the columns.
+
+    Raises:
+        AnotherPublishes, LeaseTimeout: somebody else publishes; ask for the same again.
+    """
+    publishing = publishing_of(site)
+    concerned = [
+        str(relation)
+        for relation, origins in site.project.columns.tables.items()
+        if values.keys() <= origins.columns.keys() and relation in site.project.lineage.tables
+    ]
+    if publishing is None or not concerned:
+        return ""
+    forget_by_columns(site.deployment.store, Request(values, reason, by))
+    done = publishing.publish(concerned, wait_seconds=_PATIENCE)
+    if done.refused:
+        raise ValueError(
+            f"{', '.join(sorted(done.refused))} could not be published anew; expected that; `sluice publish`"
+            " says why, then ask for the same again"
+        )
+    days = site.project.environments.production.keep_published
+    gone = site.deployment.clock() + timedelta(days=days)
+    return (
+        f"published tables: {len(done.put)} partitions of {len(concerned)} tables were looked at and written"
+        f" anew without these rows; earlier versions, and environments made from them, are gone by"
+        f" {gone:%Y-%m-%d} ({days} days)"
+    )

@@ -41,14 +41,21 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     removed, left = 0, list[str]()
     for location in sorted(shelf.locations()):
         lease.still_held()
+        log, area = shelf.log(location), shelf.area
         if location in versions:
-            found = shelf.log(location).remove_but(versions[location])
+            named = log.files_of(versions[location])
+            there = [entry.path for entry in area.listing(f"{location}/*")]
+            gone = [path for path in there if path.rpartition("/")[2] not in named]
+            if gone:
+                # A file may be there for a commit that is still to come, of a process that was stopped.
+                log.raise_version()
+            area.remove_all(gone)
         else:
-            found = [entry.path for entry in shelf.area.listing(f"{location}/**")]
-            shelf.area.remove_tree(location)
-        removed += len(found)
+            gone = [entry.path for entry in area.listing(f"{location}/**")]
+            area.remove_tree(location)
+        removed += len(gone)
         # What storage says that it has removed is looked for.
-        left += [f"{location}/{path}" for path in found if shelf.area.exists(f"{location}/{path}")]
+        left += [path for path in gone if area.exists(path)]
     lease.still_held()
     old = [name for name in names if name not in kept]
     if not left:

@@ -16,7 +16,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -161,13 +160,7 @@ class Shelf:
 
     def log(self, location: str) -> DeltaLog:
         """Return the commits of a table."""
-        return DeltaLog(self.url(location), self.options)
-
-    def url(self, location: str) -> str:
-        """Return what delta-rs is told to open."""
-        if self.area.local:
-            return Path(self.area.engine_path(location)).as_uri()
-        return self.area.path(location)
+        return DeltaLog(self.area, location, self.options)
 
     def scan_path(self, location: str) -> str:
         """Return what the engine's `delta_scan` is told to open."""

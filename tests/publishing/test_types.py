@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
+from orchestration.areas import Area
 from orchestration.compute.exact_parquet import cast_to
 from orchestration.publishing.delta_log import DataFile, DeltaLog
 from orchestration.publishing.delta_types import TEXT, WIDE_DECIMAL, delta_schema, has_wide, written_as
@@ -94,7 +95,7 @@ def put(folder: Path, kind: str, values: tuple[str, ...], wide: str = WIDE_DECIM
         stored = {name: written_as(described, wide)}
         rows = session.write_parquet(f"select {cast_to(stored)} from t", table / "f.parquet")
     file = DataFile("f.parquet", (table / "f.parquet").stat().st_size, rows, "2022-10-03")
-    log = DeltaLog(table.as_uri(), {})
+    log = DeltaLog(Area(str(folder)), "table", {})
     assert log.commit(delta_schema(stored, "k"), "k", [file], {"put": {}}, None, upon=-1) == 0
     return described, stored[name], table
 

@@ -32,7 +32,7 @@ from orchestration.publishing.changes import Budget, Change, Look
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
 from orchestration.publishing.meaning import meanings
-from orchestration.publishing.shelf import Shelf
+from orchestration.publishing.shelf import NotPublished, Shelf
 from orchestration.state.deployment import Deployment
 from orchestration.warehouse.base import Session
 
@@ -47,7 +47,7 @@ Places = Collection[tuple[str, str]]
 PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
 
-class AnotherPublishes(Exception):
+class AnotherPublishes(NotPublished):
     """The shelf is another deployment's, or this one is a copy that is to send nothing."""
 
 

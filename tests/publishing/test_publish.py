@@ -108,6 +108,7 @@ def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp
     assert "- name: town\n" in text
     classified = text.replace("- name: town\n", "- name: town\n        classification: restricted\n")
     contract.write_text(f"{classified}{MASKED_AS_IT_IS}{sla}")
+    assert company.sluice("contract", "sources")[0] == 0
     company = with_shelf(company.read_anew(), tmp_path / "shelf")
     company.land_shops("a", "b")
     company.land_day(MON, a=3, b=4)

@@ -91,8 +91,9 @@ class Publishing:
         """Publish what is validated of the wanted tables, or of all.
 
         `since`: only what may be another since the newest catalogue, and what was left then. After some
-        `seconds` nothing more is begun, but one partition at least is looked at; another publisher is waited
-        for up to `wait_seconds`. `told` is told of each table.
+        `seconds` no partition is written any more, the first one aside, and what is no longer validated is
+        taken out all the same; another publisher is waited for up to `wait_seconds`. `told` is told of each
+        table.
 
         Raises:
             AnotherPublishes: the shelf was published to by another deployment, or this one is a copy.

@@ -1,0 +1,321 @@
+"""Publishing: what the gate lets through is copied into Delta tables, and then named by a new catalogue.
+
+On the shelf is what is validated now: a partition that was built anew is replaced, one that is no longer
+validated is taken out. Nobody reads what no catalogue names, so a process may be killed anywhere: the next
+one reads from the commits what was put in since the newest catalogue, and goes on from there.
+
+Belongs here: the order in which it is done. Does not belong here: what is to be done (`changes`), Delta's own
+ways (`delta_log`), the shelf's files (`shelf`), when (`graph`).
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestration.core.environments import Environment, place_digest
+from orchestration.core.partitions import UNPARTITIONED
+from orchestration.core.scratch import scratch_directory
+from orchestration.destinations.errors import DeliveryError
+from orchestration.destinations.registry import build
+from orchestration.project.loading import Project
+from orchestration.publishing.catalogue import (
+    ALL,
+    NOTHING_SEEN,
+    Catalogue,
+    PublishedTable,
+    form_data,
+    partition_data,
+)
+from orchestration.publishing.changes import Budget, Change, Look
+from orchestration.publishing.delta_log import Overtaken
+from orchestration.publishing.delta_types import delta_schema
+from orchestration.publishing.meaning import meanings
+from orchestration.publishing.shelf import NotPublished, Shelf
+from orchestration.state.deployment import Deployment
+from orchestration.warehouse.base import Session
+
+LEASE = "published tables"
+# So many tables are read with one opening of the warehouse, for which others wait.
+_AT_ONCE = 20
+_TRIES = 20
+_OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
+
+Places = Collection[tuple[str, str]]
+# Kinds of deployments that publish: a person's own, or one that is shared for work in progress, does not.
+PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
+
+
+class AnotherPublishes(NotPublished):
+    """The shelf is another deployment's, or this one is a copy that is to send nothing."""
+
+
+@dataclass
+class Published:
+    """What became of a publishing; places are (relation, partition key).
+
+    `catalogue` is the new one's name, "" where nothing has changed. For `waiting` there was no time;
+    `refused` is {relation: why nothing of it was published}.
+    """
+
+    catalogue: str = ""
+    put: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    taken_out: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    waiting: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """What is published where, and by whom.
+
+    `allowed` are the classes whose columns are published; `commit` is git's, "" where there is none.
+    """
+
+    deployment: Deployment
+    project: Project
+    shelf: Shelf
+    allowed: frozenset[str]
+    commit: str = ""
+
+    def publish(
+        self,
+        wanted: Collection[str] | None = None,
+        *,
+        since: bool = False,
+        seconds: float = math.inf,
+        wait_seconds: float = 60.0,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> Published:
+        """Publish what is validated of the wanted tables, or of all.
+
+        `since`: only what may be another since the newest catalogue, and what was left then. After some
+        `seconds` no partition is written any more, the first one aside, and what is no longer validated is
+        taken out all the same; another publisher is waited for up to `wait_seconds`. `told` is told of each
+        table.
+
+        Raises:
+            AnotherPublishes: the shelf was published to by another deployment, or this one is a copy.
+            LeaseTimeout: another process publishes for longer than that.
+        """
+        store, budget = self.deployment.store, Budget(time.monotonic() + seconds)
+        with store.leases.hold(LEASE, wait_seconds=wait_seconds) as lease:
+            newest = self.shelf.newest()
+            self._require_ours(newest)
+            # Records that came from a backup count from other numbers on; a restore raises the epoch.
+            counting = newest is not None and newest.epoch == self.deployment.identity.epoch
+            seen = store.newest() if wanted is None else newest.seen if newest and counting else NOTHING_SEEN
+            if since and newest is not None and counting:
+                todo = self._since(newest)
+                if not todo:
+                    return Published()
+            else:
+                todo = {
+                    relation: {ALL}
+                    for relation in self.project.lineage.tables
+                    if wanted is None or relation in wanted
+                }
+            done, result = dict[str, PublishedTable](), Published()
+            with scratch_directory(self.deployment.settings.data_dir / "scratch") as folder:
+                for change in self._changes(todo, newest, folder, budget, result):
+                    lease.still_held()
+                    told(_in_words(change))
+                    if table := self._carry_out(change, result):
+                        done[table.relation] = table
+            lease.still_held()
+            result.catalogue = self._add(newest, done, _places(todo), seen, result)
+        return result
+
+    def _since(self, newest: Catalogue) -> dict[str, set[str]]:
+        """Return {relation: keys} that may be others since a catalogue, and those it left; parents first.
+
+        What is made of a partition is judged by it: of one that fails also what has it in its window, and all
+        that reads a snapshot.
+        """
+        store, lineage = self.deployment.store, self.project.lineage
+        failed = store.failed_after(newest.seen[2])
+        found = {(relation, key) for relation, key in newest.waiting if relation in lineage.tables}
+        for relation, key in store.touched_after(*newest.seen):
+            table = lineage.tables.get(relation)
+            if table is None or not table.partitioning.holds(key):
+                continue
+            found.add((relation, key))
+            says_no = (relation, key) in failed
+            reaches = lineage.affected([relation], key) if table.partitioning.grain.timed else {}
+            for name in lineage.descendants(relation):
+                below = lineage.tables[name].partitioning
+                if reach := reaches.get(name):
+                    end = reach.window_end if says_no else reach.end
+                    found |= {(name, one) for one in below.overlapping(reach.start, end)}
+                elif table.partitioning.partitioned or not below.partitioned:
+                    found.add((name, key if below.partitioned else UNPARTITIONED))
+                elif says_no:
+                    found.add((name, ALL))
+        todo: dict[str, set[str]] = {}
+        for relation, key in found:
+            todo.setdefault(relation, set()).add(key)
+        return {relation: todo[relation] for relation in lineage.tables if relation in todo}
+
+    def _changes(
+        self,
+        todo: Mapping[str, Collection[str]],
+        newest: Catalogue | None,
+        folder: Path,
+        budget: Budget,
+        result: Published,
+    ) -> Iterator[Change]:
+        """Yield what is to be done; whenever one is yielded the warehouse is closed."""
+        relations = list(todo)
+        while relations:
+            with self.deployment.warehouse.session() as session, session.snapshot():
+                look = Look(
+                    self.deployment, self.project, self.shelf, newest, session, folder, self.allowed, budget
+                )
+                found: list[Change] = []
+                for relation in relations[:_AT_ONCE]:
+                    if change := self._looked(look, relation, todo[relation], session, result):
+                        found.append(change)
+                result.waiting |= look.waiting
+            yield from found
+            relations = relations[_AT_ONCE:]
+
+    def _looked(
+        self, look: Look, relation: str, keys: Collection[str], session: Session, result: Published
+    ) -> Change | None:
+        try:
+            return look.at(relation, () if ALL in keys else keys)
+        except session.errors as error:
+            # The engine's own words may quote a value.
+            result.refused[relation] = f"the engine does not write its rows ({type(error).__name__})"
+        return None
+
+    def _carry_out(self, change: Change, result: Published) -> PublishedTable | None:
+        """Put the files in their place and commit; None where somebody else has written there meanwhile."""
+        if not change.commits:
+            return change.after
+        table = change.table
+        for file, source in change.files:
+            self.shelf.area.upload(f"{table.location}/{file.name}", source)
+            source.unlink(missing_ok=True)
+        note = {
+            "deployment": self.deployment.identity.id,
+            "epoch": self.deployment.identity.epoch,
+            "table": form_data(table),
+            "whole": change.whole,
+            "put": {key: partition_data(item) for key, item in change.put.items()},
+            "out": sorted(change.out),
+        }
+        replaced = None if change.whole or not table.key_column else {*change.put, *change.out}
+        files = [file for file, _ in change.files]
+        try:
+            at = self.shelf.log(table.location).commit(
+                delta_schema(table.stored, table.key_column), table.key_column, files, note, replaced,
+                upon=change.before,
+            )  # fmt: skip
+        except Overtaken:
+            result.refused[table.relation] = _OVERTAKEN
+            result.waiting.add((table.relation, ALL))
+            return None
+        result.put += [(table.relation, key) for key in change.put]
+        result.taken_out += [(table.relation, key) for key in change.out]
+        return replace(change.after, at=at)
+
+    def _add(
+        self,
+        before: Catalogue | None,
+        done: Mapping[str, PublishedTable],
+        looked_at: Places,
+        seen: tuple[int, int, int, int],
+        result: Published,
+    ) -> str:
+        """Write the next catalogue, unless it would say what the newest says; return its name, or ""."""
+        for _ in range(_TRIES):
+            newest = self.shelf.newest()
+            self._require_ours(newest)
+            there = newest.tables if newest else dict[str, PublishedTable]()
+            gone = there.keys() - self.project.lineage.tables.keys()
+            mine = dict(done)
+            if (newest and newest.name) != (before and before.name):
+                # Of a table that another process has published meanwhile, what is newer counts.
+                mine = {
+                    name: done[name] for name in done if name not in there or there[name].at <= done[name].at
+                }
+            left = newest.waiting if newest else frozenset[tuple[str, str]]()
+            looked_whole = {relation for relation, key in looked_at if key == ALL}
+            left = {place for place in left if place not in looked_at and place[0] not in looked_whole}
+            made = self._catalogue(newest, seen, frozenset(left | result.waiting))
+            if newest is not None and not (mine or gone) and _says_the_same(newest, made):
+                return ""
+            made = self.shelf.with_tables(made, {**dict.fromkeys(gone), **mine})
+            try:
+                self.shelf.add(made)
+            except FileExistsError:
+                continue
+            return made.name
+        raise AnotherPublishes(
+            f"{self.shelf.area.url}: {_TRIES} catalogues were written by others while this one was; expected"
+            " one deployment that publishes here; `sluice publish` once it has ended"
+        )
+
+    def _catalogue(
+        self,
+        newest: Catalogue | None,
+        seen: tuple[int, int, int, int],
+        waiting: frozenset[tuple[str, str]],
+    ) -> Catalogue:
+        project = self.project.identity.digest
+        return Catalogue(
+            f"{int(newest.name) + 1 if newest else 1:012d}",
+            self.deployment.identity.id,
+            self.deployment.identity.epoch,
+            self.deployment.clock(),
+            project,
+            self.commit,
+            newest.meanings if newest and newest.project == project else meanings(self.project),
+            places_of(self.deployment, self.project),
+            newest.tables if newest else {},
+            seen,
+            waiting,
+        )
+
+    def _require_ours(self, newest: Catalogue | None) -> None:
+        if kept_back := self.deployment.kept_back():
+            raise AnotherPublishes(str(kept_back))
+        own = self.deployment.identity
+        if newest is None or (newest.deployment == own.id and newest.epoch <= own.epoch):
+            return
+        raise AnotherPublishes(
+            f"{self.shelf.area.url}: catalogue {newest.name} is of deployment {newest.deployment[:8]}, epoch"
+            f" {newest.epoch}; expected {own.id[:8]}, epoch {own.epoch} at most; name a place of its own in"
+            " SLUICE_PUBLISHED_URL"
+        )
+
+
+def places_of(deployment: Deployment, project: Project) -> frozenset[str]:
+    """Return digests of all objects that a deployment writes to."""
+    found: set[str] = set()
+    for export in project.exports.values():
+        said = export.spec.destination
+        url = deployment.settings.connection(said.connection)
+        if url is None:
+            continue
+        try:
+            found.add(place_digest(build(said.type, url, said.object, said.options).canonical_object()))
+        except DeliveryError:  # a URL that does not hold is told when it is used
+            continue
+    return frozenset(found)
+
+
+def _says_the_same(one: Catalogue, other: Catalogue) -> bool:
+    """Whether nobody would miss the later one; where nothing was found, the next looks again."""
+    same = replace(one, name="", published_at=other.published_at, seen=other.seen)
+    return same == replace(other, name="")
+
+
+def _places(todo: Mapping[str, Collection[str]]) -> set[tuple[str, str]]:
+    return {(relation, key) for relation, keys in todo.items() for key in keys}
+
+
+def _in_words(change: Change) -> str:
+    return f"{change.table.relation}: {len(change.put)} published, {len(change.out)} taken out"

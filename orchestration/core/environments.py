@@ -3,7 +3,12 @@
 Belongs here: the words. Does not belong here: which one a data directory is (`state.identity`).
 """
 
+import json
 from enum import StrEnum
+from pathlib import Path
+
+# In a data directory that was made from what production publishes: what it was made from.
+MADE_FROM = "environment.json"
 
 
 class Environment(StrEnum):
@@ -18,3 +23,11 @@ class Environment(StrEnum):
     SCRATCH = "scratch"
     WORK = "work"
     PRODUCTION = "production"
+
+
+def made_from(data_dir: Path) -> str | None:
+    """Return the URL of the shelf that a data directory shows; None where it shows none."""
+    try:
+        return str(json.loads((data_dir / MADE_FROM).read_text())["shelf"])
+    except FileNotFoundError:
+        return None

@@ -26,9 +26,10 @@ _NOT_IN_THE_PLAN = re.compile(r"\b(?:rollup|cube|grouping)\b", re.IGNORECASE)
 
 
 def meanings(project: Project) -> dict[str, str]:
-    """Return {relation: digest} of all tables, "" of what is loaded, and {`relation check`: digest}.
+    """Return {relation: digest} of all tables, "" of what is loaded, and {`check_of`: digest} of what holds them.
 
-    A table's digest is of its own SQL and config; its parents have theirs. The checks are those that hold.
+    A table's digest is of its own SQL and config; its parents have theirs. Under the name `as_code` there is
+    besides what records have of each: `Build.code` and `Evidence.rules`.
     """
     return dict(_Meanings(project).all())
 
@@ -36,6 +37,11 @@ def meanings(project: Project) -> dict[str, str]:
 def check_of(relation: str, check: str) -> str:
     """Return under which name `meanings` has a check of a table."""
     return f"{relation} {check}"
+
+
+def as_code(name: str) -> str:
+    """Return under which name `meanings` has what records say of a table or a check."""
+    return f"{name} (code)"
 
 
 class _Meanings:
@@ -57,10 +63,11 @@ class _Meanings:
         }
         for relation, table in project.lineage.tables.items():
             yield relation, self._of(nodes[relation]) if relation in nodes else ""
+            yield as_code(relation), table.code
             for check, rules in table.rules.items():
                 name = check_of(relation, check)
-                by_sql = name in tests
-                yield name, self._of(tests[name]) if by_sql else rules
+                yield name, self._of(tests[name]) if name in tests else rules
+                yield as_code(name), rules
 
     def _of(self, unique_id: str) -> str:
         code, compiled = self._digests.get(unique_id, ""), self._bound.compiled.get(unique_id)

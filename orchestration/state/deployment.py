@@ -12,6 +12,7 @@ from functools import cached_property
 from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
+from orchestration.core.environments import made_from
 from orchestration.core.settings import Settings, SettingsError
 from orchestration.state.maintenance import under_maintenance
 from orchestration.state.moments import now as utc_now
@@ -59,6 +60,7 @@ class Deployment:
         return DuckDBFile(
             self.settings.warehouse_path,
             areas=areas,
+            shelf=self._area(shown) if (shown := made_from(self.settings.data_dir)) else None,
             access=self.settings.storage_access,
             bring_up_to_date=lambda connection: self.store.take_over(connection),
             kept_open=lambda: bool(under_maintenance(self.store.leases)),

@@ -47,6 +47,7 @@ class DuckDBFile:
         path: Path,
         *,
         areas: Sequence[Area] = (),
+        shelf: Area | None = None,
         access: StorageAccess | None = None,
         lock_timeout_seconds: float = 60.0,
         bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
@@ -56,13 +57,15 @@ class DuckDBFile:
     ) -> None:
         """`bring_up_to_date` is called once, with the first connection.
 
+        `shelf` is where published tables lie, of which there are views in the file.
         `kept_open` tells whether somebody keeps the file open for long and gives it back: then the lock
         timeout does not count. `before_commit` is called before `replace` commits, and keeps it from doing
         so if it raises. `writes_within` is what the engine may take while it writes a partition.
         """
         self.path = path
         self._writes_within = writes_within
-        self._areas = tuple(areas)
+        self._areas = (*areas, *([shelf] if shelf else []))
+        self._extensions = ("delta",) if shelf else ()
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
         self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
@@ -101,7 +104,7 @@ class DuckDBFile:
                 if self._bring_up_to_date is not None:
                     self._bring_up_to_date(connection)
                     self._bring_up_to_date = None
-            with object_storage(connection, self._areas, self._access):
+            with object_storage(connection, self._areas, self._access, self._extensions):
                 yield DuckDBSession(connection, self._before_commit, self._writes_within)
         finally:
             connection.close()

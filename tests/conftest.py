@@ -4,6 +4,7 @@ Belongs here: what tests of several folders need. Does not: any expectation.
 """
 
 import gc
+import os
 import shutil
 from collections.abc import Iterator
 from importlib import import_module
@@ -20,6 +21,9 @@ from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
 from tests.parses import places_given_back
 from tests.prepared import bakery_in, copy_of, database
+
+# What the tests make connects to this machine alone.
+os.environ["SLUICE_ENVIRONMENT"] = "local"
 
 pytest_plugins = ["tests.pace", "tests.sampled"]
 

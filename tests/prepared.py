@@ -13,6 +13,8 @@ import psycopg
 from psycopg import sql
 
 from orchestration.core.settings import Settings
+from orchestration.state.adoption import adopt
+from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, NO_WAIT, Company
 
 
@@ -54,5 +56,13 @@ def copy_of(prepared: Company, folder: Path, postgres_url: str) -> Generator[Com
             if (before / name).exists():
                 shutil.copytree(before / name, folder / name)
         company = bakery_in(folder, url, folder / "project" if own else project_dir)
+        take_over(company.settings)
         yield company
         company.deployment.store.close()
+
+
+def take_over(settings: Settings) -> None:
+    """Adopt a copy of a data directory, so that it sends what a test asks of it."""
+    deployment = Deployment(settings)
+    adopt(deployment.store.identities, settings, deployment.shared, "a copy for a test", gone=True)
+    deployment.close()

@@ -4,12 +4,23 @@ Belongs here: arguments, tables, exit codes. Does not belong here: work; every c
 Heavy things are imported inside the commands, so that `sluice --help` answers at once.
 """
 
-from orchestration.cli import backups, contracts, deliveries, exports, impact, incidents, quarantine, repairs
+from orchestration.cli import (
+    backups,
+    contracts,
+    deliveries,
+    environments,
+    exports,
+    impact,
+    incidents,
+    quarantine,
+    repairs,
+)
 from orchestration.cli.main import app
 
 app.add_typer(incidents.app, name="alerts", no_args_is_help=True)
 app.add_typer(backups.app, name="backup", no_args_is_help=True)
 app.add_typer(contracts.app, name="contract", no_args_is_help=True)
+app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
 __all__ = ["app", "deliveries", "impact", "quarantine", "repairs"]

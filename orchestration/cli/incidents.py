@@ -182,9 +182,11 @@ def try_channel(
     """
     with opened(project, data) as here:
         from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
-        from orchestration.incidents.looking import deployment_name
+        from orchestration.incidents.looking import deployment_name, tells_nobody
         from orchestration.incidents.telling import send_test
 
+        if why := tells_nobody(here.deployment):
+            raise ValueError(str(why))
         try:
             said = send_test(here.alerts, channel, here.settings, deployment_name(here.deployment), here.now)
         except (ChannelBusy, ChannelRefused) as error:

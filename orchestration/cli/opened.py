@@ -69,6 +69,8 @@ class Opened:
 
         deployment = Deployment(self.settings)
         self.stack.callback(deployment.close)
+        if deployment.identity.kind is None:
+            err.print(str(deployment.kept_back()), style="yellow", markup=False)
         return deployment
 
     @cached_property

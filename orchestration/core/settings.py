@@ -7,7 +7,7 @@ which lives in the project directory. A variable that is misspelt raises; nothin
 
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
+from orchestration.core.environments import Declared, Environment, declared_in
 from orchestration.core.problems import did_you_mean
 
 _CONNECTION_PREFIX = "SLUICE_CONNECTION_"
+_WORK_PREFIX = "SLUICE_WORK_CONNECTION_"
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / "dbt_macros"
 
@@ -27,10 +29,12 @@ _MASKING_KEY_LENGTH = 16
 VARIABLES = {
     "SLUICE_PROJECT_DIR": "project_dir",
     "SLUICE_DATA_DIR": "data_dir",
+    "SLUICE_ENVIRONMENT": "declared",
     "SLUICE_STAGING_URL": "staging_url",
     "SLUICE_ORIGINALS_URL": "originals_url",
     "SLUICE_COLD_URL": "cold_url",
     "SLUICE_PROCESSING_URL": "processing_url",
+    "SLUICE_PUBLISHED_URL": "published_url",
     "SLUICE_AZURE_CONNECTION_STRING": "azure_connection_string",
     "SLUICE_AZURE_ACCOUNT": "azure_account",
     "SLUICE_S3_ENDPOINT_URL": "s3_endpoint_url",
@@ -48,11 +52,14 @@ VARIABLES = {
     "SLUICE_LOAD_MEMORY": "load_memory",
     "SLUICE_DATA_DOCS_URL": "data_docs_url",
 }
-_AREA_VARIABLES = ("SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL")
+_AREA_VARIABLES = (
+    "SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL",
+    "SLUICE_PUBLISHED_URL",
+)  # fmt: skip
 # What a deployment may do without.
 _OPTIONAL = (
-    "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "masking_key", "data_docs_url",
-    "ui_url",
+    "declared", "published_url", "cold_url", "azure_connection_string", "azure_account", "s3_endpoint_url",
+    "masking_key", "data_docs_url", "ui_url",
 )  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
@@ -65,8 +72,10 @@ class SettingsError(Exception):
 class Settings(BaseModel):
     """One deployment. Paths are absolute; areas are URLs without credentials (see `areas`).
 
+    `declared` is what `SLUICE_ENVIRONMENT` says this is, None where it is not set; see `kind`.
     `staging_url` is where providers land, `originals_url` the locked area of what came in as it came,
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
+    `published_url` is the shelf of published tables (None: nothing is published).
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
     `environments_dir` is the folder of the environments that are made here, a data directory each.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
@@ -80,10 +89,12 @@ class Settings(BaseModel):
 
     project_dir: Path
     data_dir: Path
+    declared: str | None = None
     staging_url: str
     originals_url: str
     cold_url: str | None = None
     processing_url: str
+    published_url: str | None = None
     azure_connection_string: SecretStr | None = None
     azure_account: str | None = None
     s3_endpoint_url: str | None = None
@@ -127,10 +138,15 @@ class Settings(BaseModel):
         secret = self.connections.get(name)
         return secret.get_secret_value() if secret else None
 
+    @property
+    def said(self) -> Declared | None:
+        """What this deployment is, as `SLUICE_ENVIRONMENT` says, or else the data directory's own file."""
+        return Declared.of(self.declared) if self.declared else declared_in(self.data_dir)
+
     @staticmethod
-    def connection_variable(name: str) -> str:
-        """Return the variable that holds the secret URL of a connection."""
-        return _CONNECTION_PREFIX + name.upper()
+    def connection_variable(name: str, kind: Environment | None = None) -> str:
+        """Return the variable that holds the secret URL of a connection in a kind of deployment."""
+        return (_WORK_PREFIX if kind is Environment.WORK else _CONNECTION_PREFIX) + name.upper()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make another process see the same deployment."""
@@ -141,25 +157,32 @@ class Settings(BaseModel):
             if value is not None
         }
         variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
+        kind = self.said.kind if self.said else None
         for name, secret in self.connections.items():
-            variables[_CONNECTION_PREFIX + name.upper()] = secret.get_secret_value()
+            variables[self.connection_variable(name, kind)] = secret.get_secret_value()
         return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
         """Read the environment (`os.environ` by default); `overrides` are fields that win over it.
 
+        What a deployment is, is the process's to say: `SLUICE_ENVIRONMENT` holds where `environ` is silent.
+
         Raises:
-            SettingsError: for a `SLUICE_…` variable that means nothing, or a value that does not fit.
+            SettingsError: for a `SLUICE_…` variable that means nothing, or a value that does not fit, or a
+                connection in a kind of deployment that has no such ones.
         """
-        environ = os.environ if environ is None else environ
+        process = {name: os.environ[name] for name in ("SLUICE_ENVIRONMENT",) if name in os.environ}
+        environ = os.environ if environ is None else process | dict(environ)
         fields: dict[str, Any] = {}
         connections: dict[str, SecretStr] = {}
+        of_work: dict[str, SecretStr] = {}
         for variable in sorted(name for name in environ if name.startswith("SLUICE_")):
-            if variable.startswith(_CONNECTION_PREFIX):
-                name = variable.removeprefix(_CONNECTION_PREFIX).lower()
+            prefix = next((one for one in (_CONNECTION_PREFIX, _WORK_PREFIX) if variable.startswith(one)), "")
+            if prefix:
                 if environ[variable]:
-                    connections[name] = SecretStr(environ[variable])
+                    found = of_work if prefix == _WORK_PREFIX else connections
+                    found[variable.removeprefix(prefix).lower()] = SecretStr(environ[variable])
             elif field := VARIABLES.get(variable):
                 # An empty variable says nothing of what may be left out.
                 if environ[variable] or field not in _OPTIONAL:
@@ -172,6 +195,9 @@ class Settings(BaseModel):
         if not project_dir.is_dir():
             raise SettingsError(f"project directory {project_dir} does not exist; name one that does")
         data_dir = Path(fields.get("data_dir", project_dir / ".sluice")).expanduser().resolve()
+        said = _said(fields.get("declared"), data_dir)
+        if said is not None:
+            require_connections_of(said, connections)
         defaults = {
             "staging_url": str(data_dir / "staging"),
             "originals_url": str(data_dir / "originals"),
@@ -182,7 +208,7 @@ class Settings(BaseModel):
             # Beside the data directory: it must outlive that, and no backup of it holds it.
             "erasures_file": data_dir.with_name(f"{data_dir.name}.erasures.jsonl"),
             "environments_dir": data_dir.with_name(f"{data_dir.name}.environments"),
-            "connections": connections,
+            "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}
         _check_storage(values)
@@ -192,6 +218,33 @@ class Settings(BaseModel):
             names = {field: variable for variable, field in VARIABLES.items()}
             told = (f"{names.get(str(e['loc'][0]), e['loc'][0])}: {e['msg']}" for e in error.errors())
             raise SettingsError("; ".join(told)) from None
+
+
+def _said(declared: str | None, data_dir: Path) -> Declared | None:
+    try:
+        return Declared.of(declared) if declared else declared_in(data_dir)
+    except ValueError as error:
+        raise SettingsError(f"SLUICE_ENVIRONMENT is {error}; correct it") from None
+
+
+def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
+    """Raise where a deployment has connections that its kind has not: a shell with production's secrets.
+
+    Raises:
+        SettingsError: it has.
+    """
+    if said.kind in (Environment.LOCAL, Environment.PRODUCTION):
+        return
+    for name in connections:
+        variable = Settings.connection_variable(name)
+        work = Settings.connection_variable(name, Environment.WORK)
+        expected = "none: what would be delivered goes to `outbox/` of the data directory"
+        if said.kind is Environment.WORK:
+            expected = f"{work}, as a work deployment has connections of its own"
+        raise SettingsError(
+            f"{variable} is set, and this deployment is `{said}`; expected {expected}; `unset {variable}`,"
+            " or, if this is production, SLUICE_ENVIRONMENT=production and its data directory"
+        )
 
 
 def _check_storage(values: Mapping[str, Any]) -> None:

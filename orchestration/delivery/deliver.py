@@ -177,7 +177,8 @@ def engine_for(
         DeliveryError: the connection's URL is none of the destination's type.
     """
     destination = _destination_of(deployment, target.export, target.near)
-    return DeliveryEngine(replace(ledger_of(deployment), run_id=run_id, log=log), destination)
+    ledger = replace(ledger_of(deployment), run_id=run_id, log=log)
+    return DeliveryEngine(ledger, destination, deployment.kept_back)
 
 
 def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:

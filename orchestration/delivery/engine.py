@@ -16,6 +16,7 @@ from orchestration.delivery.sendable import presented, refuse_inexact, sendable
 from orchestration.destinations.base import DeliveryError, Destination, Journal, Mode, Receipt, Shard
 from orchestration.destinations.left_out import NOTE
 from orchestration.destinations.permission import asking
+from orchestration.state.adoption import NotTheOne
 from orchestration.state.leases import Lease, LeaseTimeout
 from orchestration.state.maintenance import under_maintenance, wait_for_its_end
 from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
@@ -24,12 +25,17 @@ from orchestration.state.records import Delivery, DeliveryKind, DeliveryStatus
 _LEASE_WAIT_SECONDS = 7_200.0
 
 
+class NotSentFromHere(DeliveryError):
+    """This deployment is a copy, or another of a newer epoch sends, or nobody has said what it is."""
+
+
 @dataclass(frozen=True)
 class DeliveryEngine:
-    """Brings orders to one destination."""
+    """Brings orders to one destination; `kept_back` says why nothing may leave, None where it may."""
 
     ledger: Ledger
     destination: Destination
+    kept_back: Callable[[], NotTheOne | None] = lambda: None
 
     def deliver(
         self, order: Order, opening: Callable[[], AbstractContextManager[Opened]], *, guard: bool = True
@@ -44,6 +50,7 @@ class DeliveryEngine:
             DeliveryHeld: past a limit; nothing was sent.
             DeliveryRejected: a person rejected this very plan.
             NotReconciled: the records were restored, and nobody has looked at the destination since.
+            NotSentFromHere: this is a copy of a deployment, or one of an older epoch.
             DeliveryError: the destination, the key or the connection; what was acknowledged stays so.
         """
         # What can be replaced whole can hold a snapshot.
@@ -86,12 +93,13 @@ class DeliveryEngine:
             return outcome
 
     @contextmanager
-    def alone(self, waiting: Callable[[str], None] | None = None) -> Generator[Lease]:
+    def alone(self, waiting: Callable[[str], None] | None = None, *, sends: bool = True) -> Generator[Lease]:
         """Hold the lease of the destination's object, for whatever must meet neither a delivery nor a backup.
 
-        `waiting` is called once with who has it, if somebody has.
+        `waiting` is called once with who has it, if somebody has. Without `sends` nothing is changed there.
 
         Raises:
+            NotSentFromHere: something would leave, and nothing may leave this deployment.
             DeliveryError: somebody else had it for as long as a delivery may take.
         """
         leases, waiting = self.ledger.store.leases, waiting or self.ledger.log
@@ -100,6 +108,8 @@ class DeliveryEngine:
             while True:
                 with leases.hold(place, wait_seconds=_LEASE_WAIT_SECONDS, waiting=waiting) as lease:
                     if not under_maintenance(leases):
+                        if sends and (why := self.kept_back()) is not None:
+                            raise NotSentFromHere(why.what, why.expected, why.fix)
                         # Whatever the destination sends in this block it asks for first, each request.
                         with asking(partial(_may_send, lease)):
                             yield lease

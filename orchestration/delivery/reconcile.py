@@ -102,7 +102,7 @@ def reconcile(
         DeliveryError: the destination cannot be read.
         NotImplementedError: this kind of destination cannot be read at all.
     """
-    with engine.alone():
+    with engine.alone(sends=False):
         try:
             found = _read_and_compared(engine, order, hidden, fields)
         except OfNoUse as useless:

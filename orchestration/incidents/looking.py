@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from orchestration.core.environments import Environment
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
@@ -26,6 +27,7 @@ from orchestration.incidents.telling import (
 from orchestration.incidents.trouble import Trouble, Urgency
 from orchestration.incidents.troubles import Differing, FailedRun, find_troubles
 from orchestration.operations.site import Site
+from orchestration.state.adoption import NotTheOne
 from orchestration.state.deployment import Deployment
 
 _DEPLOYMENT, STAGING, PINGED = "deployment", "staging", "heartbeat url"
@@ -102,11 +104,23 @@ def send_all(
     seconds: float = SECONDS,
     write: Callable[[str], None] = to_output,
 ) -> int:
-    """Send what waits, or what waits for the log."""
+    """Send what waits, or what waits for the log: of a copy, or one without connections, nobody is told."""
+    log_alone = log_alone or tells_nobody(deployment) is not None
     return send(
         deployment.store, alerts, deployment.settings, deployment.clock, log_alone=log_alone,
         deployment=deployment_name(deployment), seconds=seconds, write=write,
     )  # fmt: skip
+
+
+def tells_nobody(deployment: Deployment) -> NotTheOne | None:
+    """Return why no message leaves this deployment but for the log; None where they do."""
+    if deployment.identity.kind is Environment.SCRATCH:
+        what, expected = (
+            "a scratch deployment has no connections",
+            "the channel `log`, which goes to the output",
+        )
+        return NotTheOne(what, expected, "`sluice alerts` shows what is wrong")
+    return deployment.kept_back()
 
 
 def deployment_name(deployment: Deployment) -> str:
@@ -147,7 +161,7 @@ def ping(deployment: Deployment, alerts: Alerts) -> None:
     """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
     beat = alerts.spec.heartbeat
     url = deployment.settings.connection(beat.connection) if beat else None
-    if not url:
+    if not url or tells_nobody(deployment) is not None:
         return
     import httpx
 

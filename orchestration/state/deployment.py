@@ -14,6 +14,8 @@ from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
 from orchestration.core.environments import made_from
 from orchestration.core.settings import Settings, SettingsError
+from orchestration.state.adoption import NotTheOne, established, not_the_one, shared_areas
+from orchestration.state.identity import Identity
 from orchestration.state.maintenance import under_maintenance
 from orchestration.state.moments import now as utc_now
 from orchestration.state.restore_mark import require_whole
@@ -30,13 +32,35 @@ class Deployment:
     settings: Settings
     clock: Callable[[], datetime] = utc_now
 
-    @cached_property
+    @property
     def store(self) -> StateStore:
         """The transactional records.
 
         Raises:
             HalfRestored: a restore into the data directory did not end.
+            WrongDeployment: `SLUICE_ENVIRONMENT` says that it is another deployment's.
         """
+        _ = self.identity
+        return self.records
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Which deployment this is, as its records said when this process opened them; raises as `store`."""
+        return established(self.records.identities, self.settings)
+
+    def kept_back(self) -> NotTheOne | None:
+        """Return why nothing may leave this deployment now; None where it may. The records are read anew."""
+        return not_the_one(self.store.identities, self.settings, self.shared)
+
+    @property
+    def shared(self) -> list[Area]:
+        """The areas that a copy of the data directory has as well."""
+        published = self.settings.published_url
+        return shared_areas(self.settings, [self.originals, self._area(published) if published else None])
+
+    @cached_property
+    def records(self) -> StateStore:
+        """The same, before it was asked which deployment they are of."""
         require_whole(self.settings.data_dir)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         url = self.settings.state_url.get_secret_value()
@@ -50,8 +74,8 @@ class Deployment:
 
     def close(self) -> None:
         """Close what was opened: a store on SQLite is one file then, which holds all that was committed."""
-        if "store" in vars(self):
-            self.store.close()
+        if "records" in vars(self):
+            self.records.close()
 
     @cached_property
     def warehouse(self) -> Warehouse:

@@ -35,6 +35,22 @@ form = Table(
     Column("written_by", String(100), nullable=False),
 )
 
+# One row: which deployment this is; see `identity`.
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False, server_default="1"),
+    Column("id", String(32), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", String(32), nullable=False),
+    Column("anchor", String(32), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("said", Text, nullable=False),
+)
+
 drops = Table(
     "drops",
     metadata,

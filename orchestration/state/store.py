@@ -20,6 +20,7 @@ from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
 from orchestration.state.earlier_results import take_over
 from orchestration.state.erasure_journal import ErasureJournal
+from orchestration.state.identity import Identities
 from orchestration.state.incidents import Incidents
 from orchestration.state.leases import LIFETIME, Leases
 from orchestration.state.metrics import Metrics
@@ -70,6 +71,7 @@ class StateStore:
             bring_up_to_date(self._engine)
         except DBAPIError as error:
             raise StateStoreUnavailable(parsed, error) from None
+        self.identities = Identities(self._engine)
         self.releases = Releases(self._engine)
         self.deliveries = Deliveries(self._engine, shards)
         self.refused_keys = RefusedKeys(self._engine)

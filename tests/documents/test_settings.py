@@ -38,7 +38,7 @@ def test_the_table_has_every_variable_and_no_other() -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_its_default_is_told(variable: str) -> None:
-    default = _shown(getattr(Settings.load({}), VARIABLES[variable]))
+    default = _shown(getattr(Settings.load({"SLUICE_ENVIRONMENT": ""}), VARIABLES[variable]))
     _, told = ROWS[variable]
     if default is None:
         assert spans_of(told) == []

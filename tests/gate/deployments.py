@@ -16,6 +16,7 @@ from psycopg import sql
 from orchestration.core.settings import REPOSITORY, Settings
 from tests.company import BAKERY, NO_WAIT, Company
 from tests.gate.edits import append, replace, write
+from tests.prepared import take_over
 
 STUCK_GAUGE = 350  # mm: the exports' own suites refuse it, and no table before them does
 BAKERYS = ("SHOP_SCREENS", "MILLER")
@@ -125,6 +126,7 @@ def deployed(
         shutil.copytree(copy_of.settings.data_dir, company.settings.data_dir)
         if copy_of.container.exists():
             shutil.copytree(copy_of.container, container)
+        take_over(company.settings)
     yield company
     company.deployment.store.close()
     with psycopg.connect(postgres_url, autocommit=True) as admin:

@@ -18,6 +18,7 @@ from tests.gate.office import Office, Place, Rows, opened_office, rule, unnotice
 from tests.gate.sentence import Case, judge, rebuild, run
 from tests.gate.sentence_rules import MODELS, NEVER, OLDER_BUILD, OLDER_SQL, edited, rerun_outdated
 from tests.observatory import DAY, HOURS, JANUARY, OBSERVATORY, land_hour, land_plan, open_observatory
+from tests.prepared import take_over
 
 pytestmark = pytest.mark.long
 SUMS: Place = ("exp_day_sums", DAY)
@@ -113,6 +114,7 @@ def observatory(unsent_day: Company, tmp_path: Path, monkeypatch: pytest.MonkeyP
         {"SLUICE_CONNECTION_ARCHIVE": str(container), **NO_WAIT},
         project_dir=unsent_day.settings.project_dir, data_dir=tmp_path / "data",
     )  # fmt: skip
+    take_over(settings)
     with opened_office(Company(settings, "", container), monkeypatch) as office:
         yield office
 

@@ -125,6 +125,7 @@ def _restore(
         rows = sum(erase_again(ledger, export) for export in erased)
         at = datetime.now(manifest.taken_at.tzinfo)
         store.restores.record(Restore(manifest.name, manifest.taken_at, at))
+        store.identities.restored(settings.data_dir, f"restored from the backup {manifest.name}")
         forgotten = store.forgotten_keys.of()
     finally:
         store.close()
@@ -179,7 +180,7 @@ def _require_empty(settings: Settings) -> None:
         living = [
             f"the table {name} behind SLUICE_STATE_URL"
             for name, rows in counted.items()
-            if rows and name not in ("records_form", "leases")
+            if rows and name not in ("records_form", "leases", "deployment")
         ]
     if living:
         raise BackupError(

@@ -1,0 +1,204 @@
+"""Who of several copies of a deployment may send: the one of the newest epoch, in the place where it was.
+
+A copy of a data directory sends nothing until a person adopts it. That raises the epoch; where both copies
+share an area or the state store, the older one finds the newer epoch there, and sends nothing any more. An
+epoch is claimed by creating a file that cannot be created twice. Belongs here: making, adopting, retiring,
+and the answer at the door. Does not belong here: what is on record (`identity`), the door (`delivery.engine`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from orchestration.areas import Area, storage_errors, why_of
+from orchestration.core.environments import EXPECTED, Declared, Environment
+from orchestration.core.settings import Settings, SettingsError, require_connections_of
+from orchestration.state.identity import Identities, Identity, anchor_of, place_of, retire, retired
+
+_CLAIMS = ".sluice/epochs"
+_INIT = "`sluice env init production` (or `work`, or `scratch`)"
+
+
+class WrongDeployment(SettingsError):
+    """This data directory is no deployment that this process, or this command, may work on."""
+
+
+@dataclass(frozen=True)
+class NotTheOne:
+    """Why nothing is sent from here, what was expected, and what to type."""
+
+    what: str
+    expected: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; nothing is sent; expected {self.expected}; {self.fix}"
+
+
+def established(records: Identities, settings: Settings) -> Identity:
+    """Return which deployment this is, which is put on record where it is new.
+
+    Raises:
+        WrongDeployment: `SLUICE_ENVIRONMENT` says another one.
+        SettingsError: it has connections that its kind has not.
+    """
+    found = records.read()
+    if found is None:
+        if settings.said is None and not records.is_new():
+            return Identity(place=place_of(settings.data_dir))
+        said = settings.said or Declared(Environment.SCRATCH)
+        require_connections_of(said, settings.connections)
+        found = records.make(said, settings.data_dir)
+    said, own = settings.said, found.declared
+    assert own is not None
+    if said is not None and (said.kind is not own.kind or said.name not in ("", own.name)):
+        raise WrongDeployment(
+            f"this data directory is {found}, and SLUICE_ENVIRONMENT says `{said}`; expected them to agree;"
+            f" set SLUICE_ENVIRONMENT={own}, or name another --data"
+        )
+    require_connections_of(own, settings.connections)
+    if found.place != place_of(settings.data_dir) and found.anchor == anchor_of(settings.data_dir):
+        moved = replace(found, place=place_of(settings.data_dir))  # a rename: it is seen there from now on
+        records.change(found, moved)
+        return moved
+    return found
+
+
+def declare(records: Identities, settings: Settings, said: Declared) -> Identity:
+    """Say what a data directory is, of which nothing says so yet or in which nothing has happened yet.
+
+    Raises:
+        WrongDeployment: it is something else already.
+        SettingsError: it has connections that its kind has not.
+    """
+    if settings.declared and Declared.of(settings.declared) != said:
+        raise WrongDeployment(
+            f"SLUICE_ENVIRONMENT says `{settings.declared}`; expected `{said}`; set it to that, or unset it"
+        )
+    require_connections_of(said, settings.connections)
+    found = records.read()
+    if found is None:
+        return records.make(said, settings.data_dir)
+    if found.declared == said:
+        return found
+    if not records.is_new():
+        raise WrongDeployment(
+            f"this data directory is {found}, and has records; expected one of which nothing says what it is;"
+            f" name another --data for `{said}`: what is in git is what is promoted, and not data"
+        )
+    after = replace(found, kind=said.kind, name=said.name).next(settings.data_dir, found.said)
+    records.change(found, after)
+    return after
+
+
+def not_the_one(records: Identities, settings: Settings, shared: Sequence[Area]) -> NotTheOne | None:
+    """Return why nothing may be sent from here now; None where it may.
+
+    Args:
+        records: the state store's; they are read anew.
+        settings: the deployment.
+        shared: the areas that its copies have as well.
+    """
+    found, data = records.read(), settings.data_dir
+    if found is None:
+        return NotTheOne(
+            f"{data} was made by older code, and nothing says what it is", f"one of {EXPECTED}", _INIT
+        )
+    if found.anchor != anchor_of(data):
+        return NotTheOne(
+            f"{data} is a copy of {found}, or was moved to another disk or machine",
+            "the one that was there, or a copy that a person has adopted",
+            "`sluice env adopt --reason …`, once the original sends nothing any more (`sluice env retire`)",
+        )
+    if why := retired(data):
+        return NotTheOne(
+            f"{data} was retired: {why}", "one that was not", "`sluice env adopt --reason …` takes it back"
+        )
+    try:
+        other = next((item for area in shared if (item := _claim(area, found)).holder != found.holder), None)
+    except storage_errors() as error:
+        return NotTheOne(
+            f"an area does not say who sends ({type(error).__name__}: {why_of(error)})",
+            "an area that can be listed and written to", "mend that, then type the same again",
+        )  # fmt: skip
+    if other is None:
+        return None
+    return NotTheOne(
+        f"{other.place} holds epoch {other.epoch} of this deployment, and {data} has epoch {found.epoch}",
+        "the newest epoch", "if that one is gone: `sluice env adopt --reason …`",
+    )  # fmt: skip
+
+
+def adopt(
+    records: Identities, settings: Settings, shared: Sequence[Area], said: str, *, gone: bool = False
+) -> Identity:
+    """Let a copy send, and raise the epoch; `gone`: a person says that there is no original any more.
+
+    Raises:
+        WrongDeployment: nothing says what it is, it is the one that sends, its original is still there, or
+            another copy was adopted at this moment.
+    """
+    found, data = records.read(), settings.data_dir
+    refused = not_the_one(records, settings, shared)
+    if found is None or refused is None:
+        why = f"{data} is the one that sends" if refused is None else refused.what
+        fix = "nothing is to be done" if refused is None else _INIT
+        raise WrongDeployment(f"{why}; expected a copy of a deployment; {fix}")
+    claims = [item for area in shared if (item := _newest_claim(area, found)) is not None]
+    original = max([found, *claims], key=lambda item: item.epoch)
+    there = original.path != data and anchor_of(original.path) == original.anchor
+    if there and not gone and not retired(original.path):
+        raise WrongDeployment(
+            f"the original is still at {original.path}; expected that nothing is sent from it any more;"
+            f" `sluice env retire --data {original.path} --reason …`, or say that it is gone:"
+            " `sluice env adopt --original-is-gone --reason …`"
+        )
+    after = found.next(data, said, original.epoch)
+    for area in shared:
+        if _claim(area, after).holder != after.holder:
+            raise WrongDeployment(
+                f"another copy was adopted at this moment; expected one; look at epoch {after.epoch} in"
+                f" {area.path(_CLAIMS)}, then type the same again"
+            )
+    records.change(found, after)
+    return after
+
+
+def give_up(records: Identities, settings: Settings, reason: str) -> Identity:
+    """Retire a data directory: nothing is sent from it any more.
+
+    Raises:
+        WrongDeployment: it is a copy, or nothing says what it is.
+    """
+    found, data = records.read(), settings.data_dir
+    if found is None or found.anchor != anchor_of(data):
+        raise WrongDeployment(f"{data} is not the one that sends; expected that; nothing is to be done")
+    retire(data, reason)
+    return found
+
+
+def shared_areas(settings: Settings, areas: Sequence[Area | None]) -> list[Area]:
+    """Return those of some areas that a copy of the data directory has as well: they lie outside of it."""
+    inside = Area(str(settings.data_dir)).place
+    return [area for area in areas if area is not None and not area.place.lies_in(inside)]
+
+
+def _claim(area: Area, own: Identity) -> Identity:
+    """Return who holds the newest epoch by an area; it is claimed where nobody has claimed it yet."""
+    found = _newest_claim(area, own)
+    if found is not None and found.epoch >= own.epoch:
+        return found
+    said = asdict(replace(own, made_at=None))
+    try:
+        area.create(f"{_CLAIMS}/{own.id}/{own.epoch:06}.json", [json.dumps(said).encode()])
+    except FileExistsError:
+        found = _newest_claim(area, own)  # it may be this very call's, or another's
+        assert found is not None
+        return found
+    return own
+
+
+def _newest_claim(area: Area, own: Identity) -> Identity | None:
+    newest = max((entry.path for entry in area.listing(f"{_CLAIMS}/{own.id}/*.json")), default=None)
+    content = area.read(newest) if newest else None
+    return Identity(**json.loads(content)) if content else None

@@ -12,6 +12,7 @@ from orchestration.cli import (
     exports,
     impact,
     incidents,
+    published,
     quarantine,
     repairs,
 )
@@ -23,4 +24,4 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "deliveries", "impact", "quarantine", "repairs"]
+__all__ = ["app", "deliveries", "impact", "published", "quarantine", "repairs"]

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from orchestration.areas import Area, StorageAccess
@@ -104,8 +104,21 @@ def _azure(account: str | None, access: StorageAccess) -> dict[str, Any]:
     return options
 
 
-def _s3(access: StorageAccess) -> dict[str, Any]:
-    """Return a secret from what botocore finds in the standard places, as s3fs finds it."""
+class S3SignIn(NamedTuple):
+    """With what S3 is signed in to; `token` is None where there is none."""
+
+    key: str
+    secret: str
+    token: str | None
+    region: str
+
+
+def s3_sign_in() -> S3SignIn:
+    """Return what botocore finds in the standard places, as s3fs finds it.
+
+    Raises:
+        ObjectStorageError: there is nothing to sign in with.
+    """
     from botocore.session import get_session
 
     session = get_session()
@@ -116,15 +129,21 @@ def _s3(access: StorageAccess) -> dict[str, Any]:
             " standard ways to sign in; set one of them"
         )
     frozen = found.get_frozen_credentials()
+    region = session.get_config_variable("region") or os.environ.get("AWS_REGION") or _DEFAULT_REGION
+    return S3SignIn(frozen.access_key, frozen.secret_key, frozen.token, region)
+
+
+def _s3(access: StorageAccess) -> dict[str, Any]:
+    found = s3_sign_in()
     options: dict[str, Any] = {
         "type": "s3",
         "provider": "config",
-        "key_id": frozen.access_key,
-        "secret": frozen.secret_key,
-        "region": session.get_config_variable("region") or os.environ.get("AWS_REGION") or _DEFAULT_REGION,
+        "key_id": found.key,
+        "secret": found.secret,
+        "region": found.region,
     }
-    if frozen.token:
-        options["session_token"] = frozen.token
+    if found.token:
+        options["session_token"] = found.token
     if access.s3_endpoint_url:
         endpoint = urlsplit(access.s3_endpoint_url)
         options |= {

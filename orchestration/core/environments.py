@@ -4,6 +4,7 @@ Belongs here: the words, as a variable and the data directory's own file say the
 one a data directory is (`state.identity`).
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -70,3 +71,11 @@ def made_from(data_dir: Path) -> str | None:
         return str(json.loads((data_dir / MADE_FROM).read_text())["shelf"])
     except FileNotFoundError:
         return None
+
+
+def place_digest(place: str) -> str:
+    """Return a digest of a place that is written to, by which it is known again and not found.
+
+    `place` is in the one spelling of its kind of destination (`canonical_object`).
+    """
+    return hashlib.sha256(place.encode()).hexdigest()

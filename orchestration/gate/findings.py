@@ -189,6 +189,11 @@ class GateReport:
         return not self.closed_by
 
     @property
+    def validated(self) -> bool:
+        """Whether all has passed, and nothing only because a person let it pass."""
+        return self.open and not any(item.verdict is Verdict.RELEASED for item in self.findings)
+
+    @property
     def refusals(self) -> tuple[Finding, ...]:
         """The findings in which something said no; what is only not there yet is left out."""
         return tuple(item for item in self.findings if item.says_no)

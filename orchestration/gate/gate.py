@@ -50,6 +50,28 @@ class Gate:
             walk, relation, partition_key, self._ages(walk, on_record, relation, partition_key)
         )
 
+    def standing(
+        self,
+        session: Session,
+        relation: str,
+        partition_key: str,
+        held: Held,
+        on_record: OnRecord,
+        *,
+        rows: bool,
+    ) -> GateReport:
+        """Judge a partition as `report` does, but for ages, which are asked when something is sent.
+
+        With `rows` those of a table that an export sends are compared with what was judged. `held` is what
+        the warehouse holds in this snapshot.
+        """
+        walk = self._walk(held, on_record)
+        table = self.lineage.tables[relation]
+        walk.own(relation, table.partition(partition_key))
+        if rows and table.sent:
+            walk.compare_rows(table, partition_key, session)
+        return self._report(walk, relation, partition_key)
+
     def require_parents(self, session: Session, relation: str, partition_key: str) -> None:
         """Raise where something that a table is made of must not be built on.
 

@@ -1,14 +1,17 @@
 """The catalogue of a shelf: which version of which Delta table holds which validated partitions.
 
-A catalogue is never changed; a newer one takes its place. Belongs here: what it says. Does not belong here:
-writing tables (`publish`), where it lies (`shelf`).
+A catalogue is never changed; a newer one takes its place. Belongs here: what it says, and how that is
+written. Does not belong here: writing tables (`publish`), where it lies (`shelf`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from orchestration.state.records import Build, Evidence
+
+Record = TypeVar("Record", Build, Evidence)
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,10 @@ class PublishedTable:
     """One table, `schema.name`, at one version of its Delta table.
 
     `location` is relative to the shelf. `columns` is {name: the engine's type} of what is published, in the
-    table's order; `left_out` {name: class} of what is not. `cut_by` is the column that cuts it, "" without.
-    `partitions` maps keys ("" of a table that is not cut).
+    table's order; `stored` {name: the engine's type that the Delta table has of it}; `left_out` {name: class}
+    of what is not. `cut_by` is the column that cuts it, "" without; `key_column` the one that the Delta table
+    has besides, with each row's partition key, and is cut by. `partitions` maps keys ("" of a table that is
+    not cut).
     """
 
     relation: str
@@ -37,6 +42,21 @@ class PublishedTable:
     left_out: Mapping[str, str]
     cut_by: str
     partitions: Mapping[str, PublishedPartition]
+    stored: Mapping[str, str]
+    key_column: str = ""
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What all partitions have in common: where it is another, all are written anew."""
+        columns, stored = list(self.columns.items()), list(self.stored.items())
+        return columns, stored, self.left_out, self.cut_by, self.key_column
+
+    def with_partitions(
+        self, put: Mapping[str, PublishedPartition], out: frozenset[str], at: int
+    ) -> "PublishedTable":
+        """Return the table with other partitions, at a version."""
+        kept = {key: item for key, item in self.partitions.items() if key not in out}
+        return replace(self, at=at, partitions=dict(sorted((kept | dict(put)).items())))
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,8 @@ class Catalogue:
 
     `deployment` and `epoch` are production's. `project` is the digest of the project directory, `commit` that
     of git, "" without. `meanings` is {relation: digest of what its SQL and checks mean} (`meaning`). `places`
-    are digests of the objects that production writes to.
+    are digests of the objects that production writes to (`core.environments.place_digest`). `waiting` are
+    (relation, partition key) that a run had no time for: the next one that publishes looks at them.
     """
 
     name: str
@@ -57,3 +78,59 @@ class Catalogue:
     meanings: Mapping[str, str]
     places: frozenset[str]
     tables: Mapping[str, PublishedTable]
+    waiting: frozenset[tuple[str, str]] = frozenset()
+
+
+def partition_data(partition: PublishedPartition) -> dict[str, Any]:
+    """Return a partition as JSON has it."""
+    return {
+        "version": partition.version,
+        "rows": partition.rows,
+        "build": _data(partition.build),
+        "evidence": [_data(item) for item in partition.evidence],
+    }
+
+
+def partition_of(data: Mapping[str, Any]) -> PublishedPartition:
+    """Return what `partition_data` was made of."""
+    evidence = tuple(_record(Evidence, item) for item in data["evidence"])
+    return PublishedPartition(data["version"], data["rows"], _record(Build, data["build"]), evidence)
+
+
+def form_data(table: PublishedTable) -> dict[str, Any]:
+    """Return a table without its partitions as JSON has it."""
+    return {
+        name: getattr(table, name)
+        for name in ("relation", "location", "columns", "left_out", "cut_by", "stored", "key_column")
+    }
+
+
+def table_data(table: PublishedTable) -> dict[str, Any]:
+    """Return a table as JSON has it."""
+    partitions = {key: partition_data(item) for key, item in table.partitions.items()}
+    return {**form_data(table), "at": table.at, "partitions": partitions}
+
+
+def table_of(data: Mapping[str, Any]) -> PublishedTable:
+    """Return what `table_data` was made of; of `form_data` a table without partitions."""
+    partitions = {key: partition_of(item) for key, item in data.get("partitions", {}).items()}
+    said: dict[str, Any] = {"at": -1, **data, "partitions": partitions}
+    return PublishedTable(**said)
+
+
+def _data(record: Build | Evidence) -> dict[str, Any]:
+    """Return what a record says besides what holds without a word."""
+    said = ((item, getattr(record, item.name)) for item in fields(record))
+    return {
+        item.name: value.isoformat() if isinstance(value, datetime) else value
+        for item, value in said
+        if value != item.default
+    }
+
+
+def _record(type_: type[Record], data: Mapping[str, Any]) -> Record:
+    said = dict(data)
+    for name in ("built_at", "judged_at"):
+        if name in said:
+            said[name] = datetime.fromisoformat(said[name])
+    return type_(**said)

@@ -116,6 +116,11 @@ class Deployment:
         """Where converted files and their manifests are."""
         return self._area(self.settings.processing_url)
 
+    @cached_property
+    def published(self) -> Area | None:
+        """Where validated tables are published; None where this deployment publishes nothing."""
+        return self._area(self.settings.published_url) if self.settings.published_url else None
+
     def staging_of(self, contract: SourceContract) -> Area:
         """Return where a source's files land: the area of its contract's connector.
 

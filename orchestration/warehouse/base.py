@@ -117,6 +117,13 @@ class Session(Protocol):
         """
         ...
 
+    def write_parquet(self, query: str, file: Path) -> int:
+        """Write the rows of a query as one Parquet file for others to read, and return how many there are.
+
+        They are not held in memory. What that format lacks is the query's to cast.
+        """
+        ...
+
     def copy_to(self, file: Path) -> None:
         """Write all that is committed to a file of the engine's own, which is not there yet; for a backup."""
         ...

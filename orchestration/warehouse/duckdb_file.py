@@ -177,14 +177,26 @@ class DuckDBSession:
         types = self.describe(query)
         as_kept = {name: carried(type_) for name, type_ in types.items()}
         file = literal(str(folder / "rows.parquet"))
-        self.native.execute("set preserve_insertion_order = false")
-        try:
+        with self._in_any_order():
             rows = f"select {cast_to(as_kept)} from ({query})"
             self.native.execute(f"copy ({rows}) to {file} (format parquet, compression lz4_raw)")
-        finally:
-            self.native.execute("reset preserve_insertion_order")
         # In two steps, as a UNION is read as a STRUCT, which is cast to one of the same types alone.
         return f"select {cast_to(types)} from (select {cast_to(as_kept)} from read_parquet({file}))"
+
+    def write_parquet(self, query: str, file: Path) -> int:
+        """Write it with what every reader unpacks."""
+        with self._in_any_order():
+            written = f"copy ({query}) to {literal(str(file))} (format parquet, compression snappy)"
+            return int(self.query(written)[0][0])
+
+    @contextmanager
+    def _in_any_order(self) -> Generator[None]:
+        """Nobody reads a table in the order of its file: without it less memory is taken."""
+        self.native.execute("set preserve_insertion_order = false")
+        try:
+            yield
+        finally:
+            self.native.execute("reset preserve_insertion_order")
 
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
         """Write in one transaction, with less memory than the engine would take."""

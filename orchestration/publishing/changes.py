@@ -1,0 +1,232 @@
+"""What is to become of one published table: what the gate lets through, beside what is published.
+
+Belongs here: the comparison, and the files of what comes in. Does not belong here: commits and catalogues
+(`publish`).
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from orchestration.compute.exact_parquet import cast_to
+from orchestration.core.column_origins import Place
+from orchestration.core.lineage import Table
+from orchestration.gate.gate import Gate
+from orchestration.gate.on_record import OnRecord
+from orchestration.project.loading import Project
+from orchestration.publishing.catalogue import (
+    Catalogue,
+    PublishedPartition,
+    PublishedTable,
+    partition_of,
+    table_of,
+)
+from orchestration.publishing.delta_log import DataFile
+from orchestration.publishing.delta_types import TEXT, WIDE_DECIMAL, has_wide, written_as
+from orchestration.publishing.shelf import Shelf
+from orchestration.state.deployment import Deployment
+from orchestration.warehouse.base import Session
+from orchestration.warehouse.slices import partition_rows
+
+_KEY_COLUMN = "_sluice_partition"
+# Why a column is left out that has no class, but is masked, or is none that the project's files tell of.
+_MASKED, _UNKNOWN = "masked", "unknown"
+
+
+class _TooWide(Exception):
+    """A whole number of more than 38 digits."""
+
+
+class OutOfTime(Exception):
+    """There is no time to write a table that has to be written anew."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to become of a table: `put` with its `files`, and `out`, upon version `before`.
+
+    `whole`: all that is there goes, whatever it is. `newer` are partitions of which only what is said of them
+    is another; `waiting` are keys for which there was no time.
+    """
+
+    table: PublishedTable
+    before: int
+    whole: bool
+    put: Mapping[str, PublishedPartition]
+    out: frozenset[str]
+    newer: Mapping[str, PublishedPartition]
+    files: tuple[tuple[DataFile, Path], ...]
+    waiting: frozenset[str] = frozenset()
+
+    @property
+    def commits(self) -> bool:
+        """Whether the Delta table is another after it."""
+        return bool(self.whole or self.put or self.out)
+
+    @property
+    def after(self) -> PublishedTable:
+        """The table once that is done, at the version before it."""
+        kept = replace(self.table, partitions={}) if self.whole else self.table
+        return kept.with_partitions({**self.newer, **self.put}, self.out, self.before)
+
+
+def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int, PublishedTable | None]:
+    """Return a table's version and what it holds: by the newest catalogue, and by the commits since.
+
+    None: there is no table, or it holds what we have not put in.
+    """
+    location = shelf.location(table.relation)
+    log = shelf.log(location)
+    known = newest.tables.get(table.relation) if newest else None
+    if known is not None and log.version < known.at:
+        return log.version, None  # another table than the catalogue's
+    for version, note in log.notes_after(known.at if known else -1):
+        if note is None:
+            known = None
+            continue
+        put = {key: partition_of(item) for key, item in note["put"].items()}
+        if note["whole"]:
+            known = table_of(note["table"])
+        if known is not None:
+            known = known.with_partitions(put, frozenset(note["out"]), version)
+    return log.version, replace(known, at=log.version) if known else None
+
+
+class Look:
+    """One look into the warehouse, of one moment; it holds no more than what is on record."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        project: Project,
+        shelf: Shelf,
+        newest: Catalogue | None,
+        session: Session,
+        folder: Path,
+        allowed: Collection[str],
+        deadline: float,
+    ) -> None:
+        self._project, self._shelf, self._newest = project, shelf, newest
+        self._session, self._folder, self._allowed, self._deadline = session, folder, allowed, deadline
+        self._gate = Gate(project.lineage, deployment.store, deployment.clock)
+        self._held = session.versions(list(project.lineage.tables))
+        self._on_record = OnRecord(deployment.store)
+
+    def at(self, relation: str, keys: Collection[str]) -> Change | None:
+        """Return what is to become of a table, of all its partitions where no keys are named; None: nothing.
+
+        Raises:
+            OutOfTime: it has to be written anew, which takes too long.
+        """
+        table = self._project.lineage.tables[relation]
+        before, known = standing(self._shelf, self._newest, table)
+        wide = known is not None and any(
+            has_wide(kind) and known.stored.get(name) == written_as(kind, TEXT)
+            for name, kind in known.columns.items()
+        )
+        try:
+            return self._change(table, keys, before, known, TEXT if wide else WIDE_DECIMAL)
+        except _TooWide:
+            return self._change(table, keys, before, known, TEXT)
+
+    def _change(
+        self, table: Table, keys: Collection[str], before: int, known: PublishedTable | None, wide: str
+    ) -> Change | None:
+        held = {
+            key
+            for relation, key in self._held
+            if relation == table.relation and table.partitioning.holds(key)
+        }
+        if not self._session.has_table(table.relation):
+            held = set()
+        if known is None and not held and before < 0:
+            return None
+        form = self._form(table, wide) if held or known is None else known
+        whole = known is None or (bool(held) and known.form != form.form)
+        there = {} if known is None or whole else known.partitions
+        put, newer, files = dict[str, PublishedPartition](), dict[str, PublishedPartition](), []
+        out, waiting = set[str](), set[str]()
+        for key in sorted(set(keys) if keys and not whole else held | there.keys()):
+            published = there.get(key)
+            version = self._held.get((table.relation, key)) if key in held else None
+            same = published is not None and published.version == version
+            if not same and files and time.monotonic() > self._deadline:
+                if whole:
+                    raise OutOfTime
+                waiting.add(key)
+                continue
+            if version is None or not self._validated(table, key, compare_rows=not same):
+                out |= {key} if published is not None else set()
+                continue
+            found = self._partition(table, key, version)
+            if same and published is not None:
+                if published != (found := replace(found, rows=published.rows)):
+                    newer[key] = found
+                continue
+            file = self._folder / f"{uuid4().hex}.parquet"
+            rows = self._write(table, key, form, file, wide)
+            put[key] = replace(found, rows=rows)
+            if rows:
+                files.append((DataFile(file.name, file.stat().st_size, rows, key), file))
+        if not (whole or put or out or newer or waiting) or (known is None and before < 0 and not put):
+            return None
+        return Change(
+            form if known is None or whole else known, before, whole, put, frozenset(out), newer,
+            tuple(files), frozenset(waiting),
+        )  # fmt: skip
+
+    def _form(self, table: Table, wide: str) -> PublishedTable:
+        """Return a table without partitions, as the warehouse has it and the classes let it be published."""
+        relation = table.relation
+        all_columns = self._session.describe(f"select * from {relation.quoted}")
+        left_out = {name: class_ for name in all_columns if (class_ := self._closed(table, name))}
+        columns = {name: kind for name, kind in all_columns.items() if name not in left_out}
+        taken = {name.casefold() for name in all_columns}
+        key_column = _KEY_COLUMN if table.partitioning.partitioned else ""
+        while key_column.casefold() in taken:
+            key_column += "_"
+        return PublishedTable(
+            relation=relation,
+            location=self._shelf.location(relation),
+            at=-1,
+            columns=columns,
+            left_out=left_out,
+            cut_by=table.cut_by,
+            partitions={},
+            stored={name: written_as(kind, wide) for name, kind in columns.items()},
+            key_column=key_column,
+        )
+
+    def _closed(self, table: Table, column: str) -> str:
+        """Return the class for which a column is not published; "" where it is."""
+        told = self._project.columns.tables[table.relation].columns
+        name = next((name for name in told if name.casefold() == column.casefold()), None)
+        if name is None:
+            return _UNKNOWN
+        classes = self._project.classes.of(Place(table.relation, name))
+        if closed := sorted(classes.difference(self._allowed)):
+            return closed[0]
+        return _MASKED if not classes and name in self._project.classes.hidden(table.relation) else ""
+
+    def _validated(self, table: Table, key: str, *, compare_rows: bool) -> bool:
+        return self._gate.standing(
+            self._session, table.relation, key, self._held, self._on_record, rows=compare_rows
+        ).validated
+
+    def _partition(self, table: Table, key: str, version: str) -> PublishedPartition:
+        place = (table.relation, key)
+        build = self._on_record.build(place, version)
+        assert build is not None  # the gate asks for it
+        evidence = (item for item in self._on_record.last_words(place, version) if item.check in table.rules)
+        return PublishedPartition(version, 0, build, tuple(sorted(evidence, key=lambda item: item.check)))
+
+    def _write(self, table: Table, key: str, form: PublishedTable, file: Path, wide: str) -> int:
+        rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
+        try:
+            return self._session.write_parquet(f"select {cast_to(form.stored)} from ({rows})", file)
+        except self._session.errors:
+            if wide == TEXT or not any(map(has_wide, form.columns.values())):
+                raise
+            raise _TooWide from None

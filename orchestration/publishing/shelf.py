@@ -1,0 +1,236 @@
+"""The shelf: where published tables and their catalogues lie, on a disk or on object storage.
+
+    catalogues/000000000042.json   what is published: the newest counts
+    sheets/marts.store_gaps/…      one table at one version, named by catalogues
+    tables/marts/store_gaps/       a Delta table
+
+A catalogue is created once, after all that it names; who was quicker with a number has it. Belongs here:
+places, reading and writing catalogues. Does not belong here: tables (`delta_log`), what is put in
+(`publish`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestration.areas import Area, StorageAccess
+from orchestration.areas.access import Scheme
+from orchestration.core.relations import Relation
+from orchestration.publishing.catalogue import Catalogue, PublishedTable, table_data, table_of
+from orchestration.publishing.delta_log import DeltaLog
+
+_CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
+_NAME = re.compile(r"(\d{12})\.json")
+_PLAIN = re.compile(r"[a-z0-9_]+")
+_ODD = re.compile(r"[^a-z0-9_]")
+# Raised when older code could not read what newer code writes.
+_FORM = 1
+
+
+class ShelfTooNew(Exception):
+    """A catalogue was written by newer code."""
+
+
+class Shelf:
+    """A shelf on an area; `access` is with what object storage is reached."""
+
+    def __init__(self, area: Area, access: StorageAccess | None = None) -> None:
+        self.area = area
+        self._access = access or StorageAccess()
+
+    # -- catalogues
+
+    def names(self) -> list[str]:
+        """Return the names of all catalogues, oldest first."""
+        entries = self.area.listing(f"{_CATALOGUES}/*")
+        found = (_NAME.fullmatch(entry.path.rpartition("/")[2]) for entry in entries)
+        return sorted(name[1] for name in found if name)
+
+    def newest(self) -> Catalogue | None:
+        """Return the newest catalogue; None where nothing was ever published."""
+        names = self.names()
+        return self.catalogue(names[-1]) if names else None
+
+    def catalogue(self, name: str) -> Catalogue:
+        """Return a catalogue; its tables are read when they are asked for.
+
+        Raises:
+            KeyError: there is none of this name.
+            ShelfTooNew: newer code wrote it.
+        """
+        content = self.area.read(f"{_CATALOGUES}/{name}.json")
+        if content is None:
+            raise KeyError(name)
+        said = json.loads(content)
+        if said["form"] > _FORM:
+            raise ShelfTooNew(
+                f"{self.area.path(f'{_CATALOGUES}/{name}.json')} has form {said['form']}; expected {_FORM} at"
+                " most, as newer code has published here; install that code"
+            )
+        return Catalogue(
+            name, said["deployment"], said["epoch"], datetime.fromisoformat(said["published_at"]),
+            said["project"], said["commit"], said["meanings"], frozenset(said["places"]),
+            _Sheets(self.area, said["tables"]),
+            frozenset((relation, key) for relation, key in said["waiting"]),
+        )  # fmt: skip
+
+    def add(self, catalogue: Catalogue) -> None:
+        """Write a catalogue, and first the tables that the shelf does not have as they are.
+
+        Raises:
+            FileExistsError: somebody else has written one of this name.
+        """
+        tables = catalogue.tables
+        known = tables.sheets if isinstance(tables, _Sheets) else {}
+        sheets = {
+            relation: known[relation] if relation in known else self._add_sheet(tables[relation])
+            for relation in tables
+        }
+        said = {
+            "form": _FORM,
+            "deployment": catalogue.deployment,
+            "epoch": catalogue.epoch,
+            "published_at": catalogue.published_at.isoformat(),
+            "project": catalogue.project,
+            "commit": catalogue.commit,
+            "meanings": dict(catalogue.meanings),
+            "places": sorted(catalogue.places),
+            "tables": sheets,
+            "waiting": sorted(catalogue.waiting),
+        }
+        self.area.create(f"{_CATALOGUES}/{catalogue.name}.json", [_bytes(said)])
+
+    def with_tables(self, catalogue: Catalogue, tables: Mapping[str, PublishedTable | None]) -> Catalogue:
+        """Return a catalogue with other tables in the place of its own; None: without that table."""
+        return replace(catalogue, tables=_Sheets.over(self.area, catalogue.tables, tables))
+
+    def sheets(self, catalogue: Catalogue) -> frozenset[str]:
+        """Return the paths of the tables' sheets that a catalogue names."""
+        found = catalogue.tables
+        return frozenset(found.sheets.values()) if isinstance(found, _Sheets) else frozenset()
+
+    def _add_sheet(self, table: PublishedTable) -> str:
+        content = _bytes(table_data(table))
+        digest = hashlib.sha256(content).hexdigest()[:24]
+        folder = table.location.removeprefix(f"{_TABLES}/").replace("/", ".")
+        path = f"{_SHEETS}/{folder}/{table.at:012d}-{digest}.json"
+        self.area.write(path, [content])  # named by its content: whoever writes it writes the same
+        return path
+
+    # -- tables
+
+    def location(self, relation: Relation) -> str:
+        """Return where a table lies, of plain letters: not every reader knows what to do with others."""
+        return "/".join([_TABLES, *map(_folder, relation.parts)])
+
+    def log(self, location: str) -> DeltaLog:
+        """Return the commits of a table."""
+        return DeltaLog(self.url(location), self.options)
+
+    def url(self, location: str) -> str:
+        """Return what delta-rs is told to open."""
+        if self.area.local:
+            return Path(self.area.engine_path(location)).as_uri()
+        return self.area.path(location)
+
+    def scan_path(self, location: str) -> str:
+        """Return what the engine's `delta_scan` is told to open."""
+        return self.area.engine_path(location)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """With what delta-rs reaches object storage; the values are secrets."""
+        place, access = self.area.place, self._access
+        if place.scheme is Scheme.AZURE:
+            return _azure(place.account, access)
+        return _s3(access) if place.scheme is Scheme.S3 else {}
+
+
+class _Sheets(Mapping[str, PublishedTable]):
+    """Tables by their relations, each read from its sheet when it is asked for."""
+
+    def __init__(self, area: Area, sheets: Mapping[str, str]) -> None:
+        self._area = area
+        self.sheets = dict(sheets)
+        self._read: dict[str, PublishedTable] = {}
+
+    @classmethod
+    def over(
+        cls, area: Area, below: Mapping[str, PublishedTable], tables: Mapping[str, PublishedTable | None]
+    ) -> "_Sheets":
+        made = cls(area, below.sheets if isinstance(below, _Sheets) else {})
+        made._read = {} if isinstance(below, _Sheets) else dict(below)
+        if isinstance(below, _Sheets):
+            made._read |= below._read
+        for relation, table in tables.items():
+            made.sheets.pop(relation, None)
+            made._read.pop(relation, None)
+            if table is not None:
+                made._read[relation] = table
+        return made
+
+    def __getitem__(self, relation: str) -> PublishedTable:
+        if relation not in self._read:
+            path = self.sheets[relation]
+            content = self._area.read(path)
+            if content is None:
+                raise FileNotFoundError(f"{self._area.path(path)} does not exist")
+            self._read[relation] = table_of(json.loads(content))
+        return self._read[relation]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self.sheets, *self._read}))
+
+    def __len__(self) -> int:
+        return len({*self.sheets, *self._read})
+
+
+def _folder(name: str) -> str:
+    if _PLAIN.fullmatch(name):
+        return name
+    return f"{_ODD.sub('_', name.lower())}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _bytes(said: Any) -> bytes:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _azure(named: str | None, access: StorageAccess) -> dict[str, str]:
+    account = access.account_of(named)
+    if access.azure_connection_string is None:
+        return {"account_name": account or ""}
+    parts = (
+        part.partition("=") for part in access.azure_connection_string.get_secret_value().split(";") if part
+    )
+    said = {name.strip().lower(): value for name, _, value in parts}
+    options = {
+        "account_name": said.get("accountname"),
+        "account_key": said.get("accountkey"),
+        "sas_token": said.get("sharedaccesssignature"),
+        "endpoint": said.get("blobendpoint"),
+    }
+    if (endpoint := options["endpoint"]) and urlsplit(endpoint).scheme == "http":
+        options["allow_http"] = "true"
+    return {name: value for name, value in options.items() if value}
+
+
+def _s3(access: StorageAccess) -> dict[str, str]:
+    """Return what botocore finds in the standard places, as for the engine's own reading."""
+    from orchestration.compute.object_storage import s3_sign_in
+
+    options = {
+        "access_key_id": (found := s3_sign_in()).key,
+        "secret_access_key": found.secret,
+        "session_token": found.token,
+        "region": found.region,
+        "conditional_put": "etag",
+    }
+    if access.s3_endpoint_url:
+        options |= {"endpoint": access.s3_endpoint_url, "allow_http": "true"}
+    return {f"aws_{name}": value for name, value in options.items() if value}

@@ -1,0 +1,59 @@
+"""A bakery's shelf, and how others read it: `deltalake`, and the engine's `delta_scan`.
+
+Belongs here: publishing and reading back. Does not: any expectation.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.areas import Area
+from orchestration.compute.engine import open_engine
+from orchestration.compute.object_storage import extension_path
+from orchestration.compute.sql import literal, quoted
+from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
+from orchestration.publishing.catalogue import Catalogue, PublishedTable
+from orchestration.publishing.publish import Publisher, Publishing
+from orchestration.publishing.shelf import Shelf
+from tests.company import Company
+
+BAKERY_PUBLISHES = Publisher("bakery", 1)
+
+
+def publishing(
+    company: Company,
+    folder: Path,
+    by: Publisher = BAKERY_PUBLISHES,
+    allowed: frozenset[str] = OPEN_CLASSIFICATIONS,
+) -> Publishing:
+    """Return what publishes a bakery on a shelf in a folder."""
+    return Publishing(company.deployment, company.project, Shelf(Area(str(folder))), by, allowed)
+
+
+def newest(shelf: Shelf) -> Catalogue:
+    """Return the newest catalogue, which must be there."""
+    found = shelf.newest()
+    assert found is not None
+    return found
+
+
+def delta_engine() -> duckdb.DuckDBPyConnection:
+    """Return an engine that reads Delta tables."""
+    connection = open_engine()
+    connection.execute(f"load {literal(str(extension_path('delta')))}")
+    return connection
+
+
+def rows(
+    shelf: Shelf, table: PublishedTable, engine: duckdb.DuckDBPyConnection, key: str | None = None
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a published table as an environment's view gives them, in order."""
+    columns = ", ".join(
+        f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in table.columns.items()
+    )
+    where = (
+        f" where {quoted(table.key_column)} = {literal(key)}" if key is not None and table.key_column else ""
+    )
+    scan = f"delta_scan({literal(shelf.scan_path(table.location))}, version = {table.at})"
+    return engine.execute(f"select {columns} from {scan}{where} order by all").fetchall()

@@ -42,7 +42,11 @@ def inherited(
             )
             yield (
                 replace(
-                    build, run_id=run_id, project=project, code=code.get(build.code, build.code), drop_ordinal=None
+                    build,
+                    run_id=run_id,
+                    project=project,
+                    code=code.get(build.code, build.code),
+                    drop_ordinal=None,
                 ),
                 said,
             )
@@ -52,7 +56,8 @@ def standing(catalogue: Catalogue, meanings: Mapping[str, str]) -> dict[str, Sta
     """Return what the tables that were taken over were made by, and judged by."""
     return {
         name: Standing(
-            meaning, meanings[as_code(name)] if meanings.get(name) == meaning else catalogue.meanings[as_code(name)]
+            meaning,
+            meanings[as_code(name)] if meanings.get(name) == meaning else catalogue.meanings[as_code(name)],
         )
         for name, meaning in catalogue.meanings.items()
         if as_code(name) in catalogue.meanings

@@ -8,7 +8,7 @@ Belongs here: the order of it. Does not belong here: each part (`views`, `inheri
 import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from filelock import FileLock, Timeout
 
@@ -24,7 +24,7 @@ from orchestration.environments.record import (
     settings_of,
 )
 from orchestration.environments.spans import Spans, newest_day
-from orchestration.environments.views import View, make_views
+from orchestration.environments.views import View
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.leases import end_lease, take_lease
@@ -32,7 +32,6 @@ from orchestration.publishing.meaning import meanings
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.deployment import Deployment
 from orchestration.transformation.binding import bound_sql
-from orchestration.warehouse.duckdb_file import DuckDBFile
 
 KEPT_DAYS, SHOWN_DAYS = 30, 7
 
@@ -90,6 +89,7 @@ def make(
             )
         spans = _spans(project, catalogue, days, first, last)
         shutil.rmtree(own.data_dir, ignore_errors=True)
+        _lend_parse(project.identity.settings, own)
         lease = take_lease(shelf.area, name, catalogue.name, holder(), keep)
         try:
             stands = _fill(own, project, shelf, catalogue, spans)
@@ -122,16 +122,14 @@ def alone(settings: Settings, name: str) -> Generator[None]:
         ) from None
 
 
-def _spans(
-    project: Project, catalogue: Catalogue, days: int, first: date | None, last: date | None
-) -> Spans:
+def _spans(project: Project, catalogue: Catalogue, days: int, first: date | None, last: date | None) -> Spans:
     newest = newest_day(catalogue, project.lineage) or catalogue.published_at.date()
     last = last or newest
     first = first or last - timedelta(days=days - 1)
     if first > last:
         raise ValueError(
-            f"from {first} to {last} there is no day; expected a first day that is not after the last, and one"
-            f" day at least; the newest that is published is {newest}"
+            f"from {first} to {last} there is no day; expected a first day that is not after the last; name"
+            f" others: the newest that is published is {newest}"
         )
     return Spans(project.lineage, first, last)
 
@@ -143,10 +141,21 @@ def _fill(
     keys, now = spans.published(catalogue), meanings(project)
     with closing(Deployment(own)) as deployment:
         deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
-    warehouse = DuckDBFile(own.warehouse_path, shelf=shelf.area, access=own.storage_access)
-    with warehouse.session() as session:
-        make_views(session.native, _views(project, shelf, catalogue, keys))
+        views = list(_views(project, shelf, catalogue, keys))
+        with deployment.warehouse_showing(shelf.area).session() as session:
+            session.show(
+                ((view.relation, view.query(session)) for view in views),
+                (version for view in views for version in view.versions()),
+            )
     return standing(catalogue, now)
+
+
+def _lend_parse(read: Settings, own: Settings) -> None:
+    """Give an environment what dbt made of the very same files: it finds out for itself whether they are."""
+    own.dbt_target_dir.mkdir(parents=True)
+    for file in read.dbt_target_dir.iterdir():
+        if file.is_file():
+            shutil.copy2(file, own.dbt_target_dir)
 
 
 def _views(
@@ -165,7 +174,11 @@ def _types(project: Project) -> dict[str, dict[str, str]]:
     """Return {table: {column: type}} as the project has them: of models as they are bound."""
     manifest = project.manifest
     bound = bound_sql(project.identity.settings, manifest.digests).columns
-    found = {str(manifest.nodes[name].relation): dict(columns) for name, columns in bound.items() if name in manifest.nodes}
+    found = {
+        str(manifest.nodes[name].relation): dict(columns)
+        for name, columns in bound.items()
+        if name in manifest.nodes
+    }
     for unique_id, source in manifest.content["sources"].items():
         columns = source["columns"].items()
         found[str(manifest.source_names[unique_id])] = {

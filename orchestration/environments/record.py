@@ -80,10 +80,10 @@ class Made:
             data: dict[str, Any] = json.loads((data_dir / MADE_FROM).read_text())
         except FileNotFoundError:
             return None
-        moments = {name: datetime.fromisoformat(data[name]) for name in ("made_at", "expires_at")}
-        days = {name: date.fromisoformat(data[name]) for name in ("first", "last")}
-        standing = {name: Standing(**item) for name, item in data["standing"].items()}
-        return cls(**{**data, **moments, **days, "standing": standing})
+        for name, kind in (("made_at", datetime), ("expires_at", datetime), ("first", date), ("last", date)):
+            data[name] = kind.fromisoformat(data[name])
+        data["standing"] = {name: Standing(**item) for name, item in data["standing"].items()}
+        return cls(**data)
 
 
 def all_made(folder: Path) -> Iterator[tuple[Path, Made | None]]:
@@ -105,6 +105,23 @@ def require_usable(settings: Settings) -> None:
             f"environment `{made.name}` in {settings.data_dir} may not be used any more: {why}; expected one"
             f" that is in its time; type `sluice env drop {made.name}`, then `sluice env new {made.name}`"
         )
+
+
+def require_made(settings: Settings) -> Made:
+    """Return what an environment was made from.
+
+    Raises:
+        NotUsable: there is none in the data directory, or its time has ended.
+    """
+    made, name = Made.read(settings.data_dir), settings.data_dir.name
+    if made is None:
+        raise NotUsable(
+            f"there is no environment `{name}` in {settings.environments_dir}; expected one of"
+            f" {', '.join(made.name for _, made in all_made(settings.environments_dir) if made) or 'none'};"
+            f" type `sluice env new {name}`"
+        )
+    require_usable(settings)
+    return made
 
 
 def ended(made: Made, settings: Settings) -> str:
@@ -131,8 +148,8 @@ def checked_name(name: str) -> str:
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"`{name}` is no name of an environment; expected small letters, digits, `-`, `_` and `.`, at most"
-            " 41 of them; name another"
+            f"`{name}` is no name of an environment; expected small letters, digits, `-`, `_` and `.`, 41 at"
+            " most; name another"
         )
     return name
 

@@ -66,13 +66,13 @@ class Spans:
             there[relation] = set(found[relation])
         return found
 
-    def _keys(
-        self, table: Table, published: PublishedTable, intervals: Mapping[str, _Interval]
-    ) -> list[str]:
+    def _keys(self, table: Table, published: PublishedTable, intervals: Mapping[str, _Interval]) -> list[str]:
         keys = [key for key in published.partitions if table.partitioning.holds(key)]
         if table.partitioning.grain is Grain.DROP:  # as many of the newest as days are asked for
             built = {key: published.partitions[key].build for key in keys}
-            keys.sort(key=lambda key: (built[key].built_at or datetime.min.replace(tzinfo=UTC), built[key].id))
+            keys.sort(
+                key=lambda key: (built[key].built_at or datetime.min.replace(tzinfo=UTC), built[key].id)
+            )
             return keys[-self.days :]
         if table.relation in intervals:
             wanted = set(table.partitioning.overlapping(*intervals[table.relation]))

@@ -67,7 +67,7 @@ def end_lease(area: Area, lease_id: str, why: str) -> None:
 
 
 def end_all(area: Area, why: str, at: datetime | None = None) -> list[ShelfLease]:
-    """End every lease that runs, and return those: what they name must go now, as when a person is forgotten."""
+    """End every lease that runs, and return those: what they name must go, as when a person is forgotten."""
     moment = at or clock_of(area)
     running = [lease for lease in all_leases(area) if lease.runs_at(moment)]
     for lease in running:

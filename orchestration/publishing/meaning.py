@@ -26,7 +26,7 @@ _NOT_IN_THE_PLAN = re.compile(r"\b(?:rollup|cube|grouping)\b", re.IGNORECASE)
 
 
 def meanings(project: Project) -> dict[str, str]:
-    """Return {relation: digest} of all tables, "" of what is loaded, and {`check_of`: digest} of what holds them.
+    """Return {relation: digest} of all tables, "" of what is loaded, and {`check_of`: digest} of checks.
 
     A table's digest is of its own SQL and config; its parents have theirs. Under the name `as_code` there is
     besides what records have of each: `Build.code` and `Evidence.rules`.

@@ -92,6 +92,10 @@ class Deployment:
             writes_within=self.settings.load_memory,
         )
 
+    def warehouse_showing(self, shelf: Area) -> Warehouse:
+        """Return the engine for views of what lies on a shelf, before it is known that this shows any."""
+        return DuckDBFile(self.settings.warehouse_path, shelf=shelf, access=self.settings.storage_access)
+
     def warehouse_within(self, seconds: float) -> Warehouse:
         """Return the engine for whoever keeps all others away, and waits so long for them."""
         return DuckDBFile(self.settings.warehouse_path, lock_timeout_seconds=seconds)

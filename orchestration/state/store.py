@@ -160,6 +160,11 @@ class StateStore:
                         .values(code=after)
                     )
 
+    def built_by_runs_other_than(self, run_id: str) -> set[str]:
+        """Return the tables of which a partition was built by another run."""
+        query = sa.select(schema.builds.c.relation).distinct().where(schema.builds.c.run_id != run_id)
+        return {row["relation"] for row in self._rows(query)}
+
     def complete_build(self, build: Build, inputs: Inputs, code: str, project: str) -> None:
         """Record what a build was made from, of which older code did not keep it."""
         table = schema.builds

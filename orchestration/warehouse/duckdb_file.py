@@ -7,7 +7,7 @@ still finds the file locked waits.
 
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
 from orchestration.compute.type_text import same_spelling
+from orchestration.core.relations import Relation
 from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _VERSIONS_DDL = """
     );
 """
 _LONGEST_STEP_SECONDS = 3_600.0
+# So many rows go into one statement.
+_ROWS_AT_ONCE = 1_000
 
 
 class DuckDBFile:
@@ -219,6 +222,48 @@ class DuckDBSession:
             raise
         finally:
             connection.execute("reset preserve_insertion_order; reset memory_limit")
+
+    def published(self, path: str, at: int) -> str:
+        """Read a Delta table, by the engine's extension."""
+        return f"delta_scan({literal(path)}, version = {at})"
+
+    def show(self, views: Iterable[tuple[Relation, str]], versions: Iterable[Version]) -> None:
+        """Make them in one transaction; the engine looks into each table for it."""
+        with self._one_transaction():
+            schemas = set[str]()
+            for relation, query in views:
+                if relation.schema not in schemas:
+                    schemas.add(relation.schema)
+                    self.native.execute(f"create schema if not exists {quoted(relation.schema)}")
+                self.native.execute(f"create view {relation.quoted} as {query}")
+            noted = [f"({', '.join(map(literal, one))}, now()::timestamp)" for one in versions]
+            for start in range(0, len(noted), _ROWS_AT_ONCE):
+                rows = ", ".join(noted[start : start + _ROWS_AT_ONCE])
+                self.native.execute(f"insert into sluice.table_versions values {rows}")
+
+    def take_out(self, relations: Iterable[Relation]) -> None:
+        """Look up which of them are views."""
+        wanted = {str(relation): relation for relation in relations}
+        there = self.query(
+            "select table_schema || '.' || table_name, table_type from information_schema.tables"
+            f" where list_contains({literals(wanted)}, table_schema || '.' || table_name)"
+        )
+        with self._one_transaction():
+            for name, kind in there:
+                self.native.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {wanted[name].quoted}")
+            self.native.execute(
+                f"delete from sluice.table_versions where list_contains({literals(wanted)}, relation)"
+            )
+
+    @contextmanager
+    def _one_transaction(self) -> Generator[None]:
+        self.native.execute("begin")
+        try:
+            yield
+            self.native.execute("commit")
+        except BaseException:
+            self._end()
+            raise
 
     def copy_to(self, file: Path) -> None:
         """Copy the file as it is, in a process of its own.

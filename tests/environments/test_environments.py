@@ -1,0 +1,201 @@
+"""An environment shows what production has published, builds what means something else, and ends.
+
+Belongs here: one environment, by its commands. Does not belong here: what changes a meaning (`test_meaning`),
+random histories (`test_histories`).
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration.environments.changes import building
+from orchestration.environments.record import Made
+from orchestration.environments.sweeping import drop, sweep
+from orchestration.gate.gate import Verdict
+from orchestration.publishing.leases import all_leases
+from orchestration.publishing.shelf import Shelf
+from tests.company import FRI, MON, THU, WED, Company
+from tests.environments.conftest import DAYS, Desk
+
+STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
+TWICE = ("    loaves\n", "    loaves * 2 as loaves\n")
+
+
+def rows(company: Company, query: str) -> list[tuple[object, ...]]:
+    """Return rows of a deployment's warehouse."""
+    with company.deployment.warehouse.session() as session:
+        return session.query(query)
+
+
+def kinds(company: Company) -> dict[str, str]:
+    """Return {table: `VIEW` or `BASE TABLE`}."""
+    found = rows(
+        company,
+        "select table_schema || '.' || table_name, table_type from information_schema.tables"
+        " where table_schema not in ('sluice', 'quarantine')",
+    )
+    return {str(name): str(kind) for name, kind in found}
+
+
+def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> None:
+    """Each view has the rows of the asked days, and what is read for them; nothing is to be built or judged."""
+    production, ada = desk.company, desk.environment()
+
+    code, said = desk.sluice("env", "new", "ada", "--days", "2")
+
+    assert (code, "2024-01-04 to 2024-01-05" in said) == (0, True)
+    assert set(kinds(ada).values()) == {"VIEW"}
+    assert kinds(ada).keys() == production.project.lineage.tables.keys()
+    for relation, table in production.project.lineage.tables.items():
+        # The orders are read by a window of three days: two earlier ones come with them.
+        first = {"raw.orders": WED, "staging.stg_orders": WED}.get(relation, THU) if table.cut_by else ""
+        first = first and min(first, DAYS[1] if "orders" in relation and "shop" not in relation else first)
+        where = f" where \"{table.cut_by}\"::varchar >= '{first}'" if table.cut_by else ""
+        query = f"select * from {relation}{{}} order by all"
+        assert rows(ada, query.format("")) == rows(production, query.format(where)), relation
+    assert all(ada.site.gate_report(name, FRI).open for name in ada.project.exports)
+    assert desk.sluice("env", "build", "--name", "ada")[1].startswith("nothing has changed")
+
+
+def test_what_means_something_else_is_built_with_all_that_is_made_of_it(desk: Desk) -> None:
+    """A comment is nothing. A change is said, then built for its days; production has its own rows."""
+    ada = desk.environment()
+    before = rows(desk.company, "select * from marts.shop_orders order by all")
+    desk.sluice("env", "new", "ada", "--days", "2")
+
+    desk.edit(STG_ORDERS, ("select\n", "-- what was ordered\nselect\n"))
+    assert "nothing has changed" in desk.sluice("env", "build", "--name", "ada")[1]
+    assert desk.environment().site.gate_report("exp_shop_orders", FRI).open
+
+    desk.edit(STG_ORDERS, TWICE)
+    said = desk.sluice("env", "build", "--name", "ada", "--dry-run")[1]
+    assert "1 table has changed (staging.stg_orders), 2 more are made of that; 2 days" in said
+    assert "8 builds" in said
+    assert "marts.shop_orders reads 3 days of staging.stg_orders" in said
+    assert "2 earlier partitions come with it" in said
+    assert set(kinds(ada).values()) == {"VIEW"}
+
+    code, said = desk.sluice("env", "build", "--name", "ada")
+
+    assert code == 0, said
+    built = {name for name, kind in kinds(ada).items() if kind != "VIEW"}
+    assert built == {"staging.stg_orders", "marts.shop_orders", "exports.exp_shop_orders"}
+    twice = "select business_date, shop, town, loaves * 2, rain_mm from marts.shop_orders"
+    since = f" where business_date >= '{THU}' order by all"
+    assert rows(ada, "select * from marts.shop_orders order by all") == rows(desk.company, twice + since)
+    assert rows(desk.company, "select * from marts.shop_orders order by all") == before
+    ada = desk.environment()
+    assert all(ada.site.gate_report(name, day).open for name in ada.project.exports for day in (THU, FRI))
+    assert "nothing has changed" in desk.sluice("env", "build", "--name", "ada")[1]
+    assert (
+        "built here: exports.exp_shop_orders, marts.shop_orders, staging.stg_orders"
+        in (desk.sluice("env", "show", "ada")[1])
+    )
+
+
+def test_another_suite_is_asked_of_the_view(desk: Desk) -> None:
+    """Evidence of a suite that the branch changes is not taken over; the build judges what is there."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    desk.edit("expectations/shop_orders.yml", ("max_value: 1000", "max_value: 999"))
+    ada = desk.environment()
+    assert [item.verdict for item in ada.site.gate_report("exp_shop_orders", FRI).closed_by] == [
+        Verdict.OTHER_RULES
+    ]
+
+    code, said = desk.sluice("env", "build", "--name", "ada")
+
+    assert (code, "`suite` of marts.shop_orders is another" in said) == (0, True), said
+    assert set(kinds(ada).values()) == {"VIEW"}
+    assert desk.environment().site.gate_report("exp_shop_orders", FRI).open
+
+
+def test_a_build_that_was_killed_is_begun_again(desk: Desk) -> None:
+    """Between taking a table out and building it nothing stands, and the next build knows."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    desk.edit(STG_ORDERS, TWICE)
+    ada = desk.environment()
+    made = Made.read(ada.settings.data_dir)
+    assert made is not None
+    first = building(ada.site, made)
+    first.begin()
+
+    code, said = desk.sluice("env", "build", "--name", "ada", "stg_orders")
+
+    assert (code, first.said[0] in said) == (0, True), said
+    assert rows(ada, "select sum(loaves) from staging.stg_orders") == rows(
+        desk.company, f"select 2 * sum(loaves) from staging.stg_orders where business_date >= '{WED}'"
+    )
+
+
+@pytest.mark.parametrize("how", ["its time", "its lease is gone", "its lease was ended"])
+def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Desk, how: str) -> None:
+    """The shelf's clock decides, and the shelf's word; nothing in the directory helps."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    data_dir = desk.environment().settings.data_dir
+    made = Made.read(data_dir)
+    assert made is not None
+    lease = Path(made.shelf, "leases", f"{made.lease}.json")
+    if how == "its time":
+        written = lease.stat().st_mtime - timedelta(days=30, minutes=1).total_seconds()
+        os.utime(lease, (written, written))
+    elif how == "its lease is gone":
+        lease.unlink()
+    else:
+        lease.with_suffix(".ended").write_text("a person was forgotten")
+
+    for arguments in (["env", "build", "--name", "ada"], ["env", "show", "ada"]):
+        code, said = desk.sluice(*arguments)
+        assert (code, "may not be used any more" in said, "sluice env drop ada" in said) == (2, True, True)
+    code, said, complained = desk.company.sluice_with(
+        {"SLUICE_ENVIRONMENT": "scratch:ada", "SLUICE_DATA_DIR": str(data_dir)}, "status"
+    )
+    assert (code, "may not be used any more" in complained) == (2, True), said
+
+    assert desk.sluice("env", "sweep") == (0, "removed `ada`\n")
+    assert not data_dir.exists()
+    assert made.lease not in {lease.id for lease in all_leases(_shelf(desk).area)}
+    assert desk.sluice("env", "new", "ada", "--days", "1")[0] == 0
+    assert desk.sluice("env", "drop", "ada") == (0, "environment `ada` is gone\n")
+    assert all_leases(_shelf(desk).area) == []
+
+
+def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data go first, so that a record is there as long as anything is; what cannot be removed is named."""
+    settings = desk.environment().settings
+    data_dir, removed = settings.data_dir, 0
+    while True:
+        desk.sluice("env", "new", "ada", "--days", "1")
+        steps, unlink = removed, os.unlink
+
+        def killed(path: str, *arguments: object, left: list[int] = [steps], **named: object) -> None:  # noqa: B006
+            if str(data_dir) in str(path) or "leases" in str(path) or named.get("dir_fd") is not None:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise KeyboardInterrupt
+            unlink(path, *arguments, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "unlink", killed)
+        try:
+            drop(settings, "ada")
+            break
+        except KeyboardInterrupt:
+            removed += 7
+        finally:
+            monkeypatch.setattr(os, "unlink", unlink)
+        there = Made.read(data_dir)
+        assert there is not None or not (data_dir / "warehouse.duckdb").exists()
+        if data_dir.exists():
+            assert drop(settings, "ada") == []
+        sweep(settings)
+        assert not data_dir.exists()
+    assert removed > 7
+
+
+def _shelf(desk: Desk) -> Shelf:
+    found = desk.company.deployment.published
+    assert found is not None
+    return Shelf(found)

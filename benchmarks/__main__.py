@@ -16,6 +16,7 @@ NAMES = (
     "delivery_postgres",
     "delivery_vendors",
     "done_to_delivered",
+    "environments",
 )
 for name in NAMES:
     print(f"\n## {name}", flush=True)

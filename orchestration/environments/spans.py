@@ -67,6 +67,10 @@ class Spans:
         return found
 
     def _keys(self, table: Table, published: PublishedTable, intervals: Mapping[str, _Interval]) -> list[str]:
+        if table.relation in intervals:
+            wanted = table.partitioning.overlapping(*intervals[table.relation])
+            return [key for key in wanted if key in published.partitions]
+        # A table may have been cut in another way before.
         keys = [key for key in published.partitions if table.partitioning.holds(key)]
         if table.partitioning.grain is Grain.DROP:  # as many of the newest as days are asked for
             built = {key: published.partitions[key].build for key in keys}
@@ -74,9 +78,6 @@ class Spans:
                 key=lambda key: (built[key].built_at or datetime.min.replace(tzinfo=UTC), built[key].id)
             )
             return keys[-self.days :]
-        if table.relation in intervals:
-            wanted = set(table.partitioning.overlapping(*intervals[table.relation]))
-            return sorted(key for key in keys if key in wanted)
         return keys
 
     def _candidates(
@@ -104,9 +105,10 @@ def newest_day(catalogue: Catalogue, lineage: Lineage) -> date | None:
     found: list[date] = []
     for relation, table in lineage.tables.items():
         if table.partitioning.grain.timed and relation in catalogue.tables:
-            keys = [key for key in catalogue.tables[relation].partitions if table.partitioning.holds(key)]
-            if keys:  # their order as text is that of time
-                end = table.partitioning.interval(max(keys))[1]
+            keys = sorted(catalogue.tables[relation].partitions, reverse=True)  # the order of time, as text
+            newest = next((key for key in keys if table.partitioning.holds(key)), None)
+            if newest is not None:
+                end = table.partitioning.interval(newest)[1]
                 found.append((end - timedelta(microseconds=1)).date())
     return max(found, default=None)
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 _AZURE_HOST = re.compile(r"([a-z0-9]{3,24})\.(?:dfs|blob)\.[a-z0-9.-]+", re.IGNORECASE)
 _ACCOUNT_NAME = re.compile(r"(?:^|;)\s*AccountName=([^;]+)", re.IGNORECASE)
 _CONNECTION_STRING = re.compile(r"(?:^|;)\s*(?:AccountName|BlobEndpoint)=[^;]+", re.IGNORECASE)
+_BLOB_ENDPOINT = re.compile(r"(?:^|;)\s*BlobEndpoint=([^;]+)", re.IGNORECASE)
 _EXPECTED = (
     "a path, abfs://container/path, abfs://container@account.dfs.core.windows.net/path or s3://bucket/path"
 )
@@ -97,6 +98,25 @@ class StorageAccess:
                 " SLUICE_AZURE_ACCOUNT; set one of them"
             )
         return named or account
+
+    def hosts(self, place: "Place") -> tuple[str, ...]:
+        """Return the hosts that are spoken to for a place; none where it is a directory."""
+        if place.scheme is Scheme.LOCAL:
+            return ()
+        if place.scheme is Scheme.S3:
+            said = (
+                self.s3_endpoint_url
+                or os.environ.get("AWS_ENDPOINT_URL_S3")
+                or os.environ.get("AWS_ENDPOINT_URL")
+            )
+            return (urlsplit(said).hostname or "",) if said else ("s3.amazonaws.com",)
+        text = self.azure_connection_string.get_secret_value() if self.azure_connection_string else ""
+        if endpoints := [urlsplit(url).hostname or "" for url in _BLOB_ENDPOINT.findall(text)]:
+            return tuple(endpoints)
+        named = _ACCOUNT_NAME.search(text)
+        return (
+            f"{place.account or self.azure_account or (named[1] if named else '')}.blob.core.windows.net",
+        )
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class Area:
         """Whether the area is a directory of this machine."""
         return self.place.scheme is Scheme.LOCAL
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are spoken to; none where it is a directory."""
+        return self._access.hosts(self.place)
+
     def __repr__(self) -> str:
         return f"Area({self.url!r})"
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
 from orchestration.core.environments import Declared, Environment, declared_in
+from orchestration.core.loopback import EXPECTED, elsewhere
 from orchestration.core.problems import did_you_mean
 
 _CONNECTION_PREFIX = "SLUICE_CONNECTION_"
@@ -52,7 +53,7 @@ VARIABLES = {
     "SLUICE_LOAD_MEMORY": "load_memory",
     "SLUICE_DATA_DOCS_URL": "data_docs_url",
 }
-_AREA_VARIABLES = (
+AREA_VARIABLES = (
     "SLUICE_STAGING_URL", "SLUICE_ORIGINALS_URL", "SLUICE_COLD_URL", "SLUICE_PROCESSING_URL",
     "SLUICE_PUBLISHED_URL",
 )  # fmt: skip
@@ -143,6 +144,20 @@ class Settings(BaseModel):
         """What this deployment is, as `SLUICE_ENVIRONMENT` says, or else the data directory's own file."""
         return Declared.of(self.declared) if self.declared else declared_in(self.data_dir)
 
+    def variable_of(self, name: str) -> str:
+        """Return the variable of a connection in a deployment of this kind."""
+        return self.connection_variable(name, self.said.kind if self.said else None)
+
+    def led_elsewhere(self, name: str, hosts: Iterable[str]) -> str:
+        """Return what is wrong where a `local` deployment's connection leads to another machine; else ""."""
+        host = elsewhere(hosts) if self.said is not None and self.said.kind is Environment.LOCAL else ""
+        return not_here(self.variable_of(name), host) if host else ""
+
+    def delivers(self, name: str) -> bool:
+        """Whether what goes by a connection can be delivered: to it, or to a scratch deployment's outbox."""
+        said = self.said
+        return (said is not None and said.kind is Environment.SCRATCH) or name in self.connections
+
     @staticmethod
     def connection_variable(name: str, kind: Environment | None = None) -> str:
         """Return the variable that holds the secret URL of a connection in a kind of deployment."""
@@ -157,9 +172,8 @@ class Settings(BaseModel):
             if value is not None
         }
         variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
-        kind = self.said.kind if self.said else None
         for name, secret in self.connections.items():
-            variables[self.connection_variable(name, kind)] = secret.get_secret_value()
+            variables[self.variable_of(name)] = secret.get_secret_value()
         return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
 
     @classmethod
@@ -247,10 +261,18 @@ def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
         )
 
 
+def not_here(variable: str, host: str) -> str:
+    """Return what is wrong with a variable of a `local` deployment that leads to a host elsewhere."""
+    return (
+        f"{variable} leads to {host}, and this deployment is `local`; expected {EXPECTED}; set it to something"
+        " here, or name another --data, whose SLUICE_ENVIRONMENT is work or production"
+    )
+
+
 def _check_storage(values: Mapping[str, Any]) -> None:
     """Raise SettingsError for what is no area's URL, holds a credential, or is no credential."""
     checks: list[tuple[str, Callable[[str], object]]] = [
-        *((variable, place_of) for variable in _AREA_VARIABLES),
+        *((variable, place_of) for variable in AREA_VARIABLES),
         ("SLUICE_S3_ENDPOINT_URL", check_endpoint),
         ("SLUICE_AZURE_CONNECTION_STRING", check_connection_string),
         ("SLUICE_MASKING_KEY", _check_masking_key),
@@ -263,7 +285,7 @@ def _check_storage(values: Mapping[str, Any]) -> None:
             check(value.get_secret_value() if isinstance(value, SecretStr) else value)
         except ValueError as error:
             raise SettingsError(f"{variable} is {error}") from None
-    said = [(variable, values.get(VARIABLES[variable])) for variable in _AREA_VARIABLES]
+    said = [(variable, values.get(VARIABLES[variable])) for variable in AREA_VARIABLES]
     places = [(variable, place_of(url)) for variable, url in said if url is not None]
     for (inner, place), (outer, other) in itertools.permutations(places, 2):
         if place.lies_in(other):

@@ -17,6 +17,7 @@ from typing import Any
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.sql import quoted
+from orchestration.core.environments import Environment
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
 from orchestration.core.settings import Settings
@@ -41,6 +42,7 @@ from orchestration.delivery.ledger import (
 from orchestration.delivery.named_command import naming_the_command
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.batches import BatchDestination
+from orchestration.destinations.outbox import outbox_of
 from orchestration.destinations.registry import build, destination_types
 from orchestration.gate.gate import Gate, GateClosed, GateReport
 from orchestration.state.deployment import Deployment
@@ -53,9 +55,9 @@ from orchestration.warehouse.slices import partition_bounds, partition_condition
 class NotConfigured(Exception):
     """This deployment has no connection of an export's name, so nothing is sent there."""
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: Export, settings: Settings) -> None:
         name = export.spec.destination.connection
-        self.connection, self.variable = name, Settings.connection_variable(name)
+        self.connection, self.variable = name, settings.variable_of(name)
         super().__init__(
             f"{export.name} is not configured, nothing is sent: connection `{name}` has no URL; set"
             f" {self.variable} to the destination's, then `sluice run --retry`"
@@ -184,10 +186,16 @@ def engine_for(
 def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING_CLASSIFIED) -> Destination:
     """`near` is what it may quote of the rows that are sent: it says what may be shown of them."""
     stated = export.spec.destination
+    if deployment.identity.kind is Environment.SCRATCH:
+        folder = deployment.settings.data_dir / "outbox" / export.name
+        return discreet(outbox_of(stated.type, stated.object, stated.options, folder), near)
     url = deployment.settings.connection(stated.connection)
     if url is None:
-        raise NotConfigured(export)
+        raise NotConfigured(export, deployment.settings)
     destination = build(stated.type, url, stated.object, stated.options)
+    if wrong := deployment.settings.led_elsewhere(stated.connection, destination.hosts()):
+        what, expected, fix = wrong.split("; ")
+        raise DeliveryError(what, expected.removeprefix("expected "), fix)
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
     return discreet(destination, near)
@@ -199,7 +207,7 @@ def record_connections(deployment: Deployment, exports: Iterable[Export], *, ser
     `served`: the process is one that serves the graph, the daemon's and the UI's, and not a command.
     """
     names = {export.spec.destination.connection for export in exports}
-    there = {name: deployment.settings.connection(name) is not None for name in names}
+    there = {name: deployment.settings.delivers(name) for name in names}
     deployment.store.record_connections(there, served=served)
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestration.compute.alike import EXACT as EXACT  # what capabilities say of keys
 from orchestration.compute.alike import Alike as Alike
+from orchestration.core.loopback import hosts_in
 from orchestration.core.ranges import Ranges as Ranges
 
 from .errors import DeliveryError as DeliveryError  # what a destination raises is part of the interface
@@ -312,6 +313,13 @@ class Destination(ABC):
             DeliveryError: the connection's URL is none of this kind.
         """
 
+    def hosts(self) -> Sequence[str]:
+        """Return the hosts that are spoken to, a vendor's default ones too; none where it is a directory.
+
+        By default those of the connection's URL.
+        """
+        return hosts_in(self._url)
+
     def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
         """Return what makes two values one, for each field of a key; `key` is {field: SQL type}.
 
@@ -337,6 +345,10 @@ class Destination(ABC):
 
         Called before anything of a shard is sent. By default nothing is checked.
         """
+
+    def offline(self) -> bool:
+        """Make ready to be asked `inexact` where there is no destination; False where it has to be asked."""
+        return False
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:  # noqa: ARG002
         """Return the rows with a value that would not arrive as it is, ascending; by default none.

@@ -18,7 +18,7 @@ from typing import ClassVar, TypeVar
 
 from .accounts import Account, account_file
 from .base import Change, Destination, Journal, Mode, Receipt, Refused, Shard
-from .cutting import Batch, PendingRows, Piece, halves, pieces
+from .cutting import Batch, PendingRows, Piece, Row, halves, pieces
 from .errors import DeliveryError, after_others, redact
 from .left_out import left_out
 from .noted import Answered, acknowledge, answered, carry
@@ -96,6 +96,10 @@ class BatchDestination(Destination):
             BatchRefused: the request was refused whole.
             DeliveryError: nothing can be sent: credentials, a missing object, a field that is unknown.
         """
+
+    def unwritable(self, shard: Shard, rows: Sequence[Row]) -> Sequence[Refused]:  # noqa: ARG002
+        """Return the rows of which no request can be made, whatever the vendor says; by default none."""
+        return ()
 
     def needs_finish(self, shard: Shard) -> bool:
         """Return whether `finish` has work to do: by default where the rest of the scope has to go."""

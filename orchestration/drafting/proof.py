@@ -56,7 +56,7 @@ def prove(text: str, keys: Mapping[Path, str]) -> Proof:
             return Proof(tuple(f"{one.what}; expected {one.expected}; {one.mend}" for one in file.problems))
         from orchestration.state.deployment import Deployment
 
-        settings = Settings.load({}, project_dir=project, data_dir=project / "data", declared="local")
+        settings = Settings.load({}, project_dir=project, data_dir=project / "data", declared="scratch")
         deployment = Deployment(settings)
         try:
             return _loaded(deployment, contract, keys)

@@ -121,7 +121,7 @@ def reconcile_sensor(
 def to_reconcile(deployment: Deployment, targets: list[Target]) -> Iterator[tuple[Target, str]]:
     """Yield the newest delivered partition of each export whose destination is configured."""
     for target in targets:
-        if deployment.settings.connection(target.export.spec.destination.connection) is None:
+        if not deployment.settings.delivers(target.export.spec.destination.connection):
             continue
         if target.export.spec.latest_only:
             standing = deployment.store.deliveries.at_destination(target.export.name)

@@ -137,7 +137,7 @@ class Alerts:
         for what, spec in [*connected, ("`heartbeat`", self.spec.heartbeat)]:
             name = getattr(spec, "connection", "")
             if name and settings.connection(name) is None:
-                variable = Settings.connection_variable(name)
+                variable = settings.variable_of(name)
                 said.append(f"{FILE}: {what} has no connection here; set {variable} to its URL")
         used = {name for told in [*self.spec.routes, *self.spec.escalation] for name in told.to}
         rooms = used if OWNER in used else set[str]()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from orchestration.core.environments import Environment
+from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
@@ -161,10 +162,13 @@ def ping(deployment: Deployment, alerts: Alerts) -> None:
     """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
     beat = alerts.spec.heartbeat
     url = deployment.settings.connection(beat.connection) if beat else None
-    if not url or tells_nobody(deployment) is not None:
+    if not url or not beat or tells_nobody(deployment) is not None:
         return
     import httpx
 
+    if wrong := deployment.settings.led_elsewhere(beat.connection, hosts_in(url)):
+        deployment.store.incidents.beat(PINGED, "", deployment.clock(), wrong)
+        return
     try:
         answer = httpx.get(url, timeout=_PING_SECONDS)
         said = "" if answer.is_success else f"HTTP {answer.status_code}"

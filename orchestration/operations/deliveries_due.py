@@ -73,7 +73,7 @@ def _runs(
     records, runs = Records(site), list[DueRun]()
     for (export, partition), (kind, why) in wanted.items():
         target = site.target(export)
-        if site.deployment.settings.connection(target.export.spec.destination.connection) is None:
+        if not site.deployment.settings.delivers(target.export.spec.destination.connection):
             continue
         if not target.table.partitioning.holds(partition):
             continue  # its model was cut otherwise then
@@ -107,7 +107,7 @@ def _ready(site: Site) -> list[tuple[str, str]]:
             continue
         connection = site.project.exports[row.name].spec.destination.connection
         # Who sends is this process, whatever connections others have.
-        if site.deployment.settings.connection(connection) is not None:
+        if site.deployment.settings.delivers(connection):
             ready.setdefault(row.name, []).append(row.partition_key)
     exports = site.project.exports
     return [

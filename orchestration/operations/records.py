@@ -106,11 +106,15 @@ class Records:
 
         Where none has looked for it yet, what this process has counts.
         """
-        return self._connections.get(name, self._settings.connection(name) is not None)
+        return self._connections.get(name, self._settings.delivers(name))
 
     def has_connection(self, name: str) -> bool:
         """Return whether this very process has a connection, and could send by it."""
-        return self._settings.connection(name) is not None
+        return self._settings.delivers(name)
+
+    def variable_of(self, name: str) -> str:
+        """Return the variable of a connection."""
+        return self._settings.variable_of(name)
 
     def holds(self, export: str) -> dict[str, Hold]:
         """Return the partitions of an export that were held when they were last asked for."""

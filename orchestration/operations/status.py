@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import UNPARTITIONED, as_option
-from orchestration.core.settings import Settings, SettingsError
+from orchestration.core.settings import SettingsError
 from orchestration.delivery.deliver import Target, is_todays, ledger_of, order_today
 from orchestration.delivery.export_files.expiry import expired, in_one_line
 from orchestration.delivery.export_files.exports import Export
@@ -216,7 +216,7 @@ def _by_people(plan: Delivery) -> tuple[Standing, str]:
 def _unset_variable(records: Records, export: Export) -> str | None:
     """Return the variable without which an export has no destination; None where the deployment has it."""
     name = export.spec.destination.connection
-    return None if records.connected(name) else Settings.connection_variable(name)
+    return None if records.connected(name) else records.variable_of(name)
 
 
 def _missing(project: Project, records: Records, relation: str, key: str) -> list[str]:

@@ -3,7 +3,8 @@
 A copy of a data directory sends nothing until a person adopts it. That raises the epoch; where both copies
 share an area or the state store, the older one finds the newer epoch there, and sends nothing any more. An
 epoch is claimed by creating a file that cannot be created twice. Belongs here: making, adopting, retiring,
-and the answer at the door. Does not belong here: what is on record (`identity`), the door (`delivery.engine`).
+and the answer at the door. Does not belong here: what is on record (`identity`), the door itself
+(`delivery.engine`).
 """
 
 import json
@@ -11,8 +12,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from orchestration.areas import Area, storage_errors, why_of
+from orchestration.areas.access import place_of as area_of
 from orchestration.core.environments import EXPECTED, Declared, Environment
-from orchestration.core.settings import Settings, SettingsError, require_connections_of
+from orchestration.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
+from orchestration.core.settings import (
+    AREA_VARIABLES,
+    VARIABLES,
+    Settings,
+    SettingsError,
+    not_here,
+    require_connections_of,
+)
 from orchestration.state.identity import Identities, Identity, anchor_of, place_of, retire, retired
 
 _CLAIMS = ".sluice/epochs"
@@ -57,11 +67,31 @@ def established(records: Identities, settings: Settings) -> Identity:
             f" set SLUICE_ENVIRONMENT={own}, or name another --data"
         )
     require_connections_of(own, settings.connections)
+    if own.kind is Environment.LOCAL:
+        require_here(settings)
+    if own.kind is not Environment.SCRATCH:  # which has nothing to connect by, and may be made in passing
+        keep_sockets_here(kept=own.kind is Environment.LOCAL)
     if found.place != place_of(settings.data_dir) and found.anchor == anchor_of(settings.data_dir):
         moved = replace(found, place=place_of(settings.data_dir))  # a rename: it is seen there from now on
         records.change(found, moved)
         return moved
     return found
+
+
+def require_here(settings: Settings) -> None:
+    """Raise where a `local` deployment would connect elsewhere for its areas or records.
+
+    Raises:
+        SettingsError: it would.
+    """
+    state = settings.state_url.get_secret_value()
+    found = [("SLUICE_STATE_URL", () if state.startswith("sqlite") else hosts_of_libpq(state))]
+    for variable in AREA_VARIABLES:
+        url = getattr(settings, VARIABLES[variable])
+        found.append((variable, settings.storage_access.hosts(area_of(url)) if url else ()))
+    for variable, hosts in found:
+        if host := elsewhere(hosts):
+            raise WrongDeployment(not_here(variable, host))
 
 
 def declare(records: Identities, settings: Settings, said: Declared) -> Identity:

@@ -136,7 +136,7 @@ class Deployment:
             return self.staging
         if name in self._connectors:
             return self._connectors[name]
-        variable = f"SLUICE_CONNECTION_{name.upper()}"
+        variable = self.settings.variable_of(name)
         url = self.settings.connection(name)
         if url is None:
             raise SettingsError(
@@ -147,6 +147,8 @@ class Deployment:
             area = self._area(url)
         except StorageUrlError as error:
             raise SettingsError(f"{variable} is {error}") from None
+        if wrong := self.settings.led_elsewhere(name, area.hosts):
+            raise SettingsError(wrong)
         self._connectors[name] = area
         return area
 

@@ -94,6 +94,10 @@ class BlobDestination(Destination):
         """One spelling for one object in one place, without secrets."""
         return f"{self._connection.name}/{self._object}"
 
+    def hosts(self) -> Sequence[str]:
+        """Those of the storage."""
+        return self._area.hosts
+
     def check(self, shard: Shard) -> None:
         """Raise DeliveryError for a mode, name, type or value that files cannot have, or no storage."""
         self._check_shard(shard)
@@ -103,6 +107,10 @@ class BlobDestination(Destination):
             next(self._area.listing(self._at(folder_of(shard.partition_key), MANIFEST)), None)
 
         self._explained(f"delivery of {shard.export}, partition {shard.partition_key}, to", look)
+
+    def offline(self) -> bool:
+        """Its values are judged by rules that stand here."""
+        return True
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that the format of the files cannot say."""

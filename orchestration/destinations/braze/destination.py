@@ -127,6 +127,10 @@ class BrazeTracking(BatchDestination):
                 journal.keep(_POINTS, str(self._points))
         return replace(receipt, details={**receipt.details, _POINTS: self._points})
 
+    def offline(self) -> bool:
+        """Its values are judged by rules that stand here."""
+        return True
+
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no attribute or property can hold."""
         return unfit_rows(shard, lambda name, value, kind: self._unfit(name, value, kind, shard))
@@ -137,15 +141,7 @@ class BrazeTracking(BatchDestination):
 
     def send_batch(self, shard: Shard, batch: Batch) -> Sequence[Refused]:  # noqa: ARG002 - the interface
         """Send up to 75 objects, and say which of them Braze refused."""
-        sent: list[tuple[int, dict[str, Any]]] = []
-        refused: list[Refused] = []
-        for row in batch.rows:
-            try:
-                made = self._made_of(row)
-                check_object(made)
-                sent.append((row.number, made))
-            except Unwritable as problem:
-                refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
+        sent, refused = self._objects(batch.rows)
         if not sent:
             return refused
         wrong = self._braze.track(self.array, [made for _, made in sent])
@@ -153,6 +149,22 @@ class BrazeTracking(BatchDestination):
         with self._lock:
             self._points += _data_points(self.array, taken)
         return refused + [Refused(sent[place][0], "", said) for place, said in wrong.items()]
+
+    def unwritable(self, shard: Shard, rows: Sequence[Row]) -> Sequence[Refused]:  # noqa: ARG002
+        """Return the rows that no object can be made of."""
+        return self._objects(rows)[1]
+
+    def _objects(self, rows: Sequence[Row]) -> tuple[list[tuple[int, dict[str, Any]]], list[Refused]]:
+        sent: list[tuple[int, dict[str, Any]]] = []
+        refused: list[Refused] = []
+        for row in rows:
+            try:
+                made = self._made_of(row)
+                check_object(made)
+                sent.append((row.number, made))
+            except Unwritable as problem:
+                refused.append(Refused(row.number, "UNWRITABLE", str(problem)))
+        return sent, refused
 
 
 class BrazeDestination(BrazeTracking):

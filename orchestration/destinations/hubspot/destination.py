@@ -165,13 +165,7 @@ class HubSpotDestination(BatchDestination):
             if ids:
                 self.in_turn(lambda: self._hubspot.archive(ids))
             return []
-        inputs: list[dict[str, Any]] = []
-        refused: list[Refused] = []
-        for row in batch.rows:
-            try:
-                inputs.append(_input(key, row))
-            except Unwritable as problem:
-                refused.append(Refused(row.number, "UNWRITABLE", problem.said))
+        inputs, refused = _inputs(key, batch.rows)
         if inputs:
             asked = self._clear_stages(key, inputs)
             refused += self.in_turn(lambda: self._write(key, inputs)) if asked else self._write(key, inputs)
@@ -181,6 +175,10 @@ class HubSpotDestination(BatchDestination):
         if self._associations:
             return self._associations.write(key, inputs, self._upsert, self._update)
         return self._upsert(inputs)[1]
+
+    def unwritable(self, shard: Shard, rows: Sequence[Row]) -> Sequence[Refused]:
+        """Return the rows with a value that no property can hold."""
+        return _inputs(shard.key[0], [row for row in rows if row.change is not Change.REMOVED])[1]
 
     def _clear_stages(self, key: str, inputs: Sequence[Input]) -> bool:
         """Clear the lifecycle stages that will be others; return whether anything was asked for.
@@ -314,6 +312,17 @@ class HubSpotDestination(BatchDestination):
             # written again changes nothing.
             raise BatchRefused("UNANSWERED", said)
         return [Refused(int(trace), *reason) for trace, reason in found.items()]
+
+
+def _inputs(key: str, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Refused]]:
+    inputs: list[dict[str, Any]] = []
+    refused: list[Refused] = []
+    for row in rows:
+        try:
+            inputs.append(_input(key, row))
+        except Unwritable as problem:
+            refused.append(Refused(row.number, "UNWRITABLE", problem.said))
+    return inputs, refused
 
 
 def _input(key: str, row: Row) -> dict[str, Any]:

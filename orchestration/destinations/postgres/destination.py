@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestration.compute.alike import EXACT, Alike, is_text
 from orchestration.compute.sql import quoted
+from orchestration.core.loopback import hosts_of_libpq
 
 from ..base import (
     Capabilities,
@@ -102,6 +103,10 @@ class PostgresDestination(Destination):
         """One spelling for one object in one place, without secrets."""
         return f"{self._place} {self._target}"
 
+    def hosts(self) -> Sequence[str]:
+        """As libpq reads a URL."""
+        return hosts_of_libpq(self._url)
+
     def key_alike(self, key: Mapping[str, str]) -> Mapping[str, frozenset[Alike]]:
         """What the table's columns say: `citext` and some collations fold, `char(n)` pads."""
         texts = [name for name, kind in key.items() if is_text(kind)]
@@ -124,6 +129,11 @@ class PostgresDestination(Destination):
             self._preflight(self._catalogue(cursor), shard, contents)
 
         self._server.transact(f"check of {_named(shard)} against {self._target}", look)
+
+    def offline(self) -> bool:
+        """As in a database of UTF-8."""
+        self._encoding = "UTF8"
+        return True
 
     def inexact(self, shard: Shard) -> Sequence[Refused]:
         """Return the rows with values that no column can hold, or that the database's encoding cannot."""

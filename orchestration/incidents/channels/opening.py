@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts
@@ -26,10 +27,12 @@ def open_channel(
         raise ChannelRefused(f"{FILE} has no channel `{name}`", did_you_mean(name, alerts.channels))
     if spec.type == "log":
         return LogChannel(write)
-    variable = Settings.connection_variable(spec.connection)
+    variable = settings.variable_of(spec.connection)
     url = settings.connection(spec.connection)
     if url is None:
         raise ChannelRefused(f"channel `{name}` has no connection here", f"set {variable} to its URL")
+    if wrong := settings.led_elsewhere(spec.connection, hosts_in(url)):
+        raise ChannelRefused(*wrong.split("; ", 1))
     if spec.type == "pagerduty":
         return PagerDutyChannel(url, variable)
     if spec.type == "webhook":

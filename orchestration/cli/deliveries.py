@@ -262,6 +262,7 @@ def forget(
     with opened(project, data, demo_destinations) as here:
         from orchestration.cli.delivery_tables import pairs
         from orchestration.graph.erasing import forget_everywhere
+        from orchestration.operations.publishing import forget_published
 
         if not reason.strip():
             raise ValueError("an erasure needs a reason: --reason says which request it answers")
@@ -274,6 +275,7 @@ def forget(
                 log=_say,
             )
         )
+        published = forget_published(here.site, pairs(values), by=account(by), reason=reason.strip())
     shown = table("forgotten", "export", "#keys", "what was done")
     for item in done:
         shown.add_row(item.export, f"{len(item.keys):,}", item.said.replace("[", r"\["))
@@ -284,6 +286,8 @@ def forget(
             out.print(f"to be taken out by hand, of {what}:", style="yellow", soft_wrap=True, markup=False)
             for key in item.keys:
                 out.print(f"  {', '.join(str(part) for part in key)}", markup=False)
+    if published:
+        out.print(published, soft_wrap=True, markup=False)
     out.print(
         "not touched: the warehouse, the originals, the quarantine, failing rows on record, Dagster's event"
         " log and backups;"

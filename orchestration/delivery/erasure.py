@@ -41,6 +41,8 @@ _BEGUN = "begun: ask for the same again, it does the rest"
 _TAKEN_OUT = "done at the destination; our own shards are next: ask for the same again"
 
 
+# What stands for an export in the erasures that concern tables.
+OF_TABLES = "(tables)"
 # So many partitions are named in a message.
 _SHOWN = 5
 
@@ -141,6 +143,23 @@ def forget_unsent(
     erased = Erased(export, tuple(keys))
     _advance(store, export, _BEGUN, erased.said, 0, keys)
     return erased
+
+
+def forget_by_columns(store: StateStore, request: Request) -> None:
+    """Write down who is forgotten by the models' columns alone, for what is made of tables and no export."""
+    known = [one for one in store.forgotten_keys.of(OF_TABLES) if names_in(one) == set(request.values)]
+    key = tuple(request.values.values())
+    if any(digest_of(one.salt, key) == one.key_digest for one in known):
+        return
+    salt, named = secrets.token_hex(16), {name: [text] for name, text in request.values.items()}
+    with shared_engine() as connection:
+        fields = digests_of(connection, salt, Values({}, named), None)
+    store.forgotten_keys.record(
+        ForgottenKey(
+            OF_TABLES, salt, digest_of(salt, key), 0, "no table is published with it any more",
+            request.reason, request.asked_by, fields=fields,
+        )
+    )  # fmt: skip
 
 
 def erase_again(ledger: Ledger, export: str) -> int:

@@ -16,6 +16,7 @@ from orchestration.graph.incidents import incidents_sensor
 from orchestration.graph.judging import judge_job
 from orchestration.graph.models import dbt_assets
 from orchestration.graph.partitions import partitions_definitions
+from orchestration.graph.publishing import publish_after, publishing_schedules
 from orchestration.graph.raw_tables import ingestion_assets
 from orchestration.graph.reconciled import reconciled_checks
 from orchestration.graph.run_leases import run_executor
@@ -53,8 +54,8 @@ def asset_graph(site: Site, jobs: Sequence[dg.JobDefinition] = ()) -> dg.Definit
                 incidents_sensor(site),
                 *reconcile_sensor(site),
             ],
-            schedules=upkeep_schedules(site),
+            schedules=[*upkeep_schedules(site), *publishing_schedules(site)],
             jobs=[judge_job(site, checks), *jobs],
             # One process a run: a spawned process a step costs seconds each, and DuckDB has one writer.
-            executor=run_executor(site.deployment),
+            executor=run_executor(site.deployment, publish_after(site)),
         )

@@ -20,6 +20,7 @@ from orchestration.graph.holds import publish_holds
 from orchestration.graph.in_process import execute_here
 from orchestration.graph.judging import JUDGE_JOB, JUDGE_OP, JudgeConfig, places_to_judge
 from orchestration.graph.partitions import add_drop
+from orchestration.graph.publishing import publish_after
 from orchestration.graph.reconciled import check_key
 from orchestration.graph.redelivering import take_up
 from orchestration.graph.restored_shown import show_restored
@@ -353,5 +354,8 @@ def _execute(
     )
     assets = [] if checks_alone else selected_assets(desk.project, run)
     checks = checks_alone or checks_of_run(job.asset_layer.asset_graph, desk.project, run, assets)
-    result = execute_here(desk.instance, desk.deployment, job, assets, checks, tags=tags, run_config=_QUIET)
+    result = execute_here(
+        desk.instance, desk.deployment, job, assets, checks, tags=tags, run_config=_QUIET,
+        after=publish_after(desk),
+    )  # fmt: skip
     return finished(desk.project, run, result)

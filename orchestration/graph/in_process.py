@@ -22,7 +22,7 @@ from dagster._core.execution.context_creation_job import (
 )
 from dagster._core.snap import snapshot_from_execution_plan
 
-from orchestration.graph.run_leases import executing, place_tags, run_executor
+from orchestration.graph.run_leases import After, executing, place_tags, run_executor
 from orchestration.state.deployment import Deployment
 
 
@@ -44,11 +44,12 @@ def execute_here(
     *,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
+    after: After = lambda _, __: None,
 ) -> Result:
-    """Run assets and checks of a job, and return when they have ended, well or not."""
+    """Run assets and checks of a job, and `after` it that, and return when they have ended, well or not."""
     selected = job.get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
     selected = selected.as_ephemeral_job(resource_defs={}, input_values={}).with_executor_def(
-        run_executor(deployment)
+        run_executor(deployment, after)
     )
     in_memory = InMemoryJob(selected)
     plan = create_execution_plan(

@@ -17,6 +17,7 @@ from orchestration.core.lineage import Table
 from orchestration.core.problems import ProjectChanged
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.check_events import check_evaluation
+from orchestration.graph.publishing import publish_after
 from orchestration.graph.raw_tables import held_build, judge_raw_table
 from orchestration.graph.run_leases import run_executor
 from orchestration.graph.steps import POOL
@@ -96,7 +97,7 @@ def judge_job(site: Site, checks: TableChecks) -> dg.JobDefinition:
 
     @dg.job(
         name=JUDGE_JOB,
-        executor_def=run_executor(site.deployment),
+        executor_def=run_executor(site.deployment, publish_after(site)),
         description="Judges what tables hold by today's rules, without building them: launch it with the"
         " table and its partitions, or type `sluice judge TABLE --from KEY --to KEY`.",
     )

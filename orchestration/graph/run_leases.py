@@ -5,7 +5,8 @@ no further step, and what it was about to commit is not committed (`Leases.requi
 a run's lease is held, in Dagster's terms. Does not belong here: what follows from one that has run out.
 """
 
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import cast
 
@@ -42,7 +43,11 @@ def executing(leases: Leases, run_id: str) -> Generator[Lease]:
         yield lease
 
 
-def run_executor(deployment: Deployment) -> dg.ExecutorDefinition:
+After = Callable[[float, dg.DagsterLogManager], None]
+"""What is done once the steps of a run have ended: it is told how many seconds they took, and logs."""
+
+
+def run_executor(deployment: Deployment, after: After = lambda _, __: None) -> dg.ExecutorDefinition:
     """Return Dagster's executor that runs all steps in the process of their run, which holds the lease."""
     own = dg.in_process_executor
 
@@ -50,20 +55,21 @@ def run_executor(deployment: Deployment) -> dg.ExecutorDefinition:
     def in_process(context: dg.InitExecutorContext) -> _Executor:
         assert own.executor_creation_fn is not None
         configured = own.executor_creation_fn(context)
-        return _Executor(deployment, configured.retries)
+        return _Executor(deployment, configured.retries, after)
 
     return in_process
 
 
 class _Executor(InProcessExecutor):
-    def __init__(self, deployment: Deployment, retries: RetryMode) -> None:
+    def __init__(self, deployment: Deployment, retries: RetryMode, after: After) -> None:
         super().__init__(retries)
-        self._deployment = deployment
+        self._deployment, self._after = deployment, after
 
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         leases, run_id = self._deployment.store.leases, plan_context.run_id
+        began = time.monotonic()
         # A run of a command holds it already, as it does so before Dagster knows of the run.
         held = leases.held(run_name(run_id))
         with nullcontext(held) if held else executing(leases, run_id) as lease:
@@ -75,3 +81,4 @@ class _Executor(InProcessExecutor):
                     lease.still_held()
                     yield event
             lease.still_held()
+            self._after(time.monotonic() - began, plan_context.log)

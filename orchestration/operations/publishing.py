@@ -4,16 +4,20 @@ Belongs here: what is published where and by whom, as the settings and the proje
 how (`publishing`).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import timedelta
 
-from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import SettingsError
+from orchestration.delivery.erasure import Request, forget_by_columns
 from orchestration.operations.site import Site
 from orchestration.project.earlier import commit_of
-from orchestration.publishing.publish import Published, Publisher, Publishing
+from orchestration.publishing.cleaning import Cleaned, clean
+from orchestration.publishing.publish import LEASE, PUBLISHING, Published, Publishing
 from orchestration.publishing.shelf import Shelf
+
+_PATIENCE = 60.0
 
 
 def publish_tables(
@@ -30,28 +34,74 @@ def publish_tables(
     for relation in relations:
         if relation not in tables:
             raise ValueError(f"no table `{relation}`; {did_you_mean(relation, tables)}")
+    kind = site.deployment.identity.kind
+    if kind not in PUBLISHING:
+        raise SettingsError(
+            f"this deployment is `{kind}`, which publishes nothing; expected production; name its data"
+            " directory in --data"
+        )
     publishing = publishing_of(site)
     if publishing is None:
         raise SettingsError(
             "this deployment publishes nowhere; expected a place in SLUICE_PUBLISHED_URL, as /srv/published"
             " or abfs://published@account.dfs.core.windows.net; set it"
         )
-    return publishing.publish(dict.fromkeys(relations, frozenset[str]()) or None, told=told)
+    return publishing.publish(relations or None, told=told)
 
 
 def publishing_of(site: Site) -> Publishing | None:
     """Return what a deployment publishes, and where; None where it publishes nothing."""
-    deployment = site.deployment
-    if deployment.published is None:
+    deployment, project = site.deployment, site.project
+    if deployment.published is None or deployment.identity.kind not in PUBLISHING:
         return None
     commit = ""
     with suppress(ValueError):
         commit = commit_of(deployment.settings.project_dir, "HEAD")
-    return Publishing(
-        deployment,
-        site.project,
-        Shelf(deployment.published, deployment.settings.storage_access),
-        Publisher("", 0),
-        OPEN_CLASSIFICATIONS,
-        commit,
+    shelf = Shelf(deployment.published, deployment.settings.storage_access)
+    return Publishing(deployment, project, shelf, frozenset(project.environments.scratch.classes), commit)
+
+
+def clean_shelf(site: Site) -> Cleaned:
+    """Remove the versions of published tables that are older than `keep_published`.
+
+    Raises:
+        LeaseTimeout: somebody publishes.
+    """
+    deployment = site.deployment
+    assert deployment.published is not None
+    keep = timedelta(days=site.project.environments.production.keep_published)
+    shelf = Shelf(deployment.published, deployment.settings.storage_access)
+    with deployment.store.leases.hold(LEASE, wait_seconds=_PATIENCE) as lease:
+        return clean(shelf, lease, deployment.clock(), keep)
+
+
+def forget_published(site: Site, values: Mapping[str, str], *, by: str, reason: str) -> str:
+    """Publish the tables that have all these columns without the rows of these values; return what was done.
+
+    Whatever is published later lacks them too. "" where nothing is published, or no table has the columns.
+
+    Raises:
+        AnotherPublishes, LeaseTimeout: somebody else publishes; ask for the same again.
+    """
+    publishing = publishing_of(site)
+    concerned = [
+        str(relation)
+        for relation, origins in site.project.columns.tables.items()
+        if values.keys() <= origins.columns.keys() and relation in site.project.lineage.tables
+    ]
+    if publishing is None or not concerned:
+        return ""
+    forget_by_columns(site.deployment.store, Request(values, reason, by))
+    done = publishing.publish(concerned, wait_seconds=_PATIENCE)
+    if done.refused:
+        raise ValueError(
+            f"{', '.join(sorted(done.refused))} could not be published anew; expected that; `sluice publish`"
+            " says why, then ask for the same again"
+        )
+    days = site.project.environments.production.keep_published
+    gone = site.deployment.clock() + timedelta(days=days)
+    return (
+        f"published tables: {len(done.put)} partitions of {len(concerned)} tables were looked at and written"
+        f" anew without these rows; earlier versions, and environments made from them, are gone by"
+        f" {gone:%Y-%m-%d} ({days} days)"
     )

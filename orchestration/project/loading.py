@@ -27,6 +27,7 @@ from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.project.environments_file import EnvironmentRules, load_environment_rules
 from orchestration.project.graph_rules import (
     export_problems,
     partition_problems,
@@ -72,6 +73,7 @@ class Project:
     identity: ProjectIdentity
     test_places: DataTestPlaces
     door: Door
+    environments: EnvironmentRules
 
     @property
     def columns(self) -> ColumnGraph:
@@ -229,6 +231,8 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
         export.file: export.spec.classes for export in exports.values() if "classes" in export.file.data
     }
     problems += class_word_problems(rules, contracts, cleared)
+    environments, found = load_environment_rules(settings.project_dir, rules)
+    problems += found
     if isinstance(parsed, ProjectError):
         raise ProjectError([*problems, *parsed.problems]) from parsed
     manifest = parsed
@@ -247,7 +251,7 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     bound = bound_sql(settings, manifest.digests)
     door = Door.of(settings, rules, contracts, manifest, bound, exports)
     exports = door.resting(exports, contracts)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door)
+    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door, environments)
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())

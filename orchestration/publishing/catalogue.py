@@ -11,17 +11,23 @@ from typing import Any, TypeVar
 
 from orchestration.state.records import Build, Evidence
 
+NOTHING_SEEN = (0, 0, 0, 0)
+ALL = "*"
 Record = TypeVar("Record", Build, Evidence)
 
 
 @dataclass(frozen=True)
 class PublishedPartition:
-    """One partition as the gate let it through: its version, rows, build and evidence."""
+    """One partition as the gate let it through: its version, rows, build and evidence.
+
+    `erasures` is how many of those that concern the table were known when its rows were last looked at.
+    """
 
     version: str
     rows: int
     build: Build
     evidence: tuple[Evidence, ...]
+    erasures: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,9 @@ class Catalogue:
 
     `deployment` and `epoch` are production's. `project` is the digest of the project directory, `commit` that
     of git, "" without. `meanings` is {relation: digest of what its SQL and checks mean} (`meaning`). `places`
-    are digests of the objects that production writes to (`core.environments.place_digest`). `waiting` are
-    (relation, partition key) that a run had no time for: the next one that publishes looks at them.
+    are digests of the objects that production writes to (`core.environments.place_digest`). `seen` are
+    the newest records that were looked at (`StateStore.newest`), `waiting` the (relation, partition key) of
+    them that a run had no time for; `ALL` stands for all partitions of a table.
     """
 
     name: str
@@ -78,6 +85,7 @@ class Catalogue:
     meanings: Mapping[str, str]
     places: frozenset[str]
     tables: Mapping[str, PublishedTable]
+    seen: tuple[int, int, int, int] = NOTHING_SEEN
     waiting: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -88,13 +96,15 @@ def partition_data(partition: PublishedPartition) -> dict[str, Any]:
         "rows": partition.rows,
         "build": _data(partition.build),
         "evidence": [_data(item) for item in partition.evidence],
+        "erasures": partition.erasures,
     }
 
 
 def partition_of(data: Mapping[str, Any]) -> PublishedPartition:
     """Return what `partition_data` was made of."""
     evidence = tuple(_record(Evidence, item) for item in data["evidence"])
-    return PublishedPartition(data["version"], data["rows"], _record(Build, data["build"]), evidence)
+    build = _record(Build, data["build"])
+    return PublishedPartition(data["version"], data["rows"], build, evidence, data["erasures"])
 
 
 def form_data(table: PublishedTable) -> dict[str, Any]:

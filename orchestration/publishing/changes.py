@@ -13,10 +13,12 @@ from uuid import uuid4
 from orchestration.compute.exact_parquet import cast_to
 from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Table
+from orchestration.delivery.ledger import of_a_person
 from orchestration.gate.gate import Gate
 from orchestration.gate.on_record import OnRecord
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import (
+    ALL,
     Catalogue,
     PublishedPartition,
     PublishedTable,
@@ -39,8 +41,17 @@ class _TooWide(Exception):
     """A whole number of more than 38 digits."""
 
 
-class OutOfTime(Exception):
-    """There is no time to write a table that has to be written anew."""
+@dataclass
+class Budget:
+    """Until which moment, by the monotonic clock, files are written, the first one aside."""
+
+    until: float
+    written: int = 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more is written."""
+        return self.written > 0 and time.monotonic() > self.until
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Change:
     """What is to become of a table: `put` with its `files`, and `out`, upon version `before`.
 
     `whole`: all that is there goes, whatever it is. `newer` are partitions of which only what is said of them
-    is another; `waiting` are keys for which there was no time.
+    is another.
     """
 
     table: PublishedTable
@@ -58,7 +69,6 @@ class Change:
     out: frozenset[str]
     newer: Mapping[str, PublishedPartition]
     files: tuple[tuple[DataFile, Path], ...]
-    waiting: frozenset[str] = frozenset()
 
     @property
     def commits(self) -> bool:
@@ -95,7 +105,7 @@ def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int,
 
 
 class Look:
-    """One look into the warehouse, of one moment; it holds no more than what is on record."""
+    """One look into the warehouse, of one moment; `waiting` is what was left, as the budget was spent."""
 
     def __init__(
         self,
@@ -106,19 +116,21 @@ class Look:
         session: Session,
         folder: Path,
         allowed: Collection[str],
-        deadline: float,
+        budget: Budget,
     ) -> None:
         self._project, self._shelf, self._newest = project, shelf, newest
-        self._session, self._folder, self._allowed, self._deadline = session, folder, allowed, deadline
+        self._session, self._folder, self._allowed, self._budget = session, folder, allowed, budget
+        self.waiting = set[tuple[str, str]]()
         self._gate = Gate(project.lineage, deployment.store, deployment.clock)
         self._held = session.versions(list(project.lineage.tables))
         self._on_record = OnRecord(deployment.store)
+        self._forgotten = deployment.store.forgotten_keys.of()
 
     def at(self, relation: str, keys: Collection[str]) -> Change | None:
         """Return what is to become of a table, of all its partitions where no keys are named; None: nothing.
 
-        Raises:
-            OutOfTime: it has to be written anew, which takes too long.
+        Once it is late nothing is written any more, one file at least aside; what is no longer validated is
+        taken out all the same.
         """
         table = self._project.lineage.tables[relation]
         before, known = standing(self._shelf, self._newest, table)
@@ -141,46 +153,57 @@ class Look:
         }
         if not self._session.has_table(table.relation):
             held = set()
-        if known is None and not held and before < 0:
+        if known is None and not held:
             return None
         form = self._form(table, wide) if held or known is None else known
+        gone, erasures = of_a_person(self._columns(table), self._forgotten) if held else ("", 0)
         whole = known is None or (bool(held) and known.form != form.form)
         there = {} if known is None or whole else known.partitions
         put, newer, files = dict[str, PublishedPartition](), dict[str, PublishedPartition](), []
-        out, waiting = set[str](), set[str]()
+        out = set[str]()
         for key in sorted(set(keys) if keys and not whole else held | there.keys()):
             published = there.get(key)
             version = self._held.get((table.relation, key)) if key in held else None
             same = published is not None and published.version == version
-            if not same and files and time.monotonic() > self._deadline:
-                if whole:
-                    raise OutOfTime
-                waiting.add(key)
-                continue
-            if version is None or not self._validated(table, key, compare_rows=not same):
+            if same and published is not None and published.erasures != erasures:
+                same = not self._session.query(f"{self._rows(table, key, gone, there=True)} limit 1")
+            late = not same and self._budget.is_spent
+            if late and whole:
+                return self._late(table, known, before)
+            if version is None or not self._validated(table, key, compare_rows=not (same or late)):
                 out |= {key} if published is not None else set()
                 continue
-            found = self._partition(table, key, version)
+            if late:
+                self.waiting.add((table.relation, key))
+                continue
+            found = replace(self._partition(table, key, version), erasures=erasures)
             if same and published is not None:
                 if published != (found := replace(found, rows=published.rows)):
                     newer[key] = found
                 continue
             file = self._folder / f"{uuid4().hex}.parquet"
-            rows = self._write(table, key, form, file, wide)
+            rows = self._write(self._rows(table, key, gone), form, file, wide)
             put[key] = replace(found, rows=rows)
             if rows:
                 files.append((DataFile(file.name, file.stat().st_size, rows, key), file))
-        if not (whole or put or out or newer or waiting) or (known is None and before < 0 and not put):
+        if not (whole or put or out or newer) or (known is None and before < 0 and not put):
             return None
         return Change(
             form if known is None or whole else known, before, whole, put, frozenset(out), newer,
-            tuple(files), frozenset(waiting),
+            tuple(files),
         )  # fmt: skip
+
+    def _late(self, table: Table, known: PublishedTable | None, before: int) -> Change | None:
+        """Return what is to become of a table for which there is no time, as all of it has to be written."""
+        self.waiting.add((table.relation, ALL))
+        if known is None:
+            return None
+        out = {key for key in known.partitions if not self._validated(table, key, compare_rows=False)}
+        return Change(known, before, False, {}, frozenset(out), {}, ()) if out else None
 
     def _form(self, table: Table, wide: str) -> PublishedTable:
         """Return a table without partitions, as the warehouse has it and the classes let it be published."""
-        relation = table.relation
-        all_columns = self._session.describe(f"select * from {relation.quoted}")
+        relation, all_columns = table.relation, self._columns(table)
         left_out = {name: class_ for name in all_columns if (class_ := self._closed(table, name))}
         columns = {name: kind for name, kind in all_columns.items() if name not in left_out}
         taken = {name.casefold() for name in all_columns}
@@ -198,6 +221,9 @@ class Look:
             stored={name: written_as(kind, wide) for name, kind in columns.items()},
             key_column=key_column,
         )
+
+    def _columns(self, table: Table) -> dict[str, str]:
+        return self._session.describe(f"select * from {table.relation.quoted}")
 
     def _closed(self, table: Table, column: str) -> str:
         """Return the class for which a column is not published; "" where it is."""
@@ -222,8 +248,14 @@ class Look:
         evidence = (item for item in self._on_record.last_words(place, version) if item.check in table.rules)
         return PublishedPartition(version, 0, build, tuple(sorted(evidence, key=lambda item: item.check)))
 
-    def _write(self, table: Table, key: str, form: PublishedTable, file: Path, wide: str) -> int:
+    def _rows(self, table: Table, key: str, gone: str, *, there: bool = False) -> str:
+        """Return SQL of a partition's rows, without those that are `gone`; or, `there`, of those alone."""
         rows = partition_rows(table.relation, table.cut_by, table.partitioning, key)
+        condition = f"coalesce(({gone}), false)" if gone else "false"
+        return f"select * from ({rows}) where {condition if there else f'not {condition}'}"
+
+    def _write(self, rows: str, form: PublishedTable, file: Path, wide: str) -> int:
+        self._budget.written += 1
         try:
             return self._session.write_parquet(f"select {cast_to(form.stored)} from ({rows})", file)
         except self._session.errors:

@@ -8,7 +8,9 @@ does by itself would not do (seen with deltalake 1.6.6):
 - `write_deltalake` with a predicate reads the rows, takes memory by their size, and quotes rows that do not
   fit in its error. So rows never go through it: the engine writes Parquet, the commit names the file.
 - A partition value of "" is null. A table that is not cut has no partition column.
-- A vacuum makes two versions, without a word of ours: they change nothing.
+- `vacuum` makes two versions each time, tells of files that are long gone, and lets a commit through whose
+  files it has just removed. So files are removed here, by what the kept versions name (`cleaning`); two
+  versions of anybody's vacuum change nothing.
 - The engine's `delta_scan` cuts a path at its last letters beyond ASCII, and delta-rs reads `%` in a local
   path as an escape. So locations are plain letters, and delta-rs is told local places as URLs.
 
@@ -19,10 +21,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.areas import Area
+
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
+    from deltalake.transaction import AddAction
 
 _NOTE = "sluice"
 _VACUUM = "VACUUM"
@@ -43,10 +49,14 @@ class DataFile:
 
 
 class DeltaLog:
-    """The commits of the table at a URL of delta-rs, as they are when it is first asked."""
+    """The commits of the table at a location of an area, as they are when it is first asked.
 
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
-        self._url, self._options = url, dict(options)
+    `options` are those with which delta-rs reaches the area's storage.
+    """
+
+    def __init__(self, area: Area, location: str, options: Mapping[str, str]) -> None:
+        self._area, self._location, self._options = area, location, dict(options)
+        self._url = Path(area.engine_path(location)).as_uri() if area.local else area.path(location)
 
     @cached_property
     def _table(self) -> "DeltaTable | None":
@@ -65,15 +75,15 @@ class DeltaLog:
 
     def notes_after(self, version: int) -> list[tuple[int, Mapping[str, Any] | None]]:
         """Return (version, what `commit` was told) of what came after one, oldest first; None: not ours."""
-        if self._table is None or self.version <= version:
-            return []
-        commits = self._table.history(self.version - version)
-        found = [
-            (int(commit["version"]), json.loads(commit[_NOTE]) if _NOTE in commit else None)
-            for commit in commits
-            if not str(commit["operation"]).startswith(_VACUUM)
-        ]
-        return sorted((item for item in found if item[0] > version), key=lambda item: item[0])
+        # delta-rs's own history keeps all other threads of the process waiting for storage.
+        found: list[tuple[int, Mapping[str, Any] | None]] = []
+        for number in range(version + 1, self.version + 1):
+            content = self._area.read(f"{self._location}/_delta_log/{number:020d}.json") or b""
+            actions = (json.loads(line) for line in content.splitlines())
+            said = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+            if not str(said.get("operation", "")).startswith(_VACUUM):
+                found.append((number, json.loads(said[_NOTE]) if _NOTE in said else None))
+        return found
 
     def commit(
         self,
@@ -94,8 +104,8 @@ class DeltaLog:
         """
         if self.version != upon:
             raise Overtaken
-        from deltalake import CommitProperties, PostCommitHookProperties, Schema
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake import Schema
+        from deltalake.exceptions import DeltaError
         from deltalake.transaction import AddAction, create_table_with_add_actions
 
         added = [
@@ -105,27 +115,71 @@ class DeltaLog:
             )
             for file in files
         ]  # fmt: skip
-        said = CommitProperties(custom_metadata={_NOTE: json.dumps(note)}, max_commit_retries=0)
-        # Old commits are kept as long as a catalogue names them: `cleaning` sees to it.
-        after = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
         wanted, cut = Schema.from_json(json.dumps(schema)), [key_column] if key_column else []
-        if self._table is None:
-            try:
-                create_table_with_add_actions(
-                    self._url, wanted, added, partition_by=cut, storage_options=self._options,
-                    commit_properties=said, post_commithook_properties=after,
-                )  # fmt: skip
-            except DeltaError as error:
-                if "already exists" not in str(error):
-                    raise
-                raise Overtaken from None
-            return 0
-        filters = None if replaced is None else [(key_column, "in", sorted(replaced))]
+        if self._table is not None:
+            filters = None if replaced is None else [(key_column, "in", sorted(replaced))]
+            self._write(added, "overwrite", wanted, cut, filters, note)
+            return upon + 1
+        said, after = _properties(note)
+        try:
+            create_table_with_add_actions(
+                self._url, wanted, added, partition_by=cut, storage_options=self._options,
+                commit_properties=said, post_commithook_properties=after,
+            )  # fmt: skip
+        except DeltaError as error:
+            if "already exists" not in str(error):
+                raise
+            raise Overtaken from None
+        return 0
+
+    def files_of(self, versions: Collection[int]) -> set[str]:
+        """Return the names of the files that these versions and the newest one have."""
+        from deltalake import DeltaTable
+
+        found = set[str]()
+        for version in {*versions, self.version} if self._table is not None else ():
+            table = DeltaTable(self._url, version=version, storage_options=self._options)
+            found |= {url.rpartition("/")[2] for url in table.file_uris()}
+        return found
+
+    def raise_version(self) -> None:
+        """Make a version that changes nothing, so that whoever is about to commit upon this one looks again.
+
+        Raises:
+            Overtaken: somebody has.
+        """
+        assert self._table is not None
+        cut = self._table.metadata().partition_columns
+        note = {"put": {}, "out": [], "whole": False}
+        self._write([], "append", self._table.schema(), cut, None, note)
+
+    def _write(
+        self,
+        added: "Sequence[AddAction]",
+        mode: str,
+        schema: "Schema",
+        cut: list[str],
+        filters: list[tuple[str, str, Any]] | None,
+        note: Mapping[str, Any],
+    ) -> None:
+        from deltalake.exceptions import CommitFailedError
+
+        assert self._table is not None
+        said, after = _properties(note)
         try:
             self._table.create_write_transaction(
-                [*added], "overwrite", wanted, cut, partition_filters=filters, commit_properties=said,
+                [*added], mode, schema, cut, partition_filters=filters, commit_properties=said,
                 post_commithook_properties=after,
             )  # fmt: skip
         except CommitFailedError:
             raise Overtaken from None
-        return upon + 1
+
+
+def _properties(note: Mapping[str, Any]) -> "tuple[CommitProperties, PostCommitHookProperties]":
+    from deltalake import CommitProperties, PostCommitHookProperties
+
+    return (
+        CommitProperties(custom_metadata={_NOTE: json.dumps(note)}, max_commit_retries=0),
+        # The log is kept: a version can be read as long as its commits are there, and they are small.
+        PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+    )

@@ -14,13 +14,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestration.core.environments import place_digest
+from orchestration.core.environments import Environment, place_digest
+from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import Catalogue, PublishedTable, form_data, partition_data
-from orchestration.publishing.changes import Change, Look, OutOfTime
+from orchestration.publishing.catalogue import (
+    ALL,
+    NOTHING_SEEN,
+    Catalogue,
+    PublishedTable,
+    form_data,
+    partition_data,
+)
+from orchestration.publishing.changes import Budget, Change, Look
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
 from orchestration.publishing.meaning import meanings
@@ -35,18 +43,12 @@ _TRIES = 20
 _OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
 
 Places = Collection[tuple[str, str]]
+# Kinds of deployments that publish: a person's own, or one that is shared for work in progress, does not.
+PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
 
 class AnotherPublishes(Exception):
-    """The shelf is another deployment's, or was taken over by a newer one."""
-
-
-@dataclass(frozen=True)
-class Publisher:
-    """Who publishes: the deployment's id and epoch."""
-
-    deployment: str
-    epoch: int
+    """The shelf is another deployment's, or this one is a copy that is to send nothing."""
 
 
 @dataclass
@@ -74,64 +76,90 @@ class Publishing:
     deployment: Deployment
     project: Project
     shelf: Shelf
-    by: Publisher
     allowed: frozenset[str]
     commit: str = ""
 
     def publish(
         self,
-        wanted: Mapping[str, Collection[str]] | None = None,
+        wanted: Collection[str] | None = None,
         *,
+        since: bool = False,
         seconds: float = math.inf,
         wait_seconds: float = 60.0,
         told: Callable[[str], None] = lambda _: None,
     ) -> Published:
-        """Publish what is validated of all, or of what is wanted and of what earlier runs left.
+        """Publish what is validated of the wanted tables, or of all.
 
-        `wanted` is {relation: partition keys}, without keys all of a table.
-        After some `seconds` nothing more is begun, but one partition at least is looked at; another publisher
-        is waited for up to `wait_seconds`. `told` is told of each table.
+        `since`: only what may be another since the newest catalogue, and what was left then. After some
+        `seconds` nothing more is begun, but one partition at least is looked at; another publisher is waited
+        for up to `wait_seconds`. `told` is told of each table.
 
         Raises:
-            AnotherPublishes: the shelf was published to by another deployment, or by a newer epoch.
+            AnotherPublishes: the shelf was published to by another deployment, or this one is a copy.
             LeaseTimeout: another process publishes for longer than that.
         """
-        store, deadline = self.deployment.store, time.monotonic() + seconds
+        store, budget = self.deployment.store, Budget(time.monotonic() + seconds)
         with store.leases.hold(LEASE, wait_seconds=wait_seconds) as lease:
             newest = self.shelf.newest()
             self._require_ours(newest)
-            todo = self._places(wanted, newest)
+            seen = store.newest() if wanted is None else newest.seen if newest else NOTHING_SEEN
+            if since and newest is not None:
+                todo = self._since(newest)
+                if not todo:
+                    return Published()
+            else:
+                todo = {
+                    relation: {ALL}
+                    for relation in self.project.lineage.tables
+                    if wanted is None or relation in wanted
+                }
             done, result = dict[str, PublishedTable](), Published()
             with scratch_directory(self.deployment.settings.data_dir / "scratch") as folder:
-                for change in self._changes(todo, newest, folder, deadline, result):
+                for change in self._changes(todo, newest, folder, budget, result):
                     lease.still_held()
                     told(_in_words(change))
                     if table := self._carry_out(change, result):
                         done[table.relation] = table
             lease.still_held()
-            looked_at = {(relation, key) for relation, keys in todo.items() for key in keys}
-            result.catalogue = self._add(done, looked_at, result)
+            result.catalogue = self._add(done, _places(todo), seen, result)
         return result
 
-    def _places(
-        self, wanted: Mapping[str, Collection[str]] | None, newest: Catalogue | None
-    ) -> dict[str, set[str]]:
-        """Return {relation: keys} to look at, parents first; without keys all of a table."""
-        tables = self.project.lineage.tables
-        if wanted is None:
-            return {relation: set() for relation in tables}
-        found = {relation: set(keys) for relation, keys in wanted.items()}
-        for relation, key in newest.waiting if newest else ():
-            if wanted.get(relation) != set():
-                found.setdefault(relation, set()).add(key)
-        return {relation: found[relation] for relation in tables if relation in found}
+    def _since(self, newest: Catalogue) -> dict[str, set[str]]:
+        """Return {relation: keys} that may be others since a catalogue, and those it left; parents first.
+
+        What is made of a partition is judged by it: of one that fails also what has it in its window, and all
+        that reads a snapshot.
+        """
+        store, lineage = self.deployment.store, self.project.lineage
+        failed = store.failed_after(newest.seen[2])
+        found = {(relation, key) for relation, key in newest.waiting if relation in lineage.tables}
+        for relation, key in store.touched_after(*newest.seen):
+            table = lineage.tables.get(relation)
+            if table is None or not table.partitioning.holds(key):
+                continue
+            found.add((relation, key))
+            says_no = (relation, key) in failed
+            reaches = lineage.affected([relation], key) if table.partitioning.grain.timed else {}
+            for name in lineage.descendants(relation):
+                below = lineage.tables[name].partitioning
+                if reach := reaches.get(name):
+                    end = reach.window_end if says_no else reach.end
+                    found |= {(name, one) for one in below.overlapping(reach.start, end)}
+                elif table.partitioning.partitioned or not below.partitioned:
+                    found.add((name, key if below.partitioned else UNPARTITIONED))
+                elif says_no:
+                    found.add((name, ALL))
+        todo: dict[str, set[str]] = {}
+        for relation, key in found:
+            todo.setdefault(relation, set()).add(key)
+        return {relation: todo[relation] for relation in lineage.tables if relation in todo}
 
     def _changes(
         self,
         todo: Mapping[str, Collection[str]],
         newest: Catalogue | None,
         folder: Path,
-        deadline: float,
+        budget: Budget,
         result: Published,
     ) -> Iterator[Change]:
         """Yield what is to be done; whenever one is yielded the warehouse is closed."""
@@ -139,15 +167,13 @@ class Publishing:
         while relations:
             with self.deployment.warehouse.session() as session, session.snapshot():
                 look = Look(
-                    self.deployment, self.project, self.shelf, newest, session, folder, self.allowed, deadline
+                    self.deployment, self.project, self.shelf, newest, session, folder, self.allowed, budget
                 )
                 found: list[Change] = []
                 for relation in relations[:_AT_ONCE]:
-                    if time.monotonic() > deadline and relation != next(iter(todo)):
-                        result.waiting |= {(relation, key) for key in todo[relation]}
-                    elif change := self._looked(look, relation, todo[relation], session, result):
+                    if change := self._looked(look, relation, todo[relation], session, result):
                         found.append(change)
-                        result.waiting |= {(relation, key) for key in change.waiting}
+                result.waiting |= look.waiting
             yield from found
             relations = relations[_AT_ONCE:]
 
@@ -155,9 +181,7 @@ class Publishing:
         self, look: Look, relation: str, keys: Collection[str], session: Session, result: Published
     ) -> Change | None:
         try:
-            return look.at(relation, keys)
-        except OutOfTime:
-            result.waiting |= {(relation, key) for key in keys}
+            return look.at(relation, () if ALL in keys else keys)
         except session.errors as error:
             # The engine's own words may quote a value.
             result.refused[relation] = f"the engine does not write its rows ({type(error).__name__})"
@@ -172,8 +196,8 @@ class Publishing:
             self.shelf.area.upload(f"{table.location}/{file.name}", source)
             source.unlink(missing_ok=True)
         note = {
-            "deployment": self.by.deployment,
-            "epoch": self.by.epoch,
+            "deployment": self.deployment.identity.id,
+            "epoch": self.deployment.identity.epoch,
             "table": form_data(table),
             "whole": change.whole,
             "put": {key: partition_data(item) for key, item in change.put.items()},
@@ -188,12 +212,19 @@ class Publishing:
             )  # fmt: skip
         except Overtaken:
             result.refused[table.relation] = _OVERTAKEN
+            result.waiting.add((table.relation, ALL))
             return None
         result.put += [(table.relation, key) for key in change.put]
         result.taken_out += [(table.relation, key) for key in change.out]
         return replace(change.after, at=at)
 
-    def _add(self, done: Mapping[str, PublishedTable], looked_at: Places, result: Published) -> str:
+    def _add(
+        self,
+        done: Mapping[str, PublishedTable],
+        looked_at: Places,
+        seen: tuple[int, int, int, int],
+        result: Published,
+    ) -> str:
         """Write the next catalogue, unless it would say what the newest says; return its name, or ""."""
         for _ in range(_TRIES):
             newest = self.shelf.newest()
@@ -206,8 +237,10 @@ class Publishing:
                 for relation, table in done.items()
                 if relation not in there or there[relation].at <= table.at
             }
-            waiting = ((newest.waiting if newest else frozenset()) - set(looked_at)) | result.waiting
-            made = self._catalogue(newest, frozenset(waiting))
+            left = newest.waiting if newest else frozenset[tuple[str, str]]()
+            looked_whole = {relation for relation, key in looked_at if key == ALL}
+            left = {place for place in left if place not in looked_at and place[0] not in looked_whole}
+            made = self._catalogue(newest, seen, frozenset(left | result.waiting))
             if newest is not None and not (mine or gone) and _says_the_same(newest, made):
                 return ""
             made = self.shelf.with_tables(made, {**dict.fromkeys(gone), **mine})
@@ -221,30 +254,37 @@ class Publishing:
             " one deployment that publishes here; `sluice publish` once it has ended"
         )
 
-    def _catalogue(self, newest: Catalogue | None, waiting: frozenset[tuple[str, str]]) -> Catalogue:
+    def _catalogue(
+        self,
+        newest: Catalogue | None,
+        seen: tuple[int, int, int, int],
+        waiting: frozenset[tuple[str, str]],
+    ) -> Catalogue:
+        project = self.project.identity.digest
         return Catalogue(
             f"{int(newest.name) + 1 if newest else 1:012d}",
-            self.by.deployment,
-            self.by.epoch,
+            self.deployment.identity.id,
+            self.deployment.identity.epoch,
             self.deployment.clock(),
-            self.project.identity.digest,
+            project,
             self.commit,
-            meanings(self.project),
+            newest.meanings if newest and newest.project == project else meanings(self.project),
             places_of(self.deployment, self.project),
             newest.tables if newest else {},
+            seen if newest is None else max(seen, newest.seen),
             waiting,
         )
 
     def _require_ours(self, newest: Catalogue | None) -> None:
-        if newest is None or (newest.deployment, newest.epoch) == (self.by.deployment, self.by.epoch):
-            return
-        if newest.deployment == self.by.deployment and newest.epoch < self.by.epoch:
+        if kept_back := self.deployment.kept_back():
+            raise AnotherPublishes(str(kept_back))
+        own = self.deployment.identity
+        if newest is None or (newest.deployment == own.id and newest.epoch <= own.epoch):
             return
         raise AnotherPublishes(
-            f"{self.shelf.area.url}: catalogue {newest.name} is of deployment `{newest.deployment[:8]}`,"
-            f" epoch {newest.epoch}; expected `{self.by.deployment[:8]}`, epoch {self.by.epoch} at most; name"
-            " another place in SLUICE_PUBLISHED_URL, or `sluice env adopt --reason …` if this deployment is"
-            " to take over"
+            f"{self.shelf.area.url}: catalogue {newest.name} is of deployment {newest.deployment[:8]}, epoch"
+            f" {newest.epoch}; expected {own.id[:8]}, epoch {own.epoch} at most; name a place of its own in"
+            " SLUICE_PUBLISHED_URL"
         )
 
 
@@ -264,7 +304,13 @@ def places_of(deployment: Deployment, project: Project) -> frozenset[str]:
 
 
 def _says_the_same(one: Catalogue, other: Catalogue) -> bool:
-    return replace(one, name="", published_at=other.published_at) == replace(other, name="")
+    """Whether nobody would miss the later one; where nothing was found, the next looks again."""
+    same = replace(one, name="", published_at=other.published_at, seen=other.seen)
+    return same == replace(other, name="")
+
+
+def _places(todo: Mapping[str, Collection[str]]) -> set[tuple[str, str]]:
+    return {(relation, key) for relation, keys in todo.items() for key in keys}
 
 
 def _in_words(change: Change) -> str:

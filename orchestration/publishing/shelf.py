@@ -3,6 +3,7 @@
     catalogues/000000000042.json   what is published: the newest counts
     sheets/marts.store_gaps/…      one table at one version, named by catalogues
     tables/marts/store_gaps/       a Delta table
+    leases/ada-my-branch.json      a catalogue that stays until a moment, as somebody reads what it names
 
 A catalogue is created once, after all that it names; who was quicker with a number has it. Belongs here:
 places, reading and writing catalogues. Does not belong here: tables (`delta_log`), what is put in
@@ -12,10 +13,9 @@ places, reading and writing catalogues. Does not belong here: tables (`delta_log
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ from orchestration.core.relations import Relation
 from orchestration.publishing.catalogue import Catalogue, PublishedTable, table_data, table_of
 from orchestration.publishing.delta_log import DeltaLog
 
-_CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
+_CATALOGUES, _SHEETS, _TABLES, _LEASES = "catalogues", "sheets", "tables", "leases"
 _NAME = re.compile(r"(\d{12})\.json")
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ODD = re.compile(r"[^a-z0-9_]")
@@ -77,7 +77,7 @@ class Shelf:
             name, said["deployment"], said["epoch"], datetime.fromisoformat(said["published_at"]),
             said["project"], said["commit"], said["meanings"], frozenset(said["places"]),
             _Sheets(self.area, said["tables"]),
-            frozenset((relation, key) for relation, key in said["waiting"]),
+            tuple(said["seen"]), frozenset((relation, key) for relation, key in said["waiting"]),
         )  # fmt: skip
 
     def add(self, catalogue: Catalogue) -> None:
@@ -102,6 +102,7 @@ class Shelf:
             "meanings": dict(catalogue.meanings),
             "places": sorted(catalogue.places),
             "tables": sheets,
+            "seen": catalogue.seen,
             "waiting": sorted(catalogue.waiting),
         }
         self.area.create(f"{_CATALOGUES}/{catalogue.name}.json", [_bytes(said)])
@@ -123,7 +124,35 @@ class Shelf:
         self.area.write(path, [content])  # named by its content: whoever writes it writes the same
         return path
 
+    def remove(self, names: Collection[str], sheets: Collection[str]) -> None:
+        """Remove catalogues, and all sheets but those that are named."""
+        there = (entry.path for entry in self.area.listing(f"{_SHEETS}/**"))
+        self.area.remove_all([path for path in there if path not in sheets])
+        self.area.remove_all([f"{_CATALOGUES}/{name}.json" for name in names])
+
+    # -- leases
+
+    def lease(self, holder: str, catalogue: str, until: datetime) -> None:
+        """Have a catalogue, and what it names, stay until a moment; a holder, a plain name, has one."""
+        said = {"catalogue": catalogue, "until": until.isoformat()}
+        self.area.write(f"{_LEASES}/{holder}.json", [_bytes(said)])
+
+    def give_back(self, holder: str) -> None:
+        """End a lease, if there is one."""
+        self.area.remove(f"{_LEASES}/{holder}.json")
+
+    def leased(self, now: datetime) -> frozenset[str]:
+        """Return the names of the catalogues that a lease names which has not run out."""
+        contents = [self.area.read(entry.path) for entry in self.area.listing(f"{_LEASES}/*.json")]
+        leases = [json.loads(content) for content in contents if content is not None]
+        return frozenset(one["catalogue"] for one in leases if datetime.fromisoformat(one["until"]) > now)
+
     # -- tables
+
+    def locations(self) -> frozenset[str]:
+        """Return where tables lie, named by a catalogue or not."""
+        logs = self.area.listing(f"{_TABLES}/*/*/**")
+        return frozenset("/".join(entry.path.split("/")[:3]) for entry in logs)
 
     def location(self, relation: Relation) -> str:
         """Return where a table lies, of plain letters: not every reader knows what to do with others."""
@@ -131,13 +160,7 @@ class Shelf:
 
     def log(self, location: str) -> DeltaLog:
         """Return the commits of a table."""
-        return DeltaLog(self.url(location), self.options)
-
-    def url(self, location: str) -> str:
-        """Return what delta-rs is told to open."""
-        if self.area.local:
-            return Path(self.area.engine_path(location)).as_uri()
-        return self.area.path(location)
+        return DeltaLog(self.area, location, self.options)
 
     def scan_path(self, location: str) -> str:
         """Return what the engine's `delta_scan` is told to open."""

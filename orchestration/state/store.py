@@ -281,6 +281,14 @@ class StateStore:
         query = sa.select(table).where(table.c.id.in_(newest)).order_by(table.c.id)
         return self._of_places(Evidence, query, wanted)
 
+    def failed_after(self, evidence_id: int) -> set[tuple[str, str]]:
+        """Return the (relation, partition key) of which any check has said no since that record."""
+        table = schema.evidence
+        said_no = (table.c.passed.is_(False), table.c.id > evidence_id)
+        query = sa.select(table.c.relation, table.c.partition_key).where(*said_no).distinct()
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]) for row in connection.execute(query)}
+
     def failed_since(self, moment: datetime) -> set[tuple[str, str]]:
         """Return the (relation, partition key) of which any check has said no since a moment."""
         table = schema.evidence

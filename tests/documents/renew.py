@@ -3,7 +3,8 @@
 import sys
 
 from orchestration.core.settings import REPOSITORY
-from orchestration.incidents.alerts_schema import SCHEMA_FILE, schema_text
+from orchestration.incidents import alerts_schema
+from orchestration.project import environments_file
 from tests.documents import answers, commands, impact_schema, values
 
 
@@ -12,9 +13,10 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
-    schema = REPOSITORY / SCHEMA_FILE
-    schema.write_text(schema_text())
-    sys.stdout.write(f"{schema}\n")
+    for schema in (alerts_schema, environments_file):
+        page = REPOSITORY / schema.SCHEMA_FILE
+        page.write_text(schema.schema_text())
+        sys.stdout.write(f"{page}\n")
 
 
 if __name__ == "__main__":

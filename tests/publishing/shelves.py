@@ -12,23 +12,16 @@ from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
 from orchestration.compute.object_storage import extension_path
 from orchestration.compute.sql import literal, quoted
-from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
+from orchestration.project.environments_file import OPEN
 from orchestration.publishing.catalogue import Catalogue, PublishedTable
-from orchestration.publishing.publish import Publisher, Publishing
+from orchestration.publishing.publish import Publishing
 from orchestration.publishing.shelf import Shelf
 from tests.company import Company
 
-BAKERY_PUBLISHES = Publisher("bakery", 1)
 
-
-def publishing(
-    company: Company,
-    folder: Path,
-    by: Publisher = BAKERY_PUBLISHES,
-    allowed: frozenset[str] = OPEN_CLASSIFICATIONS,
-) -> Publishing:
+def publishing(company: Company, folder: Path, allowed: tuple[str, ...] = OPEN) -> Publishing:
     """Return what publishes a bakery on a shelf in a folder."""
-    return Publishing(company.deployment, company.project, Shelf(Area(str(folder))), by, allowed)
+    return Publishing(company.deployment, company.project, Shelf(Area(str(folder))), frozenset(allowed))
 
 
 def newest(shelf: Shelf) -> Catalogue:

@@ -1,22 +1,93 @@
-"""What is published is what the gate lets through, and nothing else."""
+"""What is published is what the gate lets through, and nothing else, whatever happened before.
+
+Belongs here: tables, catalogues and the gate. Does not: types (`test_types`), kills and races (`test_kills`).
+"""
 
 from pathlib import Path
 
-from tests.company import Company
+from orchestration.core.settings import Settings
+from orchestration.publishing.publish import Publishing
+from tests.company import MON, TUE, WED, Company
 from tests.publishing.shelves import delta_engine, newest, publishing, rows
 
+DAYS = (MON, TUE, WED)
 
-def test_first(open_bakery: Company, tmp_path: Path) -> None:
+
+def let_through(company: Company) -> dict[tuple[str, str], tuple[str, list[tuple[object, ...]]]]:
+    """Return {(table, day): (version, rows)} of what the gate lets through, asked one by one."""
+    found: dict[tuple[str, str], tuple[str, list[tuple[object, ...]]]] = {}
+    with company.deployment.warehouse.session() as session, session.snapshot():
+        for relation, table in company.project.lineage.tables.items():
+            for key, version in session.written(relation):
+                if company.site.gate.report(session, relation, key).validated:
+                    column = f"cast({table.cut_by} as varchar)" if table.cut_by else "''"
+                    told = session.query(f"select * from {relation} where {column} = '{key}' order by all")
+                    found[relation, key] = version, told
+    return found
+
+
+def published(work: Publishing) -> dict[tuple[str, str], tuple[str, list[tuple[object, ...]]]]:
+    """Return the same of the newest catalogue, read by the engine's `delta_scan`."""
+    engine, tables = delta_engine(), newest(work.shelf).tables
+    return {
+        (relation, key): (item.version, rows(work.shelf, table, engine, key))
+        for relation, table in tables.items()
+        for key, item in table.partitions.items()
+    }
+
+
+def with_shelf(company: Company, folder: Path) -> Company:
+    """Return the same deployment with a shelf."""
+    settings: Settings = company.settings.model_copy(update={"published_url": str(folder)})
+    return company.__class__(settings, company.postgres_url, company.container, company.clock)
+
+
+def test_all_that_is_validated_is_published_with_what_it_is_made_of(
+    open_bakery: Company, tmp_path: Path
+) -> None:
     work = publishing(open_bakery, tmp_path / "shelf")
     done = work.publish()
-    print(done)
-    catalogue = newest(work.shelf)
-    engine = delta_engine()
-    with open_bakery.deployment.warehouse.session() as session:
-        for relation, table in catalogue.tables.items():
-            names = ", ".join(table.columns)
-            assert rows(work.shelf, table, engine) == session.query(
-                f"select {names} from {relation} order by all"
-            )
-    assert work.publish().catalogue == ""
-    assert set(catalogue.tables) == set(open_bakery.project.lineage.tables)
+    assert published(work) == let_through(open_bakery)
+    assert {relation for relation, _ in done.put} == set(open_bakery.project.lineage.tables)
+    catalogue, identity = newest(work.shelf), open_bakery.deployment.identity
+    assert (catalogue.deployment, catalogue.epoch) == (identity.id, identity.epoch)
+    assert catalogue.project == open_bakery.project.identity.digest
+    assert len(catalogue.places) == 2
+    [orders] = catalogue.tables["marts.shop_orders"].partitions.values()
+    [build] = open_bakery.deployment.store.builds_of([("marts.shop_orders", MON)])
+    assert (orders.build, orders.rows) == (build, 2)
+    assert {item.check: item.passed for item in orders.evidence} == dict.fromkeys(
+        open_bakery.project.lineage.tables["marts.shop_orders"].rules, True
+    )
+    assert work.publish().catalogue == ""  # nothing has changed
+
+
+def settled(company: Company, work: Publishing) -> None:
+    """Nothing is on the shelf that is not validated; and all that is, once there was time enough."""
+    validated = let_through(company)
+    assert published(work).keys() <= validated.keys()
+    work.publish(since=True)
+    assert published(work) == validated
+
+
+def test_a_run_publishes_what_it_has_touched(open_bakery: Company, tmp_path: Path) -> None:
+    company = with_shelf(open_bakery, tmp_path / "shelf")
+    work = publishing(company, tmp_path / "shelf")
+    work.publish()
+    before = dict(newest(work.shelf).tables)
+    company.land_day(TUE, a=1, b=2)
+    company.run()
+    settled(company, work)
+    after = newest(work.shelf).tables
+    assert TUE in after["marts.shop_orders"].partitions
+    assert after["raw.shops"] == before["raw.shops"]  # which no run has touched
+    company.land_orders(TUE, a=1, b=-2)  # which the suite refuses
+    company.run()
+    settled(company, work)
+    assert TUE not in newest(work.shelf).tables["marts.shop_orders"].partitions
+    company.land_orders(TUE, a=5, b=2)
+    company.run()
+    settled(company, work)
+    assert 8 in {row[3] for row in published(work)["marts.shop_orders", TUE][1]}
+    # Each of these runs has changed one partition, in one commit.
+    assert [table.at for table in newest(work.shelf).tables.values() if table.at > 5] == []

@@ -14,6 +14,7 @@ from orchestration.delivery.ledger.forgotten import (
     digests_of,
     is_forgotten,
     names_in,
+    of_a_person,
 )
 from orchestration.delivery.ledger.identity import MadeBy
 from orchestration.delivery.ledger.journal import SendingElsewhere, under_lease
@@ -66,6 +67,7 @@ __all__ = [
     "digests_of",
     "is_forgotten",
     "names_in",
+    "of_a_person",
     "told_as_sent",
     "under_lease",
     "values_before",

@@ -123,6 +123,22 @@ def as_named_only(record: ForgottenKey) -> ForgottenKey | None:
     return replace(record, fields=json.dumps({_FORM: kept[_FORM], **told}))
 
 
+def of_a_person(columns: Mapping[str, str], forgotten: Sequence[ForgottenKey]) -> tuple[str, int]:
+    """Return the SQL condition that a row of any table is somebody's, and how many erasures it is made of.
+
+    `columns` are the table's, {name: SQL type}. An erasure counts for a table that has all the columns by
+    which a person named somebody.
+    """
+    named = (one for record in forgotten if (one := as_named_only(record)) is not None)
+    counting = [record for record in named if (asked := _named_columns(record)) and asked <= columns.keys()]
+    return is_forgotten((), Row(columns), {}, counting), len({record.salt for record in counting})
+
+
+def _named_columns(record: ForgottenKey) -> set[str]:
+    kept = json.loads(record.fields)
+    return set(kept.get(_MODEL, kept)[_NAMED])
+
+
 def is_forgotten(key: Sequence[str], row: Row, alike: Alikes, forgotten: Sequence[ForgottenKey]) -> str:
     """Return the SQL condition that a row is of a key that is never to be sent again; "" where none can be.
 

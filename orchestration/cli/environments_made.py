@@ -23,7 +23,10 @@ Named = Annotated[str | None, typer.Option("--name", help="The environment's nam
 @app.command()
 def new(
     name: Name = None,
-    days: Annotated[int, typer.Option(min=1, help="How many days, to the newest that is published.")] = 7,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many days, to the newest that is published (environments.yml; or 7)."),
+    ] = None,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day, instead.")
     ] = None,

@@ -33,8 +33,6 @@ from orchestration.publishing.shelf import Shelf
 from orchestration.state.deployment import Deployment
 from orchestration.transformation.binding import bound_sql
 
-KEPT_DAYS, SHOWN_DAYS = 30, 7
-
 
 def shelf_of(settings: Settings) -> Shelf:
     """Return the shelf that a deployment publishes to or reads from.
@@ -55,21 +53,20 @@ def make(
     project: Project,
     name: str,
     *,
-    days: int = SHOWN_DAYS,
+    days: int | None = None,
     first: date | None = None,
     last: date | None = None,
-    keep: int = KEPT_DAYS,
 ) -> Made:
-    """Make an environment of the newest catalogue.
+    """Make an environment of the newest catalogue, for as long as the project's `environments.yml` allows.
 
     Args:
         settings: of the process that asks; see `settings_of` for what the environment has of them.
         project: the project directory, as it is to be built there.
         name: its name.
-        days: how many days it shows, to the newest that is published, if `first` is not given.
+        days: how many days it shows, to the newest that is published, if `first` is not given; as many as
+            `environments.yml` says if None.
         first: the first day that it shows.
         last: the last day that it shows; the newest that is published if None.
-        keep: how many days it may be used.
 
     Raises:
         ValueError: no environment may be called so, or these are no days.
@@ -87,10 +84,11 @@ def make(
                 f"nothing is published on {shelf.area.url}; expected a catalogue; type `sluice publish` where"
                 " production runs"
             )
-        spans = _spans(project, catalogue, days, first, last)
+        rules = project.environments.scratch
+        spans = _spans(project, catalogue, days or rules.days, first, last)
         shutil.rmtree(own.data_dir, ignore_errors=True)
         _lend_parse(project.identity.settings, own)
-        lease = take_lease(shelf.area, name, catalogue.name, holder(), keep)
+        lease = take_lease(shelf.area, name, catalogue.name, holder(), rules.keep)
         try:
             stands = _fill(own, project, shelf, catalogue, spans)
             made = Made(

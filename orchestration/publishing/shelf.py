@@ -3,7 +3,7 @@
     catalogues/000000000042.json   what is published: the newest counts
     sheets/marts.store_gaps/…      one table at one version, named by catalogues
     tables/marts/store_gaps/       a Delta table
-    leases/ada-my-branch.json      a catalogue that stays until a moment, as somebody reads what it names
+    leases/…                       who reads what a catalogue names, and for how long (`leases`)
 
 A catalogue is created once, after all that it names; who was quicker with a number has it. Belongs here:
 places, reading and writing catalogues. Does not belong here: tables (`delta_log`), what is put in
@@ -24,8 +24,9 @@ from orchestration.areas.access import Scheme
 from orchestration.core.relations import Relation
 from orchestration.publishing.catalogue import Catalogue, PublishedTable, table_data, table_of
 from orchestration.publishing.delta_log import DeltaLog
+from orchestration.publishing.leases import all_leases
 
-_CATALOGUES, _SHEETS, _TABLES, _LEASES = "catalogues", "sheets", "tables", "leases"
+_CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
 _NAME = re.compile(r"(\d{12})\.json")
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ODD = re.compile(r"[^a-z0-9_]")
@@ -130,22 +131,9 @@ class Shelf:
         self.area.remove_all([path for path in there if path not in sheets])
         self.area.remove_all([f"{_CATALOGUES}/{name}.json" for name in names])
 
-    # -- leases
-
-    def lease(self, holder: str, catalogue: str, until: datetime) -> None:
-        """Have a catalogue, and what it names, stay until a moment; a holder, a plain name, has one."""
-        said = {"catalogue": catalogue, "until": until.isoformat()}
-        self.area.write(f"{_LEASES}/{holder}.json", [_bytes(said)])
-
-    def give_back(self, holder: str) -> None:
-        """End a lease, if there is one."""
-        self.area.remove(f"{_LEASES}/{holder}.json")
-
     def leased(self, now: datetime) -> frozenset[str]:
-        """Return the names of the catalogues that a lease names which has not run out."""
-        contents = [self.area.read(entry.path) for entry in self.area.listing(f"{_LEASES}/*.json")]
-        leases = [json.loads(content) for content in contents if content is not None]
-        return frozenset(one["catalogue"] for one in leases if datetime.fromisoformat(one["until"]) > now)
+        """Return the names of the catalogues that an environment's lease names which has not run out."""
+        return frozenset(lease.catalogue for lease in all_leases(self.area) if lease.runs_at(now))
 
     # -- tables
 

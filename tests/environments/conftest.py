@@ -1,6 +1,6 @@
-"""A bakery whose tables are published, made once; tests make environments of its shelf, and change neither."""
+"""A bakery whose tables are published, made once; tests make environments of its shelf."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import pytest
 from orchestration.core.settings import Settings
 from orchestration.environments.record import settings_of
 from orchestration.operations.publishing import publish_tables
-from orchestration.warehouse.base import Session
 from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
 
 DAYS = (MON, TUE, WED, THU, FRI)
@@ -70,9 +69,3 @@ def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compa
 def desk(published_bakery: Company, tmp_path: Path) -> Desk:
     """A person's desk, with a project of their own."""
     return Desk(published_bakery.with_own_project(), tmp_path)
-
-
-def in_rows(company: Company, ask: Callable[[Session], list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
-    """Return what a deployment's warehouse answers."""
-    with company.deployment.warehouse.session() as session:
-        return ask(session)

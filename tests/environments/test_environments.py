@@ -5,18 +5,24 @@ random histories (`test_histories`).
 """
 
 import os
+import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orchestration.compute.object_storage import extension_path
 from orchestration.environments.changes import building
 from orchestration.environments.record import Made
-from orchestration.environments.sweeping import drop, sweep
+from orchestration.environments.sweeping import drop
 from orchestration.gate.gate import Verdict
+from orchestration.operations.publishing import publish_tables
 from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
-from tests.company import FRI, MON, THU, WED, Company
+from tests.company import FRI, THU, WED, Company, finished
 from tests.environments.conftest import DAYS, Desk
 
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
@@ -40,7 +46,7 @@ def kinds(company: Company) -> dict[str, str]:
 
 
 def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> None:
-    """Each view has the rows of the asked days, and what is read for them; nothing is to be built or judged."""
+    """Each view has the rows of the asked days, and what is read for them; nothing is to be built."""
     production, ada = desk.company, desk.environment()
 
     code, said = desk.sluice("env", "new", "ada", "--days", "2")
@@ -165,35 +171,82 @@ def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Des
 def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data go first, so that a record is there as long as anything is; what cannot be removed is named."""
-    settings = desk.environment().settings
-    data_dir, removed = settings.data_dir, 0
+    """Data go first, so that a record is there as long as anything is; the next try ends it."""
+    settings, unlink = desk.environment().settings, os.unlink
+    data_dir, kills = settings.data_dir, 0
+    steps = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
     while True:
         desk.sluice("env", "new", "ada", "--days", "1")
-        steps, unlink = removed, os.unlink
+        left = kills * max(1, 8 // steps)
 
-        def killed(path: str, *arguments: object, left: list[int] = [steps], **named: object) -> None:  # noqa: B006
-            if str(data_dir) in str(path) or "leases" in str(path) or named.get("dir_fd") is not None:
-                left[0] -= 1
-                if left[0] < 0:
-                    raise KeyboardInterrupt
-            unlink(path, *arguments, **named)  # type: ignore[arg-type]
+        def killed(path: Any, *arguments: Any, **named: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            unlink(path, *arguments, **named)
 
-        monkeypatch.setattr(os, "unlink", killed)
-        try:
-            drop(settings, "ada")
-            break
-        except KeyboardInterrupt:
-            removed += 7
-        finally:
-            monkeypatch.setattr(os, "unlink", unlink)
-        there = Made.read(data_dir)
-        assert there is not None or not (data_dir / "warehouse.duckdb").exists()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "unlink", killed)
+            try:
+                assert drop(settings, "ada") == []
+                break
+            except KeyboardInterrupt:
+                kills += 1
+        assert not (data_dir / "warehouse.duckdb").exists() or Made.read(data_dir) is not None
         if data_dir.exists():
             assert drop(settings, "ada") == []
-        sweep(settings)
         assert not data_dir.exists()
-    assert removed > 7
+    assert kills > 3
+
+
+def test_what_cannot_be_removed_is_named_and_its_record_stays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is called gone that is there; the next try ends it."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    data_dir = desk.environment().settings.data_dir
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        code, said = desk.sluice("env", "drop", "ada")
+    assert (code, f"{data_dir}/dbt is left: remove it" in said) == (1, True), said
+    assert desk.sluice("env", "list")[1].count("ada") == 1
+
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert not data_dir.exists()
+
+
+def test_nobody_holds_the_other_up(desk: Desk) -> None:
+    """Production writes and publishes while an environment is read; one is made while production works."""
+    production = desk.company
+    desk.sluice("env", "new", "ada", "--days", "5")
+    ada = desk.environment()
+    before = rows(ada, "select sum(loaves) from raw.orders")
+    reading = (
+        "import sys, duckdb\n"
+        "c = duckdb.connect(sys.argv[1])\n"
+        "c.execute(f\"load '{sys.argv[2]}'\")\n"
+        "c.execute('begin; select sum(loaves) from raw.orders')\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(c.execute('select sum(loaves) from raw.orders').fetchone()[0], flush=True)\n"
+    )
+    command = [sys.executable, "-c", reading, str(ada.settings.warehouse_path), str(extension_path("delta"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        production.land_orders(FRI, Nord=90, Sued=4)
+        assert all(event.success for event in finished(production.run()))
+        assert publish_tables(production.site, ()).refused == {}
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert [(int(process.stdout.readline()),)] == before
+    with production.deployment.warehouse.session() as session:
+        assert desk.sluice("env", "new", "eve", "--days", "5")[0] == 0
+        now = session.query("select sum(loaves) from raw.orders")
+        assert now != before
+        assert rows(desk.environment("eve"), "select sum(loaves) from raw.orders") == now
 
 
 def _shelf(desk: Desk) -> Shelf:

@@ -244,16 +244,22 @@ class DuckDBSession:
     def take_out(self, relations: Iterable[Relation]) -> None:
         """Look up which of them are views."""
         wanted = {str(relation): relation for relation in relations}
-        there = self.query(
-            "select table_schema || '.' || table_name, table_type from information_schema.tables"
-            f" where list_contains({literals(wanted)}, table_schema || '.' || table_name)"
-        )
         with self._one_transaction():
-            for name, kind in there:
+            for name, kind in self._kinds(wanted).items():
                 self.native.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {wanted[name].quoted}")
             self.native.execute(
                 f"delete from sluice.table_versions where list_contains({literals(wanted)}, relation)"
             )
+
+    def _kinds(self, relations: Iterable[str]) -> dict[str, str]:
+        """Return {relation: `VIEW` or `BASE TABLE`} of those that are there."""
+        return dict(
+            self.query(
+                "select table_schema || '.' || table_name, table_type from information_schema.tables where"
+                f" table_catalog = current_database()"
+                f" and list_contains({literals(relations)}, table_schema || '.' || table_name)"
+            )
+        )
 
     @contextmanager
     def _one_transaction(self) -> Generator[None]:
@@ -292,10 +298,16 @@ class DuckDBSession:
         """Make a table, or add the columns that it lacks."""
         relation, typed = _name(rows.relation), rows.columns.items()
         listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in typed)
-        self.native.execute(
-            f"create schema if not exists {quoted(rows.relation.partition('.')[0])};"
-            f" create table if not exists {relation} ({listed})"
-        )
+        self.native.execute(f"create schema if not exists {quoted(rows.relation.partition('.')[0])}")
+        if (
+            self._kinds([rows.relation]).get(rows.relation) == "VIEW"
+        ):  # what it shows stays, as rows of its own
+            as_table = _name(f"{rows.relation}__shown")
+            self.native.execute(
+                f"create table {as_table} as select * from {relation}; drop view {relation};"
+                f" alter table {as_table} rename to {quoted(rows.relation.partition('.')[2])}"
+            )
+        self.native.execute(f"create table if not exists {relation} ({listed})")
         nulls = ", ".join(f"cast(null as {type_}) as {quoted(name)}" for name, type_ in typed)
         held, wanted = self.describe(f"select * from {relation}"), self.describe(f"select {nulls}")
         for name, type_ in wanted.items():

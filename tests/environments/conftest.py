@@ -10,6 +10,7 @@ from orchestration.core.settings import Settings
 from orchestration.environments.record import settings_of
 from orchestration.operations.publishing import publish_tables
 from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
+from tests.parses import loaded
 
 DAYS = (MON, TUE, WED, THU, FRI)
 
@@ -67,5 +68,7 @@ def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compa
 
 @pytest.fixture
 def desk(published_bakery: Company, tmp_path: Path) -> Desk:
-    """A person's desk, with a project of their own."""
-    return Desk(published_bakery.with_own_project(), tmp_path)
+    """A person's desk, with a project of their own, which they have looked at before."""
+    found = Desk(published_bakery.with_own_project(), tmp_path)
+    loaded(found.company.settings.model_copy(update={"data_dir": tmp_path / "own"}))
+    return found

@@ -119,19 +119,21 @@ def test_another_suite_is_asked_of_the_view(desk: Desk) -> None:
 
 
 def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None:
-    """What the view showed stays beside it, and what is made of that day is built anew."""
+    """What the view showed stays beside it; a model that is named is built of both."""
     desk.sluice("env", "new", "ada", "--days", "2")
     ada = desk.environment()
     shown = "select * from raw.orders where _partition_key < '2024-01-05' order by all"
     before = rows(ada, shown)
 
     ada.land_orders(FRI, Nord=50)
-    events = ada.run()
+    assert not failures(ada.run())
 
-    assert not failures(events)
     assert kinds(ada)["raw.orders"] == "BASE TABLE"
     assert rows(ada, shown) == before
     assert rows(ada, "select sum(loaves) from raw.orders where _partition_key = '2024-01-05'") == [(50,)]
+    code, said = desk.sluice("env", "build", "--name", "ada", "stg_orders")
+    assert code == 0, said
+    assert rows(ada, f"select loaves from exports.exp_shop_orders where business_date = '{FRI}'")
     assert ada.site.gate_report("exp_shop_orders", FRI).open
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from orchestration.core.settings import Settings
 from orchestration.environments.making import make
-from orchestration.environments.record import settings_of
-from orchestration.operations.publishing import publish_tables
+from orchestration.environments.record import NotUsable, require_usable, settings_of
+from orchestration.operations.publishing import forget_published, publish_tables
 from orchestration.warehouse.slices import partition_rows
 from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
 
 DAYS = (MON, TUE, WED, THU, FRI)
-STEPS = 4 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+STEPS = 2 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 Rows = dict[tuple[str, str], list[tuple[object, ...]]]
 
 
@@ -58,7 +58,7 @@ def shown(company: Company) -> Rows:
 
 @pytest.mark.parametrize("seed", [random.randrange(10**6)])
 def test_an_environment_shows_what_its_catalogue_let_through(bakery_with_a_shelf: Company, seed: int) -> None:
-    """Corrected, refused and taken out since: it shows the same."""
+    """Corrected, refused and taken out since: it shows the same, until a person is forgotten."""
     production, chance = bakery_with_a_shelf, random.Random(seed)
     production.land_shops("Nord", "Sued:Bonn")
     expected: dict[str, Rows] = {}
@@ -76,3 +76,9 @@ def test_an_environment_shows_what_its_catalogue_let_through(bakery_with_a_shelf
         expected[name] = validated(production)
     for name, rows in expected.items():
         assert shown(Company(settings_of(production.settings, name), "", Path())) == rows, (seed, name)
+
+    said = forget_published(production.site, {"shop": "Nord"}, by="ada", reason="asked to")
+    for name in expected:
+        assert f"`{name}` of" in said
+        with pytest.raises(NotUsable, match=f"were forgotten in production.*sluice env drop {name}"):
+            require_usable(settings_of(production.settings, name))

@@ -78,6 +78,8 @@ def look(
         for item in troubles
     ]
     troubles += broken
+    if why := deployment.kept_back():
+        troubles.append(platform_trouble("this deployment", why.what, why.fix, Urgency.CRITICAL))
     settled = settle(
         store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
         deployment=name, ended=WhatEnded(site), host=socket.gethostname(),
@@ -120,7 +122,7 @@ def tells_nobody(deployment: Deployment) -> NotTheOne | None:
             "a scratch deployment has no connections",
             "the channel `log`, which goes to the output",
         )
-        return NotTheOne(what, expected, "`sluice alerts` shows what is wrong")
+        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
     return deployment.kept_back()
 
 

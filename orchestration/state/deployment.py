@@ -55,8 +55,7 @@ class Deployment:
     @property
     def shared(self) -> list[Area]:
         """The areas that a copy of the data directory has as well."""
-        published = self.settings.published_url
-        return shared_areas(self.settings, [self.originals, self._area(published) if published else None])
+        return shared_areas(self.settings, [self.originals, self.published])
 
     @cached_property
     def records(self) -> StateStore:

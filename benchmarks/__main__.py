@@ -15,6 +15,7 @@ NAMES = (
     "delivery_difference",
     "delivery_postgres",
     "delivery_vendors",
+    "publish",
     "done_to_delivered",
     "environments",
 )

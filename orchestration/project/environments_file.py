@@ -31,8 +31,6 @@ OPEN = tuple(sorted(OPEN_CLASSIFICATIONS - {""}))
 def _days(longest: int) -> Any:
     def read(value: object) -> int:
         found = _SPAN.fullmatch(str(value))
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= longest:
-            return value  # the default, as it was read
         if found is None or int(found[1]) > longest:
             raise ValueError(f"a number of days from 1d to {longest}d, as `{min(30, longest)}d`")
         return int(found[1])

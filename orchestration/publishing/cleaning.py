@@ -1,7 +1,7 @@
 """Versions of published tables that nobody may need any more go: the data first, then what names them.
 
 Kept are the versions that a catalogue names which was the newest in the last days, or which a lease names.
-Belongs here: which those are, and the order. Does not belong here: who has a lease (`environments`).
+Belongs here: which those are, and the order. Does not belong here: leases themselves (`leases`).
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from orchestration.publishing.catalogue import Catalogue
+from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.held_lease import Lease
 
@@ -33,7 +34,8 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     """Remove what no catalogue of the last days and no lease names; `lease` is the publishers' own."""
     names = shelf.names()
     catalogues = {name: shelf.catalogue(name) for name in names}
-    kept = _kept(catalogues, shelf.leased(now), now - keep)
+    leased = {one.catalogue for one in all_leases(shelf.area) if one.runs_at(now)}
+    kept = _kept(catalogues, leased, now - keep)
     versions: dict[str, set[int]] = {}
     for name in kept:
         for table in catalogues[name].tables.values():

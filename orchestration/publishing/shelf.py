@@ -3,7 +3,7 @@
     catalogues/000000000042.json   what is published: the newest counts
     sheets/marts.store_gaps/…      one table at one version, named by catalogues
     tables/marts/store_gaps/       a Delta table
-    leases/…                       who reads what a catalogue names, and for how long (`leases`)
+    leases/                        who reads from a catalogue, and until when (`leases`)
 
 A catalogue is created once, after all that it names; who was quicker with a number has it. Belongs here:
 places, reading and writing catalogues. Does not belong here: tables (`delta_log`), what is put in
@@ -24,7 +24,6 @@ from orchestration.areas.access import Scheme
 from orchestration.core.relations import Relation
 from orchestration.publishing.catalogue import Catalogue, PublishedTable, table_data, table_of
 from orchestration.publishing.delta_log import DeltaLog
-from orchestration.publishing.leases import all_leases
 
 _CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
 _NAME = re.compile(r"(\d{12})\.json")
@@ -130,10 +129,6 @@ class Shelf:
         there = (entry.path for entry in self.area.listing(f"{_SHEETS}/**"))
         self.area.remove_all([path for path in there if path not in sheets])
         self.area.remove_all([f"{_CATALOGUES}/{name}.json" for name in names])
-
-    def leased(self, now: datetime) -> frozenset[str]:
-        """Return the names of the catalogues that an environment's lease names which has not run out."""
-        return frozenset(lease.catalogue for lease in all_leases(self.area) if lease.runs_at(now))
 
     # -- tables
 

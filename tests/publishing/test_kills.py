@@ -21,6 +21,7 @@ from orchestration.core.settings import REPOSITORY
 from orchestration.operations.publishing import forget_published, publish_tables
 from orchestration.publishing.cleaning import clean
 from orchestration.publishing.delta_log import DataFile, DeltaLog, Overtaken
+from orchestration.publishing.leases import take_lease
 from orchestration.publishing.publish import LEASE, Publishing
 from orchestration.publishing.shelf import Shelf
 from tests.company import MON, Company
@@ -122,7 +123,7 @@ def test_what_a_lease_names_stays(open_bakery: Company, tmp_path: Path) -> None:
     first, now = newest(work.shelf), company.deployment.clock()
     before = published(work)
     forget_published(company.site, {"shop": "a"}, by="ada", reason="17")
-    work.shelf.lease("ada", first.name, now + timedelta(days=40))
+    take_lease(work.shelf.area, "ada", first.name, "ada@desk", 40)
     with company.deployment.store.leases.hold(LEASE, wait_seconds=0) as lease:
         clean(work.shelf, lease, now + timedelta(days=31), timedelta(days=30))
         assert work.shelf.names() == [first.name, newest(work.shelf).name]

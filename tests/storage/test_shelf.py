@@ -18,6 +18,15 @@ from tests.storage.fixtures import Storage
 
 def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path) -> None:
     shelf = Shelf(storage.fresh_area(), storage.access)
+    said = Catalogue("000000000001", "d", 1, datetime.now(UTC), "", "", {}, frozenset(), {})
+    shelf.add(said)
+    with pytest.raises(FileExistsError):
+        shelf.add(said)
+    found = shelf.newest()
+    assert found is not None
+    assert (found.name, found.published_at, dict(found.tables)) == (said.name, said.published_at, {})
+    assert not [name for name in os.environ if name.startswith("AZURE_STORAGE")]
+
     location, schema = "tables/marts/t", delta_schema({"x": "BIGINT"}, "k")
     with open_engine() as engine:
         engine.execute(f"load {literal(str(extension_path('delta')))}")
@@ -31,6 +40,8 @@ def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path
             return shelf.log(location).commit(schema, "k", files, {"n": value}, replaced, upon=upon)
 
         assert put("a", 1, -1, None) == 0
+        if storage.kind == "azurite":
+            pytest.skip("Azurite does not know `startFrom`, with which delta-rs lists commits; Azure does")
         assert put("b", 2, 0, {"b"}) == 1
         with pytest.raises(Overtaken):
             put("c", 3, 0, {"c"})
@@ -56,12 +67,3 @@ def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path
         with pytest.raises(Overtaken):
             stale.commit(schema, "k", [], {"n": 0}, {"b"}, upon=2)
         assert rows(3) == rows(2)
-
-    said = Catalogue("000000000001", "d", 1, datetime.now(UTC), "", "", {}, frozenset(), {})
-    shelf.add(said)
-    with pytest.raises(FileExistsError):
-        shelf.add(said)
-    found = shelf.newest()
-    assert found is not None
-    assert (found.name, found.published_at, dict(found.tables)) == (said.name, said.published_at, {})
-    assert not [name for name in os.environ if name.startswith("AZURE_STORAGE")]

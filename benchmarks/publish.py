@@ -1,0 +1,95 @@
+"""How much of a run's time publishing takes: a day of the demo's company, and a history of it all at once.
+
+The days of a generated company run one by one, as `sluice run` does, with a shelf; what publishing took of a
+run says its log. Then an empty shelf is filled with all of it. Goal: at most a tenth of a run's time.
+"""
+
+import argparse
+import re
+import statistics
+import sys
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.areas import Area
+from orchestration.contracts.load import load_contracts
+from orchestration.core.settings import Settings
+from orchestration.demo.generate import generate_feed
+from orchestration.graph.desk import Desk
+from orchestration.graph.finished import Finished
+from orchestration.graph.headless import run_everything
+from orchestration.graph.instance import open_instance
+from orchestration.ingestion.landing import land
+from orchestration.operations.publishing import publishing_of
+from orchestration.operations.site import Site
+from orchestration.project.loading import load_project
+from orchestration.publishing.shelf import Shelf
+from orchestration.state.deployment import Deployment
+
+_START = date(2022, 10, 3)
+_TOOK = re.compile(r"published (\d+) partitions, .* left (\d+) to the next run, in ([0-9.]+) s")
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> tuple[int, int, float]:
+    """Return what publishing at the end of a run has put and left, and the seconds that it took."""
+    said = (_TOOK.search(entry.user_message) for entry in instance.all_logs(run_id))
+    [found] = [one for one in said if one]
+    return int(found[1]), int(found[2]), float(found[3])
+
+
+def main() -> None:
+    """Print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=4)
+    parser.add_argument("--stores", type=int, default=60)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.load(
+            {"SLUICE_ENVIRONMENT": "local"}, data_dir=Path(folder) / "data",
+            published_url=str(Path(folder) / "shelf"),
+        )  # fmt: skip
+        deployment = Deployment(settings)
+        site = Site(deployment, load_project(settings))
+        feed = Path(folder) / "feed"
+        generate_feed(feed, start=_START, days=arguments.days, stores=arguments.stores, products=300, seed=1)
+        contracts, _ = load_contracts(settings.project_dir)
+        shares: list[float] = []
+        with open_instance(settings) as instance:
+            for name in ("stores", "products"):
+                list(land(contracts[name], deployment.staging, {"latest": feed / f"{name}.csv.gz"}))
+            for day in (f"{_START + timedelta(days=number):%Y-%m-%d}" for number in range(arguments.days)):
+                for name in ("sales", "inventory"):
+                    list(land(contracts[name], deployment.staging, {day: feed / name / f"{day}.csv.gz"}))
+                began = time.monotonic()
+                ran = [
+                    event for event in run_everything(Desk.of(site, instance)) if isinstance(event, Finished)
+                ]
+                seconds = time.monotonic() - began
+                published = [told(instance, run.run_id) for run in ran]
+                share = sum(one[2] for one in published) / seconds
+                shares.append(share)
+                sys.stdout.write(
+                    f"{day}: {len(ran)} runs, {seconds:5.2f} s; published {sum(one[0] for one in published)}"
+                    f" partitions, left {published[-1][1] if published else 0}: {share:.1%} of it\n"
+                )
+        publishing = publishing_of(site)
+        assert publishing is not None
+        again = Shelf(Area(str(Path(folder) / "another")))
+        began = time.monotonic()
+        done = type(publishing)(
+            deployment, site.project, again, publishing.allowed, publishing.commit
+        ).publish()
+        seconds = time.monotonic() - began
+        sys.stdout.write(
+            f"median share {statistics.median(shares):.1%}; all {len(done.put)} partitions at once:"
+            f" {seconds:.2f} s, {seconds / len(done.put) * 1_000:.1f} ms each\n"
+        )
+        deployment.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 LONG_FOLDERS = (
-    "backup", "columns", "daemon", "dbt", "delivery", "environments", "feeds", "gate", "incidents", "run", "storage",
+    "backup", "columns", "daemon", "dbt", "delivery", "feeds", "gate", "incidents", "run", "storage",
     "upgrade",
 )  # fmt: skip
 # The fixtures that start one.

@@ -26,6 +26,7 @@ from orchestration.publishing.shelf import Shelf
 from tests.company import FRI, THU, WED, Company, failures, finished
 from tests.environments.conftest import DAYS, Desk
 
+pytestmark = pytest.mark.long
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
 TWICE = ("    loaves\n", "    loaves * 2 as loaves\n")
 

@@ -18,6 +18,7 @@ from orchestration.operations.publishing import forget_published, publish_tables
 from orchestration.warehouse.slices import partition_rows
 from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
 
+pytestmark = pytest.mark.long
 DAYS = (MON, TUE, WED, THU, FRI)
 STEPS = 2 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 Rows = dict[tuple[str, str], list[tuple[object, ...]]]

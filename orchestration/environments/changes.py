@@ -58,7 +58,7 @@ class Building:
             )
         lines += self._earlier()
         for (relation, check), keys in self.judged.items():
-            lines.append(f"`{check}` of {relation} is another: it judges {len(keys)} partitions as they are")
+            lines.append(f"`{check}` of {relation} is another: partitions judged as they are: {len(keys)}")
         return lines
 
     def begin(self) -> None:
@@ -101,10 +101,8 @@ class Building:
                 grain = tables[parent].partitioning
                 early = [key for key in keys if grain.grain.timed and grain.interval(key)[0].date() < first]
                 if early:
-                    yield (
-                        f"{relation} reads {days} days of {parent}, which is built anew: {len(early)} earlier"
-                        " partitions come with it"
-                    )
+                    more = f"{len(early)} earlier partition{'s come' if len(early) > 1 else ' comes'} with it"
+                    yield f"{relation} reads {days} days of {parent}, which is built anew: {more}"
 
 
 def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:

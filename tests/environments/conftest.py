@@ -9,10 +9,10 @@ import pytest
 from orchestration.core.settings import Settings
 from orchestration.environments.record import settings_of
 from orchestration.operations.publishing import publish_tables
-from tests.company import BAKERY, FRI, MON, NO_WAIT, THU, TUE, WED, Company
+from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
 from tests.parses import loaded
 
-DAYS = (MON, TUE, WED, THU, FRI)
+DAYS = (WED, THU, FRI)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Desk:
 
 @pytest.fixture(scope="package")
 def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """Five days, validated and published."""
+    """Three days, validated and published."""
     folder = tmp_path_factory.mktemp("published")
     environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
     company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)

@@ -97,15 +97,15 @@ def list_(as_json: Json = False, project: ProjectDir = None) -> None:
     """Show the environments that are made here, and whether their time has ended."""
     with opened(project, None, typed=False) as here:
         from orchestration.cli.opened import table
-        from orchestration.environments.sweeping import Row, rows
+        from orchestration.environments.sweeping import rows
 
         found = list(rows(here.settings))
-        if as_json:
-            print_json([row.as_json() for row in found])
-            return
-        shown = table("", *Row.HEADINGS)
-        for row in found:
-            shown.add_row(*row.cells())
+    if as_json:
+        print_json(found)
+        return
+    shown = table("", *(found[0] if found else ()))
+    for row in found:
+        shown.add_row(*row.values())
     out.print(shown if found else "there is none; `sluice env new` makes one")
 
 

@@ -40,16 +40,8 @@ def inherited(
                 replace(item, run_id=run_id, rules=_rules(item, catalogue.meanings, meanings))
                 for item in partition.evidence
             )
-            yield (
-                replace(
-                    build,
-                    run_id=run_id,
-                    project=project,
-                    code=code.get(build.code, build.code),
-                    drop_ordinal=None,
-                ),
-                said,
-            )
+            told = code.get(build.code, build.code)
+            yield replace(build, run_id=run_id, project=project, code=told, drop_ordinal=None), said
 
 
 def standing(catalogue: Catalogue, meanings: Mapping[str, str]) -> dict[str, Standing]:

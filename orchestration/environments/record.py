@@ -66,11 +66,8 @@ class Made:
 
     def write(self, data_dir: Path) -> None:
         """Write the file, whole or not at all."""
-        data = asdict(self)
-        for name in ("made_at", "expires_at", "first", "last"):
-            data[name] = data[name].isoformat()
         partial = data_dir / f"{MADE_FROM}.partial"
-        partial.write_text(json.dumps(data))
+        partial.write_text(json.dumps(asdict(self), default=str))
         partial.replace(data_dir / MADE_FROM)
 
     @classmethod

@@ -5,9 +5,10 @@ Belongs here: that order, and what is left. Does not belong here: whether one's 
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from orchestration.areas import Area
 from orchestration.core.environments import MADE_FROM
@@ -18,27 +19,6 @@ from orchestration.publishing.leases import all_leases, clear_lease, clock_of, e
 from orchestration.state.store import StateStore
 
 
-@dataclass(frozen=True)
-class Row:
-    """One environment in a list; `stands` tells whether its time has ended, or only half of it is there."""
-
-    HEADINGS: ClassVar = ("environment", "made by", "days", "as of", "until", "stands")
-    name: str
-    holder: str
-    days: str
-    catalogue: str
-    until: str
-    stands: str
-
-    def cells(self) -> tuple[str, ...]:
-        """What a table shows."""
-        return self.name, self.holder, self.days, self.catalogue, self.until, self.stands
-
-    def as_json(self) -> dict[str, Any]:
-        """What a machine reads."""
-        return asdict(self)
-
-
 @dataclass
 class Swept:
     """What a sweep has removed, by name, and the paths of what is left."""
@@ -47,16 +27,20 @@ class Swept:
     left: list[str] = field(default_factory=list[str])
 
 
-def rows(settings: Settings) -> Iterator[Row]:
-    """Yield all environments that are made here."""
+def rows(settings: Settings) -> Iterator[dict[str, str]]:
+    """Yield all environments that are made here; `stands` tells whether one's time has ended."""
     for data_dir, made in all_made(settings.environments_dir):
-        if made is None:
-            yield Row(data_dir.name, "", "", "", "", "half of one; `sluice env sweep` removes it")
-            continue
-        yield Row(
-            made.name, made.holder, f"{made.first} to {made.last}", made.catalogue,
-            f"{made.expires_at:%Y-%m-%d}", ended(made, settings) or "in its time",
-        )  # fmt: skip
+        stands = (
+            (ended(made, settings) or "in its time") if made else "half of one: `sluice env sweep` removes it"
+        )
+        yield {
+            "environment": data_dir.name,
+            "made by": made.holder if made else "",
+            "days": f"{made.first} to {made.last}" if made else "",
+            "as of": made.catalogue if made else "",
+            "until": f"{made.expires_at:%Y-%m-%d}" if made else "",
+            "stands": stands,
+        }
 
 
 def shown(settings: Settings, made: Made) -> dict[str, Any]:
@@ -131,35 +115,29 @@ def sweep(settings: Settings) -> Swept:
 
 def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> list[str]:
     """Remove the data, look again, then the record and the lease; return what is left."""
-    journal = data_dir.with_name(f"{data_dir.name}.erasures.jsonl")
-    for path in (*data_dir.iterdir(), journal):
-        if path.name == MADE_FROM:
-            continue
+
+    def there() -> list[Path]:
+        journal = data_dir.with_name(f"{data_dir.name}.erasures.jsonl")
+        return [
+            path
+            for path in (*sorted(data_dir.iterdir()), journal)
+            if path.exists() and path.name != MADE_FROM
+        ]
+
+    for path in there():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            _unlink(path)
-    left = [
-        str(path)
-        for path in (*sorted(data_dir.iterdir()), journal)
-        if path.exists() and path.name != MADE_FROM
-    ]
-    if left:
-        return left
-    if made is not None:
-        area = Area(made.shelf, settings.storage_access)
+            with suppress(OSError):  # what is left is named
+                path.unlink()
+    if left := there():
+        return list(map(str, left))
+    area = Area(made.shelf, settings.storage_access) if made else None
+    if made and area:
         end_lease(area, made.lease, why)
     shutil.rmtree(data_dir, ignore_errors=True)
     if data_dir.exists():
         return [str(data_dir)]
-    if made is not None:
-        clear_lease(Area(made.shelf, settings.storage_access), made.lease)
+    if made and area:
+        clear_lease(area, made.lease)
     return []
-
-
-def _unlink(path: Path) -> None:
-    """Remove a file, if it can be; what is left is named afterwards."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

@@ -11,7 +11,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ class Made:
         for name, kind in (("made_at", datetime), ("expires_at", datetime), ("first", date), ("last", date)):
             data[name] = kind.fromisoformat(data[name])
         data["standing"] = {name: Standing(**item) for name, item in data["standing"].items()}
-        return cls(**data)
+        known = {item.name for item in fields(cls)}  # newer code may say more
+        return cls(**{name: value for name, value in data.items() if name in known})
 
 
 def all_made(folder: Path) -> Iterator[tuple[Path, Made | None]]:

@@ -48,9 +48,12 @@ class Deployment:
         """Which deployment this is, as its records said when this process opened them; raises as `store`."""
         return established(self.records.identities, self.settings)
 
-    def kept_back(self) -> NotTheOne | None:
-        """Return why nothing may leave this deployment now; None where it may. The records are read anew."""
-        return not_the_one(self.store.identities, self.settings, self.shared)
+    def kept_back(self, *, asks_areas: bool = True) -> NotTheOne | None:
+        """Return why nothing may leave this deployment now; None where it may. The records are read anew.
+
+        Without `asks_areas` no shared area is listed: for who looks each second, and sends nothing by that.
+        """
+        return not_the_one(self.store.identities, self.settings, self.shared if asks_areas else ())
 
     @property
     def shared(self) -> list[Area]:

@@ -11,6 +11,7 @@ import pytest
 
 from orchestration.core.environments import FILE, Declared
 from orchestration.core.settings import REPOSITORY, Settings
+from orchestration.incidents.looking import tells_nobody
 from orchestration.state.adoption import NotTheOne, WrongDeployment, adopt, declare, give_up
 from orchestration.state.deployment import Deployment
 from orchestration.state.identity import anchor_of
@@ -292,3 +293,13 @@ def test_what_nothing_has_happened_in_may_be_said_anew(tmp_path: Path) -> None:
 
 def test_why_nothing_is_sent_is_a_sentence() -> None:
     assert str(NotTheOne("a", "b", "c")) == "a; nothing is sent; expected b; c"
+
+
+def test_a_copy_tells_nobody_but_the_log(tmp_path: Path) -> None:
+    made(tmp_path / "data").close()
+    assert tells_nobody(opened(tmp_path / "data")) is None
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    for asks_areas in (True, False):
+        assert tells_nobody(opened(tmp_path / "copy"), asks_areas=asks_areas) is not None
+    scratch = opened(tmp_path / "scratch", SLUICE_ENVIRONMENT="scratch")
+    assert "has no connections" in str(tells_nobody(scratch))

@@ -37,7 +37,7 @@ def outbox(kind: str, folder: Path, **options: Any) -> Destination:
     return outbox_of(kind, OBJECTS[kind], given, folder / "exp_items")
 
 
-def table(kind: str, rows: Sequence[tuple[str, str, str]]) -> pa.Table:
+def table(kind: str, rows: Sequence[tuple[str, str, str]]) -> Any:
     key = KEYS.get(kind, "item")
     columns = [[row[place] for row in rows] for place in range(3)]
     times = pa.array(columns[1], pa.string()).cast(pa.date32())

@@ -4,19 +4,33 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from orchestration.areas import Area
+from orchestration.compute.engine import open_engine
+from orchestration.core.environments import place_digest
 from orchestration.core.settings import REPOSITORY, Settings, SettingsError
-from orchestration.destinations.registry import destination_types
+from orchestration.delivery.deliver import engine_for
+from orchestration.destinations.base import DeliveryError
+from orchestration.destinations.registry import build, destination_types
 from orchestration.incidents.alerts_spec import CHANNEL_TYPES
+from orchestration.operations.site import Site
 from orchestration.operations.status import Standing
+from orchestration.project.loading import Project
 from orchestration.state.deployment import Deployment
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
+from tests.parses import loaded
 from tests.typed import sluice
 
 pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def made_bakery(parsed_bakery: Path) -> Project:
+    return loaded(Settings.load({}, project_dir=BAKERY, data_dir=parsed_bakery))
 
 
 def bakery_in_scratch(folder: Path) -> Company:
@@ -27,8 +41,6 @@ def bakery_in_scratch(folder: Path) -> Company:
 
 
 def rows(company: Company, export: str) -> int:
-    from orchestration.compute.engine import open_engine
-
     file = company.settings.data_dir / "outbox" / export / "rows.parquet"
     with open_engine() as engine:
         (found,) = engine.execute(f"select count(*) from '{file}'").fetchall()
@@ -55,12 +67,20 @@ def test_what_would_be_delivered_is_in_the_outbox(tmp_path: Path, parsed_bakery:
     sent = company.settings.data_dir / "outbox" / SHOP_ORDERS / "sent"
     assert len(list(sent.iterdir())) == 2
     code, said = sluice(
-        company, "redeliver", SHOP_ORDERS, "--partition", MON, "--on", "2999-01-01", "--reason", "r"
+        company,
+        "redeliver",
+        SHOP_ORDERS,
+        "--partition",
+        MON,
+        "--on",
+        str(datetime.now(UTC).date()),
+        "--reason",
+        "r",
     )
-    assert (code, len(list(sent.iterdir()))) == (0, 3), said
+    assert (code, "the destination has these 2 rows" in said) == (0, True), said
     company.land_day(TUE, a=5)
     assert runs(company.run()) == [(TUE, True)]
-    assert rows(company, SHOP_ORDERS) == 3
+    assert rows(company, SHOP_ORDERS) == 4  # each day has what both shops have ordered since
     company.deployment.close()
 
 
@@ -158,3 +178,31 @@ def test_connections_of_work_are_its_own(tmp_path: Path) -> None:
     assert Settings.load(settings.environment()) == settings
     for kind in ("production", "local", "scratch"):
         assert Settings.load(environ | {"SLUICE_ENVIRONMENT": kind}, data_dir=tmp_path).connections == {}
+
+
+@pytest.mark.parametrize(("named", "refused"), [("shop_orders", True), ("another", False)])
+def test_work_refuses_a_place_of_productions(
+    tmp_path: Path, made_bakery: Project, named: str, refused: bool
+) -> None:
+    shelf, there = tmp_path / "shelf", "postgresql://u:p@db.example/crm"
+    target = Site(Deployment(Settings.load({}, data_dir=tmp_path / "any")), made_bakery).target(SHOP_ORDERS)
+    said = target.export.spec.destination
+    own = build(said.type, there, said.object if named == "shop_orders" else "bakery.another", said.options)
+    catalogues = Area(str(shelf))
+    # The newest counts.
+    for number, places in enumerate(([], [place_digest(own.canonical_object())])):
+        content = json.dumps({"places": places}).encode()
+        catalogues.write(f"catalogues/{number:012}.json", [content])
+    variables = {
+        "SLUICE_ENVIRONMENT": "work:uat", "SLUICE_PUBLISHED_URL": str(shelf),
+        "SLUICE_WORK_CONNECTION_SHOP_SCREENS": there,
+    }  # fmt: skip
+    deployment = Deployment(Settings.load(variables, project_dir=BAKERY, data_dir=tmp_path / "work"))
+    if refused:
+        with pytest.raises(
+            DeliveryError, match="is production's, and this deployment is `work:uat`"
+        ) as error:
+            engine_for(deployment, target, "", print)
+        assert "set SLUICE_WORK_CONNECTION_SHOP_SCREENS to another one" in error.value.mend
+    else:
+        assert engine_for(deployment, target, "", print)

@@ -194,14 +194,16 @@ def _code(error: Exception) -> int | None:
     from orchestration.environments.record import NotUsable
     from orchestration.operations.asking import NOT_SENT
     from orchestration.operations.backup.folder import BackupError
+    from orchestration.publishing.shelf import NotPublished
     from orchestration.state.erasure_journal import JournalError
+    from orchestration.state.leases import LeaseTimeout
     from orchestration.state.restore_mark import HalfRestored
     from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
     refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable, NotUsable)
     if isinstance(error, (*refused, HalfRestored, JournalError)):
         return 2
-    return 1 if isinstance(error, (*NOT_SENT, BackupError)) else None
+    return 1 if isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout)) else None
 
 
 def account(by: str | None) -> str:

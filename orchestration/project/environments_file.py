@@ -1,4 +1,4 @@
-"""`environments.yml`: what scratch environments may have, and how long what is published stays.
+"""environments.yml: what scratch environments may have, and how long what is published stays.
 
 Belongs here: the file's fields, what holds without it, its problems, and its JSON Schema (in the repository
 as docs/environments.schema.json). Does not belong here: what is published (`publishing`), environments.

@@ -32,7 +32,7 @@ from orchestration.publishing.changes import Budget, Change, Look
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
 from orchestration.publishing.meaning import meanings
-from orchestration.publishing.shelf import Shelf
+from orchestration.publishing.shelf import NotPublished, Shelf
 from orchestration.state.deployment import Deployment
 from orchestration.warehouse.base import Session
 
@@ -47,7 +47,7 @@ Places = Collection[tuple[str, str]]
 PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
 
-class AnotherPublishes(Exception):
+class AnotherPublishes(NotPublished):
     """The shelf is another deployment's, or this one is a copy that is to send nothing."""
 
 
@@ -91,8 +91,9 @@ class Publishing:
         """Publish what is validated of the wanted tables, or of all.
 
         `since`: only what may be another since the newest catalogue, and what was left then. After some
-        `seconds` nothing more is begun, but one partition at least is looked at; another publisher is waited
-        for up to `wait_seconds`. `told` is told of each table.
+        `seconds` no partition is written any more, the first one aside, and what is no longer validated is
+        taken out all the same; another publisher is waited for up to `wait_seconds`. `told` is told of each
+        table.
 
         Raises:
             AnotherPublishes: the shelf was published to by another deployment, or this one is a copy.
@@ -102,8 +103,10 @@ class Publishing:
         with store.leases.hold(LEASE, wait_seconds=wait_seconds) as lease:
             newest = self.shelf.newest()
             self._require_ours(newest)
-            seen = store.newest() if wanted is None else newest.seen if newest else NOTHING_SEEN
-            if since and newest is not None:
+            # Records that came from a backup count from other numbers on; a restore raises the epoch.
+            counting = newest is not None and newest.epoch == self.deployment.identity.epoch
+            seen = store.newest() if wanted is None else newest.seen if newest and counting else NOTHING_SEEN
+            if since and newest is not None and counting:
                 todo = self._since(newest)
                 if not todo:
                     return Published()
@@ -121,7 +124,7 @@ class Publishing:
                     if table := self._carry_out(change, result):
                         done[table.relation] = table
             lease.still_held()
-            result.catalogue = self._add(done, _places(todo), seen, result)
+            result.catalogue = self._add(newest, done, _places(todo), seen, result)
         return result
 
     def _since(self, newest: Catalogue) -> dict[str, set[str]]:
@@ -220,6 +223,7 @@ class Publishing:
 
     def _add(
         self,
+        before: Catalogue | None,
         done: Mapping[str, PublishedTable],
         looked_at: Places,
         seen: tuple[int, int, int, int],
@@ -231,12 +235,12 @@ class Publishing:
             self._require_ours(newest)
             there = newest.tables if newest else dict[str, PublishedTable]()
             gone = there.keys() - self.project.lineage.tables.keys()
-            # Of a table that another process has published meanwhile, what is newer counts.
-            mine = {
-                relation: table
-                for relation, table in done.items()
-                if relation not in there or there[relation].at <= table.at
-            }
+            mine = dict(done)
+            if (newest and newest.name) != (before and before.name):
+                # Of a table that another process has published meanwhile, what is newer counts.
+                mine = {
+                    name: done[name] for name in done if name not in there or there[name].at <= done[name].at
+                }
             left = newest.waiting if newest else frozenset[tuple[str, str]]()
             looked_whole = {relation for relation, key in looked_at if key == ALL}
             left = {place for place in left if place not in looked_at and place[0] not in looked_whole}
@@ -271,7 +275,7 @@ class Publishing:
             newest.meanings if newest and newest.project == project else meanings(self.project),
             places_of(self.deployment, self.project),
             newest.tables if newest else {},
-            seen if newest is None else max(seen, newest.seen),
+            seen,
             waiting,
         )
 

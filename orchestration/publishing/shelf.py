@@ -33,7 +33,11 @@ _ODD = re.compile(r"[^a-z0-9_]")
 _FORM = 1
 
 
-class ShelfTooNew(Exception):
+class NotPublished(Exception):
+    """Nothing was published; the message says why, and what to do."""
+
+
+class ShelfTooNew(NotPublished):
     """A catalogue was written by newer code."""
 
 

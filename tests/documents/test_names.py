@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _EXAMPLE = "promot"
 # What libraries and engines call so, and folders that are made.
 _OF_OTHERS = {"target/", "logs/", ".partial/", "DefaultAzureCredential", "FlushImmediately"} | {
-    "ingestIfNotExists", "stats", "date_spine",
+    "ingestIfNotExists", "stats", "date_spine", "delta_scan", "write_deltalake", "startFrom", "vacuum",
 }  # fmt: skip
 # What was decided is told with the names of that time.
 NOW = [document for document in DOCUMENTS if not document.name.startswith("docs/decisions/0")]

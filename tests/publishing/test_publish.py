@@ -6,11 +6,18 @@ Belongs here: tables, catalogues and the gate. Does not: types (`test_types`), k
 from pathlib import Path
 
 from orchestration.core.settings import Settings
+from orchestration.project.environments_file import OPEN
 from orchestration.publishing.publish import Publishing
-from tests.company import MON, TUE, WED, Company
+from tests.company import MON, TUE, Company
 from tests.publishing.shelves import delta_engine, newest, publishing, rows
 
-DAYS = (MON, TUE, WED)
+MASKED_AS_IT_IS = """\
+customProperties:
+  - {property: partitionGrain, value: snapshot}
+  - {property: owner, value: ovens@bakery.example}
+  - {property: provider, value: tills@bakery.example}
+  - {property: masking, value: {restricted: keep}}
+"""
 
 
 def let_through(company: Company) -> dict[tuple[str, str], tuple[str, list[tuple[object, ...]]]]:
@@ -91,3 +98,36 @@ def test_a_run_publishes_what_it_has_touched(open_bakery: Company, tmp_path: Pat
     assert 8 in {row[3] for row in published(work)["marts.shop_orders", TUE][1]}
     # Each of these runs has changed one partition, in one commit.
     assert [table.at for table in newest(work.shelf).tables.values() if table.at > 5] == []
+
+
+def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp_path: Path) -> None:
+    company = bakery.with_own_project()
+    contract = next((company.settings.project_dir / "contracts").glob("shops*"))
+    text = contract.read_text()
+    text, sla = text.partition("customProperties:")[0], text[text.index("slaProperties:") :]
+    assert "- name: town\n" in text
+    classified = text.replace("- name: town\n", "- name: town\n        classification: restricted\n")
+    contract.write_text(f"{classified}{MASKED_AS_IT_IS}{sla}")
+    assert company.sluice("contract", "sources")[0] == 0
+    company = with_shelf(company.read_anew(), tmp_path / "shelf")
+    company.land_shops("a", "b")
+    company.land_day(MON, a=3, b=4)
+    company.run()
+    work = publishing(company, tmp_path / "shelf")
+    work.publish()
+    tables = newest(work.shelf).tables
+    left_out = {relation: dict(table.left_out) for relation, table in tables.items() if table.left_out}
+    assert left_out["raw.shops"] == {"town": "restricted"}
+    assert left_out["marts.shop_orders"]["town"] == "restricted"
+    engine = delta_engine()
+    for relation, columns in left_out.items():
+        path = work.shelf.scan_path(tables[relation].location)
+        there = {row[0] for row in engine.execute(f"describe select * from delta_scan('{path}')").fetchall()}
+        assert there == {*tables[relation].columns, tables[relation].key_column} - {""}
+        assert not there & columns.keys()
+    # Whoever may see the class gets the table written anew, whole; and back.
+    for allowed in (("restricted",), ()):
+        other = publishing(company, tmp_path / "shelf", (*OPEN, *allowed))
+        assert other.publish().put
+        assert ("town" in newest(other.shelf).tables["raw.shops"].columns) == bool(allowed)
+        assert other.publish().put == []

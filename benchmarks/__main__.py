@@ -17,6 +17,7 @@ NAMES = (
     "delivery_vendors",
     "publish",
     "done_to_delivered",
+    "environments",
 )
 for name in NAMES:
     print(f"\n## {name}", flush=True)

@@ -204,8 +204,12 @@ class Company:
 
     def sluice(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
         """Run `sluice` in this process; return as `process` does."""
+        return self.sluice_with(self.environment() | variables, *arguments)
+
+    def sluice_with(self, variables: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+        """Run `sluice` in this process, of the platform's variables with these alone."""
         unset = {name: None for name in os.environ if name.startswith("SLUICE_")}
-        told = CliRunner().invoke(app, arguments, env=unset | self.environment() | variables)
+        told = CliRunner().invoke(app, arguments, env=unset | dict(variables))
         assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
         return told.exit_code, told.stdout, told.stderr
 

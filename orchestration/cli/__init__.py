@@ -9,6 +9,7 @@ from orchestration.cli import (
     contracts,
     deliveries,
     environments,
+    environments_made,
     exports,
     impact,
     incidents,
@@ -24,4 +25,4 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "deliveries", "impact", "published", "quarantine", "repairs"]
+__all__ = ["app", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]

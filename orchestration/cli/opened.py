@@ -162,6 +162,7 @@ def opened(
     """
     collect_seldom()
     with errors_told(typed=typed), ExitStack() as stack:
+        from orchestration.core.environments import MADE_FROM
         from orchestration.core.settings import Settings
 
         settings = Settings.load(project_dir=project, data_dir=data)
@@ -169,6 +170,10 @@ def opened(
             from orchestration.state.restore_mark import require_whole
 
             require_whole(settings.data_dir)
+        if (settings.data_dir / MADE_FROM).exists():
+            from orchestration.environments.record import require_usable
+
+            require_usable(settings)
         if demo_destinations:
             from orchestration.demo.destinations import demo_destinations as equipped
 
@@ -199,6 +204,7 @@ def errors_told(*, typed: bool = True) -> Generator[None]:
 def _code(error: Exception) -> int | None:
     """Return the exit code of an error that people can fix."""
     from orchestration.core.settings import SettingsError
+    from orchestration.environments.record import NotUsable
     from orchestration.operations.asking import NOT_SENT
     from orchestration.operations.backup.folder import BackupError
     from orchestration.publishing.shelf import NotPublished
@@ -207,7 +213,7 @@ def _code(error: Exception) -> int | None:
     from orchestration.state.restore_mark import HalfRestored
     from orchestration.state.upgrade import RecordsTooNew, StateStoreUnavailable
 
-    refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable)
+    refused = (ProjectError, ProjectChanged, SettingsError, RecordsTooNew, StateStoreUnavailable, NotUsable)
     if isinstance(error, (*refused, HalfRestored, JournalError)):
         return 2
     return 1 if isinstance(error, (*NOT_SENT, BackupError, NotPublished, LeaseTimeout)) else None

@@ -31,9 +31,12 @@ class ObjectStorageError(Exception):
 
 @contextmanager
 def object_storage(
-    connection: "duckdb.DuckDBPyConnection", areas: Sequence[Area], access: StorageAccess
+    connection: "duckdb.DuckDBPyConnection",
+    areas: Sequence[Area],
+    access: StorageAccess,
+    extensions: Sequence[str] = (),
 ) -> Generator[None]:
-    """Let a connection read the files of these areas; local areas need nothing.
+    """Let a connection read the files of these areas; local areas need nothing. `extensions` are loaded, too.
 
     Secrets live in memory as long as the context, under names of their own: another connection of this
     process may be at work with its own.
@@ -43,6 +46,8 @@ def object_storage(
         StorageUrlError: no Azure account is configured, or another one than an area's.
     """
     names: list[str] = []
+    for extension in extensions:
+        _load(connection, extension)
     try:
         for scheme in sorted({area.place.scheme for area in areas} & _EXTENSIONS.keys()):
             _load(connection, _EXTENSIONS[scheme])

@@ -14,6 +14,8 @@ from typing import Self
 
 # The data directory's own file: what it is called, and what tells it from its copies (`state.identity`).
 FILE = "deployment.json"
+# Its other one, if it was made from what production publishes: what it was made from.
+MADE_FROM = "environment.json"
 _SAID = re.compile(r"(local|production|(?:scratch|work)(?::[A-Za-z0-9][A-Za-z0-9_.-]{0,62})?)")
 EXPECTED = "local, scratch, scratch:NAME, work, work:NAME or production"
 
@@ -60,6 +62,14 @@ def declared_in(data_dir: Path) -> Declared | None:
     try:
         return Declared.of(str(json.loads((data_dir / FILE).read_text())["environment"]))
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def made_from(data_dir: Path) -> str | None:
+    """Return the URL of the shelf that a data directory shows; None where it shows none."""
+    try:
+        return str(json.loads((data_dir / MADE_FROM).read_text())["shelf"])
+    except FileNotFoundError:
         return None
 
 

@@ -44,6 +44,7 @@ VARIABLES = {
     "SLUICE_STATE_URL": "state_url",
     "SLUICE_DELIVERIES_DIR": "deliveries_dir",
     "SLUICE_ERASURES_FILE": "erasures_file",
+    "SLUICE_ENVIRONMENTS_DIR": "environments_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
     "SLUICE_RUN_RETRY": "run_retry_seconds",
@@ -77,6 +78,7 @@ class Settings(BaseModel):
     `cold_url` where old originals go (None: nowhere), `processing_url` where converted files are.
     `published_url` is the shelf of published tables (None: nothing is published).
     `erasures_file` is the journal of erasures (`state.erasure_journal`), which outlives the data directory.
+    `environments_dir` is the folder of the environments that are made here, a data directory each.
     `load_memory` is what the engine that reads a drop may take, as the engine writes it.
     `data_docs_url` is where people read Data Docs, for links (None: nowhere).
     `ui_url` is where people reach the UI, for links in messages.
@@ -102,6 +104,7 @@ class Settings(BaseModel):
     state_url: SecretStr
     deliveries_dir: Path
     erasures_file: Path
+    environments_dir: Path
     sensor_interval_seconds: int = 1
     check_retry_seconds: float = 2
     run_retry_seconds: float = Field(default=300, ge=0)
@@ -218,6 +221,7 @@ class Settings(BaseModel):
             "deliveries_dir": data_dir / "deliveries",
             # Beside the data directory: it must outlive that, and no backup of it holds it.
             "erasures_file": data_dir.with_name(f"{data_dir.name}.erasures.jsonl"),
+            "environments_dir": data_dir.with_name(f"{data_dir.name}.environments"),
             "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}

@@ -7,13 +7,15 @@ shows it (`models`, `judging`).
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.columns.in_a_run import unforeseen
 from orchestration.compute.column_plan import origins_of
 from orchestration.compute.select_only import Statement
+from orchestration.core.environments import made_from
 from orchestration.core.lineage import Table
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.gate.sent_rows import sent_content
@@ -22,11 +24,15 @@ from orchestration.graph.steps import SaysNothing
 from orchestration.operations.site import Site
 from orchestration.state.records import Evidence, Inputs
 from orchestration.transformation.before_execution import Refuse
+from orchestration.transformation.binding import bound_tables
 from orchestration.transformation.declared_reads import DeclaredReads
 from orchestration.transformation.manifest import blocks, full_name
 from orchestration.transformation.runner import DbtError, DbtProcess, DbtResult, DbtStatus
 from orchestration.transformation.slices import partition_variables
 from orchestration.warehouse.base import Session
+
+if TYPE_CHECKING:
+    import duckdb
 
 # dbt's words for what a test has come to; with any other it has come to nothing.
 _PASSED = (DbtStatus.PASSED, DbtStatus.WARN)
@@ -78,6 +84,7 @@ class DataTests:
         manifest, places, near = site.project.manifest, site.project.test_places, site.project.near
         self.dbt = dbt
         self.declared = DeclaredReads(manifest.content)
+        self._content = manifest.content
         self.near = near
         self._deployment = site.deployment
         self._lineage = site.project.lineage
@@ -199,7 +206,7 @@ class DataTests:
         def refuse(unique_id: str, compiled: str) -> str:
             if unique_id.startswith("seed."):
                 return ""
-            statement = Statement(session.native, compiled)
+            statement = Statement(self._twin or session.native, compiled)
             found = self.declared.undeclared(statement, unique_id, table.partitioning, key)
             if found or unique_id not in self._nodes:
                 return "; ".join(map(str, found))
@@ -207,6 +214,15 @@ class DataTests:
             return unforeseen(known, origins_of(statement, known.relation))
 
         return refuse
+
+    @cached_property
+    def _twin(self) -> "duckdb.DuckDBPyConnection | None":
+        """The warehouse's tables without rows, where the warehouse has views in their place.
+
+        What is read through a view is not what SQL names, and the engine does not tell its plan.
+        """
+        settings = self._deployment.settings
+        return bound_tables(settings, self._content).connection if made_from(settings.data_dir) else None
 
     def selectors(self, table: Table, names: Sequence[str]) -> list[str]:
         """Return what dbt selects these tests of a table by, and no other."""

@@ -8,6 +8,7 @@ import time
 
 import dagster as dg
 
+from orchestration.environments.sweeping import sweep
 from orchestration.graph.run_leases import After, run_executor
 from orchestration.operations.publishing import clean_shelf, publish_tables, publishing_of
 from orchestration.operations.site import Site
@@ -61,14 +62,26 @@ def publishing_schedules(site: Site) -> list[dg.ScheduleDefinition]:
             context.log.error(f"{relation} was not published: {why}")
         context.log.info(clean_shelf(site).said)
 
+    @dg.op(name="sweep_environments", ins={"after": dg.In(dg.Nothing)})
+    def sweep_environments(context: dg.OpExecutionContext) -> None:
+        swept = sweep(site.deployment.settings)
+        context.log.info(f"removed environments: {', '.join(swept.gone) or 'none'}")
+        if swept.left:
+            raise dg.Failure(
+                f"environments whose time has ended are not gone whole: {', '.join(swept.left)}; expected"
+                " nothing there; remove it, then type `sluice env sweep`",
+                allow_retries=False,
+            )
+
     @dg.job(
         name="published_tables",
         executor_def=run_executor(site.deployment),
         description="Publishes what is validated and was not published yet, takes out what no longer is, and"
-        " removes versions of published tables that are older than `keep_published`.",
+        " removes versions of published tables that are older than `keep_published`, and environments whose"
+        " time has ended.",
     )
     def published_tables() -> None:
-        publish_all()
+        sweep_environments(after=publish_all())
 
     return [
         dg.ScheduleDefinition(

@@ -4,7 +4,7 @@ Belongs here: what is published where and by whom, as the settings and the proje
 how (`publishing`).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ from orchestration.delivery.erasure import Request, forget_by_columns
 from orchestration.operations.site import Site
 from orchestration.project.earlier import commit_of
 from orchestration.publishing.cleaning import Cleaned, clean
+from orchestration.publishing.leases import ShelfLease, end_all
 from orchestration.publishing.publish import LEASE, PUBLISHING, Published, Publishing
 from orchestration.publishing.shelf import Shelf
 
@@ -98,10 +99,23 @@ def forget_published(site: Site, values: Mapping[str, str], *, by: str, reason: 
             f"{', '.join(sorted(done.refused))} could not be published anew; expected that; `sluice publish`"
             " says why, then ask for the same again"
         )
+    # What shows the earlier versions may not be used any more: the rows are there still, whoever reads them.
+    ended = end_all(publishing.shelf.area, "rows that it shows were forgotten in production")
     days = site.project.environments.production.keep_published
     gone = site.deployment.clock() + timedelta(days=days)
     return (
         f"published tables: {len(done.put)} partitions of {len(concerned)} tables were looked at and written"
-        f" anew without these rows; earlier versions, and environments made from them, are gone by"
-        f" {gone:%Y-%m-%d} ({days} days)"
+        f" anew without these rows; earlier versions are gone by {gone:%Y-%m-%d} ({days} days)"
+        + _said_of_ended(ended)
+    )
+
+
+def _said_of_ended(leases: Sequence[ShelfLease]) -> str:
+    """Return what becomes of environments whose leases were ended."""
+    if not leases:
+        return ""
+    named = ", ".join(f"`{lease.name}` of {lease.holder}" for lease in leases)
+    return (
+        f"; these environments, made from them, may not be used any more: {named}; `sluice env sweep` removes"
+        " them where they are"
     )

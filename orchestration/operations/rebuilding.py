@@ -5,8 +5,8 @@ them (`headless`).
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestration.core.lineage import Partition
 from orchestration.operations.asking import key_expected, keys_between, table_of
@@ -107,6 +107,40 @@ def rebuild_of(site: Site, places: Iterable[tuple[str, str]]) -> list[Rebuild]:
             found.items(), key=lambda item: (item[0][0], item[0][1].order)
         )
     ]
+
+
+def runs_of(
+    project: Project,
+    built: Mapping[str, Collection[str]],
+    judged: Mapping[tuple[str, str], Collection[str]] | None = None,
+) -> list[Rebuild]:
+    """Return the runs that build these partitions, {relation: keys}, and no other: parents before children.
+
+    `judged` is {(relation, check): keys} of tables that stay as they are, which is asked before anything.
+    """
+    tables = project.lineage.tables
+    behind = dict.fromkeys(built, 0)
+    for relation in (name for name in tables if name in built):
+        above = [name for name in tables[relation].comes_after if name in built]
+        cut = tables[relation].partitioning
+        behind[relation] = max(
+            (behind[name] + (tables[name].partitioning != cut) for name in above), default=0
+        )
+    found: dict[tuple[int, Partition], list[str]] = {}
+    for relation in (name for name in tables if name in built):
+        for key in built[relation]:
+            place = (behind[relation], Partition(tables[relation].partitioning, key))
+            found.setdefault(place, []).append(relation)
+    asked: dict[Partition, list[tuple[str, str]]] = {}
+    for (relation, check), keys in (judged or {}).items():
+        for key in keys:
+            asked.setdefault(Partition(tables[relation].partitioning, key), []).append((relation, check))
+    first = [
+        Rebuild(-1, replace(_run(project, partition, ()), checks=tuple(checks)))
+        for partition, checks in sorted(asked.items(), key=lambda item: item[0].order)
+    ]
+    ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1].order))
+    return first + [Rebuild(level, _run(project, partition, names)) for (level, partition), names in ordered]
 
 
 def outdated(site: Site) -> list[Outdated]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
+from orchestration.core.environments import made_from
 from orchestration.core.settings import Settings, SettingsError
 from orchestration.state.adoption import NotTheOne, established, not_the_one, shared_areas
 from orchestration.state.identity import Identity
@@ -85,12 +86,17 @@ class Deployment:
         return DuckDBFile(
             self.settings.warehouse_path,
             areas=areas,
+            shelf=self._area(shown) if (shown := made_from(self.settings.data_dir)) else None,
             access=self.settings.storage_access,
             bring_up_to_date=lambda connection: self.store.take_over(connection),
             kept_open=lambda: bool(under_maintenance(self.store.leases)),
             before_commit=lambda: self.store.leases.require_runs_now(),
             writes_within=self.settings.load_memory,
         )
+
+    def warehouse_showing(self, shelf: Area) -> Warehouse:
+        """Return the engine for views of what lies on a shelf, before it is known that this shows any."""
+        return DuckDBFile(self.settings.warehouse_path, shelf=shelf, access=self.settings.storage_access)
 
     def warehouse_within(self, seconds: float) -> Warehouse:
         """Return the engine for whoever keeps all others away, and waits so long for them."""

@@ -37,6 +37,9 @@ from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date,
 if TYPE_CHECKING:
     import duckdb
 
+# So many rows go to the engine in one statement.
+_ROWS_AT_ONCE = 5_000
+
 
 class StateStore:
     """The records behind the SQLAlchemy URL `url`; tables are made where they are missing.
@@ -125,6 +128,46 @@ class StateStore:
             connection.execute(
                 sa.insert(schema.builds).values(values_of(build, schema.builds, built_at=self._clock()))
             )
+
+    def inherit(self, taken_over: Iterable[tuple[Build, Sequence[Evidence]]]) -> None:
+        """Record builds, and what checks said of each, as another deployment did: with its moments."""
+        pairs = list(taken_over)
+        builds = [values_of(build, schema.builds) for build, _ in pairs]
+        said = [values_of(item, schema.evidence) for _, items in pairs for item in items]
+        with self._engine.begin() as connection:
+            require_form(connection)
+            for table, rows in ((schema.builds, builds), (schema.evidence, said)):
+                for start in range(0, len(rows), _ROWS_AT_ONCE):
+                    connection.execute(sa.insert(table), rows[start : start + _ROWS_AT_ONCE])
+
+    def tell_anew(self, codes: Mapping[str, tuple[str, str]]) -> None:
+        """Have records of these say another code that means the same: {name: (before, after)}.
+
+        A name is a table's, or that of a table and one of its checks, with a space between them.
+        """
+        builds, said = schema.builds, schema.evidence
+        with self._engine.begin() as connection:
+            for name, (before, after) in codes.items():
+                relation, _, check = name.partition(" ")
+                if check:
+                    connection.execute(
+                        sa.update(said)
+                        .where(
+                            said.c.relation == relation, said.c.check_name == check, said.c.rules == before
+                        )
+                        .values(rules=after)
+                    )
+                else:
+                    connection.execute(
+                        sa.update(builds)
+                        .where(builds.c.relation == relation, builds.c.code == before)
+                        .values(code=after)
+                    )
+
+    def built_by_runs_other_than(self, run_id: str) -> set[str]:
+        """Return the tables of which a partition was built by another run."""
+        query = sa.select(schema.builds.c.relation).distinct().where(schema.builds.c.run_id != run_id)
+        return {row["relation"] for row in self._rows(query)}
 
     def complete_build(self, build: Build, inputs: Inputs, code: str, project: str) -> None:
         """Record what a build was made from, of which older code did not keep it."""

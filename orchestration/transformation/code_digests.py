@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,6 +53,20 @@ _READ_META = ("trailing_days", "partition_grain")
 # Of a node in the manifest what another parse, or another place of the warehouse, says otherwise.
 _OF_A_PARSE = frozenset(
     {"created_at", "database", "relation_name", "root_path", "build_path", "compiled_path"}
+)
+# What Jinja may ask (see `jinja_rules`) that SQL compiled for one run does not answer for another: the clock,
+# the run, what is there already. A partition may be written into SQL, but nothing may be decided by it.
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_ASKS_THE_RUN = re.compile(
+    r"\b(?:dbt_metadata_envs|flags|get_relation|invocation_\w+|is_incremental|load_\w+|modules|run_started_at"
+    r"|selected_resources|should_full_refresh|thread_id)\b"
+)
+_WRITES = re.compile(r"\{\{-?\s*(?:config\s*\(.*\)|[\w.]+\s*\([^()]*\))\s*-?\}\}", re.DOTALL)
+_OUR_HOOK = re.compile(r"\{\{\s*record_table_version\(\)\s*\}\}")
+_HOOKS = ("pre-hook", "post-hook", "sql_header")
+# Macros of these names decide what becomes of compiled SQL, wherever they stand.
+_MATERIALIZING = re.compile(
+    r"^(?:materialization_|(?:default__|duckdb__)?(?:get_|create_|test$|snapshot_|load_csv))"
 )
 # dbt calls them itself, wherever a generic test names its model.
 _CALLED_BY_TESTS = ("get_where_subquery",)
@@ -98,6 +113,52 @@ class CodeDigests:
             "project": self._project if any(item.asks_for_the_node for item in own) else "",
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    def besides_sql(self) -> dict[str, str]:
+        """Return {dbt's unique id: digest of what makes rows, or a verdict, besides the compiled SQL}.
+
+        Those are not there of which compiled SQL tells no more than of one run, so that the code must do:
+        seeds, hooks, Jinja that asks for the data, the clock or the partition.
+        """
+        return {
+            unique_id: self._besides(node)
+            for unique_id, node in self._content["nodes"].items()
+            if node["resource_type"] in ("model", "snapshot", "test") and self._settled(node)
+        }
+
+    def _besides(self, node: Mapping[str, Any]) -> str:
+        config = self._config(node)
+        told = {
+            "config": config,
+            "relation": f"{node.get('schema')}.{node.get('alias') or node['name']}",
+            "parents": sorted(self._relation(name) for name in node.get("depends_on", {}).get("nodes", [])),
+            "columns": self._columns(node, config),
+            "session": self._session,
+            "materializing": self._materializing,
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _settled(self, node: Mapping[str, Any]) -> bool:
+        """Whether SQL that was compiled for one partition says what is run for all of them."""
+        code = self._code(node)
+        hooks = json.dumps([node["config"].get(name) or "" for name in _HOOKS], default=str)
+        if node.get("language") == "python" or re.search(r"\{[{%]|\w \w", _OUR_HOOK.sub("", hooks)):
+            return False
+        users = self._macros_in(code) & self._users_macros
+        # Of a generic test the code is its arguments.
+        asked = code if node.get("test_metadata") else " ".join(_JINJA.findall(code))
+        texts = [asked, *(str(self._content["macros"][name]["macro_sql"]) for name in sorted(users))]
+        return not any(_ASKS_THE_RUN.search(text) or _decides_by_run(text) for text in texts)
+
+    @cached_property
+    def _materializing(self) -> list[Any]:
+        """What makes rows of compiled SQL: libraries, and macros of the user's in the place of theirs."""
+        users = [
+            [name, self._macros[name].digest]
+            for name in sorted(self._users_macros)
+            if _MATERIALIZING.match(str(self._content["macros"][name]["name"]))
+        ]
+        return [*((name, version(name)) for name in ("dbt-core", "dbt-duckdb", "duckdb")), *users]
 
     def _code(self, node: Mapping[str, Any]) -> str:
         test = node.get("test_metadata")
@@ -244,6 +305,17 @@ class CodeDigests:
                 for name, inner in value.items() if isinstance(value, dict) else ():
                     found.setdefault(str(name), []).append([root.name, str(scope), inner])
         return found
+
+
+def _decides_by_run(text: str) -> bool:
+    """Whether Jinja may decide by a run's own variables, or by names that are computed."""
+    read = _Text.of(text)
+    return (
+        bool(read.variables & PARTITION_VARIABLES)
+        or read.computes_variables
+        or read.computes_macros
+        or any("partition" in piece and not _WRITES.fullmatch(piece) for piece in _JINJA.findall(text))
+    )
 
 
 def session_of(settings: Settings) -> list[Any]:

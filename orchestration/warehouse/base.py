@@ -13,11 +13,13 @@ open (`kept_engine.py`).
 Belongs here: the questions. Does not belong here: any engine's SQL.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from orchestration.core.relations import Relation
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,18 @@ class Session(Protocol):
 
         They are not held in memory. What that format lacks is the query's to cast.
         """
+        ...
+
+    def published(self, path: str, at: int) -> str:
+        """Return what a query reads a published table from, at a version of it; where it is open to that."""
+        ...
+
+    def show(self, views: Iterable[tuple[Relation, str]], versions: Iterable[Version]) -> None:
+        """Make views, of queries, and note the versions of what they hold, all or nothing."""
+        ...
+
+    def take_out(self, relations: Iterable[Relation]) -> None:
+        """Take tables, and views in the place of some, out of the warehouse, with their versions."""
         ...
 
     def copy_to(self, file: Path) -> None:

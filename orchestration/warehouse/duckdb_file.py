@@ -7,7 +7,7 @@ still finds the file locked waits.
 
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from orchestration.compute.object_storage import object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
 from orchestration.compute.type_text import same_spelling
+from orchestration.core.relations import Relation
 from orchestration.warehouse.base import Capabilities, CopyDamaged, OtherType, Rows, Version
 from orchestration.warehouse.kept_engine import AttachedFile
 
@@ -35,6 +36,8 @@ _VERSIONS_DDL = """
     );
 """
 _LONGEST_STEP_SECONDS = 3_600.0
+# So many rows go into one statement.
+_ROWS_AT_ONCE = 1_000
 
 
 class DuckDBFile:
@@ -48,6 +51,7 @@ class DuckDBFile:
         path: Path,
         *,
         areas: Sequence[Area] = (),
+        shelf: Area | None = None,
         access: StorageAccess | None = None,
         lock_timeout_seconds: float = 60.0,
         bring_up_to_date: "Callable[[duckdb.DuckDBPyConnection], None] | None" = None,
@@ -57,13 +61,15 @@ class DuckDBFile:
     ) -> None:
         """`bring_up_to_date` is called once, with the first connection.
 
+        `shelf` is where published tables lie, of which there are views in the file.
         `kept_open` tells whether somebody keeps the file open for long and gives it back: then the lock
         timeout does not count. `before_commit` is called before `replace` commits, and keeps it from doing
         so if it raises. `writes_within` is what the engine may take while it writes a partition.
         """
         self.path = path
         self._writes_within = writes_within
-        self._areas = tuple(areas)
+        self._areas = (*areas, *([shelf] if shelf else []))
+        self._extensions = ("delta",) if shelf else ()
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
         self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
@@ -102,7 +108,7 @@ class DuckDBFile:
                 if self._bring_up_to_date is not None:
                     self._bring_up_to_date(connection)
                     self._bring_up_to_date = None
-            with object_storage(connection, self._areas, self._access):
+            with object_storage(connection, self._areas, self._access, self._extensions):
                 yield DuckDBSession(connection, self._before_commit, self._writes_within)
         finally:
             connection.close()
@@ -219,6 +225,54 @@ class DuckDBSession:
         finally:
             connection.execute("reset preserve_insertion_order; reset memory_limit")
 
+    def published(self, path: str, at: int) -> str:
+        """Read a Delta table, by the engine's extension."""
+        return f"delta_scan({literal(path)}, version = {at})"
+
+    def show(self, views: Iterable[tuple[Relation, str]], versions: Iterable[Version]) -> None:
+        """Make them in one transaction; the engine looks into each table for it."""
+        with self._one_transaction():
+            schemas = set[str]()
+            for relation, query in views:
+                if relation.schema not in schemas:
+                    schemas.add(relation.schema)
+                    self.native.execute(f"create schema if not exists {quoted(relation.schema)}")
+                self.native.execute(f"create view {relation.quoted} as {query}")
+            noted = [f"({', '.join(map(literal, one))}, now()::timestamp)" for one in versions]
+            for start in range(0, len(noted), _ROWS_AT_ONCE):
+                rows = ", ".join(noted[start : start + _ROWS_AT_ONCE])
+                self.native.execute(f"insert into sluice.table_versions values {rows}")
+
+    def take_out(self, relations: Iterable[Relation]) -> None:
+        """Look up which of them are views."""
+        wanted = {str(relation): relation for relation in relations}
+        with self._one_transaction():
+            for name, kind in self._kinds(wanted).items():
+                self.native.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {wanted[name].quoted}")
+            self.native.execute(
+                f"delete from sluice.table_versions where list_contains({literals(wanted)}, relation)"
+            )
+
+    def _kinds(self, relations: Iterable[str]) -> dict[str, str]:
+        """Return {relation: `VIEW` or `BASE TABLE`} of those that are there."""
+        return dict(
+            self.query(
+                "select table_schema || '.' || table_name, table_type from information_schema.tables where"
+                f" table_catalog = current_database()"
+                f" and list_contains({literals(relations)}, table_schema || '.' || table_name)"
+            )
+        )
+
+    @contextmanager
+    def _one_transaction(self) -> Generator[None]:
+        self.native.execute("begin")
+        try:
+            yield
+            self.native.execute("commit")
+        except BaseException:
+            self._end()
+            raise
+
     def copy_to(self, file: Path) -> None:
         """Copy the file as it is, in a process of its own.
 
@@ -246,10 +300,16 @@ class DuckDBSession:
         """Make a table, or add the columns that it lacks."""
         relation, typed = _name(rows.relation), rows.columns.items()
         listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in typed)
-        self.native.execute(
-            f"create schema if not exists {quoted(rows.relation.partition('.')[0])};"
-            f" create table if not exists {relation} ({listed})"
-        )
+        self.native.execute(f"create schema if not exists {quoted(rows.relation.partition('.')[0])}")
+        if (
+            self._kinds([rows.relation]).get(rows.relation) == "VIEW"
+        ):  # what it shows stays, as rows of its own
+            as_table = _name(f"{rows.relation}__shown")
+            self.native.execute(
+                f"create table {as_table} as select * from {relation}; drop view {relation};"
+                f" alter table {as_table} rename to {quoted(rows.relation.partition('.')[2])}"
+            )
+        self.native.execute(f"create table if not exists {relation} ({listed})")
         nulls = ", ".join(f"cast(null as {type_}) as {quoted(name)}" for name, type_ in typed)
         held, wanted = self.describe(f"select * from {relation}"), self.describe(f"select {nulls}")
         for name, type_ in wanted.items():

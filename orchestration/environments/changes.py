@@ -1,0 +1,165 @@
+"""What an environment has to build: what means something else than what stands there, and all made of that.
+
+Nothing stands between what is said beforehand and what is done: both are one plan. While a table is built its
+standing is empty, so that a build that was killed is begun again. Belongs here: the plan, and its beginning
+and end. Does not belong here: runs (`graph`), which partitions there are (`spans`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.core.problems import did_you_mean
+from orchestration.environments.inheriting import told_anew
+from orchestration.environments.record import Made, Standing
+from orchestration.environments.spans import Spans
+from orchestration.operations.rebuilding import Rebuild, runs_of
+from orchestration.operations.site import Site
+from orchestration.publishing.meaning import as_code, check_of, meanings
+
+_NOTHING = Standing("", "")
+
+
+@dataclass(frozen=True)
+class Building:
+    """What is built in an environment: {table: keys}, and judged: {(table, check): keys}.
+
+    `changed` are the tables that mean something else, or that a person has named.
+    """
+
+    site: Site
+    made: Made
+    meanings: Mapping[str, str]
+    changed: tuple[str, ...]
+    built: Mapping[str, Sequence[str]]
+    judged: Mapping[tuple[str, str], Sequence[str]] = field(
+        default_factory=dict[tuple[str, str], Sequence[str]]
+    )
+
+    @property
+    def runs(self) -> list[Rebuild]:
+        """The runs that it takes, in their order."""
+        return runs_of(self.site.project, self.built, self.judged)
+
+    @property
+    def said(self) -> list[str]:
+        """What it is, in words; nothing where there is nothing to do."""
+        if not self.built and not self.judged:
+            return []
+        made, days = self.made, self.made.days
+        span = f"{days} day{'s' * (days > 1)}, {made.first} to {made.last}"
+        partitions = sum(map(len, self.built.values()))
+        others = len(self.built) - len(self.changed)
+        lines: list[str] = []
+        if self.built:
+            lines.append(
+                f"{_tables(len(self.changed))} changed ({', '.join(self.changed)}), {others} more are made of"
+                f" that; {span}: {partitions} build{'s' * (partitions != 1)}"
+            )
+        lines += self._earlier()
+        for (relation, check), keys in self.judged.items():
+            lines.append(f"`{check}` of {relation} is another: partitions judged as they are: {len(keys)}")
+        return lines
+
+    def begin(self) -> None:
+        """Take what is built anew out of the warehouse, and note that it does not stand."""
+        tables = self.site.project.lineage.tables
+        self._note(dict.fromkeys(self.built, _NOTHING))
+        with self.site.deployment.warehouse.session() as session:
+            session.take_out(tables[relation].relation for relation in self.built)
+
+    def end(self) -> list[str]:
+        """Note what stands now, and return the tables of which not all was built."""
+        store, left, stands = self.site.deployment.store, list[str](), dict[str, Standing]()
+        for relation, keys in self.built.items():
+            now = Standing(self.meanings[relation], self.meanings[as_code(relation)])
+            builds = store.latest_builds(relation)
+            if all(key in builds and builds[key].code == now.code for key in keys):
+                stands[relation] = now
+                for check in self.site.project.lineage.tables[relation].rules:
+                    name = check_of(relation, check)
+                    stands[name] = Standing(self.meanings[name], self.meanings[as_code(name)])
+            else:
+                left.append(relation)
+        for relation, check in self.judged:
+            name = check_of(relation, check)
+            stands[name] = Standing(self.meanings[name], self.meanings[as_code(name)])
+        self._note(stands)
+        return left
+
+    def _note(self, stands: Mapping[str, Standing]) -> None:
+        data_dir = self.site.deployment.settings.data_dir
+        made = Made.read(data_dir) or self.made
+        replace(made, standing={**made.standing, **stands}).write(data_dir)
+
+    def _earlier(self) -> Iterator[str]:
+        """Yield which tables are built of earlier days, too, and for whose sake."""
+        tables, first = self.site.project.lineage.tables, self.made.first
+        for relation in self.built:
+            for parent, days in tables[relation].parents.items():
+                keys = self.built.get(parent, ()) if days > 1 else ()
+                grain = tables[parent].partitioning
+                early = [key for key in keys if grain.grain.timed and grain.interval(key)[0].date() < first]
+                if early:
+                    more = f"{len(early)} earlier partition{'s come' if len(early) > 1 else ' comes'} with it"
+                    yield f"{relation} reads {days} days of {parent}, which is built anew: {more}"
+
+
+def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
+    """Return what is to be built in an environment, or for the sake of the wanted tables alone.
+
+    What means the same as what stands there is told anew in the records first.
+
+    Raises:
+        ValueError: a wanted table is no model, seed or snapshot.
+    """
+    project, now = site.project, meanings(site.project)
+    lineage, models = project.lineage, {str(node.relation) for node in project.manifest.nodes.values()}
+    stands = told_anew(site.deployment.store, made.standing, now)
+    if stands != made.standing:
+        made = replace(made, standing=stands)
+        made.write(site.deployment.settings.data_dir)
+    changed = [name for name in lineage.tables if name in models and _differs(stands, now, name)]
+    stale = _with_descendants(site, changed) & models
+    if wanted:
+        named = [_named(models, name) for name in wanted]
+        below = _with_descendants(site, named) & models
+        above = set[str]().union(*(lineage.ancestors(name) for name in below))
+        changed = [name for name in lineage.tables if name in named or (name in changed and name in above)]
+        stale = below | (stale & above)
+    with site.deployment.warehouse.session() as session:
+        held: dict[str, list[str]] = {}
+        for relation, key in session.versions(list(lineage.tables)):
+            held.setdefault(relation, []).append(key)
+    built = Spans(lineage, made.first, made.last).to_build(stale, held)
+    judged = {
+        (relation, check): sorted(held[relation])
+        for relation, table in lineage.tables.items()
+        for check in table.rules
+        if relation in held
+        and relation not in built
+        and check != CONTRACT_CHECK
+        and _differs(stands, now, check_of(relation, check))
+    }
+    return Building(site, made, now, tuple(changed), built, judged)
+
+
+def _with_descendants(site: Site, relations: Collection[str]) -> set[str]:
+    lineage = site.project.lineage
+    return set(relations).union(*(lineage.descendants(name) for name in relations))
+
+
+def _differs(stands: Mapping[str, Standing], now: Mapping[str, str], name: str) -> bool:
+    return stands.get(name, _NOTHING).meaning != now[name]
+
+
+def _named(models: Collection[str], name: str) -> str:
+    """Return the table that a person names, by its relation or by its model."""
+    known = {relation.partition(".")[2]: relation for relation in models} | {item: item for item in models}
+    if name not in known:
+        raise ValueError(f"no model `{name}`; {did_you_mean(name, known)}")
+    return known[name]
+
+
+def _tables(number: int) -> str:
+    return "1 table has" if number == 1 else f"{number} tables have"

@@ -1,0 +1,185 @@
+"""Making an environment: a data directory whose warehouse shows what production has published.
+
+First the lease, so that nothing is cleaned up meanwhile; last the environment's own file: without it the
+directory is half of one, which the next `new` of that name, or a sweep, takes away.
+Belongs here: the order of it. Does not belong here: each part (`views`, `inheriting`, `spans`, `record`).
+"""
+
+import shutil
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import date, timedelta
+
+from filelock import FileLock, Timeout
+
+from orchestration.areas import Area
+from orchestration.core.settings import Settings
+from orchestration.environments.inheriting import inherited, standing
+from orchestration.environments.record import (
+    Made,
+    NotUsable,
+    Standing,
+    checked_name,
+    holder,
+    settings_of,
+)
+from orchestration.environments.spans import Spans, newest_day
+from orchestration.environments.views import View
+from orchestration.project.loading import Project
+from orchestration.publishing.catalogue import Catalogue
+from orchestration.publishing.leases import end_lease, take_lease
+from orchestration.publishing.meaning import meanings
+from orchestration.publishing.shelf import Shelf
+from orchestration.state.deployment import Deployment
+from orchestration.transformation.binding import bound_sql
+
+
+def shelf_of(settings: Settings) -> Shelf:
+    """Return the shelf that a deployment publishes to or reads from.
+
+    Raises:
+        NotUsable: none is named.
+    """
+    if settings.published_url is None:
+        raise NotUsable(
+            "no shelf is named, so there is nothing to make an environment from; expected the URL that"
+            " production publishes to; set SLUICE_PUBLISHED_URL"
+        )
+    return Shelf(Area(settings.published_url, settings.storage_access), settings.storage_access)
+
+
+def make(
+    settings: Settings,
+    project: Project,
+    name: str,
+    *,
+    days: int | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> Made:
+    """Make an environment of the newest catalogue, for as long as the project's `environments.yml` allows.
+
+    Args:
+        settings: of the process that asks; see `settings_of` for what the environment has of them.
+        project: the project directory, as it is to be built there.
+        name: its name.
+        days: how many days it shows, to the newest that is published, if `first` is not given; as many as
+            `environments.yml` says if None.
+        first: the first day that it shows.
+        last: the last day that it shows; the newest that is published if None.
+
+    Raises:
+        ValueError: no environment may be called so, or these are no days.
+        NotUsable: there is one of this name, or nothing is published.
+    """
+    own, shelf = settings_of(settings, checked_name(name)), shelf_of(settings)
+    with alone(settings, name):
+        if (there := Made.read(own.data_dir)) is not None:
+            raise NotUsable(
+                f"environment `{name}` is there already, made {there.made_at:%Y-%m-%d} from catalogue"
+                f" {there.catalogue}; expected another name, or none; type `sluice env drop {name}` first"
+            )
+        if (catalogue := shelf.newest()) is None:
+            raise NotUsable(
+                f"nothing is published on {shelf.area.url}; expected a catalogue; type `sluice publish` where"
+                " production runs"
+            )
+        rules = project.environments.scratch
+        spans = _spans(project, catalogue, days or rules.days, first, last)
+        shutil.rmtree(own.data_dir, ignore_errors=True)
+        _lend_parse(project.identity.settings, own)
+        lease = take_lease(shelf.area, name, catalogue.name, holder(), rules.keep)
+        try:
+            stands = _fill(own, project, shelf, catalogue, spans)
+            made = Made(
+                name, catalogue.name, shelf.area.url, lease.id, lease.holder, str(settings.project_dir),
+                lease.taken_at, lease.expires_at, spans.first, spans.last, stands,
+            )  # fmt: skip
+            made.write(own.data_dir)
+        except BaseException:
+            end_lease(shelf.area, lease.id, "its environment did not come about")
+            raise
+    return made
+
+
+@contextmanager
+def alone(settings: Settings, name: str) -> Generator[None]:
+    """Keep others from making, building and removing an environment; a process that dies lets them in.
+
+    Raises:
+        NotUsable: another process is at work on it.
+    """
+    settings.environments_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings.environments_dir / f"{name}.lock", timeout=0, thread_local=False):
+            yield
+    except Timeout:
+        raise NotUsable(
+            f"another process makes, builds or removes environment `{name}`; expected one at a time; wait for"
+            " its end"
+        ) from None
+
+
+def _spans(project: Project, catalogue: Catalogue, days: int, first: date | None, last: date | None) -> Spans:
+    newest = newest_day(catalogue, project.lineage) or catalogue.published_at.date()
+    last = last or newest
+    first = first or last - timedelta(days=days - 1)
+    if first > last:
+        raise ValueError(
+            f"from {first} to {last} there is no day; expected a first day that is not after the last; name"
+            f" others: the newest that is published is {newest}"
+        )
+    return Spans(project.lineage, first, last)
+
+
+def _fill(
+    own: Settings, project: Project, shelf: Shelf, catalogue: Catalogue, spans: Spans
+) -> Mapping[str, Standing]:
+    """Make the records and the warehouse; return what stands."""
+    keys, now = spans.published(catalogue), meanings(project)
+    with closing(Deployment(own)) as deployment:
+        deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
+        views = list(_views(project, shelf, catalogue, keys))
+        with deployment.warehouse_showing(shelf.area).session() as session:
+            session.show(
+                ((view.relation, view.query(session)) for view in views),
+                (version for view in views for version in view.versions()),
+            )
+    return standing(catalogue, now)
+
+
+def _lend_parse(read: Settings, own: Settings) -> None:
+    """Give an environment what dbt made of the very same files: it finds out for itself whether they are."""
+    own.dbt_target_dir.mkdir(parents=True)
+    for file in read.dbt_target_dir.iterdir():
+        if file.is_file():
+            shutil.copy2(file, own.dbt_target_dir)
+
+
+def _views(
+    project: Project, shelf: Shelf, catalogue: Catalogue, keys: Mapping[str, list[str]]
+) -> Iterator[View]:
+    types = _types(project)
+    for relation, wanted in keys.items():
+        published = catalogue.tables[relation]
+        known = types.get(relation, {}).items()
+        lacks = {name: kind for name, kind in known if name not in published.columns}
+        path = shelf.scan_path(published.location)
+        yield View(project.lineage.tables[relation].relation, published, path, wanted, lacks)
+
+
+def _types(project: Project) -> dict[str, dict[str, str]]:
+    """Return {table: {column: type}} as the project has them: of models as they are bound."""
+    manifest = project.manifest
+    bound = bound_sql(project.identity.settings, manifest.digests).columns
+    found = {
+        str(manifest.nodes[name].relation): dict(columns)
+        for name, columns in bound.items()
+        if name in manifest.nodes
+    }
+    for unique_id, source in manifest.content["sources"].items():
+        columns = source["columns"].items()
+        found[str(manifest.source_names[unique_id])] = {
+            name: str(item["data_type"]) for name, item in columns if item.get("data_type")
+        }
+    return found

@@ -1,0 +1,74 @@
+"""A bakery whose tables are published, made once; tests make environments of its shelf."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.core.settings import Settings
+from orchestration.environments.record import settings_of
+from orchestration.operations.publishing import publish_tables
+from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
+from tests.parses import loaded
+
+DAYS = (WED, THU, FRI)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A person's place: a copy of the project, and a folder of environments beside it."""
+
+    company: Company
+    folder: Path
+
+    def sluice(self, *arguments: str) -> tuple[int, str]:
+        """Run a command as that person does; return its exit code and all that it wrote."""
+        variables = {
+            "SLUICE_ENVIRONMENT": "scratch",
+            "SLUICE_PUBLISHED_URL": str(self.company.settings.published_url),
+            "SLUICE_ENVIRONMENTS_DIR": str(self.folder / "environments"),
+            "SLUICE_DATA_DIR": str(self.folder / "own"),
+            "SLUICE_PROJECT_DIR": str(self.company.settings.project_dir),
+        }
+        code, written, complained = self.company.sluice_with(variables, *arguments)
+        return code, written + complained
+
+    def edit(self, name: str, *changes: tuple[str, str]) -> None:
+        """Change texts of a file of the project; each must be there."""
+        path = self.company.settings.project_dir / name
+        text = path.read_text()
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        path.write_text(text)
+
+    def environment(self, name: str = "ada") -> Company:
+        """Return an environment as a deployment of its own."""
+        settings = self.company.settings.model_copy(
+            update={"environments_dir": self.folder / "environments", "data_dir": self.folder / "own"}
+        )
+        return Company(settings_of(settings, name), "", self.folder)
+
+
+@pytest.fixture(scope="package")
+def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """Three days, validated and published."""
+    folder = tmp_path_factory.mktemp("published")
+    environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
+    company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)
+    company.land_shops("Nord", "Sued:Bonn")
+    for number, day in enumerate(DAYS):
+        company.land_day(day, Nord=3 + number, Sued=4)
+    company.run()
+    assert publish_tables(company.site, ()).refused == {}
+    yield company
+    company.deployment.close()
+
+
+@pytest.fixture
+def desk(published_bakery: Company, tmp_path: Path) -> Desk:
+    """A person's desk, with a project of their own, which they have looked at before."""
+    found = Desk(published_bakery.with_own_project(), tmp_path)
+    loaded(found.company.settings.model_copy(update={"data_dir": tmp_path / "own"}))
+    return found

@@ -1,0 +1,271 @@
+"""An environment shows what production has published, builds what means something else, and ends.
+
+Belongs here: one environment, by its commands. Does not belong here: what changes a meaning (`test_meaning`),
+random histories (`test_histories`).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.compute.object_storage import extension_path
+from orchestration.environments.changes import building
+from orchestration.environments.record import Made
+from orchestration.environments.sweeping import drop
+from orchestration.gate.gate import Verdict
+from orchestration.operations.publishing import publish_tables
+from orchestration.publishing.leases import all_leases
+from orchestration.publishing.shelf import Shelf
+from tests.company import FRI, THU, WED, Company, failures, finished
+from tests.environments.conftest import Desk
+
+pytestmark = pytest.mark.long
+STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
+TWICE = ("    loaves\n", "    loaves * 2 as loaves\n")
+
+
+def rows(company: Company, query: str) -> list[tuple[object, ...]]:
+    """Return rows of a deployment's warehouse."""
+    with company.deployment.warehouse.session() as session:
+        return session.query(query)
+
+
+def kinds(company: Company) -> dict[str, str]:
+    """Return {table: `VIEW` or `BASE TABLE`}."""
+    found = rows(
+        company,
+        "select table_schema || '.' || table_name, table_type from information_schema.tables"
+        " where table_schema not in ('sluice', 'quarantine')",
+    )
+    return {str(name): str(kind) for name, kind in found}
+
+
+def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> None:
+    """Each view has the rows of the asked days, and what is read for them; nothing is to be built."""
+    production, ada = desk.company, desk.environment()
+
+    code, said = desk.sluice("env", "new", "ada", "--days", "2")
+
+    assert (code, "2024-01-04 to 2024-01-05" in said) == (0, True)
+    assert set(kinds(ada).values()) == {"VIEW"}
+    assert kinds(ada).keys() == production.project.lineage.tables.keys()
+    for relation, table in production.project.lineage.tables.items():
+        # The orders are read by a window of three days: an earlier one comes with them.
+        first = WED if relation in ("raw.orders", "staging.stg_orders") else THU
+        where = f" where \"{table.cut_by}\"::varchar >= '{first}'" if table.cut_by else ""
+        query = f"select * from {relation}{{}} order by all"
+        assert rows(ada, query.format("")) == rows(production, query.format(where)), relation
+    assert all(ada.site.gate_report(name, FRI).open for name in ada.project.exports)
+    assert desk.sluice("env", "build", "--name", "ada")[1].startswith("nothing has changed")
+
+
+def test_what_means_something_else_is_built_with_all_that_is_made_of_it(desk: Desk) -> None:
+    """A comment is nothing. A change is said, then built for its days, after a kill as well; no more is."""
+    ada = desk.environment()
+    before = rows(desk.company, "select * from marts.shop_orders order by all")
+    desk.sluice("env", "new", "ada", "--days", "2")
+
+    desk.edit(STG_ORDERS, ("select\n", "-- what was ordered\nselect\n"))
+    assert "nothing has changed" in desk.sluice("env", "build", "--name", "ada")[1]
+    assert desk.environment().site.gate_report("exp_shop_orders", FRI).open
+
+    desk.edit(STG_ORDERS, TWICE)
+    said = desk.sluice("env", "build", "--name", "ada", "--dry-run")[1]
+    assert "1 table has changed (staging.stg_orders), 2 more are made of that; 2 days" in said
+    assert "7 builds" in said
+    assert "marts.shop_orders reads 3 days of staging.stg_orders" in said
+    assert "1 earlier partition comes with it" in said
+    assert set(kinds(ada).values()) == {"VIEW"}
+
+    # Killed when all of it is taken out and nothing is built: the next one knows.
+    killed, made = desk.environment(), Made.read(ada.settings.data_dir)
+    assert made is not None
+    building(killed.site, made).begin()
+    assert "marts.shop_orders" not in kinds(ada)
+
+    code, said = desk.sluice("env", "build", "--name", "ada")
+
+    assert (code, "7 builds" in said) == (0, True), said
+    built = {name for name, kind in kinds(ada).items() if kind != "VIEW"}
+    assert built == {"staging.stg_orders", "marts.shop_orders", "exports.exp_shop_orders"}
+    twice = "select business_date, shop, town, loaves * 2, rain_mm from marts.shop_orders"
+    since = f" where business_date >= '{THU}' order by all"
+    assert rows(ada, "select * from marts.shop_orders order by all") == rows(desk.company, twice + since)
+    assert rows(desk.company, "select * from marts.shop_orders order by all") == before
+    ada = desk.environment()
+    assert all(ada.site.gate_report(name, day).open for name in ada.project.exports for day in (THU, FRI))
+    assert "nothing has changed" in desk.sluice("env", "build", "--name", "ada")[1]
+    assert (
+        "built here: exports.exp_shop_orders, marts.shop_orders, staging.stg_orders"
+        in (desk.sluice("env", "show", "ada")[1])
+    )
+
+
+def test_another_suite_is_asked_of_the_view(desk: Desk) -> None:
+    """Evidence of a suite that the branch changes is not taken over; the build judges what is there."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    desk.edit("expectations/shop_orders.yml", ("max_value: 1000", "max_value: 999"))
+    ada = desk.environment()
+    assert [item.verdict for item in ada.site.gate_report("exp_shop_orders", FRI).closed_by] == [
+        Verdict.OTHER_RULES
+    ]
+
+    code, said = desk.sluice("env", "build", "--name", "ada")
+
+    assert (code, "`expectations` of marts.shop_orders is another" in said) == (0, True), said
+    assert set(kinds(ada).values()) == {"VIEW"}
+    assert desk.environment().site.gate_report("exp_shop_orders", FRI).open
+
+
+def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None:
+    """What the view showed stays beside it; a model that is named is built of both."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    ada = desk.environment()
+    shown = "select * from raw.orders where _partition_key <> '2024-01-05' order by all"
+    before = rows(ada, shown)
+
+    ada.land_orders(FRI, Nord=50)
+    assert not failures(ada.run())
+
+    assert kinds(ada)["raw.orders"] == "BASE TABLE"
+    assert rows(ada, shown) == before
+    assert rows(ada, "select sum(loaves) from raw.orders where _partition_key = '2024-01-05'") == [(50,)]
+    code, said = desk.sluice("env", "build", "--name", "ada", "stg_orders")
+    assert code == 0, said
+    assert rows(ada, f"select loaves from exports.exp_shop_orders where business_date = '{FRI}'")
+    assert ada.site.gate_report("exp_shop_orders", FRI).open
+
+
+def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Desk) -> None:
+    """The shelf's clock decides, and the shelf's word; nothing in the directory helps."""
+    before = {lease.id for lease in all_leases(_shelf(desk).area)}
+    desk.sluice("env", "new", "ada", "--days", "1")
+    data_dir = desk.environment().settings.data_dir
+    made = Made.read(data_dir)
+    assert made is not None
+    lease = Path(made.shelf, "leases", f"{made.lease}.json")
+    written = lease.stat().st_mtime
+    late = written - timedelta(days=30, minutes=1).total_seconds()
+    ways: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
+        (
+            "its lease is not on the shelf",
+            lambda: lease.rename(f"{made.shelf}/kept"),
+            lambda: Path(f"{made.shelf}/kept").rename(lease),
+        ),
+        (
+            "a person was forgotten",
+            lambda: lease.with_suffix(".ended").write_text("a person was forgotten"),
+            lambda: lease.with_suffix(".ended").unlink(),
+        ),
+        ("its time ended", lambda: os.utime(lease, (late, late)), lambda: None),
+    ]
+    inside = {"SLUICE_ENVIRONMENT": "scratch:ada", "SLUICE_DATA_DIR": str(data_dir)}
+    for why, happens, back in ways:
+        happens()
+        for arguments in (["env", "build", "--name", "ada"], ["env", "show", "ada"]):
+            code, said = desk.sluice(*arguments)
+            assert (code, why in said, "type `sluice env drop ada`" in said) == (2, True, True), said
+        code, _, complained = desk.company.sluice_with(inside, "status")
+        assert (code, why in complained) == (2, True)
+        assert why in " ".join(desk.sluice("env", "list", "--json")[1].split())
+        back()
+
+    assert desk.sluice("env", "sweep") == (0, "removed `ada`\n")
+    assert not data_dir.exists()
+    assert desk.sluice("env", "new", "ada", "--days", "1")[0] == 0
+    assert desk.sluice("env", "drop", "ada") == (0, "environment `ada` is gone\n")
+    assert {lease.id for lease in all_leases(_shelf(desk).area)} == before
+
+
+def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data go first, so that a record is there as long as anything is; the next try ends it."""
+    settings, unlink = desk.environment().settings, os.unlink
+    data_dir, kills = settings.data_dir, 0
+    steps = int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+    while True:
+        desk.sluice("env", "new", "ada", "--days", "1")
+        left = kills * max(1, 8 // steps)
+
+        def killed(path: Any, *arguments: Any, **named: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            unlink(path, *arguments, **named)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "unlink", killed)
+            try:
+                assert drop(settings, "ada") == []
+                break
+            except KeyboardInterrupt:
+                kills += 1
+        assert not (data_dir / "warehouse.duckdb").exists() or Made.read(data_dir) is not None
+        if data_dir.exists():
+            assert drop(settings, "ada") == []
+        assert not data_dir.exists()
+    assert kills >= 3
+
+
+def test_what_cannot_be_removed_is_named_and_its_record_stays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is called gone that is there; the next try ends it."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    data_dir = desk.environment().settings.data_dir
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        code, said = desk.sluice("env", "drop", "ada")
+    assert (code, f"{data_dir}/dbt is left: remove it" in said) == (1, True), said
+    assert desk.sluice("env", "list")[1].count("ada") == 1
+
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert not data_dir.exists()
+
+
+def test_nobody_holds_the_other_up(desk: Desk) -> None:
+    """Production writes and publishes while an environment is read; one is made while production works."""
+    production = desk.company
+    desk.sluice("env", "new", "ada", "--days", "5")
+    ada = desk.environment()
+    before = rows(ada, "select sum(loaves) from raw.orders")
+    reading = (
+        "import sys, duckdb\n"
+        "c = duckdb.connect(sys.argv[1])\n"
+        "c.execute(f\"load '{sys.argv[2]}'\")\n"
+        "c.execute('begin; select sum(loaves) from raw.orders')\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(c.execute('select sum(loaves) from raw.orders').fetchone()[0], flush=True)\n"
+    )
+    command = [sys.executable, "-c", reading, str(ada.settings.warehouse_path), str(extension_path("delta"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        production.land_orders(FRI, Nord=90, Sued=4)
+        assert all(event.success for event in finished(production.run()))
+        assert publish_tables(production.site, ()).refused == {}
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert [(int(process.stdout.readline()),)] == before
+    with production.deployment.warehouse.session() as session:
+        assert desk.sluice("env", "new", "eve", "--days", "5")[0] == 0
+        now = session.query("select sum(loaves) from raw.orders")
+        assert now != before
+        assert rows(desk.environment("eve"), "select sum(loaves) from raw.orders") == now
+
+
+def _shelf(desk: Desk) -> Shelf:
+    found = desk.company.deployment.published
+    assert found is not None
+    return Shelf(found)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
@@ -27,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / "dbt_macros"
 
 _MASKING_KEY_LENGTH = 16
+_STARS = "**********"
 
 # What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
 VARIABLES = {
@@ -108,6 +109,11 @@ class Settings(BaseModel):
     load_memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]*([KMGT]i?B)$")
     data_docs_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")
     connections: Mapping[str, SecretStr] = {}
+
+    @field_serializer("azure_connection_string", "masking_key", "state_url", "connections", when_used="json")
+    def _hidden(self, value: Any) -> Any:
+        """In text a secret is stars; pydantic's own would read a reference for that."""
+        return dict.fromkeys(value, _STARS) if isinstance(value, Mapping) else value and _STARS
 
     @property
     def dbt_dir(self) -> Path:

@@ -18,7 +18,7 @@ from orchestration.core.secrets import azure
 from orchestration.core.secrets.errors import NotRead, SecretError
 
 GROUP = "sluice.secrets"
-_REFERENCE = re.compile(r"secret\+([A-Za-z][A-Za-z0-9-]*):(.+)", re.DOTALL)
+_REFERENCE = re.compile(r"secret\+([a-z][a-z0-9-]*):(.+)", re.DOTALL | re.IGNORECASE)
 _MOST_BYTES = 1_000_000
 
 

@@ -49,7 +49,7 @@ def test_a_file_is_its_content_but_one_end_of_line(tmp_path: Path, content: str,
 
 
 def test_a_file_is_read_as_it_is_now_however_it_was_replaced(tmp_path: Path) -> None:
-    """Written over within one tick of its clock, replaced, and by a link that is moved, as Kubernetes does."""
+    """Written over within one tick of its clock, and by a link that is moved, as Kubernetes does."""
     (tmp_path / "..one").mkdir()
     (tmp_path / "..two").mkdir()
     (tmp_path / "..one" / "url").write_text("the first")
@@ -231,9 +231,9 @@ def test_what_does_not_fit_is_told_when_it_is_read(monkeypatch: pytest.MonkeyPat
         SettingsError, match="SLUICE_MASKING_KEY, read by `secret.env:KEY`, is 9 characters long"
     ):
         settings.masking_key.get_secret_value()
+    access = settings.storage_access
     with pytest.raises(SettingsError, match="is no connection string") as caught:
-        _ = settings.storage_access.azure_connection_string
-        settings.storage_access.account_of(None)
+        access.account_of(None)
     assert "too short" not in str(caught.value)
     # What a drop is named by is what it is masked by: the key is one for a process.
     monkeypatch.setenv("KEY", "the first key of the two")

@@ -199,12 +199,9 @@ def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING
         raise NotConfigured(export, deployment.settings)
     destination = _built(deployment, export, url)
     if isinstance(deployment.settings.connections[stated.connection], ByReference):
-        used = url
 
         def another() -> Destination | None:
-            nonlocal used
-            new = deployment.settings.renewed(stated.connection, used)
-            used = new or used
+            new = deployment.settings.renewed(stated.connection, url)
             return _built(deployment, export, new) if new else None
 
         destination = renewing(destination, another)

@@ -20,7 +20,7 @@ _KEPT = (*_CALLS, "read_back", "budget_seconds", "_spent", "_since", "rates")
 
 
 def renewing(destination: Destination, another: Callable[[], Destination | None]) -> Destination:
-    """Return a destination that takes up a renewed connection.
+    """Return a destination that takes up a renewed connection, once.
 
     Args:
         destination: with the connection as it was read.
@@ -28,9 +28,12 @@ def renewing(destination: Destination, another: Callable[[], Destination | None]
     """
     kind = type(destination)
 
+    tried = False
+
     def taken_up(error: DeliveryError) -> bool:
         """Take up what is new; where nothing is, the error may leave."""
-        fresh = another()
+        nonlocal tried
+        fresh, tried = None if tried else another(), True
         if fresh is None or fresh.canonical_object() != destination.canonical_object():
             error.what, error.expected = redacted(error.what), redacted(error.expected)
             error.name_command(redacted(error.mend))

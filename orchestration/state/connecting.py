@@ -47,4 +47,4 @@ def connecting(url: str, renewed: Callable[[str], str | None]) -> Callable[..., 
 
 
 def _database(url: str) -> sa.URL:
-    return with_driver(url).set(username=None, password=None)
+    return with_driver(url).set(username="", password="")

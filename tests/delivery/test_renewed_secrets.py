@@ -226,9 +226,7 @@ def test_the_state_store_takes_up_a_password_and_no_other_database(
         for user in users:
             _admin(postgres_url, f"drop role if exists {user}; create role {user} superuser login")
             stack.callback(_admin, postgres_url, f"drop role {user}")
-            stack.callback(
-                _admin, database_url, f"reassign owned by {user} to postgres; drop owned by {user}"
-            )
+            stack.callback(_admin, database_url, f"reassign owned by {user} to postgres")
 
         def url_of(user: str, url: str = database_url) -> str:
             return re.sub(r"//[^@]*@", f"//{user}:x@", url)

@@ -5,7 +5,9 @@ Does not belong here: how a reference is read (`unit/test_secrets`, `unit/test_k
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,6 @@ import pytest
 from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
-from orchestration.core.secrets import by_reference
-from orchestration.core.secrets.by_reference import Kept
 from orchestration.core.settings import Settings
 from orchestration.delivery.renewing import renewing
 from orchestration.destinations.base import DeliveryError, Destination, Mode
@@ -30,10 +30,12 @@ from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Co
 from tests.doubles.key_vault import KeyVaultDouble
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
+from tests.vaults import kept, vault
 
 from .cases import Case, case_names
 from .deliveries import Sender
 
+__all__ = ["kept", "vault"]
 ROWS = {number: f"note {number}" for number in range(40)}
 
 
@@ -140,16 +142,6 @@ PASSWORDS = {"clerk_a": "canary-of-clerk/a+1", "clerk_b": "canary-of-clerk/b+2"}
 MASKING_KEY = "canary-of-the-masking-key"
 
 
-@pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyVaultDouble]:
-    monkeypatch.setattr(by_reference, "KEPT", Kept(lambda: 0.0))
-    with ExitStack() as stack:
-        double = stack.enter_context(KeyVaultDouble(tmp_path).served())
-        for name, value in double.environ.items():
-            monkeypatch.setenv(name, value)
-        yield double
-
-
 def _admin(url: str, text: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL(text))  # pyright: ignore[reportArgumentType]
@@ -205,7 +197,10 @@ def test_a_password_that_is_renewed_in_the_vault_stops_nothing_and_is_written_no
         for command in (("status", "--json"), ("run", "--retry"), ("check",)):
             outputs += map(str, company.sluice(*command))
         assert json.loads(outputs[2])
-        outputs += [json.dumps(settings.environment()), company.deployment.settings.model_dump_json()]
+        show = "print(open('/proc/self/environ').read())"
+        child = subprocess.run([sys.executable, "-c", show], env=company.environment(), capture_output=True)
+        assert f"secret+azkv://{vault.host}/screens" in child.stdout.decode()
+        outputs += [child.stdout.decode(), company.deployment.settings.model_dump_json()]
         canaries = [*PASSWORDS.values(), MASKING_KEY]
         assert [
             found for text in outputs for one in canaries if (found := found_in(text.encode(), one))
@@ -272,3 +267,19 @@ def test_a_check_of_the_project_reads_no_secret(open_bakery: Company, tmp_path: 
         code, _, said = company.sluice("check", **variables, **more)
         assert ("the connections lead to one place" in said) is not fits
         assert (code == 0) is fits
+    # A key that is not there yet keeps rows from landing unmasked, and the run is tried once more.
+    other.write_text(text)
+    contract = company.settings.project_dir / "contracts" / "shops.odcs.yaml"
+    asked = "description: The town that the shop stands in.\n"
+    hashed = f"{asked}        customProperties:\n          - {{property: masking, value: hash}}\n"
+    contract.write_text(contract.read_text().replace(asked, hashed))
+    key = tmp_path / "key"
+    settings = Settings.load(company.settings.environment() | {"SLUICE_MASKING_KEY": f"secret+file:{key}"})
+    company = replace(company, settings=settings)
+    company.land_shops("a")
+    assert f"SLUICE_MASKING_KEY: `secret+file:{key}` cannot be read: No such file" in failures(company.run())
+    key.write_text(MASKING_KEY)
+    assert {success for _, success in runs(company.run(retry=True))} == {True}
+    with company.deployment.warehouse.session() as session:
+        [(town,)] = session.query("select town from raw.shops")
+    assert re.fullmatch("[0-9a-f]{64}", town)

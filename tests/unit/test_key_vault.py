@@ -3,17 +3,19 @@
 Does not belong here: other kinds of references (`test_secrets`).
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from orchestration.core.secrets import SecretError, azure, by_reference
-from orchestration.core.secrets.by_reference import KEPT_SECONDS, ByReference, Kept
+from orchestration.core.secrets import SecretError, azure
+from orchestration.core.secrets.by_reference import KEPT_SECONDS, ByReference
 from orchestration.core.secrets.kinds import reference_of
 from orchestration.core.settings import Settings
 from tests.doubles.key_vault import CLIENT_SECRET, PRINCIPAL, TOKEN, Fault, KeyVaultDouble
+from tests.vaults import kept, vault
+
+__all__ = ["kept", "vault"]
 
 VARIABLE, NAME = "SLUICE_CONNECTION_CRM", "crm-url"
 FIRST, SECOND = "webhook://:canary-no-1@127.0.0.1:9/a", "webhook://:canary-no-2@127.0.0.1:9/a"
@@ -21,22 +23,6 @@ _RBAC = f"Caller is not authorized to perform action on resource. Caller: {PRINC
 _POLICY = (
     f"The user, group or application '{PRINCIPAL};iss=https://sts.windows.net/x/' does not have secrets get"
 )
-
-
-@pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyVaultDouble]:
-    with KeyVaultDouble(tmp_path).served() as double:
-        for name, value in double.environ.items():
-            monkeypatch.setenv(name, value)
-        yield double
-
-
-@pytest.fixture(autouse=True)
-def kept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What this process keeps begins empty, with a clock that the test sets."""
-    moment = [0.0]
-    monkeypatch.setattr(by_reference, "KEPT", Kept(lambda: moment[0]))
-    return moment
 
 
 def secret(vault: KeyVaultDouble, version: str = "", name: str = NAME) -> ByReference:

@@ -47,8 +47,8 @@ def own_projects() -> Iterator[None]:
 def secrets_forgotten() -> Iterator[None]:
     """What a test read by reference is taken out of its own texts, and not out of the next test's."""
     yield
-    vars(redaction)["_known"].clear()
-    vars(redaction)["_pattern"] = None
+    getattr(redaction, "_known").clear()  # noqa: B009
+    setattr(redaction, "_pattern", None)  # noqa: B010
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,6 @@ def test_a_vault_that_says_no_is_what_the_channel_says(vault: KeyVaultDouble) ->
     settings = Settings.load({VARIABLE: f"secret+azkv://{vault.host}/pager"})
     vault.faults.append(Fault(403, "Forbidden", "Caller is not authorized"))
     with pytest.raises(
-        ChannelRefused, match=r"(?s)HTTP 403.*az role assignment create.*Key Vault Secrets User"
+        ChannelRefused, match=r"(?s)HTTP 403.*az role assignment create.*Secrets User"
     ):
         tell(ALERTS, "there", settings, notice())

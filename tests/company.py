@@ -114,7 +114,7 @@ class Company:
         """Land a file of this text; gzipped where the contract's path says so."""
         contract = self.project.contracts[source]
         content = text.encode()
-        file = self.settings.data_dir / "outbox"
+        file = self.settings.data_dir / "to_land"
         if contract.reading.compression is Compression.GZIP:
             content = gzip.compress(content, mtime=0)
         file.write_bytes(content)

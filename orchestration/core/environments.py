@@ -4,6 +4,7 @@ Belongs here: the words, as a variable and the data directory's own file say the
 one a data directory is (`state.identity`).
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -60,3 +61,11 @@ def declared_in(data_dir: Path) -> Declared | None:
         return Declared.of(str(json.loads((data_dir / FILE).read_text())["environment"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def place_digest(place: str) -> str:
+    """Return a digest of a place that is written to, by which it is known again and not found.
+
+    `place` is in the one spelling of its kind of destination (`canonical_object`).
+    """
+    return hashlib.sha256(place.encode()).hexdigest()

@@ -279,8 +279,8 @@ def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
 def not_here(variable: str, host: str) -> str:
     """Return what is wrong with a variable of a `local` deployment that leads to a host elsewhere."""
     return (
-        f"{variable} leads to {host}, and this deployment is `local`; expected {EXPECTED}; set it to something"
-        " here, or name another --data, whose SLUICE_ENVIRONMENT is work or production"
+        f"{variable} leads to {host}, and this deployment is `local`; expected {EXPECTED}; set it to"
+        " something here, or name another --data, whose SLUICE_ENVIRONMENT is work or production"
     )
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _BATCH, _SCOPE = "_batch", "_scope"
 _ROWS, _SENT = "rows.parquet", "sent"
 _SENT_KINDS = (Change.ADDED, Change.CHANGED, Change.REMOVED)
-_NOWHERE = {"postgres": "postgresql://outbox:outbox@localhost/outbox", "blob": "/outbox"}
+_SCHEMES = {"postgres": "postgresql", "braze_events": "braze", "blob": "file"}
 
 
 class Outbox(Destination):
@@ -211,7 +211,8 @@ def outbox_of(kind: str, object_name: str, options: BaseModel | None, folder: Pa
     Raises:
         DeliveryError: there is no such kind of destination, or the object is none of it.
     """
-    real = build(kind, _NOWHERE.get(kind, f"{kind}://outbox:outbox@localhost/outbox"), object_name, options)
+    # Nothing is ever opened by it.
+    real = build(kind, f"{_SCHEMES.get(kind, kind)}://a:b@localhost/outbox", object_name, options)
     of = destination_types[kind]
     same = ("type_name", "guarantee", "kinds", "options_model", "key_written", "takes_hugeint")
     said = {name: getattr(of, name) for name in same}

@@ -15,6 +15,7 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.secrets import SecretError
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
+from orchestration.incidents.alerts_spec import LOG
 from orchestration.incidents.channels.log import to_output
 from orchestration.incidents.ended import WhatEnded
 from orchestration.incidents.settling import Settled, known_of, settle
@@ -79,6 +80,8 @@ def look(
         for item in troubles
     ]
     troubles += broken
+    if why := deployment.kept_back(asks_areas=False):
+        troubles.append(platform_trouble("this deployment", why.what, why.fix, Urgency.CRITICAL))
     settled = settle(
         store, began, troubles, now, lambda trouble, _: recipients(alerts, trouble),
         deployment=name, ended=WhatEnded(site), host=socket.gethostname(),
@@ -107,22 +110,26 @@ def send_all(
     write: Callable[[str], None] = to_output,
 ) -> int:
     """Send what waits, or what waits for the log: of a copy, or one without connections, nobody is told."""
-    log_alone = log_alone or tells_nobody(deployment) is not None
+    others = any(channel != LOG for channel in deployment.store.incidents.outbox.channels())
+    log_alone = log_alone or (others and tells_nobody(deployment) is not None)
     return send(
         deployment.store, alerts, deployment.settings, deployment.clock, log_alone=log_alone,
         deployment=deployment_name(deployment), seconds=seconds, write=write,
     )  # fmt: skip
 
 
-def tells_nobody(deployment: Deployment) -> NotTheOne | None:
-    """Return why no message leaves this deployment but for the log; None where they do."""
+def tells_nobody(deployment: Deployment, *, asks_areas: bool = True) -> NotTheOne | None:
+    """Return why no message leaves this deployment but for the log; None where they do.
+
+    `asks_areas` is as for `Deployment.kept_back`.
+    """
     if deployment.identity.kind is Environment.SCRATCH:
         what, expected = (
             "a scratch deployment has no connections",
             "the channel `log`, which goes to the output",
         )
-        return NotTheOne(what, expected, "`sluice alerts` shows what is wrong")
-    return deployment.kept_back()
+        return NotTheOne(what, expected, "`sluice incidents` shows what is wrong")
+    return deployment.kept_back(asks_areas=asks_areas)
 
 
 def deployment_name(deployment: Deployment) -> str:
@@ -162,7 +169,7 @@ def disk_troubles(settings: Settings) -> Iterable[Trouble]:
 def ping(deployment: Deployment, alerts: Alerts) -> None:
     """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
     beat = alerts.spec.heartbeat
-    if not beat or tells_nobody(deployment) is not None:
+    if not beat or tells_nobody(deployment, asks_areas=False) is not None:
         return
     try:
         url = deployment.settings.connection(beat.connection)

@@ -58,7 +58,7 @@ def established(records: Identities, settings: Settings) -> Identity:
         if settings.said is None and not records.is_new():
             return Identity(place=place_of(settings.data_dir))
         said = settings.said or Declared(Environment.SCRATCH)
-        require_connections_of(said, settings.connections)
+        _require_none_in_scratch(said, settings)
         found = records.make(said, settings.data_dir)
     said, own = settings.said, found.declared
     assert own is not None
@@ -67,7 +67,7 @@ def established(records: Identities, settings: Settings) -> Identity:
             f"this data directory is {found}, and SLUICE_ENVIRONMENT says `{said}`; expected them to agree;"
             f" set SLUICE_ENVIRONMENT={own}, or name another --data"
         )
-    require_connections_of(own, settings.connections)
+    _require_none_in_scratch(own, settings)
     if own.kind is Environment.LOCAL:
         require_here(settings)
     if own.kind is not Environment.SCRATCH:  # which has nothing to connect by, and may be made in passing
@@ -77,6 +77,12 @@ def established(records: Identities, settings: Settings) -> Identity:
         records.change(found, moved)
         return moved
     return found
+
+
+def _require_none_in_scratch(said: Declared, settings: Settings) -> None:
+    """Raise where settings were read before anybody knew that this is scratch; a work one's are its own."""
+    if said.kind is Environment.SCRATCH:
+        require_connections_of(said, settings.connections)
 
 
 def require_here(settings: Settings) -> None:
@@ -110,7 +116,7 @@ def declare(records: Identities, settings: Settings, said: Declared) -> Identity
         raise WrongDeployment(
             f"SLUICE_ENVIRONMENT says `{settings.declared}`; expected `{said}`; set it to that, or unset it"
         )
-    require_connections_of(said, settings.connections)
+    _require_none_in_scratch(said, settings)
     found = records.read()
     if found is None:
         return records.make(said, settings.data_dir)

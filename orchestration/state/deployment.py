@@ -48,15 +48,17 @@ class Deployment:
         """Which deployment this is, as its records said when this process opened them; raises as `store`."""
         return established(self.records.identities, self.settings)
 
-    def kept_back(self) -> NotTheOne | None:
-        """Return why nothing may leave this deployment now; None where it may. The records are read anew."""
-        return not_the_one(self.store.identities, self.settings, self.shared)
+    def kept_back(self, *, asks_areas: bool = True) -> NotTheOne | None:
+        """Return why nothing may leave this deployment now; None where it may. The records are read anew.
+
+        Without `asks_areas` no shared area is listed: for who looks each second, and sends nothing by that.
+        """
+        return not_the_one(self.store.identities, self.settings, self.shared if asks_areas else ())
 
     @property
     def shared(self) -> list[Area]:
         """The areas that a copy of the data directory has as well."""
-        published = self.settings.published_url
-        return shared_areas(self.settings, [self.originals, self._area(published) if published else None])
+        return shared_areas(self.settings, [self.originals, self.published])
 
     @cached_property
     def records(self) -> StateStore:
@@ -115,6 +117,11 @@ class Deployment:
     def processing(self) -> Area:
         """Where converted files and their manifests are."""
         return self._area(self.settings.processing_url)
+
+    @cached_property
+    def published(self) -> Area | None:
+        """Where validated tables are published; None where this deployment publishes nothing."""
+        return self._area(self.settings.published_url) if self.settings.published_url else None
 
     def staging_of(self, contract: SourceContract) -> Area:
         """Return where a source's files land: the area of its contract's connector.

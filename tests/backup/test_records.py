@@ -18,7 +18,7 @@ from tests.upgrade.conftest import old_week as old_week
 
 pytestmark = pytest.mark.long
 # What a restore changes: who is at work, what is planned, and its own record.
-CHANGED = {"leases", "restores", "deliveries", "records_form"}
+CHANGED = {"leases", "restores", "deliveries", "records_form", "deployment"}
 
 
 def everything(company: Company) -> dict[str, list[Any]]:

@@ -57,6 +57,12 @@ TRIGGERS: dict[str, Callable[[Company], object]] = {
 }
 
 
+def test_a_restore_raises_the_epoch(restored: Company) -> None:
+    identity = restored.deployment.identity
+    assert (identity.epoch, identity.said[:25]) == (3, "restored from the backup ")  # its copy was adopted
+    assert restored.deployment.kept_back() is None
+
+
 def test_whoever_asks_nothing_is_sent_before_somebody_has_looked(restored: Company) -> None:
     there = restored.untouched()
     for name, ask in TRIGGERS.items():

@@ -273,6 +273,7 @@ def test_a_check_of_the_project_reads_no_secret(open_bakery: Company, tmp_path: 
     asked = "description: The town that the shop stands in.\n"
     hashed = f"{asked}        customProperties:\n          - {{property: masking, value: hash}}\n"
     contract.write_text(contract.read_text().replace(asked, hashed))
+    assert company.sluice("contract", "sources")[0] == 0
     key = tmp_path / "key"
     settings = Settings.load(company.settings.environment() | {"SLUICE_MASKING_KEY": f"secret+file:{key}"})
     company = replace(company, settings=settings)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from orchestration.core.environments import Environment
 from orchestration.core.settings import (
     OTHER_VARIABLES,
     REPOSITORY,
@@ -26,7 +27,8 @@ MISSPELT = "SLUICE_DATADIR"
 _NAMED = re.compile(r"\bSLUICE_[A-Z0-9_]*[A-Z0-9]\b")
 CONNECTION = Settings.connection_variable("<name>")
 # What tests read says CONTRIBUTING.md.
-OF_THE_TABLE = {*VARIABLES, CONNECTION, "SLUICE_DBT_MACROS"}
+OF_WORK = Settings.connection_variable("<name>", Environment.WORK)
+OF_THE_TABLE = {*VARIABLES, CONNECTION, OF_WORK, "SLUICE_DBT_MACROS"}
 OF_TESTS = OTHER_VARIABLES - OF_THE_TABLE
 
 
@@ -49,7 +51,7 @@ def test_its_default_is_told(variable: str) -> None:
 
 def test_the_defaults_that_are_no_fields_are_told() -> None:
     assert ROWS["SLUICE_DBT_MACROS"][1] == f"`{SHARED_DBT_MACROS.relative_to(REPOSITORY)}`"
-    assert ROWS[CONNECTION][1] == "none"
+    assert ROWS[CONNECTION][1] == ROWS[OF_WORK][1] == "none"
 
 
 @pytest.mark.parametrize("variable", sorted(OF_THE_TABLE - {"SLUICE_DBT_MACROS"}))
@@ -68,7 +70,7 @@ def test_no_other_variable_is_named() -> None:
         (file, name)
         for file, names in named.items()
         for name in names
-        if name not in known and not name.startswith("SLUICE_CONNECTION")
+        if name not in known and not name.startswith(("SLUICE_CONNECTION", "SLUICE_WORK_CONNECTION"))
     ] == []
 
 

@@ -76,7 +76,8 @@ def channel(kind: str, url: str | None, recipient: str = "there", **more: Any) -
     """Open a channel of a kind whose connection is this URL."""
     written = {"type": kind} if kind == "log" else {"type": kind, "connection": "there", **more}
     spec = AlertsSpec.model_validate({"channels": {"there": written}, "routes": [{"to": "there"}]})
-    settings = Settings.load({VARIABLE: url} if url else {})
+    # Slack and Teams are only where they are: a double answers in their place, on this machine.
+    settings = Settings.load({"SLUICE_ENVIRONMENT": "production"} | ({VARIABLE: url} if url else {}))
     return open_channel(Alerts(spec), recipient, settings)
 
 

@@ -16,7 +16,7 @@ from tests.incidents.places import KEY, VARIABLE, notice
 from tests.vaults import kept, vault
 
 __all__ = ["kept", "vault"]
-OLD_KEY = "an-old-routing-key-of-32-letters"
+OLD_KEY = "9876543210abcdefghijABCDEFGHIJ42"
 ALERTS = Alerts(
     AlertsSpec.model_validate(
         {"channels": {"there": {"type": "pagerduty", "connection": "there"}}, "routes": [{"to": "there"}]}

@@ -17,4 +17,4 @@ def old_week(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) 
     """The bakery after that week, its records on SQLite and on the real Postgres."""
     company = unpacked(tmp_path, database_url, request.param)
     yield company
-    company.deployment.store.close()
+    company.deployment.close()

@@ -128,3 +128,25 @@ def test_a_new_store_says_its_form(tmp_path: Path) -> None:
     StateStore(url).close()
     with sa.create_engine(url).connect() as connection:
         assert connection.execute(sa.text("select version from records_form")).scalar() == FORM
+
+
+def test_it_is_asked_once_what_it_is_and_sends_nothing_until_somebody_has_said_it(old_week: Company) -> None:
+    unsaid = Company(
+        old_week.settings.model_copy(update={"declared": None}), old_week.postgres_url, old_week.container
+    )
+    before = old_week.untouched()
+    # Whatever is asked, it is said once; what sends nothing works.
+    code, said = sluice(unsaid, "status")
+    assert (code, said.count("nothing says what it is")) == (0, 1)
+    assert "`sluice env init production`" in said
+    resync = ("resync", SHOP_ORDERS, "--partition", MON)
+    code, said = sluice(unsaid, *resync)
+    assert (code, "nothing says what it is" in said) == (1, True), said
+    assert old_week.untouched() == before
+    assert unsaid.deployment.identity.kind is None
+    unsaid.deployment.close()
+    code, said = sluice(unsaid, "env", "init", "production")
+    assert (code, "is `production`" in said) == (0, True), said
+    assert "nothing says what it is" not in sluice(unsaid, *resync)[1]  # as its gate is closed, that is told
+    code, said = sluice(unsaid, "env", "init", "scratch")
+    assert (code, "SLUICE_CONNECTION_MILLER is set" in said) == (2, True), said

@@ -81,7 +81,8 @@ class BrazeUserOptions(BrazeOptions):
 class BrazeTracking(BatchDestination):
     """What users and events have in common: both are sent to /users/track, and cost data points.
 
-    The connection is `braze://:API_KEY@rest.iad-01.braze.com`, the host that of the workspace's instance.
+    The connection is `braze://[WORKSPACE]:API_KEY@rest.iad-01.braze.com`, the host that of the workspace's
+    instance; a name for the workspace, of your own, tells it from another one there.
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({"braze"})
@@ -102,8 +103,13 @@ class BrazeTracking(BatchDestination):
         """The object that a row becomes; raises Unwritable if Braze cannot hold it."""
 
     def canonical_object(self) -> str:
-        """One spelling for what is sent, and for the instance of Braze; the workspace is the key's."""
-        return f"braze://{base_url(self._url).partition('://')[2]}/{self._name}"
+        """One spelling for what is sent, and for the instance of Braze.
+
+        The workspace is the key's; where the URL names it, that tells two of one instance apart.
+        """
+        workspace = self._url.partition("://")[2].rpartition("@")[0].partition(":")[0]
+        named = f"{workspace}@" if workspace else ""
+        return f"braze://{named}{base_url(self._url).partition('://')[2]}/{self._name}"
 
     def account(self) -> str:
         """Users and events of one workspace have one limit, that of /users/track."""

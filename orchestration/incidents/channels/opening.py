@@ -1,6 +1,7 @@
 """A recipient -> the channel that it is told by, with this deployment's connection."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import did_you_mean
@@ -29,11 +30,11 @@ def tell(
         ChannelBusy: not now.
         ChannelRefused: never like this.
     """
-    channel = open_channel(alerts, recipient, settings, write)
-    connection = getattr(alerts.channel_of(recipient)[1], "connection", "")
-    used = settings.connection(connection) or ""
+    connection, used = getattr(alerts.channel_of(recipient)[1], "connection", ""), ""
+    with suppress(SecretError):  # told below
+        used = settings.connection(connection) or ""
     try:
-        return channel.send(notice)
+        return open_channel(alerts, recipient, settings, write).send(notice)
     except ChannelRefused:
         if settings.renewed(connection, used) is None:
             raise

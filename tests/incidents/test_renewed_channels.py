@@ -52,7 +52,5 @@ def test_a_key_that_is_renewed_is_taken_up_once(
 def test_a_vault_that_says_no_is_what_the_channel_says(vault: KeyVaultDouble) -> None:
     settings = Settings.load({VARIABLE: f"secret+azkv://{vault.host}/pager"})
     vault.faults.append(Fault(403, "Forbidden", "Caller is not authorized"))
-    with pytest.raises(
-        ChannelRefused, match=r"(?s)HTTP 403.*az role assignment create.*Secrets User"
-    ):
+    with pytest.raises(ChannelRefused, match=r"(?s)HTTP 403.*az role assignment create.*Secrets User"):
         tell(ALERTS, "there", settings, notice())

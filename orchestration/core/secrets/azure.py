@@ -127,5 +127,7 @@ def _refused(error: Any, host: str, name: str, version: str | None) -> NotRead:
 
 
 def _said(error: Exception) -> str:
-    text = " ".join(str(getattr(error, "message", "") or error).split())
+    # The library writes code and message once more, below.
+    whole = str(getattr(error, "message", "") or error).partition("\nCode:")[0]
+    text = " ".join(whole.split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

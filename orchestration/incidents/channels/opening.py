@@ -1,7 +1,6 @@
 """A recipient -> the channel that it is told by, with this deployment's connection."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import did_you_mean
@@ -30,11 +29,11 @@ def tell(
         ChannelBusy: not now.
         ChannelRefused: never like this.
     """
-    connection, used = getattr(alerts.channel_of(recipient)[1], "connection", ""), ""
-    with suppress(SecretError):  # told below
-        used = settings.connection(connection) or ""
+    channel = open_channel(alerts, recipient, settings, write)
+    connection = getattr(alerts.channel_of(recipient)[1], "connection", "")
+    used = settings.connection(connection) or ""
     try:
-        return open_channel(alerts, recipient, settings, write).send(notice)
+        return channel.send(notice)
     except ChannelRefused:
         if settings.renewed(connection, used) is None:
             raise

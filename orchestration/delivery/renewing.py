@@ -3,7 +3,7 @@
 Then the reference is read anew, whatever is kept of it. Where it says another URL than the one that failed,
 and that leads to the same object, the call is made once more with it; what was acknowledged stays so, and
 `send` takes up what is pending, as after a crash. It is asked after any failure: vendors refuse an old
-password in many ways (401, 403, 28P01, `invalid_client`, a form of their own), and a reading that finds the
+password in many ways (401, 403, 28P01, a form of their own), and a reading that finds the
 same changes nothing. Belongs here: that. Does not belong here: how a reference is read (`core.secrets`).
 """
 

@@ -114,10 +114,10 @@ def test_a_variable_is_read_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> 
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that reads two kinds, as pip would leave it."""
     (tmp_path / "vaulted.py").write_text(
-        "from orchestration.core.secrets import NotRead\n"
+        "from orchestration.core.secrets import SecretError\n"
         "def read(address):\n"
         "    if address == '//gone':\n"
-        "        raise NotRead('no such path', 'a path', 'type `vault kv put`')\n"
+        "        raise SecretError('no such path', 'a path', 'type `vault kv put`')\n"
         "    if address == '//fails':\n"
         "        raise RuntimeError('the answer was canary-of-vaulted')\n"
         "    return None if address == '//none' else 'of ' + address\n"

@@ -8,5 +8,4 @@ belong here: which settings are secrets (`core.settings`), what a destination do
 
 from .by_reference import ByReference as ByReference
 from .by_reference import secret_of as secret_of
-from .errors import NotRead as NotRead  # what another's kind raises (entry points `sluice.secrets`)
-from .errors import SecretError as SecretError
+from .errors import SecretError as SecretError  # what other people's kinds raise, too

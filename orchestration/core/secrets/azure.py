@@ -10,7 +10,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from orchestration.core.secrets.errors import NotRead
+from orchestration.core.secrets.errors import SecretError
 
 # A vault's name, or the whole host where that is not in Azure's public cloud.
 _VAULT = r"[A-Za-z][A-Za-z0-9-]{2,23}|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?"
@@ -33,7 +33,7 @@ def read(address: str) -> str:
     """Read a secret.
 
     Raises:
-        NotRead: there is no token, the vault does not answer or says no.
+        SecretError: there is no token, the vault does not answer or says no.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
@@ -52,7 +52,7 @@ def read(address: str) -> str:
                     raise
                 time.sleep(wait)
     except ClientAuthenticationError as error:
-        told = NotRead(
+        told = SecretError(
             f"{host} takes no token of this process: {_said(error)}",
             "a managed identity, a workload identity, or AZURE_CLIENT_ID, AZURE_TENANT_ID and"
             " AZURE_CLIENT_SECRET that are valid",
@@ -61,7 +61,7 @@ def read(address: str) -> str:
     except HttpResponseError as error:
         told = _refused(error, host, name, version)
     except (AzureError, ValueError) as error:  # ValueError: its challenge is none of a vault
-        told = NotRead(
+        told = SecretError(
             f"{host} does not answer as a Key Vault: {_said(error)}",
             "a vault that can be reached over HTTPS, with a certificate that is valid and trusted",
             "check its name and DNS, its firewall or private endpoint, and this machine's clock; behind a"
@@ -97,28 +97,28 @@ def _wait(error: Any) -> float | None:
     return float(said) if re.fullmatch(r"\d{1,6}(\.\d+)?", said) else 1.0
 
 
-def _refused(error: Any, host: str, name: str, version: str | None) -> NotRead:
+def _refused(error: Any, host: str, name: str, version: str | None) -> SecretError:
     said, vault = _said(error), host.partition(".")[0]
     what = f"{host} said HTTP {error.status_code}: {said}"
     if error.status_code == 404:
-        return NotRead(
+        return SecretError(
             what,
             f"a secret `{name}` that is not deleted" + (f", with version {version}" if version else ""),
             f"correct the reference, or `az keyvault secret set --vault-name {vault} --name {name} --file …`",
         )
     if error.status_code != 403:
-        return NotRead(
+        return SecretError(
             f"{what}; it was asked for as long as {_PATIENCE_SECONDS:g} s", "an answer",
             "see the vault's metrics for who asks so much; then run again",
         )  # fmt: skip
     if "disabled" in said.lower():
         fix = f"`az keyvault secret set-attributes --vault-name {vault} --name {name} --enabled true`"
-        return NotRead(what, f"a secret `{name}` that is enabled", fix)
+        return SecretError(what, f"a secret `{name}` that is enabled", fix)
     if "Firewall" in said or "trusted service" in said or "Public network access" in said:
         fix = "allow this machine under Networking of the vault, or give it a private endpoint"
-        return NotRead(what, "a vault whose firewall lets this machine in", fix)
+        return SecretError(what, "a vault whose firewall lets this machine in", fix)
     who = ";".join(dict.fromkeys(_PRINCIPAL.findall(str(error)))) or "this process's identity"
-    return NotRead(
+    return SecretError(
         what,
         f"the role `{ROLE}` on the vault for {who}",
         f'`az role assignment create --role "{ROLE}" --assignee OBJECT_ID --scope VAULT_ID`, or, where the'

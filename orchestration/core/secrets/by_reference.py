@@ -8,6 +8,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from orchestration.core.problems import SettingsError
-from orchestration.core.secrets.errors import NotRead, SecretError
+from orchestration.core.secrets.errors import SecretError
 from orchestration.core.secrets.kinds import Reference, reference_of
 from orchestration.core.secrets.redaction import keep_out, redacted, secrets_in
 
@@ -37,7 +38,7 @@ class Kept:
         """Return what a reference points to; `anew` whatever is kept.
 
         Raises:
-            NotRead: its store does not give it.
+            SecretError: its store does not give it.
         """
         with self._locks[reference.written]:
             now = self._clock()
@@ -51,8 +52,6 @@ class Kept:
 
 
 KEPT = Kept()
-# By variable and reference: a key that names what was made with it does not change within a process.
-_lasting: dict[tuple[str, str], str] = {}
 
 
 class ByReference(SecretStr):
@@ -103,16 +102,12 @@ class ByReference(SecretStr):
             SecretError: it cannot be read.
             SettingsError: it does not fit.
         """
-        key = (self.variable, self.written)
-        if self._lasting and key in _lasting:
-            return _lasting[key]
-        value = self._value()
-        return _lasting.setdefault(key, value) if self._lasting else value
+        return _first_value(self) if self._lasting else self.value()
 
     def renewed(self, used: str) -> str | None:
         """Return what it is now, where that is not what was used; its store is asked if need be."""
         try:
-            return next((now for anew in (False, True) if (now := self._value(anew=anew)) != used), None)
+            return next((now for anew in (False, True) if (now := self.value(anew=anew)) != used), None)
         except SettingsError:
             return None
 
@@ -126,7 +121,8 @@ class ByReference(SecretStr):
             raise SecretError("a reference has no end", "${secret+KIND:ADDRESS}", "write the }")
         return [reference_of(one) for one in written]
 
-    def _value(self, *, anew: bool = False) -> str:
+    def value(self, *, anew: bool = False) -> str:
+        """Return what it is now, `anew` whatever is kept of it; raises as `get_secret_value`."""
         read = {one.written: self._of(one, anew=anew) for one in self._references()}
         keep_out(read.values())
         escaped = _URL.match(self.written) is not None
@@ -145,8 +141,8 @@ class ByReference(SecretStr):
         what = f"{self.variable}: `{reference.written}` cannot be read"
         try:
             value = KEPT.value(reference, anew=anew)
-        except NotRead as error:
-            raise SecretError(f"{what}: {redacted(error.said)}", error.expected, error.fix) from None
+        except SecretError as error:
+            raise SecretError(f"{what}: {redacted(error.what)}", error.expected, error.fix) from None
         if not value or value.lower().startswith(_BEGINS):
             said = "it is a reference itself" if value else "it is empty"
             raise SecretError(f"{what}: {said}", "a secret", "put the secret there")
@@ -157,6 +153,12 @@ class ByReference(SecretStr):
 
     def __hash__(self) -> int:
         return hash(self.written)
+
+
+@cache
+def _first_value(secret: ByReference) -> str:
+    """Return what it was at first: a key that names what was made by it does not change within a process."""
+    return secret.value()
 
 
 def secret_of(
@@ -174,14 +176,14 @@ def secret_of(
 def _read(reference: Reference) -> str:
     try:
         value: Any = reference.kind.read(reference.address)
-    except NotRead:
+    except SecretError:
         raise
     except Exception as error:
         # Another's code: its text may hold anything.
         said = f"{type(error).__name__} in the package that reads it"
-        raise NotRead(
+        raise SecretError(
             said, "a secret", "look there: its text is not shown, as it may hold the secret"
         ) from None
     if not isinstance(value, str):
-        raise NotRead(f"it is {type(value).__name__}", "a text", "correct the package that reads it")
+        raise SecretError(f"it is {type(value).__name__}", "a text", "correct the package that reads it")
     return value

@@ -3,16 +3,11 @@
 from orchestration.core.problems import SettingsError
 
 
-class NotRead(Exception):
-    """A store did not give a secret; `said` is what it said, without a secret."""
-
-    def __init__(self, said: str, expected: str, fix: str) -> None:
-        super().__init__(said, expected, fix)
-        self.said, self.expected, self.fix = said, expected, fix
-
-
 class SecretError(SettingsError):
-    """A reference cannot be read; names the variable and the reference, never a value."""
+    """A secret cannot be read; never holds one.
+
+    A kind's own says in `what` what its store said; variable and reference are put before it.
+    """
 
     def __init__(self, what: str, expected: str, fix: str) -> None:
         super().__init__(what, expected, fix)

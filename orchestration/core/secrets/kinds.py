@@ -2,7 +2,7 @@
 
 `file` and `env` are read at each use, as that costs nothing. Other kinds than ours are entry points of the
 group `sluice.secrets`: the name is the kind's, the object a function from an address (what stands after
-`secret+NAME:`) to the secret, which raises `NotRead`.
+`secret+NAME:`) to the secret, which raises `SecretError`.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.secrets import azure
-from orchestration.core.secrets.errors import NotRead, SecretError
+from orchestration.core.secrets.errors import SecretError
 
 GROUP = "sluice.secrets"
 _REFERENCE = re.compile(r"secret\+([a-z][a-z0-9-]*):(.+)", re.DOTALL | re.IGNORECASE)
@@ -69,19 +69,19 @@ def _file(address: str) -> str:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise NotRead(f"it has more than {_MOST_BYTES:,} bytes", expected, fix)
+            raise SecretError(f"it has more than {_MOST_BYTES:,} bytes", expected, fix)
         text = content.decode()
     except OSError as error:
-        raise NotRead(str(error.strerror), expected, fix) from None
+        raise SecretError(str(error.strerror), expected, fix) from None
     except UnicodeDecodeError:
-        raise NotRead("its bytes are no UTF-8", expected, fix) from None
+        raise SecretError("its bytes are no UTF-8", expected, fix) from None
     # One end of line, which editors and `echo` write; a secret may end in others.
     return re.sub(r"\r?\n\Z", "", text, count=1)
 
 
 def _variable(name: str) -> str:
     if name not in os.environ:
-        raise NotRead("it is not set", "a variable with the secret", f"set {name} for this process")
+        raise SecretError("it is not set", "a variable with the secret", f"set {name} for this process")
     return os.environ[name]
 
 

@@ -41,19 +41,14 @@ def secrets_in(url: str) -> list[str]:
     credentials, at, _ = url.partition("://")[2].rpartition("@")
     if at:
         found.add(credentials.partition(":")[2])
-    for pair in url.partition("?")[2].split("&"):
-        _add_secret(found, pair)
-    if ";" in url and "=" in url:
-        for pair in url.split(";"):
-            _add_secret(found, pair)
+    for pair in re.split("[?&;]", url):
+        name, _, value = pair.partition("=")
+        if "://" in name:
+            continue
+        if name.lower() == "sig" or any(word in name.lower() for word in _SECRET_WORDS):
+            found.update((value, unquote_plus(value)))
     found.update([unquote(secret) for secret in found])
     return sorted((secret for secret in found if secret), key=len, reverse=True)
-
-
-def _add_secret(found: set[str], pair: str) -> None:
-    name, _, value = pair.partition("=")
-    if name.lower() == "sig" or any(word in name.lower() for word in _SECRET_WORDS):
-        found.update((value, unquote_plus(value)))
 
 
 def keep_out(values: Iterable[str]) -> None:
@@ -100,9 +95,6 @@ class _Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-    def __iter__(self) -> Any:
-        return iter(self._stream)
 
 
 def _install() -> None:

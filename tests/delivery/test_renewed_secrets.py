@@ -84,6 +84,7 @@ def test_each_destination_that_knows_secrets_takes_up_a_new_one(case: Case, tmp_
 
 @pytest.mark.parametrize("mode", [Mode.APPEND, Mode.UPSERT, Mode.MIRROR])
 @pytest.mark.parametrize("at", [1, 2, 5, 9, 10])
+@pytest.mark.sampled(3)
 def test_the_secret_of_a_receiver_changes_at_any_request(tmp_path: Path, mode: Mode, at: int) -> None:
     double = WebhookDouble(secret=b"the old one")
     arrived: list[int] = []
@@ -241,7 +242,7 @@ def test_the_state_store_takes_up_a_password_and_no_other_database(
             deployment.store.rows()
 
 
-def test_a_check_of_the_project_reads_no_secret(open_bakery: Company, tmp_path: Path) -> None:
+def test_a_check_of_the_project_reads_no_connection(open_bakery: Company, tmp_path: Path) -> None:
     """And a reference, which says nothing of where it leads, is one place for two exports of one object."""
     company = open_bakery.with_own_project()
     nowhere = f"secret+file:{tmp_path}/not/there"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from orchestration.core.problems import did_you_mean
@@ -86,7 +85,9 @@ def _variable(name: str) -> str:
 
 
 def _others() -> dict[str, Kind]:
-    # Not loaded before it is used.
+    from importlib.metadata import entry_points
+
+    # What reads is not loaded before it is used.
     return {
         point.name.lower(): Kind(r"(?s).+", "an address", lambda address, point=point: point.load()(address))
         for point in entry_points(group=GROUP)

@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
+from orchestration.core.secrets.by_reference import KEPT_SECONDS
 from orchestration.core.settings import Settings
 from orchestration.delivery.renewing import renewing
 from orchestration.destinations.base import DeliveryError, Destination, Mode
@@ -27,7 +28,7 @@ from orchestration.operations.status import Standing
 from orchestration.state.deployment import Deployment
 from tests.canaries import found_below, found_in
 from tests.company import BAKERY, MON, SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, failures, runs
-from tests.doubles.key_vault import KeyVaultDouble
+from tests.doubles.key_vault import PRINCIPAL, Fault, KeyVaultDouble
 from tests.doubles.serving import serve
 from tests.doubles.webhook import WebhookDouble
 from tests.vaults import kept, vault
@@ -149,7 +150,7 @@ def _admin(url: str, text: str) -> None:
 
 
 def test_a_password_that_is_renewed_in_the_vault_stops_nothing_and_is_written_nowhere(
-    open_bakery: Company, vault: KeyVaultDouble, tmp_path: Path
+    open_bakery: Company, vault: KeyVaultDouble, kept: list[float], tmp_path: Path
 ) -> None:
     company, admin = open_bakery, open_bakery.postgres_url
     key_file = tmp_path / "masking-key"
@@ -194,10 +195,18 @@ def test_a_password_that_is_renewed_in_the_vault_stops_nothing_and_is_written_no
         assert vault.asked == ["screens"] * 3
         assert company.status()[(SHOP_ORDERS, "2024-01-04")].standing is Standing.READY
         assert company.status()[(WEATHER_REPORT, "2024-01-04")].standing is Standing.DELIVERED
-        outputs = [said]
+        # Nor does the vault say any more, once what it said is too old.
+        kept[0] += KEPT_SECONDS
+        vault.faults.extend(
+            [Fault(403, "Forbidden", f"Caller is not authorized. Caller: {PRINCIPAL};x=y")] * 99
+        )
+        refused = failures(company.run(retry=True))
+        assert f"the role `Key Vault Secrets User` on the vault for {PRINCIPAL}" in refused
+        vault.faults.clear()
+        outputs = [said, refused]
         for command in (("status", "--json"), ("run", "--retry"), ("check",)):
             outputs += map(str, company.sluice(*command))
-        assert json.loads(outputs[2])
+        assert json.loads(outputs[3])
         show = "print(open('/proc/self/environ').read())"
         child = subprocess.run([sys.executable, "-c", show], env=company.environment(), capture_output=True)
         assert f"secret+azkv://{vault.host}/screens" in child.stdout.decode()

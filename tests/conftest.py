@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from dbt_common.tests import enable_test_caching
 
+from orchestration.core.secrets import redaction
 from orchestration.core.settings import Settings
 from orchestration.graph.instance import open_instance
 from orchestration.project.loading import load_project
@@ -42,6 +43,14 @@ def own_projects() -> Iterator[None]:
     """A test's copies of projects, whose places the next test may have."""
     with places_given_back():
         yield
+
+
+@pytest.fixture(autouse=True)
+def secrets_forgotten() -> Iterator[None]:
+    """What a test read by reference is taken out of its own texts, and not out of the next test's."""
+    yield
+    getattr(redaction, "_known").clear()  # noqa: B009
+    setattr(redaction, "_pattern", None)  # noqa: B010
 
 
 @pytest.fixture(scope="session")

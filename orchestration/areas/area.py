@@ -21,6 +21,7 @@ class Area:
         self.place: Place = place_of(url)
         self._access = access or StorageAccess()
         self._opened: Files | None = None
+        self._opened_by = ""
 
     @property
     def url(self) -> str:
@@ -48,8 +49,11 @@ class Area:
 
     @property
     def _files(self) -> Files:
-        if self._opened is None:
-            self._opened = _open(self.place, self._access)
+        # What reaches an account may be renewed while this process lives.
+        secret = self._access.azure_connection_string if self.place.scheme is Scheme.AZURE else None
+        by = secret.get_secret_value() if secret is not None else ""
+        if self._opened is None or by != self._opened_by:
+            self._opened, self._opened_by = _open(self.place, self._access), by
         return self._opened
 
     def path(self, relative: str) -> str:

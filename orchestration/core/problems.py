@@ -59,6 +59,10 @@ def _told(alike: list[Problem]) -> str:
     return f"{first}; the same in {', '.join(files[:_FILES_NAMED])}{more}"
 
 
+class SettingsError(Exception):
+    """The environment says something that Sluice does not understand."""
+
+
 class ProjectChanged(Exception):
     """Files are others than those that this process made its graph of; `what` names them."""
 

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
 from orchestration.core.environments import Declared, Environment, declared_in
 from orchestration.core.loopback import EXPECTED, elsewhere
+from orchestration.core.problems import SettingsError as SettingsError
 from orchestration.core.problems import did_you_mean
+from orchestration.core.secrets import ByReference, SecretError, secret_of
 
 _CONNECTION_PREFIX = "SLUICE_CONNECTION_"
 _WORK_PREFIX = "SLUICE_WORK_CONNECTION_"
@@ -25,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / "dbt_macros"
 
 _MASKING_KEY_LENGTH = 16
+_STARS = "**********"
 
 # What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
 VARIABLES = {
@@ -64,10 +67,6 @@ _OPTIONAL = (
 )  # fmt: skip
 # Not the deployment's: the first is set by us for dbt's project files, the second is for the tests.
 OTHER_VARIABLES = {"SLUICE_DBT_MACROS", "SLUICE_TEST_FEEDS", "SLUICE_TEST_KILLS"}
-
-
-class SettingsError(Exception):
-    """The environment says something that Sluice does not understand."""
 
 
 class Settings(BaseModel):
@@ -114,6 +113,11 @@ class Settings(BaseModel):
     data_docs_url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")
     connections: Mapping[str, SecretStr] = {}
 
+    @field_serializer("azure_connection_string", "masking_key", "state_url", "connections", when_used="json")
+    def _hidden(self, value: Any) -> Any:
+        """In text a secret is stars; pydantic's own would read a reference for that."""
+        return dict.fromkeys(value, _STARS) if isinstance(value, Mapping) else value and _STARS
+
     @property
     def dbt_dir(self) -> Path:
         """The company's dbt project."""
@@ -135,9 +139,20 @@ class Settings(BaseModel):
         return StorageAccess(self.azure_connection_string, self.azure_account, self.s3_endpoint_url)
 
     def connection(self, name: str) -> str | None:
-        """Return the secret URL of a connection, or None where this deployment has none."""
+        """Return the secret URL of a connection, or None where this deployment has none.
+
+        Raises:
+            SecretError: it stands elsewhere, and cannot be read there.
+        """
         secret = self.connections.get(name)
+        if secret is not None and (wrong := self.led_elsewhere(name, read_from(secret))):
+            raise SecretError(*wrong.replace("; expected ", "; ").split("; "))
         return secret.get_secret_value() if secret else None
+
+    def renewed(self, name: str, used: str) -> str | None:
+        """Return the URL of a connection by reference where it is another than was used; else None."""
+        secret = self.connections.get(name)
+        return secret.renewed(used) if isinstance(secret, ByReference) else None
 
     @property
     def said(self) -> Declared | None:
@@ -164,16 +179,16 @@ class Settings(BaseModel):
         return (_WORK_PREFIX if kind is Environment.WORK else _CONNECTION_PREFIX) + name.upper()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that make another process see the same deployment."""
+        """Return the variables that make another process see the same deployment; references as written."""
         said = {name: getattr(self, field) for name, field in VARIABLES.items()}
         variables = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            name: written(value) if isinstance(value, SecretStr) else str(value)
             for name, value in said.items()
             if value is not None
         }
         variables["SLUICE_DBT_MACROS"] = str(SHARED_DBT_MACROS)
         for name, secret in self.connections.items():
-            variables[self.variable_of(name)] = secret.get_secret_value()
+            variables[self.variable_of(name)] = written(secret)
         return variables | quiet_environment() | {"DAGSTER_HOME": str(self.dagster_home)}
 
     @classmethod
@@ -196,7 +211,7 @@ class Settings(BaseModel):
             if prefix:
                 if environ[variable]:
                     found = of_work if prefix == _WORK_PREFIX else connections
-                    found[variable.removeprefix(prefix).lower()] = SecretStr(environ[variable])
+                    found[variable.removeprefix(prefix).lower()] = secret_of(environ[variable], variable)
             elif field := VARIABLES.get(variable):
                 # An empty variable says nothing of what may be left out.
                 if environ[variable] or field not in _OPTIONAL:
@@ -225,6 +240,10 @@ class Settings(BaseModel):
             "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}
+        for variable, check in _SECRETS.items():
+            if isinstance(said_here := values.get(VARIABLES[variable]), str):
+                lasting = variable == "SLUICE_MASKING_KEY"
+                values[VARIABLES[variable]] = secret_of(said_here, variable, check, lasting=lasting)
         _check_storage(values)
         try:
             return cls.model_validate(values)
@@ -279,8 +298,8 @@ def _check_storage(values: Mapping[str, Any]) -> None:
     ]
     for variable, check in checks:
         value = values.get(VARIABLES[variable])
-        if value is None:
-            continue
+        if value is None or isinstance(value, ByReference):
+            continue  # what stands elsewhere is read, and checked, when it is used
         try:
             check(value.get_secret_value() if isinstance(value, SecretStr) else value)
         except ValueError as error:
@@ -301,6 +320,24 @@ def _check_masking_key(key: str) -> None:
             f"{len(key)} characters long; expected {_MASKING_KEY_LENGTH} or more, as a key that can be"
             " guessed unmasks what it masked; make one with `openssl rand -hex 32`"
         )
+
+
+# The fields that may be references, and what their values have to be.
+_SECRETS: dict[str, Callable[[str], object] | None] = {
+    "SLUICE_AZURE_CONNECTION_STRING": check_connection_string,
+    "SLUICE_MASKING_KEY": _check_masking_key,
+    "SLUICE_STATE_URL": None,
+}
+
+
+def written(secret: SecretStr) -> str:
+    """Return a secret as it stands in the environment: a reference, where it is one."""
+    return secret.written if isinstance(secret, ByReference) else secret.get_secret_value()
+
+
+def read_from(secret: SecretStr | None) -> tuple[str, ...]:
+    """Return the hosts that are spoken to in order to read a secret; none where it stands here."""
+    return secret.hosts if isinstance(secret, ByReference) else ()
 
 
 def quiet_environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ from orchestration.compute.sql import quoted
 from orchestration.core.environments import Environment, place_digest
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
+from orchestration.core.secrets import ByReference, SecretError
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
@@ -41,6 +42,7 @@ from orchestration.delivery.ledger import (
     Outcome,
 )
 from orchestration.delivery.named_command import naming_the_command
+from orchestration.delivery.renewing import renewing
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.batches import BatchDestination
 from orchestration.destinations.outbox import outbox_of
@@ -191,16 +193,32 @@ def _destination_of(deployment: Deployment, export: Export, near: Near = NOTHING
     if deployment.identity.kind is Environment.SCRATCH:
         folder = deployment.settings.data_dir / "outbox" / export.name
         return discreet(outbox_of(stated.type, stated.object, stated.options, folder), near)
-    url = deployment.settings.connection(stated.connection)
+    try:
+        url = deployment.settings.connection(stated.connection)
+    except SecretError as error:
+        raise DeliveryError(error.what, error.expected, error.fix, nothing_done=True) from None
     if url is None:
         raise NotConfigured(export, deployment.settings)
+    destination = _built(deployment, export, url)
+    if isinstance(deployment.settings.connections[stated.connection], ByReference):
+
+        def another() -> Destination | None:
+            new = deployment.settings.renewed(stated.connection, url)
+            return _built(deployment, export, new) if new else None
+
+        destination = renewing(destination, another)
+    return discreet(destination, near)
+
+
+def _built(deployment: Deployment, export: Export, url: str) -> Destination:
+    stated = export.spec.destination
     destination = build(stated.type, url, stated.object, stated.options)
     if wrong := deployment.settings.led_elsewhere(stated.connection, destination.hosts()):
         what, expected, fix = wrong.split("; ")
         raise DeliveryError(what, expected.removeprefix("expected "), fix)
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
-    return discreet(destination, near)
+    return destination
 
 
 def _require_not_productions(deployment: Deployment, export: Export, destination: Destination) -> None:

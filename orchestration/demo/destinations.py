@@ -31,7 +31,7 @@ def demo_destinations(settings: Settings, *, alone: bool = False) -> Generator[S
     environment = _environment(alone=alone)
     if alone or settings.said is None:
         environment["SLUICE_ENVIRONMENT"] = str(Environment.LOCAL)
-    if settings.connection(RETAILER_APP) and settings.connection(PARTNER_DROP):
+    if {RETAILER_APP, PARTNER_DROP} <= settings.connections.keys():
         alike = {"project_dir": settings.project_dir, "data_dir": settings.data_dir}
         yield Settings.load(environment, **alike) if alone else settings
         return

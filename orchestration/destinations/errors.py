@@ -2,9 +2,8 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import unquote, unquote_plus
 
-_SECRET_WORDS = ("password", "passwd", "secret", "token", "key", "credential", "connection_string", "sas")
+from orchestration.core.secrets.redaction import secrets_in as secrets_in
 
 
 class DeliveryError(Exception):
@@ -48,21 +47,6 @@ def after_others() -> Generator[None]:
         if hasattr(error, "nothing_done"):
             error.nothing_done = False  # pyright: ignore
         raise
-
-
-def secrets_in(url: str) -> list[str]:
-    """The secrets of a URL, as written and as meant; longest first."""
-    found: set[str] = set()
-    # By hand: a password with an unescaped character is read wrongly by urllib.
-    credentials, at, _ = url.partition("://")[2].rpartition("@")
-    if at:
-        found.add(credentials.partition(":")[2])
-    for pair in url.partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
-        if name.lower() == "sig" or any(word in name.lower() for word in _SECRET_WORDS):
-            found.update((value, unquote_plus(value)))
-    found.update([unquote(secret) for secret in found])
-    return sorted((secret for secret in found if secret), key=len, reverse=True)
 
 
 def redact(text: str, url: str) -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 from orchestration.contracts.model import CONTRACT_CHECK, SourceContract
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
+from orchestration.core.settings import SettingsError
 from orchestration.core.shown_text import showing_errors
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.graph.steps import POOL, SaysNothing, of_one_project
@@ -197,7 +198,7 @@ def _ingestion_asset(
             raise dg.Failure(description=str(refused), allow_retries=False) from None
         except MaskingKeyMissing as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        except MachineLimit as error:
+        except (MachineLimit, SettingsError) as error:  # a secret whose store does not answer, among others
             raise SaysNothing(description=str(error), allow_retries=False) from None
         taken_in.said.or_try_again(context.op_execution_context, patience)
         yield dg.MaterializeResult(
@@ -309,7 +310,7 @@ def judge_raw_table(
         build = held_build(deployment, table, key)
         try:
             results.append(_judge_contract(deployment, contract, key, build, run_id))
-        except (DropRefused, MaskingKeyMissing, MachineLimit) as error:
+        except (DropRefused, MaskingKeyMissing, MachineLimit, SettingsError) as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
     with deployment.warehouse.session() as session:
         said = checks.judge(session, table, key, names, run_id)

@@ -143,7 +143,7 @@ class Alerts:
         connected = [(f"channel `{name}`", spec) for name, spec in self.spec.channels.items()]
         for what, spec in [*connected, ("`heartbeat`", self.spec.heartbeat)]:
             name = getattr(spec, "connection", "")
-            if name and settings.connection(name) is None:
+            if name and name not in settings.connections:
                 variable = settings.variable_of(name)
                 said.append(f"{FILE}: {what} has no connection here; set {variable} to its URL")
         used = {name for told in [*self.spec.routes, *self.spec.escalation] for name in told.to}

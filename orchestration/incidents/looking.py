@@ -12,6 +12,7 @@ from datetime import datetime
 from orchestration.core.environments import Environment
 from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import ProjectError
+from orchestration.core.secrets import SecretError
 from orchestration.core.settings import Settings
 from orchestration.destinations.bounded import bounded
 from orchestration.incidents.alerts_file import FILE, Alerts, load_alerts
@@ -169,8 +170,14 @@ def disk_troubles(settings: Settings) -> Iterable[Trouble]:
 def ping(deployment: Deployment, alerts: Alerts) -> None:
     """Call the heartbeat URL, so that somebody else notices when no look is made; its failure is noted."""
     beat = alerts.spec.heartbeat
-    url = deployment.settings.connection(beat.connection) if beat else None
-    if not url or not beat or tells_nobody(deployment, asks_areas=False) is not None:
+    if not beat or tells_nobody(deployment, asks_areas=False) is not None:
+        return
+    try:
+        url = deployment.settings.connection(beat.connection)
+    except SecretError as error:
+        deployment.store.incidents.beat(PINGED, "", deployment.clock(), str(error))
+        return
+    if not url:
         return
     import httpx
 

@@ -17,7 +17,7 @@ from orchestration.incidents.alerts_file import Alerts
 from orchestration.incidents.alerts_spec import LOG
 from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
 from orchestration.incidents.channels.log import to_output
-from orchestration.incidents.channels.opening import open_channel
+from orchestration.incidents.channels.opening import tell as tell_by
 from orchestration.incidents.settling import escalate, held_back, notice_of, root_of
 from orchestration.incidents.trouble import (
     Action,
@@ -92,7 +92,7 @@ def _tell(
     url = run_url(settings, notice.facts.get("run", ""), notice.facts.get("step", ""))
     notice = replace(notice, links={"the run": url} if url else {})
     try:
-        said = open_channel(alerts, message.channel, settings, write).send(notice)
+        said = tell_by(alerts, message.channel, settings, notice, write)
     except ChannelRefused as refused:
         gone = alerts.channel_of(message.channel)[1] is None
         if gone or now - message.queued_at > _GIVEN_UP_AFTER:
@@ -127,7 +127,7 @@ def send_test(alerts: Alerts, recipient: str, settings: Settings, deployment: st
         uuid.uuid4().hex, Action.TEST, f"sluice:{deployment}:test", "Sluice can reach you here", Urgency.INFO,
         "somebody typed `sluice alerts test`", "", deployment, now, {}, {},
     )  # fmt: skip
-    return open_channel(alerts, recipient, settings).send(notice)
+    return tell_by(alerts, recipient, settings, notice)
 
 
 def channel_troubles(store: StateStore, now: datetime) -> Iterator[Trouble]:

@@ -5,17 +5,22 @@ knows that.
 """
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from pydantic import SecretStr
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Lineage
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.secrets import ByReference
 from orchestration.core.settings import Settings
 from orchestration.delivery.export_files.exported_model import column_problems
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.places import Places
+from orchestration.delivery.export_files.spec import DestinationSpec
 from orchestration.destinations.base import DeliveryError
-from orchestration.destinations.registry import build
+from orchestration.destinations.registry import build, destination_types
 from orchestration.project.export_models import EXPORT_PREFIX, ExportModels
 from orchestration.project.guards import Guards
 from orchestration.quality.suite_rules import JudgedTable, table_problems
@@ -88,11 +93,11 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterato
     places = Places[Export]()
     for export in exports.values():
         destination = export.spec.destination
-        url = settings.connection(destination.connection)
-        if url is None:
+        secret = settings.connections.get(destination.connection)
+        if secret is None:
             continue
         try:
-            place = build(destination.type, url, destination.object, destination.options).canonical_object()
+            place = _place(destination, secret)
         except DeliveryError:  # a URL that does not hold is told when it is used, without its secrets
             continue
         other = places.claim((destination.type, place), export)
@@ -104,6 +109,19 @@ def place_problems(exports: Mapping[str, Export], settings: Settings) -> Iterato
                 mend="send to another object",
                 at=("destination", "object"),
             )
+
+
+def _place(stated: DestinationSpec, secret: SecretStr) -> str:
+    """Return where an export leads, as far as that is told without reading a reference."""
+    if isinstance(secret, ByReference) and secret.whole:
+        return f"{_stand_in(secret.written)}/{destination_types[stated.type].canonical_name(stated.object)}"
+    url = secret.put_in(_stand_in) if isinstance(secret, ByReference) else secret.get_secret_value()
+    return build(stated.type, url, stated.object, stated.options).canonical_object()
+
+
+def _stand_in(reference: str) -> str:
+    """Return what may stand in a URL for a reference, the same for the same one alone."""
+    return f"x{sha256(reference.encode()).hexdigest()[:12]}"
 
 
 def export_problems(

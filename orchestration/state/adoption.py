@@ -21,6 +21,7 @@ from orchestration.core.settings import (
     Settings,
     SettingsError,
     not_here,
+    read_from,
     require_connections_of,
 )
 from orchestration.state.identity import Identities, Identity, anchor_of, place_of, retire, retired
@@ -90,6 +91,10 @@ def require_here(settings: Settings) -> None:
     Raises:
         SettingsError: it would.
     """
+    secrets = ("SLUICE_STATE_URL", "SLUICE_AZURE_CONNECTION_STRING", "SLUICE_MASKING_KEY")
+    for variable in secrets:
+        if host := elsewhere(read_from(getattr(settings, VARIABLES[variable]))):
+            raise WrongDeployment(not_here(variable, host))
     state = settings.state_url.get_secret_value()
     found = [("SLUICE_STATE_URL", () if state.startswith("sqlite") else hosts_of_libpq(state))]
     for variable in AREA_VARIABLES:

@@ -13,6 +13,7 @@ from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
 from orchestration.core.environments import made_from
+from orchestration.core.secrets import ByReference
 from orchestration.core.settings import Settings, SettingsError
 from orchestration.state.adoption import NotTheOne, established, not_the_one, shared_areas
 from orchestration.state.identity import Identity
@@ -65,9 +66,10 @@ class Deployment:
         """The same, before it was asked which deployment they are of."""
         require_whole(self.settings.data_dir)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        url = self.settings.state_url.get_secret_value()
+        secret = self.settings.state_url
         return StateStore(
-            url,
+            secret.get_secret_value(),
+            renewed=secret.renewed if isinstance(secret, ByReference) else None,
             shards=self.settings.deliveries_dir,
             clock=self.clock,
             erasures=self.settings.erasures_file,

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from orchestration.core.relations import RAW
 from orchestration.state import schema
 from orchestration.state.check_errors import CheckErrors
+from orchestration.state.connecting import connecting, with_driver
 from orchestration.state.copying import copy_in, copy_out, rows_in
 from orchestration.state.deliveries import Deliveries
 from orchestration.state.drops import Drops
@@ -47,7 +48,8 @@ class StateStore:
     `shards` is the folder of the deliveries' files: what lies below it is on record by its place there, so
     that a deployment whose data lie elsewhere tomorrow still finds it. `clock` tells when drops land and when
     builds are made. `erasures` is the file of the journal of erasures, `lease_lifetime` how long a process
-    may be unheard of until others take over its work.
+    may be unheard of until others take over its work. `renewed` returns the URL as it is now, where it is
+    another than the one that is given.
     """
 
     def __init__(
@@ -58,10 +60,9 @@ class StateStore:
         clock: Callable[[], datetime] = now,
         erasures: Path | None = None,
         lease_lifetime: timedelta = LIFETIME,
+        renewed: Callable[[str], str | None] | None = None,
     ) -> None:
-        parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed = with_driver(url)
         on_sqlite = parsed.get_backend_name() == "sqlite"
         # A server may have gone away since the connection was last used; a file has not.
         self._engine: Engine = sa.create_engine(
@@ -71,6 +72,8 @@ class StateStore:
             event.listen(self._engine, "connect", _configure_sqlite)
         else:
             event.listen(self._engine, "connect", _configure_postgres)
+        if renewed is not None:
+            event.listen(self._engine, "do_connect", connecting(url, renewed))
         try:
             bring_up_to_date(self._engine)
         except DBAPIError as error:

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from orchestration.core.problems import ProjectChanged
 from orchestration.core.scratch import scratch_directory
+from orchestration.core.secrets.redaction import redacted
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, shown
 from orchestration.transformation.before_commit import BeforeCommit, asked_before_commit
@@ -339,7 +340,7 @@ def _collect(event: Any, messages: list[str]) -> None:
 def _message(outcome: Any, messages: Sequence[str], results: Sequence[DbtResult]) -> str:
     failed = [f"{item.unique_id}: {item.message}" for item in results if item.status is DbtStatus.ERROR]
     said = failed or list(messages) or [str(outcome.exception or "dbt failed without a message")]
-    return "\n".join(dict.fromkeys(text.strip() for text in said))
+    return redacted("\n".join(dict.fromkeys(text.strip() for text in said)))
 
 
 def _items(outcome: Any) -> list[Any]:

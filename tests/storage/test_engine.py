@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from orchestration.areas import Area, StorageAccess, StorageUrlError
 from orchestration.compute.object_storage import ObjectStorageError, extension_path
+from orchestration.core.secrets import ByReference
 from orchestration.warehouse.duckdb_file import DuckDBFile
 from tests.storage.fixtures import Storage
 from tests.warehouse.bare import bare
@@ -142,6 +143,18 @@ def test_a_wrong_key_is_not_repeated(azurite: Storage, tmp_path: Path) -> None:
         with pytest.raises(duckdb.Error) as refused:
             connection.execute("from read_csv(?)", [area.engine_path("a.csv")])
         assert wrong not in str(refused.value)
+
+
+def test_a_key_that_is_renewed_is_taken_up(azurite: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = azurite.environ["SLUICE_AZURE_CONNECTION_STRING"]
+    monkeypatch.setenv("STORAGE", right.replace("AccountKey=", "AccountKey=aHVzaGh1c2hodXNo"))
+    access = StorageAccess(azure_connection_string=ByReference("secret+env:STORAGE", "SLUICE_AZURE"))
+    area = Area(azurite.fresh_url(), access)
+    with pytest.raises(Exception, match="[Aa]uth"):
+        area.write("a.csv", [b"a"])
+    monkeypatch.setenv("STORAGE", right)
+    area.write("a.csv", [b"a"])
+    assert area.read("a.csv") == b"a"
 
 
 def test_what_is_no_connection_string_is_not_repeated(tmp_path: Path) -> None:

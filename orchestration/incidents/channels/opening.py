@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from orchestration.core.loopback import hosts_in
 from orchestration.core.problems import did_you_mean
+from orchestration.core.secrets import SecretError
 from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import FILE, Alerts
 from orchestration.incidents.alerts_spec import OWNER, EmailChannel
@@ -12,6 +13,31 @@ from orchestration.incidents.channels.by_apprise import AppriseChannel
 from orchestration.incidents.channels.log import LogChannel, to_output
 from orchestration.incidents.channels.pagerduty import PagerDutyChannel
 from orchestration.incidents.channels.webhook import WebhookChannel
+from orchestration.incidents.trouble import Notice
+
+
+def tell(
+    alerts: Alerts,
+    recipient: str,
+    settings: Settings,
+    notice: Notice,
+    write: Callable[[str], None] = to_output,
+) -> str:
+    """Tell a recipient a notice, and once more where its connection is a reference that was renewed since.
+
+    Raises:
+        ChannelBusy: not now.
+        ChannelRefused: never like this.
+    """
+    channel = open_channel(alerts, recipient, settings, write)
+    connection = getattr(alerts.channel_of(recipient)[1], "connection", "")
+    used = settings.connection(connection) or ""
+    try:
+        return channel.send(notice)
+    except ChannelRefused:
+        if settings.renewed(connection, used) is None:
+            raise
+    return open_channel(alerts, recipient, settings, write).send(notice)
 
 
 def open_channel(
@@ -28,7 +54,10 @@ def open_channel(
     if spec.type == "log":
         return LogChannel(write)
     variable = settings.variable_of(spec.connection)
-    url = settings.connection(spec.connection)
+    try:
+        url = settings.connection(spec.connection)
+    except SecretError as error:
+        raise ChannelRefused(error.what, f"{error.fix} (expected {error.expected})") from None
     if url is None:
         raise ChannelRefused(f"channel `{name}` has no connection here", f"set {variable} to its URL")
     if wrong := settings.led_elsewhere(spec.connection, hosts_in(url)):

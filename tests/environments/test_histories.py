@@ -57,10 +57,12 @@ def shown(company: Company) -> Rows:
     return found
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6)])
-def test_an_environment_shows_what_its_catalogue_let_through(bakery_with_a_shelf: Company, seed: int) -> None:
+@pytest.mark.parametrize("number", range(int(os.environ.get("SLUICE_TEST_KILLS", "1"))))
+def test_an_environment_shows_what_its_catalogue_let_through(
+    bakery_with_a_shelf: Company, number: int
+) -> None:
     """Corrected, refused and taken out since: it shows the same, until a person is forgotten."""
-    production, chance = bakery_with_a_shelf, random.Random(seed)
+    production, chance = bakery_with_a_shelf, random.Random(f"{number} {os.environ['PYTEST_SAMPLED_SEED']}")
     production.land_shops("Nord", "Sued:Bonn")
     expected: dict[str, Rows] = {}
     for step in range(STEPS):
@@ -76,7 +78,7 @@ def test_an_environment_shows_what_its_catalogue_let_through(bakery_with_a_shelf
         assert made.days >= 5
         expected[name] = validated(production)
     for name, rows in expected.items():
-        assert shown(Company(settings_of(production.settings, name), "", Path())) == rows, (seed, name)
+        assert shown(Company(settings_of(production.settings, name), "", Path())) == rows, (number, name)
 
     said = forget_published(production.site, {"shop": "Nord"}, by="ada", reason="asked to")
     for name in expected:

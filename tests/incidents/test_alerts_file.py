@@ -290,7 +290,7 @@ _TO = st.lists(st.sampled_from(["oncall", "feeds", "mail", "desk", "owner", "log
 _ROUTES = st.lists(st.tuples(_SELECTORS.filter(bool), _TO), max_size=4).filter(
     lambda routes: (
         not any(
-            Selecting(**one).covers(Selecting(**other))
+            Selecting.model_validate(one).covers(Selecting.model_validate(other))
             for (one, _), (other, _) in combinations([route for route in routes if route[0] != ALL], 2)
         )
     )

@@ -15,14 +15,13 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from orchestration.core.lineage import Partition
 from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
+from orchestration.graph.reasons import may_pass
 from orchestration.operations.deliveries_due import deliveries_again
 from orchestration.operations.due_run import RUN_KEY_TAG, TRY_TAG, DueRun, Try
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import DELIVERY_CHECK, GATE_CHECK
 
-# Whoever raises it has looked at the data, or wants a person: `steps.SaysNothing` is of another name.
-_SAID_NO = {dg.Failure.__name__, "DagsterAssetCheckFailedError"}
 # A step that fails says what these do.
 _OF_THE_STEP = {GATE_CHECK, DELIVERY_CHECK}
 _LOOKED_AT = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
@@ -166,8 +165,7 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         event = entry.dagster_event
         assert event is not None  # it is of these types
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            if error is not None and error.cls_name in _SAID_NO:
+            if not may_pass(event.step_failure_data.error):
                 return False
             raised = True
         else:

@@ -31,6 +31,7 @@ from orchestration.incidents.alerts_spec import (
     LogChannel,
     RouteSpec,
     Selecting,
+    WindowSpec,
 )
 from orchestration.incidents.trouble import RootKind, Trouble
 from orchestration.project.export_models import ExportModels
@@ -134,8 +135,8 @@ class Alerts:
 
     @property
     def holding(self) -> tuple[str, ...]:
-        """The channels that hold what they were told open until they are told its end."""
-        return tuple(name for name, spec in self.channels.items() if spec.type == "pagerduty")
+        """The channels that hold each incident open by its key until they are told its end."""
+        return tuple(name for name, spec in self.channels.items() if spec.type in ("pagerduty", "webhook"))
 
     def warnings(self, settings: Settings) -> list[str]:
         """Return what keeps nothing from running, and somebody from being told."""
@@ -313,6 +314,14 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
     muting = [(("maintenance", index), window) for index, window in enumerate(spec.maintenance)]
     for at, selector in [*telling, *muting]:
         _check_names(file, selector, names, at)
+    crons = [window for window in spec.maintenance if window.cron]  # what comes once ends
+    together = [[one for one in crons if one.covers(window)] for window in crons]
+    for index, windows in enumerate(together):
+        if windows not in together[:index] and not WindowSpec.ends_together(windows):
+            named = " and ".join(f"`{one.name}`" for one in windows)
+            at = ("maintenance", spec.maintenance.index(windows[-1]))
+            expected, mend = "a moment between them", "shorten one of them"
+            file.complain(f"the windows {named} together never end", expected=expected, mend=mend, at=at)
     *others, last = spec.routes
     for index, route in enumerate(others):
         if route.selects_all:

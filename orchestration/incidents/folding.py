@@ -264,9 +264,7 @@ class Drafts:
             if len(drafts) <= MANY and root not in self._known and not down:
                 continue
             whole, first = found.setdefault(root, _Draft(root)), drafts[0][0].findings[0]
-            whole.findings.append(
-                Finding(TroubleKind.OUTAGE, what, drafts[0][1], first.run_id, first.step)
-            )
+            whole.findings.append(Finding(TroubleKind.OUTAGE, what, drafts[0][1], first.run_id, first.step))
             for draft, _ in drafts:
                 whole.urgency = max(whole.urgency, draft.urgency, key=lambda one: one.rank)
                 whole.quiet &= draft.quiet
@@ -342,10 +340,8 @@ def _by_storage(draft: _Draft) -> _Cause | None:
 
 
 def _by_error(draft: _Draft) -> _Cause | None:
-    if not draft.cause:
-        return None
-    fix = "look at the log of one of the runs; then `sluice run --retry`"
-    return Root(RootKind.PLATFORM, draft.cause), f"many runs fail with {draft.cause}", fix
+    fix, said = "look at the log of one of the runs; then `sluice run --retry`", f" with {draft.cause}"
+    return Root(RootKind.PLATFORM, draft.cause or "runs"), f"many runs fail{said if draft.cause else ''}", fix
 
 
 _CAUSES: tuple[tuple[TroubleKind, Callable[[_Draft], _Cause | None]], ...] = (

@@ -226,7 +226,7 @@ class _Settling:
             [f"{why}: each of these is on record as known, and is told of once it changes", *lines]
         )
         for channel in dict.fromkeys(self.routes(_ANYBODY, Action.SUMMARY)):
-            body = summary_body(f"{len(troubles)} incidents are open", what, self.deployment)
+            body = summary_body(f"{len(troubles)} incidents are open", what, self.deployment, self.now)
             self.changes.tell(Message(channel, Action.SUMMARY, body, self.now))
 
     def _end_summaries(self) -> None:
@@ -354,10 +354,10 @@ def body_of(incident: Incident, action: Action, said: str = "") -> dict[str, Any
     }
 
 
-def summary_body(title: str, what: str, deployment: str) -> dict[str, Any]:
-    """Return what a message says that is of many incidents."""
+def summary_body(title: str, what: str, deployment: str, now: datetime) -> dict[str, Any]:
+    """Return what a message says that is of many incidents; by its key who has the last one open is told."""
     return {
-        "dedup_key": f"sluice:{deployment}:summary",
+        "dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary",
         "title": title,
         "urgency": Urgency.INFO.value,
         "what": what,
@@ -385,10 +385,8 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
         title = (
             f"{len(messages)} messages of {hours:.1f} h were not sent; {len(still)} incidents are still open"
         )
-        # One of its own: who has the last one open is called for this one, too.
-        said = {"dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"}
-        said |= {"urgency": worst.body["urgency"]} if worst is not None else {}
-        return summary_body(title, "\n".join(lines), deployment) | said
+        said = {"urgency": worst.body["urgency"]} if worst is not None else {}
+        return summary_body(title, "\n".join(lines), deployment, now) | said
 
     return worded
 

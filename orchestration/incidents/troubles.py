@@ -36,7 +36,7 @@ _ENDS = ((1, Urgency.ERROR), (7, Urgency.WARNING), (14, Urgency.INFO))
 class FailedRun:
     """A run that failed, as Dagster knows it: what it was to build and to send, and where it stopped.
 
-    `error_class` is the name of the exception of its failed step. `retries_left`: it is run again by itself.
+    `cause` is what its step failed with, in words. `retries_left`: it is run again by itself.
     `later` are the runs of its partition that Dagster has made since, in whatever order clocks tell; where
     they are not known, moments are compared.
     """
@@ -47,7 +47,7 @@ class FailedRun:
     exports: tuple[str, ...]
     step: str
     failed_at: datetime
-    error_class: str = ""
+    cause: str = ""
     retries_left: int = 0
     later: frozenset[str] | None = None
 
@@ -191,7 +191,7 @@ class _Look:
                 root = Root(RootKind.TABLE, relation, self._lineage.tables[relation].partition(key))
                 if root in self.drafts or self._said_no(relation, root.partition_key):
                     continue
-                self._failed(root, TroubleKind.RUN_FAILED, run, cause=run.error_class)
+                self._failed(root, TroubleKind.RUN_FAILED, run, cause=run.cause)
             for export in run.exports:
                 if export not in self._project.exports or not self._unsent(export, run):
                     continue
@@ -319,12 +319,14 @@ class _Look:
             return False
         return bool(self._records.parents_report(relation, key, ()).refusals)
 
-    def _failed(
-        self, root: Root, kind: TroubleKind, run: FailedRun, **shared: Any
-    ) -> None:
-        said = f" with {run.error_class}" if run.error_class else ""
+    def _failed(self, root: Root, kind: TroubleKind, run: FailedRun, **shared: Any) -> None:
+        said = f" with {run.cause}" if run.cause else ""
         what = f"{root}: its run failed{said}"
-        again = "nothing yet: it is run once more by itself" if run.retries_left else "`sluice run --retry`"
+        again = "`sluice run --retry`"
+        if run.retries_left:
+            again = "nothing yet: it is run once more by itself"
+        elif kind is TroubleKind.RUN_FAILED:
+            again = f"read the failed step, mend what it says; then {again}"
         finding = Finding(kind, what, again, run.run_id, run.step)
         urgency = Urgency.WARNING if run.retries_left else Urgency.ERROR
         quiet = run.retries_left > 0

@@ -81,7 +81,7 @@ class Called:
     @property
     def told(self) -> list[tuple[str, str]]:
         """(action, what it is with) of all that the pager took, but the summary of the first look."""
-        events = [one for one in self.pager.events if ":summary:" not in one["dedup_key"]]
+        events = [one for one in self.pager.events if ":summary" not in one["dedup_key"]]
         return [(one["event_action"], one["dedup_key"].split(":", 2)[2]) for one in events]
 
 
@@ -140,7 +140,7 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
         assert called.told == []
         called.at(minutes=1).look()
     assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
-    assert not [key for key in called.pager.open if ":summary:" not in key]
+    assert not [key for key in called.pager.open if ":summary" not in key]
     assert "stg_weather" not in sluice(company, "incidents")[1]
     assert "stg_weather" in sluice(company, "incidents", "--all")[1]
 
@@ -200,6 +200,26 @@ def test_a_vendor_that_is_down_is_told_once_it_has_failed_twice(called: Called) 
     assert runs(called.company.run(retry=True))[-1][1]
     called.at(minutes=60).look()
     assert [action for action, _ in called.told] == ["trigger", "resolve"]
+
+
+def test_what_the_engine_says_of_data_is_told_at_once_in_words(called: Called) -> None:
+    model = "dbt_project/models/staging/stg_weather.sql"
+    company = called.company.with_line(model, "and cast(town as integer) > 0")
+    called = Called(company, called.pager)
+    called.look()
+    told = len(called.told)
+    company.land_day(TUE, a=4)
+    by_command(company)
+    called.look()
+    assert [action for action, _ in called.told[told:]] == ["trigger"]
+    said = str(called.pager.events[-1])
+    assert f"staging.stg_weather [{TUE}]: its run failed with a value that cannot be converted" in said
+    assert not [text for text in ("Ulm", "SaysNothing", "Failure") if text in said]
+    later = called.at(minutes=6)
+    with open_instance(company.settings) as instance:
+        before = instance.get_runs_count()
+        by_command(later.company)
+        assert instance.get_runs_count() == before, "it is the same at the next try"
 
 
 def test_what_the_second_try_mends_is_told_nobody(called: Called) -> None:
@@ -262,7 +282,7 @@ def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None
         assert SHOP_ORDERS in run.exports
         assert list(failed_runs(desk)) == [run]
         [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-        assert any("sluice_failed_at" in tag for tag in again.tags)
+        assert any("sluice_failed_with" in tag for tag in again.tags)
 
 
 def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Called) -> None:

@@ -107,8 +107,7 @@ class YamlFile:
         known_fields: Callable[[Location], Mapping[str, str]],
         at: Location = (),
     ) -> list[Problem]:
-        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold,
-        {attribute: field}.
+        """Return pydantic's errors as problems; `known_fields` is {attribute: field} of a mapping.
 
         `at` is the field of the file that was read by pydantic, all of it if none is named.
         """

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG
 
 from orchestration.core.lineage import Partition
 from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
@@ -136,8 +136,11 @@ def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
     found, selections = list[FailedTry](), Selections(site.project)
     for record in instance.get_run_records(filters):
         run = record.dagster_run
-        if run.tags[TRY_TAG] == Try.FIRST:
-            waits = _says_nothing(instance, run) or _never_began(record)
+        # Of one that never began Dagster fails to start another, mostly; else that is its second try.
+        never_began = record.start_time is None and DIED_TAG not in run.tags
+        by_dagster = never_began and AUTO_RETRY_RUN_ID_TAG in run.tags
+        if by_dagster or (run.tags[TRY_TAG] == Try.FIRST and not never_began):
+            waits = not by_dagster and _says_nothing(instance, run)
             instance.add_run_tags(run.run_id, {TRY_TAG: (Try.WAITING if waits else Try.OVER).value})
             if not waits:
                 continue
@@ -174,12 +177,6 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
             if blocks and said.check_name not in _OF_THE_STEP:
                 return False
     return raised or STARTED_BY_TAG in run.tags
-
-
-def _never_began(record: RunRecord) -> bool:
-    """Whether a run failed before it had a process, and Dagster does not start it again by itself."""
-    tags = record.dagster_run.tags
-    return record.start_time is None and DIED_TAG not in tags and tags.get(WILL_RETRY_TAG) != "true"
 
 
 def ended_at(record: RunRecord) -> datetime:

@@ -225,8 +225,9 @@ class _Settling:
         what = "\n".join(
             [f"{why}: each of these is on record as known, and is told of once it changes", *lines]
         )
+        title, key = f"{len(troubles)} incidents are open", summary_key(self.deployment, self.now)
         for channel in dict.fromkeys(self.routes(_ANYBODY, Action.SUMMARY)):
-            body = summary_body(f"{len(troubles)} incidents are open", what, self.deployment, self.now)
+            body = summary_body(title, what, self.deployment, key)
             self.changes.tell(Message(channel, Action.SUMMARY, body, self.now))
 
     def _end_summaries(self) -> None:
@@ -354,10 +355,15 @@ def body_of(incident: Incident, action: Action, said: str = "") -> dict[str, Any
     }
 
 
-def summary_body(title: str, what: str, deployment: str, now: datetime) -> dict[str, Any]:
-    """Return what a message says that is of many incidents; by its key who has the last one open is told."""
+def summary_key(deployment: str, now: datetime) -> str:
+    """Return a summary's own key: who has the last one open is called for this one, too."""
+    return f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"
+
+
+def summary_body(title: str, what: str, deployment: str, dedup_key: str) -> dict[str, Any]:
+    """Return what a message says that is of no single incident."""
     return {
-        "dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary",
+        "dedup_key": dedup_key,
         "title": title,
         "urgency": Urgency.INFO.value,
         "what": what,
@@ -386,7 +392,7 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
             f"{len(messages)} messages of {hours:.1f} h were not sent; {len(still)} incidents are still open"
         )
         said = {"urgency": worst.body["urgency"]} if worst is not None else {}
-        return summary_body(title, "\n".join(lines), deployment, now) | said
+        return summary_body(title, "\n".join(lines), deployment, summary_key(deployment, now)) | said
 
     return worded
 

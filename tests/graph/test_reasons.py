@@ -23,7 +23,8 @@ SAID = {
     "two rows for one": ("select (select x from (values (1), (2)) t(x))", True),
     "a file that is not there": ("select * from read_csv('/nowhere/Ann.csv')", False),
     "memory": (
-        "set memory_limit = '1MB'; set temp_directory = ''; create temp table m as select range from range(1e7::bigint)",
+        "set memory_limit = '1MB'; set temp_directory = '';"
+        " create temp table m as select range from range(1e7::bigint)",
         False,
     ),
 }

@@ -142,8 +142,9 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a length without a cron": ('cron: "0 18 L * *", ', "", 15, "`cron` and `for` together"),
     "a window that never ends": ('"0 18 L * *", for: 4 h', '"0 18 * * *", for: 1 d', 15, "less than 1 d"),
     "a window that ends where another begins": (
-        "  - {name: month end", '  - {name: early, cron: "0 0 * * *", for: 12 h}\n  - {name: late, export: exp_crm,'
-        ' cron: "0 12 * * *", for: 13 h}\n  - {name: month end', 17, "`early` and `late` and `month end` together never",
+        "  - {name: month end", '  - {name: early, cron: "0 0 * * *", for: 12 h}\n'
+        '  - {name: late, export: exp_crm, cron: "0 12 * * *", for: 13 h}\n  - {name: month end', 17,
+        "`early` and `late` and `month end` together never",
     ),
     "a window's export": ('export: "exp_*"', 'export: "ex_*"', 15, "`export: ex_*` means nothing here"),
     "a window without a name": ("name: month end, ", "", 15, "add `name:`"),

@@ -20,13 +20,15 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
 from orchestration.graph.instance import open_instance
+from orchestration.operations.due_run import TRY_TAG, Try
+from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
@@ -160,7 +162,8 @@ def test_a_clock_that_was_set_back_makes_no_trouble_of_what_is_right(called: Cal
     assert {item.root_kind for item in called.company.deployment.store.incidents.open()} == {"source"}
 
 
-def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
+@pytest.mark.parametrize("by", ["nobody", "a command", "the daemon"])
+def test_a_run_that_never_began_is_tried_again_or_told(called: Called, by: str) -> None:
     called.company.land_day(TUE, a=4)
     [request] = tick(called.company, lambda _: None, first=True).run_requests or []
     with open_instance(called.company.settings) as instance:
@@ -172,8 +175,15 @@ def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
         instance.report_run_failed(instance.run_storage.add_run(run), "no process came up")
     called.look()
     assert called.told == []
+    later = called.at(minutes=6)
+    if by == "a command":
+        by_command(later.company)
+        assert later.company.status()[(SHOP_ORDERS, TUE)].standing is Standing.DELIVERED
+    elif by == "the daemon":
+        [again] = tick(later.company, lambda _: None).run_requests or []
+        assert (again.partition_key, again.tags[TRY_TAG]) == (TUE, Try.SECOND.value)
     called.at(minutes=11).look()
-    assert {action for action, _ in called.told} == {"trigger"}
+    assert {action for action, _ in called.told} == (set[str]() if by == "a command" else {"trigger"})
     assert all(f":{TUE}" in key for _, key in called.told)
 
 
@@ -316,28 +326,18 @@ def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Ca
     assert not [key for key in called.pager.open if ":summary" not in key]
 
 
-def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
+def test_what_dagster_itself_starts_again_is_not_asked_for_besides(called: Called) -> None:
     company = called.company
     company.land_day(TUE, a=4)
     [asked] = tick(company, lambda _: None, first=True).run_requests or []
     with open_instance(company.settings) as instance:
-        run = dg.DagsterRun(
-            job_name="__ASSET_JOB",
-            asset_selection=frozenset(asked.asset_selection or ()),
-            tags={**asked.tags, PARTITION_NAME_TAG: TUE, WILL_RETRY_TAG: "true"},
-            status=dg.DagsterRunStatus.STARTING,
-        )
-        instance.add_run(run)
-        instance.report_run_failed(run, "no process could be started")
+        tags = {**asked.tags, PARTITION_NAME_TAG: TUE}
+        run = dg.DagsterRun("__ASSET_JOB", tags=tags, asset_selection=frozenset(asked.asset_selection or ()))
+        instance.report_run_failed(instance.run_storage.add_run(run), "no process could be started")
         called.look()
-        assert called.told == [], "Dagster starts it again"
-        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
-    called.at(minutes=1).look()
-    assert {action for action, _ in called.told} == {"trigger"}
-    code, said = sluice(company, "run", "--retry")
-    assert code == 0, said
-    called.at(minutes=2).look()
-    assert not [key for key in called.pager.open if ":summary" not in key]
+        assert called.told == []
+        instance.add_run_tags(run.run_id, {AUTO_RETRY_RUN_ID_TAG: "of another run"})
+    assert not tick(called.at(minutes=6).company, lambda _: None).run_requests
 
 
 FAILED, SKIPPED, DONE, BEGUN = TickStatus.FAILURE, TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.STARTED

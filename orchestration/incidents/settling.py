@@ -378,9 +378,8 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
     """Return how one message is worded that stands for many which a channel could not be sent."""
 
     def worded(messages: Sequence[Message]) -> dict[str, Any]:
-        ends = {item.incident_id for item in messages if item.action == Action.RESOLVE}
-        still = {item.incident_id: item for item in messages if item.incident_id not in ends}
-        still.pop(None, None)
+        ends = {item.body["dedup_key"] for item in messages if item.action == Action.RESOLVE}
+        still = {key: item for item in messages if (key := item.body["dedup_key"]) not in ends}
         hours = (now - min(item.queued_at for item in messages)).total_seconds() / 3600
         # Most urgent first, and what somebody sees to last.
         order = sorted(

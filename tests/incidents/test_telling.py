@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pydantic import SecretStr
@@ -21,12 +22,12 @@ from orchestration.incidents.telling import channel_troubles, escalate_all, reci
 from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.incidents.troubles import find_troubles
 from orchestration.state.incidents import Incident
-from orchestration.state.outbox import HELD_BACK
+from orchestration.state.outbox import HELD_BACK, Outbox
 from tests.company import MON, TUE, WED, Company
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.stalling import stalling
 from tests.incidents.desk import NOON, Watch
-from tests.incidents.places import KEY, Switchboard, place
+from tests.incidents.places import KEY, Place, Switchboard, place
 from tests.unit.records import Ledger
 from tests.unit.test_state_leases import HOLDERS, HOUR, held_by
 
@@ -263,14 +264,48 @@ def test_nothing_is_begun_when_the_time_is_over(desk: Desk) -> None:
     assert desk.send() == 1
 
 
+def told_by(desk: Desk, there: Place) -> None:
+    """Let a channel's double be the only one from now on; it is told of Tuesday anew."""
+    spec = {"channels": {"there": {"type": there.kind, "connection": "there"}}, "routes": [{"to": "there"}]}
+    desk.alerts = Alerts(AlertsSpec.model_validate(spec))
+    desk.settings = desk.settings.model_copy(update={"connections": {"there": SecretStr(there.url)}})
+    desk.watch.channels = ("there",)
+    with desk.store.incidents.changing() as changes:
+        changes.change(desk.incident.id, told=None)
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "webhook"])
+def test_a_sender_that_dies_before_it_notes_the_answer_tells_nobody_twice(
+    desk: Desk, kind: str, served: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place(kind, served) as there:
+        told_by(desk, there)
+        desk.watch.look()
+        monkeypatch.setattr(Outbox, "sent", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            desk.send()
+        monkeypatch.undo()
+        before = there.arrived()[-1]
+        desk.ledger.judge("raw.orders", TUE, passed=False)
+        desk.later(minutes=1).watch.look()
+        assert desk.send() == 0, "another may still be at it"
+        desk.later(minutes=5).send()
+        if kind == "pagerduty":
+            assert {alert.notified for alert in there.double.alerts} == {1}
+        else:
+            assert there.double.again == 1
+            assert there.arrived()[0] == before
+
+
 @pytest.mark.parametrize("kind", ["pagerduty", "webhook", "slack"])
 def test_after_an_outage_of_the_channel(desk: Desk, kind: str, served: Switchboard) -> None:
     """By keys each that is open, as urgent as it is by now, none that has ended; else a summary."""
     with place(kind, served) as there:
-        spec = {"channels": {"there": {"type": kind, "connection": "there"}}, "routes": [{"to": "there"}]}
-        desk.alerts = Alerts(AlertsSpec.model_validate(spec))
-        desk.settings = desk.settings.model_copy(update={"connections": {"there": SecretStr(there.url)}})
-        desk.watch.channels = ("there",)
+        told_by(desk, there)
         made = [
             Trouble(Root(RootKind.TABLE, "raw.orders", f"{day:02}"), Urgency.ERROR, (REFUSED,))
             for day in range(HELD_BACK + 4)

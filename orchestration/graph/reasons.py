@@ -42,7 +42,7 @@ _PASSES = {
 }
 # Whoever raises it has looked at the data, or wants a person: `steps.SaysNothing` is of another name.
 _SAID_NO = {dg.Failure.__name__, "DagsterAssetCheckFailedError"}
-_HEADING = re.compile(r"^\s*(?:dbt\w* could not build \S+ )?(\w[\w ]{1,20}?) Error(?::| in )", re.MULTILINE)
+_HEADING = re.compile(r"^\s*(\w[\w ]{1,20}?) Error(?::| in |$)", re.MULTILINE)
 
 
 def what_lasts(said: str) -> str:

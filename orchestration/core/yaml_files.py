@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 import ryaml
@@ -104,23 +105,23 @@ class YamlFile:
     def model_problems(
         self,
         error: ValidationError,
-        known_fields: Callable[[Location], Mapping[str, str]],
+        known_fields: Callable[[Location], Sequence[str]],
         at: Location = (),
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Problem]:
-        """Return pydantic's errors as problems; `known_fields` is {attribute: field} of a mapping.
+        """Return pydantic's errors as problems; `known_fields` names what a mapping may hold.
 
-        `at` is the field of the file that was read by pydantic, all of it if none is named.
+        `at` is the field of the file that was read by pydantic, all of it if none is named. `names` are
+        {attribute: field} where pydantic tells the attribute, as it does of a default.
         """
         problems: list[Problem] = []
         for detail in error.errors(include_url=False):
-            location, known = (*at, *detail["loc"]), known_fields(detail["loc"][:-1])
-            if detail["type"] == "value_error" and location:  # of a default it names the attribute
-                location = (*location[:-1], known.get(str(location[-1]), location[-1]))
-            field = ".".join(str(step) for step in location)
+            location = (*at, *detail["loc"])
+            field = ".".join(names.get(str(step), str(step)) for step in location)
             if detail["type"] == "extra_forbidden":
-                names = sorted(known.values())
-                what, expected = f"unknown field `{field}`", f"one of: {', '.join(names)}"
-                mend = did_you_mean(str(location[-1]), names)
+                known = known_fields(detail["loc"][:-1])
+                what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"
+                mend = did_you_mean(str(location[-1]), known)
             elif detail["type"] == "missing":
                 what, expected = f"`{field}` is missing", "a value"
                 mend = f"add `{location[-1]}:`"
@@ -132,12 +133,12 @@ class YamlFile:
         return problems
 
 
-def fields_at(model: type[BaseModel], at: Location) -> dict[str, str]:
-    """Return {attribute: field} of the mapping at a place; an index or a mapping's key leads no deeper."""
+def fields_at(model: type[BaseModel], at: Location) -> list[str]:
+    """Return the fields of the mapping at a place; an index or a mapping's key leads no deeper."""
     for step in at:
         found = model.model_fields.get(str(step))
         model = (_model_in(found.annotation) if found else None) or model
-    return {name: field.alias or name for name, field in model.model_fields.items()}
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -41,6 +41,7 @@ FILE = "alerts.yaml"
 # How the other files of a project may end as well.
 _UNREAD = "alerts.yml"
 _BY_OWNER = ":"
+_NAMES = {"lasts": "for"}
 # Fields of which the value is a text for people.
 _MAY_BE_URLS = ("name", "room")
 _ALL_TO_LOG = AlertsSpec(routes=(RouteSpec(to=(LOG,)),))
@@ -295,7 +296,7 @@ def _validated(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        file.problems += file.model_problems(error, lambda inner: fields_at(model, inner), at)
+        file.problems += file.model_problems(error, lambda inner: fields_at(model, inner), at, _NAMES)
         return None
 
 

@@ -117,7 +117,8 @@ class YamlFile:
         problems: list[Problem] = []
         for detail in error.errors(include_url=False):
             location = (*at, *detail["loc"])
-            field = ".".join(names.get(str(step), str(step)) for step in location)
+            shown = names if detail["type"] == "value_error" else {}
+            field = ".".join(shown.get(str(step), str(step)) for step in location)
             if detail["type"] == "extra_forbidden":
                 known = known_fields(detail["loc"][:-1])
                 what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 import ryaml
@@ -106,15 +107,18 @@ class YamlFile:
         error: ValidationError,
         known_fields: Callable[[Location], Sequence[str]],
         at: Location = (),
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Problem]:
         """Return pydantic's errors as problems; `known_fields` names what a mapping may hold.
 
-        `at` is the field of the file that was read by pydantic, all of it if none is named.
+        `at` is the field of the file that was read by pydantic, all of it if none is named. `names` are
+        {attribute: field} where pydantic tells the attribute, as it does of a default.
         """
         problems: list[Problem] = []
         for detail in error.errors(include_url=False):
             location = (*at, *detail["loc"])
-            field = ".".join(str(step) for step in location)
+            shown = names if detail["type"] == "value_error" else {}
+            field = ".".join(shown.get(str(step), str(step)) for step in location)
             if detail["type"] == "extra_forbidden":
                 known = known_fields(detail["loc"][:-1])
                 what, expected = f"unknown field `{field}`", f"one of: {', '.join(sorted(known))}"

@@ -16,6 +16,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 from orchestration.graph.crashes import DIED_TAG
 from orchestration.graph.desk import Desk
 from orchestration.graph.holds import is_mark
+from orchestration.graph.reasons import in_words
 from orchestration.graph.reconciled import check_key, readable
 from orchestration.graph.second_tries import Selections, ended_at, failed_tries, wait_of
 from orchestration.graph.sensors import run_under_way
@@ -27,7 +28,7 @@ from orchestration.operations.site import Site
 
 _INTERVAL_SECONDS = 30
 # Read once a run, and kept on it: the events of a run are many.
-_FAILED_TAG = ".dagster/sluice_failed_at"
+_FAILED_TAG = ".dagster/sluice_failed_with"
 # So many ticks in a row are no accident.
 _FAILED_TICKS = 3
 
@@ -98,17 +99,14 @@ def _runs_of(instance: dg.DagsterInstance, key: str) -> Sequence[str]:
 
 
 def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:
-    """Return the first step of a run that failed, and the name of what it raised."""
+    """Return the first step of a run that failed, and with what, in words."""
     run = record.dagster_run
     if _FAILED_TAG not in run.tags:
         found = ("", "")
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)[:1]:
             event = entry.dagster_event
             assert event is not None  # it is of this type
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            found = (event.step_key or "", (error.cls_name or "") if error else "")
+            found = (event.step_key or "", in_words(event))
         instance.add_run_tags(run.run_id, {_FAILED_TAG: "\n".join(found)})
         return found
     step, _, error = run.tags[_FAILED_TAG].partition("\n")

@@ -18,6 +18,7 @@ from orchestration.gate.gate import GateClosed
 from orchestration.graph.data_tests import Tested
 from orchestration.graph.model_specs import asset_specs
 from orchestration.graph.partitions import PartitionsOf
+from orchestration.graph.reasons import WHY, what_lasts
 from orchestration.graph.steps import POOL, SaysNothing, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
 from orchestration.operations.site import Site
@@ -122,7 +123,10 @@ class _Builder:
                 tests.refusing(session, table, key),
             )
         except DbtError as error:
-            raise SaysNothing(description=f"dbt could not build {node.name}: {error}") from None
+            lasts, said = what_lasts(str(error)), f"dbt could not build {node.name}: {error}"
+            if lasts:
+                raise dg.Failure(said, metadata={WHY: lasts}, allow_retries=False) from None
+            raise SaysNothing(description=said) from None
         version = session.versions([node.relation])[(node.relation, key)]
         rows = partition_rows(node.relation, table.cut_by, table.partitioning, key)
         [(counted,)] = session.query(f"select count(*) from ({rows})")

@@ -11,18 +11,17 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG
 
 from orchestration.core.lineage import Partition
 from orchestration.graph.crashes import DIED_TAG, STARTED_BY_TAG
+from orchestration.graph.reasons import may_pass
 from orchestration.operations.deliveries_due import deliveries_again
 from orchestration.operations.due_run import RUN_KEY_TAG, TRY_TAG, DueRun, Try
 from orchestration.operations.site import Site
 from orchestration.project.loading import Project
 from orchestration.project.names import DELIVERY_CHECK, GATE_CHECK
 
-# Whoever raises it has looked at the data, or wants a person: `steps.SaysNothing` is of another name.
-_SAID_NO = {dg.Failure.__name__, "DagsterAssetCheckFailedError"}
 # A step that fails says what these do.
 _OF_THE_STEP = {GATE_CHECK, DELIVERY_CHECK}
 _LOOKED_AT = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
@@ -137,8 +136,11 @@ def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
     found, selections = list[FailedTry](), Selections(site.project)
     for record in instance.get_run_records(filters):
         run = record.dagster_run
-        if run.tags[TRY_TAG] == Try.FIRST:
-            waits = _says_nothing(instance, run) or _never_began(record)
+        # Of one that never began Dagster fails to start another, mostly; else that is its second try.
+        never_began = record.start_time is None and DIED_TAG not in run.tags
+        by_dagster = never_began and AUTO_RETRY_RUN_ID_TAG in run.tags
+        if by_dagster or (run.tags[TRY_TAG] == Try.FIRST and not never_began):
+            waits = not by_dagster and _says_nothing(instance, run)
             instance.add_run_tags(run.run_id, {TRY_TAG: (Try.WAITING if waits else Try.OVER).value})
             if not waits:
                 continue
@@ -166,8 +168,7 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         event = entry.dagster_event
         assert event is not None  # it is of these types
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            if error is not None and error.cls_name in _SAID_NO:
+            if not may_pass(event.step_failure_data.error):
                 return False
             raised = True
         else:
@@ -176,12 +177,6 @@ def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
             if blocks and said.check_name not in _OF_THE_STEP:
                 return False
     return raised or STARTED_BY_TAG in run.tags
-
-
-def _never_began(record: RunRecord) -> bool:
-    """Whether a run failed before it had a process, and Dagster does not start it again by itself."""
-    tags = record.dagster_run.tags
-    return record.start_time is None and DIED_TAG not in tags and tags.get(WILL_RETRY_TAG) != "true"
 
 
 def ended_at(record: RunRecord) -> datetime:

@@ -31,6 +31,7 @@ from orchestration.incidents.alerts_spec import (
     LogChannel,
     RouteSpec,
     Selecting,
+    WindowSpec,
 )
 from orchestration.incidents.trouble import RootKind, Trouble
 from orchestration.project.export_models import ExportModels
@@ -40,6 +41,7 @@ FILE = "alerts.yaml"
 # How the other files of a project may end as well.
 _UNREAD = "alerts.yml"
 _BY_OWNER = ":"
+_NAMES = {"lasts": "for"}
 # Fields of which the value is a text for people.
 _MAY_BE_URLS = ("name", "room")
 _ALL_TO_LOG = AlertsSpec(routes=(RouteSpec(to=(LOG,)),))
@@ -134,8 +136,8 @@ class Alerts:
 
     @property
     def holding(self) -> tuple[str, ...]:
-        """The channels that hold what they were told open until they are told its end."""
-        return tuple(name for name, spec in self.channels.items() if spec.type == "pagerduty")
+        """The channels that hold each incident open by its key until they are told its end."""
+        return tuple(name for name, spec in self.channels.items() if spec.type in ("pagerduty", "webhook"))
 
     def warnings(self, settings: Settings) -> list[str]:
         """Return what keeps nothing from running, and somebody from being told."""
@@ -294,7 +296,7 @@ def _validated(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        file.problems += file.model_problems(error, lambda inner: fields_at(model, inner), at)
+        file.problems += file.model_problems(error, lambda inner: fields_at(model, inner), at, _NAMES)
         return None
 
 
@@ -313,6 +315,14 @@ def _check(file: YamlFile, spec: AlertsSpec, names: Names) -> None:
     muting = [(("maintenance", index), window) for index, window in enumerate(spec.maintenance)]
     for at, selector in [*telling, *muting]:
         _check_names(file, selector, names, at)
+    crons = [window for window in spec.maintenance if window.cron]  # what comes once ends
+    together = [[one for one in crons if one.covers(window)] for window in crons]
+    for index, windows in enumerate(together):
+        if windows not in together[:index] and not WindowSpec.ends_together(windows):
+            named = " and ".join(f"`{one.name}`" for one in windows)
+            at = ("maintenance", spec.maintenance.index(windows[-1]))
+            expected, mend = "a moment between them", "shorten one of them"
+            file.complain(f"the windows {named} together never end", expected=expected, mend=mend, at=at)
     *others, last = spec.routes
     for index, route in enumerate(others):
         if route.selects_all:

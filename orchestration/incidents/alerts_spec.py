@@ -5,7 +5,7 @@ another part of the file or of the project (`alerts_file`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -25,6 +25,7 @@ _TO = re.compile(f"^({OWNER}|{ADDRESS.pattern})$")
 _CRON_FIELDS = 5
 # Of a cron so many beginnings are looked at, from a leap year's first day on.
 _BEGINNINGS = 400
+_YEAR, _STEPS = timedelta(days=366), 20_000
 _FROM = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -225,6 +226,16 @@ class WindowSpec(Selecting):
         if begins and until and begins >= until:
             raise ValueError(f"a moment after `from`, {begins:%Y-%m-%dT%H:%M}")
         return until
+
+    @classmethod
+    def ends_together(cls, windows: "Sequence[WindowSpec]") -> bool:
+        """Whether none of them is open at some moment of a year."""
+        moment: datetime | None = _FROM
+        for _ in range(_STEPS):
+            moment = max(filter(None, (window.ends_at(moment) for window in windows)), default=None)
+            if moment is None or moment > _FROM + _YEAR:
+                return moment is None
+        return False
 
     def ends_at(self, now: datetime) -> datetime | None:
         """Return when it ends if it is open at a moment (UTC); None if it is not."""

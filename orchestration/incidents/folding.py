@@ -42,7 +42,10 @@ _Cause = tuple[Root, str, str]
 
 @dataclass
 class _Draft:
-    """What was found of one root; `connection` and `cause` are what it may have in common with others."""
+    """What was found of one root; `connection` and `cause` are what it may have in common with others.
+
+    `down`: as far as is known nothing has gone by the connection since.
+    """
 
     root: Root
     urgency: Urgency = Urgency.INFO
@@ -51,6 +54,7 @@ class _Draft:
     due_at: datetime | None = None
     connection: str = ""
     cause: str = ""
+    down: bool = False
     quiet: bool = True
     holds: list[Root] = field(default_factory=list[Root])
     affected: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -90,6 +94,7 @@ class Drafts:
         due_at: datetime | None = None,
         connection: str = "",
         cause: str = "",
+        down: bool = False,
         quiet: bool = False,
         affected: Iterable[tuple[str, str]] = (),
     ) -> None:
@@ -99,7 +104,7 @@ class Drafts:
         draft.urgency = max(draft.urgency, urgency, key=lambda one: one.rank)
         draft.owner, draft.due_at = owner or draft.owner, due_at or draft.due_at
         draft.connection, draft.cause = connection or draft.connection, cause or draft.cause
-        draft.quiet &= quiet
+        draft.quiet, draft.down = draft.quiet and quiet, draft.down or down
         draft.affected.update(affected)
 
     def report(self, relation: str, key: str) -> GateReport:
@@ -243,7 +248,10 @@ class Drafts:
         kind: TroubleKind,
         cause_of: Callable[[_Draft], _Cause | None],
     ) -> dict[Root, _Draft]:
-        """Put troubles of one kind and cause together where they are many, or were before."""
+        """Put troubles of one kind and cause together where they are many, or were before.
+
+        Of what is down one is enough: others that fail after it are no news, and their end is not its end.
+        """
         alike: dict[tuple[Root, str], list[tuple[_Draft, str]]] = {}
         for draft in tops.values():
             others = draft.kinds - {kind, *_LATE}
@@ -252,10 +260,11 @@ class Drafts:
                 alike.setdefault(cause[:2], []).append((draft, cause[2]))
         found = dict(tops)
         for (root, what), drafts in alike.items():
-            if len(drafts) <= MANY and root not in self._known:
+            down = any(draft.down for draft, _ in drafts)
+            if len(drafts) <= MANY and root not in self._known and not down:
                 continue
-            whole = found.setdefault(root, _Draft(root))
-            whole.findings.append(Finding(TroubleKind.OUTAGE, what, drafts[0][1]))
+            whole, first = found.setdefault(root, _Draft(root)), drafts[0][0].findings[0]
+            whole.findings.append(Finding(TroubleKind.OUTAGE, what, drafts[0][1], first.run_id, first.step))
             for draft, _ in drafts:
                 whole.urgency = max(whole.urgency, draft.urgency, key=lambda one: one.rank)
                 whole.quiet &= draft.quiet
@@ -271,7 +280,9 @@ class Drafts:
         hurries = draft.urgency is not Urgency.INFO and not draft.quiet
         close = hurries and any(self._is_close(item) for item in affected)
         urgency = Urgency.CRITICAL if close else draft.urgency
-        owner, channel = self._owner(draft.root)
+        # Of many whoever answers for all of them.
+        owners = {self._owner(root) for root in (draft.holds if draft.kinds == {TroubleKind.OUTAGE} else ())}
+        owner, channel = owners.pop() if len(owners) == 1 else self._owner(draft.root)
         return Trouble(
             draft.root,
             urgency,
@@ -319,7 +330,7 @@ def _by_connection(draft: _Draft) -> _Cause | None:
     if not draft.connection:
         return None
     fix = f"see whether what is behind `{draft.connection}` answers; then `sluice run --retry`"
-    return Root(RootKind.CONNECTION, draft.connection), f"many deliveries by `{draft.connection}` fail", fix
+    return Root(RootKind.CONNECTION, draft.connection), f"deliveries by `{draft.connection}` fail", fix
 
 
 def _by_storage(draft: _Draft) -> _Cause | None:
@@ -329,10 +340,8 @@ def _by_storage(draft: _Draft) -> _Cause | None:
 
 
 def _by_error(draft: _Draft) -> _Cause | None:
-    if not draft.cause:
-        return None
-    fix = "look at the log of one of the runs; then `sluice run --retry`"
-    return Root(RootKind.PLATFORM, draft.cause), f"many runs fail with {draft.cause}", fix
+    fix, said = "look at the log of one of the runs; then `sluice run --retry`", f" with {draft.cause}"
+    return Root(RootKind.PLATFORM, draft.cause or "runs"), f"many runs fail{said if draft.cause else ''}", fix
 
 
 _CAUSES: tuple[tuple[TroubleKind, Callable[[_Draft], _Cause | None]], ...] = (

@@ -225,8 +225,9 @@ class _Settling:
         what = "\n".join(
             [f"{why}: each of these is on record as known, and is told of once it changes", *lines]
         )
+        title, key = f"{len(troubles)} incidents are open", summary_key(self.deployment, self.now)
         for channel in dict.fromkeys(self.routes(_ANYBODY, Action.SUMMARY)):
-            body = summary_body(f"{len(troubles)} incidents are open", what, self.deployment)
+            body = summary_body(title, what, self.deployment, key)
             self.changes.tell(Message(channel, Action.SUMMARY, body, self.now))
 
     def _end_summaries(self) -> None:
@@ -354,10 +355,15 @@ def body_of(incident: Incident, action: Action, said: str = "") -> dict[str, Any
     }
 
 
-def summary_body(title: str, what: str, deployment: str) -> dict[str, Any]:
-    """Return what a message says that is of many incidents."""
+def summary_key(deployment: str, now: datetime) -> str:
+    """Return a summary's own key: who has the last one open is called for this one, too."""
+    return f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"
+
+
+def summary_body(title: str, what: str, deployment: str, dedup_key: str) -> dict[str, Any]:
+    """Return what a message says that is of no single incident."""
     return {
-        "dedup_key": f"sluice:{deployment}:summary",
+        "dedup_key": dedup_key,
         "title": title,
         "urgency": Urgency.INFO.value,
         "what": what,
@@ -372,9 +378,8 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
     """Return how one message is worded that stands for many which a channel could not be sent."""
 
     def worded(messages: Sequence[Message]) -> dict[str, Any]:
-        ends = {item.incident_id for item in messages if item.action == Action.RESOLVE}
-        still = {item.incident_id: item for item in messages if item.incident_id not in ends}
-        still.pop(None, None)
+        ends = {item.body["dedup_key"] for item in messages if item.action == Action.RESOLVE}
+        still = {key: item for item in messages if (key := item.body["dedup_key"]) not in ends}
         hours = (now - min(item.queued_at for item in messages)).total_seconds() / 3600
         # Most urgent first, and what somebody sees to last.
         order = sorted(
@@ -385,10 +390,8 @@ def held_back(deployment: str, now: datetime) -> Callable[[Sequence[Message]], d
         title = (
             f"{len(messages)} messages of {hours:.1f} h were not sent; {len(still)} incidents are still open"
         )
-        # One of its own: who has the last one open is called for this one, too.
-        said = {"dedup_key": f"sluice:{deployment}:{now:%Y-%m-%dT%H:%M:%S}:summary"}
-        said |= {"urgency": worst.body["urgency"]} if worst is not None else {}
-        return summary_body(title, "\n".join(lines), deployment) | said
+        said = {"urgency": worst.body["urgency"]} if worst is not None else {}
+        return summary_body(title, "\n".join(lines), deployment, summary_key(deployment, now)) | said
 
     return worded
 

@@ -16,7 +16,7 @@ from orchestration.core.settings import Settings
 from orchestration.incidents.alerts_file import Alerts
 from orchestration.incidents.alerts_spec import LOG
 from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
-from orchestration.incidents.channels.log import to_output
+from orchestration.incidents.channels.log import LogChannel, to_output
 from orchestration.incidents.channels.opening import tell as tell_by
 from orchestration.incidents.settling import escalate, held_back, notice_of, root_of
 from orchestration.incidents.trouble import (
@@ -68,7 +68,9 @@ def send(
         ):
             while time.monotonic() < until:
                 now = clock()
-                message = outbox.take(recipient, now, held_back(deployment, now))
+                # By its key each incident goes out in its newest state; a chat would be flooded.
+                keyed = alerts.channel_of(recipient)[0] in alerts.holding
+                message = outbox.take(recipient, now, None if keyed else held_back(deployment, now))
                 if message is None:
                     break
                 lease.still_held()
@@ -98,6 +100,8 @@ def _tell(
         if gone or now - message.queued_at > _GIVEN_UP_AFTER:
             outbox.given_up(message, f"{_REFUSED}{refused}", told_anew=gone)
             return True
+        if not message.last_error.startswith(_REFUSED):  # there may be no other channel that tells it
+            LogChannel(write).send(notice)
         outbox.failed(message, f"{_REFUSED}{refused}", now + _LONGEST_WAIT)
     except ChannelBusy as busy:
         asked = timedelta(seconds=busy.retry_after or 0)

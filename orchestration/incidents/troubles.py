@@ -11,6 +11,7 @@ Belongs here: the kinds, and which findings go with which root. Does not belong 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from orchestration.contracts.model import SourceContract
 from orchestration.core.partitions import as_option, place
@@ -35,7 +36,7 @@ _ENDS = ((1, Urgency.ERROR), (7, Urgency.WARNING), (14, Urgency.INFO))
 class FailedRun:
     """A run that failed, as Dagster knows it: what it was to build and to send, and where it stopped.
 
-    `error_class` is the name of the exception of its failed step. `retries_left`: it is run again by itself.
+    `cause` is what its step failed with, in words. `retries_left`: it is run again by itself.
     `later` are the runs of its partition that Dagster has made since, in whatever order clocks tell; where
     they are not known, moments are compared.
     """
@@ -46,7 +47,7 @@ class FailedRun:
     exports: tuple[str, ...]
     step: str
     failed_at: datetime
-    error_class: str = ""
+    cause: str = ""
     retries_left: int = 0
     later: frozenset[str] | None = None
 
@@ -190,14 +191,30 @@ class _Look:
                 root = Root(RootKind.TABLE, relation, self._lineage.tables[relation].partition(key))
                 if root in self.drafts or self._said_no(relation, root.partition_key):
                     continue
-                self._failed(root, TroubleKind.RUN_FAILED, run, cause=run.error_class)
+                self._failed(root, TroubleKind.RUN_FAILED, run, cause=run.cause)
             for export in run.exports:
                 if export not in self._project.exports or not self._unsent(export, run):
                     continue
-                connection = self._project.exports[export].spec.destination.connection
+                connection = self._connection(export)
                 root = Root(RootKind.DELIVERY, export, key)
                 if root not in self.drafts:
-                    self._failed(root, TroubleKind.DELIVERY_FAILED, run, connection=connection)
+                    # What is told of by itself stays so, or its end would be told before it is there.
+                    shared = "" if root in self._known else connection
+                    down = bool(shared) and not self._answers(connection, run)
+                    self._failed(root, TroubleKind.DELIVERY_FAILED, run, connection=shared, down=down)
+
+    def _connection(self, export: str) -> str:
+        return self._project.exports[export].spec.destination.connection
+
+    def _answers(self, connection: str, run: FailedRun) -> bool:
+        """Whether anything has gone by a connection in a run that failed, or since."""
+        return any(
+            item.acknowledged_at is not None
+            and (item.run_id == run.run_id or run.before(item.run_id, item.acknowledged_at))
+            for export in self._project.exports
+            if self._connection(export) == connection
+            for item in self._records.deliveries(export).values()
+        )
 
     def deliveries(self, differing: Iterable[Differing]) -> None:
         """Find deliveries that wait for a person, exports that a gate holds, and what destinations refuse."""
@@ -302,16 +319,18 @@ class _Look:
             return False
         return bool(self._records.parents_report(relation, key, ()).refusals)
 
-    def _failed(
-        self, root: Root, kind: TroubleKind, run: FailedRun, *, cause: str = "", connection: str = ""
-    ) -> None:
-        said = f" with {run.error_class}" if run.error_class else ""
+    def _failed(self, root: Root, kind: TroubleKind, run: FailedRun, **shared: Any) -> None:
+        said = f" with {run.cause}" if run.cause else ""
         what = f"{root}: its run failed{said}"
-        again = "nothing yet: it is run once more by itself" if run.retries_left else "`sluice run --retry`"
+        again = "`sluice run --retry`"
+        if run.retries_left:
+            again = "nothing yet: it is run once more by itself"
+        elif kind is TroubleKind.RUN_FAILED:
+            again = f"read the failed step, mend what it says; then {again}"
         finding = Finding(kind, what, again, run.run_id, run.step)
         urgency = Urgency.WARNING if run.retries_left else Urgency.ERROR
         quiet = run.retries_left > 0
-        self.drafts.add(root, finding, urgency, connection=connection, cause=cause, quiet=quiet)
+        self.drafts.add(root, finding, urgency, quiet=quiet, **shared)
 
     def _held(self, export: str, key: str) -> None:
         """Find an export that a gate holds for what it is made of, and for nothing that is a root itself."""

@@ -98,8 +98,8 @@ def _past_the_outbox(
 
 def _body(trouble: Trouble, name: str) -> dict[str, Any]:
     finding = trouble.findings[0]
-    return summary_body(f"the platform: {trouble.root}", finding.what, name) | {
-        "dedup_key": f"sluice:{name}:watch:{trouble.root.name}",
+    key = f"sluice:{name}:watch:{trouble.root.name}"
+    return summary_body(f"the platform: {trouble.root}", finding.what, name, key) | {
         "urgency": trouble.urgency.value,
         "fix": finding.fix,
     }

@@ -246,8 +246,12 @@ class Messages:
     def _fitting(self, message: Message, since: Sequence[Message]) -> Message | None:
         waiting = [item for item in since if item.status == MessageStatus.WAITING]
         _drop(self.connection, [item.id for item in waiting if item.action == _UPDATE])
-        if message.action == _RESOLVE and any(item.action == _OPEN and not item.doubtful for item in waiting):
-            _drop(self.connection, [item.id for item in waiting])  # it never left
+        never_left = next((item for item in waiting if item.action == _OPEN and not item.doubtful), None)
+        if message.action == _RESOLVE and never_left:
+            _drop(self.connection, [item.id for item in waiting])
+            return None
+        if message.action in (_OPEN, _UPDATE) and never_left:  # it says the newest, and once
+            _change(self.connection, never_left, body=message.body)
             return None
         if not since:
             return None if message.action in (_RESOLVE, _ACKNOWLEDGE) else replace(message, action=_OPEN)

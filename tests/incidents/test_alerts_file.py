@@ -138,9 +138,14 @@ WRONG: dict[str, tuple[str, str, int, str]] = {
     "a cron's hour": ('"0 18 L * *"', '"0 24 L * *"', 15, "Bad hour"),
     "a cron that never begins": ('"0 18 L * *"', '"0 18 30 2 *"', 15, "day-of-month"),
     "a cron that is a word": ('cron: "0 18 L * *"', "cron: monthly", 15, "as `0 18 L * *`"),
-    "a cron without a length": (", for: 4 h", "", 15, "`cron` and `for` together"),
+    "a cron without a length": (", for: 4 h", "", 15, "`maintenance.0.for` is None"),
     "a length without a cron": ('cron: "0 18 L * *", ', "", 15, "`cron` and `for` together"),
     "a window that never ends": ('"0 18 L * *", for: 4 h', '"0 18 * * *", for: 1 d', 15, "less than 1 d"),
+    "a window that ends where another begins": (
+        "  - {name: month end", '  - {name: early, cron: "0 0 * * *", for: 12 h}\n'
+        '  - {name: late, export: exp_crm, cron: "0 12 * * *", for: 13 h}\n  - {name: month end', 17,
+        "`early` and `late` and `month end` together never",
+    ),
     "a window's export": ('export: "exp_*"', 'export: "ex_*"', 15, "`export: ex_*` means nothing here"),
     "a window without a name": ("name: month end, ", "", 15, "add `name:`"),
     "a window that ends before it begins": ("2026-05-02T06:00", "2026-05-01", 16, "after `from`"),
@@ -176,6 +181,21 @@ def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, old: str, new: str, l
 )
 def test_a_route_that_is_asked_of_anything_is_taken(tmp_path: Path, asked: str) -> None:
     assert read(tmp_path, SOUND.replace("{export: exp_crm, to: desk}", f"{{{asked}, to: desk}}")).spec.routes
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('cron: "0 0 * * *", for: 12 h', 'cron: "0 12 * * *", for: 11 h'),
+        ('cron: "*/2 * * * 1-6", for: 1 min', 'cron: "1-59/2 * * * *", for: 1 min'),
+        ('cron: "0 0 * * *", for: 12 h', 'export: exp_crm, cron: "0 0 L * *", for: 2 d'),
+        ('export: exp_app, cron: "0 0 * * *", for: 12 h', 'export: exp_crm, cron: "0 12 * * *", for: 12 h'),
+        ('cron: "0 0 * * *", for: 12 h', "from: 2020-01-01, until: 2030-01-01"),
+    ],
+)
+def test_windows_that_leave_a_moment_are_taken(tmp_path: Path, first: str, second: str) -> None:
+    windows = f"  - {{name: a, {first}}}\n  - {{name: b, {second}}}\nheartbeat"
+    assert len(read(tmp_path, SOUND.replace("heartbeat", windows)).spec.maintenance) == 4
 
 
 def test_a_url_that_is_no_secret_is_a_room_and_a_reason(tmp_path: Path) -> None:

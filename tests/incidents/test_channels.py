@@ -84,6 +84,12 @@ def test_every_action_arrives_with_what_to_do(there: Place, action: Action) -> N
     assert "dagster.example/runs/1f2e" in arrived
 
 
+def test_lines_stay_lines(there: Place) -> None:
+    there.channel().send(notice(what="\n".join(f"line {number}" for number in range(3))))
+    breaks = {"pagerduty": r"\n", "webhook": r"\n", "teams": "\n\n"}.get(there.kind, "\n")
+    assert breaks.join(f"line {number}" for number in range(3)) in there.arrived()[0]
+
+
 ANSWERS: list[tuple[str, int, Mapping[str, str], float | None]] = [
     ("asked to wait", 429, {"retry-after": "7"}, 7.0),
     ("asked to wait for years", 429, {"retry-after": "999999999"}, 86_400.0),
@@ -303,13 +309,6 @@ def test_an_incident_is_one_at_pagerduty_however_often_it_is_told(served: Switch
         assert (there.double.open, there.double.dropped) == ({}, 1)
         told.send(notice())
         assert len(there.double.alerts) == 2
-
-
-def test_each_summary_wakes_somebody_and_none_twice(served: Switchboard) -> None:
-    with place("pagerduty", served) as there:
-        for name in ("n-1", "n-1", "n-2"):
-            there.channel().send(notice(Action.SUMMARY, id=name))
-        assert [alert.triggers for alert in there.double.alerts] == [2, 1]
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "webhook"])

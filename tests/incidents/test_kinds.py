@@ -191,9 +191,10 @@ def test_where_the_data_said_no_a_failed_run_is_no_trouble_of_its_own(ledger: Ba
 
 
 def test_a_failed_delivery_is_told_until_it_is_settled(ledger: Bakery, watch: Watch) -> None:
-    ledger.done(MON, TUE, but=SHOP_ORDERS)
+    ledger.done(MON, TUE, "2024-01-03", but=SHOP_ORDERS)
     ledger.deliver(TUE)
     run = run_of(SHOP_ORDERS)
+    ledger.deliver("2024-01-03")  # others go by the same connection
     found = only(watch.troubles(failed_runs=[run]))
     assert kinds([found]) == {OF_MONDAY: [TroubleKind.DELIVERY_FAILED, TroubleKind.LATE_EXPORT]}
     assert (found.owner, found.channel) == ("counter@bakery.example", "#counter")
@@ -318,19 +319,52 @@ def test_an_exception_is_one_such_promise_however_many_exports_rest_on_it(
 # -- many of one cause
 
 
-@pytest.mark.parametrize("failing", [5, 6])
-def test_a_vendor_that_is_down_is_one_trouble(ledger: Bakery, watch: Watch, failing: int) -> None:
+@pytest.mark.parametrize("failing", [1, 2, 6])
+@pytest.mark.parametrize("answers", [False, True], ids=["down", "of another it takes data"])
+def test_a_vendor_that_is_down_is_one_trouble(
+    ledger: Bakery, watch: Watch, failing: int, *, answers: bool
+) -> None:
     days = [f"2024-01-{day:02}" for day in range(1, failing + 1)]
     watch.now = datetime(2024, 1, 1, 12, tzinfo=UTC)
-    ledger.done(*days, but=WEATHER_REPORT)
+    ledger.done(*days, "2024-01-07", but=WEATHER_REPORT)
     runs = [run_of(WEATHER_REPORT, key=day) for day in days]
+    if answers:
+        ledger.deliver("2024-01-07", export=WEATHER_REPORT)
     found = watch.troubles(failed_runs=runs)
-    if failing <= 5:
-        assert len(found) == failing
+    if answers and failing <= 5:
+        assert kinds(found).keys() == {Root(DELIVERY, WEATHER_REPORT, day) for day in days}
         return
     assert kinds(found) == {Root(RootKind.CONNECTION, "miller"): [TroubleKind.OUTAGE]}
     assert [one.partition_key for one in found[0].affected] == days
     assert len(found[0].holds) == failing
+    assert found[0].owner == watch.site.project.exports[WEATHER_REPORT].spec.owner
+
+
+def test_an_outage_that_arrives_one_delivery_at_a_time_is_told_once(ledger: Bakery, watch: Watch) -> None:
+    watch.now = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    watch.look()
+    days, runs, told = [f"2024-01-{day:02}" for day in range(1, 9)], list[FailedRun](), list[int]()
+    for day in days:
+        ledger.done(day, but=WEATHER_REPORT)
+        runs.append(run_of(WEATHER_REPORT, key=day))
+        told += [watch.look(failed_runs=runs).told, watch.later(hours=1).look(failed_runs=runs).told]
+    assert sum(told) == told[0] == 1
+    for number, day in enumerate(days, 1):
+        ledger.deliver(day, export=WEATHER_REPORT)
+        # Its end is told when nothing of it is left, whatever of it is sent first.
+        assert len(watch.look(failed_runs=runs).resolved) == (number == len(days))
+
+
+def test_what_is_told_of_by_itself_is_never_taken_into_an_outage(ledger: Bakery, watch: Watch) -> None:
+    watch.now = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    ledger.done(MON, TUE, "2024-01-03", but=WEATHER_REPORT)
+    runs = [run_of(WEATHER_REPORT, key=MON)]
+    ledger.deliver(TUE, export=WEATHER_REPORT)
+    watch.look(failed_runs=runs)
+    assert watch.open.keys() == {f"{WEATHER_REPORT} {MON}"}
+    runs.append(run_of(WEATHER_REPORT, key="2024-01-03"))
+    assert watch.look(failed_runs=[*runs, run_of(WEATHER_REPORT, key=MON)]).resolved == ()
+    assert watch.open.keys() == {f"{WEATHER_REPORT} {MON}", "miller"}
 
 
 def test_an_outage_lasts_until_the_last_of_it_is_over(ledger: Bakery, watch: Watch) -> None:

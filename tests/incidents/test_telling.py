@@ -3,10 +3,12 @@
 Belongs here: the sender, beside a double of PagerDuty. Does not: what a look finds (`test_kinds`).
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pydantic import SecretStr
@@ -15,16 +17,17 @@ from orchestration.core.settings import Settings
 from orchestration.incidents import looking
 from orchestration.incidents.alerts_file import Alerts
 from orchestration.incidents.alerts_spec import AlertsSpec, HeartbeatSpec, RouteSpec
-from orchestration.incidents.settling import acknowledge, known_of
+from orchestration.incidents.settling import acknowledge, known_of, settle
 from orchestration.incidents.telling import channel_troubles, escalate_all, recipients, send
+from orchestration.incidents.trouble import Finding, Root, RootKind, Trouble, TroubleKind, Urgency
 from orchestration.incidents.troubles import find_troubles
 from orchestration.state.incidents import Incident
-from orchestration.state.outbox import HELD_BACK, Message
+from orchestration.state.outbox import HELD_BACK, Outbox
 from tests.company import MON, TUE, WED, Company
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.stalling import stalling
 from tests.incidents.desk import NOON, Watch
-from tests.incidents.places import KEY, Switchboard
+from tests.incidents.places import KEY, Place, Switchboard, place
 from tests.unit.records import Ledger
 from tests.unit.test_state_leases import HOLDERS, HOUR, held_by
 
@@ -36,6 +39,7 @@ SPEC: dict[str, Any] = {
     "routes": [{"to": "oncall"}],
     "escalation": [{"after": "30 min", "to": "log"}, {"after": "2 h", "to": "others"}],
 }
+REFUSED = Finding(TroubleKind.REFUSED_DROP, "refused")
 NOBODY = "pagerduty://:0123456789abcdefghijABCDEFGHIJ42@127.0.0.1:1"
 
 
@@ -159,6 +163,9 @@ def test_how_long_it_waits(desk: Desk, headers: dict[str, str], minutes: list[fl
 def test_a_key_that_is_refused_is_told_by_another_channel_and_loses_nothing(desk: Desk) -> None:
     desk.pager.routing_key = "another"
     desk.send()
+    desk.later(minutes=16).send()
+    assert [json.loads(line)["alert"]["action"] for line in desk.lines] == ["open"], "the last resort, once"
+    assert "staging.stg_orders" in desk.lines[0]
     store, now = desk.store, desk.watch.now
     [trouble] = channel_troubles(store, now)
     assert "Invalid routing key" in trouble.findings[0].what
@@ -257,15 +264,69 @@ def test_nothing_is_begun_when_the_time_is_over(desk: Desk) -> None:
     assert desk.send() == 1
 
 
-def test_many_that_were_held_back_are_one_message(desk: Desk) -> None:
-    desk.pager.faults.fail(503)
-    desk.send()
-    [first] = desk.store.incidents.outbox.unsent()
-    for number in range(HELD_BACK + 1):
-        body = {**first.body, "dedup_key": f"another {number}"}
-        desk.store.incidents.outbox.put(Message("oncall", "open", body, desk.watch.now))
-    assert desk.later(minutes=20).send() == 2, "what may have arrived, and the others together"
-    assert "incidents are still open" in desk.pager.events[-1]["payload"]["summary"]
+def told_by(desk: Desk, there: Place) -> None:
+    """Let a channel's double be the only one from now on; it is told of Tuesday anew."""
+    spec = {"channels": {"there": {"type": there.kind, "connection": "there"}}, "routes": [{"to": "there"}]}
+    desk.alerts = Alerts(AlertsSpec.model_validate(spec))
+    desk.settings = desk.settings.model_copy(update={"connections": {"there": SecretStr(there.url)}})
+    desk.watch.channels = ("there",)
+    with desk.store.incidents.changing() as changes:
+        changes.change(desk.incident.id, told=None)
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "webhook"])
+def test_a_sender_that_dies_before_it_notes_the_answer_tells_nobody_twice(
+    desk: Desk, kind: str, served: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place(kind, served) as there:
+        told_by(desk, there)
+        desk.watch.look()
+        monkeypatch.setattr(Outbox, "sent", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            desk.send()
+        monkeypatch.undo()
+        before = there.arrived()[-1]
+        desk.ledger.judge("raw.orders", TUE, passed=False)
+        desk.later(minutes=1).watch.look()
+        assert desk.send() == 0, "another may still be at it"
+        desk.later(minutes=5).send()
+        if kind == "pagerduty":
+            assert {alert.notified for alert in there.double.alerts} == {1}
+        else:
+            assert there.double.again == 1
+            assert there.arrived()[0] == before
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "webhook", "slack"])
+def test_after_an_outage_of_the_channel(desk: Desk, kind: str, served: Switchboard) -> None:
+    """By keys each that is open, as urgent as it is by now, none that has ended; else a summary."""
+    with place(kind, served) as there:
+        told_by(desk, there)
+        made = [
+            Trouble(Root(RootKind.TABLE, "raw.orders", f"{day:02}"), Urgency.ERROR, (REFUSED,))
+            for day in range(HELD_BACK + 4)
+        ]
+        worse = replace(made[1], urgency=Urgency.CRITICAL)
+        there.faults.fail(503)
+        for found in (made, [made[0], worse, *made[2:]], [made[0], worse, *made[2:-1]]):
+            look, routes = desk.store.incidents.look(), desk.watch.routes
+            settle(desk.store, look, found, desk.watch.now, routes, deployment="bakery")
+            desk.send()
+        desk.later(hours=1).send()
+        if kind == "slack":
+            assert len(there.arrived()) == 2
+            assert "12 messages" in there.arrived()[-1]
+            return
+        said = [json.loads(one) for one in there.arrived() if "raw.orders" in one]
+        said = [one.get("data", one) for one in said]
+        assert len({one["dedup_key"] for one in said}) == len(said) == len(made) - 1
+        assert not [one for one in said if one["dedup_key"].endswith(f":{made[-1].root.partition_key}")]
+        urgent = [one.get("urgency") or one["payload"]["severity"] for one in said]
+        assert sorted(urgent) == ["critical", *["error"] * (len(made) - 2)]
 
 
 def test_who_is_next_is_told_once_a_level_unless_somebody_sees_to_it(desk: Desk) -> None:

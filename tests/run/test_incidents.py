@@ -20,13 +20,15 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 from pydantic import SecretStr
 
 from orchestration.graph.incidents import failed_runs, failing_sensors, incidents_sensor, look_at
 from orchestration.graph.instance import open_instance
+from orchestration.operations.due_run import TRY_TAG, Try
+from orchestration.operations.status import Standing
 from tests.company import SHOP_ORDERS, TUE, WEATHER_REPORT, WED, Company, runs
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.doubles.serving import serve
@@ -81,7 +83,7 @@ class Called:
     @property
     def told(self) -> list[tuple[str, str]]:
         """(action, what it is with) of all that the pager took, but the summary of the first look."""
-        events = [one for one in self.pager.events if ":summary:" not in one["dedup_key"]]
+        events = [one for one in self.pager.events if ":summary" not in one["dedup_key"]]
         return [(one["event_action"], one["dedup_key"].split(":", 2)[2]) for one in events]
 
 
@@ -140,7 +142,7 @@ def test_a_broken_day_is_one_page_and_its_correction_one_resolve(called: Called,
         assert called.told == []
         called.at(minutes=1).look()
     assert called.told == [("trigger", TABLE), ("resolve", TABLE)]
-    assert not [key for key in called.pager.open if ":summary:" not in key]
+    assert not [key for key in called.pager.open if ":summary" not in key]
     assert "stg_weather" not in sluice(company, "incidents")[1]
     assert "stg_weather" in sluice(company, "incidents", "--all")[1]
 
@@ -160,7 +162,8 @@ def test_a_clock_that_was_set_back_makes_no_trouble_of_what_is_right(called: Cal
     assert {item.root_kind for item in called.company.deployment.store.incidents.open()} == {"source"}
 
 
-def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
+@pytest.mark.parametrize("by", ["nobody", "a command", "the daemon"])
+def test_a_run_that_never_began_is_tried_again_or_told(called: Called, by: str) -> None:
     called.company.land_day(TUE, a=4)
     [request] = tick(called.company, lambda _: None, first=True).run_requests or []
     with open_instance(called.company.settings) as instance:
@@ -172,8 +175,15 @@ def test_a_run_that_never_began_is_tried_again_or_told(called: Called) -> None:
         instance.report_run_failed(instance.run_storage.add_run(run), "no process came up")
     called.look()
     assert called.told == []
+    later = called.at(minutes=6)
+    if by == "a command":
+        by_command(later.company)
+        assert later.company.status()[(SHOP_ORDERS, TUE)].standing is Standing.DELIVERED
+    elif by == "the daemon":
+        [again] = tick(later.company, lambda _: None).run_requests or []
+        assert (again.partition_key, again.tags[TRY_TAG]) == (TUE, Try.SECOND.value)
     called.at(minutes=11).look()
-    assert {action for action, _ in called.told} == {"trigger"}
+    assert {action for action, _ in called.told} == (set[str]() if by == "a command" else {"trigger"})
     assert all(f":{TUE}" in key for _, key in called.told)
 
 
@@ -200,6 +210,26 @@ def test_a_vendor_that_is_down_is_told_once_it_has_failed_twice(called: Called) 
     assert runs(called.company.run(retry=True))[-1][1]
     called.at(minutes=60).look()
     assert [action for action, _ in called.told] == ["trigger", "resolve"]
+
+
+def test_what_the_engine_says_of_data_is_told_at_once_in_words(called: Called) -> None:
+    model = "dbt_project/models/staging/stg_weather.sql"
+    company = called.company.with_line(model, "and cast(town as integer) > 0")
+    called = Called(company, called.pager)
+    called.look()
+    told = len(called.told)
+    company.land_day(TUE, a=4)
+    by_command(company)
+    called.look()
+    assert [action for action, _ in called.told[told:]] == ["trigger"]
+    said = str(called.pager.events[-1])
+    assert f"staging.stg_weather [{TUE}]: its run failed with a value that cannot be converted" in said
+    assert not [text for text in ("Ulm", "SaysNothing", "Failure") if text in said]
+    later = called.at(minutes=6)
+    with open_instance(company.settings) as instance:
+        before = instance.get_runs_count()
+        by_command(later.company)
+        assert instance.get_runs_count() == before, "it is the same at the next try"
 
 
 def test_what_the_second_try_mends_is_told_nobody(called: Called) -> None:
@@ -262,7 +292,7 @@ def test_what_dagster_knows_of_a_failed_run_is_read_once(called: Called) -> None
         assert SHOP_ORDERS in run.exports
         assert list(failed_runs(desk)) == [run]
         [again] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-        assert any("sluice_failed_at" in tag for tag in again.tags)
+        assert any("sluice_failed_with" in tag for tag in again.tags)
 
 
 def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Called) -> None:
@@ -296,28 +326,18 @@ def test_what_a_correction_at_work_has_not_reached_yet_is_told_nobody(called: Ca
     assert not [key for key in called.pager.open if ":summary" not in key]
 
 
-def test_a_run_that_never_started_is_told_once_dagster_has_given_it_up(called: Called) -> None:
+def test_what_dagster_itself_starts_again_is_not_asked_for_besides(called: Called) -> None:
     company = called.company
     company.land_day(TUE, a=4)
     [asked] = tick(company, lambda _: None, first=True).run_requests or []
     with open_instance(company.settings) as instance:
-        run = dg.DagsterRun(
-            job_name="__ASSET_JOB",
-            asset_selection=frozenset(asked.asset_selection or ()),
-            tags={**asked.tags, PARTITION_NAME_TAG: TUE, WILL_RETRY_TAG: "true"},
-            status=dg.DagsterRunStatus.STARTING,
-        )
-        instance.add_run(run)
-        instance.report_run_failed(run, "no process could be started")
+        tags = {**asked.tags, PARTITION_NAME_TAG: TUE}
+        run = dg.DagsterRun("__ASSET_JOB", tags=tags, asset_selection=frozenset(asked.asset_selection or ()))
+        instance.report_run_failed(instance.run_storage.add_run(run), "no process could be started")
         called.look()
-        assert called.told == [], "Dagster starts it again"
-        instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
-    called.at(minutes=1).look()
-    assert {action for action, _ in called.told} == {"trigger"}
-    code, said = sluice(company, "run", "--retry")
-    assert code == 0, said
-    called.at(minutes=2).look()
-    assert not [key for key in called.pager.open if ":summary" not in key]
+        assert called.told == []
+        instance.add_run_tags(run.run_id, {AUTO_RETRY_RUN_ID_TAG: "of another run"})
+    assert not tick(called.at(minutes=6).company, lambda _: None).run_requests
 
 
 FAILED, SKIPPED, DONE, BEGUN = TickStatus.FAILURE, TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.STARTED

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from orchestration.incidents.channels.base import Channel, ChannelRefused
 from orchestration.incidents.channels.posting import Poster
-from orchestration.incidents.channels.text import cut, facts, http_links, steps, title
+from orchestration.incidents.channels.text import cut, facts, http_links, lines, steps, title
 from orchestration.incidents.trouble import Action, Notice
 
 _PATH = "/v2/enqueue"
@@ -40,12 +40,10 @@ class PagerDutyChannel(Channel):
 
     def send(self, notice: Notice) -> str:
         """Trigger, acknowledge or resolve; the id is the `dedup_key`."""
-        # Nothing resolves a summary there: under one key the next would be counted to it, and wake nobody.
-        of_many = f":{notice.id}" if notice.action is Action.SUMMARY else ""
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": _ACTIONS.get(notice.action, "trigger"),
-            "dedup_key": notice.dedup_key[: _DEDUP_CHARACTERS - len(of_many)] + of_many,
+            "dedup_key": notice.dedup_key[:_DEDUP_CHARACTERS],
         }
         if event["event_action"] == "trigger":
             event |= self._described(notice)
@@ -57,7 +55,7 @@ class PagerDutyChannel(Channel):
 
     def _described(self, notice: Notice) -> dict[str, Any]:
         links = http_links(notice)
-        details = {"what": cut(notice.what, _WHAT_CHARACTERS), "what to do": "\n".join(steps(notice.fix))}
+        details = {"what": lines(notice.what, _WHAT_CHARACTERS), "what to do": "\n".join(steps(notice.fix))}
         return {
             "payload": {
                 "summary": cut(title(notice), _SUMMARY_CHARACTERS),

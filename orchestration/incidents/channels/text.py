@@ -45,6 +45,13 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def lines(text: str, most: int) -> str:
+    """Return a text line by line, of so many characters at most."""
+    kept = [line for line in (cut(one, most) for one in text[: 4 * most].splitlines()) if line]
+    shown = "\n".join(kept)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
 def title(notice: Notice) -> str:
     """Return what became of an incident, and its title."""
     word = _WORDS[notice.action]
@@ -93,7 +100,7 @@ def as_data(notice: Notice) -> dict[str, Any]:
 
 def as_plain(notice: Notice) -> str:
     """Return what is said below the title, as plain text."""
-    parts = [_calling_nobody(cut(notice.what, _PART_CHARACTERS))]
+    parts = [_calling_nobody(lines(notice.what, _PART_CHARACTERS))]
     if todo := steps(notice.fix):
         parts.append("\n".join(["What to do:", *(f"  {line}" for line in todo)]))
     if known := facts(notice):
@@ -104,7 +111,7 @@ def as_plain(notice: Notice) -> str:
 
 def as_card(notice: Notice) -> str:
     """Return what is said below the title, in the Markdown of Teams' cards, which knows no code."""
-    parts = [for_card(cut(notice.what, _PART_CHARACTERS))]
+    parts = [for_card(lines(notice.what, _PART_CHARACTERS)).replace("\n", "\n\n")]
     if todo := steps(notice.fix):
         parts += ["**What to do**", "\n".join(f"- {for_card(line)}" for line in todo)]
     if known := facts(notice):

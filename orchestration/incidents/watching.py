@@ -15,7 +15,7 @@ from orchestration.destinations.bounded import bounded
 from orchestration.incidents.alerts_file import Alerts, alerts_unchecked
 from orchestration.incidents.channels.base import ChannelBusy, ChannelRefused
 from orchestration.incidents.channels.log import to_output
-from orchestration.incidents.channels.opening import open_channel
+from orchestration.incidents.channels.opening import tell
 from orchestration.incidents.looking import deployment_name, disk_troubles, send_all
 from orchestration.incidents.settling import notice_of, summary_body
 from orchestration.incidents.telling import platform_trouble, recipients
@@ -91,7 +91,7 @@ def _past_the_outbox(
     taken = False
     for recipient in recipients(alerts, trouble):
         with suppress(ChannelBusy, ChannelRefused):
-            open_channel(alerts, recipient, deployment.settings, write).send(notice_of(message))
+            tell(alerts, recipient, deployment.settings, notice_of(message), write)
             taken = True
     return taken
 

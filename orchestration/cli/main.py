@@ -277,6 +277,20 @@ def dev(
 
 
 @app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the UI, on loopback.")] = 3001,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Start the UI alone, read-only: for all who look, beside what the service runs."""
+    with opened(project, data, typed=False) as here:
+        from orchestration.cli.serving import show
+
+        code = show(here, port)
+    sys.exit(code)
+
+
+@app.command()
 def demo(data: DataDir = None) -> None:
     """Show the whole: four generated days, one of them broken, and its correction."""
     with opened(None, data, typed=False) as here:

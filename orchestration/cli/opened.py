@@ -163,9 +163,11 @@ def opened(
     collect_seldom()
     with errors_told(typed=typed), ExitStack() as stack:
         from orchestration.core.environments import MADE_FROM
+        from orchestration.core.own_account import require_own_account
         from orchestration.core.settings import Settings
 
         settings = Settings.load(project_dir=project, data_dir=data)
+        require_own_account(settings)
         if not half_restored:
             from orchestration.state.restore_mark import require_whole
 

@@ -1,9 +1,13 @@
-"""`sluice dev`: Dagster's UI and daemon, and Data Docs, on loopback, as one process that can be stopped."""
+"""`sluice dev`: Dagster's UI and daemon, and Data Docs, on loopback, as one process that can be stopped.
+
+And `sluice ui`, the UI alone, in which nothing can be started or changed.
+"""
 
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
@@ -31,7 +35,16 @@ def serve(here: Opened, port: int) -> int:
     data_docs, url = _data_docs(here.settings, port + 1)
     # The UI's pages link to it; whoever serves it elsewhere has said so.
     linked = here.settings.model_copy(update={"data_docs_url": here.settings.data_docs_url or url})
-    return _supervise(linked, port, data_docs)
+    return _supervise(linked, ["dagster", "dev"], port, data_docs)
+
+
+def show(here: Opened, port: int) -> int:
+    """Run Dagster's UI read-only until a signal comes; return its exit code, 0 where it was asked to stop."""
+    from orchestration.graph.instance import open_instance
+
+    with open_instance(here.settings):
+        out.print(f"read-only UI: http://127.0.0.1:{port}  stop: Ctrl-C")
+    return _supervise(here.settings, ["dagster_webserver", "--read-only"], port, nullcontext())
 
 
 def _data_docs(settings: Settings, port: int) -> tuple[AbstractContextManager[None], str | None]:
@@ -42,7 +55,7 @@ def _data_docs(settings: Settings, port: int) -> tuple[AbstractContextManager[No
         server = DataDocsServer(settings, port)
     except (OSError, OverflowError):
         out.print(
-            f"Data Docs are not served: port {port} is not to be had. `sluice docs` makes them",
+            f"Data Docs are not served: port {port} is in use. `sluice docs` makes them",
             style="yellow",
         )
         return nullcontext(), None
@@ -50,7 +63,9 @@ def _data_docs(settings: Settings, port: int) -> tuple[AbstractContextManager[No
     return server.serving(), server.url
 
 
-def _supervise(settings: Settings, port: int, data_docs: AbstractContextManager[None]) -> int:
+def _supervise(
+    settings: Settings, module: Sequence[str], port: int, data_docs: AbstractContextManager[None]
+) -> int:
     stopping = False
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
@@ -61,7 +76,7 @@ def _supervise(settings: Settings, port: int, data_docs: AbstractContextManager[
 
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "dagster", "dev",
+            sys.executable, "-m", *module,
             "--host", "127.0.0.1", "--port", str(port),
             "--workspace", str(REPOSITORY / "workspace.yaml"),
         ],

@@ -81,11 +81,12 @@ query ($asset: AssetKeyInput!) {
 
 @dataclass
 class Server:
-    """`sluice dev` of a company: not running at first, and any number of times after that."""
+    """`sluice dev`, or `ui`, of a company: not running at first, and any number of times after that."""
 
     company: Company
     log: Path
     port: int = field(default_factory=free_port)
+    command: str = "dev"
     process: "subprocess.Popen[bytes] | None" = None
 
     def up(self) -> "Server":
@@ -93,7 +94,7 @@ class Server:
         if self.process is None:
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
-                    [Path(sys.executable).with_name("sluice"), "dev", "--port", str(self.port)],
+                    [Path(sys.executable).with_name("sluice"), self.command, "--port", str(self.port)],
                     env=self.company.environment(), stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
             self.wait_until(self._answers, "the UI answers")
@@ -183,7 +184,9 @@ class Server:
         answer = self.ask(_LAUNCH, job=job, config={"ops": {op: {"config": config}}})["launchRun"]
         if "run" in answer:
             return str(answer["run"]["id"])
-        return "; ".join(error["message"] for error in answer.get("errors", [answer]))
+        return "; ".join(
+            error.get("message", answer["__typename"]) for error in answer.get("errors", [answer])
+        )
 
     def run_status(self, run_id: str) -> str:
         """Return how a run stands, as the UI shows it."""

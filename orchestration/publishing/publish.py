@@ -15,19 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestration.core.environments import Environment, place_digest
+from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import (
-    ALL,
-    NOTHING_SEEN,
-    Catalogue,
-    PublishedTable,
-    form_data,
-    partition_data,
-)
+from orchestration.publishing.catalogue import ALL, NOTHING_SEEN, Catalogue, PublishedTable
 from orchestration.publishing.changes import Budget, Change, Look
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
@@ -201,9 +195,9 @@ class Publishing:
         note = {
             "deployment": self.deployment.identity.id,
             "epoch": self.deployment.identity.epoch,
-            "table": form_data(table),
+            "table": json_of(replace(table, partitions={})),
             "whole": change.whole,
-            "put": {key: partition_data(item) for key, item in change.put.items()},
+            "put": {key: json_of(item) for key, item in change.put.items()},
             "out": sorted(change.out),
         }
         replaced = None if change.whole or not table.key_column else {*change.put, *change.out}

@@ -55,15 +55,12 @@ def publishing_schedules(site: Site) -> list[dg.ScheduleDefinition]:
     if site.deployment.published is None:
         return []
 
-    @dg.op(name="publish_all", pool="warehouse")
-    def publish_all(context: dg.OpExecutionContext) -> None:
+    @dg.op(name="publish_and_sweep", pool="warehouse")
+    def publish_and_sweep(context: dg.OpExecutionContext) -> None:
         done = publish_tables(site, (), told=context.log.info)
         for relation, why in done.refused.items():
             context.log.error(f"{relation} was not published: {why}")
         context.log.info(clean_shelf(site).said)
-
-    @dg.op(name="sweep_environments", ins={"after": dg.In(dg.Nothing)})
-    def sweep_environments(context: dg.OpExecutionContext) -> None:
         swept = sweep(site.deployment.settings)
         context.log.info(f"removed environments: {', '.join(swept.gone) or 'none'}")
         if swept.left:
@@ -81,7 +78,7 @@ def publishing_schedules(site: Site) -> list[dg.ScheduleDefinition]:
         " time has ended.",
     )
     def published_tables() -> None:
-        sweep_environments(after=publish_all())
+        publish_and_sweep()
 
     return [
         dg.ScheduleDefinition(

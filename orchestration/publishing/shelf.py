@@ -37,10 +37,6 @@ class NotPublished(Exception):
     """Nothing was published; the message says why, and what to do."""
 
 
-class ShelfTooNew(NotPublished):
-    """A catalogue was written by newer code."""
-
-
 class Shelf:
     """A shelf on an area; `access` is with what object storage is reached."""
 
@@ -66,14 +62,14 @@ class Shelf:
 
         Raises:
             KeyError: there is none of this name.
-            ShelfTooNew: newer code wrote it.
+            NotPublished: newer code wrote it.
         """
         content = self.area.read(f"{_CATALOGUES}/{name}.json")
         if content is None:
             raise KeyError(name)
         said = json.loads(content)
         if said["form"] > _FORM:
-            raise ShelfTooNew(
+            raise NotPublished(
                 f"{self.area.path(f'{_CATALOGUES}/{name}.json')} has form {said['form']}; expected {_FORM} at"
                 " most, as newer code has published here; install that code"
             )

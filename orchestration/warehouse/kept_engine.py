@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # What an engine has instead of a database of its own, which statements could mean.
-_NOTHING = "sluice nothing"
+_NOTHING = "no database"
 _STATE = (
     "select name, value from duckdb_settings()"
     " union all select database_name, path from duckdb_databases() order by all"

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from orchestration.compute.object_storage import extension_path
+from orchestration.definitions import defs
 from orchestration.environments.changes import building
-from orchestration.environments.record import Made
+from orchestration.environments.record import Made, NotUsable
 from orchestration.environments.sweeping import drop
 from orchestration.gate.gate import Verdict
 from orchestration.operations.publishing import publish_tables
@@ -175,6 +176,11 @@ def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Des
             assert (code, why in said, "type `sluice env drop ada`" in said) == (2, True, True), said
         code, _, complained = desk.company.sluice_with(inside, "status")
         assert (code, why in complained) == (2, True)
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in inside.items():
+                patched.setenv(name, value)
+            with pytest.raises(NotUsable, match=why):  # as Dagster's own commands load it
+                defs()
         assert why in " ".join(desk.sluice("env", "list", "--json")[1].split())
         back()
 

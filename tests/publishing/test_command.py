@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from orchestration.areas import Area
@@ -54,7 +55,9 @@ def test_who_publishes_nothing_is_told_so(
         site = Site(Deployment(settings), loaded(settings))
         assert publishing_of(site) is None
         [nightly] = publishing_schedules(site)  # which sweeps, and does not fail each night
-        assert nightly.job.execute_in_process().success
+        job = nightly.job
+        assert isinstance(job, dg.JobDefinition)
+        assert job.execute_in_process().success
         assert not (tmp_path / "shelf").exists()
 
 

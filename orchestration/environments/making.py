@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from filelock import FileLock, Timeout
 
 from orchestration.areas import Area
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.environments.inheriting import inherited, standing
 from orchestration.environments.record import Made, NotUsable, checked_name, holder, settings_of
@@ -133,27 +134,14 @@ def _fill(
     keys, now = spans.published(catalogue), meanings(project)
     with closing(Deployment(own)) as deployment:
         deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
-        tables = [
-            (project.lineage.tables[name].relation, catalogue.tables[name], keys[name]) for name in keys
-        ]
-        types = _types(project)
+        views, versions, types = list[tuple[Relation, str]](), list[Version](), _types(project)
         with deployment.warehouse_showing(shelf.area).session() as session:
-            session.show(
-                (
-                    (
-                        name,
-                        view_of(
-                            session, table, shelf.scan_path(table.location), wanted, types.get(str(name), {})
-                        ),
-                    )
-                    for name, table, wanted in tables
-                ),
-                (
-                    Version(name, key, table.partitions[key].version)
-                    for name, table, wanted in tables
-                    for key in wanted
-                ),
-            )
+            for name, wanted in keys.items():
+                relation, table = project.lineage.tables[name].relation, catalogue.tables[name]
+                path = shelf.scan_path(table.location)
+                views.append((relation, view_of(session, table, path, wanted, types.get(name, {}))))
+                versions += [Version(name, key, table.partitions[key].version) for key in wanted]
+            session.show(views, versions)
     return standing(catalogue, now)
 
 

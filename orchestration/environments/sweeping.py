@@ -38,12 +38,12 @@ class Swept:
 def rows(settings: Settings) -> Iterator[dict[str, str]]:
     """Yield all environments that are made here; `stands` tells whether one's time has ended."""
     for data_dir in data_dirs(settings):
-        made, stands = None, "half of one: `sluice env sweep` removes it"
         try:
-            if made := Made.read(data_dir):
-                stands = ended(made, settings) or "in its time"
+            made = Made.read(data_dir)
+            half = "half of one: `sluice env sweep` removes it"
+            stands = (ended(made, settings) or "in its time") if made else half
         except OtherForm as error:
-            stands = str(error)
+            made, stands = None, str(error)
         yield {
             "environment": data_dir.name,
             "made by": made.holder if made else "",

@@ -57,7 +57,7 @@ def shown(company: Company) -> Rows:
     return found
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6)])
+@pytest.mark.parametrize("seed", [random.randrange(10**6)], ids=["told when it fails"])
 def test_an_environment_shows_what_its_catalogue_let_through(bakery_with_a_shelf: Company, seed: int) -> None:
     """Corrected, refused and taken out since: it shows the same, until a person is forgotten."""
     production, chance = bakery_with_a_shelf, random.Random(seed)

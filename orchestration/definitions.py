@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration.core.collecting import collect_seldom
 from orchestration.core.settings import Settings
 from orchestration.delivery.deliver import record_connections
+from orchestration.environments.record import require_usable
 from orchestration.graph.building import build_definitions
 from orchestration.graph.event_log import ease_event_log
 from orchestration.graph.run_processes import fork_runs
@@ -20,6 +21,7 @@ def defs() -> dg.Definitions:
     """Return the graph of the deployment that the environment describes; `workspace.yaml` names this."""
     collect_seldom()
     settings = Settings.load()
+    require_usable(settings)
     ease_event_log(settings.dagster_home)
     fork_runs()
     project = load_project(settings)

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli.opened import By, DataDir, ProjectDir, account, opened, out
+from orchestration.cli.opened import By, DataDir, ProjectDir, Reason, account, opened, out
 
 app = typer.Typer(help="What this deployment is, and environments made from what production publishes.")
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stays on record.")]
 
 
 @app.command()

@@ -37,7 +37,7 @@ def new(
 
     It is yours alone, sends nothing, holds nothing of production's up, and ends by itself after 30 days.
     """
-    with opened(project, None) as here:
+    with opened(project, None, ended=True) as here:
         from orchestration.environments.making import make
         from orchestration.environments.record import settings_of, usual_name
 
@@ -67,7 +67,7 @@ def build(
     Suites and dbt tests judge it, and what would be delivered goes to the environment's outbox. Ends with
     code 1 if something failed.
     """
-    with opened(project, None) as outer, _inside(outer, name) as (here, made):
+    with opened(project, None, ended=True) as outer, _inside(outer, name) as (here, made):
         from orchestration.cli.running import show_finished
         from orchestration.environments.changes import building
         from orchestration.environments.making import alone
@@ -95,7 +95,7 @@ def build(
 @app.command(name="list")
 def list_(as_json: Json = False, project: ProjectDir = None) -> None:
     """Show the environments that are made here, and whether their time has ended."""
-    with opened(project, None, typed=False) as here:
+    with opened(project, None, typed=False, ended=True) as here:
         from orchestration.cli.opened import table
         from orchestration.environments.sweeping import rows
 
@@ -112,7 +112,7 @@ def list_(as_json: Json = False, project: ProjectDir = None) -> None:
 @app.command()
 def show(name: Name = None, as_json: Json = False, project: ProjectDir = None) -> None:
     """Show what an environment was made from, and what in it is built by itself."""
-    with opened(project, None) as outer, _inside(outer, name) as (here, made):
+    with opened(project, None, ended=True) as outer, _inside(outer, name) as (here, made):
         from orchestration.environments.sweeping import shown
 
         said = shown(here.settings, made)
@@ -127,7 +127,7 @@ def show(name: Name = None, as_json: Json = False, project: ProjectDir = None) -
 @app.command()
 def drop(name: Name = None, project: ProjectDir = None) -> None:
     """Remove an environment, all that is in it, and its lease. Ends with code 1 if something is left."""
-    with opened(project, None) as here:
+    with opened(project, None, ended=True) as here:
         from orchestration.environments.record import usual_name
         from orchestration.environments.sweeping import drop as drop_one
 
@@ -140,7 +140,7 @@ def drop(name: Name = None, project: ProjectDir = None) -> None:
 @app.command()
 def sweep(project: ProjectDir = None) -> None:
     """Remove what has ended, and halves of environments; ends with code 1 if something is left."""
-    with opened(project, None, typed=False) as here:
+    with opened(project, None, typed=False, ended=True) as here:
         from orchestration.environments.sweeping import sweep as sweep_all
 
         done = sweep_all(here.settings)

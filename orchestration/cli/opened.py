@@ -155,10 +155,12 @@ def opened(
     *,
     typed: bool = True,
     half_restored: bool = False,
+    ended: bool = False,
 ) -> Generator[Opened]:
     """Yield what a command works with; `typed` is as for `errors_told`.
 
-    Without `half_restored` a data directory is refused whose restore did not end.
+    Without `half_restored` a data directory is refused whose restore did not end, without `ended` that of an
+    environment whose time has ended.
     """
     collect_seldom()
     with errors_told(typed=typed), ExitStack() as stack:
@@ -172,7 +174,7 @@ def opened(
             from orchestration.state.restore_mark import require_whole
 
             require_whole(settings.data_dir)
-        if (settings.data_dir / MADE_FROM).exists():
+        if not ended and (settings.data_dir / MADE_FROM).exists():
             from orchestration.environments.record import require_usable
 
             require_usable(settings)

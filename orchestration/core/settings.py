@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from orchestration.areas import StorageAccess
 from orchestration.areas.access import check_connection_string, check_endpoint, place_of
-from orchestration.core.environments import Declared, Environment, declared_in
+from orchestration.core.environments import MADE_FROM, Declared, Environment, declared_in
 from orchestration.core.loopback import EXPECTED, elsewhere
 from orchestration.core.problems import SettingsError as SettingsError
 from orchestration.core.problems import did_you_mean
@@ -236,7 +236,10 @@ class Settings(BaseModel):
             "deliveries_dir": data_dir / "deliveries",
             # Beside the data directory: it must outlive that, and no backup of it holds it.
             "erasures_file": data_dir.with_name(f"{data_dir.name}.erasures.jsonl"),
-            "environments_dir": data_dir.with_name(f"{data_dir.name}.environments"),
+            # Who works inside of one means those beside it.
+            "environments_dir": data_dir.parent
+            if (data_dir / MADE_FROM).exists()
+            else data_dir.with_name(f"{data_dir.name}.environments"),
             "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }
         values = {**defaults, **fields, "project_dir": project_dir, "data_dir": data_dir}

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field, replace
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.problems import did_you_mean
 from orchestration.environments.inheriting import told_anew
-from orchestration.environments.record import Made, Standing
+from orchestration.environments.record import Made
 from orchestration.environments.spans import Spans
 from orchestration.operations.rebuilding import Rebuild, runs_of
 from orchestration.operations.site import Site
 from orchestration.publishing.meaning import as_code, check_of, meanings
-
-_NOTHING = Standing("", "")
 
 
 @dataclass(frozen=True)
@@ -64,30 +62,25 @@ class Building:
     def begin(self) -> None:
         """Take what is built anew out of the warehouse, and note that it does not stand."""
         tables = self.site.project.lineage.tables
-        self._note(dict.fromkeys(self.built, _NOTHING))
+        self._note(dict.fromkeys(self.built, ""))
         with self.site.deployment.warehouse.session() as session:
             session.take_out(tables[relation].relation for relation in self.built)
 
     def end(self) -> list[str]:
         """Note what stands now, and return the tables of which not all was built."""
-        store, left, stands = self.site.deployment.store, list[str](), dict[str, Standing]()
+        store, left = self.site.deployment.store, list[str]()
+        stands = [check_of(relation, check) for relation, check in self.judged]
         for relation, keys in self.built.items():
-            now = Standing(self.meanings[relation], self.meanings[as_code(relation)])
-            builds = store.latest_builds(relation)
-            if all(key in builds and builds[key].code == now.code for key in keys):
-                stands[relation] = now
-                for check in self.site.project.lineage.tables[relation].rules:
-                    name = check_of(relation, check)
-                    stands[name] = Standing(self.meanings[name], self.meanings[as_code(name)])
+            builds, code = store.latest_builds(relation), self.meanings[as_code(relation)]
+            if all(key in builds and builds[key].code == code for key in keys):
+                rules = self.site.project.lineage.tables[relation].rules
+                stands += [relation, *(check_of(relation, check) for check in rules)]
             else:
                 left.append(relation)
-        for relation, check in self.judged:
-            name = check_of(relation, check)
-            stands[name] = Standing(self.meanings[name], self.meanings[as_code(name)])
-        self._note(stands)
+        self._note({of: self.meanings[of] for name in stands for of in (name, as_code(name))})
         return left
 
-    def _note(self, stands: Mapping[str, Standing]) -> None:
+    def _note(self, stands: Mapping[str, str]) -> None:
         data_dir = self.site.deployment.settings.data_dir
         made = Made.read(data_dir) or self.made
         replace(made, standing={**made.standing, **stands}).write(data_dir)
@@ -119,7 +112,7 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
     if stands != made.standing:
         made = replace(made, standing=stands)
         made.write(site.deployment.settings.data_dir)
-    changed = [name for name in lineage.tables if name in models and _differs(stands, now, name)]
+    changed = [name for name in lineage.tables if name in models and stands.get(name, "") != now[name]]
     stale = _with_descendants(site, changed) & models
     if wanted:
         named = [_named(models, name) for name in wanted]
@@ -139,7 +132,7 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
         if relation in held
         and relation not in built
         and check != CONTRACT_CHECK
-        and _differs(stands, now, check_of(relation, check))
+        and stands.get(name := check_of(relation, check), "") != now[name]
     }
     return Building(site, made, now, tuple(changed), built, judged)
 
@@ -147,10 +140,6 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
 def _with_descendants(site: Site, relations: Collection[str]) -> set[str]:
     lineage = site.project.lineage
     return set(relations).union(*(lineage.descendants(name) for name in relations))
-
-
-def _differs(stands: Mapping[str, Standing], now: Mapping[str, str], name: str) -> bool:
-    return stands.get(name, _NOTHING).meaning != now[name]
 
 
 def _named(models: Collection[str], name: str) -> str:

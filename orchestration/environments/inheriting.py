@@ -7,11 +7,10 @@ a drop is loaded, which nobody does here: what production said of it counts.
 Belongs here: that. Does not belong here: rows (`views`), building what means something else (`changes`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from orchestration.contracts.model import CONTRACT_CHECK
-from orchestration.environments.record import Standing
 from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.meaning import as_code, check_of
 from orchestration.state.records import Build, Evidence
@@ -44,30 +43,25 @@ def inherited(
             yield replace(build, run_id=run_id, project=project, code=told, drop_ordinal=None), said
 
 
-def standing(catalogue: Catalogue, meanings: Mapping[str, str]) -> dict[str, Standing]:
-    """Return what the tables that were taken over were made by, and judged by."""
-    return {
-        name: Standing(
-            meaning,
-            meanings[as_code(name)] if meanings.get(name) == meaning else catalogue.meanings[as_code(name)],
-        )
-        for name, meaning in catalogue.meanings.items()
-        if as_code(name) in catalogue.meanings
-    }
+def standing(catalogue: Catalogue, meanings: Mapping[str, str]) -> dict[str, str]:
+    """Return what the tables that were taken over were made by, and judged by (`Made.standing`)."""
+    return {**catalogue.meanings, **_codes(_same(catalogue.meanings, meanings), meanings)}
 
 
-def told_anew(
-    store: StateStore, before: Mapping[str, Standing], meanings: Mapping[str, str]
-) -> dict[str, Standing]:
+def told_anew(store: StateStore, before: Mapping[str, str], meanings: Mapping[str, str]) -> dict[str, str]:
     """Have records say in the project's words what means the same as it did, and return what stands then."""
-    now = {
-        name: Standing(item.meaning, meanings[as_code(name)])
-        for name, item in before.items()
-        if item.meaning and meanings.get(name) == item.meaning
-    }
-    codes = {name: (before[name].code, item.code) for name, item in now.items() if item != before[name]}
-    store.tell_anew(codes)
-    return {**before, **now}
+    same = [name for name in _same(before, meanings) if before[name]]
+    pairs = {name: (before[as_code(name)], meanings[as_code(name)]) for name in same}
+    store.tell_anew({name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
+    return {**before, **_codes(same, meanings)}
+
+
+def _same(were: Mapping[str, str], are: Mapping[str, str]) -> list[str]:
+    return [name for name, meaning in were.items() if as_code(name) in were and are.get(name) == meaning]
+
+
+def _codes(names: Collection[str], meanings: Mapping[str, str]) -> dict[str, str]:
+    return {as_code(name): meanings[as_code(name)] for name in names}
 
 
 def _rules(item: Evidence, were: Mapping[str, str], are: Mapping[str, str]) -> str:

@@ -6,25 +6,19 @@ Belongs here: the order of it. Does not belong here: each part (`views`, `inheri
 """
 
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
 
 from filelock import FileLock, Timeout
 
 from orchestration.areas import Area
+from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.environments.inheriting import inherited, standing
-from orchestration.environments.record import (
-    Made,
-    NotUsable,
-    Standing,
-    checked_name,
-    holder,
-    settings_of,
-)
+from orchestration.environments.record import Made, NotUsable, checked_name, holder, settings_of
 from orchestration.environments.spans import Spans, newest_day
-from orchestration.environments.views import View
+from orchestration.environments.views import view_of
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.leases import end_lease, take_lease
@@ -32,6 +26,7 @@ from orchestration.publishing.meaning import meanings
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.deployment import Deployment
 from orchestration.transformation.binding import bound_sql
+from orchestration.warehouse.base import Version
 
 
 def shelf_of(settings: Settings) -> Shelf:
@@ -134,17 +129,19 @@ def _spans(project: Project, catalogue: Catalogue, days: int, first: date | None
 
 def _fill(
     own: Settings, project: Project, shelf: Shelf, catalogue: Catalogue, spans: Spans
-) -> Mapping[str, Standing]:
+) -> Mapping[str, str]:
     """Make the records and the warehouse; return what stands."""
     keys, now = spans.published(catalogue), meanings(project)
     with closing(Deployment(own)) as deployment:
         deployment.store.inherit(inherited(catalogue, keys, now, project.identity.digest))
-        views = list(_views(project, shelf, catalogue, keys))
+        views, versions, types = list[tuple[Relation, str]](), list[Version](), _types(project)
         with deployment.warehouse_showing(shelf.area).session() as session:
-            session.show(
-                ((view.relation, view.query(session)) for view in views),
-                (version for view in views for version in view.versions()),
-            )
+            for name, wanted in keys.items():
+                relation, table = project.lineage.tables[name].relation, catalogue.tables[name]
+                path = shelf.scan_path(table.location)
+                views.append((relation, view_of(session, table, path, wanted, types.get(name, {}))))
+                versions += [Version(name, key, table.partitions[key].version) for key in wanted]
+            session.show(views, versions)
     return standing(catalogue, now)
 
 
@@ -154,18 +151,6 @@ def _lend_parse(read: Settings, own: Settings) -> None:
     for file in read.dbt_target_dir.iterdir():
         if file.is_file():
             shutil.copy2(file, own.dbt_target_dir)
-
-
-def _views(
-    project: Project, shelf: Shelf, catalogue: Catalogue, keys: Mapping[str, list[str]]
-) -> Iterator[View]:
-    types = _types(project)
-    for relation, wanted in keys.items():
-        published = catalogue.tables[relation]
-        known = types.get(relation, {}).items()
-        lacks = {name: kind for name, kind in known if name not in published.columns}
-        path = shelf.scan_path(published.location)
-        yield View(project.lineage.tables[relation].relation, published, path, wanted, lacks)
 
 
 def _types(project: Project) -> dict[str, dict[str, str]]:

@@ -9,18 +9,20 @@ import json
 import re
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from orchestration.areas import Area
 from orchestration.core.environments import MADE_FROM
+from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.settings import Settings
 from orchestration.publishing.leases import clock_of, lease_of
 
+# Raised when other code could not read what this writes, or the other way round.
+_FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")
 _ODD = re.compile(r"[^a-z0-9]+")
 # Of a deployment's settings what its environments have, too: nothing by which anything of its own is reached.
@@ -31,20 +33,16 @@ class NotUsable(Exception):
     """An environment is not there, or may not be used; the message says what to type."""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What the tables of an environment were made by, or a check was judged by: its meaning, and its code."""
-
-    meaning: str
-    code: str
+class OtherForm(NotUsable):
+    """Other code has made it."""
 
 
 @dataclass(frozen=True)
 class Made:
     """An environment: what it was made from, for which days, and until when.
 
-    `first` and `last` are days (UTC). `standing` is {table or check, as `meanings` names it: what is there};
-    a table without a meaning is to be built.
+    `first` and `last` are days (UTC). `standing` is what `meanings` said of the tables and checks that are
+    there; a table without a meaning is to be built.
     """
 
     name: str
@@ -57,7 +55,7 @@ class Made:
     expires_at: datetime
     first: date
     last: date
-    standing: Mapping[str, Standing] = field(default_factory=dict[str, Standing])
+    standing: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def days(self) -> int:
@@ -66,29 +64,40 @@ class Made:
 
     def write(self, data_dir: Path) -> None:
         """Write the file, whole or not at all."""
-        partial = data_dir / f"{MADE_FROM}.partial"
-        partial.write_text(json.dumps(asdict(self), default=str))
-        partial.replace(data_dir / MADE_FROM)
+        Area(str(data_dir)).write(MADE_FROM, [bytes_of({**json_of(self), "form": _FORM})])
 
     @classmethod
     def read(cls, data_dir: Path) -> "Made | None":
-        """Return what a data directory's file says; None where it is none of an environment."""
-        try:
-            data: dict[str, Any] = json.loads((data_dir / MADE_FROM).read_text())
-        except FileNotFoundError:
+        """Return what a data directory's file says; None where it is none of an environment, or half of one.
+
+        Raises:
+            OtherForm: it cannot be read.
+        """
+        content = Area(str(data_dir)).read(MADE_FROM)
+        if content is None:
             return None
-        for name, kind in (("made_at", datetime), ("expires_at", datetime), ("first", date), ("last", date)):
-            data[name] = kind.fromisoformat(data[name])
-        data["standing"] = {name: Standing(**item) for name, item in data["standing"].items()}
-        known = {item.name for item in fields(cls)}  # newer code may say more
-        return cls(**{name: value for name, value in data.items() if name in known})
+        said, name = json.loads(content), data_dir.name
+        if said.get("form") != _FORM:
+            raise OtherForm(
+                f"{data_dir / MADE_FROM} has form {said.get('form')}; expected {_FORM}: other code has made"
+                f" environment `{name}`; type `sluice env drop {name}`, then `sluice env new {name}`"
+            )
+        return record_of(cls, said)
 
 
-def all_made(folder: Path) -> Iterator[tuple[Path, Made | None]]:
-    """Yield each data directory of a folder of environments, by name, and its file: None of half of one."""
-    for data_dir in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if data_dir.is_dir():
-            yield data_dir, Made.read(data_dir)
+def data_dirs(settings: Settings) -> list[Path]:
+    """Return the data directories of all environments that are made here, by name, and of halves of some."""
+    folder = settings.environments_dir
+    return [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+
+def none_of_this_name(settings: Settings, name: str) -> NotUsable:
+    """Return what to say where there is no such environment."""
+    known = ", ".join(path.name for path in data_dirs(settings)) or "none"
+    return NotUsable(
+        f"there is no environment `{name}` in {settings.environments_dir}; expected one of {known}; type"
+        f" `sluice env new {name}`"
+    )
 
 
 def require_usable(settings: Settings) -> None:
@@ -111,13 +120,9 @@ def require_made(settings: Settings) -> Made:
     Raises:
         NotUsable: there is none in the data directory, or its time has ended.
     """
-    made, name = Made.read(settings.data_dir), settings.data_dir.name
+    made = Made.read(settings.data_dir)
     if made is None:
-        raise NotUsable(
-            f"there is no environment `{name}` in {settings.environments_dir}; expected one of"
-            f" {', '.join(made.name for _, made in all_made(settings.environments_dir) if made) or 'none'};"
-            f" type `sluice env new {name}`"
-        )
+        raise none_of_this_name(settings, settings.data_dir.name)
     require_usable(settings)
     return made
 
@@ -162,8 +167,7 @@ def branch_of(project_dir: Path) -> str:
     """Return the branch of git that a directory is on; "" without git."""
     with suppress(OSError, subprocess.SubprocessError):
         asked = ["git", "-C", str(project_dir), "rev-parse", "--abbrev-ref", "HEAD"]
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
-        return told.stdout.strip() if told.returncode == 0 else ""
+        return subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return ""
 
 

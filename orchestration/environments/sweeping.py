@@ -14,7 +14,15 @@ from orchestration.areas import Area
 from orchestration.core.environments import MADE_FROM
 from orchestration.core.settings import Settings
 from orchestration.environments.making import alone
-from orchestration.environments.record import Made, NotUsable, all_made, ended, holder
+from orchestration.environments.record import (
+    Made,
+    NotUsable,
+    OtherForm,
+    data_dirs,
+    ended,
+    holder,
+    none_of_this_name,
+)
 from orchestration.publishing.leases import all_leases, clear_lease, clock_of, end_lease
 from orchestration.state.store import StateStore
 
@@ -29,10 +37,13 @@ class Swept:
 
 def rows(settings: Settings) -> Iterator[dict[str, str]]:
     """Yield all environments that are made here; `stands` tells whether one's time has ended."""
-    for data_dir, made in all_made(settings.environments_dir):
-        stands = (
-            (ended(made, settings) or "in its time") if made else "half of one: `sluice env sweep` removes it"
-        )
+    for data_dir in data_dirs(settings):
+        try:
+            made = Made.read(data_dir)
+            half = "half of one: `sluice env sweep` removes it"
+            stands = (ended(made, settings) or "in its time") if made else half
+        except OtherForm as error:
+            made, stands = None, str(error)
         yield {
             "environment": data_dir.name,
             "made by": made.holder if made else "",
@@ -68,14 +79,11 @@ def drop(settings: Settings, name: str) -> list[str]:
     Raises:
         NotUsable: there is none, it is another's, or another process is at work on it.
     """
-    data_dir = settings.environments_dir / name
-    made = Made.read(data_dir)
+    data_dir, made = settings.environments_dir / name, None
     if not data_dir.is_dir():
-        known = ", ".join(path.name for path, _ in all_made(settings.environments_dir)) or "none"
-        raise NotUsable(
-            f"there is no environment `{name}` in {settings.environments_dir}; expected one of {known}; type"
-            " `sluice env list`"
-        )
+        raise none_of_this_name(settings, name)
+    with suppress(OtherForm):  # its lease ends by itself
+        made = Made.read(data_dir)
     if made is not None and made.holder.partition("@")[0] != holder().partition("@")[0]:
         raise NotUsable(
             f"environment `{name}` is {made.holder}'s; expected one of your own; ask them to type `sluice env"
@@ -87,28 +95,27 @@ def drop(settings: Settings, name: str) -> list[str]:
 
 def sweep(settings: Settings) -> Swept:
     """Remove the environments whose time has ended, halves of some, and leases that nobody needs."""
-    done, kept = Swept(), set[str]()
-    for data_dir, made in all_made(settings.environments_dir):
+    done = Swept()
+    for data_dir in data_dirs(settings):
         try:
             with alone(settings, data_dir.name):
                 made = Made.read(data_dir)
                 why = ended(made, settings) if made else "only half of it was made"
                 if not why:
-                    kept.add(made.lease if made else "")
                     continue
                 left = _remove(settings, data_dir, made, why)
+        except OtherForm:  # nobody knows whether its time has ended
+            left = [str(data_dir)]
         except NotUsable:  # somebody is at work on it
-            kept.add(made.lease if made else "")
             continue
         done.left += left
-        kept |= {made.lease} if left and made else set()
         if not left:
             done.gone.append(data_dir.name)
     if settings.published_url is not None:
         area = Area(settings.published_url, settings.storage_access)
         moment = clock_of(area)
         for lease in all_leases(area):
-            if lease.id not in kept and moment >= lease.expires_at:
+            if moment >= lease.expires_at:
                 clear_lease(area, lease.id)
     return done
 

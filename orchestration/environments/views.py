@@ -5,43 +5,28 @@ the project has and production has not yet, is null. Belongs here: what a view s
 the engine's part (`warehouse`), where rows come from once a table is built (`changes`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from orchestration.compute.exact_parquet import cast_to
 from orchestration.compute.sql import literal, quoted
-from orchestration.core.relations import Relation
 from orchestration.publishing.catalogue import PublishedTable
-from orchestration.warehouse.base import Session, Version
+from orchestration.warehouse.base import Session
 
 
-@dataclass(frozen=True)
-class View:
-    """One table at some of its keys: `path` is where the engine finds it, `lacks` {column: type}."""
+def view_of(
+    session: Session, published: PublishedTable, path: str, keys: Sequence[str], known: Mapping[str, str]
+) -> str:
+    """Return the query that a view of a table shows at some of its keys.
 
-    relation: Relation
-    published: PublishedTable
-    path: str
-    keys: Sequence[str]
-    lacks: Mapping[str, str]
-
-    def query(self, session: Session) -> str:
-        """Return the query that it shows."""
-        lacks = self.lacks if self.keys else {**self.published.columns, **self.lacks}
-        nulls = [f"cast(null as {kind}) as {quoted(name)}" for name, kind in lacks.items()]
-        if not self.keys:  # an empty table may have no file that would tell its columns
-            return f"select {', '.join(nulls)} where false"
-        listed = ", ".join([cast_to(self.published.columns), *nulls])
-        return f"select {listed} from {session.published(self.path, self.published.at)}{self._where}"
-
-    def versions(self) -> Iterator[Version]:
-        """Yield the versions of what it shows."""
-        partitions = self.published.partitions
-        yield from (Version(self.relation, key, partitions[key].version) for key in self.keys)
-
-    @property
-    def _where(self) -> str:
-        column = self.published.key_column
-        if not column or len(self.keys) == len(self.published.partitions):
-            return ""
-        return f" where {quoted(column)} in ({', '.join(map(literal, self.keys))})"
+    `path` is where the engine finds the table, `known` {column: type} as the project has it.
+    """
+    lacks = {name: kind for name, kind in known.items() if name not in published.columns}
+    if not keys:  # an empty table may have no file that would tell its columns
+        lacks = {**published.columns, **lacks}
+    nulls = [f"cast(null as {kind}) as {quoted(name)}" for name, kind in lacks.items()]
+    if not keys:
+        return f"select {', '.join(nulls)} where false"
+    listed, where = ", ".join([cast_to(published.columns), *nulls]), ""
+    if published.key_column and len(keys) < len(published.partitions):
+        where = f" where {quoted(published.key_column)} in ({', '.join(map(literal, keys))})"
+    return f"select {listed} from {session.published(path, published.at)}{where}"

@@ -9,7 +9,8 @@ import time
 import dagster as dg
 
 from orchestration.environments.sweeping import sweep
-from orchestration.graph.run_leases import After, run_executor
+from orchestration.graph.run_leases import After
+from orchestration.graph.upkeep import nightly
 from orchestration.operations.publishing import clean_shelf, publish_tables, publishing_of
 from orchestration.operations.site import Site
 from orchestration.state.leases import LeaseTimeout
@@ -55,17 +56,15 @@ def publishing_schedules(site: Site) -> list[dg.ScheduleDefinition]:
     if site.deployment.published is None:
         return []
 
-    @dg.op(name="publish_all", pool="warehouse")
-    def publish_all(context: dg.OpExecutionContext) -> None:
-        done = publish_tables(site, (), told=context.log.info)
-        for relation, why in done.refused.items():
-            context.log.error(f"{relation} was not published: {why}")
-        context.log.info(clean_shelf(site).said)
-
-    @dg.op(name="sweep_environments", ins={"after": dg.In(dg.Nothing)})
-    def sweep_environments(context: dg.OpExecutionContext) -> None:
-        swept = sweep(site.deployment.settings)
+    @dg.op(name="publish_and_sweep", pool="warehouse")
+    def publish_and_sweep(context: dg.OpExecutionContext) -> None:
+        swept = sweep(site.deployment.settings)  # first: their end waits for nothing
         context.log.info(f"removed environments: {', '.join(swept.gone) or 'none'}")
+        if publishing_of(site) is not None:
+            done = publish_tables(site, (), told=context.log.info)
+            for relation, why in done.refused.items():
+                context.log.error(f"{relation} was not published: {why}")
+            context.log.info(clean_shelf(site).said)
         if swept.left:
             raise dg.Failure(
                 f"environments whose time has ended are not gone whole: {', '.join(swept.left)}; expected"
@@ -73,21 +72,9 @@ def publishing_schedules(site: Site) -> list[dg.ScheduleDefinition]:
                 allow_retries=False,
             )
 
-    @dg.job(
-        name="published_tables",
-        executor_def=run_executor(site.deployment),
-        description="Publishes what is validated and was not published yet, takes out what no longer is, and"
-        " removes versions of published tables that are older than `keep_published`, and environments whose"
-        " time has ended.",
+    described = (
+        "Publishes what is validated and was not published yet, takes out what no longer is, and removes"
+        " versions of published tables that are older than `keep_published`, and environments whose time has"
+        " ended."
     )
-    def published_tables() -> None:
-        sweep_environments(after=publish_all())
-
-    return [
-        dg.ScheduleDefinition(
-            name="published_tables",
-            job=published_tables,
-            cron_schedule=_CRON,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        )
-    ]
+    return [nightly(site, "published_tables", publish_and_sweep, _CRON, described)]

@@ -30,27 +30,24 @@ def upkeep_schedules(site: Site) -> list[dg.ScheduleDefinition]:
     if not aging or site.deployment.settings.cold_url is None:
         return []
 
-    @dg.op(name="move_originals_to_the_cold_tier")
     def move(context: dg.OpExecutionContext) -> None:
         for path in move_to_cold(site.deployment, aging, datetime.now(UTC)):
             context.log.info(f"moved {path}")
 
-    @dg.job(
-        name="cold_tier",
-        executor_def=run_executor(site.deployment),
-        description="Moves originals that are older than their contract's coldAfterDays to SLUICE_COLD_URL.",
-    )
-    def cold_tier() -> None:
-        move()
+    described = "Moves originals that are older than their contract's coldAfterDays to SLUICE_COLD_URL."
+    op = dg.op(name="move_originals_to_the_cold_tier")(move)
+    return [nightly(site, "cold_tier", op, _CRON, described)]
 
-    return [
-        dg.ScheduleDefinition(
-            name="cold_tier",
-            job=cold_tier,
-            cron_schedule=_CRON,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        )
-    ]
+
+def nightly(site: Site, name: str, op: dg.OpDefinition, cron: str, description: str) -> dg.ScheduleDefinition:
+    """Return a schedule, which runs from the start, of a job of one op."""
+
+    @dg.job(name=name, executor_def=run_executor(site.deployment), description=description)
+    def job() -> None:
+        op()
+
+    running = dg.DefaultScheduleStatus.RUNNING
+    return dg.ScheduleDefinition(name=name, job=job, cron_schedule=cron, default_status=running)
 
 
 def deliveries_sensor(site: Site) -> dg.SensorDefinition:

@@ -5,15 +5,13 @@ written. Does not belong here: writing tables (`publish`), where it lies (`shelf
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
 
 from orchestration.state.records import Build, Evidence
 
 NOTHING_SEEN = (0, 0, 0, 0)
 ALL = "*"
-Record = TypeVar("Record", Build, Evidence)
 
 
 @dataclass(frozen=True)
@@ -87,60 +85,3 @@ class Catalogue:
     tables: Mapping[str, PublishedTable]
     seen: tuple[int, int, int, int] = NOTHING_SEEN
     waiting: frozenset[tuple[str, str]] = frozenset()
-
-
-def partition_data(partition: PublishedPartition) -> dict[str, Any]:
-    """Return a partition as JSON has it."""
-    return {
-        "version": partition.version,
-        "rows": partition.rows,
-        "build": _data(partition.build),
-        "evidence": [_data(item) for item in partition.evidence],
-        "erasures": partition.erasures,
-    }
-
-
-def partition_of(data: Mapping[str, Any]) -> PublishedPartition:
-    """Return what `partition_data` was made of."""
-    evidence = tuple(_record(Evidence, item) for item in data["evidence"])
-    build = _record(Build, data["build"])
-    return PublishedPartition(data["version"], data["rows"], build, evidence, data["erasures"])
-
-
-def form_data(table: PublishedTable) -> dict[str, Any]:
-    """Return a table without its partitions as JSON has it."""
-    return {
-        name: getattr(table, name)
-        for name in ("relation", "location", "columns", "left_out", "cut_by", "stored", "key_column")
-    }
-
-
-def table_data(table: PublishedTable) -> dict[str, Any]:
-    """Return a table as JSON has it."""
-    partitions = {key: partition_data(item) for key, item in table.partitions.items()}
-    return {**form_data(table), "at": table.at, "partitions": partitions}
-
-
-def table_of(data: Mapping[str, Any]) -> PublishedTable:
-    """Return what `table_data` was made of; of `form_data` a table without partitions."""
-    partitions = {key: partition_of(item) for key, item in data.get("partitions", {}).items()}
-    said: dict[str, Any] = {"at": -1, **data, "partitions": partitions}
-    return PublishedTable(**said)
-
-
-def _data(record: Build | Evidence) -> dict[str, Any]:
-    """Return what a record says besides what holds without a word."""
-    said = ((item, getattr(record, item.name)) for item in fields(record))
-    return {
-        item.name: value.isoformat() if isinstance(value, datetime) else value
-        for item, value in said
-        if value != item.default
-    }
-
-
-def _record(type_: type[Record], data: Mapping[str, Any]) -> Record:
-    said = dict(data)
-    for name in ("built_at", "judged_at"):
-        if name in said:
-            said[name] = datetime.fromisoformat(said[name])
-    return type_(**said)

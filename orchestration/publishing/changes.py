@@ -12,19 +12,13 @@ from uuid import uuid4
 
 from orchestration.compute.exact_parquet import cast_to
 from orchestration.core.column_origins import Place
+from orchestration.core.json_records import record_of
 from orchestration.core.lineage import Table
 from orchestration.delivery.ledger import of_a_person
 from orchestration.gate.gate import Gate
 from orchestration.gate.on_record import OnRecord
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import (
-    ALL,
-    Catalogue,
-    PublishedPartition,
-    PublishedTable,
-    partition_of,
-    table_of,
-)
+from orchestration.publishing.catalogue import ALL, Catalogue, PublishedPartition, PublishedTable
 from orchestration.publishing.delta_log import DataFile
 from orchestration.publishing.delta_types import TEXT, WIDE_DECIMAL, has_wide, written_as
 from orchestration.publishing.shelf import Shelf
@@ -96,9 +90,9 @@ def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int,
         if note is None:
             known = None
             continue
-        put = {key: partition_of(item) for key, item in note["put"].items()}
+        put = {key: record_of(PublishedPartition, item) for key, item in note["put"].items()}
         if note["whole"]:
-            known = table_of(note["table"])
+            known = record_of(PublishedTable, note["table"])
         if known is not None:
             known = known.with_partitions(put, frozenset(note["out"]), version)
     return log.version, replace(known, at=log.version) if known else None

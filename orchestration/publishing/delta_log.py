@@ -11,7 +11,8 @@ does by itself would not do (seen with deltalake 1.6.6):
 - `vacuum` makes two versions each time, tells of files that are long gone, and lets a commit through whose
   files it has just removed. So files are removed here, by what the kept versions name (`cleaning`); two
   versions of anybody's vacuum change nothing.
-- On Azure delta-rs lists commits by `startFrom`, which Azurite does not know: there it finds the first alone.
+- On Azure delta-rs lists commits by `startFrom`: an emulator that does not know it, as Azurite before 3.37,
+  shows the first commit alone.
 - The engine's `delta_scan` cuts a path at its last letters beyond ASCII, and delta-rs reads `%` in a local
   path as an escape. So locations are plain letters, and delta-rs is told local places as URLs.
 

@@ -7,10 +7,11 @@ table, and `tests/publishing/test_types.py` reads each back. Belongs here: types
 from collections.abc import Mapping
 from typing import Any
 
+from orchestration.compute.exact_parquet import TEXT as TEXT
+from orchestration.compute.exact_parquet import WIDE_DECIMAL as WIDE_DECIMAL
 from orchestration.compute.sql import quoted
 from orchestration.compute.sql_types import LIST, MAP, STRUCT, SqlType, UnknownType, parse_type
 
-WIDE_DECIMAL, TEXT = "DECIMAL(38,0)", "VARCHAR"
 _WIDE = ("HUGEINT", "UHUGEINT")
 # {the engine's: as it is written}; all others are written as text.
 _WRITTEN = {

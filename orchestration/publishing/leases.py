@@ -66,9 +66,9 @@ def end_lease(area: Area, lease_id: str, why: str) -> None:
     area.write(f"{_LEASES}/{lease_id}{_ENDED}", [why.encode()])
 
 
-def end_all(area: Area, why: str, at: datetime | None = None) -> list[ShelfLease]:
+def end_all(area: Area, why: str) -> list[ShelfLease]:
     """End every lease that runs, and return those: what they name must go, as when a person is forgotten."""
-    moment = at or clock_of(area)
+    moment = clock_of(area)
     running = [lease for lease in all_leases(area) if lease.runs_at(moment)]
     for lease in running:
         end_lease(area, lease.id, why)

@@ -15,19 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestration.core.environments import Environment, place_digest
+from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import (
-    ALL,
-    NOTHING_SEEN,
-    Catalogue,
-    PublishedTable,
-    form_data,
-    partition_data,
-)
+from orchestration.publishing.catalogue import ALL, NOTHING_SEEN, Catalogue, PublishedTable
 from orchestration.publishing.changes import Budget, Change, Look
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
@@ -39,10 +33,8 @@ from orchestration.warehouse.base import Session
 LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
 _AT_ONCE = 20
-_TRIES = 20
 _OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
 
-Places = Collection[tuple[str, str]]
 # Kinds of deployments that publish: a person's own, or one that is shared for work in progress, does not.
 PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
@@ -124,7 +116,7 @@ class Publishing:
                     if table := self._carry_out(change, result):
                         done[table.relation] = table
             lease.still_held()
-            result.catalogue = self._add(newest, done, _places(todo), seen, result)
+            result.catalogue = self._add(newest, done, todo, seen, result.waiting)
         return result
 
     def _since(self, newest: Catalogue) -> dict[str, set[str]]:
@@ -201,9 +193,9 @@ class Publishing:
         note = {
             "deployment": self.deployment.identity.id,
             "epoch": self.deployment.identity.epoch,
-            "table": form_data(table),
+            "table": json_of(replace(table, partitions={})),
             "whole": change.whole,
-            "put": {key: partition_data(item) for key, item in change.put.items()},
+            "put": {key: json_of(item) for key, item in change.put.items()},
             "out": sorted(change.out),
         }
         replaced = None if change.whole or not table.key_column else {*change.put, *change.out}
@@ -223,61 +215,44 @@ class Publishing:
 
     def _add(
         self,
-        before: Catalogue | None,
-        done: Mapping[str, PublishedTable],
-        looked_at: Places,
-        seen: tuple[int, int, int, int],
-        result: Published,
-    ) -> str:
-        """Write the next catalogue, unless it would say what the newest says; return its name, or ""."""
-        for _ in range(_TRIES):
-            newest = self.shelf.newest()
-            self._require_ours(newest)
-            there = newest.tables if newest else dict[str, PublishedTable]()
-            gone = there.keys() - self.project.lineage.tables.keys()
-            mine = dict(done)
-            if (newest and newest.name) != (before and before.name):
-                # Of a table that another process has published meanwhile, what is newer counts.
-                mine = {
-                    name: done[name] for name in done if name not in there or there[name].at <= done[name].at
-                }
-            left = newest.waiting if newest else frozenset[tuple[str, str]]()
-            looked_whole = {relation for relation, key in looked_at if key == ALL}
-            left = {place for place in left if place not in looked_at and place[0] not in looked_whole}
-            made = self._catalogue(newest, seen, frozenset(left | result.waiting))
-            if newest is not None and not (mine or gone) and _says_the_same(newest, made):
-                return ""
-            made = self.shelf.with_tables(made, {**dict.fromkeys(gone), **mine})
-            try:
-                self.shelf.add(made)
-            except FileExistsError:
-                continue
-            return made.name
-        raise AnotherPublishes(
-            f"{self.shelf.area.url}: {_TRIES} catalogues were written by others while this one was; expected"
-            " one deployment that publishes here; `sluice publish` once it has ended"
-        )
-
-    def _catalogue(
-        self,
         newest: Catalogue | None,
+        done: Mapping[str, PublishedTable],
+        todo: Mapping[str, Collection[str]],
         seen: tuple[int, int, int, int],
-        waiting: frozenset[tuple[str, str]],
-    ) -> Catalogue:
-        project = self.project.identity.digest
-        return Catalogue(
+        waiting: Collection[tuple[str, str]],
+    ) -> str:
+        """Write the catalogue after the newest, unless it would say the same; return its name, or ""."""
+        there = newest.tables if newest else dict[str, PublishedTable]()
+        left = {
+            (relation, key)
+            for relation, key in (newest.waiting if newest else ())
+            if not {key, ALL} & set(todo.get(relation, ()))
+        }
+        project, own = self.project.identity.digest, self.deployment.identity
+        made = Catalogue(
             f"{int(newest.name) + 1 if newest else 1:012d}",
-            self.deployment.identity.id,
-            self.deployment.identity.epoch,
+            own.id,
+            own.epoch,
             self.deployment.clock(),
             project,
             self.commit,
             newest.meanings if newest and newest.project == project else meanings(self.project),
             places_of(self.deployment, self.project),
-            newest.tables if newest else {},
+            there,
             seen,
-            waiting,
+            frozenset({*left, *waiting}),
         )
+        gone = there.keys() - self.project.lineage.tables.keys()
+        if newest is not None and not (done or gone) and _says_the_same(newest, made):
+            return ""
+        try:
+            self.shelf.add(self.shelf.with_tables(made, {**dict.fromkeys(gone), **done}))
+        except FileExistsError:
+            raise AnotherPublishes(
+                f"{self.shelf.area.url}: catalogue {made.name} was written meanwhile; expected one process"
+                " that publishes at a time; `sluice publish` does what is left"
+            ) from None
+        return made.name
 
     def _require_ours(self, newest: Catalogue | None) -> None:
         if kept_back := self.deployment.kept_back():
@@ -311,10 +286,6 @@ def _says_the_same(one: Catalogue, other: Catalogue) -> bool:
     """Whether nobody would miss the later one; where nothing was found, the next looks again."""
     same = replace(one, name="", published_at=other.published_at, seen=other.seen)
     return same == replace(other, name="")
-
-
-def _places(todo: Mapping[str, Collection[str]]) -> set[tuple[str, str]]:
-    return {(relation, key) for relation, keys in todo.items() for key in keys}
 
 
 def _in_words(change: Change) -> str:

@@ -15,14 +15,14 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from functools import cache
 from urllib.parse import urlsplit
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.areas.access import Scheme
+from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.relations import Relation
-from orchestration.publishing.catalogue import Catalogue, PublishedTable, table_data, table_of
+from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from orchestration.publishing.delta_log import DeltaLog
 
 _CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
@@ -35,10 +35,6 @@ _FORM = 1
 
 class NotPublished(Exception):
     """Nothing was published; the message says why, and what to do."""
-
-
-class ShelfTooNew(NotPublished):
-    """A catalogue was written by newer code."""
 
 
 class Shelf:
@@ -66,23 +62,20 @@ class Shelf:
 
         Raises:
             KeyError: there is none of this name.
-            ShelfTooNew: newer code wrote it.
+            NotPublished: newer code wrote it.
         """
         content = self.area.read(f"{_CATALOGUES}/{name}.json")
         if content is None:
             raise KeyError(name)
         said = json.loads(content)
         if said["form"] > _FORM:
-            raise ShelfTooNew(
+            raise NotPublished(
                 f"{self.area.path(f'{_CATALOGUES}/{name}.json')} has form {said['form']}; expected {_FORM} at"
                 " most, as newer code has published here; install that code"
             )
-        return Catalogue(
-            name, said["deployment"], said["epoch"], datetime.fromisoformat(said["published_at"]),
-            said["project"], said["commit"], said["meanings"], frozenset(said["places"]),
-            _Sheets(self.area, said["tables"]),
-            tuple(said["seen"]), frozenset((relation, key) for relation, key in said["waiting"]),
-        )  # fmt: skip
+        return replace(
+            record_of(Catalogue, {**said, "tables": {}}), tables=_Sheets(self.area, said["tables"])
+        )
 
     def add(self, catalogue: Catalogue) -> None:
         """Write a catalogue, and first the tables that the shelf does not have as they are.
@@ -90,38 +83,24 @@ class Shelf:
         Raises:
             FileExistsError: somebody else has written one of this name.
         """
-        tables = catalogue.tables
-        known = tables.sheets if isinstance(tables, _Sheets) else {}
         sheets = {
-            relation: known[relation] if relation in known else self._add_sheet(tables[relation])
-            for relation in tables
+            relation: found if isinstance(found, str) else self._add_sheet(found)
+            for relation, found in _there(catalogue).items()
         }
-        said = {
-            "form": _FORM,
-            "deployment": catalogue.deployment,
-            "epoch": catalogue.epoch,
-            "published_at": catalogue.published_at.isoformat(),
-            "project": catalogue.project,
-            "commit": catalogue.commit,
-            "meanings": dict(catalogue.meanings),
-            "places": sorted(catalogue.places),
-            "tables": sheets,
-            "seen": catalogue.seen,
-            "waiting": sorted(catalogue.waiting),
-        }
-        self.area.create(f"{_CATALOGUES}/{catalogue.name}.json", [_bytes(said)])
+        said = {**json_of(replace(catalogue, tables={})), "form": _FORM, "tables": sheets}
+        self.area.create(f"{_CATALOGUES}/{catalogue.name}.json", [bytes_of(said)])
 
     def with_tables(self, catalogue: Catalogue, tables: Mapping[str, PublishedTable | None]) -> Catalogue:
         """Return a catalogue with other tables in the place of its own; None: without that table."""
-        return replace(catalogue, tables=_Sheets.over(self.area, catalogue.tables, tables))
+        there = {name: found for name, found in {**_there(catalogue), **tables}.items() if found is not None}
+        return replace(catalogue, tables=_Sheets(self.area, there))
 
     def sheets(self, catalogue: Catalogue) -> frozenset[str]:
         """Return the paths of the tables' sheets that a catalogue names."""
-        found = catalogue.tables
-        return frozenset(found.sheets.values()) if isinstance(found, _Sheets) else frozenset()
+        return frozenset(found for found in _there(catalogue).values() if isinstance(found, str))
 
     def _add_sheet(self, table: PublishedTable) -> str:
-        content = _bytes(table_data(table))
+        content = bytes_of(json_of(table))
         digest = hashlib.sha256(content).hexdigest()[:24]
         folder = table.location.removeprefix(f"{_TABLES}/").replace("/", ".")
         path = f"{_SHEETS}/{folder}/{table.at:012d}-{digest}.json"
@@ -163,52 +142,38 @@ class Shelf:
 
 
 class _Sheets(Mapping[str, PublishedTable]):
-    """Tables by their relations, each read from its sheet when it is asked for."""
+    """Tables by their relations: `there` has each, or the path of its sheet, read when it is asked for."""
 
-    def __init__(self, area: Area, sheets: Mapping[str, str]) -> None:
-        self._area = area
-        self.sheets = dict(sheets)
-        self._read: dict[str, PublishedTable] = {}
-
-    @classmethod
-    def over(
-        cls, area: Area, below: Mapping[str, PublishedTable], tables: Mapping[str, PublishedTable | None]
-    ) -> "_Sheets":
-        made = cls(area, below.sheets if isinstance(below, _Sheets) else {})
-        made._read = {} if isinstance(below, _Sheets) else dict(below)
-        if isinstance(below, _Sheets):
-            made._read |= below._read
-        for relation, table in tables.items():
-            made.sheets.pop(relation, None)
-            made._read.pop(relation, None)
-            if table is not None:
-                made._read[relation] = table
-        return made
+    def __init__(self, area: Area, there: Mapping[str, PublishedTable | str]) -> None:
+        self.there = dict(sorted(there.items()))
+        self._read = cache(lambda path: _sheet(area, path))
 
     def __getitem__(self, relation: str) -> PublishedTable:
-        if relation not in self._read:
-            path = self.sheets[relation]
-            content = self._area.read(path)
-            if content is None:
-                raise FileNotFoundError(f"{self._area.path(path)} does not exist")
-            self._read[relation] = table_of(json.loads(content))
-        return self._read[relation]
+        found = self.there[relation]
+        return self._read(found) if isinstance(found, str) else found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self.sheets, *self._read}))
+        return iter(self.there)
 
     def __len__(self) -> int:
-        return len({*self.sheets, *self._read})
+        return len(self.there)
+
+
+def _sheet(area: Area, path: str) -> PublishedTable:
+    content = area.read(path)
+    if content is None:
+        raise FileNotFoundError(f"{area.path(path)} does not exist")
+    return record_of(PublishedTable, json.loads(content))
+
+
+def _there(catalogue: Catalogue) -> Mapping[str, PublishedTable | str]:
+    return catalogue.tables.there if isinstance(catalogue.tables, _Sheets) else catalogue.tables
 
 
 def _folder(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
     return f"{_ODD.sub('_', name.lower())}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _bytes(said: Any) -> bytes:
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _azure(named: str | None, access: StorageAccess) -> dict[str, str]:

@@ -9,11 +9,12 @@ and the answer at the door. Does not belong here: what is on record (`identity`)
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from orchestration.areas import Area, storage_errors, why_of
 from orchestration.areas.access import place_of as area_of
 from orchestration.core.environments import EXPECTED, Declared, Environment
+from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
 from orchestration.core.settings import (
     AREA_VARIABLES,
@@ -229,9 +230,8 @@ def _claim(area: Area, own: Identity) -> Identity:
     found = _newest_claim(area, own)
     if found is not None and found.epoch >= own.epoch:
         return found
-    said = asdict(replace(own, made_at=None))
     try:
-        area.create(f"{_CLAIMS}/{own.id}/{own.epoch:06}.json", [json.dumps(said).encode()])
+        area.create(f"{_CLAIMS}/{own.id}/{own.epoch:06}.json", [bytes_of(json_of(own))])
     except FileExistsError:
         found = _newest_claim(area, own)  # it may be this very call's, or another's
         assert found is not None
@@ -242,4 +242,4 @@ def _claim(area: Area, own: Identity) -> Identity:
 def _newest_claim(area: Area, own: Identity) -> Identity | None:
     newest = max((entry.path for entry in area.listing(f"{_CLAIMS}/{own.id}/*.json")), default=None)
     content = area.read(newest) if newest else None
-    return Identity(**json.loads(content)) if content else None
+    return record_of(Identity, json.loads(content)) if content else None

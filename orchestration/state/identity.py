@@ -29,7 +29,7 @@ from orchestration.areas import Area
 from orchestration.core.environments import FILE, Declared, Environment
 from orchestration.state import schema
 from orchestration.state.moments import now
-from orchestration.state.rows import record_of, values_of
+from orchestration.state.rows import changed, record_of, values_of
 
 _MACHINE = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 # Of linux/stat.h: statx's mask of the birth, and where it stands in the answer (seconds, nanoseconds).
@@ -174,9 +174,9 @@ class Identities:
     def change(self, before: Identity, after: Identity) -> bool:
         """Put what has changed on record; return whether it was still as it was read."""
         table = schema.deployment
-        query = sa.update(table).where(table.c.epoch == before.epoch, table.c.holder == before.holder)
+        same = (table.c.epoch == before.epoch, table.c.holder == before.holder)
         with self._engine.begin() as connection:
-            return connection.execute(query.values(values_of(after, table, id=after.id))).rowcount == 1
+            return changed(connection, table, *same, **values_of(after, table, id=after.id)) == 1
 
     def restored(self, data_dir: Path, said: str) -> None:
         """Raise the epoch of what came from a backup: whoever it was a backup of is an older holder now."""

@@ -32,14 +32,11 @@ from orchestration.state.refusals import ForgottenKeys, RefusedKeys
 from orchestration.state.releases import Releases
 from orchestration.state.restores import Restores
 from orchestration.state.results import Results
-from orchestration.state.rows import Record, record_of, values_of
+from orchestration.state.rows import Record, changed, record_of, values_of
 from orchestration.state.upgrade import StateStoreUnavailable, bring_up_to_date, require_form
 
 if TYPE_CHECKING:
     import duckdb
-
-# So many rows go to the engine in one statement.
-_ROWS_AT_ONCE = 5_000
 
 
 class StateStore:
@@ -140,8 +137,8 @@ class StateStore:
         with self._engine.begin() as connection:
             require_form(connection)
             for table, rows in ((schema.builds, builds), (schema.evidence, said)):
-                for start in range(0, len(rows), _ROWS_AT_ONCE):
-                    connection.execute(sa.insert(table), rows[start : start + _ROWS_AT_ONCE])
+                if rows:
+                    connection.execute(sa.insert(table), rows)
 
     def tell_anew(self, codes: Mapping[str, tuple[str, str]]) -> None:
         """Have records of these say another code that means the same: {name: (before, after)}.
@@ -153,19 +150,11 @@ class StateStore:
             for name, (before, after) in codes.items():
                 relation, _, check = name.partition(" ")
                 if check:
-                    connection.execute(
-                        sa.update(said)
-                        .where(
-                            said.c.relation == relation, said.c.check_name == check, said.c.rules == before
-                        )
-                        .values(rules=after)
-                    )
+                    those = (said.c.relation == relation, said.c.check_name == check, said.c.rules == before)
+                    changed(connection, said, *those, rules=after)
                 else:
-                    connection.execute(
-                        sa.update(builds)
-                        .where(builds.c.relation == relation, builds.c.code == before)
-                        .values(code=after)
-                    )
+                    those = (builds.c.relation == relation, builds.c.code == before)
+                    changed(connection, builds, *those, code=after)
 
     def built_by_runs_other_than(self, run_id: str) -> set[str]:
         """Return the tables of which a partition was built by another run."""
@@ -290,19 +279,17 @@ class StateStore:
 
     def failed_after(self, evidence_id: int) -> set[tuple[str, str]]:
         """Return the (relation, partition key) of which any check has said no since that record."""
-        table = schema.evidence
-        said_no = (table.c.passed.is_(False), table.c.id > evidence_id)
-        query = sa.select(table.c.relation, table.c.partition_key).where(*said_no).distinct()
-        with self._engine.connect() as connection:
-            return {(row[0], row[1]) for row in connection.execute(query)}
+        return self._failed(schema.evidence.c.id > evidence_id)
 
     def failed_since(self, moment: datetime) -> set[tuple[str, str]]:
         """Return the (relation, partition key) of which any check has said no since a moment."""
+        return self._failed(schema.evidence.c.judged_at > moment)
+
+    def _failed(self, since: sa.ColumnElement[bool]) -> set[tuple[str, str]]:
         table = schema.evidence
-        said_no = (table.c.passed.is_(False), table.c.judged_at > moment)
-        query = sa.select(table.c.relation, table.c.partition_key).where(*said_no).distinct()
+        query = sa.select(table.c.relation, table.c.partition_key).where(table.c.passed.is_(False), since)
         with self._engine.connect() as connection:
-            return {(row[0], row[1]) for row in connection.execute(query)}
+            return {(row[0], row[1]) for row in connection.execute(query.distinct())}
 
     # -- connections
 

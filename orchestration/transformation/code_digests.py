@@ -102,17 +102,13 @@ class CodeDigests:
             "form": _FORM,
             "texts": [item.digest for item in used],
             "language": node.get("language"),
-            "relation": f"{node.get('schema')}.{node.get('alias') or node['name']}",
-            "parents": sorted(self._relation(name) for name in node.get("depends_on", {}).get("nodes", [])),
-            "columns": self._columns(node, config),
             "variables": self._variables_of(used),
             "environment": self._environment_of(used),
             "rows": self._rows(node),
-            "session": self._session,
             "target": self._profile if any(item.asks_for_target for item in used) else "",
             "project": self._project if any(item.asks_for_the_node for item in own) else "",
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        return _digest(told | self._around(node, config))
 
     def besides_sql(self) -> dict[str, str]:
         """Return {dbt's unique id: digest of what makes rows, or a verdict, besides the compiled SQL}.
@@ -128,15 +124,17 @@ class CodeDigests:
 
     def _besides(self, node: Mapping[str, Any]) -> str:
         config = self._config(node)
-        told = {
-            "config": config,
+        told = {"config": config, "materializing": self._materializing}
+        return _digest(told | self._around(node, config))
+
+    def _around(self, node: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what decides besides its own texts."""
+        return {
             "relation": f"{node.get('schema')}.{node.get('alias') or node['name']}",
             "parents": sorted(self._relation(name) for name in node.get("depends_on", {}).get("nodes", [])),
             "columns": self._columns(node, config),
             "session": self._session,
-            "materializing": self._materializing,
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
     def _settled(self, node: Mapping[str, Any]) -> bool:
         """Whether SQL that was compiled for one partition says what is run for all of them."""
@@ -224,7 +222,7 @@ class CodeDigests:
             for kind in ("nodes", "sources")
             for name, node in sorted(self._content[kind].items())
         ]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        return _digest(told)
 
     @cached_property
     def _own_macros(self) -> list[str]:
@@ -305,6 +303,10 @@ class CodeDigests:
                 for name, inner in value.items() if isinstance(value, dict) else ():
                     found.setdefault(str(name), []).append([root.name, str(scope), inner])
         return found
+
+
+def _digest(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _decides_by_run(text: str) -> bool:

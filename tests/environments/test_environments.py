@@ -4,6 +4,7 @@ Belongs here: one environment, by its commands. Does not belong here: what chang
 random histories (`test_histories`).
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,8 +17,9 @@ from typing import Any
 import pytest
 
 from orchestration.compute.object_storage import extension_path
+from orchestration.definitions import defs
 from orchestration.environments.changes import building
-from orchestration.environments.record import Made
+from orchestration.environments.record import Made, NotUsable
 from orchestration.environments.sweeping import drop
 from orchestration.gate.gate import Verdict
 from orchestration.operations.publishing import publish_tables
@@ -174,14 +176,42 @@ def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Des
             assert (code, why in said, "type `sluice env drop ada`" in said) == (2, True, True), said
         code, _, complained = desk.company.sluice_with(inside, "status")
         assert (code, why in complained) == (2, True)
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in inside.items():
+                patched.setenv(name, value)
+            with pytest.raises(NotUsable, match=why):  # as Dagster's own commands load it
+                defs()
         assert why in " ".join(desk.sluice("env", "list", "--json")[1].split())
         back()
 
-    assert desk.sluice("env", "sweep") == (0, "removed `ada`\n")
+    # Who works inside it types there what each message says.
+    assert desk.company.sluice_with(inside, "env", "list")[0] == 0
+    assert desk.company.sluice_with(inside, "env", "sweep")[:2] == (0, "removed `ada`\n")
     assert not data_dir.exists()
     assert desk.sluice("env", "new", "ada", "--days", "1")[0] == 0
-    assert desk.sluice("env", "drop", "ada") == (0, "environment `ada` is gone\n")
+    anew = Made.read(data_dir)
+    assert anew is not None
+    os.utime(Path(anew.shelf, "leases", f"{anew.lease}.json"), (late, late))
+    assert desk.company.sluice_with(inside, "env", "drop", "ada")[:2] == (0, "environment `ada` is gone\n")
     assert {lease.id for lease in all_leases(_shelf(desk).area)} == before
+
+
+def test_one_that_other_code_has_made_is_refused_until_it_is_dropped(desk: Desk) -> None:
+    """A file of a form that nobody here knows, or from before there were forms, is not guessed at."""
+    desk.sluice("env", "new", "ada", "--days", "1")
+    file = desk.environment().settings.data_dir / "environment.json"
+    said = json.loads(file.read_text())
+    for form in ({"form": 2}, {"form": None}):
+        file.write_text(json.dumps(said | form))
+        for command in ("show", "build --name", "new"):
+            code, told = desk.sluice("env", *command.split(), "ada")
+            assert (code, f"form {form['form']}; expected 1" in told) == (2, True), told
+            assert "type `sluice env drop ada`, then `sluice env new ada`" in told
+        assert "expected 1" in desk.sluice("env", "list", "--json")[1]
+        assert desk.sluice("env", "sweep")[0] == 1
+        assert file.exists()
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert desk.sluice("env", "new", "ada", "--days", "1")[0] == 0
 
 
 def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(

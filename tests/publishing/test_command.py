@@ -8,10 +8,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from orchestration.areas import Area
 from orchestration.core.settings import Settings
+from orchestration.graph.publishing import publishing_schedules
 from orchestration.operations.publishing import publishing_of
 from orchestration.operations.site import Site
 from orchestration.publishing.shelf import Shelf
@@ -50,7 +52,13 @@ def test_who_publishes_nothing_is_told_so(
     assert not (tmp_path / "shelf").exists()
     if shelf:  # nor does a run
         settings = company.settings.model_copy(update={"published_url": shelf["SLUICE_PUBLISHED_URL"]})
-        assert publishing_of(Site(Deployment(settings), loaded(settings))) is None
+        site = Site(Deployment(settings), loaded(settings))
+        assert publishing_of(site) is None
+        [nightly] = publishing_schedules(site)  # which sweeps, and does not fail each night
+        job = nightly.job
+        assert isinstance(job, dg.JobDefinition)
+        assert job.execute_in_process().success
+        assert not (tmp_path / "shelf").exists()
 
 
 def test_it_says_what_it_has_done_and_does_it_once(open_bakery: Company, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from orchestration.compute.engine import open_engine
 from orchestration.compute.object_storage import extension_path, object_storage
@@ -40,8 +41,6 @@ def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path
             return shelf.log(location).commit(schema, "k", files, {"n": value}, replaced, upon=upon)
 
         assert put("a", 1, -1, None) == 0
-        if storage.kind == "azurite":
-            pytest.skip("Azurite does not know `startFrom`, with which delta-rs lists commits; Azure does")
         assert put("b", 2, 0, {"b"}) == 1
         with pytest.raises(Overtaken):
             put("c", 3, 0, {"c"})
@@ -53,6 +52,9 @@ def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path
         assert shelf.log(location).notes_after(0) == [(1, {"n": 2}), (2, {"n": 4})]
 
         def rows(version: int) -> list[tuple[int]]:
+            if storage.kind == "azurite":  # the engine's asks Azure, whatever endpoint is named to it
+                table = DeltaTable(shelf.area.path(location), version, shelf.options)
+                return sorted((value,) for value in table.to_pyarrow_table()["x"].to_pylist())
             scan = f"delta_scan({literal(shelf.scan_path(location))}, version = {version})"
             with object_storage(engine, [shelf.area], storage.access):
                 return engine.execute(f"select x from {scan} order by x").fetchall()

@@ -47,7 +47,7 @@ def test_a_session_knows_the_file_alone_and_spills_beside_it(warehouse: DuckDBFi
         session.native.execute("create schema memory; create table memory.t as select 1 as n")
         assert session.query("select n from memory.t") == [(1,)]
         named = session.query("select database_name from duckdb_databases() where not internal")
-        assert {name for (name,) in named} == {"w", "sluice nothing"}
+        assert {name for (name,) in named} == {"w", "no database"}
         assert session.query("select current_setting('temp_directory')") == [(f"{warehouse.path}.tmp",)]
 
 

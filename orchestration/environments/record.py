@@ -21,7 +21,11 @@ from orchestration.core.environments import MADE_FROM
 from orchestration.core.settings import Settings
 from orchestration.publishing.leases import clock_of, lease_of
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")
+# Without a point: what lies beside an environment is called after it, with an ending.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+# There from the first moment on, so that a half of one is told from what somebody else has put there.
+_BEGUN = f"{MADE_FROM}.partial"
+OF_ONE = (MADE_FROM, _BEGUN)
 _ODD = re.compile(r"[^a-z0-9]+")
 # Of a deployment's settings what its environments have, too: nothing by which anything of its own is reached.
 _SHARED = ("published_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "load_memory")
@@ -66,7 +70,7 @@ class Made:
 
     def write(self, data_dir: Path) -> None:
         """Write the file, whole or not at all."""
-        partial = data_dir / f"{MADE_FROM}.partial"
+        partial = data_dir / _BEGUN
         partial.write_text(json.dumps(asdict(self), default=str))
         partial.replace(data_dir / MADE_FROM)
 
@@ -84,10 +88,33 @@ class Made:
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
+def begin(data_dir: Path) -> None:
+    """Mark a new directory as an environment's, of which only half is there."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / _BEGUN).touch()
+
+
+def is_one(data_dir: Path) -> bool:
+    """Whether a directory is an environment's, or half of one: what is none is never removed.
+
+    One that is empty is left of a removal where its lock lies beside it.
+    """
+    if data_dir.is_symlink() or not data_dir.is_dir() or _NAME.fullmatch(data_dir.name) is None:
+        return False
+    if any((data_dir / name).is_file() for name in OF_ONE):
+        return True
+    return lock_of(data_dir).exists() and not any(data_dir.iterdir())
+
+
+def lock_of(data_dir: Path) -> Path:
+    """Return the file that keeps two processes from working on one environment."""
+    return data_dir.with_name(f"{data_dir.name}.lock")
+
+
 def all_made(folder: Path) -> Iterator[tuple[Path, Made | None]]:
-    """Yield each data directory of a folder of environments, by name, and its file: None of half of one."""
+    """Yield each environment's data directory in a folder, by name, and its file: None of half of one."""
     for data_dir in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if data_dir.is_dir():
+        if is_one(data_dir):
             yield data_dir, Made.read(data_dir)
 
 
@@ -146,8 +173,8 @@ def checked_name(name: str) -> str:
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"`{name}` is no name of an environment; expected small letters, digits, `-`, `_` and `.`, 41 at"
-            " most; name another"
+            f"`{name}` is no name of an environment; expected small letters, digits, `-` and `_`, 41 at most;"
+            " name another"
         )
     return name
 
@@ -176,12 +203,15 @@ def settings_of(settings: Settings, name: str) -> Settings:
     """Return the settings of an environment: of those that this process has only what reads the shelf.
 
     Nothing else is taken over: neither connections nor areas nor a state store that a shell may name.
+
+    Raises:
+        ValueError: no environment may be called so.
     """
     shared = {name: value for name in _SHARED if (value := getattr(settings, name)) is not None}
     return Settings.load(
         {"SLUICE_ENVIRONMENT": f"scratch:{name}"},
         project_dir=settings.project_dir,
-        data_dir=settings.environments_dir / name,
+        data_dir=settings.environments_dir / checked_name(name),
         environments_dir=settings.environments_dir,
         **shared,
     )

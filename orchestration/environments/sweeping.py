@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.areas import Area
-from orchestration.core.environments import MADE_FROM
 from orchestration.core.settings import Settings
 from orchestration.environments.making import alone
-from orchestration.environments.record import Made, NotUsable, all_made, ended, holder
+from orchestration.environments.record import (
+    OF_ONE,
+    Made,
+    NotUsable,
+    all_made,
+    ended,
+    holder,
+    is_one,
+    settings_of,
+)
 from orchestration.publishing.leases import all_leases, clear_lease, clock_of, end_lease
 from orchestration.state.store import StateStore
 
@@ -67,15 +75,16 @@ def drop(settings: Settings, name: str) -> list[str]:
 
     Raises:
         NotUsable: there is none, it is another's, or another process is at work on it.
+        ValueError: no environment may be called so.
     """
-    data_dir = settings.environments_dir / name
-    made = Made.read(data_dir)
-    if not data_dir.is_dir():
+    data_dir = settings_of(settings, name).data_dir
+    if not is_one(data_dir):
         known = ", ".join(path.name for path, _ in all_made(settings.environments_dir)) or "none"
         raise NotUsable(
             f"there is no environment `{name}` in {settings.environments_dir}; expected one of {known}; type"
             " `sluice env list`"
         )
+    made = Made.read(data_dir)
     if made is not None and made.holder.partition("@")[0] != holder().partition("@")[0]:
         raise NotUsable(
             f"environment `{name}` is {made.holder}'s; expected one of your own; ask them to type `sluice env"
@@ -121,7 +130,7 @@ def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> 
         return [
             path
             for path in (*sorted(data_dir.iterdir()), journal)
-            if path.exists() and path.name != MADE_FROM
+            if path.exists() and path.name not in OF_ONE
         ]
 
     for path in there():

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from orchestration.compute.object_storage import extension_path
+from orchestration.environments import making
 from orchestration.environments.changes import building
 from orchestration.environments.record import Made
 from orchestration.environments.sweeping import drop
@@ -214,6 +215,50 @@ def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(
             assert drop(settings, "ada") == []
         assert not data_dir.exists()
     assert kills >= 3
+
+
+def _of_somebody(folder: Path) -> dict[str, Path]:
+    """Put things that are no environments into a folder of them; return {name: a file that is in it}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    elsewhere = folder.with_name("precious")
+    for at in (elsewhere, folder / "plain", folder / "production"):
+        (at / "below").mkdir(parents=True)
+        (at / "below" / "file").write_text("kept")
+        (at / "deployment.json").write_text("{}")
+    (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "empty").mkdir()
+    names = ("plain", "production", "link", "../precious", str(elsewhere), ".", "..")
+    return {**{name: folder / name / "below" / "file" for name in names[:5]}, "empty": folder / "empty"}
+
+
+def test_what_is_no_environment_is_never_removed(desk: Desk) -> None:
+    """Neither swept, nor dropped by a name that leads to it, nor taken for half of one by `new`."""
+    folder = desk.environment().settings.environments_dir
+    theirs = _of_somebody(folder)
+    desk.sluice("env", "new", "ada", "--days", "1")
+    (folder / "ada" / "inner").symlink_to(folder.with_name("precious"))
+
+    assert desk.sluice("env", "sweep") == (0, "nothing to remove\n")
+    for name in (*theirs, ".", "..", "ada/.."):
+        for command in ("drop", "new", "show") if name != "empty" else ("drop", "show"):
+            code, said = desk.sluice("env", command, "--", name)
+            assert (code, "; expected " in said) == (2, True), (name, command, said)
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert all(path.exists() for path in theirs.values())
+    for beside in ("ada.lock", "ada.erasures.jsonl"):  # such a name would be what lies beside another
+        assert "is no name of an environment" in desk.sluice("env", "new", beside)[1]
+
+
+def test_half_of_one_is_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is there when its making is killed."""
+    folder = desk.environment().settings.environments_dir
+    for broken in ("_lend_parse", "_fill"):
+        with monkeypatch.context() as patched:
+            patched.setattr(making, broken, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            desk.sluice("env", "new", "ada", "--days", "1")
+        assert "half of one" in " ".join(desk.sluice("env", "list", "--json")[1].split())
+        assert desk.sluice("env", "sweep") == (0, "removed `ada`\n")
+        assert not (folder / "ada").exists()
 
 
 def test_what_cannot_be_removed_is_named_and_its_record_stays(

@@ -171,10 +171,10 @@ def _views(
     types = _types(project)
     for relation, wanted in keys.items():
         published = catalogue.tables[relation]
-        known = types.get(relation, {}).items()
-        lacks = {name: kind for name, kind in known if name not in published.columns}
         path = shelf.scan_path(published.location)
-        yield View(project.lineage.tables[relation].relation, published, path, wanted, lacks)
+        yield View(
+            project.lineage.tables[relation].relation, published, path, wanted, types.get(relation, {})
+        )
 
 
 def _types(project: Project) -> dict[str, dict[str, str]]:

@@ -17,21 +17,30 @@ from orchestration.warehouse.base import Session, Version
 
 @dataclass(frozen=True)
 class View:
-    """One table at some of its keys: `path` is where the engine finds it, `lacks` {column: type}."""
+    """One table at some of its keys: `path` is where the engine finds it.
+
+    `types` is {column: type} as the project has them, in its order; a column that is not published is null.
+    """
 
     relation: Relation
     published: PublishedTable
     path: str
     keys: Sequence[str]
-    lacks: Mapping[str, str]
+    types: Mapping[str, str]
 
     def query(self, session: Session) -> str:
         """Return the query that it shows."""
-        lacks = self.lacks if self.keys else {**self.published.columns, **self.lacks}
-        nulls = [f"cast(null as {kind}) as {quoted(name)}" for name, kind in lacks.items()]
-        if not self.keys:  # an empty table may have no file that would tell its columns
-            return f"select {', '.join(nulls)} where false"
-        listed = ", ".join([cast_to(self.published.columns), *nulls])
+        there = self.published.columns
+        # An empty table may have no file that would tell its columns.
+        has = there if self.keys else {}
+        spelt = {name.casefold(): name for name in there}
+        wanted = {spelt.get(name.casefold(), name): kind for name, kind in self.types.items()}
+        listed = ", ".join(
+            cast_to({name: kind}) if name in has else f"cast(null as {kind}) as {quoted(name)}"
+            for name, kind in {**wanted, **there}.items()
+        )
+        if not self.keys:
+            return f"select {listed} where false"
         return f"select {listed} from {session.published(self.path, self.published.at)}{self._where}"
 
     def versions(self) -> Iterator[Version]:

@@ -16,12 +16,15 @@ from typing import Any
 import pytest
 
 from orchestration.compute.object_storage import extension_path
+from orchestration.core.relations import Relation
 from orchestration.environments import making
 from orchestration.environments.changes import building
 from orchestration.environments.record import Made
 from orchestration.environments.sweeping import drop
+from orchestration.environments.views import View
 from orchestration.gate.gate import Verdict
 from orchestration.operations.publishing import publish_tables
+from orchestration.publishing.catalogue import PublishedTable
 from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
 from tests.company import FRI, THU, WED, Company, failures, finished
@@ -65,6 +68,31 @@ def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> No
         assert rows(ada, query.format("")) == rows(production, query.format(where)), relation
     assert all(ada.site.gate_report(name, FRI).open for name in ada.project.exports)
     assert desk.sluice("env", "build", "--name", "ada")[1].startswith("nothing has changed")
+
+
+@pytest.mark.parametrize(
+    ("types", "shown"),
+    [
+        (
+            {"a": "DATE", "secret": "VARCHAR", "b": "BIGINT"},
+            ["a DATE", "secret VARCHAR", "b INTEGER", "old BOOLEAN"],
+        ),
+        ({"B": "BIGINT", "A": "DATE"}, ["b INTEGER", "a DATE", "old BOOLEAN"]),
+        ({}, ["a DATE", "b INTEGER", "old BOOLEAN"]),
+    ],
+)
+@pytest.mark.parametrize("keys", [["1"], []])
+def test_columns_are_in_the_projects_order(
+    published_bakery: Company, types: dict[str, str], shown: list[str], keys: list[str]
+) -> None:
+    """Also where some are not published: `select *` and `union all` mean what they mean in production."""
+    columns = {"a": "DATE", "b": "INTEGER", "old": "BOOLEAN"}
+    published = PublishedTable("raw.x", "", 0, columns, {}, "", {}, columns)
+    with published_bakery.deployment.warehouse.session() as session:
+        query = View(Relation("raw", "x"), published, "", keys, types).query(session)
+        rows = "(select null::date as a, 1 as b, true as old)"
+        found = session.describe(query.replace(session.published("", 0), rows))
+    assert [f"{name} {kind}" for name, kind in found.items()] == shown
 
 
 def test_what_means_something_else_is_built_with_all_that_is_made_of_it(desk: Desk) -> None:

@@ -76,16 +76,33 @@ class Made:
 
     @classmethod
     def read(cls, data_dir: Path) -> "Made | None":
-        """Return what a data directory's file says; None where it is none of an environment."""
+        """Return what a data directory's file says; None where it is none of an environment.
+
+        Raises:
+            NotUsable: the file is damaged.
+        """
+        days = (("made_at", datetime), ("expires_at", datetime), ("first", date), ("last", date))
         try:
             data: dict[str, Any] = json.loads((data_dir / MADE_FROM).read_text())
+            for name, kind in days:
+                data[name] = kind.fromisoformat(data[name])
+            data["standing"] = {name: Standing(**item) for name, item in data["standing"].items()}
+            known = {item.name for item in fields(cls)}  # newer code may say more
+            return cls(**{name: value for name, value in data.items() if name in known})
         except FileNotFoundError:
             return None
-        for name, kind in (("made_at", datetime), ("expires_at", datetime), ("first", date), ("last", date)):
-            data[name] = kind.fromisoformat(data[name])
-        data["standing"] = {name: Standing(**item) for name, item in data["standing"].items()}
-        known = {item.name for item in fields(cls)}  # newer code may say more
-        return cls(**{name: value for name, value in data.items() if name in known})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise NotUsable(
+                f"environment `{data_dir.name}` may not be used any more: {data_dir / MADE_FROM} is damaged;"
+                f" expected what `sluice env new` wrote; type `sluice env drop {data_dir.name}`"
+            ) from None
+
+    @classmethod
+    def read_or_half(cls, data_dir: Path) -> "Made | None":
+        """Return the same; None also where the file is damaged: what is left is to be removed."""
+        with suppress(NotUsable):
+            return cls.read(data_dir)
+        return None
 
 
 def begin(data_dir: Path) -> None:
@@ -115,7 +132,7 @@ def all_made(folder: Path) -> Iterator[tuple[Path, Made | None]]:
     """Yield each environment's data directory in a folder, by name, and its file: None of half of one."""
     for data_dir in sorted(folder.iterdir()) if folder.is_dir() else ():
         if is_one(data_dir):
-            yield data_dir, Made.read(data_dir)
+            yield data_dir, Made.read_or_half(data_dir)
 
 
 def require_usable(settings: Settings) -> None:

@@ -84,7 +84,7 @@ def drop(settings: Settings, name: str) -> list[str]:
             f"there is no environment `{name}` in {settings.environments_dir}; expected one of {known}; type"
             " `sluice env list`"
         )
-    made = Made.read(data_dir)
+    made = Made.read_or_half(data_dir)
     if made is not None and made.holder.partition("@")[0] != holder().partition("@")[0]:
         raise NotUsable(
             f"environment `{name}` is {made.holder}'s; expected one of your own; ask them to type `sluice env"
@@ -100,7 +100,7 @@ def sweep(settings: Settings) -> Swept:
     for data_dir, made in all_made(settings.environments_dir):
         try:
             with alone(settings, data_dir.name):
-                made = Made.read(data_dir)
+                made = Made.read_or_half(data_dir)
                 why = ended(made, settings) if made else "only half of it was made"
                 if not why:
                     kept.add(made.lease if made else "")

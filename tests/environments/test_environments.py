@@ -289,6 +289,26 @@ def test_half_of_one_is_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         assert not (folder / "ada").exists()
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "ada"}'])
+def test_one_whose_file_is_damaged_is_refused_and_removed(desk: Desk, content: str) -> None:
+    """It keeps no other one from being listed and removed."""
+    folder = desk.environment().settings.environments_dir
+    for name, command in (("ada", "sweep"), ("bea", "drop")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "environment.json").write_text(content)
+        for refused in ("show", "new"):
+            code, said = desk.sluice("env", refused, name)
+            assert (
+                code,
+                f"is damaged; expected what `sluice env new` wrote; type `sluice env drop {name}`" in said,
+            ) == (2, True)
+        inside = {"SLUICE_ENVIRONMENT": f"scratch:{name}", "SLUICE_DATA_DIR": str(folder / name)}
+        assert desk.company.sluice_with(inside, "status")[0] == 2
+        assert name in desk.sluice("env", "list")[1]
+        assert desk.sluice("env", command, *([name] if command == "drop" else []))[0] == 0
+        assert not (folder / name).exists()
+
+
 def test_what_cannot_be_removed_is_named_and_its_record_stays(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

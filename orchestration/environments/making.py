@@ -16,7 +16,15 @@ from orchestration.areas import Area
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.environments.inheriting import inherited, standing
-from orchestration.environments.record import Made, NotUsable, checked_name, holder, settings_of
+from orchestration.environments.record import (
+    Made,
+    NotUsable,
+    begin,
+    holder,
+    is_one,
+    lock_of,
+    settings_of,
+)
 from orchestration.environments.spans import Spans, newest_day
 from orchestration.environments.views import view_of
 from orchestration.project.loading import Project
@@ -67,7 +75,7 @@ def make(
         ValueError: no environment may be called so, or these are no days.
         NotUsable: there is one of this name, or nothing is published.
     """
-    own, shelf = settings_of(settings, checked_name(name)), shelf_of(settings)
+    own, shelf = settings_of(settings, name), shelf_of(settings)
     with alone(settings, name):
         if (there := Made.read(own.data_dir)) is not None:
             raise NotUsable(
@@ -81,7 +89,14 @@ def make(
             )
         rules = project.environments.scratch
         spans = _spans(project, catalogue, days or rules.days, first, last)
-        shutil.rmtree(own.data_dir, ignore_errors=True)
+        if is_one(own.data_dir):
+            shutil.rmtree(own.data_dir, ignore_errors=True)
+        elif own.data_dir.is_symlink() or own.data_dir.exists():
+            raise NotUsable(
+                f"{own.data_dir} is there, and no environment; expected nothing there; move it away, or name"
+                " another environment"
+            )
+        begin(own.data_dir)
         _lend_parse(project.identity.settings, own)
         lease = take_lease(shelf.area, name, catalogue.name, holder(), rules.keep)
         try:
@@ -106,7 +121,7 @@ def alone(settings: Settings, name: str) -> Generator[None]:
     """
     settings.environments_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(settings.environments_dir / f"{name}.lock", timeout=0, thread_local=False):
+        with FileLock(lock_of(settings.environments_dir / name), timeout=0, thread_local=False):
             yield
     except Timeout:
         raise NotUsable(

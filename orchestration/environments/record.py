@@ -23,7 +23,11 @@ from orchestration.publishing.leases import clock_of, lease_of
 
 # Raised when other code could not read what this writes, or the other way round.
 _FORM = 1
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")
+# Without a point: what lies beside an environment is called after it, with an ending.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+# There from the first moment on, so that a half of one is told from what somebody else has put there.
+_BEGUN = f"{MADE_FROM}.partial"
+OF_ONE = (MADE_FROM, _BEGUN)
 _ODD = re.compile(r"[^a-z0-9]+")
 # Of a deployment's settings what its environments have, too: nothing by which anything of its own is reached.
 _SHARED = ("published_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "load_memory")
@@ -65,30 +69,77 @@ class Made:
     def write(self, data_dir: Path) -> None:
         """Write the file, whole or not at all."""
         Area(str(data_dir)).write(MADE_FROM, [bytes_of({**json_of(self), "form": _FORM})])
+        (data_dir / _BEGUN).unlink(missing_ok=True)
 
     @classmethod
     def read(cls, data_dir: Path) -> "Made | None":
         """Return what a data directory's file says; None where it is none of an environment, or half of one.
 
         Raises:
-            OtherForm: it cannot be read.
+            OtherForm: other code has made it.
+            NotUsable: the file is damaged.
         """
         content = Area(str(data_dir)).read(MADE_FROM)
         if content is None:
             return None
-        said, name = json.loads(content), data_dir.name
-        if said.get("form") != _FORM:
-            raise OtherForm(
-                f"{data_dir / MADE_FROM} has form {said.get('form')}; expected {_FORM}: other code has made"
-                f" environment `{name}`; type `sluice env drop {name}`, then `sluice env new {name}`"
-            )
-        return record_of(cls, said)
+        name = data_dir.name
+        try:
+            said = json.loads(content)
+            form = said.get("form")
+            if form == _FORM:
+                return record_of(cls, said)
+        except (ValueError, AttributeError):
+            raise NotUsable(
+                f"environment `{name}` may not be used any more: {data_dir / MADE_FROM} is damaged; expected"
+                f" what `sluice env new` wrote; type `sluice env drop {name}`"
+            ) from None
+        raise OtherForm(
+            f"{data_dir / MADE_FROM} has form {form}; expected {_FORM}: other code has made environment"
+            f" `{name}`; type `sluice env drop {name}`, then `sluice env new {name}`"
+        )
+
+    @classmethod
+    def read_or_half(cls, data_dir: Path) -> "Made | None":
+        """Return the same; None also where the file is damaged: what is left is to be removed.
+
+        Raises:
+            OtherForm: other code has made it.
+        """
+        try:
+            return cls.read(data_dir)
+        except OtherForm:
+            raise
+        except NotUsable:
+            return None
+
+
+def begin(data_dir: Path) -> None:
+    """Mark a new directory as an environment's, of which only half is there."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / _BEGUN).touch()
+
+
+def is_one(data_dir: Path) -> bool:
+    """Whether a directory is an environment's, or half of one: what is none is never removed.
+
+    One that is empty is left of a removal where its lock lies beside it.
+    """
+    if data_dir.is_symlink() or not data_dir.is_dir() or _NAME.fullmatch(data_dir.name) is None:
+        return False
+    if any((data_dir / name).is_file() for name in OF_ONE):
+        return True
+    return lock_of(data_dir).exists() and not any(data_dir.iterdir())
+
+
+def lock_of(data_dir: Path) -> Path:
+    """Return the file that keeps two processes from working on one environment."""
+    return data_dir.with_name(f"{data_dir.name}.lock")
 
 
 def data_dirs(settings: Settings) -> list[Path]:
     """Return the data directories of all environments that are made here, by name, and of halves of some."""
     folder = settings.environments_dir
-    return [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    return [path for path in sorted(folder.iterdir()) if is_one(path)] if folder.is_dir() else []
 
 
 def none_of_this_name(settings: Settings, name: str) -> NotUsable:
@@ -151,8 +202,8 @@ def checked_name(name: str) -> str:
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"`{name}` is no name of an environment; expected small letters, digits, `-`, `_` and `.`, 41 at"
-            " most; name another"
+            f"`{name}` is no name of an environment; expected small letters, digits, `-` and `_`, 41 at most;"
+            " name another"
         )
     return name
 
@@ -180,12 +231,15 @@ def settings_of(settings: Settings, name: str) -> Settings:
     """Return the settings of an environment: of those that this process has only what reads the shelf.
 
     Nothing else is taken over: neither connections nor areas nor a state store that a shell may name.
+
+    Raises:
+        ValueError: no environment may be called so.
     """
     shared = {name: value for name in _SHARED if (value := getattr(settings, name)) is not None}
     return Settings.load(
         {"SLUICE_ENVIRONMENT": f"scratch:{name}"},
         project_dir=settings.project_dir,
-        data_dir=settings.environments_dir / name,
+        data_dir=settings.environments_dir / checked_name(name),
         environments_dir=settings.environments_dir,
         **shared,
     )

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.areas import Area
-from orchestration.core.environments import MADE_FROM
 from orchestration.core.settings import Settings
 from orchestration.environments.making import alone
 from orchestration.environments.record import (
+    OF_ONE,
     Made,
     NotUsable,
     OtherForm,
     data_dirs,
     ended,
     holder,
+    is_one,
     none_of_this_name,
+    settings_of,
 )
 from orchestration.publishing.leases import all_leases, clear_lease, clock_of, end_lease
 from orchestration.state.store import StateStore
@@ -42,7 +44,7 @@ def rows(settings: Settings) -> Iterator[dict[str, str]]:
             made = Made.read(data_dir)
             half = "half of one: `sluice env sweep` removes it"
             stands = (ended(made, settings) or "in its time") if made else half
-        except OtherForm as error:
+        except NotUsable as error:
             made, stands = None, str(error)
         yield {
             "environment": data_dir.name,
@@ -78,12 +80,13 @@ def drop(settings: Settings, name: str) -> list[str]:
 
     Raises:
         NotUsable: there is none, it is another's, or another process is at work on it.
+        ValueError: no environment may be called so.
     """
-    data_dir, made = settings.environments_dir / name, None
-    if not data_dir.is_dir():
+    data_dir, made = settings_of(settings, name).data_dir, None
+    if not is_one(data_dir):
         raise none_of_this_name(settings, name)
     with suppress(OtherForm):  # its lease ends by itself
-        made = Made.read(data_dir)
+        made = Made.read_or_half(data_dir)
     if made is not None and made.holder.partition("@")[0] != holder().partition("@")[0]:
         raise NotUsable(
             f"environment `{name}` is {made.holder}'s; expected one of your own; ask them to type `sluice env"
@@ -99,7 +102,7 @@ def sweep(settings: Settings) -> Swept:
     for data_dir in data_dirs(settings):
         try:
             with alone(settings, data_dir.name):
-                made = Made.read(data_dir)
+                made = Made.read_or_half(data_dir)
                 why = ended(made, settings) if made else "only half of it was made"
                 if not why:
                     continue
@@ -128,7 +131,7 @@ def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> 
         return [
             path
             for path in (*sorted(data_dir.iterdir()), journal)
-            if path.exists() and path.name != MADE_FROM
+            if path.exists() and path.name not in OF_ONE
         ]
 
     for path in there():

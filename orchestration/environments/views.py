@@ -18,15 +18,20 @@ def view_of(
 ) -> str:
     """Return the query that a view of a table shows at some of its keys.
 
-    `path` is where the engine finds the table, `known` {column: type} as the project has it.
+    `path` is where the engine finds the table, `known` {column: type} as the project has them, in order; a
+    column that is not published is null.
     """
-    lacks = {name: kind for name, kind in known.items() if name not in published.columns}
-    if not keys:  # an empty table may have no file that would tell its columns
-        lacks = {**published.columns, **lacks}
-    nulls = [f"cast(null as {kind}) as {quoted(name)}" for name, kind in lacks.items()]
+    there = published.columns
+    has = there if keys else {}  # an empty table may have no file that would tell its columns
+    spelt = {name.casefold(): name for name in there}
+    wanted = {spelt.get(name.casefold(), name): kind for name, kind in known.items()}
+    listed = ", ".join(
+        cast_to({name: kind}) if name in has else f"cast(null as {kind}) as {quoted(name)}"
+        for name, kind in {**wanted, **there}.items()
+    )
     if not keys:
-        return f"select {', '.join(nulls)} where false"
-    listed, where = ", ".join([cast_to(published.columns), *nulls]), ""
+        return f"select {listed} where false"
+    where = ""
     if published.key_column and len(keys) < len(published.partitions):
         where = f" where {quoted(published.key_column)} in ({', '.join(map(literal, keys))})"
     return f"select {listed} from {session.published(path, published.at)}{where}"

@@ -12,6 +12,8 @@ from orchestration.state.records import Build, Evidence
 
 NOTHING_SEEN = (0, 0, 0, 0)
 ALL = "*"
+# Why a column is left out that the project's files do not tell of.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class PublishedTable:
         """What all partitions have in common: where it is another, all are written anew."""
         columns, stored = list(self.columns.items()), list(self.stored.items())
         return columns, stored, self.left_out, self.cut_by, self.key_column
+
+    def shows_more_than(self, other: "PublishedTable") -> bool:
+        """Whether it has columns that are left out of another by their class."""
+        return any(name in self.columns for name, why in other.left_out.items() if why != UNKNOWN)
 
     def with_partitions(
         self, put: Mapping[str, PublishedPartition], out: frozenset[str], at: int

@@ -18,7 +18,7 @@ from orchestration.delivery.ledger import of_a_person
 from orchestration.gate.gate import Gate
 from orchestration.gate.on_record import OnRecord
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import ALL, Catalogue, PublishedPartition, PublishedTable
+from orchestration.publishing.catalogue import ALL, UNKNOWN, Catalogue, PublishedPartition, PublishedTable
 from orchestration.publishing.delta_log import DataFile
 from orchestration.publishing.delta_types import TEXT, WIDE_DECIMAL, has_wide, written_as
 from orchestration.publishing.shelf import Shelf
@@ -27,11 +27,11 @@ from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_rows
 
 _KEY_COLUMN = "_sluice_partition"
-# Why a column is left out that has no class, but is masked, or is none that the project's files tell of.
-_MASKED, _UNKNOWN = "masked", "unknown"
+# Why a column is left out that has no class, but is masked.
+_MASKED = "masked"
 
 
-class _TooWide(Exception):
+class TooWide(Exception):
     """A whole number of more than 38 digits."""
 
 
@@ -99,7 +99,10 @@ def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int,
 
 
 class Look:
-    """One look into the warehouse, of one moment; `waiting` is what was left, as the budget was spent."""
+    """One look into the warehouse, of one moment; `waiting` is what was left, as the budget was spent.
+
+    After an error of the engine's it is over. Whole numbers of tables that are in `as_text` are written so.
+    """
 
     def __init__(
         self,
@@ -111,10 +114,11 @@ class Look:
         folder: Path,
         allowed: Collection[str],
         budget: Budget,
+        as_text: Collection[str],
     ) -> None:
         self._project, self._shelf, self._newest = project, shelf, newest
         self._session, self._folder, self._allowed, self._budget = session, folder, allowed, budget
-        self.waiting = set[tuple[str, str]]()
+        self.waiting, self._as_text = set[tuple[str, str]](), as_text
         self._gate = Gate(project.lineage, deployment.store, deployment.clock)
         self._held = session.versions(list(project.lineage.tables))
         self._on_record = OnRecord(deployment.store)
@@ -125,17 +129,20 @@ class Look:
 
         Once it is late nothing is written any more, one file at least aside; what is no longer validated is
         taken out all the same.
+
+        Raises:
+            TooWide: it has numbers that no other type can have; look again, with the table in `as_text`.
         """
         table = self._project.lineage.tables[relation]
         before, known = standing(self._shelf, self._newest, table)
-        wide = known is not None and any(
-            has_wide(kind) and known.stored.get(name) == written_as(kind, TEXT)
-            for name, kind in known.columns.items()
+        wide = relation in self._as_text or (
+            known is not None
+            and any(
+                has_wide(kind) and known.stored.get(name) == written_as(kind, TEXT)
+                for name, kind in known.columns.items()
+            )
         )
-        try:
-            return self._change(table, keys, before, known, TEXT if wide else WIDE_DECIMAL)
-        except _TooWide:
-            return self._change(table, keys, before, known, TEXT)
+        return self._change(table, keys, before, known, TEXT if wide else WIDE_DECIMAL)
 
     def _change(
         self, table: Table, keys: Collection[str], before: int, known: PublishedTable | None, wide: str
@@ -163,7 +170,7 @@ class Look:
                 same = not self._session.query(f"{self._rows(table, key, gone, there=True)} limit 1")
             late = not same and self._budget.is_spent
             if late and whole:
-                return self._late(table, known, before)
+                return self._late(table, known, before, form)
             if version is None or not self._validated(table, key, compare_rows=not (same or late)):
                 out |= {key} if published is not None else set()
                 continue
@@ -187,11 +194,15 @@ class Look:
             tuple(files),
         )  # fmt: skip
 
-    def _late(self, table: Table, known: PublishedTable | None, before: int) -> Change | None:
+    def _late(
+        self, table: Table, known: PublishedTable | None, before: int, form: PublishedTable
+    ) -> Change | None:
         """Return what is to become of a table for which there is no time, as all of it has to be written."""
         self.waiting.add((table.relation, ALL))
         if known is None:
             return None
+        if known.shows_more_than(form):  # what may not be there does not wait
+            return Change(form, before, True, {}, frozenset(known.partitions), {}, ())
         out = {key for key in known.partitions if not self._validated(table, key, compare_rows=False)}
         return Change(known, before, False, {}, frozenset(out), {}, ()) if out else None
 
@@ -224,7 +235,7 @@ class Look:
         told = self._project.columns.tables[table.relation].columns
         name = next((name for name in told if name.casefold() == column.casefold()), None)
         if name is None:
-            return _UNKNOWN
+            return UNKNOWN
         classes = self._project.classes.of(Place(table.relation, name))
         if closed := sorted(classes.difference(self._allowed)):
             return closed[0]
@@ -249,10 +260,11 @@ class Look:
         return f"select * from ({rows}) where {condition if there else f'not {condition}'}"
 
     def _write(self, rows: str, form: PublishedTable, file: Path, wide: str) -> int:
-        self._budget.written += 1
         try:
-            return self._session.write_parquet(f"select {cast_to(form.stored)} from ({rows})", file)
+            written = self._session.write_parquet(f"select {cast_to(form.stored)} from ({rows})", file)
         except self._session.errors:
             if wide == TEXT or not any(map(has_wide, form.columns.values())):
                 raise
-            raise _TooWide from None
+            raise TooWide from None
+        self._budget.written += 1
+        return written

@@ -1,6 +1,7 @@
 """Versions of published tables that nobody may need any more go: the data first, then what names them.
 
-Kept are the versions that a catalogue names which was the newest in the last days, or which a lease names.
+Kept are the versions that a catalogue names which was the newest in the last days, or which a lease names;
+but none with columns that are left out today by their class.
 Belongs here: which those are, and the order. Does not belong here: leases themselves (`leases`).
 """
 
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from orchestration.publishing.catalogue import Catalogue
-from orchestration.publishing.leases import all_leases
+from orchestration.publishing.leases import all_leases, end_lease
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.held_lease import Lease
 
@@ -31,11 +32,18 @@ class Cleaned:
 
 
 def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned:
-    """Remove what no catalogue of the last days and no lease names; `lease` is the publishers' own."""
+    """Remove what no catalogue of the last days and no lease names; `lease` is the publishers' own.
+
+    A catalogue goes at once that has columns which the newest leaves out, and leases on it end.
+    """
     names = shelf.names()
     catalogues = {name: shelf.catalogue(name) for name in names}
-    leased = {one.catalogue for one in all_leases(shelf.area) if one.runs_at(now)}
-    kept = _kept(catalogues, leased, now - keep)
+    leases = [one for one in all_leases(shelf.area) if one.runs_at(now)]
+    kept = _kept(catalogues, {one.catalogue for one in leases}, now - keep)
+    kept -= (closed := {name for name in kept if _shows_more(catalogues[name], catalogues[names[-1]])})
+    for one in leases:
+        if one.catalogue in closed:
+            end_lease(shelf.area, one.id, "it shows columns that are of a class which is not published now")
     versions: dict[str, set[int]] = {}
     for name in kept:
         for table in catalogues[name].tables.values():
@@ -63,6 +71,15 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     if not left:
         shelf.remove(old, frozenset().union(*(shelf.sheets(catalogues[name]) for name in kept)))
     return Cleaned(removed, () if left else tuple(old), tuple(left))
+
+
+def _shows_more(before: Catalogue, newest: Catalogue) -> bool:
+    """Whether a catalogue has columns that are left out of the newest."""
+    return any(
+        table.shows_more_than(newest.tables[name])
+        for name, table in before.tables.items()
+        if name in newest.tables
+    )
 
 
 def _kept(catalogues: dict[str, Catalogue], leased: Iterable[str], oldest: datetime) -> set[str]:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from orchestration.core.environments import Environment, place_digest
@@ -22,13 +23,13 @@ from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import ALL, NOTHING_SEEN, Catalogue, PublishedTable
-from orchestration.publishing.changes import Budget, Change, Look
+from orchestration.publishing.changes import Budget, Change, Look, TooWide
+from orchestration.publishing.cleaning import clean
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
 from orchestration.publishing.meaning import meanings
 from orchestration.publishing.shelf import NotPublished, Shelf
 from orchestration.state.deployment import Deployment
-from orchestration.warehouse.base import Session
 
 LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
@@ -117,6 +118,10 @@ class Publishing:
                         done[table.relation] = table
             lease.still_held()
             result.catalogue = self._add(newest, done, todo, seen, result.waiting)
+            there = newest.tables if newest else {}
+            if any(name in there and there[name].shows_more_than(table) for name, table in done.items()):
+                keep = timedelta(days=self.project.environments.production.keep_published)
+                clean(self.shelf, lease, self.deployment.clock(), keep)
         return result
 
     def _since(self, newest: Catalogue) -> dict[str, set[str]]:
@@ -157,30 +162,33 @@ class Publishing:
         budget: Budget,
         result: Published,
     ) -> Iterator[Change]:
-        """Yield what is to be done; whenever one is yielded the warehouse is closed."""
-        relations = list(todo)
+        """Yield what is to be done; whenever one is yielded the warehouse is closed.
+
+        An error of the engine's ends its transaction, and with it a look: what follows is in the next one.
+        """
+        relations, as_text = list(todo), set[str]()
         while relations:
             with self.deployment.warehouse.session() as session, session.snapshot():
                 look = Look(
-                    self.deployment, self.project, self.shelf, newest, session, folder, self.allowed, budget
-                )
-                found: list[Change] = []
-                for relation in relations[:_AT_ONCE]:
-                    if change := self._looked(look, relation, todo[relation], session, result):
-                        found.append(change)
+                    self.deployment, self.project, self.shelf, newest, session, folder, self.allowed, budget,
+                    as_text,
+                )  # fmt: skip
+                found, done = list[Change](), 0
+                try:
+                    for relation in relations[:_AT_ONCE]:
+                        change = look.at(relation, () if ALL in todo[relation] else todo[relation])
+                        found += [change] if change else []
+                        done += 1
+                except TooWide:
+                    as_text.add(relations[done])
+                except session.errors as error:
+                    # The engine's own words may quote a value.
+                    why = f"the engine does not write its rows ({type(error).__name__})"
+                    result.refused[relations[done]] = why
+                    done += 1
                 result.waiting |= look.waiting
             yield from found
-            relations = relations[_AT_ONCE:]
-
-    def _looked(
-        self, look: Look, relation: str, keys: Collection[str], session: Session, result: Published
-    ) -> Change | None:
-        try:
-            return look.at(relation, () if ALL in keys else keys)
-        except session.errors as error:
-            # The engine's own words may quote a value.
-            result.refused[relation] = f"the engine does not write its rows ({type(error).__name__})"
-        return None
+            relations = relations[done:]
 
     def _carry_out(self, change: Change, result: Published) -> PublishedTable | None:
         """Put the files in their place and commit; None where somebody else has written there meanwhile."""

@@ -18,11 +18,14 @@ import pytest
 
 from orchestration.compute.object_storage import extension_path
 from orchestration.definitions import defs
+from orchestration.environments import making
 from orchestration.environments.changes import building
 from orchestration.environments.record import Made, NotUsable
 from orchestration.environments.sweeping import drop
+from orchestration.environments.views import view_of
 from orchestration.gate.gate import Verdict
 from orchestration.operations.publishing import publish_tables
+from orchestration.publishing.catalogue import PublishedTable
 from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
 from tests.company import FRI, THU, WED, Company, failures, finished
@@ -66,6 +69,31 @@ def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> No
         assert rows(ada, query.format("")) == rows(production, query.format(where)), relation
     assert all(ada.site.gate_report(name, FRI).open for name in ada.project.exports)
     assert desk.sluice("env", "build", "--name", "ada")[1].startswith("nothing has changed")
+
+
+@pytest.mark.parametrize(
+    ("types", "shown"),
+    [
+        (
+            {"a": "DATE", "secret": "VARCHAR", "b": "BIGINT"},
+            ["a DATE", "secret VARCHAR", "b INTEGER", "old BOOLEAN"],
+        ),
+        ({"B": "BIGINT", "A": "DATE"}, ["b INTEGER", "a DATE", "old BOOLEAN"]),
+        ({}, ["a DATE", "b INTEGER", "old BOOLEAN"]),
+    ],
+)
+@pytest.mark.parametrize("keys", [["1"], []])
+def test_columns_are_in_the_projects_order(
+    published_bakery: Company, types: dict[str, str], shown: list[str], keys: list[str]
+) -> None:
+    """Also where some are not published: `select *` and `union all` mean what they mean in production."""
+    columns = {"a": "DATE", "b": "INTEGER", "old": "BOOLEAN"}
+    published = PublishedTable("raw.x", "", 0, columns, {}, "", {}, columns)
+    with published_bakery.deployment.warehouse.session() as session:
+        query = view_of(session, published, "", keys, types)
+        rows = "(select null::date as a, 1 as b, true as old)"
+        found = session.describe(query.replace(session.published("", 0), rows))
+    assert [f"{name} {kind}" for name, kind in found.items()] == shown
 
 
 def test_what_means_something_else_is_built_with_all_that_is_made_of_it(desk: Desk) -> None:
@@ -244,6 +272,70 @@ def test_a_removal_that_was_killed_anywhere_is_ended_by_the_next(
             assert drop(settings, "ada") == []
         assert not data_dir.exists()
     assert kills >= 3
+
+
+def _of_somebody(folder: Path) -> dict[str, Path]:
+    """Put things that are no environments into a folder of them; return {name: a file that is in it}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    elsewhere = folder.with_name("precious")
+    for at in (elsewhere, folder / "plain", folder / "production"):
+        (at / "below").mkdir(parents=True)
+        (at / "below" / "file").write_text("kept")
+        (at / "deployment.json").write_text("{}")
+    (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "empty").mkdir()
+    names = ("plain", "production", "link", "../precious", str(elsewhere), ".", "..")
+    return {**{name: folder / name / "below" / "file" for name in names[:5]}, "empty": folder / "empty"}
+
+
+def test_what_is_no_environment_is_never_removed(desk: Desk) -> None:
+    """Neither swept, nor dropped by a name that leads to it, nor taken for half of one by `new`."""
+    folder = desk.environment().settings.environments_dir
+    theirs = _of_somebody(folder)
+    desk.sluice("env", "new", "ada", "--days", "1")
+    (folder / "ada" / "inner").symlink_to(folder.with_name("precious"))
+
+    assert desk.sluice("env", "sweep") == (0, "nothing to remove\n")
+    for name in (*theirs, ".", "..", "ada/.."):
+        for command in ("drop", "new", "show") if name != "empty" else ("drop", "show"):
+            code, said = desk.sluice("env", command, "--", name)
+            assert (code, "; expected " in said) == (2, True), (name, command, said)
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert all(path.exists() for path in theirs.values())
+    for beside in ("ada.lock", "ada.erasures.jsonl"):  # such a name would be what lies beside another
+        assert "is no name of an environment" in desk.sluice("env", "new", beside)[1]
+
+
+def test_half_of_one_is_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is there when its making is killed."""
+    folder = desk.environment().settings.environments_dir
+    for broken in ("_lend_parse", "_fill"):
+        with monkeypatch.context() as patched:
+            patched.setattr(making, broken, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            desk.sluice("env", "new", "ada", "--days", "1")
+        assert "half of one" in " ".join(desk.sluice("env", "list", "--json")[1].split())
+        assert desk.sluice("env", "sweep") == (0, "removed `ada`\n")
+        assert not (folder / "ada").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "ada"}'])
+def test_one_whose_file_is_damaged_is_refused_and_removed(desk: Desk, content: str) -> None:
+    """It keeps no other one from being listed and removed."""
+    folder = desk.environment().settings.environments_dir
+    for name, command in (("ada", "sweep"), ("bea", "drop")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "environment.json").write_text(content)
+        for refused in ("show", "new"):
+            code, said = desk.sluice("env", refused, name)
+            assert (
+                code,
+                f"is damaged; expected what `sluice env new` wrote; type `sluice env drop {name}`" in said,
+            ) == (2, True)
+        inside = {"SLUICE_ENVIRONMENT": f"scratch:{name}", "SLUICE_DATA_DIR": str(folder / name)}
+        assert desk.company.sluice_with(inside, "status")[0] == 2
+        assert name in desk.sluice("env", "list")[1]
+        assert desk.sluice("env", command, *([name] if command == "drop" else []))[0] == 0
+        assert not (folder / name).exists()
 
 
 def test_what_cannot_be_removed_is_named_and_its_record_stays(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestration.core.settings import Settings
 from orchestration.project.environments_file import OPEN
+from orchestration.publishing.leases import all_leases, take_lease
 from orchestration.publishing.publish import Publishing
 from tests.company import MON, TUE, Company
 from tests.publishing.shelves import delta_engine, newest, publishing, rows
@@ -41,6 +42,11 @@ def published(work: Publishing) -> dict[tuple[str, str], tuple[str, list[tuple[o
         for relation, table in tables.items()
         for key, item in table.partitions.items()
     }
+
+
+def _holding(folder: Path, value: bytes) -> list[Path]:
+    """Return the files below a folder that hold a value; Parquet has short texts as they are."""
+    return [path for path in folder.rglob("*") if path.is_file() and value in path.read_bytes()]
 
 
 def with_shelf(company: Company, folder: Path) -> Company:
@@ -101,7 +107,17 @@ def test_a_run_publishes_what_it_has_touched(open_bakery: Company, tmp_path: Pat
 
 
 def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp_path: Path) -> None:
-    company = bakery.with_own_project()
+    """Also when the class comes later: then what shows the column goes at once, time or not."""
+    company = with_shelf(bakery.with_own_project(), tmp_path / "shelf")
+    company.land_shops("a:SECRET1", "b:SECRET2")
+    company.land_day(MON, a=3, b=4)
+    company.run()
+    work = publishing(company, tmp_path / "shelf")
+    work.publish()
+    first = newest(work.shelf)
+    mine = take_lease(work.shelf.area, "ada", first.name, "ada@desk", 30)
+    assert _holding(tmp_path / "shelf", b"SECRET")
+
     contract = next((company.settings.project_dir / "contracts").glob("shops*"))
     text = contract.read_text()
     text, sla = text.partition("customProperties:")[0], text[text.index("slaProperties:") :]
@@ -110,14 +126,16 @@ def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp
     contract.write_text(f"{classified}{MASKED_AS_IT_IS}{sla}")
     assert company.sluice("contract", "sources")[0] == 0
     company = with_shelf(company.read_anew(), tmp_path / "shelf")
-    company.land_shops("a", "b")
-    company.land_day(MON, a=3, b=4)
-    company.run()
     work = publishing(company, tmp_path / "shelf")
+    work.publish(seconds=0)
+    assert _holding(tmp_path / "shelf", b"SECRET") == []
+    [ended] = all_leases(work.shelf.area)
+    assert (ended.id, "of a class" in ended.ended) == (mine.id, True)
     work.publish()
     tables = newest(work.shelf).tables
     left_out = {relation: dict(table.left_out) for relation, table in tables.items() if table.left_out}
     assert left_out["raw.shops"] == {"town": "restricted"}
+    assert work.shelf.names()[0] > first.name
     assert left_out["marts.shop_orders"]["town"] == "restricted"
     engine = delta_engine()
     for relation, columns in left_out.items():
@@ -131,3 +149,21 @@ def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp
         assert other.publish().put
         assert ("town" in newest(other.shelf).tables["raw.shops"].columns) == bool(allowed)
         assert other.publish().put == []
+
+
+def test_a_number_that_is_too_wide_holds_no_table_up(bakery: Company, tmp_path: Path) -> None:
+    """The engine's error ends its transaction; a number of more than 38 digits is written all the same."""
+    company = bakery.with_own_project()
+    staging = company.settings.project_dir / "dbt_project/models/staging"
+    wide = "170141183460469231731687303715884105727::hugeint as odd"
+    model = staging / "stg_orders.sql"
+    model.write_text(model.read_text().replace("\nfrom", f",\n    {wide}\nfrom", 1))
+    company = with_shelf(company.read_anew(), tmp_path / "shelf")
+    company.land_shops("a", "b")
+    company.land_day(MON, a=3, b=4)
+    company.run()
+    work, validated = publishing(company, tmp_path / "shelf"), let_through(company)
+    assert work.publish(seconds=0).refused == {}
+    work.publish(since=True)
+    assert published(work) == validated
+    assert newest(work.shelf).tables["staging.stg_orders"].stored["odd"] == "VARCHAR"

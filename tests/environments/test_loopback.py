@@ -153,9 +153,23 @@ def test_an_area_elsewhere_is_refused_at_the_start(
                 _ = Deployment(settings).identity
 
 
-def test_records_elsewhere_are_refused(tmp_path: Path) -> None:
-    found = hosts_of_libpq("postgresql+psycopg://u:p@db.example:5432/sluice")
-    assert (found, is_here(found[0])) == (("db.example",), False)
+@pytest.mark.parametrize("said", ["local", ""])
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("postgresql+psycopg://u:p@192.0.2.1:5432/sluice", ""),
+        ("postgresql+psycopg://localhost:1/sluice?hostaddr=192.0.2.1", ""),
+        ("postgresql+psycopg://localhost:1/sluice", "PGHOSTADDR"),
+    ],
+)
+def test_records_elsewhere_are_not_asked_what_this_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, variable: str, said: str
+) -> None:
+    Deployment(local(tmp_path)).store.close()
+    if variable:
+        monkeypatch.setenv(variable, "192.0.2.1")
+    with pytest.raises(WrongDeployment, match=r"SLUICE_STATE_URL leads to 192\.0\.2\.1"):
+        _ = Deployment(local(tmp_path, SLUICE_ENVIRONMENT=said, SLUICE_STATE_URL=url)).store
 
 
 def test_libpqs_own_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import socket
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +212,35 @@ def test_no_socket_of_the_process_leads_away(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         assert one.connect_ex(away) in (0, 101)  # sends nothing
     assert Deployment(local(tmp_path / "local")).identity
+
+
+def test_no_proxy_is_asked_for_what_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:3128")
+        monkeypatch.setenv(name.lower(), "http://192.0.2.1:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    asked: list[str] = []
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_port}"
+        settings = local(tmp_path, SLUICE_STAGING_URL="s3://bucket/x", SLUICE_S3_ENDPOINT_URL=there)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        deployment = Deployment(settings)
+        assert deployment.identity
+        assert list(deployment.staging.listing("*")) == []
+        server.shutdown()
+    assert asked
+    assert asked[0].startswith("/bucket?")
 
 
 def test_a_connector_elsewhere_is_refused(tmp_path: Path, made_bakery: Project) -> None:

@@ -16,6 +16,7 @@ EXPECTED = "this machine: 127.0.0.1, localhost, ::1, a Unix socket or a director
 # Set by the deployment that a process opens; an audit hook, once there, stays.
 _kept = False
 _hooked = False
+_NO_PROXY = ("NO_PROXY", "no_proxy")
 
 
 def is_here(host: str) -> bool:
@@ -60,8 +61,13 @@ def hosts_of_libpq(url: str) -> tuple[str, ...]:
 
 
 def keep_sockets_here(*, kept: bool) -> None:
-    """Have this process connect to this machine alone, or no longer so."""
+    """Have this process connect to this machine alone, and by no proxy, or no longer so."""
     global _kept, _hooked
+    if kept:
+        os.environ.update(dict.fromkeys(_NO_PROXY, "*"))
+    elif _kept:
+        for name in _NO_PROXY:
+            os.environ.pop(name, None)
     _kept = kept
     if kept and not _hooked:
         sys.addaudithook(_audit)

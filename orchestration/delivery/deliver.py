@@ -29,6 +29,7 @@ from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.places import folders_of
 from orchestration.delivery.ledger import (
     BEFORE,
     Between,
@@ -235,7 +236,7 @@ def _require_not_productions(deployment: Deployment, export: Export, destination
             "a shelf that can be read", "mend that, then run the export again",
         ) from None  # fmt: skip
     place = destination.canonical_object()
-    if place_digest(place) in places:
+    if any(place_digest(part) in places for part in (place, *folders_of(place))):
         variable = deployment.settings.variable_of(export.spec.destination.connection)
         raise DeliveryError(
             f"{place} is production's, and this deployment is `{deployment.identity.declared}`",

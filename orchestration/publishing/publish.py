@@ -245,7 +245,7 @@ class Publishing:
             project,
             self.commit,
             newest.meanings if newest and newest.project == project else meanings(self.project),
-            places_of(self.deployment, self.project),
+            places_of(self.deployment, self.project, newest.places if newest else ()),
             there,
             seen,
             frozenset({*left, *waiting}),
@@ -275,18 +275,23 @@ class Publishing:
         )
 
 
-def places_of(deployment: Deployment, project: Project) -> frozenset[str]:
-    """Return digests of all objects that a deployment writes to."""
+def places_of(deployment: Deployment, project: Project, earlier: Collection[str] = ()) -> frozenset[str]:
+    """Return digests of all objects that a deployment writes to.
+
+    `earlier` are those of the catalogue before: they stay while this process cannot tell of each export.
+    """
     found: set[str] = set()
     for export in project.exports.values():
         said = export.spec.destination
         url = deployment.settings.connection(said.connection)
-        if url is None:
-            continue
         try:
-            found.add(place_digest(build(said.type, url, said.object, said.options).canonical_object()))
+            if url is None:
+                found.update(earlier)
+            else:
+                built = build(said.type, url, said.object, said.options)
+                found.add(place_digest(built.canonical_object()))
         except DeliveryError:  # a URL that does not hold is told when it is used
-            continue
+            found.update(earlier)
     return frozenset(found)
 
 

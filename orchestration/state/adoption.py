@@ -25,7 +25,7 @@ from orchestration.core.settings import (
     read_from,
     require_connections_of,
 )
-from orchestration.state.identity import Identities, Identity, anchor_of, place_of, retire, retired
+from orchestration.state.identity import Identities, Identity, is_at, is_beside, place_of, retire, retired
 
 _CLAIMS = ".sluice/epochs"
 _INIT = "`sluice env init production` (or `work`, or `scratch`)"
@@ -73,7 +73,7 @@ def established(records: Identities, settings: Settings) -> Identity:
         require_here(settings)
     if own.kind is not Environment.SCRATCH:  # which has nothing to connect by, and may be made in passing
         keep_sockets_here(kept=own.kind is Environment.LOCAL)
-    if found.place != place_of(settings.data_dir) and found.anchor == anchor_of(settings.data_dir):
+    if found.place != place_of(settings.data_dir) and is_at(found, settings.data_dir):
         moved = replace(found, place=place_of(settings.data_dir))  # a rename: it is seen there from now on
         records.change(found, moved)
         return moved
@@ -146,7 +146,7 @@ def not_the_one(records: Identities, settings: Settings, shared: Sequence[Area])
         return NotTheOne(
             f"{data} was made by older code, and nothing says what it is", f"one of {EXPECTED}", _INIT
         )
-    if found.anchor != anchor_of(data):
+    if not is_at(found, data):
         return NotTheOne(
             f"{data} is a copy of {found}, or was moved to another disk or machine",
             "the one that was there, or a copy that a person has adopted",
@@ -188,8 +188,7 @@ def adopt(
         raise WrongDeployment(f"{why}; expected a copy of a deployment; {fix}")
     claims = [item for area in shared if (item := _newest_claim(area, found)) is not None]
     original = max([found, *claims], key=lambda item: item.epoch)
-    there = original.path != data and anchor_of(original.path) == original.anchor
-    if there and not gone and not retired(original.path):
+    if is_beside(original, data) and not gone and not retired(original.path):
         raise WrongDeployment(
             f"the original is still at {original.path}; expected that nothing is sent from it any more;"
             f" `sluice env retire --data {original.path} --reason …`, or say that it is gone:"
@@ -213,7 +212,7 @@ def give_up(records: Identities, settings: Settings, reason: str) -> Identity:
         WrongDeployment: it is a copy, or nothing says what it is.
     """
     found, data = records.read(), settings.data_dir
-    if found is None or found.anchor != anchor_of(data):
+    if found is None or not is_at(found, data):
         raise WrongDeployment(f"{data} is not the one that sends; expected that; nothing is to be done")
     retire(data, reason)
     return found

@@ -12,10 +12,10 @@ from functools import cached_property
 from orchestration.areas import Area, StorageUrlError
 from orchestration.contracts.connectors import STAGING
 from orchestration.contracts.model import SourceContract
-from orchestration.core.environments import made_from
+from orchestration.core.environments import Declared, Environment, made_from
 from orchestration.core.secrets import ByReference
 from orchestration.core.settings import Settings, SettingsError
-from orchestration.state.adoption import NotTheOne, established, not_the_one, shared_areas
+from orchestration.state.adoption import NotTheOne, established, not_the_one, require_here, shared_areas
 from orchestration.state.identity import Identity
 from orchestration.state.maintenance import under_maintenance
 from orchestration.state.moments import now as utc_now
@@ -65,6 +65,9 @@ class Deployment:
     def records(self) -> StateStore:
         """The same, before it was asked which deployment they are of."""
         require_whole(self.settings.data_dir)
+        # Before the records say so, as they may be elsewhere.
+        if self.settings.said == Declared(Environment.LOCAL):
+            require_here(self.settings)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         secret = self.settings.state_url
         return StateStore(

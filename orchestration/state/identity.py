@@ -106,6 +106,17 @@ def anchor_of(data_dir: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def is_at(identity: Identity, data_dir: Path) -> bool:
+    """Whether a data directory is the very one of the records; one whose files are links to its is not."""
+    return identity.anchor == anchor_of(data_dir) and not is_beside(identity, data_dir)
+
+
+def is_beside(identity: Identity, data_dir: Path) -> bool:
+    """Whether the data directory of the records is still at its place, and that is not this one."""
+    there = identity.path
+    return anchor_of(there) == identity.anchor != "" and not there.samefile(data_dir)
+
+
 def retired(data_dir: Path) -> str:
     """Return why a data directory was retired; "" where it was not."""
     with suppress(OSError, ValueError):
@@ -179,7 +190,14 @@ class Identities:
             return changed(connection, table, *same, **values_of(after, table, id=after.id)) == 1
 
     def restored(self, data_dir: Path, said: str) -> None:
-        """Raise the epoch of what came from a backup: whoever it was a backup of is an older holder now."""
+        """Raise the epoch of what came from a backup: whoever it was a backup of is an older holder now.
+
+        Beside an original that is still seen, and was not retired, it is a copy as any other.
+        """
         found = self.read()
-        if found is not None:
+        if found is None:
+            return
+        if is_beside(found, data_dir) and not retired(found.path):
+            drop_anchor(data_dir, found)
+        else:
             self.change(found, found.next(data_dir, said))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.core.environments import FILE
 from tests.backup.places import backed_up, typed
 from tests.company import MON, TUE, Company, runs
 from tests.prepared import copy_of
@@ -44,7 +45,11 @@ def lost(sent_on: Company, tmp_path: Path, postgres_url: str) -> Iterator[Compan
     with copy_of(sent_on, tmp_path, postgres_url) as company:
         shutil.copyfile(sent_on.settings.erasures_file, company.settings.erasures_file)
         shutil.rmtree(company.settings.data_dir)
+        # So is the one that the backup was taken of: beside it a restore would be a copy.
+        own = sent_on.settings.data_dir / FILE
+        unseen = own.rename(own.with_name("unseen.json"))
         yield company
+        unseen.rename(own)
 
 
 @pytest.fixture

@@ -71,12 +71,29 @@ def in_its_place(original: Path, to: Path) -> None:
     shutil.copytree(to, original)
 
 
+def by_hard_links(original: Path, to: Path) -> None:
+    """As `rsync --link-dest` does: what has not changed is one file under two names."""
+    shutil.copytree(original, to)
+    (to / FILE).unlink()
+    (to / FILE).hardlink_to(original / FILE)
+
+
+def by_a_restore(original: Path, to: Path) -> None:
+    """As `sluice restore --into` leaves it."""
+    shutil.copytree(original, to)
+    copy = opened(to)
+    copy.store.identities.restored(to, "restored")
+    copy.close()
+
+
 COPIES: dict[str, Callable[[Path, Path], None]] = {
     "cp -a": by("cp", "-a", "{original}", "{to}"),
     "cp --reflink=auto -a": by("cp", "--reflink=auto", "-a", "{original}", "{to}"),
     "rsync -a": by("rsync", "-a", "{original}/", "{to}/"),
     "rsync -aH --times": by("rsync", "-aH", "--times", "{original}/", "{to}/"),
     "tar": by_tar,
+    "hard links": by_hard_links,
+    "restore --into": by_a_restore,
     "copytree": lambda original, to: shutil.copytree(original, to) and None,
 }
 
@@ -174,7 +191,8 @@ def test_a_claim_is_made_by_one_of_two_that_would_have_the_same_epoch(tmp_path: 
     shared = {"SLUICE_ORIGINALS_URL": str(tmp_path / "shared")}
     folders = [tmp_path / name for name in ("original", "one", "other")]
     made(folders[0], **shared).close()
-    # Restored twice: both records say epoch 2, and nobody has claimed it yet.
+    # Restored twice where the original is not seen: both records say epoch 2, and nobody has claimed it yet.
+    folders[0] = folders[0].rename(tmp_path / "unseen")
     for folder in folders[1:]:
         shutil.copytree(folders[0], folder)
         copy = opened(folder, **shared)

@@ -2,7 +2,9 @@
 
 import re
 import socket
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +155,23 @@ def test_an_area_elsewhere_is_refused_at_the_start(
                 _ = Deployment(settings).identity
 
 
-def test_records_elsewhere_are_refused(tmp_path: Path) -> None:
-    found = hosts_of_libpq("postgresql+psycopg://u:p@db.example:5432/sluice")
-    assert (found, is_here(found[0])) == (("db.example",), False)
+@pytest.mark.parametrize("said", ["local", ""])
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("postgresql+psycopg://u:p@192.0.2.1:5432/sluice", ""),
+        ("postgresql+psycopg://localhost:1/sluice?hostaddr=192.0.2.1", ""),
+        ("postgresql+psycopg://localhost:1/sluice", "PGHOSTADDR"),
+    ],
+)
+def test_records_elsewhere_are_not_asked_what_this_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, variable: str, said: str
+) -> None:
+    Deployment(local(tmp_path)).store.close()
+    if variable:
+        monkeypatch.setenv(variable, "192.0.2.1")
+    with pytest.raises(WrongDeployment, match=r"SLUICE_STATE_URL leads to 192\.0\.2\.1"):
+        _ = Deployment(local(tmp_path, SLUICE_ENVIRONMENT=said, SLUICE_STATE_URL=url)).store
 
 
 def test_libpqs_own_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +212,35 @@ def test_no_socket_of_the_process_leads_away(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         assert one.connect_ex(away) in (0, 101)  # sends nothing
     assert Deployment(local(tmp_path / "local")).identity
+
+
+def test_no_proxy_is_asked_for_what_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:3128")
+        monkeypatch.setenv(name.lower(), "http://192.0.2.1:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    asked: list[str] = []
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_port}"
+        settings = local(tmp_path, SLUICE_STAGING_URL="s3://bucket/x", SLUICE_S3_ENDPOINT_URL=there)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        deployment = Deployment(settings)
+        assert deployment.identity
+        assert list(deployment.staging.listing("*")) == []
+        server.shutdown()
+    assert asked
+    assert asked[0].startswith("/bucket?")
 
 
 def test_a_connector_elsewhere_is_refused(tmp_path: Path, made_bakery: Project) -> None:

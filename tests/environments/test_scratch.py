@@ -180,14 +180,25 @@ def test_connections_of_work_are_its_own(tmp_path: Path) -> None:
         assert Settings.load(environ | {"SLUICE_ENVIRONMENT": kind}, data_dir=tmp_path).connections == {}
 
 
-@pytest.mark.parametrize(("named", "refused"), [("shop_orders", True), ("another", False)])
+CRM = "postgresql://u:p@db.example/crm"
+
+
+@pytest.mark.parametrize(
+    ("export", "productions", "work", "refused"),
+    [
+        (SHOP_ORDERS, CRM, CRM, True), (SHOP_ORDERS, CRM, "postgresql://u:p@db.example/uat", False),
+        (WEATHER_REPORT, "/a", "/a/", True), (WEATHER_REPORT, "/a", "/a/{object}", True),
+        (WEATHER_REPORT, "/a", "/b", False),
+    ],
+)  # fmt: skip
 def test_work_refuses_a_place_of_productions(
-    tmp_path: Path, made_bakery: Project, named: str, refused: bool
+    tmp_path: Path, made_bakery: Project, export: str, productions: str, work: str, refused: bool
 ) -> None:
-    shelf, there = tmp_path / "shelf", "postgresql://u:p@db.example/crm"
-    target = Site(Deployment(Settings.load({}, data_dir=tmp_path / "any")), made_bakery).target(SHOP_ORDERS)
+    shelf = tmp_path / "shelf"
+    target = Site(Deployment(Settings.load({}, data_dir=tmp_path / "any")), made_bakery).target(export)
     said = target.export.spec.destination
-    own = build(said.type, there, said.object if named == "shop_orders" else "bakery.another", said.options)
+    own = build(said.type, productions, said.object, said.options)
+    variable = f"SLUICE_WORK_CONNECTION_{said.connection.upper()}"
     catalogues = Area(str(shelf))
     # The newest counts.
     for number, places in enumerate(([], [place_digest(own.canonical_object())])):
@@ -195,7 +206,7 @@ def test_work_refuses_a_place_of_productions(
         catalogues.write(f"catalogues/{number:012}.json", [content])
     variables = {
         "SLUICE_ENVIRONMENT": "work:uat", "SLUICE_PUBLISHED_URL": str(shelf),
-        "SLUICE_WORK_CONNECTION_SHOP_SCREENS": there,
+        variable: work.format(object=said.object),
     }  # fmt: skip
     deployment = Deployment(Settings.load(variables, project_dir=BAKERY, data_dir=tmp_path / "work"))
     if refused:
@@ -203,6 +214,6 @@ def test_work_refuses_a_place_of_productions(
             DeliveryError, match="is production's, and this deployment is `work:uat`"
         ) as error:
             engine_for(deployment, target, "", print)
-        assert "set SLUICE_WORK_CONNECTION_SHOP_SCREENS to another one" in error.value.mend
+        assert f"set {variable} to another one" in error.value.mend
     else:
         assert engine_for(deployment, target, "", print)

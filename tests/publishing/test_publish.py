@@ -73,6 +73,10 @@ def test_all_that_is_validated_is_published_with_what_it_is_made_of(
         open_bakery.project.lineage.tables["marts.shop_orders"].rules, True
     )
     assert work.publish().catalogue == ""  # nothing has changed
+    # A command beside the daemon, without its connections, does not give production's places away.
+    without = open_bakery.settings.model_copy(update={"connections": {}})
+    bare = open_bakery.__class__(without, open_bakery.postgres_url, open_bakery.container, open_bakery.clock)
+    assert publishing(bare, tmp_path / "shelf").publish().catalogue == ""
 
 
 def settled(company: Company, work: Publishing) -> None:

@@ -19,7 +19,7 @@ class Places(Generic[Owner]):
     def claim(self, place: Sequence[str], owner: Owner) -> Owner | None:
         """Take a place; return whose it is, lies in or holds already, if anybody's."""
         (*where, name) = place
-        above = [(*where, folder) for folder in _folders(name)]
+        above = [(*where, folder) for folder in folders_of(name)]
         whole = (*where, name)
         other = next((self._taken[part] for part in (*above, whole) if part in self._taken), None)
         other = other or self._folders.get(whole)
@@ -29,7 +29,7 @@ class Places(Generic[Owner]):
         return other
 
 
-def _folders(name: str) -> Iterator[str]:
+def folders_of(name: str) -> Iterator[str]:
     """Yield the folders that an object lies in, outermost first."""
     end = name.find("/")
     while end != -1:

@@ -24,6 +24,7 @@ from tests.company import NO_WAIT, Company
 from tests.gate.model.chronicle import Chronicle
 from tests.gate.model.facts import BY_RELATION, EXPORTS, TABLES, Files, Place, Rows
 from tests.gate.model.project import ProjectDirectory
+from tests.prepared import take_over
 from tests.warehouse.bare import bare
 
 _STALLS = "abc"
@@ -64,6 +65,8 @@ class Kiosk:
             self.known, self._landings = copy_of.known.copy(), copy_of._landings
         environ = {"SLUICE_CONNECTION_OFFICE": str(self._container), **NO_WAIT}
         settings = Settings.load(environ, project_dir=project.path, data_dir=folder / "data")
+        if copy_of is not None:
+            take_over(settings)
         self._company = Company(settings, "", self._container)
         self.edit(self.known.files)
 

@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+from orchestration.core.settings import Settings
 from orchestration.state.store import StateStore
 from tests.company import MON, TUE, WED, Company, runs
 from tests.gate.conditions import DELIVERED, TABLES
@@ -25,10 +27,21 @@ from tests.gate.triggers import start_command
 pytestmark = pytest.mark.long
 
 
+class OtherInstance(Settings):
+    """The settings of a deployment, whose Dagster instance is in another directory."""
+
+    home: Path
+
+    @property
+    def dagster_home(self) -> Path:
+        """The other directory."""
+        return self.home
+
+
 def elsewhere(company: Company, name: str) -> Company:
-    """The same warehouse, records and destinations, with another Dagster instance."""
-    folder = company.settings.data_dir.parent / name
-    return replace(company, settings=company.settings.model_copy(update={"data_dir": folder}))
+    """The same deployment with another Dagster instance, whose pools keep nobody of ours waiting."""
+    home = company.settings.data_dir.parent / name / "dagster"
+    return replace(company, settings=OtherInstance(**dict(company.settings), home=home))
 
 
 @pytest.fixture

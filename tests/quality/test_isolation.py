@@ -300,6 +300,8 @@ def test_after_an_error_it_goes_on_with_the_same_rows_or_not_at_all(
     """Another connection of the process changes them between the transaction that has ended and the next."""
     table = shop.target(GOOD, sent=True).table
     with bare(shop.deployment.warehouse) as connection, connection.cursor() as other:
+        [(file,)] = connection.execute("select current_database()").fetchall()
+        other.execute(f'use "{file}"')
         held = HeldRows(DuckDBSession(connection), table, MONDAY)
         with held.reading() as begin_again:
             other.execute(change)

@@ -82,20 +82,19 @@ class Made:
         content = Area(str(data_dir)).read(MADE_FROM)
         if content is None:
             return None
-        name = data_dir.name
-        try:
+        name, form = data_dir.name, None
+        with suppress(ValueError, AttributeError):
             said = json.loads(content)
-            form = said.get("form")
-            if form == _FORM:
+            if (form := said.get("form")) == _FORM:
                 return record_of(cls, said)
-        except (ValueError, AttributeError):
-            raise NotUsable(
-                f"environment `{name}` may not be used any more: {data_dir / MADE_FROM} is damaged; expected"
-                f" what `sluice env new` wrote; type `sluice env drop {name}`"
-            ) from None
-        raise OtherForm(
-            f"{data_dir / MADE_FROM} has form {form}; expected {_FORM}: other code has made environment"
-            f" `{name}`; type `sluice env drop {name}`, then `sluice env new {name}`"
+        if isinstance(form, int) and form != _FORM:
+            raise OtherForm(
+                f"{data_dir / MADE_FROM} has form {form}; expected {_FORM}: other code has made environment"
+                f" `{name}`; type `sluice env drop {name}`, then `sluice env new {name}`"
+            )
+        raise NotUsable(
+            f"environment `{name}` may not be used any more: {data_dir / MADE_FROM} is damaged; expected what"
+            f" `sluice env new` wrote; type `sluice env drop {name}`"
         )
 
     @classmethod

@@ -17,6 +17,7 @@ from tests.backup.places import at, backed_up, typed
 from tests.company import MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED
 from tests.daemon.server import Server
 from tests.daemon.test_daemon import all_landed, land, orders_file, pytestmark, rain, weather_file
+from tests.prepared import take_over
 from tests.sampled import every_case, part_of
 
 __all__ = ["pytestmark"]
@@ -61,6 +62,7 @@ def test_each_backup_beside_a_daemon_restores_to_what_its_destinations_hold(
         typed(company, "backup", "verify", str(dest), "--at", name)
         again = at(company, tmp_path / f"again {name}", erasures_file=company.settings.erasures_file)
         typed(again, "restore", str(dest), "--at", name)
+        take_over(again.settings)  # its original can be seen
         again.run()
         assert (company.in_postgres(), rain(company, MON)) == (sent, [1.5]), "nothing is sent unlooked-at"
         again.sluice("reconcile", "--restored")

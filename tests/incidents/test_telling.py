@@ -268,7 +268,9 @@ def told_by(desk: Desk, there: Place) -> None:
     """Let a channel's double be the only one from now on; it is told of Tuesday anew."""
     spec = {"channels": {"there": {"type": there.kind, "connection": "there"}}, "routes": [{"to": "there"}]}
     desk.alerts = Alerts(AlertsSpec.model_validate(spec))
-    desk.settings = desk.settings.model_copy(update={"connections": {"there": SecretStr(there.url)}})
+    # Slack's address is its own, whoever answers there.
+    anywhere = {"connections": {"there": SecretStr(there.url)}, "declared": "production"}
+    desk.settings = desk.settings.model_copy(update=anywhere)
     desk.watch.channels = ("there",)
     with desk.store.incidents.changing() as changes:
         changes.change(desk.incident.id, told=None)

@@ -121,6 +121,7 @@ class Company:
         key = day or SNAPSHOT_PARTITION
         landed = list(land(contract, self.deployment.staging_of(contract), {key: file}))
         assert landed == [key]
+        file.unlink(missing_ok=True)
 
     def land_shops(self, *shops: str) -> None:
         """Land the snapshot: shops in town Ulm, or `shop:town`."""

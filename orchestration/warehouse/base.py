@@ -8,7 +8,7 @@ them.
 engine. Through it go, and nothing else does (`tests/warehouse/test_door.py`): compiled rules and Great
 Expectations (`quality/suite_verdict.py`), and the reading of dbt's compiled SQL before it runs
 (`graph/data_tests.py`). dbt itself opens the warehouse by its profile, and shares the file that a session has
-open (`kept_engine.py`).
+open (`kept_engine`).
 
 Belongs here: the questions. Does not belong here: any engine's SQL.
 """

@@ -87,6 +87,7 @@ def _moved(replayed: Replayed) -> dict[Place, frozenset[Place]]:
     if not ALL:
         places = Random(SEED).sample(places, k=min(SOME, len(places)))
     found: dict[Place, frozenset[Place]] = {}
+    below = {place: replayed.project.columns.below(place) for place in places}
     for place in places:
         fields = set[Place]()
         for statement in statements[place]:
@@ -98,19 +99,24 @@ def _moved(replayed: Replayed) -> dict[Place, frozenset[Place]]:
             for export, rows in before.items():
                 if rows != after[export]:
                     names = replayed.fields(export)
-                    key = [names.index(name) for name in replayed.project.exports[export].key_fields]
-                    relation = Relation(DELIVERED, export)
+                    relation, fields_of_key = (
+                        Relation(DELIVERED, export),
+                        replayed.project.exports[export].key_fields,
+                    )
+                    # Rows whose keys change places are others: nothing of theirs has moved.
+                    of_key = {Place(relation, name) for name in fields_of_key} & below[place].keys()
+                    key = [] if of_key else [names.index(name) for name in fields_of_key]
                     fields |= {Place(relation, names[at]) for at in _differing(rows, after[export], key)}
         found[place] = frozenset(fields)
     return found
 
 
 def _differing(before: Rows, after: Rows, key: list[int]) -> set[int]:
-    """Return the columns that differ: in rows of one key, and as a whole."""
+    """Return the columns that differ: in rows of one key, if any, and as a whole."""
     many = range(len((before or after)[0]))
     found = {at for at in many if Counter(row[at] for row in before) != Counter(row[at] for row in after)}
     mine, theirs = ({tuple(row[at] for at in key): row for row in rows} for rows in (before, after))
-    if len(mine) == len(before) and len(theirs) == len(after):
+    if key and len(mine) == len(before) and len(theirs) == len(after):
         found |= {
             at for one in mine.keys() & theirs.keys() for at in many if mine[one][at] != theirs[one][at]
         }

@@ -225,11 +225,11 @@ def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Des
 
 
 def test_one_that_other_code_has_made_is_refused_until_it_is_dropped(desk: Desk) -> None:
-    """A file of a form that nobody here knows, or from before there were forms, is not guessed at."""
+    """A file of a form that nobody here knows is not guessed at."""
     desk.sluice("env", "new", "ada", "--days", "1")
     file = desk.environment().settings.data_dir / "environment.json"
     said = json.loads(file.read_text())
-    for form in ({"form": 2}, {"form": None}):
+    for form in ({"form": 2}, {"form": 0}):
         file.write_text(json.dumps(said | form))
         for command in ("show", "build --name", "new"):
             code, told = desk.sluice("env", *command.split(), "ada")

@@ -32,10 +32,10 @@ def breaks_until_there(severity: str = "critical") -> str:
     )
 
 
-def be_broken(company: Company) -> Company:
+def be_broken(company: Company, how: str = "error('the rule broke')::integer") -> Company:
     """Let the rules break: the warehouse has a macro in the place of a function of the engine."""
     with bare(company.deployment.warehouse) as connection:
-        connection.execute("create macro main.bit_length(x) as error('the rule broke')::integer")
+        connection.execute(f"create macro main.bit_length(x) as {how}")
     return company
 
 

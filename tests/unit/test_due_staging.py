@@ -69,7 +69,7 @@ OUT_OF_REACH = {
     ),
     "no account": (
         {"SLUICE_CONNECTION_WHOLESALER": "abfs://a/b"},
-        "abfs://a/b: cannot be looked into (StorageUrlError: no Azure storage account is configured",
+        "SLUICE_CONNECTION_WHOLESALER leads to .blob.core.windows.net, and this deployment is `local`",
     ),
     "half a key": (
         {
@@ -90,7 +90,7 @@ def test_a_connector_that_is_out_of_reach_stops_no_other(
     site = with_connector(bakery, **variables)
     due = find_due(site, Cursor(), lambda _: False)
     assert {relation for run in due.runs for relation in run.relations} >= {"raw.shops", "raw.orders"}
-    assert [text.startswith(why) for text in due.complaints] == [True]
+    assert [text[: len(why)] for text in due.complaints] == [why]
     assert "aha" not in due.complaints[0]
     assert staging_complaints(site) == list(due.complaints)
 

@@ -18,8 +18,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 LONG_FOLDERS = (
-    "backup", "columns", "daemon", "dbt", "delivery", "feeds", "gate", "incidents", "run", "storage",
-    "upgrade",
+    "backup", "columns", "daemon", "dbt", "delivery", "environments", "feeds", "gate", "incidents",
+    "publishing", "run", "storage", "upgrade",
 )  # fmt: skip
 # The fixtures that start one.
 SERVERS = ("postgres_url", "azurite", "s3")

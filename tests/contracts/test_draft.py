@@ -30,6 +30,8 @@ from orchestration.ingestion.staging import register_landed
 from orchestration.state.deployment import Deployment
 from tests.warehouse.bare import bare
 
+pytestmark = pytest.mark.long
+
 FEEDS = os.environ.get("SLUICE_TEST_FEEDS", "")
 HEADER = ["Order No.", "Day", "Customer E-Mail", "Amount", "Paid", "Note"]
 ROWS = [

@@ -18,6 +18,8 @@ from orchestration.transformation.manifest import load_manifest
 from orchestration.transformation.runner import DbtProcess
 from tests.company import BAKERY
 
+pytestmark = pytest.mark.long
+
 MARTS, MACROS, TESTS = "dbt_project/models/marts", "dbt_project/macros", "dbt_project/tests"
 PACKAGE = "dbt_project/dbt_packages/handy"
 DBT = "dbt_project/dbt_project.yml"

@@ -14,6 +14,8 @@ from tests.company import MON, Company, runs
 from tests.gate.edits import Edit, append, both, replace, write
 from tests.graph.test_rules_at_load import problems
 
+pytestmark = pytest.mark.long
+
 MARTS = "dbt_project/models/marts"
 TOWNS = f"{MARTS}/towns.sql"
 DBT = "dbt_project/dbt_project.yml"

@@ -9,6 +9,8 @@ import pytest
 
 from tests.ingestion.door import DAY, HEADER, NEXT, Door, column, contract
 
+pytestmark = pytest.mark.long
+
 GOOD = f"1,{DAY},a,3\n"
 ANY = {"rows": 1000}
 

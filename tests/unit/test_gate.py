@@ -16,6 +16,8 @@ from tests.company import MON, THU, TUE, WED, Company
 from tests.unit.records import whole_build
 from tests.warehouse.bare import bare
 
+pytestmark = pytest.mark.long
+
 EXPORT = "exports.exp_shop_orders"
 
 

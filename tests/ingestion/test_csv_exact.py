@@ -16,6 +16,8 @@ from orchestration.ingestion.formats.csv_text import JOINED, MAX_LINE_BYTES, QUO
 from orchestration.operations.mending import export_quarantined, replay
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
+pytestmark = pytest.mark.long
+
 ANY = {"rows": 1000}
 TEXTS = tuple(column(name, "VARCHAR") for name in ("a", "b", "c"))
 

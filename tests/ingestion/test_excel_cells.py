@@ -15,6 +15,8 @@ import xlsxwriter
 
 from tests.ingestion.door import Door, column, contract
 
+pytestmark = pytest.mark.long
+
 Fill = Callable[[Any, Any], None]
 
 

@@ -13,6 +13,8 @@ from orchestration.ingestion.refusal import DropRefused
 from orchestration.operations.mending import CannotMend, export_quarantined, replay, restore
 from tests.ingestion.door import DAY, HEADER, Door, column, contract
 
+pytestmark = pytest.mark.long
+
 CONTENT = f"{HEADER}\n1,{DAY},a,3\n2,{DAY},b,many\n3,{DAY}\n4,{DAY},,4\n"
 
 

@@ -30,6 +30,8 @@ from orchestration.compute.sql_types import UnknownType
 
 from .sql_values import VALUES, in_every_nesting
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = 25 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 # What a Parquet file does not keep whole, or not at all.
 NOT_KEPT = ("HUGEINT", "UHUGEINT", "INTERVAL", "TIME WITH TIME ZONE", "TIMESTAMP_S", "VARIANT")

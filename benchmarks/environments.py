@@ -93,7 +93,6 @@ def write_shelf(shelf: Shelf, project: Project, days: int) -> int:
             1,
             datetime.now(UTC),
             identity,
-            "",
             meanings(project),
             frozenset(),
             tables,

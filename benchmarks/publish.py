@@ -80,9 +80,7 @@ def main() -> None:
         assert publishing is not None
         again = Shelf(Area(str(Path(folder) / "another")))
         began = time.monotonic()
-        done = type(publishing)(
-            deployment, site.project, again, publishing.allowed, publishing.commit
-        ).publish()
+        done = type(publishing)(deployment, site.project, again, publishing.allowed).publish()
         seconds = time.monotonic() - began
         sys.stdout.write(
             f"median share {statistics.median(shares):.1%}; all {len(done.put)} partitions at once:"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from dbt_common.tests import enable_test_caching
 
+from orchestration.core.collecting import collect_seldom
 from orchestration.core.secrets import redaction
 from orchestration.core.settings import Settings
 from orchestration.graph.instance import open_instance
@@ -32,7 +33,7 @@ pytest_plugins = ["tests.pace", "tests.sampled"]
 # Python looks for garbage among all that dbt and Dagster keep, an eighth of the time of a run. What it would
 # find here is what a test leaves behind.
 gc.freeze()
-gc.set_threshold(50_000, 20, 50)
+collect_seldom()
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
 keep_files_in_memory()

@@ -9,7 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
@@ -146,7 +146,7 @@ class Settings(BaseModel):
         """
         secret = self.connections.get(name)
         if secret is not None and (wrong := self.led_elsewhere(name, read_from(secret))):
-            raise SecretError(*wrong.replace("; expected ", "; ").split("; "))
+            raise SecretError(*wrong)
         return secret.get_secret_value() if secret else None
 
     def renewed(self, name: str, used: str) -> str | None:
@@ -163,10 +163,10 @@ class Settings(BaseModel):
         """Return the variable of a connection in a deployment of this kind."""
         return self.connection_variable(name, self.said.kind if self.said else None)
 
-    def led_elsewhere(self, name: str, hosts: Iterable[str]) -> str:
-        """Return what is wrong where a `local` deployment's connection leads to another machine; else ""."""
+    def led_elsewhere(self, name: str, hosts: Iterable[str]) -> "NotHere | None":
+        """Return what is wrong where a `local` deployment's connection leads to another machine."""
         host = elsewhere(hosts) if self.said is not None and self.said.kind is Environment.LOCAL else ""
-        return not_here(self.variable_of(name), host) if host else ""
+        return not_here(self.variable_of(name), host) if host else None
 
     def delivers(self, name: str) -> bool:
         """Whether what goes by a connection can be delivered: to it, or to a scratch deployment's outbox."""
@@ -283,11 +283,23 @@ def require_connections_of(said: Declared, connections: Iterable[str]) -> None:
         )
 
 
-def not_here(variable: str, host: str) -> str:
+class NotHere(NamedTuple):
+    """What is wrong with a connection of a `local` deployment, what was expected, and the fix."""
+
+    what: str
+    expected: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; expected {self.expected}; {self.fix}"
+
+
+def not_here(variable: str, host: str) -> NotHere:
     """Return what is wrong with a variable of a `local` deployment that leads to a host elsewhere."""
-    return (
-        f"{variable} leads to {host}, and this deployment is `local`; expected {EXPECTED}; set it to"
-        " something here, or name another --data, whose SLUICE_ENVIRONMENT is work or production"
+    return NotHere(
+        f"{variable} leads to {host}, and this deployment is `local`",
+        EXPECTED,
+        "set it to something here, or name another --data, whose SLUICE_ENVIRONMENT is work or production",
     )
 
 

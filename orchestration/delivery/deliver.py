@@ -18,6 +18,7 @@ from orchestration.areas import storage_errors, why_of
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.sql import quoted
+from orchestration.core.catalogues import names_in, said_by
 from orchestration.core.environments import Environment, place_digest
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
@@ -215,8 +216,7 @@ def _built(deployment: Deployment, export: Export, url: str) -> Destination:
     stated = export.spec.destination
     destination = build(stated.type, url, stated.object, stated.options)
     if wrong := deployment.settings.led_elsewhere(stated.connection, destination.hosts()):
-        what, expected, fix = wrong.split("; ")
-        raise DeliveryError(what, expected.removeprefix("expected "), fix)
+        raise DeliveryError(*wrong)
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
     return destination
@@ -228,8 +228,8 @@ def _require_not_productions(deployment: Deployment, export: Export, destination
     if deployment.identity.kind is not Environment.WORK or area is None:
         return
     try:
-        newest = max((entry.path for entry in area.listing("catalogues/*.json")), default=None)
-        places = json.loads(area.read(newest) or b"{}").get("places", ()) if newest else ()
+        names = names_in(area)
+        places = said_by(area, names[-1]).get("places", ()) if names else ()
     except storage_errors() as error:
         raise DeliveryError(
             f"{area.url} does not say what is production's ({type(error).__name__}: {why_of(error)})",

@@ -5,6 +5,7 @@ Belongs here: reading it, and the sensor that looks. Does not belong here: what 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache, partial
 from itertools import takewhile
 
@@ -54,13 +55,13 @@ def failed_runs(desk: Desk) -> Iterator[FailedRun]:
     instance, selections, now = desk.instance, Selections(desk.project), desk.deployment.clock()
     left = {
         item.run.run_id
-        for item in failed_tries(instance, desk)
+        for item in failed_tries(instance, desk, selections)
         # Where nobody asks for it although its time has come, somebody is told.
         if now < item.due_at + wait_of(desk) or run_under_way(instance, item.partition_key)
     }
     at_work = _at_work(instance, selections)
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - LOOKBACK)
-    runs_of = cache(partial(_runs_of, instance))
+    runs_of = cache(partial(_runs_of, instance, now - 2 * LOOKBACK))
     for record in instance.get_run_records(filters):
         run, key = record.dagster_run, record.dagster_run.tags.get(PARTITION_NAME_TAG, "")
         if not run.asset_selection or is_mark(run):  # a job of people's, or the gate's mark
@@ -93,9 +94,13 @@ def _at_work(instance: dg.DagsterInstance, selections: Selections) -> Mapping[st
     return found
 
 
-def _runs_of(instance: dg.DagsterInstance, key: str) -> Sequence[str]:
-    """Return the ids of a partition's runs, or of all for none, as Dagster made them: newest first."""
-    return instance.get_run_ids(dg.RunsFilter(tags={PARTITION_NAME_TAG: key} if key else {}))
+def _runs_of(instance: dg.DagsterInstance, since: datetime, key: str) -> Sequence[str]:
+    """Return the ids of a partition's runs, or of all for none, as Dagster made them: newest first.
+
+    Older ones than `since` are left out: they came before every run that is asked about.
+    """
+    tags = {PARTITION_NAME_TAG: key} if key else {}
+    return instance.get_run_ids(dg.RunsFilter(tags=tags, created_after=since))
 
 
 def _failed_at(instance: dg.DagsterInstance, record: RunRecord) -> tuple[str, str]:

@@ -78,7 +78,8 @@ class SecondTries:
         now = site.deployment.clock()
         self._instance, self._site, self._now = instance, site, now
         self._selections = Selections(site.project)
-        self._due = [item for item in failed_tries(instance, site) if item.due_at <= now]
+        tries = failed_tries(instance, site, self._selections)
+        self._due = [item for item in tries if item.due_at <= now]
         self.partitions, self.run_keys = set[Partition](), set[str]()
         self._failed: dict[tuple[str, str], str] = {}
         for item in self._due:
@@ -129,11 +130,11 @@ class SecondTries:
         )
 
 
-def failed_tries(instance: dg.DagsterInstance, site: Site) -> list[FailedTry]:
+def failed_tries(instance: dg.DagsterInstance, site: Site, selections: Selections) -> list[FailedTry]:
     """Return the first tries that failed and wait for their second one, or are in it."""
     first = {TRY_TAG: [Try.FIRST.value, Try.WAITING.value]}
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=first)
-    found, selections = list[FailedTry](), Selections(site.project)
+    found: list[FailedTry] = []
     for record in instance.get_run_records(filters):
         run = record.dagster_run
         # Of one that never began Dagster fails to start another, mostly; else that is its second try.

@@ -182,7 +182,7 @@ def ping(deployment: Deployment, alerts: Alerts) -> None:
     import httpx
 
     if wrong := deployment.settings.led_elsewhere(beat.connection, hosts_in(url)):
-        deployment.store.incidents.beat(PINGED, "", deployment.clock(), wrong)
+        deployment.store.incidents.beat(PINGED, "", deployment.clock(), str(wrong))
         return
     try:
         # An answer that comes byte by byte keeps no look waiting.

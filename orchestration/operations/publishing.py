@@ -5,14 +5,12 @@ how (`publishing`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import SettingsError
 from orchestration.delivery.erasure import Request, forget_by_columns
 from orchestration.operations.site import Site
-from orchestration.project.earlier import commit_of
 from orchestration.publishing.cleaning import Cleaned, clean
 from orchestration.publishing.leases import ShelfLease, end_all
 from orchestration.publishing.publish import LEASE, PUBLISHING, Published, Publishing
@@ -55,11 +53,8 @@ def publishing_of(site: Site) -> Publishing | None:
     deployment, project = site.deployment, site.project
     if deployment.published is None or deployment.identity.kind not in PUBLISHING:
         return None
-    commit = ""
-    with suppress(ValueError):
-        commit = commit_of(deployment.settings.project_dir, "HEAD")
     shelf = Shelf(deployment.published, deployment.settings.storage_access)
-    return Publishing(deployment, project, shelf, frozenset(project.environments.scratch.classes), commit)
+    return Publishing(deployment, project, shelf, frozenset(project.environments.scratch.classes))
 
 
 def clean_shelf(site: Site) -> Cleaned:

@@ -73,8 +73,8 @@ class PublishedTable:
 class Catalogue:
     """What production had published at a moment.
 
-    `deployment` and `epoch` are production's. `project` is the digest of the project directory, `commit` that
-    of git, "" without. `meanings` is {relation: digest of what its SQL and checks mean} (`meaning`). `places`
+    `deployment` and `epoch` are production's. `project` is the digest of the project directory.
+    `meanings` is {relation: digest of what its SQL and checks mean} (`meaning`). `places`
     are digests of the objects that production writes to (`core.environments.place_digest`). `seen` are
     the newest records that were looked at (`StateStore.newest`), `waiting` the (relation, partition key) of
     them that a run had no time for; `ALL` stands for all partitions of a table.
@@ -85,7 +85,6 @@ class Catalogue:
     epoch: int
     published_at: datetime
     project: str
-    commit: str
     meanings: Mapping[str, str]
     places: frozenset[str]
     tables: Mapping[str, PublishedTable]

@@ -63,14 +63,13 @@ class Published:
 class Publishing:
     """What is published where, and by whom.
 
-    `allowed` are the classes whose columns are published; `commit` is git's, "" where there is none.
+    `allowed` are the classes whose columns are published.
     """
 
     deployment: Deployment
     project: Project
     shelf: Shelf
     allowed: frozenset[str]
-    commit: str = ""
 
     def publish(
         self,
@@ -243,7 +242,6 @@ class Publishing:
             own.epoch,
             self.deployment.clock(),
             project,
-            self.commit,
             newest.meanings if newest and newest.project == project else meanings(self.project),
             places_of(self.deployment, self.project, newest.places if newest else ()),
             there,

@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 from orchestration.areas import Area, StorageAccess
 from orchestration.areas.access import Scheme
+from orchestration.core.catalogues import names_in, path_of, said_by
 from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.relations import Relation
 from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from orchestration.publishing.delta_log import DeltaLog
 
-_CATALOGUES, _SHEETS, _TABLES = "catalogues", "sheets", "tables"
-_NAME = re.compile(r"(\d{12})\.json")
+_SHEETS, _TABLES = "sheets", "tables"
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _ODD = re.compile(r"[^a-z0-9_]")
 # Raised when older code could not read what newer code writes.
@@ -48,9 +48,7 @@ class Shelf:
 
     def names(self) -> list[str]:
         """Return the names of all catalogues, oldest first."""
-        entries = self.area.listing(f"{_CATALOGUES}/*")
-        found = (_NAME.fullmatch(entry.path.rpartition("/")[2]) for entry in entries)
-        return sorted(name[1] for name in found if name)
+        return names_in(self.area)
 
     def newest(self) -> Catalogue | None:
         """Return the newest catalogue; None where nothing was ever published."""
@@ -64,13 +62,10 @@ class Shelf:
             KeyError: there is none of this name.
             NotPublished: newer code wrote it.
         """
-        content = self.area.read(f"{_CATALOGUES}/{name}.json")
-        if content is None:
-            raise KeyError(name)
-        said = json.loads(content)
+        said = said_by(self.area, name)
         if said["form"] > _FORM:
             raise NotPublished(
-                f"{self.area.path(f'{_CATALOGUES}/{name}.json')} has form {said['form']}; expected {_FORM} at"
+                f"{self.area.path(path_of(name))} has form {said['form']}; expected {_FORM} at"
                 " most, as newer code has published here; install that code"
             )
         return replace(
@@ -88,7 +83,7 @@ class Shelf:
             for relation, found in _there(catalogue).items()
         }
         said = {**json_of(replace(catalogue, tables={})), "form": _FORM, "tables": sheets}
-        self.area.create(f"{_CATALOGUES}/{catalogue.name}.json", [bytes_of(said)])
+        self.area.create(path_of(catalogue.name), [bytes_of(said)])
 
     def with_tables(self, catalogue: Catalogue, tables: Mapping[str, PublishedTable | None]) -> Catalogue:
         """Return a catalogue with other tables in the place of its own; None: without that table."""
@@ -111,7 +106,7 @@ class Shelf:
         """Remove catalogues, and all sheets but those that are named."""
         there = (entry.path for entry in self.area.listing(f"{_SHEETS}/**"))
         self.area.remove_all([path for path in there if path not in sheets])
-        self.area.remove_all([f"{_CATALOGUES}/{name}.json" for name in names])
+        self.area.remove_all([path_of(name) for name in names])
 
     # -- tables
 

@@ -95,7 +95,7 @@ def require_here(settings: Settings) -> None:
     secrets = ("SLUICE_STATE_URL", "SLUICE_AZURE_CONNECTION_STRING", "SLUICE_MASKING_KEY")
     for variable in secrets:
         if host := elsewhere(read_from(getattr(settings, VARIABLES[variable]))):
-            raise WrongDeployment(not_here(variable, host))
+            raise WrongDeployment(str(not_here(variable, host)))
     state = settings.state_url.get_secret_value()
     found = [("SLUICE_STATE_URL", () if state.startswith("sqlite") else hosts_of_libpq(state))]
     for variable in AREA_VARIABLES:
@@ -103,7 +103,7 @@ def require_here(settings: Settings) -> None:
         found.append((variable, settings.storage_access.hosts(area_of(url)) if url else ()))
     for variable, hosts in found:
         if host := elsewhere(hosts):
-            raise WrongDeployment(not_here(variable, host))
+            raise WrongDeployment(str(not_here(variable, host)))
 
 
 def declare(records: Identities, settings: Settings, said: Declared) -> Identity:
@@ -201,7 +201,10 @@ def adopt(
                 f"another copy was adopted at this moment; expected one; look at epoch {after.epoch} in"
                 f" {area.path(_CLAIMS)}, then type the same again"
             )
-    records.change(found, after)
+    if not records.change(found, after):
+        raise WrongDeployment(
+            "another copy was adopted at this moment; expected one; type the same again: it says which"
+        )
     return after
 
 

@@ -155,7 +155,7 @@ class Deployment:
         except StorageUrlError as error:
             raise SettingsError(f"{variable} is {error}") from None
         if wrong := self.settings.led_elsewhere(name, area.hosts):
-            raise SettingsError(wrong)
+            raise SettingsError(str(wrong))
         self._connectors[name] = area
         return area
 

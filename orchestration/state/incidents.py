@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from orchestration.state import schema
 from orchestration.state.moments import utc
-from orchestration.state.outbox import Messages, Outbox, one_at_a_time
+from orchestration.state.outbox import Messages, MessageStatus, Outbox, one_at_a_time
 from orchestration.state.rows import changed, found, insert_once, inserted, values_of
 
 # The heartbeat that counts the looks at what is wrong.
@@ -225,12 +225,18 @@ class Incidents:
         return self._found(Event, table, table.c.incident_id == incident_id)
 
     def forget(self, resolved_before: datetime) -> int:
-        """Take out incidents that were resolved before a moment, with all of them; return how many."""
+        """Take out incidents that were resolved before a moment, with all of them; return how many.
+
+        Messages of no incident go as well, once they are as old and do not wait any more.
+        """
         with one_at_a_time(self._engine) as connection:
             old = _INCIDENTS.c.resolved_at < resolved_before
             for other in (schema.incident_events, schema.outbox):
                 whose = other.c.incident_id.in_(sa.select(_INCIDENTS.c.id).where(old))
                 connection.execute(sa.delete(other).where(whose))
+            sent = schema.outbox.c
+            done = (sent.incident_id.is_(None), sent.status != MessageStatus.WAITING)
+            connection.execute(sa.delete(schema.outbox).where(*done, sent.queued_at < resolved_before))
             tries = schema.second_tries
             connection.execute(sa.delete(tries).where(tries.c.claimed_at < resolved_before))
             return connection.execute(sa.delete(_INCIDENTS).where(old)).rowcount

@@ -8,7 +8,7 @@ still finds the file locked waits.
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,7 @@ class DuckDBFile:
                     waiting("waiting for another process to close the warehouse")
                     waiting = None
                 time.sleep(0.05)  # another process writes; DuckDB offers nothing to wait on
-        connection = file.cursor()
-        try:
+        with closing(file), closing(file.cursor()) as connection:
             connection.execute(SETTINGS)
             connection.execute(_VERSIONS_DDL)
             with self._one_at_a_time:
@@ -110,9 +109,6 @@ class DuckDBFile:
                     self._bring_up_to_date = None
             with object_storage(connection, self._areas, self._access, self._extensions):
                 yield DuckDBSession(connection, self._before_commit, self._writes_within)
-        finally:
-            connection.close()
-            file.close()
 
 
 class DuckDBSession:
@@ -158,12 +154,7 @@ class DuckDBSession:
 
     def has_table(self, relation: str) -> bool:
         """Look it up in the catalogue."""
-        return bool(
-            self.query(
-                "select 1 from information_schema.tables"
-                f" where table_schema || '.' || table_name = {literal(relation)}"
-            )
-        )
+        return bool(self._kinds([relation]))
 
     def describe(self, query: str) -> dict[str, str]:
         """Plan the query."""
@@ -196,7 +187,7 @@ class DuckDBSession:
 
     @contextmanager
     def _in_any_order(self) -> Generator[None]:
-        """Nobody reads a table in the order of its file: without it less memory is taken."""
+        """Nobody reads a table in the order of its file: without it every core is used, and less memory."""
         self.native.execute("set preserve_insertion_order = false")
         try:
             yield
@@ -205,25 +196,17 @@ class DuckDBSession:
 
     def replace(self, tables: Sequence[Rows], version: Version | None = None) -> None:
         """Write in one transaction, with less memory than the engine would take."""
-        connection = self.native
-        # Nobody reads a table in the order of its file: without it every core is used, and less memory.
-        connection.execute(
-            f"set preserve_insertion_order = false; set memory_limit = {literal(self._writes_within)}"
-        )
-        connection.execute("begin")
+        self.native.execute(f"set memory_limit = {literal(self._writes_within)}")
         try:
-            for rows in tables:
-                self._ensure(rows)
-                self._replace(rows)
-            if version is not None:
-                record_version(connection, *version)
-            self._before_commit()
-            connection.execute("commit")
-        except BaseException:
-            self._end()
-            raise
+            with self._in_any_order(), self._one_transaction():
+                for rows in tables:
+                    self._ensure(rows)
+                    self._replace(rows)
+                if version is not None:
+                    record_version(self.native, *version)
+                self._before_commit()
         finally:
-            connection.execute("reset preserve_insertion_order; reset memory_limit")
+            self.native.execute("reset memory_limit")
 
     def published(self, path: str, at: int) -> str:
         """Read a Delta table, by the engine's extension."""
@@ -301,9 +284,8 @@ class DuckDBSession:
         relation, typed = _name(rows.relation), rows.columns.items()
         listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in typed)
         self.native.execute(f"create schema if not exists {quoted(rows.relation.partition('.')[0])}")
-        if (
-            self._kinds([rows.relation]).get(rows.relation) == "VIEW"
-        ):  # what it shows stays, as rows of its own
+        if self._kinds([rows.relation]).get(rows.relation) == "VIEW":
+            # What it shows stays, as rows of its own.
             as_table = _name(f"{rows.relation}__shown")
             self.native.execute(
                 f"create table {as_table} as select * from {relation}; drop view {relation};"

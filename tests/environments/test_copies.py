@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from orchestration.core.environments import FILE, Declared
 from orchestration.core.settings import REPOSITORY, Settings
 from orchestration.incidents.looking import tells_nobody
 from orchestration.state.adoption import NotTheOne, WrongDeployment, adopt, declare, give_up
 from orchestration.state.deployment import Deployment
-from orchestration.state.identity import anchor_of
+from orchestration.state.identity import Identities, Identity, anchor_of
 from tests.company import BAKERY
 
 pytestmark = pytest.mark.long
@@ -185,6 +186,33 @@ def test_of_copies_that_share_something_the_newest_alone_sends(
     assert adopted(folders[0], gone=True, **shared) == 4
     assert [kept_back(folder, **shared) == "" for folder in folders] == [True, False, False]
     running.close()
+
+
+def test_of_two_that_adopt_at_one_moment_one_is_told_that_it_did_not(tmp_path: Path) -> None:
+    """They share the records, and no area: whose change comes first is the one."""
+    shared = {"SLUICE_STATE_URL": f"sqlite:///{tmp_path / 'state.db'}"}
+    original, quicker, slower = (tmp_path / name for name in ("original", "quicker", "slower"))
+    made(original, **shared).close()
+    for copy in (quicker, slower):
+        shutil.copytree(original, copy)
+    shutil.rmtree(original)
+
+    class OvertakenRecords(Identities):
+        """Records that another process changes just before this one does."""
+
+        def change(self, before: Identity, after: Identity) -> bool:
+            assert adopted(quicker, gone=False, **shared) == 2
+            return super().change(before, after)
+
+    late = opened(slower, **shared)
+    records = OvertakenRecords(sa.create_engine(shared["SLUICE_STATE_URL"]))
+    with pytest.raises(WrongDeployment, match="another copy was adopted at this moment.*type the same again"):
+        adopt(records, late.settings, late.shared, REASON)
+    late.close()
+    assert kept_back(quicker, **shared) == ""
+    assert "is a copy of" in kept_back(slower, **shared)
+    with pytest.raises(WrongDeployment, match=f"the original is still at {quicker}"):
+        adopted(slower, gone=False, **shared)
 
 
 def test_a_claim_is_made_by_one_of_two_that_would_have_the_same_epoch(tmp_path: Path) -> None:

@@ -204,6 +204,8 @@ def test_work_refuses_a_place_of_productions(
     for number, places in enumerate(([], [place_digest(own.canonical_object())])):
         content = json.dumps({"places": places}).encode()
         catalogues.write(f"catalogues/{number:012}.json", [content])
+    # What else lies there is no catalogue.
+    catalogues.write("catalogues/notes.json", [b"{}"])
     variables = {
         "SLUICE_ENVIRONMENT": "work:uat", "SLUICE_PUBLISHED_URL": str(shelf),
         variable: work.format(object=said.object),

@@ -512,6 +512,16 @@ def test_old_incidents_are_forgotten_with_all_of_them(records: Records) -> None:
     assert records.store.incidents.newest() == []
 
 
+def test_what_is_of_no_incident_is_forgotten_too_unless_it_waits(records: Records) -> None:
+    outbox, body = records.store.incidents.outbox, {"title": "it answers", "dedup_key": "k"}
+    for name in ("given up", "waits", "new"):
+        outbox.put(Message(name, Action.RESOLVE, body, records.now + timedelta(hours=name == "new")))
+    for name in ("given up", "new"):
+        outbox.given_up(next(item for item in outbox.unsent() if item.channel == name), "gone")
+    records.store.incidents.forget(records.now + timedelta(seconds=1))
+    assert [item.channel for item in outbox.unsent()] == ["waits", "new"]
+
+
 def test_a_dedup_key_is_short_and_its_own() -> None:
     roots = [Root(RootKind.TABLE, "x" * length, "k" * 90) for length in range(140, 160)]
     keys = {dedup_key(name, root, number) for name in "ab" for root in roots for number in (1, 2)}

@@ -19,7 +19,7 @@ from tests.storage.fixtures import Storage
 
 def test_tables_and_catalogues_on_every_storage(storage: Storage, tmp_path: Path) -> None:
     shelf = Shelf(storage.fresh_area(), storage.access)
-    said = Catalogue("000000000001", "d", 1, datetime.now(UTC), "", "", {}, frozenset(), {})
+    said = Catalogue("000000000001", "d", 1, datetime.now(UTC), "", {}, frozenset(), {})
     shelf.add(said)
     with pytest.raises(FileExistsError):
         shelf.add(said)

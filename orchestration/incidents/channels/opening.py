@@ -61,7 +61,7 @@ def open_channel(
     if url is None:
         raise ChannelRefused(f"channel `{name}` has no connection here", f"set {variable} to its URL")
     if wrong := settings.led_elsewhere(spec.connection, hosts_in(url)):
-        raise ChannelRefused(*wrong.split("; ", 1))
+        raise ChannelRefused(wrong.what, f"expected {wrong.expected}; {wrong.fix}")
     if spec.type == "pagerduty":
         return PagerDutyChannel(url, variable)
     if spec.type == "webhook":

@@ -22,7 +22,7 @@ from orchestration.graph.instance import open_instance
 from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
 from tests.in_memory import keep_files_in_memory
-from tests.parses import places_given_back
+from tests.parses import lend_what_was_found, places_given_back
 from tests.prepared import bakery_in, copy_of, database
 
 # What the tests make connects to this machine alone.
@@ -36,6 +36,7 @@ gc.freeze()
 collect_seldom()
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
+lend_what_was_found()
 keep_files_in_memory()
 
 

@@ -2,18 +2,24 @@
 
 A parse is of a place and of the files in it. So a copy of a project lies where an earlier test's copy lay,
 and a deployment is lent what was made of the very same files before; the platform finds out for itself
-whether they are the same. Belongs here: that. Does not: what is copied, and any expectation.
+whether they are the same. Of other files it is lent what was found of each piece of code that they share.
+Belongs here: that. Does not: what is copied, and any expectation.
 """
 
+import json
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.project.loading import Project, load_project
+from orchestration.transformation import manifest
 from orchestration.transformation.project_files import stamp_of
+from orchestration.transformation.runner import DbtProcess
 
 _FOLDER = TemporaryDirectory(prefix="sluice_parses_")
 _taken: list[Path] = []
@@ -52,6 +58,71 @@ def places_given_back() -> Generator[None]:
     before = len(_taken)
     yield
     del _taken[before:]
+
+
+def lend_what_was_found() -> None:
+    """Have a deployment that has bound no SQL and tried no rule begin with what others found in this process.
+
+    A deployment keeps both by digests of the code, in two files: so an edited project binds anew what was
+    edited, as it does for users, and not all of it because its directory is new.
+    """
+    bind = manifest.bind_project
+
+    def bind_project(
+        settings: Settings, dbt: DbtProcess, content: Mapping[str, Any], digests: Mapping[str, str]
+    ) -> list[Problem]:
+        folder = settings.dbt_target_dir
+        _trials.take()
+        if not (folder / _BOUND).exists() and not (folder / _TRIED).exists():
+            _lend(folder, settings.warehouse_path.stem, digests)
+        problems = bind(settings, dbt, content, digests)
+        _take(folder, settings.warehouse_path.stem)
+        _trials.of = folder / _TRIED
+        return problems
+
+    manifest.bind_project = bind_project
+
+
+_BOUND, _TRIED = "bound.json", "rule_trials.json"
+# {(database, dbt's unique id, digest of its code): what was found of it}, and what it was found by.
+_bound: dict[tuple[str, str, str], Any] = {}
+_by: dict[str, Any] = {}
+
+
+class _Trials:
+    """What was tried; it is written after the binding, so it is taken when the next project is loaded."""
+
+    of: Path | None = None
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def take(self) -> None:
+        if self.of is not None:
+            with suppress(OSError, ValueError):
+                self.found |= json.loads(self.of.read_bytes())
+        self.of = None
+
+
+_trials = _Trials()
+
+
+def _lend(folder: Path, database: str, digests: Mapping[str, str]) -> None:
+    nodes = {
+        name: _bound[database, name, code]
+        for name, code in digests.items()
+        if (database, name, code) in _bound
+    }
+    if nodes:
+        (folder / _BOUND).write_text(json.dumps({"by": _by[database], "nodes": nodes}))
+    (folder / _TRIED).write_text(json.dumps(_trials.found))
+
+
+def _take(folder: Path, database: str) -> None:
+    kept = json.loads((folder / _BOUND).read_bytes())
+    _by[database] = kept["by"]
+    for name, item in kept["nodes"].items():
+        _bound[database, name, item["code"].partition(" ")[0]] = item
 
 
 def _copy(folder: Path, to: Path) -> None:

@@ -109,9 +109,7 @@ def _version() -> str:
 
 def _lacks_something(connection: sa.Connection) -> bool:
     columns = _columns(connection)
-    indexes = {
-        str(index["name"]) for found in sa.inspect(connection).get_multi_indexes().values() for index in found
-    }
+    indexes = {name for (name,) in connection.exec_driver_sql(_INDEXES[connection.dialect.name])}
     return any(
         not {column.name for column in table.columns} <= columns.get(table.name, set())
         or not {index.name for index in table.indexes} <= indexes
@@ -121,5 +119,20 @@ def _lacks_something(connection: sa.Connection) -> bool:
 
 def _columns(connection: sa.Connection) -> dict[str, set[str]]:
     """Return the columns of each table that the store has, as it is now."""
-    found = sa.inspect(connection).get_multi_columns()
-    return {table: {column["name"] for column in columns} for (_, table), columns in found.items()}
+    found = dict[str, set[str]]()
+    for table, column in connection.exec_driver_sql(_COLUMNS[connection.dialect.name]):
+        found.setdefault(table, set()).add(column)
+    return found
+
+
+# One statement each: SQLAlchemy asks SQLite a hundred times, whenever a process opens the records.
+_COLUMNS = {
+    "sqlite": "select m.name, c.name from sqlite_master as m, pragma_table_info(m.name) as c"
+    " where m.type = 'table'",
+    "postgresql": "select table_name, column_name from information_schema.columns"
+    " where table_schema = current_schema()",
+}
+_INDEXES = {
+    "sqlite": "select name from sqlite_master where type = 'index'",
+    "postgresql": "select indexname from pg_indexes where schemaname = current_schema()",
+}

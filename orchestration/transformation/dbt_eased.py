@@ -8,6 +8,9 @@
 - It makes a template of a comment to put before each statement, and all macros for it to call: an embedded
   engine shows it to nobody.
 - It looks each of some five hundred macros up, by all packages, for each text that it renders.
+- It makes all that a template may call for the description of each of its own five hundred macros, which are
+  no templates, and Jinja anew to look for calls in each; and it writes the manifest by the slower of Python's
+  two ways.
 - It checks project and profile against JSON schemas, which are those of the call before.
 - It renders and runs the hook that makes the record of versions, though that is there.
 - It makes anew, for each answer of the engine, what could read a date or a moment in it.
@@ -22,7 +25,9 @@ Belongs here: what of dbt's own work is done otherwise. All of it is private to 
 """
 
 import hashlib
+import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +39,8 @@ from orchestration.warehouse.kept_engine import AttachedFile
 _OWN = os.path.join("site-packages", "dbt", "include", "")
 # The hook that a project has before a run, in one line (`dbt_macros/table_versions.sql`).
 VERSIONS_HOOK = "{{ prepare_table_versions() }}"
+# All that dbt takes for a sign of a template has one.
+_BRACE = re.compile("[{}]")
 # Two of a manifest: to build, dbt has edges to tests as well.
 _GRAPHS = 4
 
@@ -50,6 +57,7 @@ def ease_dbt() -> None:
 
     _ease_events()
     _ease_contexts()
+    _ease_parsing()
     _ease_validation()
     _ease_answers()
     _ease_hooks()
@@ -159,6 +167,30 @@ def _ease_contexts() -> None:
     setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
     for module in (requires, parser):
         setattr(module, "generate_query_header_context", lambda *_: {})  # noqa: B010
+
+
+def _ease_parsing() -> None:
+    from dbt.artifacts.schemas import base
+    from dbt.clients import jinja_static
+    from dbt.context.docs import generate_runtime_docs_context as makes
+    from dbt.contracts.graph.nodes import Macro
+    from dbt.parser import manifest as parser
+    from dbt_common.clients.jinja import get_environment
+    from dbt_common.clients.system import write_file
+    from dbt_common.utils.encoding import JSONEncoder
+
+    def generate_runtime_docs_context(config: Any, target: Any, *rest: Any) -> dict[str, Any]:
+        described = [target, *target.arguments] if isinstance(target, Macro) else []
+        if described and not any(_BRACE.search(item.description) for item in described):
+            return {}
+        return makes(config, target, *rest)
+
+    def write_json(path: str, data: Any) -> bool:
+        return write_file(path, json.dumps(data, cls=JSONEncoder))
+
+    setattr(parser, "generate_runtime_docs_context", generate_runtime_docs_context)  # noqa: B010
+    setattr(jinja_static, "get_environment", cache(get_environment))  # noqa: B010
+    setattr(base, "write_json", write_json)  # noqa: B010
 
 
 def _ease_validation() -> None:

@@ -3,12 +3,14 @@
 Where one fails after an upgrade, the code that works around may go, or must find another way.
 """
 
+import json
 import os
 import pkgutil
 import shutil
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,11 +25,13 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.adapters.events.types import ConnectionUsed
 from dbt.compilation import Linker
 from dbt.config import project as dbt_project
+from dbt.context.docs import DocsRuntimeContext
 from dbt.context.macros import MacroNamespace
 from dbt.context.manifest import ManifestContext
 from dbt.contracts.project import Project as DbtProject
 from dbt_common.behavior_flags import BehaviorFlag, BehaviorFlagRendered
 from dbt_common.clients import agate_helper
+from dbt_common.clients.jinja import MacroFuzzEnvironment
 from dbt_common.dataclass_schema import ValidationError
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import get_event_manager
@@ -46,6 +50,7 @@ from orchestration.transformation.dbt_eased import ease_dbt
 from orchestration.transformation.runner import DbtProcess
 from orchestration.transformation.slices import partition_variables
 from tests.company import MON, TUE, Company
+from tests.gate.edits import replace, write
 
 pytestmark = pytest.mark.long
 DAILY = Partitioning(Grain.DAILY)
@@ -238,6 +243,43 @@ def test_a_second_call_of_dbt_does_nothing_that_is_for_nobody(
         session.native.execute("drop schema staging cascade")
     process.build("stg_orders", [], partition_variables(DAILY, MON))
     assert [said for said in done if created(said)]
+
+
+def test_a_parse_renders_what_is_described_by_a_template_and_prepares_nothing_for_the_rest(
+    open_bakery: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = open_bakery.with_own_project().settings
+    for edit in (
+        replace("dbt_project.yml", "macro-paths:\n", "macro-paths:\n  - macros\n"),
+        write("macros/total.sql", "{% macro total(column) %}sum({{ column }}){% endmacro %}\n"),
+        write(
+            "models/said.md",
+            "{% docs adds %}Adds ü up.{% enddocs %}\n{% docs what %}A column.{% enddocs %}\n",
+        ),
+        write(
+            "macros/_macros.yml",
+            """macros: [{name: total, description: "{{ doc('adds') }}", arguments: [{name: column,"""
+            """ type: string, description: "{{ doc('what') }}"}]}]\n""",
+        ),
+    ):
+        edit(settings.dbt_dir)
+    ease_dbt()
+    made = Counter[str]()
+    for kind in (DocsRuntimeContext, MacroFuzzEnvironment):
+        begins = kind.__init__
+
+        def begin(self: Any, *words: Any, _begins: Any = begins, **more: Any) -> None:
+            made[type(self).__name__] += 1
+            _begins(self, *words, **more)
+
+        monkeypatch.setattr(kind, "__init__", begin)
+    DbtProcess(settings).parse()
+    macros = json.loads((settings.dbt_target_dir / "manifest.json").read_text())["macros"]
+    [total] = [macro for macro in macros.values() if macro["name"] == "total"]
+    assert (total["description"], total["arguments"][0]["description"]) == ("Adds ü up.", "A column.")
+    assert len(macros) > 300
+    assert made[DocsRuntimeContext.__name__] < 50
+    assert made[MacroFuzzEnvironment.__name__] < 100
 
 
 def test_dbt_checks_configuration_that_it_has_not_seen(open_bakery: Company) -> None:

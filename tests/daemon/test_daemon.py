@@ -6,7 +6,7 @@ Belongs here: what needs the real processes. Does not: what a single run does; `
 import gzip
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -31,8 +31,24 @@ pytestmark = [
 STARTS = range(1, int(os.environ.get("SLUICE_TEST_KILLS", "1")))
 
 
+def land_at_once(company: Company, **files: Path) -> None:
+    """Land files, of a source each, from the second terminal; at the same time, as providers do."""
+    started = [company.start("land", source, str(file)) for source, file in files.items()]
+    for process in started:
+        with process:
+            _, complained = process.communicate(timeout=120)
+            assert (process.returncode, complained) == (0, "")
+
+
+def land(company: Company, **files: Path) -> None:
+    """Land files by the same command, typed in this process: to start one takes ten times as long."""
+    for source, file in files.items():
+        code, _, complained = company.sluice("land", source, str(file))
+        assert (code, complained) == (0, "")
+
+
 @contextmanager
-def all_landed(folder: Path, postgres_url: str) -> Generator[Server]:
+def all_landed(folder: Path, postgres_url: str, landing: Callable[..., None] = land) -> Generator[Server]:
     """A bakery whose shops and Monday have landed before its daemon starts for the first time."""
     name = folder.name
     with psycopg.connect(postgres_url, autocommit=True) as admin:
@@ -43,7 +59,7 @@ def all_landed(folder: Path, postgres_url: str) -> Generator[Server]:
     company = Company(settings, url, container)
     server = Server(company, folder / "sluice_dev.log")
     (folder / "shops.csv").write_text("shop,town\n" + "".join(f"{shop},Ulm\n" for shop in "abcd"))
-    land(
+    landing(
         company,
         shops=folder / "shops.csv",
         orders=orders_file(server, MON, a=3, b=4),
@@ -57,17 +73,8 @@ def all_landed(folder: Path, postgres_url: str) -> Generator[Server]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Server]:
     """A bakery with its daemon; each test lands days of its own."""
-    with all_landed(tmp_path_factory.mktemp("daemon"), postgres_url) as server:
+    with all_landed(tmp_path_factory.mktemp("daemon"), postgres_url, land_at_once) as server:
         yield server
-
-
-def land(company: Company, **files: Path) -> None:
-    """Land files, of a source each, from the second terminal; at the same time, as providers do."""
-    started = [company.start("land", source, str(file)) for source, file in files.items()]
-    for process in started:
-        with process:
-            _, complained = process.communicate(timeout=120)
-            assert (process.returncode, complained) == (0, "")
 
 
 def orders_file(server: Server, day: str, **loaves: int) -> Path:

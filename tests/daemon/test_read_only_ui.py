@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.graph.instance import open_instance
-from tests.company import MON, Company
+from tests.company import Company
 from tests.daemon.server import Server
 
 _PERMISSIONS = """
@@ -22,12 +22,9 @@ _WIPE = "mutation ($id: String!) { deletePipelineRun(runId: $id) { __typename } 
 
 
 @pytest.fixture
-def looking(bakery: Company, tmp_path: Path) -> Iterator[Server]:
+def looking(open_bakery: Company, tmp_path: Path) -> Iterator[Server]:
     """The read-only UI of a bakery in which a day was built."""
-    bakery.land_shops("a")
-    bakery.land_day(MON, a=3)
-    bakery.run()
-    server = Server(bakery, tmp_path / "ui.log", command="ui").up()
+    server = Server(open_bakery, tmp_path / "ui.log", command="ui").up()
     yield server
     server.kill()
 

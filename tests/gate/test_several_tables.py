@@ -13,8 +13,6 @@ from tests.gate.edits import append, replace, write
 from tests.run.breaking import dbt_test
 from tests.typed import sluice
 
-pytestmark = pytest.mark.stories(2)
-
 STAGING, MARTS = "dbt_project/models/staging/_staging.yml", "dbt_project/models/marts/_marts.yml"
 ORDERS, WEATHER = "staging.stg_orders", "staging.stg_weather"
 _SHOP = "      - {name: shop, description: The shop.}\n"
@@ -145,17 +143,9 @@ def test_what_failed_beside_an_older_snapshot_is_judged_beside_the_newest(bakery
     assert company.run() == []
 
 
-def test_a_newer_snapshot_takes_no_pass_away(bakery: Company) -> None:
-    company = _company(bakery, [SHOPS_KNOWN])
-    company.land_shops("a")
-    company.land_day(MON, a=3)
-    company.run()
-    company.land_shops("a", "b")
-    assert all(success for _, success in runs(company.run()))
-    assert company.site.gate_report(SHOP_ORDERS, MON).open
-
-
-def test_evidence_names_the_versions_of_all_that_was_read(bakery: Company) -> None:
+def test_evidence_names_the_versions_that_were_read_and_a_newer_snapshot_takes_no_pass_away(
+    bakery: Company,
+) -> None:
     company = _company(bakery, [SHOPS_KNOWN])
     company.land_shops("a")
     company.land_day(MON, a=3)
@@ -163,6 +153,9 @@ def test_evidence_names_the_versions_of_all_that_was_read(bakery: Company) -> No
     store = company.deployment.store
     (said,) = [item for item in store.evidence_of([(ORDERS, MON)]) if item.check == "shops_known"]
     assert said.reads == {"raw.shops": {"": store.latest_builds("raw.shops")[""].version}}
+    company.land_shops("a", "b")
+    assert all(success for _, success in runs(company.run()))
+    assert company.site.gate_report(SHOP_ORDERS, MON).open
 
 
 def test_a_pass_beside_another_version_is_none(bakery: Company) -> None:
@@ -212,9 +205,9 @@ def _order_list(company: Company, day: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _held_by_the_weather(bakery: Company) -> Company:
-    """Orders were corrected while the test of both tables failed on the weather; that is corrected then."""
-    company = _company(bakery, [dbt_test(BIG_AND_WET), _export_of_the_tested])
+def test_a_correction_goes_out_once_the_other_table_of_its_test_is_corrected(open_bakery: Company) -> None:
+    """What was held by an older look, and is not any more, is no trouble: what `run` ends with is printed."""
+    company = _company(open_bakery, [dbt_test(BIG_AND_WET), _export_of_the_tested])
     company.land_orders(TUE, a=10)
     company.land_weather(TUE, rain=1)
     assert failures(company.run()) == ""
@@ -224,21 +217,10 @@ def _held_by_the_weather(bakery: Company) -> Company:
     assert ("exp_order_list", TUE) in held(company.run())
     assert company.status()[("exp_order_list", TUE)].standing is Standing.HELD
     company.land_weather(TUE, rain=2)
-    return company
-
-
-def test_a_correction_goes_out_once_the_other_table_of_its_test_is_corrected(open_bakery: Company) -> None:
-    company = _held_by_the_weather(open_bakery)
-    assert held(company.run()) == []
-    assert _order_list(company, TUE) == [(f"{TUE}-0", "b")]
-    assert runs(company.run()) == []
-    assert company.site.gate_report("exp_order_list", TUE).open
-
-
-def test_what_run_ends_with_is_what_it_prints(open_bakery: Company) -> None:
-    """What was held by an older look, and is not any more, is no trouble."""
-    company = _held_by_the_weather(open_bakery)
     code, said = sluice(company, "run")
     assert (code, "needs attention" in said) == (0, False), said
+    assert _order_list(company, TUE) == [(f"{TUE}-0", "b")]
+    assert company.run() == []
+    assert company.site.gate_report("exp_order_list", TUE).open
     assert sluice(company, "gate", "exp_order_list", "--partition", TUE)[0] == 0
     assert sluice(company, "run")[0] == 0

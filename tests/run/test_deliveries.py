@@ -21,7 +21,7 @@ from orchestration.state.records import DeliveryStatus, RefusedKey
 from tests.company import MON, SHOP_ORDERS, TUE, WEATHER_REPORT, Company, runs
 from tests.typed import sluice
 
-pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
+pytestmark = pytest.mark.long
 SENT = "delivered/exp_shop_orders"
 FILE = "exports/exp_shop_orders.yml"
 

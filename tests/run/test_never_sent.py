@@ -18,7 +18,7 @@ from tests.company import MON, SHOP_ORDERS, TUE, WED, Company, runs
 from tests.gate.edits import Edit, append, replace, write
 from tests.typed import sluice
 
-pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
+pytestmark = pytest.mark.long
 SUITE = f"expectations/{SHOP_ORDERS}.yml"
 WEATHER = "dbt_project/models/staging/stg_weather.sql"
 YAML = "dbt_project/models/staging/_staging.yml"

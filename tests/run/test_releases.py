@@ -18,7 +18,7 @@ from tests.prepared import copy_of
 from tests.run.breaking import be_broken, be_there, breaks_until_there, without_waits
 from tests.typed import sluice
 
-pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
+pytestmark = pytest.mark.long
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 WEATHER_CHECK = "staging.stg_weather:expectations"
 

@@ -17,6 +17,7 @@ from typing import Any
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.project.loading import Project, load_project
+from orchestration.quality.trials.found import Trials
 from orchestration.transformation import manifest
 from orchestration.transformation.project_files import stamp_of
 from orchestration.transformation.runner import DbtProcess
@@ -66,45 +67,36 @@ def lend_what_was_found() -> None:
     A deployment keeps both by digests of the code, in two files: so an edited project binds anew what was
     edited, as it does for users, and not all of it because its directory is new.
     """
-    bind = manifest.bind_project
+    bind, leave = manifest.bind_project, Trials.__exit__
 
     def bind_project(
         settings: Settings, dbt: DbtProcess, content: Mapping[str, Any], digests: Mapping[str, str]
     ) -> list[Problem]:
         folder = settings.dbt_target_dir
-        _trials.take()
         if not (folder / _BOUND).exists() and not (folder / _TRIED).exists():
             _lend(folder, settings.warehouse_path.stem, digests)
         problems = bind(settings, dbt, content, digests)
         _take(folder, settings.warehouse_path.stem)
-        _trials.of = folder / _TRIED
+        _tried_in.append(folder / _TRIED)
         return problems
 
+    def leave_trials(self: Trials, *error: object) -> None:
+        leave(self, *error)
+        while _tried_in:  # rules are tried once the SQL is bound
+            with suppress(FileNotFoundError):
+                _tried.update(json.loads(_tried_in.pop().read_bytes()))
+
     manifest.bind_project = bind_project
+    setattr(Trials, "__exit__", leave_trials)  # noqa: B010
 
 
 _BOUND, _TRIED = "bound.json", "rule_trials.json"
 # {(database, dbt's unique id, digest of its code): what was found of it}, and what it was found by.
 _bound: dict[tuple[str, str, str], Any] = {}
 _by: dict[str, Any] = {}
-
-
-class _Trials:
-    """What was tried; it is written after the binding, so it is taken when the next project is loaded."""
-
-    of: Path | None = None
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-
-    def take(self) -> None:
-        if self.of is not None:
-            with suppress(OSError, ValueError):
-                self.found |= json.loads(self.of.read_bytes())
-        self.of = None
-
-
-_trials = _Trials()
+# {digest of a rule: what it can fail by}, and where more of it is about to be written.
+_tried: dict[str, str] = {}
+_tried_in: list[Path] = []
 
 
 def _lend(folder: Path, database: str, digests: Mapping[str, str]) -> None:
@@ -115,7 +107,7 @@ def _lend(folder: Path, database: str, digests: Mapping[str, str]) -> None:
     }
     if nodes:
         (folder / _BOUND).write_text(json.dumps({"by": _by[database], "nodes": nodes}))
-    (folder / _TRIED).write_text(json.dumps(_trials.found))
+    (folder / _TRIED).write_text(json.dumps(_tried))
 
 
 def _take(folder: Path, database: str) -> None:

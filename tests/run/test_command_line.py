@@ -61,7 +61,8 @@ def test_land_says_what_it_cannot_place(
 ) -> None:
     file = tmp_path / "today.csv"
     file.write_text(orders(MON, a=1))
-    code, said, complained = bakery.process(*(argument.format(file=file) for argument in arguments))
+    typed = (argument.format(file=file) for argument in arguments)
+    code, said, complained = bakery.sluice(*typed, COLUMNS="250")
     assert (code, said) == (2, "")
     assert complaint.format() in complained
     assert not Path(bakery.settings.staging_url).exists()
@@ -94,7 +95,7 @@ def test_check_of_a_sound_project(bakery: Company) -> None:
 
 
 def test_a_misspelt_variable_ends_with_code_2(bakery: Company) -> None:
-    code, said, complained = bakery.process("check", SLUICE_STAGING_ULR="somewhere")
+    code, said, complained = bakery.sluice("check", SLUICE_STAGING_ULR="somewhere", COLUMNS="250")
     assert (code, said) == (2, "")
     assert complained == (
         "environment variable SLUICE_STAGING_ULR means nothing here; did you mean `SLUICE_STAGING_URL`?\n"

@@ -13,7 +13,7 @@ from tests.company import FRI, MON, SHOP_ORDERS, THU, TUE, WEATHER_REPORT, WED, 
 from tests.typed import sluice
 from tests.upgrade.old_week import NEXT_MON, SAT, SUN
 
-pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
+pytestmark = pytest.mark.long
 UNSENT = {SHOP_ORDERS: (TUE, WED, THU), WEATHER_REPORT: (TUE, WED, THU, SUN)}
 
 

@@ -17,10 +17,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from orchestration.areas import storage_errors
-from orchestration.core.environments import Environment, place_digest
+from orchestration.core.environments import Environment
 from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
+from orchestration.delivery.productions_places import digests_of
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
@@ -310,7 +311,7 @@ def places_of(deployment: Deployment, project: Project, earlier: Collection[str]
                 found.update(earlier)
             else:
                 built = build(said.type, url, said.object, said.options)
-                found.add(place_digest(built.canonical_object()))
+                found |= digests_of(built)
         except DeliveryError:  # a URL that does not hold is told when it is used
             found.update(earlier)
     return frozenset(found)

@@ -114,9 +114,8 @@ class StorageAccess:
         if endpoints := [urlsplit(url).hostname or "" for url in _BLOB_ENDPOINT.findall(text)]:
             return tuple(endpoints)
         named = _ACCOUNT_NAME.search(text)
-        return (
-            f"{place.account or self.azure_account or (named[1] if named else '')}.blob.core.windows.net",
-        )
+        account = place.account or self.azure_account or (named[1] if named else None)
+        return (".".join(part for part in (account, "blob.core.windows.net") if part),)
 
 
 @dataclass(frozen=True)
@@ -156,6 +155,13 @@ def place_of(url: str) -> Place:
         raise StorageUrlError(f"a URL of an unknown scheme; expected {_EXPECTED}; correct the scheme")
     if scheme is Scheme.LOCAL:
         path = rest if separator else url
+        if scheme_name.lower() == "file" and separator:
+            path = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
+            if rest and not path.startswith(("/", "~")):
+                raise StorageUrlError(
+                    f"a file URL that names another host; expected {_EXPECTED}; write file:///path, of a path"
+                    " that is mounted here"
+                )
         if not path:
             raise StorageUrlError(f"an empty URL; expected {_EXPECTED}; name a place")
         return Place(scheme, "", os.path.abspath(os.path.expanduser(path)))

@@ -14,12 +14,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestration.areas import storage_errors, why_of
 from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import reads_back
 from orchestration.compute.sql import quoted
-from orchestration.core.catalogues import names_in, said_by
-from orchestration.core.environments import Environment, place_digest
+from orchestration.core.environments import Environment
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import place
 from orchestration.core.secrets import ByReference, SecretError
@@ -30,7 +28,6 @@ from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.engine import DeliveryEngine, place_of
 from orchestration.delivery.export_files.expiry import expired
 from orchestration.delivery.export_files.exports import Export
-from orchestration.delivery.export_files.places import folders_of
 from orchestration.delivery.ledger import (
     BEFORE,
     Between,
@@ -44,6 +41,7 @@ from orchestration.delivery.ledger import (
     Outcome,
 )
 from orchestration.delivery.named_command import naming_the_command
+from orchestration.delivery.productions_places import require_not_productions
 from orchestration.delivery.renewing import renewing
 from orchestration.destinations.base import DeliveryError, Destination, Mode
 from orchestration.destinations.batches import BatchDestination
@@ -184,7 +182,7 @@ def engine_for(
         DeliveryError: the connection's URL is none of the destination's type.
     """
     destination = _destination_of(deployment, target.export, target.near)
-    _require_not_productions(deployment, target.export, destination)
+    require_not_productions(deployment, target.export, destination)
     ledger = replace(ledger_of(deployment), run_id=run_id, log=log)
     return DeliveryEngine(ledger, destination, deployment.kept_back)
 
@@ -220,30 +218,6 @@ def _built(deployment: Deployment, export: Export, url: str) -> Destination:
     if isinstance(destination, BatchDestination):
         destination.rates = deployment.settings.data_dir / "rates"
     return destination
-
-
-def _require_not_productions(deployment: Deployment, export: Export, destination: Destination) -> None:
-    """Raise where a work deployment would write to a place that production writes to, as it has published."""
-    area = deployment.published
-    if deployment.identity.kind is not Environment.WORK or area is None:
-        return
-    try:
-        names = names_in(area)
-        places = said_by(area, names[-1]).get("places", ()) if names else ()
-    except storage_errors() as error:
-        raise DeliveryError(
-            f"{area.url} does not say what is production's ({type(error).__name__}: {why_of(error)})",
-            "a shelf that can be read", "mend that, then run the export again",
-        ) from None  # fmt: skip
-    place = destination.canonical_object()
-    if any(place_digest(part) in places for part in (place, *folders_of(place))):
-        variable = deployment.settings.variable_of(export.spec.destination.connection)
-        raise DeliveryError(
-            f"{place} is production's, and this deployment is `{deployment.identity.declared}`",
-            "a place that production does not write to",
-            f"set {variable} to another one, or name another `destination.object` in the export file; of two"
-            " accounts at one host the URL has to name which it is (ACCOUNT in KIND://ACCOUNT:SECRET@host)",
-        )
 
 
 def record_connections(deployment: Deployment, exports: Iterable[Export], *, served: bool) -> None:

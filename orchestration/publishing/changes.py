@@ -76,10 +76,12 @@ class Change:
         return kept.with_partitions({**self.newer, **self.put}, self.out, self.before)
 
 
-def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int, PublishedTable | None]:
+def standing(
+    shelf: Shelf, newest: Catalogue | None, table: Table, *, whole: bool = False
+) -> tuple[int, PublishedTable | None]:
     """Return a table's version and what it holds: by the newest catalogue, and by the commits since.
 
-    None: there is no table, or it holds what we have not put in.
+    None: there is no table, it holds what we have not put in, or, if the `whole` is looked at, lacks a file.
     """
     location = shelf.location(table.relation)
     log = shelf.log(location)
@@ -95,6 +97,8 @@ def standing(shelf: Shelf, newest: Catalogue | None, table: Table) -> tuple[int,
             known = record_of(PublishedTable, note["table"])
         if known is not None:
             known = known.with_partitions(put, frozenset(note["out"]), version)
+    if known is not None and whole and not log.files <= shelf.files_at(location):
+        known = None
     return log.version, replace(known, at=log.version) if known else None
 
 
@@ -134,7 +138,7 @@ class Look:
             TooWide: it has numbers that no other type can have; look again, with the table in `as_text`.
         """
         table = self._project.lineage.tables[relation]
-        before, known = standing(self._shelf, self._newest, table)
+        before, known = standing(self._shelf, self._newest, table, whole=not keys)
         wide = relation in self._as_text or (
             known is not None
             and any(
@@ -187,12 +191,19 @@ class Look:
             put[key] = replace(found, rows=rows)
             if rows:
                 files.append((DataFile(file.name, file.stat().st_size, rows, key), file))
-        if not (whole or put or out or newer) or (known is None and before < 0 and not put):
+        if known is None and before < 0 and not put:
+            return None
+        if not (whole or put or out or newer) and self._is_named(known):
             return None
         return Change(
             form if known is None or whole else known, before, whole, put, frozenset(out), newer,
             tuple(files),
         )  # fmt: skip
+
+    def _is_named(self, known: PublishedTable | None) -> bool:
+        """Whether the newest catalogue has a table as it stands: after a commit a process may have ended."""
+        named = self._newest.tables.get(known.relation) if known and self._newest else None
+        return known is None or (named is not None and replace(named, at=known.at) == known)
 
     def _late(
         self, table: Table, known: PublishedTable | None, before: int, form: PublishedTable

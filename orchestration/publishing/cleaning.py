@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from orchestration.publishing.catalogue import Catalogue
+from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from orchestration.publishing.leases import all_leases, end_lease
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.held_lease import Lease
@@ -46,7 +46,7 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
             end_lease(shelf.area, one.id, "it shows columns that are of a class which is not published now")
     versions: dict[str, set[int]] = {}
     for name in kept:
-        for table in catalogues[name].tables.values():
+        for table in _tables(catalogues[name]).values():
             versions.setdefault(table.location, set()).add(table.at)
     removed, left = 0, list[str]()
     for location in sorted(shelf.locations()):
@@ -54,8 +54,7 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
         log, area = shelf.log(location), shelf.area
         if location in versions:
             named = log.files_of(versions[location])
-            there = [entry.path for entry in area.listing(f"{location}/*")]
-            gone = [path for path in there if path.rpartition("/")[2] not in named]
+            gone = [f"{location}/{name}" for name in sorted(shelf.files_at(location) - named)]
             if gone:
                 # A file may be there for a commit that is still to come, of a process that was stopped.
                 log.raise_version()
@@ -73,11 +72,16 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     return Cleaned(removed, () if left else tuple(old), tuple(left))
 
 
+def _tables(catalogue: Catalogue) -> dict[str, PublishedTable]:
+    """Return the tables that a catalogue has; one whose sheet is gone has nobody that could read it."""
+    return {name: table for name in catalogue.tables if (table := catalogue.tables.get(name))}
+
+
 def _shows_more(before: Catalogue, newest: Catalogue) -> bool:
     """Whether a catalogue has columns that are left out of the newest."""
     return any(
         table.shows_more_than(newest.tables[name])
-        for name, table in before.tables.items()
+        for name, table in _tables(before).items()
         if name in newest.tables
     )
 

@@ -134,6 +134,11 @@ class DeltaLog:
             raise Overtaken from None
         return 0
 
+    @property
+    def files(self) -> set[str]:
+        """The names of the files that the newest version has."""
+        return {url.rpartition("/")[2] for url in self._table.file_uris()} if self._table else set()
+
     def files_of(self, versions: Collection[int]) -> set[str]:
         """Return the names of the files that these versions and the newest one have."""
         from deltalake import DeltaTable

@@ -9,16 +9,19 @@ ways (`delta_log`), the shelf's files (`shelf`), when (`graph`).
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from orchestration.core.environments import Environment, place_digest
+from orchestration.areas import storage_errors
+from orchestration.core.environments import Environment
 from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
+from orchestration.delivery.productions_places import digests_of
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
@@ -31,6 +34,7 @@ from orchestration.publishing.meaning import meanings
 from orchestration.publishing.shelf import NotPublished, Shelf
 from orchestration.state.deployment import Deployment
 
+_COLOUR = re.compile(r"\x1b\[\d*m|↳")
 LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
 _AT_ONCE = 20
@@ -90,7 +94,27 @@ class Publishing:
         Raises:
             AnotherPublishes: the shelf was published to by another deployment, or this one is a copy.
             LeaseTimeout: another process publishes for longer than that.
+            NotPublished: the shelf cannot be read or written.
         """
+        try:
+            return self._publish(wanted, since, seconds, wait_seconds, told)
+        except _shelf_errors() as error:
+            # delta-rs tells the cause last, with colours.
+            why = _COLOUR.sub("", str(error)).strip() or type(error).__name__
+            raise NotPublished(
+                f"{self.shelf.area.url} cannot be published to ({why.splitlines()[-1].strip()}); expected"
+                " a place that has room, and the right to read, write and remove; mend that, then `sluice"
+                " publish`: what was published is as it was"
+            ) from None
+
+    def _publish(
+        self,
+        wanted: Collection[str] | None,
+        since: bool,
+        seconds: float,
+        wait_seconds: float,
+        told: Callable[[str], None],
+    ) -> Published:
         store, budget = self.deployment.store, Budget(time.monotonic() + seconds)
         with store.leases.hold(LEASE, wait_seconds=wait_seconds) as lease:
             newest = self.shelf.newest()
@@ -287,10 +311,16 @@ def places_of(deployment: Deployment, project: Project, earlier: Collection[str]
                 found.update(earlier)
             else:
                 built = build(said.type, url, said.object, said.options)
-                found.add(place_digest(built.canonical_object()))
+                found |= digests_of(built)
         except DeliveryError:  # a URL that does not hold is told when it is used
             found.update(earlier)
     return frozenset(found)
+
+
+def _shelf_errors() -> tuple[type[Exception], ...]:
+    from deltalake.exceptions import DeltaError
+
+    return (*storage_errors(), DeltaError)
 
 
 def _says_the_same(one: Catalogue, other: Catalogue) -> bool:

@@ -37,6 +37,12 @@ class NotPublished(Exception):
     """Nothing was published; the message says why, and what to do."""
 
 
+class _SheetGone(NotPublished, KeyError):
+    """A sheet that a catalogue names is gone or damaged: by that catalogue, the table is not there."""
+
+    __str__ = Exception.__str__  # KeyError's own has quotes around it
+
+
 class Shelf:
     """A shelf on an area; `access` is with what object storage is reached."""
 
@@ -60,17 +66,24 @@ class Shelf:
 
         Raises:
             KeyError: there is none of this name.
-            NotPublished: newer code wrote it.
+            NotPublished: newer code wrote it, or it is damaged.
         """
-        said = said_by(self.area, name)
-        if said["form"] > _FORM:
-            raise NotPublished(
-                f"{self.area.path(path_of(name))} has form {said['form']}; expected {_FORM} at"
-                " most, as newer code has published here; install that code"
+        path = self.area.path(path_of(name))
+        try:
+            said = said_by(self.area, name)
+            if said["form"] > _FORM:
+                raise NotPublished(
+                    f"{path} has form {said['form']}; expected {_FORM} at most, as newer code has published"
+                    " here; install that code"
+                )
+            return replace(
+                record_of(Catalogue, {**said, "tables": {}}), tables=_Sheets(self.area, said["tables"])
             )
-        return replace(
-            record_of(Catalogue, {**said, "tables": {}}), tables=_Sheets(self.area, said["tables"])
-        )
+        except (ValueError, TypeError) as error:
+            raise NotPublished(
+                f"{path} is damaged ({type(error).__name__}); expected it as it was written; remove"
+                " that file, then `sluice publish`"
+            ) from None
 
     def add(self, catalogue: Catalogue) -> None:
         """Write a catalogue, and first the tables that the shelf does not have as they are.
@@ -119,6 +132,10 @@ class Shelf:
         """Return where a table lies, of plain letters: not every reader knows what to do with others."""
         return "/".join([_TABLES, *map(_folder, relation.parts)])
 
+    def files_at(self, location: str) -> set[str]:
+        """Return the names of the files in the folder of a table."""
+        return {entry.path.rpartition("/")[2] for entry in self.area.listing(f"{location}/*")}
+
     def log(self, location: str) -> DeltaLog:
         """Return the commits of a table."""
         return DeltaLog(self.area, location, self.options)
@@ -155,10 +172,13 @@ class _Sheets(Mapping[str, PublishedTable]):
 
 
 def _sheet(area: Area, path: str) -> PublishedTable:
-    content = area.read(path)
-    if content is None:
-        raise FileNotFoundError(f"{area.path(path)} does not exist")
-    return record_of(PublishedTable, json.loads(content))
+    try:
+        return record_of(PublishedTable, json.loads(area.read(path) or b""))
+    except ValueError:
+        raise _SheetGone(
+            f"{area.path(path)} is gone or damaged; expected it as it was written; `sluice publish` writes it"
+            " anew"
+        ) from None
 
 
 def _there(catalogue: Catalogue) -> Mapping[str, PublishedTable | str]:

@@ -11,6 +11,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
+
 from orchestration.areas import Area, storage_errors, why_of
 from orchestration.areas.access import place_of as area_of
 from orchestration.core.environments import EXPECTED, Declared, Environment
@@ -188,9 +190,14 @@ def adopt(
         raise WrongDeployment(f"{why}; expected a copy of a deployment; {fix}")
     claims = [item for area in shared if (item := _newest_claim(area, found)) is not None]
     original = max([found, *claims], key=lambda item: item.epoch)
-    if is_beside(original, data) and not gone and not retired(original.path):
+    seen = is_beside(original, data)
+    # Where nothing is shared, an original that is not seen, as it was renamed or is elsewhere, would not
+    # learn of this: it was retired before it was copied, or somebody answers for it.
+    learns = bool(shared) or not _has_own_records(settings)
+    if not (gone or (retired(original.path) if seen else learns or retired(data))):
+        where = f"still at {original.path}" if seen else f"not to be seen, and was last at {original.place}"
         raise WrongDeployment(
-            f"the original is still at {original.path}; expected that nothing is sent from it any more;"
+            f"the original is {where}; expected that nothing is sent from it any more;"
             f" `sluice env retire --data {original.path} --reason …`, or say that it is gone:"
             " `sluice env adopt --original-is-gone --reason …`"
         )
@@ -225,6 +232,13 @@ def shared_areas(settings: Settings, areas: Sequence[Area | None]) -> list[Area]
     """Return those of some areas that a copy of the data directory has as well: they lie outside of it."""
     inside = Area(str(settings.data_dir)).place
     return [area for area in areas if area is not None and not area.place.lies_in(inside)]
+
+
+def _has_own_records(settings: Settings) -> bool:
+    """Whether the records are in the data directory, so that a copy of that has its own."""
+    url = sa.make_url(settings.state_url.get_secret_value())
+    inside = Area(str(settings.data_dir)).place
+    return url.get_backend_name() == "sqlite" and Area(url.database or ".").place.lies_in(inside)
 
 
 def _claim(area: Area, own: Identity) -> Identity:

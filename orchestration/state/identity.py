@@ -96,14 +96,23 @@ def drop_anchor(data_dir: Path, identity: Identity, *, anew: bool = True) -> str
 
 def anchor_of(data_dir: Path) -> str:
     """Return what tells this very directory from its copies; "" where it has no file of its own."""
-    file = data_dir / FILE
+    return mark_of(data_dir / FILE, born=False)
+
+
+def mark_of(file: Path, *, born: bool = True) -> str:
+    """Return what tells a file or a folder from all others, whatever path leads to it; "" where nothing does.
+
+    `born`: the system has to tell its birth, as numbers alone may be those of another disk's.
+    """
     try:
         found = file.stat()
     except OSError:
         return ""
+    birth = _birth(file, found)
+    if born and not birth:
+        return ""
     machine = next((path.read_text().strip() for path in _MACHINE if path.exists()), "")
-    text = f"sluice {machine} {found.st_ino} {_birth(file, found)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(f"sluice {machine} {found.st_ino} {birth}".encode()).hexdigest()[:32]
 
 
 def is_at(identity: Identity, data_dir: Path) -> bool:

@@ -124,8 +124,28 @@ def test_a_copy_in_the_place_of_the_original_is_a_copy(tmp_path: Path) -> None:
     made(original).close()
     in_its_place(original, tmp_path / "elsewhere")
     assert "is a copy of" in kept_back(original)
-    # There is no original to be seen any more.
-    assert adopted(original) == 2
+    # There is no original to be seen any more; where it is, nobody knows but people.
+    with pytest.raises(WrongDeployment, match="the original is not to be seen, and was last at"):
+        adopted(original)
+    assert adopted(original, gone=True) == 2
+
+
+def test_an_original_that_was_renamed_is_not_sent_from_beside_a_copy(tmp_path: Path) -> None:
+    """They share nothing, so it would not learn of the other one."""
+    made(tmp_path / "data").close()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    renamed = (tmp_path / "data").rename(tmp_path / "renamed")
+    with pytest.raises(WrongDeployment, match="`sluice env adopt --original-is-gone --reason …`"):
+        adopted(tmp_path / "copy")
+    assert (kept_back(renamed), kept_back(tmp_path / "copy") == "") == ("", False)
+    # What was retired before it was copied sends nowhere, whatever becomes of it.
+    retiring = opened(renamed)
+    give_up(retiring.store.identities, retiring.settings, REASON)
+    retiring.close()
+    shutil.copytree(renamed, tmp_path / "later")
+    renamed.rename(tmp_path / "elsewhere")
+    assert adopted(tmp_path / "later") == 2
+    assert "was retired" in kept_back(tmp_path / "elsewhere")
 
 
 HARMLESS: dict[str, Callable[[Path], Path]] = {
@@ -292,7 +312,7 @@ def test_nobody_is_whom_the_records_do_not_name(tmp_path: Path) -> None:
     assert anchor_of(tmp_path / "nowhere") == ""
     with pytest.raises(WrongDeployment, match="is not the one that sends"):
         give_up(opened(tmp_path).store.identities, opened(tmp_path).settings, REASON)
-    assert adopted(tmp_path) == 2
+    assert adopted(tmp_path, gone=True) == 2
 
 
 def test_who_sends_is_not_adopted(tmp_path: Path) -> None:

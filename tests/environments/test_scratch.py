@@ -11,9 +11,9 @@ import pytest
 
 from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
-from orchestration.core.environments import place_digest
 from orchestration.core.settings import REPOSITORY, Settings, SettingsError
 from orchestration.delivery.deliver import engine_for
+from orchestration.delivery.productions_places import digests_of
 from orchestration.destinations.base import DeliveryError
 from orchestration.destinations.registry import build, destination_types
 from orchestration.incidents.alerts_spec import CHANNEL_TYPES
@@ -201,7 +201,7 @@ def test_work_refuses_a_place_of_productions(
     variable = f"SLUICE_WORK_CONNECTION_{said.connection.upper()}"
     catalogues = Area(str(shelf))
     # The newest counts.
-    for number, places in enumerate(([], [place_digest(own.canonical_object())])):
+    for number, places in enumerate(([], sorted(digests_of(own)))):
         content = json.dumps({"places": places}).encode()
         catalogues.write(f"catalogues/{number:012}.json", [content])
     # What else lies there is no catalogue.
@@ -219,3 +219,78 @@ def test_work_refuses_a_place_of_productions(
         assert f"set {variable} to another one" in error.value.mend
     else:
         assert engine_for(deployment, target, "", print)
+
+
+def working(tmp_path: Path, shelf: str, folder: Path, **variables: str) -> Deployment:
+    """Return a work deployment whose miller gets files in a folder."""
+    variables |= {
+        "SLUICE_ENVIRONMENT": "work", "SLUICE_PUBLISHED_URL": shelf,
+        "SLUICE_WORK_CONNECTION_MILLER": str(folder),
+    }  # fmt: skip
+    return Deployment(Settings.load(variables, project_dir=BAKERY, data_dir=tmp_path / "work"))
+
+
+NO_SHELF: dict[str, tuple[str, bytes | None]] = {
+    "mistyped": ("nowhere", None),
+    "empty": ("shelf", None),
+    "a damaged catalogue": ("shelf", b""),
+    "a catalogue cut short": ("shelf", b'{"pla'),
+    "no catalogue": ("shelf", b"[]"),
+    "a catalogue of no places": ("shelf", b"{}"),
+    "not a folder": ("shelf/catalogues/000000000001.json", b"{}"),
+    "no answer": ("s3://published/there", None),
+}
+
+
+@pytest.mark.parametrize(("shelf", "catalogue"), NO_SHELF.values(), ids=NO_SHELF)
+def test_where_nothing_says_what_is_productions_nothing_is_sent(
+    tmp_path: Path, made_bakery: Project, shelf: str, catalogue: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (tmp_path / "shelf").mkdir()
+    if catalogue is not None:
+        Area(str(tmp_path / "shelf")).write("catalogues/000000000001.json", [catalogue])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    url = shelf if "://" in shelf else str(tmp_path / shelf)
+    deployment = working(tmp_path, url, tmp_path, SLUICE_S3_ENDPOINT_URL="http://127.0.0.1:1")
+    with pytest.raises(DeliveryError, match="does not say what is production's") as error:
+        engine_for(deployment, Site(deployment, made_bakery).target(WEATHER_REPORT), "", print)
+    assert "set SLUICE_PUBLISHED_URL" in error.value.mend
+
+
+MOUNTED = """
+set -e
+mount --bind {productions} {mounted}
+exec "$@"
+"""
+# Prints whether it is refused, at each place.
+TRIED = """
+import json, sys
+from orchestration.delivery.productions_places import digests_of
+from orchestration.destinations.registry import build
+productions, *asked = sys.argv[1:]
+said = digests_of(build("blob", productions, "reports"))
+print(json.dumps([bool(said & digests_of(build("blob", *one.split("|")))) for one in asked]))
+"""
+
+
+def test_a_directory_is_productions_at_whatever_path_it_is_mounted(tmp_path: Path) -> None:
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("no right to make a mount namespace here: a bind mount is not tried")
+    there, mounted, other = (tmp_path / name for name in ("there", "mounted", "other"))
+    for folder in (there, mounted, other):
+        folder.mkdir()
+    tried = [f"{mounted}|reports", f"{there}|reports", f"{other}|reports", f"{mounted}|others"]
+    told = subprocess.run(
+        ["unshare", "-m", "sh", "-c", MOUNTED.format(productions=there, mounted=mounted), "sh",
+         sys.executable, "-c", TRIED, str(there), *tried],
+        capture_output=True, text=True, check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == [True, True, False, False]

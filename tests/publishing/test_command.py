@@ -5,6 +5,7 @@ Belongs here: the command and its refusals. Does not: what is published (`test_p
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.company import BAKERY, Company
 from tests.parses import loaded
 from tests.publishing.shelves import newest
 from tests.publishing.test_publish import published, with_shelf
+
+Mend = Callable[[Path], object]
 
 
 def empty(folder: Path, parsed: Path, **variables: str) -> Company:
@@ -92,3 +95,48 @@ def test_it_says_what_it_has_done_and_does_it_once(open_bakery: Company, tmp_pat
     ended, _, complained = company.sluice("publish")
     assert ended == 1
     assert "has form 2; expected 1 at most" in " ".join(complained.split())
+
+
+def _catalogue_cut_short(shelf: Path) -> None:
+    max((shelf / "catalogues").iterdir()).write_bytes(b"")
+
+
+def _no_folder(shelf: Path) -> None:
+    """As a place that cannot be written to; rights alone are nothing to the account of a container."""
+    shutil.rmtree(shelf / "tables" / "marts")
+    (shelf / "tables" / "marts").write_text("")
+
+
+def _no_commit(shelf: Path) -> None:
+    """What delta-rs writes fails, in words of its own."""
+    shutil.rmtree(shelf / "tables" / "marts" / "shop_orders" / "_delta_log")
+    (shelf / "tables" / "marts" / "shop_orders" / "_delta_log").write_text("")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said", "mend"),
+    [
+        (_no_folder, "cannot be published to (", lambda shelf: (shelf / "tables" / "marts").unlink()),
+        (
+            _no_commit, "cannot be published to (",
+            lambda shelf: (shelf / "tables" / "marts" / "shop_orders" / "_delta_log").unlink(),
+        ),
+        (
+            _catalogue_cut_short, "is damaged (JSONDecodeError)",
+            lambda shelf: max((shelf / "catalogues").iterdir()).unlink(),
+        ),
+    ],
+)  # fmt: skip
+def test_a_shelf_that_cannot_be_had_is_told_with_what_to_do(
+    open_bakery: Company, tmp_path: Path, wrong: Mend, said: str, mend: Mend
+) -> None:
+    shelf = tmp_path / "shelf"
+    company = with_shelf(open_bakery, shelf)
+    assert company.sluice("publish")[0] == 0
+    wrong(shelf)
+    ended, _, complained = company.sluice("publish")
+    assert (ended, said in " ".join(complained.split())) == (1, True), complained
+    assert "`sluice publish`" in complained
+    mend(shelf)
+    assert company.sluice("publish")[0] == 0
+    assert "marts.shop_orders" in newest(Shelf(Area(str(shelf)))).tables

@@ -186,3 +186,68 @@ def test_what_others_have_done_to_a_table_is_made_good(open_bakery: Company, tmp
     assert published(work) == wanted
     assert DeltaTable(foreign).to_pyarrow_table().num_rows == rows.num_rows
     assert work.publish().catalogue == ""
+
+
+@contextmanager
+def stopped_in(function: str) -> Generator[None]:
+    """End where a function of the shelf's is called."""
+
+    def watch(frame: Any, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_name == function and code.co_filename.startswith(_WHERE):
+            raise Stopped
+
+    sys.setprofile(watch)
+    try:
+        with pytest.raises(Stopped):
+            yield
+    finally:
+        sys.setprofile(None)
+
+
+# What somebody does to a shelf.
+LEFT: dict[str, Callable[[Path], object]] = {
+    "the newest catalogue is gone": lambda shelf: max((shelf / "catalogues").iterdir()).unlink(),
+    "no catalogue is there": lambda shelf: shutil.rmtree(shelf / "catalogues"),
+    "sheets are gone": lambda shelf: shutil.rmtree(shelf / "sheets"),
+    "a sheet is cut short": lambda shelf: _cut(max((shelf / "sheets").glob("marts*/*"))),
+    "files are gone": lambda shelf: [
+        path.unlink() for path in (shelf / "tables" / "marts").rglob("*.parquet")
+    ],
+}
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def test_a_process_that_ends_before_its_catalogue_leaves_it_to_the_next(
+    open_bakery: Company, tmp_path: Path
+) -> None:
+    work = publishing(open_bakery, tmp_path / "shelf")
+    for since in (False, True):
+        with stopped_in("_add"):
+            work.publish(since=since)
+        assert work.publish(since=since).put == []
+        assert published(work) == let_through(open_bakery)
+        open_bakery.land_orders(MON, a=7, b=2)
+        open_bakery.run()  # which publishes nothing: it has no shelf
+
+
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+def test_a_shelf_of_which_something_is_gone_is_whole_again(
+    open_bakery: Company, tmp_path: Path, left: Callable[[Path], object]
+) -> None:
+    shelf = tmp_path / "shelf"
+    company = with_shelf(open_bakery, shelf)
+    work = publishing(company, shelf)
+    work.publish()
+    forget_published(company.site, {"shop": "a"}, by="ada", reason="17")
+    wanted = published(work)
+    left(shelf)
+    assert work.publish().catalogue != ""
+    assert published(work) == wanted
+    assert work.publish().catalogue == ""
+    with company.deployment.store.leases.hold(LEASE, wait_seconds=0) as lease:
+        assert not clean(work.shelf, lease, company.deployment.clock(), timedelta(days=30)).left
+    assert published(work) == wanted

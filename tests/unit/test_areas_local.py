@@ -9,7 +9,7 @@ from typing import IO, cast
 
 import pytest
 
-from orchestration.areas import Area
+from orchestration.areas import Area, StorageUrlError
 from orchestration.core.settings import REPOSITORY
 
 # Writes half a file, says so, and waits for its end.
@@ -71,6 +71,7 @@ def test_what_another_process_is_writing_is_left_alone(area: Area) -> None:
 
 def test_a_url_may_say_file_or_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    assert Area(f"file://localhost{tmp_path}/a") == Area(f"FILE://{tmp_path}/a") == Area("a")
     assert Area("file://" + str(tmp_path / "a")) == Area("a") == Area(str(tmp_path / "a/"))
     assert Area("a").engine_path("b.csv") == str(tmp_path / "a" / "b.csv")
 
@@ -99,3 +100,11 @@ def test_a_file_that_is_put_back_as_it_was_is_stamped_anew(area: Area) -> None:
     area.write("a.done", [])
     os.utime(path, ns=times)
     assert next(iter(area.listing())).stamp != before.stamp
+
+
+@pytest.mark.parametrize(
+    "url", ["file://8.8.8.8/share", "file://a/b", "file://localhost", "file://localhostile/a"]
+)
+def test_a_file_url_names_no_other_host(url: str) -> None:
+    with pytest.raises(StorageUrlError, match="names another host; .*write file:///path"):
+        Area(url)

@@ -38,7 +38,10 @@ _PUBLIC = frozenset({"region", "endpoint", "sse", "kms_key"})
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _NAMED_VALUE = re.compile(r"(?i)(?:^|[;&?])\s*(AccountKey|SharedAccessSignature|sig)=([^;&]+)")
 _ACCOUNT_NAME = re.compile(r"(?i)(?:^|;)\s*AccountName=([^;]+)")
-_MEND = "correct the connection's environment variable, SLUICE_CONNECTION_<NAME>"
+_MEND = (
+    "correct the connection's environment variable, SLUICE_CONNECTION_<NAME>, or of a work deployment"
+    " SLUICE_WORK_CONNECTION_<NAME>"
+)
 
 
 @dataclass(frozen=True)

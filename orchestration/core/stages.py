@@ -23,6 +23,11 @@ class Stage(StrEnum):
     WORK = "work"
 
 
+def folder_of(folder: str, stage: Stage) -> str:
+    """Return the folder of a stage in one of the folders where definitions are."""
+    return f"{folder}/{WORK}" if stage is Stage.WORK else folder
+
+
 def stage_of(file: str) -> Stage:
     """Return the stage of a file, by its path as it is written, relative to the project directory.
 

@@ -63,6 +63,7 @@ class _Builder:
         self.project = site.project.identity
         self._checks = checks
         self._gate = site.gate
+        self._work = site.project.work
 
     def build(
         self, node: DbtNode, table: Table, key: str, names: Sequence[str], run_id: str, *, again: bool
@@ -102,6 +103,8 @@ class _Builder:
         names: Sequence[str],
         run_id: str,
     ) -> tuple[_Built, Tested | None]:
+        if said := in_one_line(list(work_ended(self._work.get(node.relation, ()), self._today()))):
+            raise dg.Failure(f"{node.relation} is not built: {said}", allow_retries=False)
         try:
             self._gate.require_parents(session, node.relation, key)
         except GateClosed as closed:

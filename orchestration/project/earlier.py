@@ -21,7 +21,7 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.project.loading import Project, load_project
 
-FOLDERS = ("contracts", "dbt_project", "expectations", "exports")
+FOLDERS = ("contracts", "dbt_project", "expectations", "exports", "environments.yml")
 _KEPT = 8
 _SECONDS = 300
 # A partial clone would fetch what it lacks, and a prompt would wait for nobody.
@@ -50,7 +50,7 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
     prefix = _git(settings.project_dir, "rev-parse", "--show-prefix").strip()
     folder = settings.data_dir / "earlier"
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / f"{commit[:16]}-{hashlib.sha256(prefix.encode()).hexdigest()[:8]}"
+    place = folder / f"{commit[:16]}-{hashlib.sha256(f"{prefix}{FOLDERS}".encode()).hexdigest()[:8]}"
     with FileLock(folder / f"{place.name}.lock"):
         if not (place / "project").is_dir():
             _lay_out(settings.project_dir, commit, place)
@@ -106,7 +106,7 @@ def commit_of(project_dir: Path, revision: str) -> str:
 
 
 def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
-    """Put the four folders of a commit into a place, whole or not at all, by an index of its own."""
+    """Put the four folders and environments.yml of a commit into a place, whole or not at all, by an index of its own."""
     shutil.rmtree(place, ignore_errors=True)  # its project is not there
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
         made = Path(temporary) / "made"

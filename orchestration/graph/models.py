@@ -7,6 +7,7 @@ on a layer that is not validated, in whichever run that was.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import dagster as dg
@@ -103,8 +104,9 @@ class _Builder:
         names: Sequence[str],
         run_id: str,
     ) -> tuple[_Built, Tested | None]:
-        if said := in_one_line(list(work_ended(self._work.get(node.relation, ()), self._today()))):
-            raise dg.Failure(f"{node.relation} is not built: {said}", allow_retries=False)
+        work = self._work.get(node.relation)
+        if work is not None and work.ended(self.deployment.clock().astimezone(UTC).date()):
+            raise dg.Failure(f"{node.relation} is not built: {work.what}; {work.mend}", allow_retries=False)
         try:
             self._gate.require_parents(session, node.relation, key)
         except GateClosed as closed:

@@ -1,9 +1,9 @@
 """Production reads production alone; what is work may read both.
 
-Asked of everything that has a stage and names something else: tables, tests, macros, suites, exports, exposures
-and their like. A deployment of production loads without what is work, and so would not notice: this is asked of
-the whole manifest everywhere. Belongs here: which way things point. Does not belong here: which file is of which
-stage (`core.stages`), what else is asked of work (`work_rules`).
+Asked of everything that has a stage and names something else: tables, tests, macros, suites, exports,
+exposures and their like. A deployment of production loads without what is work, and so would not notice: this
+is asked of the whole manifest everywhere. Belongs here: which way things point. Does not belong here: which
+file is of which stage (`core.stages`), what else is asked of work (`work_rules`).
 """
 
 import os
@@ -35,10 +35,13 @@ def direction_problems(
     Args:
         settings: the deployment, whose project it is.
         manifest: of both stages.
-        suites: those that the deployment loads; so with `exports`.
+        suites: those that the deployment loads.
+        exports: the same.
     """
     lint = _Lint(settings, manifest)
-    yield from lint.links(file.name for file in (*(s.file for s in suites.values()), *(e.file for e in exports.values())))
+    yield from lint.links(
+        file.name for file in (*(s.file for s in suites.values()), *(e.file for e in exports.values()))
+    )
     for item in lint.items.values():
         yield from lint.item(item)
     for macro in manifest.content["macros"].values():
@@ -56,7 +59,8 @@ def direction_problems(
         found = stages.get(export.spec.model, (export.stage, ""))
         if export.stage is Stage.PRODUCTION and found[0] is Stage.WORK:
             yield export.file.problem(
-                f"an export of production sends `{found[1]}`, which is work", expected="a model of production",
+                f"an export of production sends `{found[1]}`, which is work",
+                expected="a model of production",
                 mend=f"`sluice promote {export.spec.model}`, or `git mv {export.file.name}"
                 f" {folder_of(EXPORTS, Stage.WORK)}/{export.file.path.name}`",
                 at=("model",),
@@ -65,7 +69,7 @@ def direction_problems(
             yield export.file.problem(
                 f"an export of work sends `{found[1]}`, which is production's, and has its export there",
                 expected="an exp_… model of its own in dbt_project/models/work",
-                mend=f"select from `{export.spec.model}`'s parents in such a model, or `git mv {export.file.name}"
+                mend=f"select the same in such a model, or `git mv {export.file.name}"
                 f" {EXPORTS}/{export.file.path.name}`",
                 at=("model",),
             )  # fmt: skip
@@ -93,7 +97,9 @@ class _Lint:
         work = [name for name in reads if self._manifest.stage(self.items[name]) is Stage.WORK]
         if self._manifest.stage(item) is Stage.WORK:
             if item["resource_type"] == "test" and not work:
-                read = self._manifest.relation(str(item.get("attached_node") or next(iter(item["depends_on"]["nodes"]), "")))
+                read = self._manifest.relation(
+                    str(item.get("attached_node") or next(iter(item["depends_on"]["nodes"]), ""))
+                )
                 yield self._problem(
                     item, str(item["name"]), f"a test of work judges `{read}`, which is production's",
                     "a test that reads a table of work: production's verdict is made by production alone",
@@ -109,14 +115,15 @@ class _Lint:
         if stage_of(described) is Stage.WORK:
             yield Problem(
                 described, self._lines.of_description(item),
-                f"{item['resource_type']} `{item['name']}` is production's, and is described in a file of work",
+                f"{item['resource_type']} `{item['name']}` is production's, and described in a file of work",
                 "what production's definitions are configured by in a file of production",
                 f"move its entry to a YAML file beside {file_of(self._content, item)}",
             )  # fmt: skip
         group = self._groups.get(str((item.get("config") or {}).get("group") or item.get("group") or ""), "")
         if stage_of(group) is Stage.WORK:
             yield self._problem(
-                item, str(item["name"]), f"`{item['name']}` is production's, and its group is defined in {group}",
+                item, str(item["name"]),
+                f"`{item['name']}` is production's, and its group is defined in {group}",
                 "a group of a file of production", "move the group to dbt_project/models/_groups.yml",
             )  # fmt: skip
 
@@ -133,7 +140,9 @@ class _Lint:
 
     def links(self, others: Iterable[str]) -> Iterator[Problem]:
         """Yield files of production that are links to files of work, which others may change."""
-        files = {file_of(self._content, item) for item in (*self.items.values(), *self._content["macros"].values())}
+        files = {
+            file_of(self._content, item) for item in (*self.items.values(), *self._content["macros"].values())
+        }
         root, folders = os.path.realpath(self._folder), dict[str, str]()
         for file in sorted({*files, *others}):
             if stage_of(file) is Stage.WORK:
@@ -146,22 +155,27 @@ class _Lint:
             if stage_of(real) is Stage.WORK:
                 yield Problem(
                     file, 1, f"a file of production is a link to {real}, which is work",
-                    "a file of its own, or a link to what is production's", f"`rm {file}`, and write it there",
+                    "a file of its own, or a link to what is production's",
+                    f"`rm {file}`, and write it there",
                 )  # fmt: skip
 
     def _macros(self, item: _Item) -> list[str]:
         """Return the macros of work that something calls."""
         called = (item.get("depends_on") or {}).get("macros") or ()
         macros = self._content["macros"]
-        return [name for name in called if name in macros and self._manifest.stage(macros[name]) is Stage.WORK]
+        return [
+            name for name in called if name in macros and self._manifest.stage(macros[name]) is Stage.WORK
+        ]
 
     def _uses_macro(self, item: _Item, name: str) -> Problem:
         macro = self._content["macros"][name]
         return self._problem(
             item, str(macro["name"]),
-            f"production {item['resource_type']} `{item['name']}` calls the macro `{macro['name']}`, which is work",
+            f"production {item['resource_type']} `{item['name']}` calls the macro `{macro['name']}`, which is"
+            " work",
             "macros of production",
-            f"`git mv {file_of(self._content, macro)} dbt_project/macros/{Path(macro['original_file_path']).name}`",
+            f"`git mv {file_of(self._content, macro)}"
+            f" dbt_project/macros/{Path(macro['original_file_path']).name}`",
         )  # fmt: skip
 
     def _reads_work(self, item: _Item, read: _Item) -> Problem:

@@ -210,8 +210,8 @@ class Project:
 def load_project(settings: Settings, stages: Collection[Stage] | None = None) -> Project:
     """Read the four folders, all of them as they are at one moment; no clock is asked (see `expired_in`).
 
-    What is of other stages than these is not in it, nor told, whatever is wrong with it, unless production leans
-    on it. Without a word they are those of the deployment.
+    What is of other stages than these is not in it, nor told, whatever is wrong with it, unless production
+    leans on it. Without a word they are those of the deployment.
 
     Raises:
         ProjectError: with every problem found, each with file, line and mend.
@@ -282,7 +282,9 @@ def _read(
     work = works(manifest, CodeLines(settings.project_dir, manifest.content))
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door, environments, work)
+    project = Project(
+        contracts, manifest, suites, exports, lineage, identity, places, door, environments, work
+    )
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
@@ -305,9 +307,7 @@ def _of_stages(manifest: DbtManifest, stages: Collection[Stage]) -> DbtManifest:
     )  # fmt: skip
 
 
-def _told_of(
-    manifest: DbtManifest, stages: Collection[Stage], problems: Iterable[Problem]
-) -> list[Problem]:
+def _told_of(manifest: DbtManifest, stages: Collection[Stage], problems: Iterable[Problem]) -> list[Problem]:
     """Return what is wrong with files of these stages, and with macros: dbt may call those for any table."""
     macros = {file_of(manifest.content, macro) for macro in manifest.content["macros"].values()}
     return [one for one in problems if stage_of(one.file) in stages or one.file in macros]

@@ -1,8 +1,8 @@
 """What is asked of a definition that is work: its owner, its end, its purpose, its schema, its connection.
 
-A suite, an enforced contract and blocking checks are not, unless an export sends what is made of it: those rules
-are of the export (`guards`, `graph_rules`), whatever its stage. Belongs here: those, and what has ended or ends
-soon. Does not belong here: which way things point (`directions`).
+A suite, an enforced contract and blocking checks are not, unless an export sends what is made of it: those
+rules are of the export (`guards`, `graph_rules`), whatever its stage. Belongs here: those, and what has ended
+or ends soon. Does not belong here: which way things point (`directions`).
 """
 
 import re
@@ -36,18 +36,20 @@ def work_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem
     lines = CodeLines(settings.project_dir, manifest.content)
     for node in manifest.nodes.values():
         raw = manifest.content["nodes"][node.unique_id]
-        work, in_work = node.stage is Stage.WORK, node.relation.schema.casefold() == WORK
-        if work and node.relation.schema != WORK:
+        work, schema = node.stage is Stage.WORK, node.relation.schema
+        if work and schema != WORK:
             yield Problem(
-                *lines.of_config(raw, "schema"), f"`{node.name}` is work, and lies in the schema `{node.relation.schema}`",
+                *lines.of_config(raw, "schema"), f"`{node.name}` is work, and lies in the schema `{schema}`",
                 f"the schema `{WORK}`: whoever reads the warehouse sees what is work",
                 f"set `+schema: {WORK}` for the folder {WORK} in dbt_project.yml, and none in the model",
-                cause=f"work in the schema {node.relation.schema}",
+                cause=f"work in the schema {schema}",
             )  # fmt: skip
-        elif in_work and not work:
+        elif schema.casefold() == WORK and not work:
             yield Problem(
-                *lines.of_config(raw, "schema"), f"`{node.name}` is production's, and lies in the schema `{node.relation.schema}`",
-                f"another schema than `{WORK}`", "set `+schema` to that of its layer, or move it to models/work",
+                *lines.of_config(raw, "schema"),
+                f"`{node.name}` is production's, and lies in the schema `{schema}`",
+                f"another schema than `{WORK}`",
+                "set `+schema` to that of its layer, or move it to models/work",
                 cause=f"production in the schema {WORK}",
             )  # fmt: skip
         if not work:
@@ -70,8 +72,8 @@ def connection_problems(exports: Iterable[Export], rules: WorkSpec) -> Iterator[
         if export.stage is Stage.WORK and connection not in rules.connections:
             yield export.file.problem(
                 f"an export of work sends by `{connection}`", expected=f"a connection for work: {listed}",
-                mend=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it leads to"
-                " a place that nobody relies on", at=at,
+                mend=f"name one of them, or let {FILE} say `work: {{connections: [{connection}]}}`, if it"
+                " leads to a place that nobody relies on", at=at,
             )  # fmt: skip
         elif export.stage is Stage.PRODUCTION and connection in rules.connections:
             yield export.file.problem(
@@ -85,7 +87,8 @@ def works(manifest: DbtManifest, lines: CodeLines) -> dict[str, MadeOfWork]:
     """Return {relation: its end} of all tables of work that say one."""
     return {
         node.relation: MadeOfWork(
-            node.name, node.expires, node.owner, *lines.of_config(manifest.content["nodes"][node.unique_id], "expires")
+            node.name, node.expires, node.owner,
+            *lines.of_config(manifest.content["nodes"][node.unique_id], "expires"),
         )
         for node in manifest.nodes.values()
         if node.stage is Stage.WORK and node.expires is not None
@@ -93,7 +96,10 @@ def works(manifest: DbtManifest, lines: CodeLines) -> dict[str, MadeOfWork]:
 
 
 def made_of_work(
-    exports: Mapping[str, Export], lineage: Lineage, nodes: Mapping[str, DbtNode], work: Mapping[str, MadeOfWork]
+    exports: Mapping[str, Export],
+    lineage: Lineage,
+    nodes: Mapping[str, DbtNode],
+    work: Mapping[str, MadeOfWork],
 ) -> dict[str, Export]:
     """Return the exports, each with what is work of all that it is made of; `nodes` is {model: its node}."""
     found: dict[str, Export] = {}
@@ -123,8 +129,8 @@ def ended_problems(work: Iterable[MadeOfWork], rules: WorkSpec, today: date) -> 
 def ending_soon(work: Iterable[MadeOfWork], today: date) -> list[str]:
     """Return the tables of work whose last day is within two weeks, each with what is to be done."""
     return [
-        f"{one.file}:{one.line}: `{one.name}` is work until {one.expires}, in {(one.expires - today).days} days;"
-        f" {one.mend}"
+        f"{one.file}:{one.line}: `{one.name}` is work until {one.expires}, in"
+        f" {(one.expires - today).days} days; {one.mend}"
         for one in work
         if 0 <= (one.expires - today).days <= WARNED_BEFORE.days
     ]

@@ -38,7 +38,9 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
 
     A test that reads one table runs in its step. Of several, it runs in that of the one which is made of all
     the others. Where there is none, it runs with the table that it is attached to, and those which that is
-    not made of come first. A test that is work runs with a table that is work, where there is one, and accuses no other. No order is ever asked for that goes round in a circle.
+    not made of come first. No order is ever asked for that goes round in a circle.
+
+    What is work runs with a table that is work, if it may, and accuses no other.
     """
     order = _Order(manifest, cut)
     tables: dict[str, str] = {}
@@ -110,14 +112,14 @@ class _Order:
     @cached_property
     def work(self) -> frozenset[str]:
         """The tables that are work."""
-        return frozenset(
-            node.relation for node in self.manifest.nodes.values() if node.stage is Stage.WORK
-        )
+        return frozenset(node.relation for node in self.manifest.nodes.values() if node.stage is Stage.WORK)
 
     def work_among(self, last: Sequence[str], read: Sequence[str]) -> Sequence[str]:
         """Return those tables that are work, and may be the host of a test that reads all these; else all."""
         own = [name for name in last if name in self.work]
-        return [name for name in own if all(_go_together(self.cut[name], self.cut[one]) for one in read)] or last
+        return [
+            name for name in own if all(_go_together(self.cut[name], self.cut[one]) for one in read)
+        ] or last
 
     def host(self, last: Sequence[str], attached: str | None) -> str:
         """Return in whose step a test runs that reads these last.

@@ -106,7 +106,7 @@ class DbtManifest:
         return ordered
 
     def stage(self, item: Mapping[str, Any]) -> Stage:
-        """Return the stage of whatever the manifest has: that of its file; of a test also that of its table."""
+        """Return the stage of what the manifest has: that of its file; of a test also that of its table."""
         attached = self.content["nodes"].get(str(item.get("attached_node")))
         stages = [stage_of(file_of(self.content, one)) for one in (item, attached) if one]
         return Stage.WORK if Stage.WORK in stages else Stage.PRODUCTION

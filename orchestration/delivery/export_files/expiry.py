@@ -39,7 +39,11 @@ def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
 
     Its file is not read for it: a process may have done so long ago, and the file be another by now.
     """
-    return [*_last_mile(export, project_dir, today), *_exceptions(export, today), *work_ended(export.work, today)]
+    return [
+        *_last_mile(export, project_dir, today),
+        *_exceptions(export, today),
+        *work_ended(export.work, today),
+    ]
 
 
 def expired_problems(export: Export, project_dir: Path, today: date) -> list[Problem]:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
-from orchestration.core.stages import Stage
+from orchestration.core.stages import Stage, stage_of
 from orchestration.operations.status import Standing
 from orchestration.project.loading import expired_in, load_project, warnings_in
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures, runs
@@ -52,7 +52,7 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     "an export without a destination": (written(EXPORT, "model: exp_trial\n"), EXPORT, "destination"),
     "a key that is no column": (edited(EXPORT, "date, shop]", "date, shops]"), EXPORT, "key column `shops`"),
     "a second export of one name": (
-        written("exports/work/deep/exp_trial.yml", "model: exp_trial\n"), "exports/work/deep/exp_trial.yml",
+        written("exports/work/deep/exp_trial.yml", "model: exp_trial\n"), EXPORT,
         "a second file named `exp_trial`",
     ),
     "an export by production's connection": (
@@ -64,8 +64,8 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
             change(project, EXPORT, "object: trial", "object: weather/deeper"),
         )[0], EXPORT, "is written by two exports",
     ),
-    "a class that may not go there": (
-        edited(EXPORT, "owner:", "classes: []\nowner:"), EXPORT, "field"
+    "two fields of one name": (
+        edited(EXPORT, "owner:", "names: {shop: it, loaves: It}\nowner:"), EXPORT, "names` calls both"
     ),
     "a file that nothing reads": (written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"),
     "a suite of no table": (
@@ -78,7 +78,8 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     ),
     "a suite of an unknown column": (edited(SUITE, "column: shop", "column: shops"), SUITE, "shops"),
     "a suite whose SQL does not bind": (
-        written(SUITE, "expectations:\n  - type: unexpected_rows_expectation\n    kwargs:\n"
+        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n    kwargs: {min_value: 1}\n"
+            "  - type: unexpected_rows_expectation\n    kwargs:\n"
                 "      unexpected_rows_query: select nothing from {batch}\n"),
         SUITE, "nothing",
     ),
@@ -95,7 +96,8 @@ def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: 
         change_(project)
         with pytest.raises(ProjectError) as caught:
             load_project(workshop.settings)
-        assert {problem.file for problem in caught.value.problems} == {file}
+        assert file in (files := {problem.file for problem in caught.value.problems})
+        assert {stage_of(name) for name in files} == {Stage.WORK}
         assert what in str(caught.value), caught.value
         production = workshop.settings.model_copy(update={"declared": "production"})
         assert "exp_trial" not in load_project(production).exports
@@ -148,7 +150,13 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             project,
             {f"{DBT}/models/work/{name}.sql": sql + "\n" for name, sql, _ in OF_DBT.values()}
             | {
-                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS} select shop from {{{{ source('raw', 'shops') }}}}\n"
+                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS} select shop from {{{{ source('raw', 'shops') }}}}\n",
+                f"{DBT}/models/work/_all.yml": "models:\n"
+                + "".join(
+                    f"  - {{name: {name}, config: {meta()}}}\n"
+                    for name, _, _ in OF_DBT.values()
+                    if name != "wrk_silent"
+                ),
             },
         )
         yield Settings.load({}, project_dir=project, data_dir=tmp_path_factory.mktemp("broken") / "data")
@@ -234,7 +242,7 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(workshop: Company
     assert company.status()[SHOP_ORDERS, WED].standing is Standing.DELIVERED
     assert company.materialized("work/wrk_orders") == {MON}
     # A rerun, and a button.
-    code, told = sluice(company, "rerun", "wrk_orders", "--partition", MON)
+    code, told = sluice(company, "rerun", "work.wrk_orders", "--partition", MON)
     assert (code, "is not built: the time of" in told) == (1, True), told
     success, complaint = company.materialize(MON, "delivered/exp_trial")
     assert (success, "`exp_trial` is held, nothing was sent: the time of `wrk_orders`" in complaint) == (

@@ -51,7 +51,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         unfinished = unfinished_in(here.settings.project_dir)
         try:
             # Production's graph has no work, but what is wrong with that is told everywhere.
-            loaded = load_project(here.settings, tuple(Stage))
+            whole = Stage.WORK in here.settings.stages
+            loaded = here.project if whole else load_project(here.settings, tuple(Stage))
         except ProjectError as error:
             raise ProjectError([*error.problems, *unfinished]) from error
         build_definitions(here.settings, loaded).get_repository_def()

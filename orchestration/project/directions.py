@@ -196,6 +196,8 @@ class _Lint:
         kind, name, of = str(item["resource_type"]), str(item["name"]), str(read["name"])
         relation = self._manifest.relation(str(read["unique_id"])) or of
         first = f"promote `{of}` first (`sluice promote {of}`)"
+        if read["resource_type"] == "source":
+            first = f"move its entry out of {file_of(self._content, read)}"
         if kind in ("model", "seed", "snapshot"):
             other = f"move `{name}` to {_FOLDERS.get(kind, 'models')}/work"
         elif str(item["original_file_path"]).endswith(".sql"):

@@ -106,7 +106,10 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     code, said = sluice(clone, "promote", "exp_trial")
     assert code == 0, said
     code, told = sluice(clone, "check")
-    assert (code, "exports/exp_trial.yml:4: `destination.connection` is left open" in " ".join(told.split())) == (
+    assert (
+        code,
+        "exports/exp_trial.yml:4: `destination.connection` is left open" in " ".join(told.split()),
+    ) == (
         2,
         True,
     ), told
@@ -114,6 +117,9 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     production = load_project(clone.settings.model_copy(update={"declared": "production"}))
     assert production.node_of(production.exports["exp_trial"]).relation == "exports.exp_trial"
     assert not production.lineage.tables.keys() & {"work.exp_trial", "work.wrk_orders"}
+    # What was there before is read with its rules of then: which connections are for work.
+    code, said = sluice(clone, "impact", "--since", "HEAD")
+    assert code in (0, 1), said
 
 
 def test_what_is_sent_and_bare_is_drafted(clone: Company) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of work, what production makes of broken work, and what becomes of it when its time is over."""
+"""What is asked of work, what production makes of broken work, and what becomes of it at its end."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -60,7 +60,8 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
         "a second file named `exp_trial`",
     ),
     "an export by production's connection": (
-        edited(EXPORT, "connection: sandbox", "connection: miller"), EXPORT, "an export of work sends by `miller`"
+        edited(EXPORT, "connection: sandbox", "connection: miller"), EXPORT,
+        "an export of work sends by `miller`",
     ),
     "a place of production's": (
         lambda project: (
@@ -71,7 +72,9 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     "two fields of one name": (
         edited(EXPORT, "owner:", "names: {shop: it, loaves: It}\nowner:"), EXPORT, "names` calls both"
     ),
-    "a file that nothing reads": (written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"),
+    "a file that nothing reads": (
+        written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"
+    ),
     "a suite of no table": (
         written("expectations/work/wrk_none.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
         "expectations/work/wrk_none.yml", "no table is named `wrk_none`",
@@ -82,12 +85,15 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     ),
     "a suite of an unknown column": (edited(SUITE, "column: shop", "column: shops"), SUITE, "shops"),
     "a suite whose SQL does not bind": (
-        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n    kwargs: {min_value: 1}\n"
+        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n"
+            "    kwargs: {min_value: 1}\n"
             "  - type: unexpected_rows_expectation\n    kwargs:\n"
                 "      unexpected_rows_query: select nothing from {batch}\n"),
         SUITE, "nothing",
     ),
-    "an export without a check": (lambda project: (project / SUITE).unlink(), EXPORT, "has no blocking check"),
+    "an export without a check": (
+        lambda project: (project / SUITE).unlink(), EXPORT, "has no blocking check"
+    ),
 }  # fmt: skip
 
 
@@ -115,21 +121,23 @@ def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: 
             path.write_text(text)
 
 
+FROM_SHOPS = " select shop from {{ source('raw', 'shops') }}"
 # All of one parse: what of dbt's files is broken.
 OF_DBT: dict[str, tuple[str, str, str]] = {
     "an unknown column": ("wrk_binds_not", "select nothing from {{ ref('shop_orders') }}", "nothing"),
     "a hook": (
-        "wrk_hook", "{{ config(materialized='table', pre_hook='select 1') }} select shop from {{ source('raw', 'shops') }}",
+        "wrk_hook",
+        "{{ config(materialized='table', pre_hook='select 1') }}" + FROM_SHOPS,
         "has a hook of its own",
     ),
     "a view": (
-        "wrk_view", "{{ config(materialized='view') }} select shop from {{ source('raw', 'shops') }}", "is view"
+        "wrk_view", "{{ config(materialized='view') }}" + FROM_SHOPS, "is view"
     ),
     "a table beside ref": (
         "wrk_beside", "{{ config(materialized='table') }} select shop from raw.shops", "raw.shops"
     ),
     "another schema": (
-        "wrk_schema", "{{ config(materialized='table', schema='marts') }} select shop from {{ source('raw', 'shops') }}",
+        "wrk_schema", "{{ config(materialized='table', schema='marts') }}" + FROM_SHOPS,
         "is work, and lies in the schema `marts`",
     ),
     "a name that is taken": (
@@ -154,7 +162,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             project,
             {f"{DBT}/models/work/{name}.sql": sql + "\n" for name, sql, _ in OF_DBT.values()}
             | {
-                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS} select shop from {{{{ source('raw', 'shops') }}}}\n",
+                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS}{FROM_SHOPS}\n",
                 f"{DBT}/models/work/_all.yml": "models:\n"
                 + "".join(
                     f"  - {{name: {name}, config: {meta()}}}\n"
@@ -239,10 +247,7 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
     events = company.run()
     said = failures(events)
     assert "work.wrk_orders is not built: the time of `wrk_orders`, which is work, ended on" in said
-    assert (
-        f"(`sluice promote wrk_orders`), takes it away, or decides anew how long it is worked on (`expires` in {DESCRIBED}:3)"
-        in said
-    )
+    assert f"takes it away, or decides anew how long it is worked on (`expires` in {DESCRIBED}:3)" in said
     assert company.status()[SHOP_ORDERS, TUE].standing is Standing.DELIVERED
     assert company.status()["exp_trial", TUE].standing is not Standing.DELIVERED
     assert company.materialized("work/wrk_orders") == {MON}

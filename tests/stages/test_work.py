@@ -99,6 +99,7 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", OF_YAML)
 def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: Path, case: str) -> None:
     change_, file, what = OF_YAML[case]

@@ -13,6 +13,7 @@ from orchestration.cli import (
     exports,
     impact,
     incidents,
+    promoting,
     published,
     quarantine,
     repairs,
@@ -25,4 +26,13 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]
+__all__ = [
+    "app",
+    "deliveries",
+    "environments_made",
+    "impact",
+    "promoting",
+    "published",
+    "quarantine",
+    "repairs",
+]

@@ -42,14 +42,17 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check the four folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
     with opened(project, data, typed=False) as here:
         from orchestration.columns.receivers import exposure_problems
+        from orchestration.core.stages import Stage
         from orchestration.graph.building import build_definitions
-        from orchestration.project.loading import expired_in, warnings_in
+        from orchestration.project.loading import expired_in, load_project, warnings_in
         from orchestration.project.unfinished import unfinished_in
 
         # Neither keeps a graph from loading, but no pull request should go through with it.
         unfinished = unfinished_in(here.settings.project_dir)
         try:
-            loaded = here.project
+            # Production's graph has no work, but what is wrong with that is told everywhere.
+            whole = Stage.WORK in here.settings.stages
+            loaded = here.project if whole else load_project(here.settings, tuple(Stage))
         except ProjectError as error:
             raise ProjectError([*error.problems, *unfinished]) from error
         build_definitions(here.settings, loaded).get_repository_def()

@@ -21,7 +21,7 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.project.loading import Project, load_project
 
-FOLDERS = ("contracts", "dbt_project", "expectations", "exports")
+FOLDERS = ("contracts", "dbt_project", "expectations", "exports", "environments.yml")
 _KEPT = 8
 _SECONDS = 300
 # A partial clone would fetch what it lacks, and a prompt would wait for nobody.
@@ -47,10 +47,10 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
         ValueError: there is no such revision here, no repository, or the project of then does not load.
     """
     commit = commit_of(settings.project_dir, revision)
-    prefix = _git(settings.project_dir, "rev-parse", "--show-prefix").strip()
+    prefix = git(settings.project_dir, "rev-parse", "--show-prefix").strip()
     folder = settings.data_dir / "earlier"
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / f"{commit[:16]}-{hashlib.sha256(prefix.encode()).hexdigest()[:8]}"
+    place = folder / f"{commit[:16]}-{hashlib.sha256(f'{prefix}{FOLDERS}'.encode()).hexdigest()[:8]}"
     with FileLock(folder / f"{place.name}.lock"):
         if not (place / "project").is_dir():
             _lay_out(settings.project_dir, commit, place)
@@ -84,18 +84,18 @@ def commit_of(project_dir: Path, revision: str) -> str:
         ValueError: there is none, with what to type.
     """
     try:
-        _git(project_dir, "rev-parse", "--git-dir")
+        git(project_dir, "rev-parse", "--git-dir")
     except ValueError as error:
         raise ValueError(
             f"{project_dir} lies in no git repository that can be read ({error}); expected one: --since"
             " compares with what was committed; run it in a clone"
         ) from None
     try:
-        return _git(
+        return git(
             project_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
         ).strip()
     except ValueError:
-        shallow = _git(project_dir, "rev-parse", "--is-shallow-repository").strip() == "true"
+        shallow = git(project_dir, "rev-parse", "--is-shallow-repository").strip() == "true"
         mend = (
             "this clone is shallow, so type `git fetch --unshallow` (in GitHub Actions: `fetch-depth: 0` of"
             " actions/checkout)"
@@ -106,20 +106,20 @@ def commit_of(project_dir: Path, revision: str) -> str:
 
 
 def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
-    """Put the four folders of a commit into a place, whole or not at all, by an index of its own."""
+    """Put what a commit says of a project into a place, whole or not at all, by an index of its own."""
     shutil.rmtree(place, ignore_errors=True)  # its project is not there
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
         made = Path(temporary) / "made"
         target = made / "project"
         target.mkdir(parents=True)
         index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
-        names = _git(project_dir, "ls-tree", "-r", "-z", "--name-only", commit, "--", *FOLDERS)
+        names = git(project_dir, "ls-tree", "-r", "-z", "--name-only", commit, "--", *FOLDERS)
         if names:
-            prefix = _git(project_dir, "rev-parse", "--show-prefix").strip().rstrip("/")
+            prefix = git(project_dir, "rev-parse", "--show-prefix").strip().rstrip("/")
             tree = f"{commit}:{prefix}" if prefix else commit
-            _git(project_dir, "read-tree", tree, environment=index)
-            top = _git(project_dir, "rev-parse", "--show-toplevel").rstrip("\n")
-            _git(
+            git(project_dir, "read-tree", tree, environment=index)
+            top = git(project_dir, "rev-parse", "--show-toplevel").rstrip("\n")
+            git(
                 Path(top), "checkout-index", "-z", "--stdin", f"--prefix={target}/",
                 environment=index, said=names,
             )  # fmt: skip
@@ -154,9 +154,14 @@ def _let_go(folder: Path) -> None:
             continue
 
 
-def _git(
+def git(
     folder: Path, *arguments: str, environment: dict[str, str] | None = None, said: str | None = None
 ) -> str:
+    """Return what git says, asked in a folder.
+
+    Raises:
+        ValueError: it is not installed, or refuses.
+    """
     program = shutil.which("git")
     if program is None:
         raise ValueError("git is not installed; expected it: --since reads what was committed; install git")

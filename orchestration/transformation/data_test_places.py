@@ -7,10 +7,12 @@ not belong here: running tests (`data_tests`), and what a partition is made of (
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem
+from orchestration.core.stages import Stage
 from orchestration.transformation.manifest import DbtManifest, blocks
 
 
@@ -37,6 +39,8 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
     A test that reads one table runs in its step. Of several, it runs in that of the one which is made of all
     the others. Where there is none, it runs with the table that it is attached to, and those which that is
     not made of come first. No order is ever asked for that goes round in a circle.
+
+    What is work runs with a table that is work, and accuses no other.
     """
     order = _Order(manifest, cut)
     tables: dict[str, str] = {}
@@ -51,10 +55,14 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
             continue
         attached = manifest.relation(test["attached_node"]) if test.get("attached_node") else None
         last = order.last_of(read)
-        host = order.host(last, attached)
+        of_work = manifest.stage(test) is Stage.WORK
+        # In the step of a table that is work, or production's order would be another for its sake.
+        host = order.host(
+            [name for name in last if name in order.work] or last if of_work else last, attached
+        )
         ill_cut = sorted(name for name in read if not _go_together(cut[host], cut[name]))
         if ill_cut:
-            problems.append(_of_different_cut(test, host, ill_cut[0], cut))
+            problems.append(_of_different_cut(test, host, ill_cut[0], cut, of_work))
             continue
         if (host, test["name"]) in names:
             problems.append(_of_one_name(test, host))
@@ -68,6 +76,8 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
         if blocks(test):
             # Attached to one, it says that this one is bad; a test of its own says so of all.
             accused = frozenset([attached] if attached in read else last) - {host}
+            if of_work:  # what is work says nothing of what is not
+                accused &= order.work
             judged += [(test["name"], host, accused)] if accused else []
     return DataTestPlaces(
         tables,
@@ -101,6 +111,11 @@ class _Order:
     def last_of(self, read: Sequence[str]) -> list[str]:
         """Return those of these tables that no other of them comes after."""
         return [name for name in read if not any(name in self.above[other] for other in read)]
+
+    @cached_property
+    def work(self) -> frozenset[str]:
+        """The tables that are work."""
+        return frozenset(node.relation for node in self.manifest.nodes.values() if node.stage is Stage.WORK)
 
     def host(self, last: Sequence[str], attached: str | None) -> str:
         """Return in whose step a test runs that reads these last.
@@ -159,14 +174,15 @@ def _go_together(host: Partitioning, other: Partitioning) -> bool:
 
 
 def _of_different_cut(
-    test: Mapping[str, Any], host: str, other: str, cut: Mapping[str, Partitioning]
+    test: Mapping[str, Any], host: str, other: str, cut: Mapping[str, Partitioning], of_work: bool
 ) -> Problem:
     return Problem(
         f"dbt_project/{test['original_file_path']}",
         1,
         f"data test `{test['name']}` reads `{host}` ({cut[host].grain}) and `{other}` ({cut[other].grain})",
         "tables that are cut by time, by drop of one source, or not at all: of these two no partition goes"
-        " with one of the other",
+        " with one of the other"
+        + (f"; and a test that is work runs with `{host}`, which is work" if of_work else ""),
         "test each of them alone",
     )
 

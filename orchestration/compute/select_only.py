@@ -319,7 +319,7 @@ def _asked(
 
 
 def _filled(item: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is empty, as `skip_empty` does, but not in a list: of `rollup (x)` the set of no columns."""
+    """Leave out what is empty, as `skip_empty` does; but it stays in a list: a set of `rollup (x)`."""
     return {name: value for name, value in item.items() if value not in _EMPTY}
 
 

@@ -40,7 +40,7 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     catalogues = {name: shelf.catalogue(name) for name in names}
     leases = [one for one in all_leases(shelf.area) if one.runs_at(now)]
     kept = _kept(catalogues, {one.catalogue for one in leases}, now - keep)
-    kept -= (closed := {name for name in kept if _shows_more(catalogues[name], catalogues[names[-1]])})
+    kept -= (closed := {name for name in kept if catalogues[name].shows_more_than(catalogues[names[-1]])})
     for one in leases:
         if one.catalogue in closed:
             end_lease(shelf.area, one.id, "it shows columns that are of a class which is not published now")
@@ -71,15 +71,6 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     if not left:
         shelf.remove(old, frozenset().union(*(shelf.sheets(catalogues[name]) for name in kept)))
     return Cleaned(removed, () if left else tuple(old), tuple(left))
-
-
-def _shows_more(before: Catalogue, newest: Catalogue) -> bool:
-    """Whether a catalogue has columns that are left out of the newest."""
-    return any(
-        table.shows_more_than(newest.tables[name])
-        for name, table in before.tables.items()
-        if name in newest.tables
-    )
 
 
 def _kept(catalogues: dict[str, Catalogue], leased: Iterable[str], oldest: datetime) -> set[str]:

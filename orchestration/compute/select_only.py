@@ -29,6 +29,7 @@ _EXPANDED = frozenset({"query", "query_table"})
 _CALLED = frozenset({"FUNCTION", "WINDOW"})
 _BOUND_CALLED = frozenset({"BOUND_FUNCTION", "BOUND_AGGREGATE", "BOUND_WINDOW"})
 # Which of all rows of a table one is, those of other partitions counted: a column that each table has unseen.
+_EMPTY: Any = ("", [], {})
 _ROW_ID = "rowid"
 _VIRTUAL = 2**63  # the first number of a column that the engine has itself
 _OPERATORS = frozenset(
@@ -304,9 +305,9 @@ def _asked(
 ) -> Mapping[str, Any]:
     import duckdb
 
-    asked = f"select {function}({literal(sql)}, skip_null := true, skip_empty := true{more})"
+    asked = f"select {function}({literal(sql)}, skip_null := true, skip_empty := false{more})"
     try:
-        answer = json.loads(_one(connection, asked))
+        answer = json.loads(_one(connection, asked), object_hook=_filled)
     except duckdb.Error as error:
         raise NotASelect(_first_line(error)) from None
     except RecursionError:
@@ -315,6 +316,11 @@ def _asked(
         said = str(answer.get("error_message", "it cannot be read")).split("\n")[0]
         raise NotASelect(said, in_characters(sql, answer.get("position")))
     return answer
+
+
+def _filled(item: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty, as `skip_empty` does; but it stays in a list: a set of `rollup (x)`."""
+    return {name: value for name, value in item.items() if value not in _EMPTY}
 
 
 def plan_of(connection: "duckdb.DuckDBPyConnection", sql: str) -> Any:

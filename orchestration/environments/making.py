@@ -33,6 +33,7 @@ from orchestration.publishing.leases import end_lease, take_lease
 from orchestration.publishing.meaning import meanings
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.deployment import Deployment
+from orchestration.state.identity import anchor_of
 from orchestration.transformation.binding import bound_sql
 from orchestration.warehouse.base import Version
 
@@ -104,6 +105,7 @@ def make(
             made = Made(
                 name, catalogue.name, shelf.area.url, lease.id, lease.holder, str(settings.project_dir),
                 lease.taken_at, lease.expires_at, spans.first, spans.last, stands,
+                anchor_of(own.data_dir),
             )  # fmt: skip
             made.write(own.data_dir)
         except BaseException:

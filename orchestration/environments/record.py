@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from orchestration.areas import Area
-from orchestration.core.environments import MADE_FROM
+from orchestration.core.environments import FILE, MADE_FROM
 from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.settings import Settings
 from orchestration.publishing.leases import clock_of, lease_of
@@ -27,7 +27,8 @@ _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 # There from the first moment on, so that a half of one is told from what somebody else has put there.
 _BEGUN = f"{MADE_FROM}.partial"
-OF_ONE = (MADE_FROM, _BEGUN)
+# What tells it from a copy stays as long.
+OF_ONE = (MADE_FROM, _BEGUN, FILE)
 _ODD = re.compile(r"[^a-z0-9]+")
 # Of a deployment's settings what its environments have, too: nothing by which anything of its own is reached.
 _SHARED = ("published_url", "azure_connection_string", "azure_account", "s3_endpoint_url", "load_memory")
@@ -46,7 +47,7 @@ class Made:
     """An environment: what it was made from, for which days, and until when.
 
     `first` and `last` are days (UTC). `standing` is what `meanings` said of the tables and checks that are
-    there; a table without a meaning is to be built.
+    there; a table without a meaning is to be built. `anchor` tells it from a copy, to which no lease belongs.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Made:
     first: date
     last: date
     standing: Mapping[str, str] = field(default_factory=dict[str, str])
+    anchor: str = ""
 
     @property
     def days(self) -> int:
@@ -125,7 +127,7 @@ def is_one(data_dir: Path) -> bool:
     """
     if data_dir.is_symlink() or not data_dir.is_dir() or _NAME.fullmatch(data_dir.name) is None:
         return False
-    if any((data_dir / name).is_file() for name in OF_ONE):
+    if any((data_dir / name).is_file() for name in (MADE_FROM, _BEGUN)):
         return True
     return lock_of(data_dir).exists() and not any(data_dir.iterdir())
 

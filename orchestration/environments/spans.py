@@ -101,16 +101,20 @@ class Spans:
 
 
 def newest_day(catalogue: Catalogue, lineage: Lineage) -> date | None:
-    """Return the newest day (UTC) of which anything that is cut by time is published."""
-    found: list[date] = []
+    """Return the newest day (UTC) of which anything that is cut by hour or day is published.
+
+    A month is published at its beginning: its last day counts where nothing is cut more finely.
+    """
+    fine, coarse = list[date](), list[date]()
     for relation, table in lineage.tables.items():
         if table.partitioning.grain.timed and relation in catalogue.tables:
             keys = sorted(catalogue.tables[relation].partitions, reverse=True)  # the order of time, as text
             newest = next((key for key in keys if table.partitioning.holds(key)), None)
             if newest is not None:
-                end = table.partitioning.interval(newest)[1]
+                start, end = table.partitioning.interval(newest)
+                found = fine if end - start <= timedelta(days=1) else coarse
                 found.append((end - timedelta(microseconds=1)).date())
-    return max(found, default=None)
+    return max(fine or coarse, default=None)
 
 
 def _start(day: date) -> datetime:

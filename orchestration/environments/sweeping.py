@@ -25,7 +25,8 @@ from orchestration.environments.record import (
     none_of_this_name,
     settings_of,
 )
-from orchestration.publishing.leases import all_leases, clear_lease, clock_of, end_lease
+from orchestration.publishing.leases import all_leases, clear_lease, clock_of, end_lease, lease_of
+from orchestration.state.identity import anchor_of
 from orchestration.state.store import StateStore
 
 
@@ -124,7 +125,10 @@ def sweep(settings: Settings) -> Swept:
 
 
 def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> list[str]:
-    """Remove the data, look again, then the record and the lease; return what is left."""
+    """Remove the data, look again, then the record and the lease; return what is left.
+
+    A copy's lease is the original's: it stays.
+    """
 
     def there() -> list[Path]:
         journal = data_dir.with_name(f"{data_dir.name}.erasures.jsonl")
@@ -142,7 +146,9 @@ def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> 
                 path.unlink()
     if left := there():
         return list(map(str, left))
-    area = Area(made.shelf, settings.storage_access) if made else None
+    area = (
+        Area(made.shelf, settings.storage_access) if made and _holds_lease(made, data_dir, settings) else None
+    )
     if made and area:
         end_lease(area, made.lease, why)
     shutil.rmtree(data_dir, ignore_errors=True)
@@ -151,3 +157,11 @@ def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> 
     if made and area:
         clear_lease(area, made.lease)
     return []
+
+
+def _holds_lease(made: Made, data_dir: Path, settings: Settings) -> bool:
+    """Whether the lease is this directory's, or was when a removal began that was stopped."""
+    if not made.anchor or made.anchor == anchor_of(data_dir):
+        return True
+    lease = lease_of(Area(made.shelf, settings.storage_access), made.lease)
+    return lease is not None and bool(lease.ended)

@@ -57,9 +57,14 @@ class PublishedTable:
         columns, stored = list(self.columns.items()), list(self.stored.items())
         return columns, stored, self.left_out, self.cut_by, self.key_column
 
+    @property
+    def classified(self) -> frozenset[str]:
+        """The columns that are left out by their class."""
+        return frozenset(name for name, why in self.left_out.items() if why != UNKNOWN)
+
     def shows_more_than(self, other: "PublishedTable") -> bool:
         """Whether it has columns that are left out of another by their class."""
-        return any(name in self.columns for name, why in other.left_out.items() if why != UNKNOWN)
+        return not self.columns.keys().isdisjoint(other.classified)
 
     def with_partitions(
         self, put: Mapping[str, PublishedPartition], out: frozenset[str], at: int
@@ -90,3 +95,24 @@ class Catalogue:
     tables: Mapping[str, PublishedTable]
     seen: tuple[int, int, int, int] = NOTHING_SEEN
     waiting: frozenset[tuple[str, str]] = frozenset()
+
+    def whole_tables(self) -> dict[str, PublishedTable]:
+        """Return its tables; one whose sheet is gone has nobody that could read it."""
+        return {name: table for name in self.tables if (table := self.tables.get(name))}
+
+    def shows_more_than(self, other: "Catalogue") -> bool:
+        """Whether it has columns that another leaves out by their class.
+
+        One may have been renamed, or dropped with its table, when it got its class: what is gone counts
+        where its name is left out anywhere, or its table leaves out a column that it had not.
+        """
+        others = other.whole_tables()
+        closed = {name for table in others.values() for name in table.classified}
+        for relation, table in self.whole_tables().items():
+            now = others.get(relation)
+            gone = table.columns.keys() - (now.columns.keys() if now else frozenset())
+            if gone & closed:
+                return True
+            if now and gone and now.classified - table.columns.keys() - table.left_out.keys():
+                return True
+        return False

@@ -102,6 +102,18 @@ def standing(
     return log.version, replace(known, at=log.version) if known else None
 
 
+def closed(project: Project, allowed: Collection[str], table: Table, column: str) -> str:
+    """Return the class for which a column is not published; "" where it is."""
+    told = project.columns.tables[table.relation].columns
+    name = next((name for name in told if name.casefold() == column.casefold()), None)
+    if name is None:
+        return UNKNOWN
+    classes = project.classes.of(Place(table.relation, name))
+    if not_allowed := sorted(classes.difference(allowed)):
+        return not_allowed[0]
+    return _MASKED if not classes and name in project.classes.hidden(table.relation) else ""
+
+
 class Look:
     """One look into the warehouse, of one moment; `waiting` is what was left, as the budget was spent.
 
@@ -220,7 +232,11 @@ class Look:
     def _form(self, table: Table, wide: str) -> PublishedTable:
         """Return a table without partitions, as the warehouse has it and the classes let it be published."""
         relation, all_columns = table.relation, self._columns(table)
-        left_out = {name: class_ for name in all_columns if (class_ := self._closed(table, name))}
+        left_out = {
+            name: class_
+            for name in all_columns
+            if (class_ := closed(self._project, self._allowed, table, name))
+        }
         columns = {name: kind for name, kind in all_columns.items() if name not in left_out}
         taken = {name.casefold() for name in all_columns}
         key_column = _KEY_COLUMN if table.partitioning.partitioned else ""
@@ -240,17 +256,6 @@ class Look:
 
     def _columns(self, table: Table) -> dict[str, str]:
         return self._session.describe(f"select * from {table.relation.quoted}")
-
-    def _closed(self, table: Table, column: str) -> str:
-        """Return the class for which a column is not published; "" where it is."""
-        told = self._project.columns.tables[table.relation].columns
-        name = next((name for name in told if name.casefold() == column.casefold()), None)
-        if name is None:
-            return UNKNOWN
-        classes = self._project.classes.of(Place(table.relation, name))
-        if closed := sorted(classes.difference(self._allowed)):
-            return closed[0]
-        return _MASKED if not classes and name in self._project.classes.hidden(table.relation) else ""
 
     def _validated(self, table: Table, key: str, *, compare_rows: bool) -> bool:
         return self._gate.standing(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from orchestration.publishing.catalogue import Catalogue, PublishedTable
+from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.leases import all_leases, end_lease
 from orchestration.publishing.shelf import Shelf
 from orchestration.state.held_lease import Lease
@@ -40,13 +40,13 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     catalogues = {name: shelf.catalogue(name) for name in names}
     leases = [one for one in all_leases(shelf.area) if one.runs_at(now)]
     kept = _kept(catalogues, {one.catalogue for one in leases}, now - keep)
-    kept -= (closed := {name for name in kept if _shows_more(catalogues[name], catalogues[names[-1]])})
+    kept -= (closed := {name for name in kept if catalogues[name].shows_more_than(catalogues[names[-1]])})
     for one in leases:
         if one.catalogue in closed:
             end_lease(shelf.area, one.id, "it shows columns that are of a class which is not published now")
     versions: dict[str, set[int]] = {}
     for name in kept:
-        for table in _tables(catalogues[name]).values():
+        for table in catalogues[name].whole_tables().values():
             versions.setdefault(table.location, set()).add(table.at)
     removed, left = 0, list[str]()
     for location in sorted(shelf.locations()):
@@ -70,20 +70,6 @@ def clean(shelf: Shelf, lease: Lease, now: datetime, keep: timedelta) -> Cleaned
     if not left:
         shelf.remove(old, frozenset().union(*(shelf.sheets(catalogues[name]) for name in kept)))
     return Cleaned(removed, () if left else tuple(old), tuple(left))
-
-
-def _tables(catalogue: Catalogue) -> dict[str, PublishedTable]:
-    """Return the tables that a catalogue has; one whose sheet is gone has nobody that could read it."""
-    return {name: table for name in catalogue.tables if (table := catalogue.tables.get(name))}
-
-
-def _shows_more(before: Catalogue, newest: Catalogue) -> bool:
-    """Whether a catalogue has columns that are left out of the newest."""
-    return any(
-        table.shows_more_than(newest.tables[name])
-        for name, table in _tables(before).items()
-        if name in newest.tables
-    )
 
 
 def _kept(catalogues: dict[str, Catalogue], leased: Iterable[str], oldest: datetime) -> set[str]:

@@ -8,7 +8,6 @@ Belongs here: the digest. Does not belong here: what is compared with it (`envir
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,8 +20,6 @@ from orchestration.transformation.code_digests import CodeDigests
 
 # A digest of another form is another digest: raise it when what goes into one changes.
 _FORM = 1
-# What the engine leaves out of the plan that it gives: an empty set of columns that is grouped by.
-_NOT_IN_THE_PLAN = re.compile(r"\b(?:rollup|cube|grouping)\b", re.IGNORECASE)
 
 
 def meanings(project: Project) -> dict[str, str]:
@@ -74,17 +71,13 @@ class _Meanings:
         if unique_id not in self._besides or not compiled:
             return code
         origins = self._bound.origins.get(unique_id)
-        told = self._understood(unique_id, origins, compiled) if origins else None
+        told = self._understood(unique_id, origins) if origins else None
         return _digest(_FORM, self._besides[unique_id], told or _parsed(compiled) or code)
 
-    def _understood(self, unique_id: str, origins: TableOrigins, compiled: str) -> list[Any] | None:
+    def _understood(self, unique_id: str, origins: TableOrigins) -> list[Any] | None:
         """Return columns, types and rows as the engine understands them; None where it is not all of it."""
         columns = self._bound.columns[unique_id]
-        if (
-            origins.not_understood
-            or _NOT_IN_THE_PLAN.search(compiled)
-            or any(name not in origins.digests for name, _ in columns)
-        ):
+        if origins.not_understood or any(name not in origins.digests for name, _ in columns):
             return None
         return [[[name, type_, origins.digests[name]] for name, type_ in columns], origins.rows_digest]
 

@@ -26,7 +26,7 @@ from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
 from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import ALL, NOTHING_SEEN, Catalogue, PublishedTable
-from orchestration.publishing.changes import Budget, Change, Look, TooWide
+from orchestration.publishing.changes import Budget, Change, Look, TooWide, closed
 from orchestration.publishing.cleaning import clean
 from orchestration.publishing.delta_log import Overtaken
 from orchestration.publishing.delta_types import delta_schema
@@ -140,9 +140,9 @@ class Publishing:
                     if table := self._carry_out(change, result):
                         done[table.relation] = table
             lease.still_held()
-            result.catalogue = self._add(newest, done, todo, seen, result.waiting)
-            there = newest.tables if newest else {}
-            if any(name in there and there[name].shows_more_than(table) for name, table in done.items()):
+            after = self._add(newest, done, todo, seen, result.waiting)
+            result.catalogue = after.name if after else ""
+            if newest and after and self._loses_columns(newest, done) and newest.shows_more_than(after):
                 keep = timedelta(days=self.project.environments.production.keep_published)
                 clean(self.shelf, lease, self.deployment.clock(), keep)
         return result
@@ -175,7 +175,19 @@ class Publishing:
         todo: dict[str, set[str]] = {}
         for relation, key in found:
             todo.setdefault(relation, set()).add(key)
+        todo |= self._closed_since(newest)
         return {relation: todo[relation] for relation in lineage.tables if relation in todo}
+
+    def _closed_since(self, newest: Catalogue) -> dict[str, set[str]]:
+        """Return {relation: all} of what shows columns that another project lets out no more."""
+        if newest.project == self.project.identity.digest:
+            return {}
+        return {
+            relation: {ALL}
+            for relation, table in self.project.lineage.tables.items()
+            if (known := newest.tables.get(relation))
+            and any(closed(self.project, self.allowed, table, name) for name in known.columns)
+        }
 
     def _changes(
         self,
@@ -251,8 +263,8 @@ class Publishing:
         todo: Mapping[str, Collection[str]],
         seen: tuple[int, int, int, int],
         waiting: Collection[tuple[str, str]],
-    ) -> str:
-        """Write the catalogue after the newest, unless it would say the same; return its name, or ""."""
+    ) -> Catalogue | None:
+        """Write the catalogue after the newest, and return it; None where it would say the same."""
         there = newest.tables if newest else dict[str, PublishedTable]()
         left = {
             (relation, key)
@@ -274,15 +286,24 @@ class Publishing:
         )
         gone = there.keys() - self.project.lineage.tables.keys()
         if newest is not None and not (done or gone) and _says_the_same(newest, made):
-            return ""
+            return None
+        made = self.shelf.with_tables(made, {**dict.fromkeys(gone), **done})
         try:
-            self.shelf.add(self.shelf.with_tables(made, {**dict.fromkeys(gone), **done}))
+            self.shelf.add(made)
         except FileExistsError:
             raise AnotherPublishes(
                 f"{self.shelf.area.url}: catalogue {made.name} was written meanwhile; expected one process"
                 " that publishes at a time; `sluice publish` does what is left"
             ) from None
-        return made.name
+        return made
+
+    def _loses_columns(self, newest: Catalogue, done: Mapping[str, PublishedTable]) -> bool:
+        """Whether something may be gone that was published: the tables that stay are not read for it."""
+        there = newest.tables
+        return bool(there.keys() - self.project.lineage.tables.keys()) or any(
+            name in there and there[name].columns.keys() - table.columns.keys()
+            for name, table in done.items()
+        )
 
     def _require_ours(self, newest: Catalogue | None) -> None:
         if kept_back := self.deployment.kept_back():

@@ -29,7 +29,7 @@ from orchestration.transformation.runner import DbtError, DbtProcess
 from orchestration.transformation.slices import partition_variables, relation_of
 
 # Raised when what is kept is of another form, or when something else is looked at.
-_FORM = 7
+_FORM = 8
 _FILE = "bound.json"
 _UNPARTITIONED = Partitioning(Grain.SNAPSHOT)
 # A day that stands for all: what SQL reads of a partition does not depend on which it is. In a run it is

@@ -33,8 +33,8 @@ _NAME = r"""(?:'([^']*)'|"([^"]*)")\s*[,)]|(.)"""
 _VAR = re.compile(r"\bvar\s*\(\s*(?:" + _NAME + r")", re.DOTALL)
 _OTHER_VAR = re.compile(r"\bvar\s*\.")
 _ENV_VAR = re.compile(r"\benv_var\s*\(\s*(?:" + _NAME + r")", re.DOTALL)
-# What reads more of the project than dbt's list of parents says.
-_OF_THE_NODE = re.compile(r"\bmeta\b|\bmodel\s*\.(?!name\b)|\bmodel\s*\[|\bgraph\b|\bconfig\s*\.")
+# What reads more of the project than dbt's list of parents says; `config(meta=…)` is in the config.
+_OF_THE_NODE = re.compile(r"\bmeta\b(?!\s*=[^=])|\bmodel\s*\.(?!name\b)|\bmodel\s*\[|\bgraph\b|\bconfig\s*\.")
 # A macro that is called by a name which is no literal may be any of the project's.
 _COMPUTED_MACRO = re.compile(
     r"""\bcontext\s*\[\s*(?!['"]\w+['"]\s*\])|\bdispatch\s*\(\s*(?!['"]\w+['"]\s*[,)])"""
@@ -56,7 +56,10 @@ _OF_A_PARSE = frozenset(
 )
 # What Jinja may ask (see `jinja_rules`) that SQL compiled for one run does not answer for another: the clock,
 # the run, what is there already. A partition may be written into SQL, but nothing may be decided by it.
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# Braces in an expression, and in its strings, are its own: `{{ config(meta={'a': {'b': 1}}) }}`.
+_PART = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^{}'"]"""
+_BRACED = rf"\{{(?:{_PART}|\{{(?:{_PART}|\{{(?:{_PART})*\}})*\}})*\}}"
+_JINJA = re.compile(rf"\{{{_BRACED}\}}|\{{\{{.*?\}}\}}|\{{%.*?%\}}", re.DOTALL)
 _ASKS_THE_RUN = re.compile(
     r"\b(?:dbt_metadata_envs|flags|get_relation|invocation_\w+|is_incremental|load_\w+|modules|run_started_at"
     r"|selected_resources|should_full_refresh|thread_id)\b"

@@ -263,6 +263,21 @@ OTHER = {
         "select 1 as x from t group by cube (a, b)",
         WHICH,
     ),
+    "sets of groups, one of nothing": (
+        "select 1 as x from t group by a",
+        "select 1 as x from t group by rollup (a)",
+        WHICH,
+    ),
+    "sets of groups, two of nothing": (
+        "select 1 as x from t group by grouping sets ((a), ())",
+        "select 1 as x from t group by grouping sets ((a), (), ())",
+        WHICH,
+    ),
+    "sets of groups, of nothing alone": (
+        "select count(*) as x from t group by ()",
+        "select count(*) as x from t group by grouping sets ((), ())",
+        VALUE,
+    ),
     "how often each is there": ("select a as x from t", "select a as x from t, range(2)", WHICH),
     "how often, by another number": (
         "select a as x from t, range(2)",

@@ -322,6 +322,20 @@ def test_what_is_no_environment_is_never_removed(desk: Desk) -> None:
         assert "is no name of an environment" in desk.sluice("env", "new", beside)[1]
 
 
+def test_a_copy_that_is_dropped_ends_no_lease_but_its_own(desk: Desk) -> None:
+    """The lease in its file is the original's, which goes on."""
+    before = all_leases(_shelf(desk).area)
+    desk.sluice("env", "new", "ada", "--days", "1")
+    folder = desk.environment().settings.environments_dir
+    shutil.copytree(folder / "ada", folder / "copy")
+
+    assert desk.sluice("env", "drop", "copy") == (0, "environment `copy` is gone\n")
+    assert not (folder / "copy").exists()
+    assert desk.sluice("env", "show", "ada")[0] == 0
+    assert desk.sluice("env", "drop", "ada")[0] == 0
+    assert all_leases(_shelf(desk).area) == before
+
+
 def test_half_of_one_is_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is there when its making is killed."""
     folder = desk.environment().settings.environments_dir

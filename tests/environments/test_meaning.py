@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.core.settings import Settings
 from orchestration.project.loading import load_project
-from orchestration.publishing.meaning import check_of, meanings
+from orchestration.publishing.meaning import as_code, check_of, meanings
 from tests.company import BAKERY
 
 _SHOPS = "from {{ source('raw', 'shops') }}"
@@ -20,6 +20,7 @@ _CUT = (
     "{{ config(materialized='incremental', incremental_strategy='partition', partition_by='business_date') }}"
 )
 _WINDOW = _CUT[:-4] + ", meta={'trailing_days': {'stg_orders': %d}}) }} "
+_HEAD = _CUT[:-4] + ", meta={'partition_grain': 'daily', 'trailing_days': {'stg_orders': 3}}) }} "
 SAME = {
     "a comment": (f"select shop {_SHOPS}", f"-- why\nselect shop {_SHOPS} /* more */"),
     "a comment of Jinja": (f"select shop {_SHOPS}", f"{{# why #}}select shop {_SHOPS}"),
@@ -43,6 +44,14 @@ SAME = {
     "a day's comment": (
         f"{_CUT} select business_date, loaves {_DAYS}",
         f"{_CUT} select business_date, loaves -- sold\n {_DAYS}",
+    ),
+    "a window and a grain in the head, with a comment": (
+        _HEAD + f"select business_date, loaves {_DAYS}",
+        _HEAD + f"select business_date, loaves -- sold\n {_DAYS}",
+    ),
+    "a window in the head, elsewhere changes": (
+        _HEAD + f"select business_date, loaves as n {_DAYS}",
+        _HEAD + f"select business_date, loaves as n {_DAYS}",
     ),
     "tags": (f"select shop {_SHOPS}", f"{{{{ config(tags=['shop']) }}}} select shop {_SHOPS}"),
     "grouping sets, with a comment": (
@@ -159,6 +168,8 @@ def test_a_model_means_the_same_or_not(sides: tuple[dict[str, str], dict[str, st
     assert one
     assert other
     assert (one == other) == (name in SAME)
+    if name in SAME and len(set(SAME[name])) == 1:  # its text is one
+        assert sides[0][as_code(f"cases.{_model(name)}")] == sides[1][as_code(f"cases.{_model(name)}")]
 
 
 def test_checks_and_what_is_not_touched(sides: tuple[dict[str, str], dict[str, str]]) -> None:

@@ -134,7 +134,7 @@ def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp
     assert company.sluice("contract", "sources")[0] == 0
     company = with_shelf(company.read_anew(), tmp_path / "shelf")
     work = publishing(company, tmp_path / "shelf")
-    work.publish(seconds=0)
+    work.publish(since=True, seconds=0)
     assert _holding(tmp_path / "shelf", b"SECRET") == []
     [ended] = all_leases(work.shelf.area)
     assert (ended.id, "of a class" in ended.ended) == (mine.id, True)

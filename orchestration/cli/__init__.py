@@ -8,6 +8,7 @@ from orchestration.cli import (
     backups,
     contracts,
     deliveries,
+    diff,
     environments,
     environments_made,
     exports,
@@ -25,4 +26,4 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]
+__all__ = ["app", "deliveries", "diff", "environments_made", "impact", "published", "quarantine", "repairs"]

@@ -40,6 +40,10 @@ class Stands(StrEnum):
     NOT_COMPARABLE = "not_comparable"
 
 
+# Of these it is known what is another.
+COMPARED = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
+
+
 class Shape(StrEnum):
     """What is another of a column as such: it is `added`, `gone`, of another `type`, or otherwise `spelt`.
 
@@ -183,8 +187,7 @@ class _Diff:
     @property
     def open(self) -> tuple[PartitionDiff, ...]:
         """The partitions of which it is not known what is another, or which are not right."""
-        known = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
-        return tuple(one for one in self.partitions if one.stands not in known)
+        return tuple(one for one in self.partitions if one.stands not in COMPARED)
 
 
 @with_config(_DESCRIBED)

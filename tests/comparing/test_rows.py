@@ -31,8 +31,8 @@ VALUES: dict[str, Sequence[str]] = {
     "HUGEINT": ("null", "0", "-1", "170141183460469231731687303715884105727"),
     "DECIMAL(12,2)": ("null", "0.00", "1.50", "-1.50"),
     "DECIMAL(38,4)": ("null", "0.0000", "9999999999999999999999999999999999.9999"),
-    "DOUBLE": ("null", "0.0", "-0.0", "'nan'", "'inf'", "0.1", "0.30000000000000004"),
-    "FLOAT": ("null", "0.0", "-0.0", "'nan'", "0.1"),
+    "DOUBLE": ("null", "0.0", "'-0.0'", "'nan'", "'inf'", "0.1", "0.30000000000000004"),
+    "FLOAT": ("null", "0.0", "'-0.0'", "'nan'", "0.1"),
     "VARCHAR": ("null", "''", "'a'", "'A'", "'a '", "'ä'"),
     "BOOLEAN": ("null", "true", "false"),
     "DATE": ("null", "'2024-01-01'", "'infinity'"),
@@ -41,12 +41,17 @@ VALUES: dict[str, Sequence[str]] = {
     "INTERVAL": ("null", "'1 month'", "'30 days'", "'0 days'"),
     "BLOB": ("null", r"'\x00'", "''"),
     "INTEGER[]": ("null", "[]", "[null]", "[1]", "[1, 2]"),
-    "STRUCT(a DOUBLE, b VARCHAR)": ("null", "{a: null, b: null}", "{a: 0.0, b: 'x'}", "{a: -0.0, b: 'x'}"),
+    "STRUCT(a DOUBLE, b VARCHAR)": (
+        "null",
+        "{a: null, b: null}",
+        "{a: 0.0, b: 'x'}",
+        "{a: '-0.0'::double, b: 'x'}",
+    ),
     "MAP(VARCHAR, INTEGER)": ("null", "map {}", "map {'a': 1}", "map {'a': null}"),
 }
 OF_KEYS = ("INTEGER", "VARCHAR", "DATE", "DOUBLE", "DECIMAL(12,2)", "BOOLEAN")
 # What the engine joins by: two of these are one key.
-ONE_KEY = {"-0.0": "0.0"}
+ONE_KEY = {"'-0.0'": "0.0"}
 Rows = list[tuple[str, ...]]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.company import FRI, THU, WED, Company
 from tests.environments.conftest import Desk
 
 pytestmark = pytest.mark.long

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-FILE = "docs/diff.schema.json"
+SCHEMA_FILE = "docs/diff.schema.json"
 _VERSION = 1
 # What stands below a field is its description in the schema.
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True)

@@ -59,7 +59,7 @@ class Verdicts:
 
     @cached_property
     def affected(self) -> frozenset[str]:
-        """The tables that are built in it, or would be; those that are gone, or of which a check is another."""
+        """Tables that are built in it, or would be; that are gone from it; of which a check is another."""
         meanings, before = self._plan.meanings, self._catalogue.meanings
         published = frozenset(self._catalogue.tables)  # names alone: what each says is read when it is needed
         judged = {

@@ -1,6 +1,6 @@
-"""What is another, in words: the same sentences for a terminal and for a pull request.
+"""What is another, in words.
 
-Belongs here: sentences. Does not belong here: tables and escaping (`markdown`, and the command's own).
+Belongs here: sentences. Does not belong here: tables, and escaping (`markdown`).
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from orchestration.comparing.report import (
     COMPARED,
     DiffReport,
     ExportDiff,
-    PartitionDiff,
     Shape,
     Stands,
     TableDiff,
@@ -26,7 +25,7 @@ _SHAPES = {
 }
 
 
-def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
+def rows_in_words(diff: TableDiff | ExportDiff) -> str:
     """Return how many rows are others: `57 changed, 2 added`, or `nothing`."""
     stay = " (they stay there)" if isinstance(diff, ExportDiff) and diff.stays else ""
     counted = [
@@ -36,8 +35,7 @@ def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
     ]
     if counted:
         return ", ".join(counted)
-    parts = [diff] if isinstance(diff, PartitionDiff) else diff.partitions
-    return "nothing" if any(one.stands in COMPARED for one in parts) else "not compared"
+    return "nothing" if any(one.stands in COMPARED for one in diff.partitions) else "not compared"
 
 
 def columns_in_words(diff: TableDiff | ExportDiff) -> str:

@@ -195,7 +195,7 @@ def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
     code, said = desk.sluice("diff", "--name", "ada", "--markdown")
     line = "| `exp_shop_orders` | shop\\_screens `bakery.shop_orders` | 4 changed | loaves 4 |"
     assert (code, line in said) == (1, True), said
-    assert "stg_orders" in desk.sluice("diff", "--name", "ada")[1]
+    assert "staging.stg_orders" in desk.sluice("diff", "--name", "ada")[1]
 
 
 def test_what_means_the_same_of_the_same_is_equal_without_a_scan(prepared: Prepared) -> None:
@@ -223,7 +223,8 @@ def test_each_way_not_to_be_right_has_its_own_word(desk: Desk) -> None:
     refused = found.part("stg_orders")
     assert (refused["stands"], refused["changed"]) == ("refused", 2)
     assert refused["why"] == (
-        "check `expectations` of it: failed; mend the model or the rule, then type `sluice env build --name ada`"
+        "check `expectations` of it: failed; mend the model or the rule, then type `sluice env build --name"
+        " ada`"
     )
     assert found.part("shop_orders")["stands"] == "not_built"
     assert f"check `expectations` of staging.stg_orders [{WED}]: failed" in found.part("shop_orders")["why"]
@@ -269,10 +270,15 @@ def test_what_has_landed_there_is_not_compared(desk: Desk) -> None:
     }
     assert {word for word in found.stands.values() if word != "not_comparable"} == {"changed"}
     assert found.part("exp_shop_orders")["why"] == (
-        f"a drop of raw.orders [{FRI}] was landed in the environment; type `sluice env drop ada`, then `sluice"
-        " env new ada`, and land none"
+        f"a drop of raw.orders [{FRI}] was landed in the environment; type `sluice env drop ada`, then"
+        " `sluice env new ada`, and land none"
     )
     assert [part["stands"] for part in found.export()["partitions"]] == ["changed", "not_comparable"]
+
+
+def without_thu(days: Mapping[str, str]) -> dict[str, str]:
+    """Return what was read of all days but one in the middle."""
+    return {day: version for day, version in days.items() if day != THU}
 
 
 SHOPS = {"raw.shops": {"": "another"}}
@@ -283,8 +289,7 @@ OTHER_INPUTS: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     ),
     "a day of the window that came later": (
         "marts.shop_orders",
-        lambda inputs: inputs
-        | {"staging.stg_orders": {day: one for day, one in inputs["staging.stg_orders"].items() if day != THU}},
+        lambda inputs: inputs | {"staging.stg_orders": without_thu(inputs["staging.stg_orders"])},
         f"production has built marts.shop_orders [{FRI}] without staging.stg_orders [{THU}]",
     ),
     "what was not kept": (
@@ -310,8 +315,8 @@ def test_what_production_has_built_of_other_inputs_is_not_compared(prepared: Pre
     found = prepared.beside(change)
 
     name = relation.partition(".")[2]
-    others = [name for name in ("stg_orders", "shop_orders", "exp_shop_orders")]
-    others = others[others.index(name) :]
+    below = ["stg_orders", "shop_orders", "exp_shop_orders"]
+    others = below[below.index(name) :]
     assert {place for place, word in found.stands.items() if word == "not_comparable"} == {
         (one, FRI) for one in others
     }
@@ -462,7 +467,10 @@ EXPORT_FILES: dict[str, tuple[str, dict[str, Any]]] = {
         {"changed": 2, "columns": {"loaves": 2}, "held": []},
     ),
 }
-RULE = "owner: a@b.example, reason: r, issue: 'https://issues.example/1', declared: 2026-11-20, expires: 2026-12-20"
+RULE = (
+    "owner: a@b.example, reason: r, issue: 'https://issues.example/1', declared: 2026-11-20,"
+    " expires: 2026-12-20"
+)
 
 
 def test_an_export_is_told_in_its_destinations_words(prepared: Prepared) -> None:

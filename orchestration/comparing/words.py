@@ -60,7 +60,7 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
             for column in one.columns
         ],
         "Sums": [
-            f"`{place(one.table, part.partition_key)}` {total.name}: {total.was or 'none'} →"
+            f"{place(f'`{one.table}`', part.partition_key)} {total.name}: {total.was or 'none'} →"
             f" {total.is_now or 'none'}"
             for one in report.tables
             for part in one.partitions
@@ -114,7 +114,7 @@ def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:
     keys: dict[str, list[str]] = {}
     for text, key in said:
         keys.setdefault(text, []).append(key)
-    return [f"`{places(name, found)}` {text}" for text, found in keys.items()]
+    return [f"{places(f'`{name}`', found)} {text}" for text, found in keys.items()]
 
 
 def places(name: str, keys: list[str]) -> str:

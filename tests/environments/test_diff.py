@@ -6,6 +6,7 @@ partition (`tests/comparing`).
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,12 +19,16 @@ from orchestration.areas import Area
 from orchestration.comparing.compare import compare
 from orchestration.comparing.report import SCHEMA_FILE, schema_text
 from orchestration.core.catalogues import path_of
+from orchestration.core.partitions import Grain, grain_of
 from orchestration.core.settings import REPOSITORY
 from orchestration.environments.record import Made
+from orchestration.operations.publishing import publish_tables
 from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from orchestration.publishing.shelf import Shelf
+from orchestration.warehouse.slices import partition_rows
 from tests.company import FRI, THU, WED, Company
 from tests.environments.conftest import Desk
+from tests.observatory import DAY, HOURS, land_hour, land_recording, land_week, open_observatory
 from tests.publishing.shelves import newest
 from tests.sampled import part_of
 
@@ -510,3 +515,70 @@ def test_what_cannot_be_asked_is_refused_with_what_to_type(desk: Desk) -> None:
     ):
         code, told = desk.sluice("diff", "--name", "ada", *arguments)
         assert (code, said in told) == (2, True), told
+
+
+def in_plain_python(key: list[str], was: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[Any]:
+    """Return how many rows are added, removed and changed, and how many changed in which column."""
+    if not key:
+        before, after = (Counter(json.dumps(row, default=repr) for row in side) for side in (was, now))
+        return [(after - before).total(), (before - after).total(), 0, {}]
+    old, new = ({tuple(row[name] for name in key): row for row in side} for side in (was, now))
+    both = [(old[name], new[name]) for name in old.keys() & new.keys()]
+    columns = Counter(name for one, other in both for name in one.keys() & other if one[name] != other[name])
+    changed = sum(any(one[name] != other[name] for name in one.keys() & other) for one, other in both)
+    return [len(new.keys() - old), len(old.keys() - new), changed, dict(columns)]
+
+
+def rows_of(company: Company, relation: str, key: str) -> list[dict[str, Any]]:
+    """Return the rows of a partition in a deployment's own warehouse."""
+    table = company.project.lineage.tables[relation]
+    query = partition_rows(table.relation, table.cut_by, table.partitioning, key)
+    with company.deployment.warehouse.session() as session:
+        names = [*session.describe(query)]
+        return [dict(zip(names, row, strict=True)) for row in session.query(query)]
+
+
+@pytest.mark.stories(3)
+def test_partitions_of_every_grain_are_compared(tmp_path: Path) -> None:
+    """Hours, days, weeks, months and recordings; each beside plain Python on the rows of both warehouses."""
+    with pytest.MonkeyPatch.context() as patched, open_observatory(tmp_path) as first:
+        settings = first.settings.model_copy(update={"published_url": str(tmp_path / "shelf")})
+        production = replace(first, settings=settings)
+        for number, hour in enumerate(HOURS):
+            land_hour(production, hour, a=number + 0.5, b=7)
+        land_recording(production, "one", 1, 2, 3)
+        land_week(production, "2024-W01-1", "2024-01-03")
+        production.run()
+        assert publish_tables(production.site, ()).refused == {}
+        desk = Desk(production.with_own_project(), tmp_path)
+        patched.chdir(tmp_path)
+        assert desk.sluice("env", "new", "ada", "--from", DAY, "--to", "2024-01-07")[0] == 0
+        for name, before, after in (
+            (
+                "readings",
+                "    field_nt\n",
+                "    case station when 'a' then field_nt else field_nt + 1 end as field_nt\n",
+            ),
+            ("recordings", "    second,\n", "    second + 1 as second,\n"),
+            ("plans", "readings_planned\n", "readings_planned + 1 as readings_planned\n"),
+        ):
+            desk.edit(f"dbt_project/models/staging/stg_{name}.sql", (before, after))
+        said = build(desk)
+
+        found, ada = diff(desk), desk.environment()
+
+        kinds = {grain_of(key) for _, key in found.stands if key != "one"}
+        assert kinds == {Grain.HOURLY, Grain.DAILY, Grain.WEEKLY, Grain.MONTHLY}, said
+        assert ("stg_recordings", "one") in found.stands
+        assert set(found.stands.values()) <= {"changed", "equal"}
+        assert found.part("stg_recordings", "one")["added"] == 1
+        for table in found.report["tables"]:
+            for part in table["partitions"]:
+                was, now = (rows_of(one, table["table"], part["partition_key"]) for one in (production, ada))
+                told = [part[name] for name in ("added", "removed", "changed", "columns")]
+                assert told == in_plain_python(table["key"], was, now), (
+                    table["table"],
+                    part["partition_key"],
+                )
+                assert (part["was"], part["is_now"]) == (len(was), len(now))
+        ada.deployment.close()

@@ -35,9 +35,10 @@ def report(*partitions: PartitionDiff, key: tuple[str, ...] = ("store",)) -> Dif
 def test_it_says_what_is_another_and_no_more() -> None:
     """Each reason once, whatever the number of days; names of files cannot become tags or cells."""
     changed = PartitionDiff(
-        DAYS[4], Stands.CHANGED, was=3, is_now=4, added=1, removed=2, changed=57,
-        columns={"items": 50, "a": 57}, sums=(SumDiff("items", "10", "12"),), notes=(f"production has corrected stg_sales since; {AGAIN}",),
-        keys=Keys(changed=({"store": "7|<i>"},)), twice=4,
+        DAYS[4], Stands.CHANGED, was=3, is_now=4, added=1, removed=2, changed=57, twice=4,
+        columns={"items": 50, "a": 57}, sums=(SumDiff("items", "10", "12"),),
+        keys=Keys(changed=({"store": "7|<i>"},)),
+        notes=(f"production has corrected stg_sales since; {AGAIN}",),
     )  # fmt: skip
     why = f"a drop of raw.sales was landed in the environment; {AGAIN}"
     others = [PartitionDiff(day, Stands.NOT_COMPARABLE, why) for day in DAYS[:4]]

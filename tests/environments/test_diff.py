@@ -217,7 +217,7 @@ def test_what_means_the_same_of_the_same_is_equal_without_a_scan(prepared: Prepa
     assert all(part["stands"] == "equal" for part in found.export("exp_weather_report")["partitions"])
 
 
-@pytest.mark.stories(2)
+@pytest.mark.stories(5)
 def test_each_way_not_to_be_right_has_its_own_word(desk: Desk) -> None:
     """Refused by a check, not judged, failed, and never built: with what to type."""
     desk.sluice("env", "new", "ada", "--days", "1")
@@ -258,7 +258,7 @@ def test_each_way_not_to_be_right_has_its_own_word(desk: Desk) -> None:
     assert set(diff(desk).stands.values()) == {"changed"}
 
 
-@pytest.mark.stories(2)
+@pytest.mark.stories(5)
 def test_what_has_landed_there_is_not_compared(desk: Desk) -> None:
     """Nor what is made of it; the rest is."""
     desk.sluice("env", "new", "ada", "--days", "2")
@@ -331,7 +331,7 @@ def test_what_production_has_built_of_other_inputs_is_not_compared(prepared: Pre
     assert found.export()["partitions"][1]["changed"] == 0
 
 
-@pytest.mark.stories(2)
+@pytest.mark.stories(5)
 def test_another_window_is_the_branchs_own(desk: Desk) -> None:
     """A day more, or one less, is a change like any other."""
     desk.sluice("env", "new", "ada", "--days", "1")
@@ -375,7 +375,7 @@ def without(catalogue: Catalogue, relation: str, column: str, class_: str = "per
     return replace(table, columns=columns, stored=stored, left_out={column: class_})
 
 
-@pytest.mark.stories(2)
+@pytest.mark.stories(5)
 def test_columns_that_are_not_published_are_named_and_never_counted(desk: Desk) -> None:
     """Their own, and what is worked out of them; where they decide the rows nothing can be compared."""
 
@@ -538,7 +538,7 @@ def rows_of(company: Company, relation: str, key: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in session.query(query)]
 
 
-@pytest.mark.stories(3)
+@pytest.mark.stories(5)
 def test_partitions_of_every_grain_are_compared(tmp_path: Path) -> None:
     """Hours, days, weeks, months and recordings; each beside plain Python on the rows of both warehouses."""
     with pytest.MonkeyPatch.context() as patched, open_observatory(tmp_path) as first:

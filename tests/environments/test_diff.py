@@ -433,6 +433,10 @@ def test_tables_and_columns_of_one_side_alone(prepared: Prepared) -> None:
     assert found.part("shop_orders")["stands"] == "only_here"
     assert (found.part("shop_orders")["was"], found.part("shop_orders")["added"]) == (None, 2)
     assert found.part("gone", "")["stands"] == "only_published"
+    new = prepared.beside(lambda _: {"exports.exp_shop_orders": None}).export()
+    assert [(part["stands"], part["added"], part["was"]) for part in new["partitions"]] == [
+        ("only_here", 2, None)
+    ] * 2
     assert [(one["name"], one["shape"]) for one in found.table("stg_orders")["columns"]] == [
         ("shop_name", "added"), ("loaves", "spelt")
     ]  # fmt: skip

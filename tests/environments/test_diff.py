@@ -471,6 +471,14 @@ EXPORT_FILES: dict[str, tuple[str, dict[str, Any]]] = {
         "limits: {rows: {min: 3}}\n",
         {"changed": 2, "columns": {"loaves": 2}, "held": ["limits.rows"] * 2},
     ),
+    "a key that two rows have": (
+        "key: [business_date]\n",
+        {
+            "changed": 0,
+            "columns": {},
+            "held": ["the key of 2 rows stands more than once: nothing is sent"] * 2,
+        },
+    ),
     "what adds alone changes nothing there": (
         "mode: append\nlimits: {rows: {min: 3}}\n",
         {"changed": 2, "columns": {"loaves": 2}, "held": []},
@@ -500,10 +508,13 @@ def test_an_export_is_told_in_its_destinations_words(prepared: Prepared) -> None
         assert [part["changed"] for part in found["partitions"]] == [expected["changed"]] * len(days), name
         columns = {fields.get(column, column): rows for column, rows in expected["columns"].items()}
         assert [part["columns"] for part in found["partitions"]] == [columns] * len(days), name
-        assert [line.rpartition("(")[2].rstrip(")") for line in found["held_by"]] == expected["held"], name
+        told = [line.partition("] ")[2].rpartition("(")[2].rstrip(")") for line in found["held_by"]]
+        assert told == expected["held"], name
         assert found["stays"] == ("append" in more)
         assert found["key"] == [
-            fields.get(one, one) for one in ("business_date", "shop") if len(days) == 2 or one == "shop"
+            fields.get(one, one)
+            for one in ("business_date", "shop")
+            if f"key: [{one}" in more or "key:" not in more
         ]
     file.write_text(before)
 

@@ -8,6 +8,7 @@ from orchestration.cli import (
     backups,
     contracts,
     deliveries,
+    diff,
     environments,
     environments_made,
     exports,
@@ -29,6 +30,7 @@ app.add_typer(exports.app, name="export", no_args_is_help=True)
 __all__ = [
     "app",
     "deliveries",
+    "diff",
     "environments_made",
     "impact",
     "promoting",

@@ -75,10 +75,14 @@ class Building:
     def end(self) -> list[str]:
         """Note what stands now, and return the tables of which not all was built."""
         store, left = self.site.deployment.store, list[str]()
+        with self.site.deployment.warehouse.session() as session:
+            held = session.versions(list(self.built))
         stands = [check_of(relation, check) for relation, check in self.judged]
         for relation, keys in self.built.items():
             builds, code = store.latest_builds(relation), self.meanings[as_code(relation)]
-            if all(key in builds and builds[key].code == code for key in keys):
+            # What was taken out, and was not reached, has production's build on record still.
+            stand = {key for key, one in builds.items() if held.get((relation, key)) == one.version}
+            if all(key in stand and builds[key].code == code for key in keys):
                 rules = self.site.project.lineage.tables[relation].rules
                 stands += [relation, *(check_of(relation, check) for check in rules)]
             else:
@@ -121,7 +125,7 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
     changed = [name for name in lineage.tables if name in models and stands.get(name, "") != now[name]]
     stale = _with_descendants(site, changed) & models
     if wanted:
-        named = [_named(models, name) for name in wanted]
+        named = [named_table(models, name) for name in wanted]
         below = _with_descendants(site, named) & models
         above = set[str]().union(*(lineage.ancestors(name) for name in below))
         changed = [name for name in lineage.tables if name in named or (name in changed and name in above)]
@@ -152,8 +156,12 @@ def _with_descendants(site: Site, relations: Collection[str]) -> set[str]:
     return set(relations).union(*(lineage.descendants(name) for name in relations))
 
 
-def _named(models: Collection[str], name: str) -> str:
-    """Return the table that a person names, by its relation or by its model."""
+def named_table(models: Collection[str], name: str) -> str:
+    """Return the table that a person names, by its relation or by its model.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
     known = {relation.partition(".")[2]: relation for relation in models} | {item: item for item in models}
     if name not in known:
         raise ValueError(f"no model `{name}`; {did_you_mean(name, known)}")

@@ -6,6 +6,7 @@ Heavy things are imported inside the commands, so that `sluice --help` answers a
 
 from orchestration.cli import (
     backups,
+    ci,
     contracts,
     deliveries,
     environments,
@@ -25,4 +26,4 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]
+__all__ = ["app", "ci", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]

@@ -21,6 +21,7 @@ from orchestration.columns.report import (
     ReceiverReport,
     RowsReport,
 )
+from orchestration.core.markdown import code, plain
 
 _COLUMNS_NAMED = 6
 # A comment on GitHub has 65,536 characters at most; what follows the changes has room as well.
@@ -139,7 +140,7 @@ def markdown_of(report: ImpactReport) -> str:
     lines = ["### Impact of this pull request" if report.since else "### Impact", ""]
     if report.problems:
         lines += ["The project does not load; only its contracts are compared, with what hung on them:", ""]
-        lines += [*(f"- {_plain(problem)}" for problem in report.problems), ""]
+        lines += [*(f"- {plain(problem)}" for problem in report.problems), ""]
     changes = list(_each_once(report))
     for place, shown in enumerate(changes):
         lines += [*_change_lines(shown), ""]
@@ -151,7 +152,7 @@ def markdown_of(report: ImpactReport) -> str:
         nobody = _nobody(report)
         lines += [f"{nobody[0].upper()}{nobody[1:]}.", ""]
     rest = [*_unseen(report), *_also(report)]
-    lines += [*(f"- {_plain(line)}" for line in rest), *([""] if rest else [])]
+    lines += [*(f"- {plain(line)}" for line in rest), *([""] if rest else [])]
     asked = list(dict.fromkeys(_asked(one) for one in report.receivers if one.owner or one.channel))
     if asked:
         lines += [f"Please look: {'; '.join(asked)}", ""]
@@ -160,21 +161,21 @@ def markdown_of(report: ImpactReport) -> str:
 
 def _change_lines(shown: _Shown) -> Iterator[str]:
     change = shown.change
-    yield f"{_code(_place(change))}: {_plain(change.what)}: **{change.change}**"
+    yield f"{code(_place(change))}: {plain(change.what)}: **{change.change}**"
     if change.fields:
         yield ""
         yield "| Destination field | Export | Change | Through | Owner | Channel | Class |"
         yield "| --- | --- | --- | --- | --- | --- | --- |"
         for one in change.fields:
             cells = (
-                _code(_field(one)), _whose(one.receiver), one.change,
-                f"{one.influence}: {' → '.join(map(_code, _steps(one.way)))}", _plain(one.receiver.owner),
-                _plain(one.receiver.channel), ", ".join(map(_plain, one.classes)),
+                code(_field(one)), _whose(one.receiver), one.change,
+                f"{one.influence}: {' → '.join(map(code, _steps(one.way)))}", plain(one.receiver.owner),
+                plain(one.receiver.channel), ", ".join(map(plain, one.classes)),
             )  # fmt: skip
             yield f"| {' | '.join(cells)} |"
     if change.rows:
         yield ""
-        named = ", ".join(f"{_whose(one.receiver)} {_plain(_through(one))}".strip() for one in change.rows)
+        named = ", ".join(f"{_whose(one.receiver)} {plain(_through(one))}".strip() for one in change.rows)
         yield f"{_also_rows(change)} **which rows** are sent: {named}"
     if shown.again:
         yield ""
@@ -244,7 +245,7 @@ def _told(receiver: ReceiverReport) -> str:
 
 
 def _whose(receiver: ReceiverReport) -> str:
-    name = _plain(receiver.name)
+    name = plain(receiver.name)
     return f"[{name}]({receiver.url})" if receiver.url else name
 
 
@@ -252,16 +253,4 @@ def _asked(receiver: ReceiverReport) -> str:
     """Return whom to ask: a mention, where the owner is a team of the code's host."""
     team = receiver.owner.removeprefix("team:")
     owner = f"@{team}" if team != receiver.owner else receiver.owner
-    return _plain(" in ".join(filter(None, [owner, receiver.channel])))
-
-
-def _code(text: str) -> str:
-    """Return a name as code; a bar would end the cell."""
-    return f"`{' '.join(text.replace('`', '').replace('|', chr(92) + '|').split())}`"
-
-
-def _plain(text: str) -> str:
-    """Return a text that cannot become a tag, a link or another cell; code in it stays code."""
-    for sign in ("|", "<", "[", "*", "_") if "`" not in text else ("|", "<", "["):
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    return plain(" in ".join(filter(None, [owner, receiver.channel])))

@@ -1,0 +1,41 @@
+"""What `sluice check` asks of a project directory, as one answer.
+
+Belongs here: all that must hold before a merge, whoever asks. Does not belong here: the rules themselves.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from orchestration.columns.receivers import exposure_problems
+from orchestration.core.problems import Problem, ProjectError
+from orchestration.core.settings import Settings
+from orchestration.graph.building import build_definitions
+from orchestration.incidents.alerts_file import load_alerts
+from orchestration.project.loading import Project, expired_in, load_project, warnings_in
+from orchestration.project.unfinished import unfinished_in
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A project, None where it does not load, with what is wrong and what a person should look at."""
+
+    project: Project | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def checked(settings: Settings, today: date) -> Checked:
+    """Check a project directory on a day (UTC)."""
+    # Neither keeps a graph from loading, but no pull request should go through with it.
+    problems = unfinished_in(settings.project_dir)
+    project: Project | None = None
+    try:
+        project = load_project(settings)
+        build_definitions(settings, project).get_repository_def()
+        alerts = load_alerts(settings.project_dir, project)
+    except ProjectError as error:
+        return Checked(project, (*error.problems, *problems))
+    problems += expired_in(project, settings, today)
+    problems += exposure_problems(project.columns, project.manifest)
+    warnings = [f"warning: {said}" for said in warnings_in(project, today)]
+    return Checked(project, tuple(problems), (*warnings, *alerts.warnings(settings)))

@@ -1,0 +1,43 @@
+"""What a pull request does to files that others answer for: owners, and what guards the rest.
+
+Belongs here: rules that ask for files by their names. Does not belong here: what is in definitions
+(`definitions`).
+"""
+
+from collections.abc import Iterator
+
+from orchestration.contracts.load import CLASSES_FILE, CONNECTORS_FILE
+from orchestration.core.stages import Stage, stage_of
+from orchestration.project.code_owners import PLACES, unowned
+from orchestration.project.earlier import FOLDERS
+from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
+from orchestration.review.request import Request
+from orchestration.review.rules import RULES, Finding, Rule
+
+_CONTRACTS = "contracts"
+
+
+def file_findings(request: Request) -> Iterator[Finding]:
+    """Yield what the changed files themselves ask for."""
+    yield from _without_owner(request)
+    guards = [request.named(ENVIRONMENTS_FILE), *PLACES]
+    shared = {CONNECTORS_FILE: Rule.SOURCE, CLASSES_FILE: Rule.CLASS}
+    asked = {
+        **dict.fromkeys(guards, Rule.GUARD),
+        **{request.named(f"{_CONTRACTS}/{name}"): rule for name, rule in shared.items()},
+    }
+    for file in request.files:
+        if rule := asked.get(file):
+            yield Finding(rule, file, 1, "the file changed", RULES[rule].do, request.approvers(file))
+
+
+def _without_owner(request: Request) -> Iterator[Finding]:
+    """Yield the definitions of production that this change leaves without an owner."""
+    repository, touched = request.repository, set(request.files)
+    production = [
+        file for file in repository.files(*FOLDERS)
+        if stage_of(repository.of_project(file) or file) is Stage.PRODUCTION
+    ]  # fmt: skip
+    for problem in unowned(request.owners, production):
+        if problem.file in touched or request.owners_before.of(problem.file):
+            yield Finding(Rule.OWNER, problem.file, problem.line, problem.what, problem.mend)

@@ -87,9 +87,14 @@ def differ(one: str, other: str, kind: str) -> str:
     Raises:
         UnknownType: the type is none that is known how to be hashed.
     """
-    if parse_type(kind).name in _EXACTLY_EQUAL:
+    if equal_as_they_are(kind):
         return f"{one} is distinct from {other}"
     return f"{value_hash(one, kind)} <> {value_hash(other, kind)}"
+
+
+def equal_as_they_are(kind: str) -> bool:
+    """Return whether two values of a type that the engine takes for equal are never different ones."""
+    return parse_type(kind).name in _EXACTLY_EQUAL
 
 
 def digest_of(hashed: str) -> str:

@@ -74,7 +74,9 @@ def ci(
     for one in review.findings:
         place = f"{one.file}:{one.line}: " if one.file else ""
         err.print(f"{one.verdict} ({one.rule}): {place}{one.what}; {one.do}", style="red", markup=False)
-    out.print(f"{review.verdict}{': ' if review.approvers else ''}{', '.join(review.approvers)}", markup=False)
+    out.print(
+        f"{review.verdict}{': ' if review.approvers else ''}{', '.join(review.approvers)}", markup=False
+    )
     raise typer.Exit(review.verdict.exit_code)
 
 
@@ -98,7 +100,9 @@ def _write(
     if markdown:
         markdown.write_text(comment, encoding="utf-8")
     if as_json:
-        as_json.write_text(json.dumps(review.as_data(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        as_json.write_text(
+            json.dumps(review.as_data(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
     if outputs:
         with outputs.open("a", encoding="utf-8") as file:
             file.write(f"verdict={review.verdict}\n")

@@ -206,7 +206,7 @@ def errors_told(*, typed: bool = True) -> Generator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says that people can fix; of any other, which may quote data, what it is called."""
+    """Return what an error says that people can fix; of any other, which may quote data, its kind."""
     if isinstance(error, ProjectError):
         return "; ".join(error.told)
     if isinstance(error, ValueError) or _code(error) is not None:

@@ -13,7 +13,7 @@ from orchestration.graph.headless import carry_out
 
 
 def try_out(desk: Desk, plan: Building, left: list[str]) -> Iterator[Finished]:
-    """Build, and yield each run that has ended; at the end `left` has the tables of which not all was built."""
+    """Build, and yield each run that has ended; `left` gets the tables of which not all was built."""
     # Open all the while: each opening loads what reads published tables, which takes half a second.
     with desk.deployment.warehouse.session():
         plan.begin()

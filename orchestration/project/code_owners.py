@@ -1,10 +1,10 @@
-"""CODEOWNERS: who has to approve a change of a file, as GitHub reads that file.
+r"""CODEOWNERS: who has to approve a change of a file, as GitHub reads that file.
 
 Belongs here: GitHub's syntax, and where the file lies. Does not belong here: which files need an owner
 (`unowned`'s caller), and who approves what (`review`). Another host reads no such file; then it says who must
 be made a required reviewer there.
 
-Source: GitHub, "About code owners". Patterns are gitignore's, but that `!`, `[ ]`, and `\\#` at the beginning
+Source: GitHub, "About code owners". Patterns are gitignore's, but that `!`, `[ ]`, and `\#` at the beginning
 mean nothing, that case counts, and that `docs/*` has no files of folders below. The last line that matches
 decides; one without an owner says that there is none. A line that is wrong is passed over. What GitLab adds
 (sections) is wrong.
@@ -119,7 +119,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     for place, part in enumerate(parts):
         last = place == len(parts) - 1
         if part == "**":
-            made += "(?:.+/)?" if not slash and not last else ".+" if not slash else "/.+" if last else "(?:/.+)?"
+            made += (
+                "(?:.+/)?" if not slash and not last else ".+" if not slash else "/.+" if last else "(?:/.+)?"
+            )
         else:
             made += ("/" if slash else "") + _part(part)
             # What names a folder names all that is in it; a lone star names the files there.

@@ -103,7 +103,7 @@ def fork_point(project_dir: Path, revision: str) -> str:
     except ValueError:
         mend = _deepened(project_dir) or "name the branch that this one was made from"
         raise ValueError(
-            f"`{revision}` and this branch have no commit in common; expected one from which both come; {mend}"
+            f"`{revision}` and this branch have no commit in common; expected one that both come from; {mend}"
         ) from None
 
 

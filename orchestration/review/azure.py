@@ -1,7 +1,7 @@
 """The comment on a pull request of Azure DevOps: one thread, found again by its marker.
 
-Belongs here: its REST API, as an Azure pipeline may call it. Does not belong here: the comment. On GitHub, `gh`
-does the same.
+Belongs here: its REST API, as an Azure pipeline may call it. Does not belong here: the comment. On GitHub,
+`gh` does the same.
 
 Source: Microsoft, "Pull Request Threads" and "Pull Request Thread Comments", REST API 7.1; the variables are
 those of a pipeline's run, "Use predefined variables".
@@ -31,14 +31,12 @@ def post(comment: str, environ: Mapping[str, str]) -> None:
     """
     if missing := [name for name in _VARIABLES if not environ.get(name) or environ[name].startswith("$(")]:
         raise ValueError(
-            f"{', '.join(missing)} is not set; expected the variables of an Azure pipeline that a pull request has"
-            " started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's `env`; add it there"
+            f"{', '.join(missing)} is not set; expected the variables of an Azure pipeline that a pull request"
+            " has started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's `env`; add it there"
         )
     collection, *ids, token = (environ[name] for name in _VARIABLES)
     project, repository, number = (quote(one, safe="") for one in ids)
-    threads = (
-        f"{collection.rstrip('/')}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}/threads"
-    )
+    threads = f"{collection.rstrip('/')}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}/threads"
     try:
         with httpx.Client(auth=("", token), params=_VERSION, timeout=_SECONDS) as client:
             listed = client.get(threads).raise_for_status().json()
@@ -51,8 +49,8 @@ def post(comment: str, environ: Mapping[str, str]) -> None:
     except (httpx.HTTPError, ValueError) as error:
         status = f" {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else ""
         raise ValueError(
-            f"the comment could not be posted ({type(error).__name__}{status}); expected that the pipeline may;"
-            " give the build service the right `Contribute to pull requests` of the repository"
+            f"the comment could not be posted ({type(error).__name__}{status}); expected that the pipeline"
+            " may; give the build service the right `Contribute to pull requests` of the repository"
         ) from None
 
 

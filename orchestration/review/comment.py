@@ -39,8 +39,8 @@ def _said(review: Review) -> Iterator[str]:
         yield f"Asked{compared} of the files alone: {plain(review.why)}."
     else:
         yield (
-            f"Asked{compared} of the files, and of environment {code(review.diff.environment)}, built and compared"
-            f" with catalogue {code(review.diff.catalogue)}."
+            f"Asked{compared} of the files, and of environment {code(review.diff.environment)}, built and"
+            f" compared with catalogue {code(review.diff.catalogue)}."
         )
     if review.approvers:
         yield f"Must approve: {', '.join(map(_person, review.approvers))}."

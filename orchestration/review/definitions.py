@@ -168,7 +168,9 @@ def _classes(request: Request, after: Project) -> Iterator[Finding]:
         if stays and said.classification and (new is None or new.classification != said.classification):
             named = said if new is None else new
             file = named.node.described_in or named.node.file
-            yield _finding(request, Rule.CLASS, file, 1, f"`{said}` is no longer said to be {said.classification}")
+            yield _finding(
+                request, Rule.CLASS, file, 1, f"`{said}` is no longer said to be {said.classification}"
+            )
 
 
 def _words(project: Project) -> Iterator[Said]:

@@ -26,8 +26,8 @@ _VERSION = 1
 class Review:
     """The answer.
 
-    `since` is the commit that was compared with, `findings` the heaviest first. `diff` is None where nothing was
-    built and compared, and `why` says why.
+    `since` is the commit that was compared with, `findings` the heaviest first. `diff` is None where nothing
+    was built and compared, and `why` says why.
     """
 
     since: str = ""
@@ -65,7 +65,9 @@ class Review:
         }
 
 
-def reviewed(settings: Settings, revision: str, name: str, today: date, told: Callable[[str], None]) -> Review:
+def reviewed(
+    settings: Settings, revision: str, name: str, today: date, told: Callable[[str], None]
+) -> Review:
     """Answer a pull request into a revision; its environment is called `name`.
 
     Raises:
@@ -90,6 +92,12 @@ def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             dict.fromkeys(findings),
-            key=lambda one: (-verdicts.index(one.verdict), rules.index(one.rule), one.file, one.line, one.what),
+            key=lambda one: (
+                -verdicts.index(one.verdict),
+                rules.index(one.rule),
+                one.file,
+                one.line,
+                one.what,
+            ),
         )
     )

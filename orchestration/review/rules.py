@@ -51,15 +51,15 @@ _REFUSED, _APPROVAL = Verdict.REFUSED, Verdict.APPROVAL
 RULES = {
     Rule.CHECK: Meant(
         _REFUSED,
-        "`sluice check` finds a problem: a rule of the graph, a production definition that reads work, a class"
-        " that a destination may not have, a TODO that is left",
+        "`sluice check` finds a problem: a rule of the graph, a production definition that reads work, a"
+        " class that a destination may not have, a TODO that is left",
         "what the problem says; `sluice check` tells the same on your machine",
     ),
     Rule.EXPIRED: Meant(
         _REFUSED,
         "what the change builds on is at its end: a work model past its `expires`; a last-mile rule, or an"
-        " exception to a class, that ends within 14 days on an export that the change reaches; a contract whose"
-        " `status` is deprecated or retired, or whose end of support or of life is past",
+        " exception to a class, that ends within 14 days on an export that the change reaches; a contract"
+        " whose `status` is deprecated or retired, or whose end of support or of life is past",
         "read another source or model, or agree on a new date with whoever owns it, and write that",
     ),
     Rule.VERSION: Meant(
@@ -75,14 +75,14 @@ RULES = {
     ),
     Rule.BUILD: Meant(
         _REFUSED,
-        "what the change makes another is not built and validated, with what it means now, for the days of the"
-        " pull request's environment: not built, failed, or refused by a check",
+        "what the change makes another is not built and validated, with what it means now, for the days of"
+        " the pull request's environment: not built, failed, or refused by a check",
         "mend what the finding says; `sluice env new`, `sluice env build` shows the same on your machine",
     ),
     Rule.FIELD: Meant(
         _APPROVAL,
-        "something that a destination relies on is gone or is another: a field, its type or class, the key, the"
-        " mode, a promise of a check",
+        "something that a destination relies on is gone or is another: a field, its type or class, the key,"
+        " the mode, a promise of a check",
         "agree with whoever receives it",
     ),
     Rule.LIMITS: Meant(

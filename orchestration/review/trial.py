@@ -1,7 +1,7 @@
 """A pull request tried: an environment of its own, built, and compared with what production has published.
 
-The environment is called after the pull request, and stays until that is closed; an earlier one of the name is
-dropped first. Belongs here: the order of it, and what refuses. Does not belong here: each part
+The environment is called after the pull request, and stays until that is closed; an earlier one of the name
+is dropped first. Belongs here: the order of it, and what refuses. Does not belong here: each part
 (`environments`, `graph.trying`, `comparing`).
 """
 

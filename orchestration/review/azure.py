@@ -31,14 +31,16 @@ def post(comment: str, environ: Mapping[str, str]) -> None:
     """
     if missing := [name for name in _VARIABLES if not environ.get(name) or environ[name].startswith("$(")]:
         raise ValueError(
-            f"{', '.join(missing)} is not set; expected the variables of an Azure pipeline that a pull request"
-            " has started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's `env`; add it there"
+            f"{', '.join(missing)} is not set; expected the variables of an Azure pipeline that a pull"
+            " request has started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's `env`; add it there"
         )
     collection, *ids, token = (environ[name] for name in _VARIABLES)
     project, repository, number = (quote(one, safe="") for one in ids)
-    threads = f"{collection.rstrip('/')}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}/threads"
+    repositories = f"{collection.rstrip('/')}/{project}/_apis/git/repositories"
+    threads = f"{repositories}/{repository}/pullRequests/{number}/threads"
     try:
-        with httpx.Client(auth=("", token), params=_VERSION, timeout=_SECONDS) as client:
+        signed = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(headers=signed, params=_VERSION, timeout=_SECONDS) as client:
             listed = client.get(threads).raise_for_status().json()
             if at := _ours(listed):
                 answer = client.patch(f"{threads}/{at[0]}/comments/{at[1]}", json={"content": comment})

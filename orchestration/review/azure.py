@@ -32,7 +32,8 @@ def post(comment: str, environ: Mapping[str, str]) -> None:
     if missing := [name for name in _VARIABLES if not environ.get(name) or environ[name].startswith("$(")]:
         raise ValueError(
             f"{', '.join(missing)} is not set; expected the variables of an Azure pipeline that a pull"
-            " request has started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's `env`; add it there"
+            " request has started, and `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in the step's"
+            " `env`; add it there"
         )
     collection, *ids, token = (environ[name] for name in _VARIABLES)
     project, repository, number = (quote(one, safe="") for one in ids)

@@ -14,6 +14,7 @@ from orchestration.cli import (
     exports,
     impact,
     incidents,
+    promoting,
     published,
     quarantine,
     repairs,
@@ -26,4 +27,14 @@ app.add_typer(contracts.app, name="contract", no_args_is_help=True)
 app.add_typer(environments.app, name="env", no_args_is_help=True)
 app.add_typer(exports.app, name="export", no_args_is_help=True)
 
-__all__ = ["app", "ci", "deliveries", "environments_made", "impact", "published", "quarantine", "repairs"]
+__all__ = [
+    "app",
+    "ci",
+    "deliveries",
+    "environments_made",
+    "impact",
+    "promoting",
+    "published",
+    "quarantine",
+    "repairs",
+]

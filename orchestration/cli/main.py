@@ -46,8 +46,8 @@ def check(project: ProjectDir = None, data: DataDir = None) -> None:
         found = checked(here.settings, here.now.date())
         for warning in found.warnings:
             err.print(warning, style="yellow", markup=False)
-        if found.problems or found.project is None:
-            raise ProjectError(found.problems)
+        if (wrong := [*found.problems, *found.expired]) or found.project is None:
+            raise ProjectError(wrong)
         loaded = found.project
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"

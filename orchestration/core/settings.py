@@ -20,6 +20,7 @@ from orchestration.core.loopback import EXPECTED, elsewhere
 from orchestration.core.problems import SettingsError as SettingsError
 from orchestration.core.problems import did_you_mean
 from orchestration.core.secrets import ByReference, SecretError, secret_of
+from orchestration.core.stages import Stage
 
 _CONNECTION_PREFIX = "SLUICE_CONNECTION_"
 _WORK_PREFIX = "SLUICE_WORK_CONNECTION_"
@@ -158,6 +159,12 @@ class Settings(BaseModel):
     def said(self) -> Declared | None:
         """What this deployment is, as `SLUICE_ENVIRONMENT` says, or else the data directory's own file."""
         return Declared.of(self.declared) if self.declared else declared_in(self.data_dir)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of definitions that are in the graph of this deployment: production has no work."""
+        production = self.said is not None and self.said.kind is Environment.PRODUCTION
+        return (Stage.PRODUCTION,) if production else tuple(Stage)
 
     def variable_of(self, name: str) -> str:
         """Return the variable of a connection in a deployment of this kind."""

@@ -6,7 +6,7 @@ of a field again. Does not belong here: what the fields mean.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestration.core.problems import Problem, did_you_mean, shown_path
+from orchestration.core.stages import Stage, stage_of
 
 Location = tuple[str | int, ...]
 # With or without a mark of the byte order, which Windows' editors write.
@@ -221,17 +222,32 @@ def _located(path: Path, project_dir: Path, text: str, said: str) -> Problem:
     return Problem(name, 1, f"not YAML: {said}", "a YAML mapping", "correct the syntax")
 
 
+def staged_files(folder: Path, project_dir: Path, stages: Collection[Stage] = tuple(Stage)) -> list[Path]:
+    """Return what lies in a folder, and below its folder of work at any depth: production's first."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    folders = [path for path in inside if path.is_dir()]
+    work = [path for path in folders if stage_of(f"{shown_path(path, project_dir)}/…") is Stage.WORK]
+    found = [path for path in inside if path not in work]
+    if Stage.WORK in stages:
+        found += [path for one in work for path in sorted(one.rglob("*")) if not path.is_dir()]
+    return found
+
+
 def yaml_folder(
-    folder: Path, project_dir: Path, suffixes: tuple[str, ...], beside: tuple[str, ...] = ()
+    folder: Path,
+    project_dir: Path,
+    suffixes: tuple[str, ...],
+    beside: tuple[str, ...] = (),
+    stages: Collection[Stage] = tuple(Stage),
 ) -> tuple[list[YamlFile], list[Problem]]:
-    """Read every file of a folder; those named in `beside` are another reader's.
+    """Read every file of a folder, of these stages; those named in `beside` are another reader's.
 
     A file that nothing reads is a problem: it only looks as if it held.
     """
     files: list[YamlFile] = []
     problems: list[Problem] = []
     names: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in staged_files(folder, project_dir, stages):
         if path.name.startswith(".") or path.name.upper().startswith("README") or path.name in beside:
             continue
         if not path.is_file() or not path.name.endswith(suffixes):

@@ -6,7 +6,7 @@ warehouse is open until they are, and no longer.
 """
 
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near
 from orchestration.delivery.discretion import discreet
 from orchestration.delivery.empty_days import rightly_empty
 from orchestration.delivery.engine import DeliveryEngine, place_of
-from orchestration.delivery.export_files.expiry import expired
+from orchestration.delivery.export_files.expiry import Expired, expired, work_ended
 from orchestration.delivery.export_files.exports import Export
 from orchestration.delivery.export_files.places import folders_of
 from orchestration.delivery.ledger import (
@@ -432,7 +432,19 @@ def source_of(session: Session, target: Target, partition_key: str, *, before: b
 
 def _require_lasting(deployment: Deployment, export: Export) -> None:
     """What an export file says for a time is asked when it is used: it holds this export, and no other."""
-    found = expired(export, deployment.settings.project_dir, datetime.now(UTC).date())
+    _require(export, expired(export, deployment.settings.project_dir, datetime.now(UTC).date()))
+
+
+def require_lasting_work(deployment: Deployment, export: Export) -> None:
+    """Raise where an export is made of work that has ended: not even what it held before is sent again.
+
+    Raises:
+        DeliveryError: it is.
+    """
+    _require(export, list(work_ended(export.work, deployment.clock().astimezone(UTC).date())))
+
+
+def _require(export: Export, found: Sequence[Expired]) -> None:
     if found:
         raise DeliveryError(
             f"`{export.name}` is held, nothing was sent: {'; '.join(item.what for item in found)}",

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestration.compute.exact_parquet import exact_rows, write_exact
 from orchestration.compute.sql import literal
 from orchestration.core.shown_text import showing_errors
-from orchestration.delivery.deliver import Target, engine_for, order_of
+from orchestration.delivery.deliver import Target, engine_for, order_of, require_lasting_work
 from orchestration.delivery.engine import DeliveryEngine
 from orchestration.delivery.ledger import Ledger, Opened, Order, Outcome
 from orchestration.destinations.base import DeliveryError, Mode
@@ -102,6 +102,7 @@ def redeliver(
         DeliveryRejected: a person rejected this very plan.
         DeliveryError: the mode takes nothing back, or the destination refused.
     """
+    require_lasting_work(deployment, target.export)
     engine = engine_for(deployment, target, run_id, log)
     order = order_of(target, partition_key, DeliveryKind.REDELIVER)
     order = replace(order, asked_by=asked_by, reason=reason)

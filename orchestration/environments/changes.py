@@ -7,6 +7,7 @@ and end. Does not belong here: runs (`graph`), which partitions there are (`span
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.problems import did_you_mean
@@ -22,7 +23,8 @@ from orchestration.publishing.meaning import as_code, check_of, meanings
 class Building:
     """What is built in an environment: {table: keys}, and judged: {(table, check): keys}.
 
-    `changed` are the tables that mean something else, or that a person has named.
+    `changed` are the tables that mean something else, or that a person has named; `ended` are work whose time
+    is over, which stays out with all that is made of it.
     """
 
     site: Site
@@ -33,6 +35,7 @@ class Building:
     judged: Mapping[tuple[str, str], Sequence[str]] = field(
         default_factory=dict[tuple[str, str], Sequence[str]]
     )
+    ended: tuple[str, ...] = ()
 
     @property
     def runs(self) -> list[Rebuild]:
@@ -42,8 +45,11 @@ class Building:
     @property
     def said(self) -> list[str]:
         """What it is, in words; nothing where there is nothing to do."""
+        left_out = [
+            f"the time of {name}, which is work, is over: nothing is made of it" for name in self.ended
+        ]
         if not self.built and not self.judged:
-            return []
+            return left_out
         made, days = self.made, self.made.days
         span = f"{days} day{'s' * (days > 1)}, {made.first} to {made.last}"
         partitions = sum(map(len, self.built.values()))
@@ -57,7 +63,7 @@ class Building:
         lines += self._earlier()
         for (relation, check), keys in self.judged.items():
             lines.append(f"`{check}` of {relation} is another: partitions judged as they are: {len(keys)}")
-        return lines
+        return lines + left_out
 
     def begin(self) -> None:
         """Take what is built anew out of the warehouse, and note that it does not stand."""
@@ -120,6 +126,10 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
         above = set[str]().union(*(lineage.ancestors(name) for name in below))
         changed = [name for name in lineage.tables if name in named or (name in changed and name in above)]
         stale = below | (stale & above)
+    today = site.deployment.clock().astimezone(UTC).date()
+    ended = [name for name in sorted(stale) if name in project.work and project.work[name].ended(today)]
+    stale -= _with_descendants(site, ended)
+    changed = [name for name in changed if name in stale]
     with site.deployment.warehouse.session() as session:
         held: dict[str, list[str]] = {}
         for relation, key in session.versions(list(lineage.tables)):
@@ -134,7 +144,7 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
         and check != CONTRACT_CHECK
         and stands.get(name := check_of(relation, check), "") != now[name]
     }
-    return Building(site, made, now, tuple(changed), built, judged)
+    return Building(site, made, now, tuple(changed), built, judged, tuple(ended))
 
 
 def _with_descendants(site: Site, relations: Collection[str]) -> set[str]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.core.environments import Environment
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.shown_text import showing_errors
+from orchestration.core.stages import Stage
 from orchestration.delivery.deliver import NotConfigured, NotDelivered, Target, deliver_partition
 from orchestration.delivery.export_files.exports import Export
 from orchestration.destinations.base import DeliveryError
@@ -42,11 +44,12 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
     export, table = target.export, target.table
     key = dg.AssetKey(export.asset_key)
     partitions = partitions_of(table.partitioning)
-    overdue = export.overdue_after(table.partitioning.grain)
+    rests = _rests(site, export)
+    overdue = None if rests else export.overdue_after(table.partitioning.grain)
     spec = dg.AssetSpec(
         key=key,
         deps=[dg.AssetKey(table.asset_key)],
-        description=_description(target),
+        description=_description(target) + rests,
         group_name=GROUP,
         kinds=set(destination_types[export.spec.destination.type].kinds),
         owners=[export.spec.owner],
@@ -154,6 +157,19 @@ def _description(target: Target) -> str:
         for rule in export.spec.last_mile
     )
     return f"{text}\n\nLast mile, for a time:\n\n{rules}" if rules else text
+
+
+def _rests(site: Site, export: Export) -> str:
+    """Return why an export of production rests in a deployment for work, in words; "" if it does not."""
+    settings, connection = site.deployment.settings, export.spec.destination.connection
+    of_work = settings.said is not None and settings.said.kind is Environment.WORK
+    if not of_work or export.stage is Stage.WORK or settings.delivers(connection):
+        return ""
+    return (
+        f"\n\nRests in this deployment, which is for work and has no connection `{connection}`: nothing is"
+        f" sent, and nothing is late. To try it, set {settings.variable_of(connection)} to a place that"
+        " nobody relies on."
+    )
 
 
 def _of_columns(site: Site, export: Export) -> dict[str, Any]:

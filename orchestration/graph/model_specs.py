@@ -17,6 +17,7 @@ from orchestration.columns.ways import fields_of
 from orchestration.core.column_origins import Place
 from orchestration.core.lineage import Lineage
 from orchestration.core.relations import Relation
+from orchestration.core.stages import Stage
 from orchestration.graph.columns_shown import column_lineage, described_from
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.transformation.manifest import DbtManifest
@@ -30,7 +31,7 @@ def asset_specs(
     """Return {relation: spec} of all models, seeds and snapshots.
 
     Keys are `schema/name`, as in the warehouse; a group is a layer, which is a schema; the owner is the
-    e-mail address of the model's dbt group.
+    e-mail address of the model's dbt group, or of work the one that its meta says.
     """
     emails = {
         group["name"]: group["owner"].get("email") for group in manifest.content.get("groups", {}).values()
@@ -40,12 +41,14 @@ def asset_specs(
     for node in manifest.nodes.values():
         raw = manifest.content["nodes"][node.unique_id]
         table = lineage.tables[node.relation]
-        email = emails.get(raw["config"].get("group"))
+        work = node.stage is Stage.WORK
+        email = node.owner if work else emails.get(raw["config"].get("group"))
         specs[node.relation] = dg.AssetSpec(
             key=list(node.relation.parts),
             deps=asset_deps(lineage, table),
             description=_description(raw),
-            metadata=_metadata(raw, adapter, node.relation, catalogue),
+            metadata=_metadata(raw, adapter, node.relation, catalogue)
+            | ({"work until": str(node.expires), "purpose": node.purpose} if work else {}),
             group_name=node.relation.schema,
             code_version=_code_version(raw, table.code),
             owners=[email] if email else None,

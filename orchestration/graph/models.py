@@ -7,6 +7,7 @@ on a layer that is not validated, in whichever run that was.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import dagster as dg
@@ -63,6 +64,7 @@ class _Builder:
         self.project = site.project.identity
         self._checks = checks
         self._gate = site.gate
+        self._work = site.project.work
 
     def build(
         self, node: DbtNode, table: Table, key: str, names: Sequence[str], run_id: str, *, again: bool
@@ -102,6 +104,9 @@ class _Builder:
         names: Sequence[str],
         run_id: str,
     ) -> tuple[_Built, Tested | None]:
+        work = self._work.get(node.relation)
+        if work is not None and work.ended(self.deployment.clock().astimezone(UTC).date()):
+            raise dg.Failure(f"{node.relation} is not built: {work.what}; {work.mend}", allow_retries=False)
         try:
             self._gate.require_parents(session, node.relation, key)
         except GateClosed as closed:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from orchestration.core.problems import Problem, ProjectError, did_you_mean
 from orchestration.core.relations import RAW
 from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage
 from orchestration.core.yaml_files import YamlFile, fields_at, read_yaml
 from orchestration.incidents.alerts_spec import (
     ADDRESS,
@@ -58,7 +59,7 @@ class Answerable:
 
 @dataclass(frozen=True)
 class Names:
-    """What the file may name of a project: sources, tables and exports, and who answers for each."""
+    """What the file may name, and who answers for each: sources, and tables and exports of production."""
 
     source: Mapping[str, Answerable]
     table: Mapping[str, Answerable]
@@ -74,10 +75,13 @@ class Names:
         }
         tables = {str(contract.relation): sources[name] for name, contract in project.contracts.items()}
         for node in project.manifest.nodes.values():
+            if node.stage is Stage.WORK:  # production does not know it, and reads the same file
+                continue
             tables[str(node.relation)] = Answerable(models.owner(node), "", node.described_in)
         exports = {
             name: Answerable(export.spec.owner, export.spec.channel or "", export.file.name)
             for name, export in project.exports.items()
+            if export.stage is Stage.PRODUCTION
         }
         return cls(sources, tables, exports)
 

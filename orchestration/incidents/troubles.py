@@ -113,7 +113,7 @@ def find_troubles(
     look.deliveries(differing)
     look.late_exports()
     look.staging(complaints)
-    look.promises([*promises, *_last_mile(site), *_exceptions(site), *_releases(site, now)])
+    look.promises([*promises, *_last_mile(site), *_exceptions(site), *_work(site), *_releases(site, now)])
     return [*look.drafts.troubles(), *others]
 
 
@@ -409,6 +409,14 @@ def _exceptions(site: Site) -> Iterator[Promise]:
             f"take the data out of what is sent, or decide anew until when it holds (`until` in"
             f" {one.file}:{one.line})",
             tuple(it.name for it in exports if place_ in {(on.file, on.line) for on in it.rests_on}),
+        )
+
+
+def _work(site: Site) -> Iterator[Promise]:
+    for one in site.project.work.values():
+        held = (name for name, export in site.project.exports.items() if one in export.work)
+        yield Promise(
+            f"the time of `{one.name}`, which is work,", one.expires, one.owner, one.mend, tuple(held)
         )
 
 

@@ -47,7 +47,7 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
     prefix = git(settings.project_dir, "rev-parse", "--show-prefix").strip()
     folder = settings.data_dir / "earlier"
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / f"{commit[:16]}-{hashlib.sha256(prefix.encode()).hexdigest()[:8]}"
+    place = folder / f"{commit[:16]}-{hashlib.sha256(f'{prefix}{_LAID_OUT}'.encode()).hexdigest()[:8]}"
     with FileLock(folder / f"{place.name}.lock"):
         if not (place / "project").is_dir():
             _lay_out(settings.project_dir, commit, place)
@@ -75,7 +75,7 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
 
 
 def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
-    """Put the folders of a commit into a place, whole or not at all, by an index of its own."""
+    """Put what a commit says of a project into a place, whole or not at all, by an index of its own."""
     shutil.rmtree(place, ignore_errors=True)  # its project is not there
     with TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
         made = Path(temporary) / "made"

@@ -1,4 +1,4 @@
-"""environments.yml: what scratch environments may have, and how long what is published stays.
+"""environments.yml: what scratch environments may have, what work may, how long what is published stays.
 
 Belongs here: the file's fields, what holds without it, its problems, and its JSON Schema (in the repository
 as docs/environments.schema.json). Does not belong here: what is published (`publishing`), environments.
@@ -47,6 +47,13 @@ class ScratchSpec(Strict):
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = OPEN
 
 
+class WorkSpec(Strict):
+    """Definitions that are work: how long one may last, and the connections that their exports send by."""
+
+    at_most: _days(_LONGEST_KEPT) = 180  # pyright: ignore[reportInvalidTypeForm]
+    connections: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+
+
 class ProductionSpec(Strict):
     """Production: for how long a version stays that a catalogue names, once a newer one is published."""
 
@@ -54,9 +61,10 @@ class ProductionSpec(Strict):
 
 
 class EnvironmentRules(Strict):
-    """Rules for the environments of a project: scratch ones, and what production publishes for them."""
+    """Rules for the environments of a project: scratch ones, work, and what production publishes for them."""
 
     scratch: ScratchSpec = ScratchSpec()
+    work: WorkSpec = WorkSpec()
     production: ProductionSpec = ProductionSpec()
 
 

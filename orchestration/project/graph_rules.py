@@ -15,8 +15,9 @@ from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.secrets import ByReference
 from orchestration.core.settings import Settings
+from orchestration.core.stages import folder_of
 from orchestration.delivery.export_files.exported_model import column_problems
-from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.exports import FOLDER, Export
 from orchestration.delivery.export_files.places import Places
 from orchestration.delivery.export_files.spec import DestinationSpec
 from orchestration.destinations.base import DeliveryError
@@ -151,7 +152,8 @@ def export_problems(
     for node in models.values():
         if node.name not in exported:
             yield Problem(
-                node.file, 1, f"no export sends `{node.name}`", f"a file exports/{node.name}.yml",
+                node.file, 1, f"no export sends `{node.name}`",
+                f"a file {folder_of(FOLDER, node.stage)}/{node.name}.yml",
                 "write it, or take the model away",
             )  # fmt: skip
 

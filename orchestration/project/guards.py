@@ -14,10 +14,11 @@ from orchestration.contracts.model import SourceContract
 from orchestration.core.lineage import Lineage
 from orchestration.core.problems import Problem
 from orchestration.core.relations import RAW, Relation
+from orchestration.core.stages import folder_of
 from orchestration.delivery.export_files.exports import Export
 from orchestration.ingestion.value_rules import broken_rules
 from orchestration.project.guard_tables import GuardTables
-from orchestration.quality.suites import Suite
+from orchestration.quality.suites import FOLDER, Suite
 from orchestration.quality.trials.found import Trials
 from orchestration.quality.trials.shapes import Shape
 from orchestration.quality.trials.trying import MOST_ROWS_EVER, NOTHING, About
@@ -179,8 +180,8 @@ def _lines(export: Export, suite: Suite | None, missing: frozenset[About], shape
     if About.VALUES in missing and not names:
         return (
             f"select another column in `{export.spec.model}`, and write a rule on its values in"
-            f" expectations/{export.spec.model}.yml: `{shape.cut_by}`, which cuts it into partitions, is"
-            " never null, and never outside the partition that is judged"
+            f" {folder_of(FOLDER, export.stage)}/{export.spec.model}.yml: `{shape.cut_by}`, which cuts it"
+            " into partitions, is never null, and never outside the partition that is judged"
         )
     rules: list[str] = []
     least = 0 if export.spec.limits.empty == "send" else 1
@@ -192,7 +193,7 @@ def _lines(export: Export, suite: Suite | None, missing: frozenset[About], shape
         rules += _rule("expect_column_values_to_not_be_null", f"{{column: {names[0]}}}")
     if suite is None:
         lines = ["expectations:", *(f"  {line}" for line in rules)]
-        return "\n".join([f"write expectations/{export.spec.model}.yml:", *lines])
+        return "\n".join([f"write {folder_of(FOLDER, export.stage)}/{export.spec.model}.yml:", *lines])
     indent = re.search(
         r"(?m)^expectations:[^\n]*\n(?:\s*#[^\n]*\n)*( *)- ", suite.file.path.read_text("utf-8")
     )

@@ -4,7 +4,7 @@ Belongs here: reading the folders together and the rules that look across them (
 start run the same). Does not belong here: what one file may say; its stage knows that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -25,8 +25,10 @@ from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError, did_you_mean
 from orchestration.core.settings import Settings
 from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_code
+from orchestration.core.stages import Stage, stage_of
 from orchestration.delivery.export_files.expiry import expired_problems
-from orchestration.delivery.export_files.exports import Export, load_exports
+from orchestration.delivery.export_files.exports import Export, MadeOfWork, load_exports
+from orchestration.project.directions import direction_problems
 from orchestration.project.environments_file import EnvironmentRules, load_environment_rules
 from orchestration.project.graph_rules import (
     export_problems,
@@ -37,11 +39,19 @@ from orchestration.project.graph_rules import (
 from orchestration.project.guards import Guards
 from orchestration.project.names import name_problems
 from orchestration.project.suite_sql import suite_sql_problems
+from orchestration.project.work_rules import (
+    connection_problems,
+    ended_problems,
+    ending_soon,
+    made_of_work,
+    work_problems,
+    works,
+)
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
 from orchestration.transformation.binding import bound_sql
-from orchestration.transformation.code_lines import PROJECT_FILE
+from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
 from orchestration.transformation.identity import ProjectIdentity
@@ -74,6 +84,14 @@ class Project:
     test_places: DataTestPlaces
     door: Door
     environments: EnvironmentRules
+    # {relation: its end} of what is work.
+    work: Mapping[str, MadeOfWork]
+
+    @cached_property
+    def stages(self) -> Mapping[str, Stage]:
+        """{relation: its stage} of all tables; what a contract loads is production's."""
+        of_nodes = {node.relation: node.stage for node in self.manifest.nodes.values()}
+        return dict.fromkeys(self.lineage.tables, Stage.PRODUCTION) | of_nodes
 
     @property
     def columns(self) -> ColumnGraph:
@@ -189,8 +207,11 @@ class Project:
                 )
 
 
-def load_project(settings: Settings) -> Project:
+def load_project(settings: Settings, stages: Collection[Stage] | None = None) -> Project:
     """Read the four folders, all of them as they are at one moment; no clock is asked (see `expired_in`).
+
+    What is of other stages than these is not in it, nor told, whatever is wrong with it, unless production
+    leans on it. Without a word they are those of the deployment.
 
     Raises:
         ProjectError: with every problem found, each with file, line and mend.
@@ -201,7 +222,7 @@ def load_project(settings: Settings) -> Project:
         parsed = _manifest_or_problems(settings)
         identity = ProjectIdentity.of(settings)
         with without_collecting():
-            project = _read(settings, parsed, identity)
+            project = _read(settings, parsed, identity, settings.stages if stages is None else stages)
         of_one_parse = isinstance(parsed, DbtManifest) and parsed.stamp == identity.dbt_stamp
         if of_one_parse and ProjectIdentity.of(settings).contents == identity.contents:
             return project
@@ -216,31 +237,39 @@ def _manifest_or_problems(settings: Settings) -> DbtManifest | ProjectError:
         return error
 
 
-def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: ProjectIdentity) -> Project:
+def _read(
+    settings: Settings,
+    parsed: DbtManifest | ProjectError,
+    identity: ProjectIdentity,
+    stages: Collection[Stage],
+) -> Project:
     contracts, problems = load_contracts(settings.project_dir)
     if not problems:
         problems += sources_problems(settings.project_dir, contracts)
     rules, found = load_classes(settings.project_dir)
     problems += found
-    suites, found = load_suites(settings.project_dir)
+    suites, found = load_suites(settings.project_dir, stages)
     problems += found
     problems += [problem for suite in suites.values() for problem in rule_problems(suite)]
-    exports, found = load_exports(settings.project_dir)
+    exports, found = load_exports(settings.project_dir, stages)
     problems += found
     cleared = {
         export.file: export.spec.classes for export in exports.values() if "classes" in export.file.data
     }
     problems += class_word_problems(rules, contracts, cleared)
     environments, found = load_environment_rules(settings.project_dir, rules)
-    problems += found
+    problems += [*found, *connection_problems(exports.values(), environments.work)]
     if isinstance(parsed, ProjectError):
         raise ProjectError([*problems, *parsed.problems]) from parsed
-    manifest = parsed
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
+    if pointing := list(direction_problems(settings, parsed, suites, exports)):
+        raise ProjectError(pointing)
+    manifest = _of_stages(parsed, stages)
     cut = partitionings(manifest, contracts)
     problems += macro_path_problems(settings, manifest.content)
-    problems += dbt_problems(settings, manifest, contracts)
+    problems += _told_of(manifest, stages, dbt_problems(settings, manifest, contracts))
+    problems += work_problems(settings, manifest)
     problems += stored_failures_problems(settings, manifest)
     problems += name_problems(manifest, contracts, exports)
     problems += suites_problems(manifest, contracts, suites, cut)
@@ -250,8 +279,12 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     lineage = _lineage(manifest, contracts, suites, exports, cut, places)
     bound = bound_sql(settings, manifest.digests)
     door = Door.of(settings, rules, contracts, manifest, bound, exports)
-    exports = door.resting(exports, contracts)
-    project = Project(contracts, manifest, suites, exports, lineage, identity, places, door, environments)
+    work = works(manifest, CodeLines(settings.project_dir, manifest.content))
+    models = {node.name: node for node in manifest.nodes.values()}
+    exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
+    project = Project(
+        contracts, manifest, suites, exports, lineage, identity, places, door, environments, work
+    )
     problems += places.problems
     problems += partition_problems(manifest, lineage)
     problems += suite_sql_problems(settings, manifest.content, project.suite_targets())
@@ -264,6 +297,20 @@ def _read(settings: Settings, parsed: DbtManifest | ProjectError, identity: Proj
     if problems:
         raise ProjectError(problems)
     return project
+
+
+def _of_stages(manifest: DbtManifest, stages: Collection[Stage]) -> DbtManifest:
+    """Return what of a manifest is of these stages, with what is wrong with the SQL of those alone."""
+    found = manifest.of_stages(stages)
+    return DbtManifest(
+        found.content, found.digests, found.stamp, _told_of(found, stages, manifest.problems)
+    )  # fmt: skip
+
+
+def _told_of(manifest: DbtManifest, stages: Collection[Stage], problems: Iterable[Problem]) -> list[Problem]:
+    """Return what is wrong with files of these stages, and with macros: dbt may call those for any table."""
+    macros = {file_of(manifest.content, macro) for macro in manifest.content["macros"].values()}
+    return [one for one in problems if stage_of(one.file) in stages or one.file in macros]
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:
@@ -282,11 +329,12 @@ def expired_in(project: Project, settings: Settings, today: date) -> list[Proble
 
     `load_project` does not ask: it would keep a whole company from its graph for one export's sake.
     """
-    return [
+    of_exports = [
         problem
         for export in project.exports.values()
         for problem in expired_problems(export, settings.project_dir, today)
     ]
+    return [*of_exports, *ended_problems(project.work.values(), project.environments.work, today)]
 
 
 def warnings_in(project: Project, today: date) -> list[str]:
@@ -298,6 +346,7 @@ def warnings_in(project: Project, today: date) -> list[str]:
     ending = [
         f"{export.file.name}: {text}" for export in exports for text in export.exception_warnings(today)
     ]
+    ending += ending_soon(project.work.values(), today)
     return [*map(str, [*project.door.warnings(exports), *notes]), *ending]
 
 

@@ -15,6 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestration.contracts.load import SUFFIXES as CONTRACTS
 from orchestration.core.problems import Problem, shown_path
+from orchestration.core.yaml_files import staged_files
 from orchestration.delivery.export_files.exports import FOLDER as EXPORTS_FOLDER
 from orchestration.delivery.export_files.exports import SUFFIXES as EXPORTS
 from orchestration.quality.suites import SUFFIXES as SUITES
@@ -54,7 +55,7 @@ def unfinished_in(project_dir: Path) -> list[Problem]:
     """Return what is left open in the three folders, each at its line; what is no YAML is told elsewhere."""
     found: list[Problem] = []
     for folder, suffixes in _FOLDERS:
-        for path in sorted((project_dir / folder).glob("*")):
+        for path in staged_files(project_dir / folder, project_dir):
             if path.name.endswith(suffixes) and path.is_file():
                 found += unfinished_of(path, project_dir)
     return found

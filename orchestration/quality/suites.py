@@ -6,7 +6,7 @@ Belongs here: reading the file. Does not belong here: whether GX and the table k
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from orchestration.core.lineage import Table
 from orchestration.core.problems import Problem
 from orchestration.core.severity import Severity
+from orchestration.core.stages import Stage
 from orchestration.core.yaml_files import YamlFile, yaml_folder
 from orchestration.warehouse.slices import partition_condition
 
+FOLDER = "expectations"
 SUFFIXES = (".yml", ".yaml")
 CHECK_NAME = "expectations"
 _SUBJECTS = ("column", "column_A", "column_B", "column_list", "column_set")
@@ -109,9 +111,11 @@ class SuiteTarget:
         return partition_condition(self.partition_column, self.table.partitioning, partition_key)
 
 
-def load_suites(project_dir: Path) -> tuple[dict[str, Suite], list[Problem]]:
-    """Read `expectations/`; return the suites by table name, and every problem found."""
-    files, problems = yaml_folder(project_dir / "expectations", project_dir, SUFFIXES)
+def load_suites(
+    project_dir: Path, stages: Collection[Stage] = tuple(Stage)
+) -> tuple[dict[str, Suite], list[Problem]]:
+    """Read `expectations/`; return the suites of these stages by table name, and every problem found."""
+    files, problems = yaml_folder(project_dir / FOLDER, project_dir, SUFFIXES, stages=stages)
     suites: dict[str, Suite] = {}
     for file in files:
         try:

@@ -9,6 +9,7 @@ from datetime import date
 from orchestration.columns.receivers import exposure_problems
 from orchestration.core.problems import Problem, ProjectError
 from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage
 from orchestration.graph.building import build_definitions
 from orchestration.incidents.alerts_file import load_alerts
 from orchestration.project.loading import Project, expired_in, load_project, warnings_in
@@ -17,10 +18,14 @@ from orchestration.project.unfinished import unfinished_in
 
 @dataclass(frozen=True)
 class Checked:
-    """A project, None where it does not load, with what is wrong and what a person should look at."""
+    """A project, None where it does not load, with what is wrong and what a person should look at.
+
+    `expired` is wrong from a day on, whoever changed what.
+    """
 
     project: Project | None
     problems: tuple[Problem, ...] = ()
+    expired: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -30,12 +35,13 @@ def checked(settings: Settings, today: date) -> Checked:
     problems = unfinished_in(settings.project_dir)
     project: Project | None = None
     try:
-        project = load_project(settings)
+        # Production's graph has no work, but what is wrong with that is told everywhere.
+        project = load_project(settings, tuple(Stage))
         build_definitions(settings, project).get_repository_def()
         alerts = load_alerts(settings.project_dir, project)
     except ProjectError as error:
         return Checked(project, (*error.problems, *problems))
-    problems += expired_in(project, settings, today)
     problems += exposure_problems(project.columns, project.manifest)
     warnings = [f"warning: {said}" for said in warnings_in(project, today)]
-    return Checked(project, tuple(problems), (*warnings, *alerts.warnings(settings)))
+    expired = tuple(expired_in(project, settings, today))
+    return Checked(project, tuple(problems), expired, (*warnings, *alerts.warnings(settings)))

@@ -5,6 +5,7 @@ Belongs here: rules that compare the project before and after. Does not belong h
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from orchestration.columns.delivered_changes import delivered_changes
 from orchestration.columns.delivered_contract import delivered_contract
@@ -15,8 +16,10 @@ from orchestration.contracts.sla import supported_until
 from orchestration.core.problems import Problem
 from orchestration.core.relations import Relation
 from orchestration.core.stages import Stage, stage_of
+from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export
 from orchestration.project.loading import Project
+from orchestration.project.work_rules import ended_problems
 from orchestration.review.request import Request
 from orchestration.review.rules import RULES, Finding, Rule, Verdict
 
@@ -61,15 +64,23 @@ def _of_export(request: Request, rule: Rule, export: Export, line: int, what: st
 
 def _expired(request: Request, after: Project) -> Iterator[Finding]:
     """Yield what the changed tables and exports build on, and is at its end or nearly."""
-    lineage = after.lineage
+    lineage, today = after.lineage, request.today
     built = {*request.changed_models, *(_table(after, one) for one in request.changed_exports.values())}
     inputs = built.union(*(lineage.ancestors(name) for name in built))
+    ended = ended_problems(
+        [one for name, one in after.work.items() if name in inputs], after.environments.work, today
+    )
+    of_exports = (
+        expired_problems(one, request.settings.project_dir, today) for one in request.reached.values()
+    )
+    for problem in dict.fromkeys([*ended, *chain.from_iterable(of_exports)]):
+        yield _of_problem(request, Rule.EXPIRED, problem)
     for contract in after.contracts.values():
         if str(contract.relation) in inputs and (why := _ended(request, contract)):
             at, what = why
             yield _finding(request, Rule.EXPIRED, contract.file.name, contract.file.line(at), what)
     for export in request.reached.values():
-        for warning in (*export.last_mile_warnings(request.today), *export.exception_warnings(request.today)):
+        for warning in (*export.last_mile_warnings(today), *export.exception_warnings(today)):
             line = export.file.line("last_mile")
             yield _finding(request, Rule.EXPIRED, export.file.name, line, warning)
 

@@ -15,7 +15,7 @@ from orchestration.contracts.changes import Change
 from orchestration.core.settings import Settings
 from orchestration.review.definitions import definition_findings
 from orchestration.review.files import file_findings
-from orchestration.review.request import requested
+from orchestration.review.request import Request, requested
 from orchestration.review.rules import RULES, Finding, Rule, Verdict
 from orchestration.review.trial import tried
 
@@ -77,9 +77,16 @@ def reviewed(
         static = [*file_findings(request), *definition_findings(request)]
         trial = tried(request, name, told)
         return Review(
-            request.commit, _in_order([*static, *trial.findings]), request.checked.warnings,
+            request.commit, _in_order([*static, *trial.findings]), _warnings(request, static),
             request.contracts.changes if request.contracts else (), request.impact, trial.report, trial.why,
         )  # fmt: skip
+
+
+def _warnings(request: Request, found: Iterable[Finding]) -> tuple[str, ...]:
+    """Return what a person should look at, and what has expired that the change has no part in."""
+    told = {(one.file, one.line) for one in found if one.rule is Rule.EXPIRED}
+    others = [one for one in request.checked.expired if (request.named(one.file), one.line) not in told]
+    return (*request.checked.warnings, *map(str, others))
 
 
 def not_asked(why: str) -> Review:

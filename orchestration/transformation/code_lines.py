@@ -79,6 +79,10 @@ class CodeLines:
             return file_of(self._content, node), 1
         return file, self._places(file).column(str(node["name"]), column, *meta) or 1
 
+    def of_description(self, node: Mapping[str, Any]) -> int:
+        """Return the line of the YAML file that describes a node where its entry begins."""
+        return self._places(self._description(node)).table(str(node["name"])) or 1
+
     def of_config(self, node: Mapping[str, Any], key: str) -> tuple[str, int]:
         """Return file and line where a config of a node is stated, as `key` or as `key: value`.
 

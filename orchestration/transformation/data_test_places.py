@@ -7,10 +7,12 @@ not belong here: running tests (`data_tests`), and what a partition is made of (
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from orchestration.core.partitions import Partitioning
 from orchestration.core.problems import Problem
+from orchestration.core.stages import Stage
 from orchestration.transformation.manifest import DbtManifest, blocks
 
 
@@ -37,6 +39,8 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
     A test that reads one table runs in its step. Of several, it runs in that of the one which is made of all
     the others. Where there is none, it runs with the table that it is attached to, and those which that is
     not made of come first. No order is ever asked for that goes round in a circle.
+
+    What is work runs with a table that is work, if it may, and accuses no other.
     """
     order = _Order(manifest, cut)
     tables: dict[str, str] = {}
@@ -51,7 +55,8 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
             continue
         attached = manifest.relation(test["attached_node"]) if test.get("attached_node") else None
         last = order.last_of(read)
-        host = order.host(last, attached)
+        of_work = manifest.stage(test) is Stage.WORK
+        host = order.host(order.work_among(last, read) if of_work else last, attached)
         ill_cut = sorted(name for name in read if not _go_together(cut[host], cut[name]))
         if ill_cut:
             problems.append(_of_different_cut(test, host, ill_cut[0], cut))
@@ -68,6 +73,8 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
         if blocks(test):
             # Attached to one, it says that this one is bad; a test of its own says so of all.
             accused = frozenset([attached] if attached in read else last) - {host}
+            if of_work:  # what is work says nothing of what is not
+                accused &= order.work
             judged += [(test["name"], host, accused)] if accused else []
     return DataTestPlaces(
         tables,
@@ -101,6 +108,18 @@ class _Order:
     def last_of(self, read: Sequence[str]) -> list[str]:
         """Return those of these tables that no other of them comes after."""
         return [name for name in read if not any(name in self.above[other] for other in read)]
+
+    @cached_property
+    def work(self) -> frozenset[str]:
+        """The tables that are work."""
+        return frozenset(node.relation for node in self.manifest.nodes.values() if node.stage is Stage.WORK)
+
+    def work_among(self, last: Sequence[str], read: Sequence[str]) -> Sequence[str]:
+        """Return those tables that are work, and may be the host of a test that reads all these; else all."""
+        own = [name for name in last if name in self.work]
+        return [
+            name for name in own if all(_go_together(self.cut[name], self.cut[one]) for one in read)
+        ] or last
 
     def host(self, last: Sequence[str], attached: str | None) -> str:
         """Return in whose step a test runs that reads these last.

@@ -1,8 +1,9 @@
 """dbt's manifest: kept up to date, and read as models, tests and seeds."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
 from orchestration.core.severity import Severity
+from orchestration.core.stages import Stage, stage_of
 from orchestration.transformation.binding import bind_project, is_bound
 from orchestration.transformation.code_digests import CodeDigests
 from orchestration.transformation.code_lines import file_of, said_by_dbt
@@ -24,6 +26,8 @@ from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtPr
 from orchestration.transformation.shared_macros import unread_problems
 from orchestration.transformation.slices import partition_column, relation_of
 
+# What of a manifest reads tables.
+STAGED = ("nodes", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries")
 # How often a project is parsed whose files change while dbt reads them.
 _TRIES = 3
 
@@ -34,6 +38,7 @@ class DbtNode:
 
     `file` and `described_in`, its YAML, are relative to the project directory. `partition_grain` is what its
     meta says of it, in its own word; empty if nothing. `selector` is what dbt selects it by, and it alone.
+    `owner`, `expires` (its last day, UTC) and `purpose` are what the meta of a table says that is work.
     """
 
     unique_id: str
@@ -49,6 +54,14 @@ class DbtNode:
     described_in: str = ""
     selector: str = ""
     partition_grain: str = ""
+    owner: str = ""
+    expires: date | None = None
+    purpose: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of its file."""
+        return stage_of(self.file)
 
 
 class DbtManifest:
@@ -72,7 +85,7 @@ class DbtManifest:
 
     @cached_property
     def nodes(self) -> dict[str, DbtNode]:
-        """Tables by dbt's unique id, parents before children."""
+        """Tables by dbt's unique id, parents before children, production before work."""
         raw: dict[str, dict[str, Any]] = {
             unique_id: node
             for unique_id, node in self.content["nodes"].items()
@@ -87,9 +100,27 @@ class DbtManifest:
                 visit(parent)
             ordered[unique_id] = _node(raw[unique_id], file_of(self.content, raw[unique_id]))
 
-        for unique_id in sorted(raw):
+        # Work last: a test of both stages then is the check of the one that is work.
+        for unique_id in sorted(raw, key=lambda name: (self.stage(raw[name]) is Stage.WORK, name)):
             visit(unique_id)
         return ordered
+
+    def stage(self, item: Mapping[str, Any]) -> Stage:
+        """Return the stage of what the manifest has: that of its file; of a test also that of its table."""
+        attached = self.content["nodes"].get(str(item.get("attached_node")))
+        stages = [stage_of(file_of(self.content, one)) for one in (item, attached) if one]
+        return Stage.WORK if Stage.WORK in stages else Stage.PRODUCTION
+
+    def of_stages(self, stages: Collection[Stage]) -> "DbtManifest":
+        """Return the manifest without what is of another stage; macros, which belong to no table, stay."""
+        if set(stages) == set(Stage):
+            return self
+        content = dict(self.content)
+        for kind in STAGED:
+            content[kind] = {
+                name: item for name, item in (content.get(kind) or {}).items() if self.stage(item) in stages
+            }
+        return DbtManifest(content, self.digests, self.stamp, self.problems)
 
     @cached_property
     def source_names(self) -> dict[str, Relation]:
@@ -218,6 +249,9 @@ def _node(node: Mapping[str, Any], file: str) -> DbtNode:
         partition_column=partition_column(config),
         selector=full_name(node),
         partition_grain=str(meta.get("partition_grain") or ""),
+        owner=_text(meta.get("owner")),
+        expires=_day(meta.get("expires")),
+        purpose=_text(meta.get("purpose")),
         trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
         parents=tuple(node.get("depends_on", {}).get("nodes", [])),
         contract_enforced=bool((config.get("contract") or {}).get("enforced")),
@@ -227,3 +261,15 @@ def _node(node: Mapping[str, Any], file: str) -> DbtNode:
         if node.get("patch_path")
         else "",
     )
+
+
+def _text(stated: object) -> str:
+    return stated.strip() if isinstance(stated, str) else ""
+
+
+def _day(stated: object) -> date | None:
+    """Return a day as YAML has it, with or without quotes; None where it is none."""
+    try:
+        return date.fromisoformat(_text(stated))
+    except ValueError:
+        return None

@@ -1,18 +1,18 @@
-"""What an export has for a time only, asked on the day on which it is used: last-mile rules, exceptions.
+"""What an export has for a time only, asked when it is used: last-mile rules, exceptions, work it is made of.
 
 Belongs here: what holds no more, or not yet, and what is to be done. Does not belong here: what a file may
 say whatever the day (`exports`), which must load on any; who asks. It holds its own export and keeps no
 graph from loading: a delivery refuses, `sluice status` and `sluice plan` say why, `sluice check` fails.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from orchestration.core.problems import Problem, shown_path
 from orchestration.core.yaml_files import Location
-from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.exports import Export, MadeOfWork
 
 _NOT_DBTS = frozenset({"target", "dbt_packages", "logs"})
 
@@ -39,7 +39,11 @@ def expired(export: Export, project_dir: Path, today: date) -> list[Expired]:
 
     Its file is not read for it: a process may have done so long ago, and the file be another by now.
     """
-    return [*_last_mile(export, project_dir, today), *_exceptions(export, today)]
+    return [
+        *_last_mile(export, project_dir, today),
+        *_exceptions(export, today),
+        *work_ended(export.work, today),
+    ]
 
 
 def expired_problems(export: Export, project_dir: Path, today: date) -> list[Problem]:
@@ -87,6 +91,14 @@ def _exceptions(export: Export, today: date) -> Iterator[Expired]:
                 f" (`until` in {one.file}:{one.line})",
                 place=(one.file, one.line),
             )
+
+
+def work_ended(work: Iterable[MadeOfWork], today: date) -> Iterator[Expired]:
+    """Yield what is work and past its last day: it is not built, and nothing that is made of it is sent."""
+    for one in work:
+        if one.ended(today):
+            expected = "work within its time: what lasts is production's, reviewed and checked as that"
+            yield Expired(one.what, expected, one.mend, place=(one.file, one.line))
 
 
 def _dbt_file(project_dir: Path, model: str) -> str:

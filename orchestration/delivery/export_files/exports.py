@@ -4,7 +4,7 @@ Belongs here: reading the files, and what is wrong in one of them or between two
 fields (`spec`), the model's columns (`exported_model`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from orchestration.core.freshness import overdue_after
 from orchestration.core.partitions import Grain
 from orchestration.core.problems import Problem, did_you_mean
+from orchestration.core.stages import Stage, stage_of
 from orchestration.core.yaml_files import YamlFile, fields_at, yaml_folder
 from orchestration.delivery.export_files.last_mile import WARNED_BEFORE, last_mile_sql
 from orchestration.delivery.export_files.places import Places
@@ -58,13 +59,50 @@ class RestsOn:
 
 
 @dataclass(frozen=True)
+class MadeOfWork:
+    """A table of stage work that an export is made of, and its last day (UTC), with where a file says it."""
+
+    name: str
+    expires: date
+    owner: str
+    file: str
+    line: int
+
+    def ended(self, today: date) -> bool:
+        """Whether its time is over."""
+        return self.expires < today
+
+    @property
+    def what(self) -> str:
+        """What is wrong once it has ended."""
+        return f"the time of `{self.name}`, which is work, ended on {self.expires}"
+
+    @property
+    def mend(self) -> str:
+        """What is done about it."""
+        return (
+            f"{self.owner} makes it production's (`sluice promote {self.name}`), takes it away, or decides"
+            f" anew how long it is worked on (`expires` in {self.file}:{self.line})"
+        )
+
+
+@dataclass(frozen=True)
 class Export:
-    """One export; its name is its model's. `rests_on` is known once the whole project is read."""
+    """One export; its name is its model's.
+
+    `rests_on`, and of which `work` it is made, is known once the whole project is read.
+    """
 
     name: str
     spec: ExportSpec
     file: YamlFile
     rests_on: tuple[RestsOn, ...] = ()
+    work: tuple[MadeOfWork, ...] = ()
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of its file."""
+        return stage_of(self.file.name)
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -146,12 +184,14 @@ def capabilities_of(kind: type[Destination]) -> Capabilities | None:
     return getattr(kind, "capabilities", None)
 
 
-def load_exports(project_dir: Path) -> tuple[dict[str, Export], list[Problem]]:
-    """Read `exports/`; return the exports by name, and every problem found.
+def load_exports(
+    project_dir: Path, stages: Collection[Stage] = tuple(Stage)
+) -> tuple[dict[str, Export], list[Problem]]:
+    """Read `exports/`; return the exports of these stages by name, and every problem found.
 
     No clock is asked: what an export says for a time only is asked when it is used (`expiry`).
     """
-    files, problems = yaml_folder(project_dir / FOLDER, project_dir, SUFFIXES)
+    files, problems = yaml_folder(project_dir / FOLDER, project_dir, SUFFIXES, stages=stages)
     exports: dict[str, Export] = {}
     for file in files:
         export, found = read_export(file)

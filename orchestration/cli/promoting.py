@@ -1,0 +1,70 @@
+"""`sluice promote`: what is work becomes production's, in the working tree.
+
+Belongs here: arguments, and what is said. Does not belong here: what moves (`project.promoting`).
+"""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.main import app
+from orchestration.cli.opened import DataDir, ProjectDir, opened, out
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="A model, seed or snapshot that is work.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="The folder below `models` (default: exports for an exp_ model, else marts), `seeds` or"
+            " `snapshots` (default: that)."
+        ),
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    project: ProjectDir = None,
+    data: DataDir = None,
+) -> None:
+    """Move what is work to where production's is: SQL, YAML, suite, export, tests. No data are touched.
+
+    What production demands of an export's model is drafted beside it. What is left to do is said.
+    """
+    with opened(project, data) as here:
+        from orchestration.core.stages import Stage
+        from orchestration.drafting.suite import draft_suite
+        from orchestration.project.export_models import ExportModels
+        from orchestration.project.promoting import carry_out, promotion
+        from orchestration.quality.suites import FOLDER
+        from orchestration.transformation.manifest import load_manifest
+
+        if Stage.WORK not in here.settings.stages:
+            raise ValueError(
+                "this deployment is `production`, whose files are what was merged; expected a clone of your"
+                " own; run it there, with another --data"
+            )
+        manifest = load_manifest(here.settings)
+        done = promotion(here.settings, manifest, model, to)
+        if done.sent and not done.suite:
+            known = ExportModels(manifest).model(done.node)
+            columns = [name for name in known.types if name != known.partition_column]
+            done.texts[f"{FOLDER}/{model}.yml"] = draft_suite(model, known.key, columns)
+        if not dry_run:
+            carry_out(here.settings, done)
+    for file, place in done.moves.items():
+        out.print(f"{file} -> {place}", markup=False, soft_wrap=True)
+    for file in sorted(done.texts.keys() - set(done.moves.values())):
+        out.print(f"{file}: written", markup=False, soft_wrap=True)
+    if done.readers:
+        out.print(f"It is read by: {', '.join(done.readers)}", markup=False, soft_wrap=True)
+    if done.sent and not done.export:
+        out.print(
+            f"It has no export yet: sluice export new {model} --type … --connection … --object …",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    out.print(
+        "Nothing was done (--dry-run)."
+        if dry_run
+        else "Next: `git diff`, then `sluice check` names what is open."
+    )

@@ -1,0 +1,197 @@
+"""Production reads production alone; what is work may read both.
+
+Asked of everything that has a stage and names something else: tables, tests, macros, suites, exports,
+exposures and their like. A deployment of production loads without what is work, and so would not notice: this
+is asked of the whole manifest everywhere. Belongs here: which way things point. Does not belong here: which
+file is of which stage (`core.stages`), what else is asked of work (`work_rules`).
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestration.core.problems import Problem
+from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage, folder_of, stage_of
+from orchestration.delivery.export_files.exports import FOLDER as EXPORTS
+from orchestration.delivery.export_files.exports import Export
+from orchestration.quality.suites import FOLDER as SUITES
+from orchestration.quality.suites import Suite
+from orchestration.transformation.code_lines import CodeLines, file_of
+from orchestration.transformation.manifest import STAGED, DbtManifest
+
+_Item = Mapping[str, Any]
+# A project's own macros of these names are called by dbt itself, for each table.
+_CALLED_BY_DBT = frozenset({"generate_alias_name", "generate_database_name", "generate_schema_name"})
+_FOLDERS = {"seed": "seeds", "snapshot": "snapshots"}
+
+
+def direction_problems(
+    settings: Settings, manifest: DbtManifest, suites: Mapping[str, Suite], exports: Mapping[str, Export]
+) -> Iterator[Problem]:
+    """Yield what of production leans on work, and what of work judges or sends production's.
+
+    Args:
+        settings: the deployment, whose project it is.
+        manifest: of both stages.
+        suites: those that the deployment loads.
+        exports: the same.
+    """
+    lint = _Lint(settings, manifest)
+    yield from lint.links(
+        file.name for file in (*(s.file for s in suites.values()), *(e.file for e in exports.values()))
+    )
+    for item in lint.items.values():
+        yield from lint.item(item)
+    for macro in manifest.content["macros"].values():
+        yield from lint.macro(macro)
+    stages = {node.name: (node.stage, node.relation) for node in manifest.nodes.values()}
+    for suite in suites.values():
+        found = stages.get(suite.table, (Stage.PRODUCTION, suite.table))
+        if (stage := stage_of(suite.file.name)) is not found[0]:
+            yield suite.file.problem(
+                f"a suite of {stage} judges `{found[1]}`, which is {found[0]}",
+                expected="a suite of the stage of its table",
+                mend=f"`git mv {suite.file.name} {folder_of(SUITES, found[0])}/{suite.file.path.name}`",
+            )
+    for export in exports.values():
+        found = stages.get(export.spec.model, (export.stage, ""))
+        if export.stage is Stage.PRODUCTION and found[0] is Stage.WORK:
+            yield export.file.problem(
+                f"an export of production sends `{found[1]}`, which is work",
+                expected="a model of production",
+                mend=f"`sluice promote {export.spec.model}`, or `git mv {export.file.name}"
+                f" {folder_of(EXPORTS, Stage.WORK)}/{export.file.path.name}`",
+                at=("model",),
+            )  # fmt: skip
+        elif export.stage is not found[0]:
+            yield export.file.problem(
+                f"an export of work sends `{found[1]}`, which is production's, and has its export there",
+                expected="an exp_… model of its own in dbt_project/models/work",
+                mend=f"select the same in such a model, or `git mv {export.file.name}"
+                f" {EXPORTS}/{export.file.path.name}`",
+                at=("model",),
+            )  # fmt: skip
+
+
+class _Lint:
+    def __init__(self, settings: Settings, manifest: DbtManifest) -> None:
+        self._folder = settings.project_dir
+        self._manifest, self._content = manifest, manifest.content
+        self._lines = CodeLines(settings.project_dir, manifest.content)
+        self.items: dict[str, _Item] = {
+            name: item for kind in STAGED for name, item in (manifest.content.get(kind) or {}).items()
+        }
+        # {name of a group: its file}, of the project's own.
+        self._groups = {
+            str(group["name"]): file_of(manifest.content, group)
+            for group in (manifest.content.get("groups") or {}).values()
+        }
+
+    def item(self, item: _Item) -> Iterator[Problem]:
+        """Yield what is wrong with one thing of the manifest."""
+        if item["resource_type"] == "analysis":  # nothing is made by it
+            return
+        reads = [name for name in (item.get("depends_on") or {}).get("nodes") or () if name in self.items]
+        work = [name for name in reads if self._manifest.stage(self.items[name]) is Stage.WORK]
+        if self._manifest.stage(item) is Stage.WORK:
+            if item["resource_type"] == "test" and not work:
+                read = self._manifest.relation(
+                    str(item.get("attached_node") or next(iter(item["depends_on"]["nodes"]), ""))
+                )
+                yield self._problem(
+                    item, str(item["name"]), f"a test of work judges `{read}`, which is production's",
+                    "a test that reads a table of work: production's verdict is made by production alone",
+                    "move it to where that table is described, or to dbt_project/tests",
+                )  # fmt: skip
+            return
+        for name in work:
+            yield self._reads_work(item, self.items[name])
+        for name in self._macros(item):
+            yield self._uses_macro(item, name)
+        described = str(item.get("patch_path") or "").partition("://")[2]
+        described = file_of(self._content, {**item, "original_file_path": described}) if described else ""
+        if stage_of(described) is Stage.WORK:
+            yield Problem(
+                described, self._lines.of_description(item),
+                f"{item['resource_type']} `{item['name']}` is production's, and described in a file of work",
+                "what production's definitions are configured by in a file of production",
+                f"move its entry to a YAML file beside {file_of(self._content, item)}",
+            )  # fmt: skip
+        group = self._groups.get(str((item.get("config") or {}).get("group") or item.get("group") or ""), "")
+        if stage_of(group) is Stage.WORK:
+            yield self._problem(
+                item, str(item["name"]),
+                f"`{item['name']}` is production's, and its group is defined in {group}",
+                "a group of a file of production", "move the group to dbt_project/models/_groups.yml",
+            )  # fmt: skip
+
+    def macro(self, macro: _Item) -> Iterator[Problem]:
+        """Yield what is wrong with a macro: it has no table, but whoever calls it is made by it."""
+        if self._manifest.stage(macro) is Stage.PRODUCTION:
+            yield from (self._uses_macro(macro, name) for name in self._macros(macro))
+        elif macro["name"] in _CALLED_BY_DBT:
+            yield self._problem(
+                macro, str(macro["name"]), f"`{macro['name']}` says what all tables are called, and is work",
+                "a macro that production's definitions do not lean on",
+                f"move it to dbt_project/macros/{Path(macro['original_file_path']).name}",
+            )  # fmt: skip
+
+    def links(self, others: Iterable[str]) -> Iterator[Problem]:
+        """Yield files of production that are links to files of work, which others may change."""
+        files = {
+            file_of(self._content, item) for item in (*self.items.values(), *self._content["macros"].values())
+        }
+        root, folders = os.path.realpath(self._folder), dict[str, str]()
+        for file in sorted({*files, *others}):
+            if stage_of(file) is Stage.WORK:
+                continue
+            folder, _, name = file.rpartition("/")
+            if folder not in folders:  # few folders have many files
+                folders[folder] = os.path.realpath(self._folder / folder)
+            path = os.path.join(folders[folder], name)
+            real = os.path.relpath(os.path.realpath(path) if os.path.islink(path) else path, root)
+            if stage_of(real) is Stage.WORK:
+                yield Problem(
+                    file, 1, f"a file of production is a link to {real}, which is work",
+                    "a file of its own, or a link to what is production's",
+                    f"`rm {file}`, and write it there",
+                )  # fmt: skip
+
+    def _macros(self, item: _Item) -> list[str]:
+        """Return the macros of work that something calls."""
+        called = (item.get("depends_on") or {}).get("macros") or ()
+        macros = self._content["macros"]
+        return [
+            name for name in called if name in macros and self._manifest.stage(macros[name]) is Stage.WORK
+        ]
+
+    def _uses_macro(self, item: _Item, name: str) -> Problem:
+        macro = self._content["macros"][name]
+        return self._problem(
+            item, str(macro["name"]),
+            f"production {item['resource_type']} `{item['name']}` calls the macro `{macro['name']}`, which is"
+            " work",
+            "macros of production",
+            f"`git mv {file_of(self._content, macro)}"
+            f" dbt_project/macros/{Path(macro['original_file_path']).name}`",
+        )  # fmt: skip
+
+    def _reads_work(self, item: _Item, read: _Item) -> Problem:
+        kind, name, of = str(item["resource_type"]), str(item["name"]), str(read["name"])
+        relation = self._manifest.relation(str(read["unique_id"])) or of
+        first = f"promote `{of}` first (`sluice promote {of}`)"
+        if kind in ("model", "seed", "snapshot"):
+            other = f"move `{name}` to {_FOLDERS.get(kind, 'models')}/work"
+        elif str(item["original_file_path"]).endswith(".sql"):
+            other = "move the test to tests/work"
+        else:
+            other = f"move it to a YAML file in {folder_of('dbt_project/models', Stage.WORK)}"
+        return self._problem(
+            item, of, f"production {kind.replace('_', ' ')} `{name}` reads `{relation}`",
+            "production models and sources", f"{first}, or {other}",
+        )  # fmt: skip
+
+    def _problem(self, item: _Item, named: str, what: str, expected: str, mend: str) -> Problem:
+        return Problem(*self._lines.of_position(item, "", None, f"`{named}`"), what, expected, mend)

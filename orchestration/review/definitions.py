@@ -15,7 +15,7 @@ from orchestration.contracts.model import SourceContract
 from orchestration.contracts.sla import supported_until
 from orchestration.core.problems import Problem
 from orchestration.core.relations import Relation
-from orchestration.core.stages import Stage, stage_of
+from orchestration.core.stages import Stage
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export
 from orchestration.project.loading import Project
@@ -119,11 +119,11 @@ def _sources(request: Request, after: Project) -> Iterator[Finding]:
 def _exports(request: Request, after: Project) -> Iterator[Finding]:
     before = request.before.exports if request.before else {}
     for name, export in after.exports.items():
-        if _is_work(export):
+        if export.stage is Stage.WORK:
             continue
         said, line = export.spec.destination, export.file.line("destination")
         place = f"`{said.object}` of `{said.connection}` ({said.type})"
-        if name not in before or _is_work(before[name]):
+        if name not in before or before[name].stage is Stage.WORK:
             yield _of_export(request, Rule.EXPORT, export, line, f"`{name}` is a new export, to {place}")
             continue
         if before[name].place != export.place:
@@ -134,7 +134,7 @@ def _exports(request: Request, after: Project) -> Iterator[Finding]:
             what = f"`{name}` may receive {', '.join(sorted(wider))} now"
             yield _of_export(request, Rule.CLASS, export, export.file.line("classes"), what)
     for name, export in before.items():
-        if name not in after.exports and not _is_work(export):
+        if name not in after.exports and export.stage is Stage.PRODUCTION:
             yield _of_export(request, Rule.FIELD, export, 1, f"`{name}` is not sent any more")
 
 
@@ -147,10 +147,6 @@ def _broken(request: Request, after: Project, name: str) -> Iterator[tuple[int, 
     for change in changes:
         if change.weight is Weight.BREAKING:
             yield change.line, f"`{name}`: {change.what}"
-
-
-def _is_work(export: Export) -> bool:
-    return stage_of(export.file.name) is Stage.WORK
 
 
 # -- what is said of classes

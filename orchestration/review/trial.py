@@ -21,6 +21,7 @@ from orchestration.graph.desk import Desk
 from orchestration.graph.instance import open_instance
 from orchestration.graph.trying import try_out
 from orchestration.operations.site import Site
+from orchestration.project.loading import load_project
 from orchestration.publishing.leases import all_leases, clear_lease
 from orchestration.publishing.shelf import NotPublished
 from orchestration.review.request import Request
@@ -78,13 +79,12 @@ def close(settings: Settings, name: str) -> None:
 
 
 def _built(request: Request, made: Made, told: Callable[[str], None]) -> Trial:
-    assert request.after is not None
     settings = settings_of(request.settings, made.name)
     with ExitStack() as stack:
         stack.enter_context(alone(request.settings, made.name))
         deployment = Deployment(settings)
         stack.callback(deployment.close)
-        site = Site(deployment, request.after)
+        site = Site(deployment, load_project(settings))
         desk = Desk.of(site, stack.enter_context(open_instance(settings)))
         plan = building(site, made, request.changed_models)
         for line in plan.said:

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.core.settings import Settings
 from orchestration.environments.record import settings_of
-from orchestration.operations.publishing import publish_tables
-from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
+from tests.company import Company
 from tests.parses import loaded
-
-DAYS = (WED, THU, FRI)
+from tests.publishing.shelves import published_in
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,7 @@ class Desk:
 @pytest.fixture(scope="package")
 def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """Three days, validated and published."""
-    folder = tmp_path_factory.mktemp("published")
-    environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
-    company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)
-    company.land_shops("Nord", "Sued:Bonn")
-    for number, day in enumerate(DAYS):
-        company.land_day(day, Nord=3 + number, Sued=4)
-    company.run()
-    assert publish_tables(company.site, ()).refused == {}
+    company = published_in(tmp_path_factory.mktemp("published"))
     yield company
     company.deployment.close()
 

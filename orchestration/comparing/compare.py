@@ -1,12 +1,17 @@
 """An environment beside production: what it has built, partition by partition, and each export below it.
 
-Belongs here: which tables, partitions and exports are compared, and what is said of each. Does not belong here:
-whether the inputs are the same (`inputs`), the rows (`rows`).
+Belongs here: which tables, partitions and exports are compared. Does not belong here: how a partition stands
+(`verdicts`), what is another of a table (`tables`) or of what a destination would get (`sent`).
 """
 
 from collections.abc import Collection
 
 from orchestration.comparing.report import DiffReport
+from orchestration.comparing.sent import Sent
+from orchestration.comparing.tables import Tables
+from orchestration.comparing.verdicts import Verdicts
+from orchestration.core.problems import did_you_mean
+from orchestration.environments.changes import building, named_table
 from orchestration.environments.record import Made
 from orchestration.operations.site import Site
 from orchestration.publishing.shelf import Shelf
@@ -32,7 +37,31 @@ def compare(
         samples: how many keys are shown of each sort of rows in a partition.
 
     Raises:
-        ValueError: there is no model of a wanted name.
+        ValueError: there is no model of a wanted name, or none of these has such a partition.
         NotPublished: the catalogue is of newer code.
     """
-    raise NotImplementedError
+    plan, catalogue = building(site, made), shelf.catalogue(made.catalogue)
+    lineage, newest = site.project.lineage, shelf.newest() or catalogue
+    with site.deployment.warehouse.session() as session, session.snapshot():
+        verdicts = Verdicts(plan, catalogue, session)
+        asked = {named_table(verdicts.models, name) for name in wanted}
+        about = asked or verdicts.affected
+
+        def keys(relation: str) -> list[str]:
+            return [key for key in verdicts.of(relation) if partition_key in (None, key)]
+
+        if partition_key is not None and not any(map(keys, about)):
+            known = {key for relation in about for key in verdicts.of(relation)}
+            raise ValueError(
+                f"no partition `{partition_key}` is compared; {did_you_mean(partition_key, known)}"
+            )
+        tables = Tables(site.project, shelf, session, verdicts, catalogue, newest, samples)
+        sent = Sent(site, tables)
+        found = [tables.table(name, keys(name)) for name in lineage.tables if name in about]
+        found += [] if asked or partition_key else tables.gone()
+        exports = [
+            sent.export(name, keys(relation))
+            for name, export in site.project.exports.items()
+            if about & {relation := str(site.project.node_of(export).relation), *lineage.ancestors(relation)}
+        ]
+        return DiffReport(made.name, made.catalogue, tuple(found), tuple(exports))

@@ -25,6 +25,7 @@ class Stands(StrEnum):
     NOT_BUILT = "not_built"
     FAILED = "failed"
     REFUSED = "refused"
+    NOT_JUDGED = "not_judged"
     NOT_COMPARABLE = "not_comparable"
 
 

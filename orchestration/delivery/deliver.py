@@ -6,7 +6,7 @@ warehouse is open until they are, and no longer.
 """
 
 import json
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -410,14 +410,26 @@ def source_of(session: Session, target: Target, partition_key: str, *, before: b
     all rows would differ each day by it alone. `before`: beside the fields stands what the model has where
     something else is sent, or nothing: who is erased is known by that, too.
     """
-    export, table = target.export, target.table
+    table = target.table
     relation = table.relation.quoted
     columns = session.describe(f"select * from {relation}")
+    cut: list[str] = []
+    if table.partitioning.partitioned:
+        cut = [partition_condition(target.partition_column, table.partitioning, partition_key)]
+    return sent_of(target, columns, relation, cut, before=before)
+
+
+def sent_of(
+    target: Target, columns: Mapping[str, str], source: str, cut: Sequence[str] = (), *, before: bool = False
+) -> str:
+    """Return SQL for what is sent of rows of the model, wherever they are: as `source_of` has it.
+
+    `columns` is {column: type} of `source`, which is SQL to select from; `cut` are conditions of the partition.
+    """
+    export = target.export
     left_out = target.partition_column if export.spec.latest_only else ""
     conditions, expressions = export.last_mile_sql(columns, quoted)
-    if table.partitioning.partitioned:
-        cut = partition_condition(target.partition_column, table.partitioning, partition_key)
-        conditions = [cut, *conditions]
+    conditions = [*cut, *conditions]
     fields = ", ".join(
         f"{expressions.get(column, quoted(column))} as {quoted(export.field(column))}"
         for column in columns
@@ -427,7 +439,7 @@ def source_of(session: Session, target: Target, partition_key: str, *, before: b
     if before:
         kept = (column for column in columns if column in expressions or column == left_out)
         fields += "".join(f", {quoted(column)} as {quoted(BEFORE + column)}" for column in kept)
-    return f"select {fields} from {relation}{where}"
+    return f"select {fields} from {source}{where}"
 
 
 def _require_lasting(deployment: Deployment, export: Export) -> None:

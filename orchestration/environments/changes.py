@@ -121,7 +121,7 @@ def building(site: Site, made: Made, wanted: Collection[str] = ()) -> Building:
     changed = [name for name in lineage.tables if name in models and stands.get(name, "") != now[name]]
     stale = _with_descendants(site, changed) & models
     if wanted:
-        named = [_named(models, name) for name in wanted]
+        named = [named_table(models, name) for name in wanted]
         below = _with_descendants(site, named) & models
         above = set[str]().union(*(lineage.ancestors(name) for name in below))
         changed = [name for name in lineage.tables if name in named or (name in changed and name in above)]
@@ -152,8 +152,12 @@ def _with_descendants(site: Site, relations: Collection[str]) -> set[str]:
     return set(relations).union(*(lineage.descendants(name) for name in relations))
 
 
-def _named(models: Collection[str], name: str) -> str:
-    """Return the table that a person names, by its relation or by its model."""
+def named_table(models: Collection[str], name: str) -> str:
+    """Return the table that a person names, by its relation or by its model.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
     known = {relation.partition(".")[2]: relation for relation in models} | {item: item for item in models}
     if name not in known:
         raise ValueError(f"no model `{name}`; {did_you_mean(name, known)}")

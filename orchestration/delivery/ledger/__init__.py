@@ -5,6 +5,7 @@ are the package's own: nothing outside imports one. Does not belong here: export
 warehouse, talking to a destination.
 """
 
+from orchestration.delivery.ledger.difference import limits_past
 from orchestration.delivery.ledger.forgotten import (
     BEFORE,
     Key,
@@ -66,6 +67,7 @@ __all__ = [
     "digest_of",
     "digests_of",
     "is_forgotten",
+    "limits_past",
     "names_in",
     "of_a_person",
     "told_as_sent",

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.compute.exact_parquet import write_exact
 from orchestration.compute.row_hash import differ, digest_of, hashed_by, row_hash
@@ -115,10 +115,38 @@ def find_difference(order: Order, opened: Opened, known: Known, shard: Path) -> 
         digest=digest,
         shape=content.shape,
         hashed_by=hashed_by(connection),
-        removes=order.mode in (Mode.MIRROR, Mode.SNAPSHOT),
+        removes=_removes(order),
         sums=dict(zip(order.limits.sums, sums, strict=True)),
         outdated=outdated,
     )
+
+
+def limits_past(
+    order: Order,
+    rows: int,
+    held: int,
+    changes: Mapping[Change, int],
+    sums: Mapping[str, Any],
+    *,
+    first: bool,
+    rightly_empty: bool,
+) -> tuple[str, ...]:
+    """Return every limit that a plan of these numbers would go past, in words: of what is compared elsewhere.
+
+    `rows` are those to come, `held` those that are there; `changes` counts what differs, by sort.
+    """
+    sent = sum(changes.get(change, 0) for change in _SENDS[order.mode])
+    snapshot = order.mode is Mode.SNAPSHOT and any(changes.values())
+    plan = Difference(
+        rows, held, *(changes.get(change, 0) for change in _SENDS[Mode.MIRROR]), 0, 0, 0,
+        whole=snapshot, shard_rows=rows if snapshot else sent, digest="", shape="", hashed_by="",
+        removes=_removes(order), sums=sums,
+    )  # fmt: skip
+    return order.limits.broken_by(plan, first=first, rightly_empty=rightly_empty, hidden=order.hidden)
+
+
+def _removes(order: Order) -> bool:
+    return order.mode in (Mode.MIRROR, Mode.SNAPSHOT)
 
 
 def compare(connection: "duckdb.DuckDBPyConnection", key: KeyForm, new: str, old: str) -> None:

@@ -1,0 +1,53 @@
+"""What is worked out of columns that are not published: in an environment they are null.
+
+So values and rows that are made of them are others than in production, whatever the branch does. Belongs here:
+which those are. Does not belong here: what is not published (`publishing`), columns that are compared (`shapes`).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from orchestration.columns.graph import ColumnGraph, Influence
+from orchestration.core.column_origins import Place
+from orchestration.project.loading import Project
+from orchestration.publishing.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Of tables that an environment has built: {table: {column, in small letters: why}}, and {table: why}."""
+
+    columns: Mapping[str, Mapping[str, str]]
+    rows: Mapping[str, str]
+
+
+def closed(project: Project, catalogue: Catalogue, built: Collection[str]) -> Closed:
+    """Return what of the built tables is made of columns that are not published.
+
+    What stands there as production has made it is no way: its values are production's.
+    """
+    graph = project.columns
+    own = ColumnGraph(table for relation, table in graph.tables.items() if str(relation) in built)
+    hidden: dict[Place, str] = {}
+    for relation, table in graph.tables.items():
+        published = catalogue.tables.get(str(relation))
+        if published is None or str(relation) in built:
+            continue
+        there = {name.casefold() for name in published.columns}
+        left_out = {name.casefold(): class_ for name, class_ in published.left_out.items()}
+        for name in table.columns:
+            if (folded := name.casefold()) not in there:
+                class_ = left_out.get(folded)
+                why = f"whose class, {class_}, is not published" if class_ else "which production has not yet"
+                hidden[Place(relation, name)] = why
+    reached = own.reached([*hidden])
+    columns: dict[str, dict[str, str]] = {}
+    for place, through in reached.items():
+        if place not in hidden:
+            columns.setdefault(str(place.relation), {})[place.column.casefold()] = _why(through, hidden)
+    rows = {str(relation): _why(through, hidden) for relation, through in own.rows_of(reached).items()}
+    return Closed(columns, rows)
+
+
+def _why(through: Influence, hidden: Mapping[Place, str]) -> str:
+    return f"made of {through.way[0]}, {hidden[through.way[0]]}"

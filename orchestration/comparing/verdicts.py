@@ -1,0 +1,168 @@
+"""How each partition of an environment stands, before any row is looked at.
+
+Belongs here: whether it is there, built with what the project means, let through by its checks, and of the same
+inputs; in words, with what to type. Does not belong here: rows (`rows`), inputs (`inputs`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestration.comparing.closed import Closed, closed
+from orchestration.comparing.inputs import Inputs, Place
+from orchestration.comparing.report import Stands
+from orchestration.contracts.model import CONTRACT_CHECK
+from orchestration.core.partitions import place as named
+from orchestration.environments.changes import Building
+from orchestration.environments.spans import Spans
+from orchestration.gate.gate import Finding, Verdict
+from orchestration.gate.on_record import OnRecord
+from orchestration.publishing.catalogue import Catalogue
+from orchestration.publishing.meaning import check_of
+from orchestration.warehouse.base import Session
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a partition stands, why, and whether its rows are to be looked at (`changed` until they are)."""
+
+    stands: Stands
+    why: str = ""
+    rows: bool = False
+
+    @property
+    def validated(self) -> bool:
+        """Whether it is built with what the project means now, and every check let it through."""
+        return self.stands not in (Stands.NOT_BUILT, Stands.FAILED, Stands.REFUSED, Stands.NOT_JUDGED)
+
+
+class Verdicts:
+    """The partitions of an environment; `plan` is what is yet to be built in it, `session` its warehouse."""
+
+    def __init__(self, plan: Building, catalogue: Catalogue, session: Session) -> None:
+        self._plan, self._catalogue, self._session = plan, catalogue, session
+        site = plan.site
+        self._project, self._gate = site.project, site.gate
+        self._lineage = site.project.lineage
+        self._held = session.versions(list(self._lineage.tables))
+        self._on_record = OnRecord(site.deployment.store)
+        self.inputs = Inputs(
+            site.project, plan.made, catalogue, self._held, self._on_record, plan.meanings
+        )
+        self._own = site.deployment.store.built_by_runs_other_than(f"inherited:{plan.made.catalogue}")
+        self._known: dict[str, dict[str, Standing]] = {}
+        self._build = f"type `sluice env build --name {plan.made.name}`"
+
+    @cached_property
+    def models(self) -> frozenset[str]:
+        """All that the environment can build."""
+        return frozenset(str(node.relation) for node in self._project.manifest.nodes.values())
+
+    @cached_property
+    def affected(self) -> frozenset[str]:
+        """The tables that are built in it, or would be; and those of which a check is another."""
+        meanings, before = self._plan.meanings, self._catalogue.meanings
+        judged = {
+            relation
+            for relation, table in self._lineage.tables.items()
+            if relation in self._catalogue.tables
+            for check in table.rules
+            if check != CONTRACT_CHECK
+            and meanings[name := check_of(relation, check)] != before.get(name)
+        }
+        return self.models & {*self._own, *self._plan.built, *judged}
+
+    @cached_property
+    def closed(self) -> Closed:
+        """What is made of columns that are not published."""
+        return closed(self._project, self._catalogue, self.models & self._own)
+
+    @cached_property
+    def _published(self) -> Mapping[str, list[str]]:
+        made = self._plan.made
+        return Spans(self._lineage, made.first, made.last).published(self._catalogue)
+
+    def of(self, relation: str) -> Mapping[str, Standing]:
+        """Return how each partition of a table stands, in the order of time."""
+        if relation not in self._known:
+            partitioning = self._lineage.tables[relation].partitioning
+            here = sorted(key for name, key in self._held if name == relation and partitioning.holds(key))
+            there = self._published.get(relation, ())
+            keys = dict.fromkeys([*there, *here, *self._plan.built.get(relation, ())])
+            ordered = sorted(keys) if partitioning.grain.timed else keys
+            self._known[relation] = {key: self._of((relation, key)) for key in ordered}
+        return self._known[relation]
+
+    def unbuilt(self, relations: Collection[str]) -> tuple[str, ...]:
+        """Return what of tables is not built and validated with what the project means now, in words."""
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for relation in (name for name in self._lineage.tables if name in relations & self.affected):
+            standing = self.of(relation)
+            if not standing:
+                found[(relation, Stands.NOT_BUILT, f"no partition of it can be built; {self._build}")] = [""]
+            for key, one in standing.items():
+                if not one.validated:
+                    found.setdefault((relation, one.stands, one.why), []).append(key)
+        return tuple(
+            f"{_places(relation, keys)}: {stands.replace('_', ' ')}: {why}"
+            for (relation, stands, why), keys in found.items()
+        )
+
+    def _of(self, place: Place) -> Standing:
+        if place not in self._held:
+            return self._missing(place)
+        traced, published = self.inputs.of(place), self.inputs.published(place)
+        if traced.unbuilt:
+            return Standing(Stands.NOT_BUILT, f"{traced.unbuilt}; {self._build}")
+        other = traced.other or self.closed.rows.get(place[0], "")
+        rows = not (other or traced.equal)
+        if said := self._said(place):
+            return Standing(said[0], said[1], rows)
+        if other:
+            return Standing(Stands.NOT_COMPARABLE, other)
+        if published is None:
+            return Standing(Stands.ONLY_HERE, "production has not published it", rows=True)
+        return Standing(Stands.CHANGED if rows else Stands.EQUAL, rows=rows)
+
+    def _missing(self, place: Place) -> Standing:
+        relation, key = place
+        if key not in self._plan.built.get(relation, ()):
+            said = "not all that it is made of is in the environment"
+            return Standing(Stands.ONLY_PUBLISHED, f"{said}; make one of more days (`sluice env new --days`)")
+        if refusal := next((one for one in self._findings(place) if one.says_no and one.relation != relation), None):
+            return Standing(Stands.NOT_BUILT, self._refused(refusal))
+        if self._plan.made.standing.get(relation) == "":
+            return Standing(Stands.FAILED, f"its build did not come about; {self._build}, which says why")
+        return Standing(Stands.NOT_BUILT, f"it means something else than what was published; {self._build}")
+
+    def _said(self, place: Place) -> tuple[Stands, str] | None:
+        """Return what the gate says against a partition that is there; None where it is validated."""
+        found = [*self._findings(place)]
+        if refusal := next((one for one in found if one.says_no), None):
+            return Stands.REFUSED, self._refused(refusal)
+        if found:
+            built = any(one.rebuilds or one.verdict is Verdict.NOT_BUILT for one in found)
+            said = f"{_told(found[0])}; {self._build}"
+            return (Stands.NOT_BUILT if built else Stands.NOT_JUDGED), said
+        return None
+
+    def _findings(self, place: Place) -> Iterator[Finding]:
+        report = self._gate.standing(self._session, *place, self._held, self._on_record, rows=False)
+        yield from report.reasons
+
+    def _refused(self, refusal: Finding) -> str:
+        return f"{_told(refusal)}; mend the model or the rule, then {self._build}"
+
+
+def _told(found: Finding) -> str:
+    """Return a finding without what a check has said of values."""
+    check = f" check `{found.check}`" if found.check else ""
+    return f"{named(found.relation, found.partition_key)}{check}: {found.verdict.value}"
+
+
+def _places(relation: str, keys: list[str]) -> str:
+    shown = ", ".join(keys[:_SHOWN])
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return named(relation, f"{shown}{more}")

@@ -40,7 +40,7 @@ class Repository:
         """Return the files below folders of the project that are there and not ignored."""
         asked = [f"{self.prefix}{folder}" for folder in folders]
         listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--")
-        found = _names(git(self.top, *listed, *asked))
+        found = sorted(_names(git(self.top, *listed, *asked)))
         return [name for name in found if (self.top / name).is_file()]
 
     def changed_since(self, commit: str) -> list[str]:

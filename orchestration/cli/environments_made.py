@@ -67,7 +67,7 @@ def build(
     Suites and dbt tests judge it, and what would be delivered goes to the environment's outbox. Ends with
     code 1 if something failed.
     """
-    with opened(project, None, ended=True) as outer, _inside(outer, name) as (here, made):
+    with opened(project, None, ended=True) as outer, inside(outer, name) as (here, made):
         from orchestration.cli.running import show_finished
         from orchestration.environments.changes import building
         from orchestration.environments.making import alone
@@ -108,7 +108,7 @@ def list_(as_json: Json = False, project: ProjectDir = None) -> None:
 @app.command()
 def show(name: Name = None, as_json: Json = False, project: ProjectDir = None) -> None:
     """Show what an environment was made from, and what in it is built by itself."""
-    with opened(project, None, ended=True) as outer, _inside(outer, name) as (here, made):
+    with opened(project, None, ended=True) as outer, inside(outer, name) as (here, made):
         from orchestration.environments.sweeping import shown
 
         said = shown(here.settings, made)
@@ -155,7 +155,7 @@ def _told_left(left: list[str]) -> None:
 
 
 @contextmanager
-def _inside(outer: Opened, name: str | None) -> "Generator[tuple[Opened, Made]]":
+def inside(outer: Opened, name: str | None) -> "Generator[tuple[Opened, Made]]":
     """Yield an environment's deployment, and what it was made from.
 
     Raises:

@@ -29,9 +29,9 @@ def closed(project: Project, catalogue: Catalogue, built: Collection[str]) -> Cl
     graph = project.columns
     own = ColumnGraph(table for relation, table in graph.tables.items() if str(relation) in built)
     hidden: dict[Place, str] = {}
-    for relation, table in graph.tables.items():
-        published = catalogue.tables.get(str(relation))
-        if published is None or str(relation) in built:
+    for relation in sorted({parent for table in own.tables.values() for parent in table.reads}):
+        table, published = graph.tables.get(relation), catalogue.tables.get(str(relation))
+        if table is None or published is None or str(relation) in built:
             continue
         there = {name.casefold() for name in published.columns}
         left_out = {name.casefold(): class_ for name, class_ in published.left_out.items()}

@@ -1,21 +1,33 @@
 """What `sluice diff` says: an environment's tables and exports beside what production has published.
 
-The same for people, for pull requests and as JSON (`docs/diff.schema.json`). Belongs here: what is said. Does
-not belong here: finding it (`compare`), how it reads (`markdown`).
+Its fields are the JSON that the command prints, with a schema in docs/diff.schema.json: one is added, none is
+taken away or renamed without a new `version`. Belongs here: that form. Does not belong here: finding it
+(`compare`), how it reads (`markdown`).
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+
+FILE = "docs/diff.schema.json"
+_VERSION = 1
+# What stands below a field is its description in the schema.
+_DESCRIBED = ConfigDict(use_attribute_docstrings=True)
+_NO_COLUMNS: Mapping[str, int] = {}
+_NO_KEYS: tuple[Mapping[str, str], ...] = ()
 
 
 class Stands(StrEnum):
     """How a partition of an environment stands beside production's.
 
     `equal`: no row is another. `changed`: some are. `only_here`: production has not published it.
-    `only_published`: the environment has not got it. `not_built`: what it is made by means something else, and
-    it is not built with that. `failed`: its build did not come about. `refused`: a check says no to it.
-    `not_comparable`: it is not of the same inputs.
+    `only_published`: the environment has not got it. `not_built`: it is not built with what the project means.
+    `failed`: its build did not come about. `refused`: a check says no. `not_judged`: a check has not spoken.
+    `not_comparable`: it is not made of the same inputs.
     """
 
     EQUAL = "equal"
@@ -30,10 +42,9 @@ class Stands(StrEnum):
 
 
 class Shape(StrEnum):
-    """What is another of a column as such.
+    """What is another of a column as such: it is `added`, `gone`, of another `type`, `spelt` in other letters.
 
-    `added` and `gone` are the branch's doing, `type` another type, `spelt` another case of letters. `closed`:
-    its class is not published, or it is made of what is not: no value of it is compared.
+    `closed`: its values are not compared, as its class is not published, or it is made of what is not.
     """
 
     ADDED = "added"
@@ -43,59 +54,80 @@ class Shape(StrEnum):
     CLOSED = "closed"
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class ColumnDiff:
-    """A column, or a destination's field, that is another as such; `was` and `is_now` are names or types."""
+    """A column, or a destination's field, that is another as such."""
 
     name: str
+    """What it is called now; of one that is gone, what it was called."""
     shape: Shape
+    """What is another."""
     was: str = ""
+    """Its type before, or its name."""
     is_now: str = ""
+    """Its type now, or its name."""
     why: str = ""
+    """Why its values are not compared."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class SumDiff:
-    """Sums of a number over the rows of a partition, as text; "" where there is no row with a value."""
+    """Another sum of a number over the rows of a partition."""
 
     name: str
+    """The column or field."""
     was: str
+    """The sum before, as text; empty where no row has a value."""
     is_now: str
+    """The sum now."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class Keys:
-    """Keys of some rows, {column: text}: the first ones of each sort; none where a column is classified."""
+    """Keys of the first rows of each sort, {column: text}; none where a column of the key is classified."""
 
-    added: tuple[Mapping[str, str], ...] = ()
-    removed: tuple[Mapping[str, str], ...] = ()
-    changed: tuple[Mapping[str, str], ...] = ()
+    added: tuple[Mapping[str, str], ...] = _NO_KEYS
+    """Of rows that are here alone."""
+    removed: tuple[Mapping[str, str], ...] = _NO_KEYS
+    """Of rows that are in production alone."""
+    changed: tuple[Mapping[str, str], ...] = _NO_KEYS
+    """Of rows that have other values."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class PartitionDiff:
-    """One partition; the key is "" of what is not cut.
-
-    `why` says what is to be seen to and what to type, where it is neither equal nor changed. `was` and
-    `is_now` are numbers of rows, None where there are none to count. `columns` is {column or field: changed
-    rows that have another value in it}. `twice` is how many rows of the environment and of production have a
-    key that stands more than once: they count as added and removed, whole. `notes`: what production has other
-    since.
-    """
+    """One partition of a table or an export."""
 
     partition_key: str
+    """Its key; empty of what is not cut."""
     stands: Stands
+    """How it stands."""
     why: str = ""
+    """Why it is not compared, or not right, and what to type."""
     was: int | None = None
+    """Rows in production; null where it has none of the partition."""
     is_now: int | None = None
+    """Rows in the environment; null where they are not looked at."""
     added: int = 0
+    """Rows of a key that production has not."""
     removed: int = 0
+    """Rows of a key that production alone has."""
     changed: int = 0
+    """Rows of which a value is another."""
     twice: int = 0
-    columns: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Rows of both sides whose key stands more than once: those count as added and removed, whole."""
+    columns: Mapping[str, int] = _NO_COLUMNS
+    """{column or field: changed rows that have another value in it}."""
     sums: tuple[SumDiff, ...] = ()
+    """Sums that are others."""
     keys: Keys = Keys()
+    """Some keys."""
     notes: tuple[str, ...] = ()
+    """What production has other by now of what it is made of."""
 
     @property
     def differs(self) -> bool:
@@ -103,14 +135,18 @@ class PartitionDiff:
         return bool(self.added or self.removed or self.changed)
 
 
-@dataclass(frozen=True)
-class _Compared:
+@dataclass(frozen=True, kw_only=True)
+class _Diff:
     """What a table and an export have in common."""
 
     key: tuple[str, ...]
+    """The columns, or fields, that tell rows apart; without any, whole rows are compared."""
     columns: tuple[ColumnDiff, ...]
+    """What is another of columns, or fields, as such."""
     partitions: tuple[PartitionDiff, ...]
+    """Its partitions in the environment, in their order."""
     unbuilt: tuple[str, ...]
+    """What is not built and validated with what the project means now, of it and of what it is made of."""
 
     @property
     def added(self) -> int:
@@ -139,59 +175,78 @@ class _Compared:
     @property
     def differs(self) -> bool:
         """Whether rows or columns are others, as far as they are compared."""
-        return any(one.differs for one in self.partitions) or any(
-            column.shape is not Shape.CLOSED for column in self.columns
-        )
+        shapes = (column.shape for column in self.columns)
+        return any(one.differs for one in self.partitions) or any(one is not Shape.CLOSED for one in shapes)
 
     @property
     def open(self) -> tuple[PartitionDiff, ...]:
-        """The partitions of which it is not known, or not right, what is another."""
-        return tuple(one for one in self.partitions if one.stands not in (Stands.EQUAL, Stands.CHANGED))
+        """The partitions of which it is not known what is another, or which are not right."""
+        known = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
+        return tuple(one for one in self.partitions if one.stands not in known)
 
 
-@dataclass(frozen=True)
-class TableDiff(_Compared):
-    """A table that the environment has built, or would build: `key` tells its rows apart, by `key_from`.
-
-    Without a key (`key_from` "") whole rows are compared: none is changed, each is added or removed.
-    `unbuilt`: what of it means something else, and is not built and validated with that.
-    """
+@with_config(_DESCRIBED)
+@dataclass(frozen=True, kw_only=True)
+class TableDiff(_Diff):
+    """A table that the environment has built, or would build."""
 
     table: str
+    """SCHEMA.NAME."""
     key_from: str = ""
+    """Who says what tells rows apart: the export, the suite, or a dbt test."""
 
 
-@dataclass(frozen=True)
-class ExportDiff(_Compared):
-    """The same as the destination has it: fields, its key, the rows that the last mile lets through.
-
-    `held_by` are the limits of the export file that a delivery upon production's rows would pass, in words;
-    `unbuilt`: what it is made of that means something else, and is not built and validated with that.
-    `stays`: what is removed is not taken out there, as the mode takes nothing out.
-    """
+@with_config(_DESCRIBED)
+@dataclass(frozen=True, kw_only=True)
+class ExportDiff(_Diff):
+    """The same as the destination has it: its fields, and the rows that the last mile lets through."""
 
     export: str
+    """Its name."""
     table: str
+    """The table that it sends, SCHEMA.NAME."""
     type: str
+    """The kind of destination."""
     connection: str
+    """The connection's name."""
     object: str
+    """The table, folder or object type there."""
     mode: str
+    """append, upsert, mirror or snapshot."""
     owner: str
+    """Who answers for it."""
     channel: str
+    """Where they want to hear of it."""
     held_by: tuple[str, ...] = ()
+    """Limits of the export file that a delivery upon production's rows would pass, in words."""
     stays: bool = False
+    """What is removed is not taken out there, as the mode takes nothing out."""
 
 
+@with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class DiffReport:
-    """An environment beside the catalogue that it was made from; both in the order of the graph."""
+    """An environment beside the catalogue that it was made from."""
 
     environment: str
+    """Its name."""
     catalogue: str
+    """The catalogue's."""
     tables: tuple[TableDiff, ...]
+    """Tables, parents before children."""
     exports: tuple[ExportDiff, ...]
+    """Exports that are made of these tables."""
+    version: int = _VERSION
+    """Of this form."""
 
     @property
     def differs(self) -> bool:
         """Whether anything is another, or not known to be the same."""
         return any(one.differs or one.open or one.unbuilt for one in (*self.tables, *self.exports))
+
+
+def schema_text() -> str:
+    """Return the text of the schema (JSON Schema, draft 2020-12)."""
+    schema: dict[str, Any] = TypeAdapter[Any](DiffReport).json_schema()
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"

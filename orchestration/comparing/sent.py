@@ -33,9 +33,8 @@ class Sent:
         target = self._site.target(name)
         relation, export = str(target.table.relation), target.export
         standing, keys = self._tables.verdicts.of(relation), list(keys)
-        latest = next(reversed(standing), None)
         partitions, held = list[PartitionDiff](), list[str]()
-        for key in (key for key in keys if not export.spec.latest_only or key == latest):
+        for key in (key for key in keys if not export.spec.latest_only or key == [*standing][-1]):
             one = self._comparable(target, standing[key])
             found: list[RowsDiff] = []
 

@@ -60,9 +60,9 @@ class Tables:
 
     def gone(self) -> Iterable[TableDiff]:
         """Yield the tables that the catalogue has, and the project has not."""
-        for relation, table in self.catalogue.tables.items():
+        for relation in self.catalogue.tables:
             if relation not in self._lineage.tables:
-                rows = sum(one.rows for one in table.partitions.values())
+                rows = sum(one.rows for one in self.catalogue.tables[relation].partitions.values())
                 why = "this project has no such table: it was removed, or is newer than the branch"
                 diff = PartitionDiff("", Stands.ONLY_PUBLISHED, why, rows)
                 yield TableDiff(table=relation, key=(), columns=(), partitions=(diff,), unbuilt=())

@@ -11,6 +11,7 @@ from functools import cached_property
 from orchestration.comparing.closed import Closed, closed
 from orchestration.comparing.inputs import Inputs, Place
 from orchestration.comparing.report import Stands
+from orchestration.comparing.words import places
 from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.partitions import place as named
 from orchestration.environments.changes import Building
@@ -20,9 +21,6 @@ from orchestration.gate.on_record import OnRecord
 from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.meaning import check_of
 from orchestration.warehouse.base import Session
-
-_SHOWN = 3
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -106,7 +104,7 @@ class Verdicts:
                 if not one.validated:
                     found.setdefault((relation, one.stands, one.why), []).append(key)
         return tuple(
-            f"{_places(relation, keys)}: {stands.replace('_', ' ')}: {why}"
+            f"{places(relation, keys)}: {stands.replace('_', ' ')}: {why}"
             for (relation, stands, why), keys in found.items()
         )
 
@@ -161,8 +159,3 @@ def _told(found: Finding) -> str:
     check = f" check `{found.check}`" if found.check else ""
     return f"{named(found.relation, found.partition_key)}{check}: {found.verdict.value}"
 
-
-def _places(relation: str, keys: list[str]) -> str:
-    shown = ", ".join(keys[:_SHOWN])
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return named(relation, f"{shown}{more}")

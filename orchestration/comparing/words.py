@@ -1,0 +1,127 @@
+"""What is another, in words: the same sentences for a terminal and for a pull request.
+
+Belongs here: sentences. Does not belong here: tables and escaping (`markdown`, and the command's own).
+"""
+
+from collections.abc import Iterator
+
+from orchestration.comparing.report import (
+    ColumnDiff,
+    DiffReport,
+    ExportDiff,
+    PartitionDiff,
+    Shape,
+    Stands,
+    TableDiff,
+)
+from orchestration.core.partitions import place
+
+_SHOWN = 3
+_COMPARED = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
+_SHAPES = {
+    Shape.ADDED: "new, {one.is_now}",
+    Shape.GONE: "gone",
+    Shape.TYPE: "{one.is_now}, was {one.was}",
+    Shape.SPELT: "was spelt {one.was}",
+    Shape.CLOSED: "not compared: {one.why}",
+}
+
+
+def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
+    """Return how many rows are others: `57 changed, 2 added`, or `nothing`."""
+    stay = " (they stay there)" if isinstance(diff, ExportDiff) and diff.stays else ""
+    counted = [
+        f"{count:,} {sort}{stay if sort == 'removed' else ''}"
+        for sort, count in (("added", diff.added), ("removed", diff.removed), ("changed", diff.changed))
+        if count
+    ]
+    if counted:
+        return ", ".join(counted)
+    known = isinstance(diff, PartitionDiff) or any(one.stands in _COMPARED for one in diff.partitions)
+    return "nothing" if known else "not compared"
+
+
+def columns_in_words(diff: TableDiff | ExportDiff) -> str:
+    """Return in how many rows which column, or field, has another value; the most first."""
+    most_first = sorted(diff.changed_columns.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {rows:,}" for name, rows in most_first)
+
+
+def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is to be known besides, each with its heading; none where there is nothing to say."""
+    every = (*report.exports, *report.tables)
+    unbuilt = dict.fromkeys(line for one in every for line in one.unbuilt)
+    found = {
+        "Past a limit, so that a person has to approve": [
+            f"`{one.export}` {line}" for one in report.exports for line in one.held_by
+        ],
+        "Not built and validated with what the project means now": [*unbuilt],
+        "Not compared": [
+            line for one in report.tables for line in _grouped(one.table, _why_not(one, bool(one.unbuilt)))
+        ]
+        + [line for one in report.exports for line in _grouped(one.export, _not_sent(one, report.tables))],
+        "Columns": [f"`{_name(one)}.{column.name}`: {_shape(column)}" for one in every for column in one.columns],
+        "Sums": [
+            f"`{place(one.table, part.partition_key)}` {total.name}: {total.was or 'none'} → {total.is_now or 'none'}"
+            for one in report.tables for part in one.partitions for total in part.sums
+        ],
+        "Rows that no key tells apart": [*_without_key(report.tables)],
+        "Production has gone on": [
+            line for one in report.tables for line in _grouped(one.table, [
+                (note, part.partition_key) for part in one.partitions for note in part.notes
+            ])
+        ],
+    }  # fmt: skip
+    yield from ((heading, lines) for heading, lines in found.items() if lines)
+
+
+def _name(diff: TableDiff | ExportDiff) -> str:
+    return diff.table if isinstance(diff, TableDiff) else diff.export
+
+
+def _shape(column: ColumnDiff) -> str:
+    return _SHAPES[column.shape].format(one=column)
+
+
+def _why_not(diff: TableDiff, unbuilt_told: bool) -> list[tuple[str, str]]:
+    told = (Stands.ONLY_PUBLISHED, Stands.NOT_COMPARABLE)
+    return [
+        (f"{one.stands.replace('_', ' ')}: {one.why}", one.partition_key)
+        for one in diff.partitions
+        if one.stands in told
+    ]
+
+
+def _not_sent(diff: ExportDiff, tables: tuple[TableDiff, ...]) -> list[tuple[str, str]]:
+    """Return why an export is not compared where its table is."""
+    of_table = {
+        (one.table, part.partition_key): part.stands for one in tables for part in one.partitions
+    }
+    return [
+        (f"not comparable: {one.why}", one.partition_key)
+        for one in diff.partitions
+        if one.stands is Stands.NOT_COMPARABLE
+        and of_table.get((diff.table, one.partition_key)) is not Stands.NOT_COMPARABLE
+    ]
+
+
+def _without_key(tables: tuple[TableDiff, ...]) -> Iterator[str]:
+    for one in tables:
+        if not one.key and any(part.stands in _COMPARED for part in one.partitions):
+            yield f"`{one.table}`: whole rows are compared, as no export, suite or dbt test names its key"
+        if twice := sum(part.twice for part in one.partitions):
+            yield f"`{one.table}`: {twice:,} rows whose key ({', '.join(one.key)}) stands more than once"
+
+
+def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:
+    """Return each sentence once, with the partitions of which it is true."""
+    keys: dict[str, list[str]] = {}
+    for text, key in said:
+        keys.setdefault(text, []).append(key)
+    return [f"`{places(name, found)}` {text}" for text, found in keys.items()]
+
+
+def places(name: str, keys: list[str]) -> str:
+    """Return some partitions of one table in words, the first ones by their keys."""
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return place(name, f"{', '.join(keys[:_SHOWN])}{more}")

@@ -33,7 +33,7 @@ def diff(
 ) -> None:
     """Tell what is another in an environment than in production: rows, columns, and what destinations get.
 
-    Partitions are compared that are made of the same inputs; of any other it is said why not, and what to type.
+    What is made of the same inputs is compared; of all else it is said why not, and what to type.
     Ends with code 0 if nothing is another, 1 if something is, or is not known to be the same.
     """
     with opened(project, None, ended=True) as outer, inside(outer, name) as (here, made):

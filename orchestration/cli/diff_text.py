@@ -20,13 +20,17 @@ def show(report: DiffReport, out: Console) -> None:
             to = f"{one.connection} {one.object}"
             made.add_row(*map(escape, (one.export, to, rows_in_words(one), columns_in_words(one))))
         out.print(made)
-    made = table("" if report.exports else escape(title), "table", "partition", "stands", "#rows", "rows", "columns")
+    made = table(
+        "" if report.exports else escape(title), "table", "partition", "stands", "#rows", "rows", "columns"
+    )
     for one in report.tables:
         for part in one.partitions:
             columns = ", ".join(f"{name} {rows:,}" for name, rows in part.columns.items())
             rows = "" if part.is_now is None else f"{part.is_now:,}"
             stands = part.stands.replace("_", " ")
-            made.add_row(*map(escape, (one.table, part.partition_key, stands, rows, rows_in_words(part), columns)))
+            made.add_row(
+                *map(escape, (one.table, part.partition_key, stands, rows, rows_in_words(part), columns))
+            )
     out.print(made)
     for heading, lines in sentences(report):
         out.print(f"{heading}:", markup=False)

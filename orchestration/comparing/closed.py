@@ -1,7 +1,7 @@
 """What is worked out of columns that are not published: in an environment they are null.
 
-So values and rows that are made of them are others than in production, whatever the branch does. Belongs here:
-which those are. Does not belong here: what is not published (`publishing`), columns that are compared (`shapes`).
+So values and rows that are made of them are others than in production, whatever the branch does. Belongs
+here: which those are. Does not belong here: what is published (`publishing`), what is compared (`shapes`).
 """
 
 from collections.abc import Collection, Mapping

@@ -90,8 +90,12 @@ class Inputs:
         if table is None or version is None:
             return Traced({}, unbuilt=f"{named(*place)} is not there any more")
         if build is None:
-            if relation in self._models and self._meanings[relation] != self._catalogue.meanings.get(relation):
-                return Traced({}, unbuilt=f"{relation} means something else, and {named(*place)} is as it was")
+            if relation in self._models and self._meanings[relation] != self._catalogue.meanings.get(
+                relation
+            ):
+                return Traced(
+                    {}, unbuilt=f"{relation} means something else, and {named(*place)} is as it was"
+                )
             if published is None or published.version != version:
                 return Traced({}, other=f"{named(*place)} is not what the catalogue has; {self._anew}")
             return Traced({place: version}, equal=True)
@@ -132,7 +136,10 @@ class Inputs:
 
         What another query reads, or another window, is the branch's: only of what both read it is asked.
         """
-        what, again = named(*place), f"in production type `sluice rerun {place[0]}{as_option(place[1])}`, then"
+        what, again = (
+            named(*place),
+            f"in production type `sluice rerun {place[0]}{as_option(place[1])}`, then",
+        )
         if published.build.inputs is None:
             yield f"production did not keep what it has built {what} from; {again} {self._anew}"
             return
@@ -155,7 +162,9 @@ class Inputs:
 
     def _more_days(self, key: str) -> str:
         name = self._made.name
-        return f"type `sluice env drop {name}`, then `sluice env new {name} --from` a day before {key or 'it'}"
+        return (
+            f"type `sluice env drop {name}`, then `sluice env new {name} --from` a day before {key or 'it'}"
+        )
 
     def since(self, place: Place, newest: Catalogue) -> list[str]:
         """Return what production has other by now of what a partition is made of."""
@@ -177,4 +186,3 @@ class Inputs:
 
 def _shortened(found: list[str]) -> list[str]:
     return found if len(found) < 3 else [*found[:2], f"and {len(found) - 2} more inputs are others since"]
-

@@ -7,7 +7,7 @@ taken away or renamed without a new `version`. Belongs here: that form. Does not
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,6 @@ FILE = "docs/diff.schema.json"
 _VERSION = 1
 # What stands below a field is its description in the schema.
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True)
-_NO_COLUMNS: Mapping[str, int] = {}
 _NO_KEYS: tuple[Mapping[str, str], ...] = ()
 
 
@@ -25,9 +24,9 @@ class Stands(StrEnum):
     """How a partition of an environment stands beside production's.
 
     `equal`: no row is another. `changed`: some are. `only_here`: production has not published it.
-    `only_published`: the environment has not got it. `not_built`: it is not built with what the project means.
-    `failed`: its build did not come about. `refused`: a check says no. `not_judged`: a check has not spoken.
-    `not_comparable`: it is not made of the same inputs.
+    `only_published`: the environment has not got it. `not_built`: it is not built with what the project
+    means. `failed`: its build did not come about. `refused`: a check says no. `not_judged`: a check has not
+    spoken. `not_comparable`: it is not made of the same inputs.
     """
 
     EQUAL = "equal"
@@ -42,7 +41,7 @@ class Stands(StrEnum):
 
 
 class Shape(StrEnum):
-    """What is another of a column as such: it is `added`, `gone`, of another `type`, `spelt` in other letters.
+    """What is another of a column as such: it is `added`, `gone`, of another `type`, or otherwise `spelt`.
 
     `closed`: its values are not compared, as its class is not published, or it is made of what is not.
     """
@@ -97,6 +96,9 @@ class Keys:
     """Of rows that have other values."""
 
 
+NO_KEYS = Keys()
+
+
 @with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class PartitionDiff:
@@ -120,11 +122,11 @@ class PartitionDiff:
     """Rows of which a value is another."""
     twice: int = 0
     """Rows of both sides whose key stands more than once: those count as added and removed, whole."""
-    columns: Mapping[str, int] = _NO_COLUMNS
+    columns: Mapping[str, int] = field(default_factory=dict[str, int])
     """{column or field: changed rows that have another value in it}."""
     sums: tuple[SumDiff, ...] = ()
     """Sums that are others."""
-    keys: Keys = Keys()
+    keys: Keys = NO_KEYS
     """Some keys."""
     notes: tuple[str, ...] = ()
     """What production has other by now of what it is made of."""

@@ -1,16 +1,16 @@
 """The rows of a partition beside the published ones: one join by key, in which all is counted.
 
-Rows whose key stands more than once on either side, and all rows where there is no key, are compared whole, as
-a multiset. Values are equal if no reader could tell them apart (`compute.row_hash`): NaN is NaN, null is null,
--0.0 is not 0.0. Belongs here: that SQL, and what it found. Does not belong here: which columns (`shapes`).
+Rows whose key stands more than once on either side, and all rows where there is no key, are compared whole,
+as a multiset. Values are equal if no reader could tell them apart (`compute.row_hash`): NaN is NaN, null is
+null, -0.0 is not 0.0. Belongs here: that SQL, and what it found. Does not belong here: columns (`shapes`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from orchestration.comparing.report import Keys, SumDiff
+from orchestration.comparing.report import NO_KEYS, Keys, SumDiff
 from orchestration.comparing.shapes import Pair
 from orchestration.compute.alike import EXACT, canonical, is_number
 from orchestration.compute.row_hash import differ, equal_as_they_are, row_hash
@@ -22,12 +22,11 @@ from orchestration.warehouse.base import Session
 # A sum of numbers of more digits may be more than any number of the engine's.
 _SUMMED_DIGITS = 28
 _SUMMED_AS_DOUBLE = ("HUGEINT", "UHUGEINT", "BIGNUM", "FLOAT", "DOUBLE")
-_NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
 class RowsDiff:
-    """Rows as they were and are, counted; `twice` are those, of each side, whose key stands more than once."""
+    """Rows as they were and are, counted; `twice` are those of each side whose key stands more than once."""
 
     was: int
     is_now: int
@@ -35,9 +34,9 @@ class RowsDiff:
     removed: int
     changed: int = 0
     twice: tuple[int, int] = (0, 0)
-    columns: Mapping[str, int] = _NOTHING
+    columns: Mapping[str, int] = field(default_factory=dict[str, int])
     sums: tuple[SumDiff, ...] = ()
-    keys: Keys = Keys()
+    keys: Keys = NO_KEYS
 
 
 def compare_rows(

@@ -57,7 +57,7 @@ class Sent:
         )  # fmt: skip
 
     def _comparable(self, target: Target, standing: Standing) -> Standing:
-        """Return how a partition stands, as far as what the export file asks of its columns is on both sides."""
+        """Return how a partition stands, if both sides have the columns that the export file asks for."""
         pairs = {pair.name for pair in self._tables.matched(str(target.table.relation)).pairs}
         spec = target.export.spec
         asked = [*spec.key, *(rule.column for rule in spec.last_mile if rule.filter)]
@@ -68,7 +68,7 @@ class Sent:
         return replace(standing, stands=Stands.NOT_COMPARABLE, why=why, rows=False)
 
     def _compared(self, target: Target, key: str) -> RowsDiff:
-        """Compare what is sent; where that is the table's rows under other names, those are compared already."""
+        """Compare what is sent; where that is the table's rows under other names, it is done already."""
         relation, spec = str(target.table.relation), target.export.spec
         pairs = self._sent_pairs(target)
         form = KeyForm.of(
@@ -85,7 +85,11 @@ class Sent:
             return RowsDiff(0, rows, rows, 0)
         matched = self._tables.matched(relation)
         before, after = (
-            sent_of(target, {pair.name: kind for pair, kind in zip(matched.pairs, kinds, strict=True)}, f"({rows})")
+            sent_of(
+                target,
+                {pair.name: kind for pair, kind in zip(matched.pairs, kinds, strict=True)},
+                f"({rows})",
+            )
             for rows, kinds in (
                 (matched.was(was), [pair.was for pair in matched.pairs]),
                 (matched.now(self._tables.rows(relation, key)), [pair.now for pair in matched.pairs]),
@@ -100,7 +104,9 @@ class Sent:
         left_out = target.partition_column if target.export.spec.latest_only else ""
         matched = self._tables.matched(str(target.table.relation))
         return [
-            replace(pair, name=target.export.field(pair.name)) for pair in matched.pairs if pair.name != left_out
+            replace(pair, name=target.export.field(pair.name))
+            for pair in matched.pairs
+            if pair.name != left_out
         ]
 
     def _fields(self, target: Target) -> tuple[ColumnDiff, ...]:
@@ -115,7 +121,7 @@ class Sent:
         )
 
     def _held_by(self, target: Target, key: str, found: RowsDiff) -> list[str]:
-        """Return the limits of the export file that a delivery upon production's rows would pass, in words."""
+        """Return the limits of the export file that a delivery upon production's rows would pass."""
         session, order = self._tables.session, order_of(target, key)
         source = source_of(session, target, key)
         sums = [f"sum({quoted(name)})" for name in order.limits.sums]
@@ -128,7 +134,10 @@ class Sent:
             rightly_empty=rightly_empty(session, self._lineage, relation, key),
         )  # fmt: skip
         twice = found.twice[1]
-        return [*said, *([f"the key of {twice:,} rows stands more than once: nothing is sent"] if twice else [])]
+        return [
+            *said,
+            *([f"the key of {twice:,} rows stands more than once: nothing is sent"] if twice else []),
+        ]
 
 
 def _renamed(found: RowsDiff, field: Callable[[str], str]) -> RowsDiff:

@@ -1,4 +1,4 @@
-"""The columns of a table beside those that are published: which are compared, as which type, and which are others.
+"""The columns of a table beside those that are published: which are compared as what, and which are others.
 
 Values are compared as what their types mean: a whole number of 32 bits and one of 64 by their value, decimals
 whatever their scale. What a Delta table keeps as text that the engine does not cast back exactly is compared
@@ -21,7 +21,7 @@ _LOST = ("UNION(", "VARIANT", "GEOMETRY")
 
 @dataclass(frozen=True)
 class Pair:
-    """A column of both sides under one name: its type on each, and the one in which its values are compared."""
+    """A column of both sides under one name: its type on each, and that in which its values are compared."""
 
     name: str
     now: str
@@ -38,7 +38,7 @@ class Pair:
 class Matched:
     """The columns of a table and of what is published of it.
 
-    `pairs` are compared, `others` is what is another of columns as such; `spelt` is {name: how it is published}.
+    `pairs` are compared, `others` is what is another of columns as such, `spelt` {name: how it is published}.
     """
 
     pairs: tuple[Pair, ...]
@@ -55,7 +55,8 @@ class Matched:
 
     def _listed(self, types: Mapping[str, str], spelt: Mapping[str, str]) -> str:
         casts = (
-            f"cast({quoted(spelt.get(name, name))} as {kind}) as {quoted(name)}" for name, kind in types.items()
+            f"cast({quoted(spelt.get(name, name))} as {kind}) as {quoted(name)}"
+            for name, kind in types.items()
         )
         return ", ".join(casts) or "1 as _nothing"
 
@@ -94,7 +95,7 @@ def match(
     others += [
         ColumnDiff(name, Shape.GONE, without_names(published.columns[name])) for name in there.values()
     ]
-    return Matched(tuple(pairs), tuple([*others, *_gone_and_closed(published, left_out)]), spelt)
+    return Matched(tuple(pairs), (*others, *_gone_and_closed(published, left_out)), spelt)
 
 
 def _gone_and_closed(published: PublishedTable, left: Mapping[str, str]) -> Iterator[ColumnDiff]:

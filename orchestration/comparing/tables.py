@@ -112,7 +112,9 @@ class Tables:
             return None
         table = self.catalogue.tables[relation]
         where = f" where {quoted(table.key_column)} = {literal(key)}" if table.key_column else ""
-        return f"select * from {self.session.published(self._shelf.scan_path(table.location), table.at)}{where}"
+        return (
+            f"select * from {self.session.published(self._shelf.scan_path(table.location), table.at)}{where}"
+        )
 
     def matched(self, relation: str) -> Matched:
         """Return which columns are compared; none of a table that is not there, or not published."""
@@ -120,7 +122,9 @@ class Tables:
             published = self.catalogue.tables.get(relation)
             found = Matched((), (), {})
             if published is not None and self.session.has_table(relation):
-                columns = self.session.describe(f"select * from {self._lineage.tables[relation].relation.quoted}")
+                columns = self.session.describe(
+                    f"select * from {self._lineage.tables[relation].relation.quoted}"
+                )
                 found = match(
                     self.session, columns, published, self.verdicts.closed.columns.get(relation, {})
                 )
@@ -151,6 +155,4 @@ class Tables:
 
     def _hidden(self, relation: str) -> frozenset[str]:
         closed = {name.casefold() for name in self.project.classified_columns.get(relation, ())}
-        return frozenset(
-            pair.name for pair in self.matched(relation).pairs if pair.name.casefold() in closed
-        )
+        return frozenset(pair.name for pair in self.matched(relation).pairs if pair.name.casefold() in closed)

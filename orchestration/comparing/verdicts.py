@@ -1,10 +1,10 @@
 """How each partition of an environment stands, before any row is looked at.
 
-Belongs here: whether it is there, built with what the project means, let through by its checks, and of the same
-inputs; in words, with what to type. Does not belong here: rows (`rows`), inputs (`inputs`).
+Belongs here: whether it is there, built with what the project means, let through by its checks, and of the
+same inputs; in words, with what to type. Does not belong here: rows (`rows`), inputs (`inputs`).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from orchestration.gate.on_record import OnRecord
 from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.meaning import check_of
 from orchestration.warehouse.base import Session
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -46,9 +47,7 @@ class Verdicts:
         self._lineage = site.project.lineage
         self._held = session.versions(list(self._lineage.tables))
         self._on_record = OnRecord(site.deployment.store)
-        self.inputs = Inputs(
-            site.project, plan.made, catalogue, self._held, self._on_record, plan.meanings
-        )
+        self.inputs = Inputs(site.project, plan.made, catalogue, self._held, self._on_record, plan.meanings)
         self._own = site.deployment.store.built_by_runs_other_than(f"inherited:{plan.made.catalogue}")
         self._known: dict[str, dict[str, Standing]] = {}
         self._build = f"type `sluice env build --name {plan.made.name}`"
@@ -67,8 +66,7 @@ class Verdicts:
             for relation, table in self._lineage.tables.items()
             if relation in self._catalogue.tables
             for check in table.rules
-            if check != CONTRACT_CHECK
-            and meanings[name := check_of(relation, check)] != before.get(name)
+            if check != CONTRACT_CHECK and meanings[name := check_of(relation, check)] != before.get(name)
         }
         return self.models & {*self._own, *self._plan.built, *judged}
 
@@ -93,7 +91,7 @@ class Verdicts:
             self._known[relation] = {key: self._of((relation, key)) for key in ordered}
         return self._known[relation]
 
-    def unbuilt(self, relations: Collection[str]) -> tuple[str, ...]:
+    def unbuilt(self, relations: Set[str]) -> tuple[str, ...]:
         """Return what of tables is not built and validated with what the project means now, in words."""
         found: dict[tuple[str, str, str], list[str]] = {}
         for relation in (name for name in self._lineage.tables if name in relations & self.affected):
@@ -129,7 +127,9 @@ class Verdicts:
         if key not in self._plan.built.get(relation, ()):
             said = "not all that it is made of is in the environment"
             return Standing(Stands.ONLY_PUBLISHED, f"{said}; make one of more days (`sluice env new --days`)")
-        if refusal := next((one for one in self._findings(place) if one.says_no and one.relation != relation), None):
+        if refusal := next(
+            (one for one in self._findings(place) if one.says_no and one.relation != relation), None
+        ):
             return Standing(Stands.NOT_BUILT, self._refused(refusal))
         if self._plan.made.standing.get(relation) == "":
             return Standing(Stands.FAILED, f"its build did not come about; {self._build}, which says why")
@@ -158,4 +158,3 @@ def _told(found: Finding) -> str:
     """Return a finding without what a check has said of values."""
     check = f" check `{found.check}`" if found.check else ""
     return f"{named(found.relation, found.partition_key)}{check}: {found.verdict.value}"
-

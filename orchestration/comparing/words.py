@@ -6,7 +6,6 @@ Belongs here: sentences. Does not belong here: tables and escaping (`markdown`, 
 from collections.abc import Iterator
 
 from orchestration.comparing.report import (
-    ColumnDiff,
     DiffReport,
     ExportDiff,
     PartitionDiff,
@@ -56,22 +55,28 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
             f"`{one.export}` {line}" for one in report.exports for line in one.held_by
         ],
         "Not built and validated with what the project means now": [*unbuilt],
-        "Not compared": [
-            line for one in report.tables for line in _grouped(one.table, _why_not(one, bool(one.unbuilt)))
-        ]
-        + [line for one in report.exports for line in _grouped(one.export, _not_sent(one, report.tables))],
-        "Columns": [f"`{_name(one)}.{column.name}`: {_shape(column)}" for one in every for column in one.columns],
+        "Not compared": [line for one in every for line in _not_compared(one, report.tables)],
+        "Columns": [
+            f"`{_name(one)}.{column.name}`: {_SHAPES[column.shape].format(one=column)}"
+            for one in every
+            for column in one.columns
+        ],
         "Sums": [
-            f"`{place(one.table, part.partition_key)}` {total.name}: {total.was or 'none'} → {total.is_now or 'none'}"
-            for one in report.tables for part in one.partitions for total in part.sums
+            f"`{place(one.table, part.partition_key)}` {total.name}: {total.was or 'none'} →"
+            f" {total.is_now or 'none'}"
+            for one in report.tables
+            for part in one.partitions
+            for total in part.sums
         ],
         "Rows that no key tells apart": [*_without_key(report.tables)],
         "Production has gone on": [
-            line for one in report.tables for line in _grouped(one.table, [
-                (note, part.partition_key) for part in one.partitions for note in part.notes
-            ])
+            line
+            for one in report.tables
+            for line in _grouped(
+                one.table, [(note, part.partition_key) for part in one.partitions for note in part.notes]
+            )
         ],
-    }  # fmt: skip
+    }
     yield from ((heading, lines) for heading, lines in found.items() if lines)
 
 
@@ -79,30 +84,23 @@ def _name(diff: TableDiff | ExportDiff) -> str:
     return diff.table if isinstance(diff, TableDiff) else diff.export
 
 
-def _shape(column: ColumnDiff) -> str:
-    return _SHAPES[column.shape].format(one=column)
-
-
-def _why_not(diff: TableDiff, unbuilt_told: bool) -> list[tuple[str, str]]:
-    told = (Stands.ONLY_PUBLISHED, Stands.NOT_COMPARABLE)
-    return [
-        (f"{one.stands.replace('_', ' ')}: {one.why}", one.partition_key)
-        for one in diff.partitions
-        if one.stands in told
-    ]
-
-
-def _not_sent(diff: ExportDiff, tables: tuple[TableDiff, ...]) -> list[tuple[str, str]]:
-    """Return why an export is not compared where its table is."""
-    of_table = {
-        (one.table, part.partition_key): part.stands for one in tables for part in one.partitions
+def _not_compared(diff: TableDiff | ExportDiff, tables: tuple[TableDiff, ...]) -> list[str]:
+    """Return what is not compared, and why; of an export where that is not its table's reason, too."""
+    told = {
+        (one.table, part.partition_key, part.why)
+        for one in tables
+        for part in one.partitions
+        if one is not diff
     }
-    return [
-        (f"not comparable: {one.why}", one.partition_key)
-        for one in diff.partitions
-        if one.stands is Stands.NOT_COMPARABLE
-        and of_table.get((diff.table, one.partition_key)) is not Stands.NOT_COMPARABLE
-    ]
+    return _grouped(
+        _name(diff),
+        [
+            (f"{one.stands.replace('_', ' ')}: {one.why}", one.partition_key)
+            for one in diff.partitions
+            if one.stands in (Stands.ONLY_PUBLISHED, Stands.NOT_COMPARABLE)
+            and (diff.table, one.partition_key, one.why) not in told
+        ],
+    )
 
 
 def _without_key(tables: tuple[TableDiff, ...]) -> Iterator[str]:

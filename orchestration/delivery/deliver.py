@@ -424,7 +424,7 @@ def sent_of(
 ) -> str:
     """Return SQL for what is sent of rows of the model, wherever they are: as `source_of` has it.
 
-    `columns` is {column: type} of `source`, which is SQL to select from; `cut` are conditions of the partition.
+    `columns` is {column: type} of `source`, SQL to select from; `cut` has the partition's conditions.
     """
     export = target.export
     left_out = target.partition_column if export.spec.latest_only else ""

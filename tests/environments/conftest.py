@@ -1,6 +1,5 @@
-"""A bakery whose tables are published, made once; tests make environments of its shelf."""
+"""A person's place beside a bakery whose tables are published; tests make environments of its shelf."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from orchestration.environments.record import settings_of
 from tests.company import Company
 from tests.parses import loaded
-from tests.publishing.shelves import published_in
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,6 @@ class Desk:
             update={"environments_dir": self.folder / "environments", "data_dir": self.folder / "own"}
         )
         return Company(settings_of(settings, name), "", self.folder)
-
-
-@pytest.fixture(scope="package")
-def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """Three days, validated and published."""
-    company = published_in(tmp_path_factory.mktemp("published"))
-    yield company
-    company.deployment.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Belongs here: publishing and reading back. Does not: any expectation.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ def publishing(company: Company, folder: Path, allowed: tuple[str, ...] = OPEN) 
     return Publishing(company.deployment, company.project, Shelf(Area(str(folder))), frozenset(allowed))
 
 
-def published_in(folder: Path, days: Sequence[str] = (WED, THU, FRI)) -> Company:
-    """Make a bakery in a folder, with days that are validated and published on its shelf."""
+def published_in(folder: Path) -> Company:
+    """Make a bakery in a folder, with three days that are validated and published on its shelf."""
     environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
     company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)
     company.land_shops("Nord", "Sued:Bonn")
-    for number, day in enumerate(days):
+    for number, day in enumerate((WED, THU, FRI)):
         company.land_day(day, Nord=3 + number, Sued=4)
     company.run()
     assert publish_tables(company.site, ()).refused == {}

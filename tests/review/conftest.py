@@ -6,15 +6,14 @@ Belongs here: what a branch begins from, and asking `sluice ci`. Does not: what 
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.company import BAKERY, FRI, THU, WED, Company
-from tests.publishing.shelves import published_in
+from tests.company import BAKERY, Company
 
 CODEOWNERS = """\
 *                          @bakery/platform
@@ -23,6 +22,7 @@ CODEOWNERS = """\
 /dbt_project/models/work/  @bakery/analysts
 /expectations/unowned.yml
 """
+_NUMBERS = count(1)
 FILES = ("sluice-ci.md", "sluice-ci.json", "outputs")
 
 
@@ -53,6 +53,12 @@ class Branch:
 
     company: Company
     folder: Path
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What its environment is called."""
+        return f"pr-{self.number}"
 
     @property
     def tree(self) -> Path:
@@ -92,6 +98,12 @@ class Branch:
             "SLUICE_PROJECT_DIR": str(self.tree),
         }
 
+    def sluice(self, *arguments: str, shelf: bool = True) -> tuple[int, str]:
+        """Run a command; return its exit code and all that it printed."""
+        variables = self.variables(shelf=shelf)
+        code, written, complained = self.company.sluice_with(variables, *arguments)
+        return code, written + complained
+
     def ci(self, *arguments: str, shelf: bool = True) -> Answer:
         """Ask, with all that can be written."""
         markdown, as_json, outputs = (self.folder / name for name in FILES)
@@ -108,22 +120,18 @@ class Branch:
             str(outputs),
         )
         since = () if "--since" in arguments else ("--since", "main")
-        code, written, complained = self.company.sluice_with(
-            self.variables(shelf=shelf), "ci", *asked, *since, *arguments
-        )
+        code, said = self.sluice("ci", *asked, *since, *arguments, shelf=shelf)
         there = markdown.exists()
         return Answer(
             code, markdown.read_text() if there else "", json.loads(as_json.read_text()) if there else {},
-            outputs.read_text() if there else "", written + complained,
+            outputs.read_text() if there else "", said,
         )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
-    """The bakery in a repository of its own, two days of it published."""
-    folder = tmp_path_factory.mktemp("review")
-    company = published_in(folder, (WED, THU, FRI))
-    made = Branch(company, folder)
+def repository(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory) -> Branch:
+    """The bakery in a repository of its own, three days of it published."""
+    made = Branch(published_bakery, tmp_path_factory.mktemp("review"))
     ignored = shutil.ignore_patterns("target", "logs", "README.md")
     shutil.copytree(BAKERY, made.tree, ignore=ignored)
     (made.tree / ".github").mkdir()
@@ -131,12 +139,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
     made.git("init", "--quiet", "--initial-branch=main")
     made.git("add", "--all")
     made.git("commit", "--quiet", "--message", "all")
-    yield made
-    company.deployment.close()
+    return made
 
 
 @pytest.fixture
 def branch(repository: Branch) -> Branch:
-    """A branch of what is merged, without a change."""
+    """A branch of what is merged, without a change; its environment has a name of its own, and stays.
+
+    Dagster keeps hold of an instance in which a run has failed, for as long as the process lasts.
+    """
     repository.begin()
-    return repository
+    return replace(repository, number=next(_NUMBERS))

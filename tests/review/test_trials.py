@@ -1,0 +1,95 @@
+"""The environment of a pull request: made anew each time, left while the pull request is open, gone with it."""
+
+import pytest
+
+from orchestration.areas import Area
+from orchestration.publishing.leases import all_leases, take_lease
+from tests.company import FRI
+from tests.review.conftest import Branch
+from tests.review.test_ci import SHOP_ORDERS, TWICE
+
+pytestmark = pytest.mark.long
+
+
+def test_the_environment_of_a_pull_request(branch: Branch) -> None:
+    """It is in the comment, field by field; an older one of the name is dropped, a machine's that is gone too."""
+    area = Area(str(branch.company.settings.published_url))
+    others = {lease.id for lease in all_leases(area)}
+    assert branch.sluice("env", "new", branch.name, "--days", "1")[0] == 0
+    [old] = [lease for lease in all_leases(area) if lease.id not in others]
+    lost = take_lease(area, branch.name, old.catalogue, f"{old.holder.partition('@')[0]}@gone", 30)
+    theirs = take_lease(area, branch.name, old.catalogue, "somebody-else@there", 30)
+    branch.edit(*TWICE)
+
+    answer = branch.ci()
+
+    assert answer.code == 0, answer.said
+    told = {one["export"]: one for one in answer.data["diff"]["exports"]}
+    assert {part["partition_key"]: part["changed"] for part in told["exp_shop_orders"]["partitions"]}[
+        FRI
+    ] == 2
+    assert "exp_shop_orders" in answer.comment
+    assert "### Impact of this pull request" in answer.comment
+    assert f"environment `{branch.name}`" in answer.comment
+    assert "run 1 of" in answer.said
+    names = {lease.id for lease in all_leases(area)} - others
+    assert {old.id, lost.id} & names == set()
+    assert theirs.id in names
+    assert len(names) == 2
+
+    assert branch.sluice("ci", "--closed", "--name", branch.name) == (0, "")
+    assert branch.sluice("ci", "--closed", "--name", branch.name) == (0, "")
+    assert {lease.id for lease in all_leases(area)} == {*others, theirs.id}
+
+
+def test_without_a_shelf_the_files_alone_are_asked(branch: Branch) -> None:
+    branch.edit(*TWICE)
+    answer = branch.ci(shelf=False)
+    assert (answer.code, answer.data["diff"]) == (0, None)
+    assert "of the files alone: no shelf is named (SLUICE\\_PUBLISHED\\_URL)" in answer.comment
+    assert branch.sluice("ci", "--closed", "--name", branch.name, shelf=False) == (0, "")
+
+
+def test_a_shelf_with_nothing_on_it(branch: Branch) -> None:
+    """Nothing can be built, so nothing that is changed may be merged; and what changes nothing may."""
+    empty = branch.folder / "empty"
+    empty.mkdir(exist_ok=True)
+    variables = branch.variables() | {"SLUICE_PUBLISHED_URL": str(empty)}
+    asked = ("ci", "--since", "main", "--name", branch.name)
+    assert branch.company.sluice_with(variables, *asked)[0] == 0
+    branch.edit(*TWICE)
+    code, _, said = branch.company.sluice_with(variables, *asked)
+    assert (code, "nothing is published" in said, "type `sluice publish`" in said) == (1, True, True)
+
+
+WRONG = {
+    "no such revision": (("--since", "no/such"), "`no/such` is no commit"),
+    "a name that none may have": (("--name", "PR 1"), "is no name of an environment"),
+    "an unknown option": (("--no-such-option",), "No such option"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_asked_is_no_approval(branch: Branch, name: str) -> None:
+    """Click ends with 2 where a command is typed wrongly: no verdict is written, so the pipelines refuse it."""
+    arguments, why = WRONG[name]
+    branch.edit(*TWICE)
+    answer = branch.ci(*arguments)
+    if name == "an unknown option":
+        assert (answer.code, answer.outputs) == (2, "")
+    else:
+        assert (answer.code, answer.outputs) == (1, "verdict=refused\n")
+        assert why in answer.comment
+    assert why in answer.said
+
+
+def test_a_branch_is_compared_with_where_it_began(branch: Branch) -> None:
+    """What was merged since is no part of it."""
+    branch.git("checkout", "--quiet", "-B", "mine")
+    branch.git("checkout", "--quiet", "-B", "further", "main")
+    branch.edit(SHOP_ORDERS, "object: bakery.shop_orders", "object: bakery.others")
+    branch.git("commit", "--quiet", "--all", "--message", "merged since")
+    branch.git("checkout", "--quiet", "mine")
+    assert branch.ci("--since", "further", shelf=False).code == 0
+    branch.git("merge", "--quiet", "further")
+    assert branch.ci("--since", "main", shelf=False).code == 2

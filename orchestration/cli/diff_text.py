@@ -21,7 +21,13 @@ def show(report: DiffReport, out: Console) -> None:
             made.add_row(*map(escape, (one.export, to, rows_in_words(one), columns_in_words(one))))
         out.print(made)
     made = table(
-        "" if report.exports else escape(title), "table", "partition", "stands", "#rows", "rows", "columns"
+        "" if report.exports else escape(title),
+        "table",
+        "partition",
+        "stands",
+        "#rows",
+        "difference",
+        "columns",
     )
     for one in report.tables:
         for part in one.partitions:

@@ -18,6 +18,7 @@ from orchestration.project.loading import Project
 from orchestration.publishing.catalogue import Catalogue, PublishedPartition
 from orchestration.state.records import Build
 
+_OTHER_MEANING = "{} means something else, and is not built with that"
 Place = tuple[str, str]
 """(relation, partition key)."""
 
@@ -90,12 +91,8 @@ class Inputs:
         if table is None or version is None:
             return Traced({}, unbuilt=f"{named(*place)} is not there any more")
         if build is None:
-            if relation in self._models and self._meanings[relation] != self._catalogue.meanings.get(
-                relation
-            ):
-                return Traced(
-                    {}, unbuilt=f"{relation} means something else, and {named(*place)} is as it was"
-                )
+            if relation in self._models and not self._means_the_same(relation):
+                return Traced({}, unbuilt=_OTHER_MEANING.format(relation))
             if published is None or published.version != version:
                 return Traced({}, other=f"{named(*place)} is not what the catalogue has; {self._anew}")
             return Traced({place: version}, equal=True)
@@ -103,7 +100,7 @@ class Inputs:
             said = f"a drop of {named(*place)} was landed in the environment; {self._anew}, and land none"
             return Traced({}, other=said)
         if build.code != table.code:
-            return Traced({}, unbuilt=f"{named(*place)} is built by SQL that means something else")
+            return Traced({}, unbuilt=_OTHER_MEANING.format(relation))
         return self._built(place, table, build, published)
 
     def _built(

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-FILE = "docs/diff.schema.json"
+SCHEMA_FILE = "docs/diff.schema.json"
 _VERSION = 1
 # What stands below a field is its description in the schema.
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True)
@@ -38,6 +38,10 @@ class Stands(StrEnum):
     REFUSED = "refused"
     NOT_JUDGED = "not_judged"
     NOT_COMPARABLE = "not_comparable"
+
+
+# Of these it is known what is another.
+COMPARED = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
 
 
 class Shape(StrEnum):
@@ -183,8 +187,7 @@ class _Diff:
     @property
     def open(self) -> tuple[PartitionDiff, ...]:
         """The partitions of which it is not known what is another, or which are not right."""
-        known = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
-        return tuple(one for one in self.partitions if one.stands not in known)
+        return tuple(one for one in self.partitions if one.stands not in COMPARED)
 
 
 @with_config(_DESCRIBED)

@@ -162,7 +162,7 @@ class _Rows:
         differs = [f"n._is and o._is and ({self._differ(place)}) as _d{place}" for place in told]
         keys = [f"{side}.{name} as {side}{name}" for side in "no" for name in self._keys]
         texts = [
-            f"{side}._c{self._places[name]}::varchar as {side}_t{number}"
+            f"{side}._c{self._places[name]} as {side}_t{number}"
             for side in "no" for number, name in enumerate(self.key.names)
         ]  # fmt: skip
         joined = (
@@ -201,19 +201,16 @@ class _Rows:
 
     def _first(self, side: str, condition: str) -> str:
         """Return SQL of the first keys where a condition holds, as texts."""
-        ordered = [f"{name} := {side}{name}" for name in self._keys]
-        texts = ", ".join(f"{side}_t{number}" for number in range(len(self.key.names)))
+        texts = [f"_t{number}" for number in range(len(self.key.names))]
+        packed = ", ".join(f"{name} := {side}{name}" for name in texts)
         return (
-            f"min(struct_pack({', '.join([*ordered, f'_t := [{texts}]'])}), {self.samples})"
-            f" filter (where {condition})"
+            f"list_transform(min(struct_pack({packed}), {self.samples}) filter (where {condition}),"
+            f" lambda one: [{', '.join(f'one.{text}::varchar' for text in texts)}])"
         )
 
-    def _keys_of(self, found: Sequence[Mapping[str, Any]] | None) -> tuple[Mapping[str, str], ...]:
+    def _keys_of(self, found: Sequence[Sequence[str | None]] | None) -> tuple[Mapping[str, str], ...]:
         return tuple(
-            {
-                name: "null" if text is None else text
-                for name, text in zip(self.key.names, one["_t"], strict=True)
-            }
+            {name: "null" if text is None else text for name, text in zip(self.key.names, one, strict=True)}
             for one in found or ()
         )
 

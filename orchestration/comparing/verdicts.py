@@ -110,6 +110,8 @@ class Verdicts:
         if place not in self._held:
             return self._missing(place)
         traced, published = self.inputs.of(place), self.inputs.published(place)
+        if place[0] in self._plan.built and self.inputs.build(place) is None:
+            return Standing(Stands.NOT_BUILT, self._to_build(place[0]))
         if traced.unbuilt:
             return Standing(Stands.NOT_BUILT, f"{traced.unbuilt}; {self._build}")
         other = traced.other or self.closed.rows.get(place[0], "")
@@ -133,7 +135,12 @@ class Verdicts:
             return Standing(Stands.NOT_BUILT, self._refused(refusal))
         if self._plan.made.standing.get(relation) == "":
             return Standing(Stands.FAILED, f"its build did not come about; {self._build}, which says why")
-        return Standing(Stands.NOT_BUILT, f"it means something else than what was published; {self._build}")
+        return Standing(Stands.NOT_BUILT, self._to_build(relation))
+
+    def _to_build(self, relation: str) -> str:
+        above = self._lineage.ancestors(relation) | {relation}
+        changed = ", ".join(name for name in self._plan.changed if name in above) or relation
+        return f"{changed} means something else, or is to be built anew; {self._build}"
 
     def _said(self, place: Place) -> tuple[Stands, str] | None:
         """Return what the gate says against a partition that is there; None where it is validated."""

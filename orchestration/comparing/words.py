@@ -6,6 +6,7 @@ Belongs here: sentences. Does not belong here: tables and escaping (`markdown`, 
 from collections.abc import Iterator
 
 from orchestration.comparing.report import (
+    COMPARED,
     DiffReport,
     ExportDiff,
     PartitionDiff,
@@ -16,7 +17,6 @@ from orchestration.comparing.report import (
 from orchestration.core.partitions import place
 
 _SHOWN = 3
-_COMPARED = (Stands.EQUAL, Stands.CHANGED, Stands.ONLY_HERE)
 _SHAPES = {
     Shape.ADDED: "new, {one.is_now}",
     Shape.GONE: "gone",
@@ -36,8 +36,8 @@ def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
     ]
     if counted:
         return ", ".join(counted)
-    known = isinstance(diff, PartitionDiff) or any(one.stands in _COMPARED for one in diff.partitions)
-    return "nothing" if known else "not compared"
+    parts = [diff] if isinstance(diff, PartitionDiff) else diff.partitions
+    return "nothing" if any(one.stands in COMPARED for one in parts) else "not compared"
 
 
 def columns_in_words(diff: TableDiff | ExportDiff) -> str:
@@ -105,7 +105,7 @@ def _not_compared(diff: TableDiff | ExportDiff, tables: tuple[TableDiff, ...]) -
 
 def _without_key(tables: tuple[TableDiff, ...]) -> Iterator[str]:
     for one in tables:
-        if not one.key and any(part.stands in _COMPARED for part in one.partitions):
+        if not one.key and any(part.stands in COMPARED for part in one.partitions):
             yield f"`{one.table}`: whole rows are compared, as no export, suite or dbt test names its key"
         if twice := sum(part.twice for part in one.partitions):
             yield f"`{one.table}`: {twice:,} rows whose key ({', '.join(one.key)}) stands more than once"

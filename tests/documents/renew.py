@@ -2,6 +2,7 @@
 
 import sys
 
+from orchestration.comparing import report as diff_report
 from orchestration.core.settings import REPOSITORY
 from orchestration.incidents import alerts_schema
 from orchestration.project import environments_file
@@ -13,7 +14,7 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
-    for schema in (alerts_schema, environments_file):
+    for schema in (alerts_schema, environments_file, diff_report):
         page = REPOSITORY / schema.SCHEMA_FILE
         page.write_text(schema.schema_text())
         sys.stdout.write(f"{page}\n")

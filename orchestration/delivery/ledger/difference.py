@@ -139,7 +139,8 @@ def limits_past(
     snapshot = order.mode is Mode.SNAPSHOT and any(changes.values())
     added, changed, removed = (changes.get(change, 0) for change in _SENDS[Mode.MIRROR])
     plan = Difference(
-        rows, held, added, changed, removed, 0, 0, 0, whole=snapshot, shard_rows=rows if snapshot else sent, digest="", shape="", hashed_by="",
+        rows, held, added, changed, removed, 0, 0, 0, whole=snapshot,
+        shard_rows=rows if snapshot else sent, digest="", shape="", hashed_by="",
         removes=_removes(order), sums=sums,
     )  # fmt: skip
     return order.limits.broken_by(plan, first=first, rightly_empty=rightly_empty, hidden=order.hidden)

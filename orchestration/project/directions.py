@@ -7,6 +7,7 @@ file is of which stage (`core.stages`), what else is asked of work (`work_rules`
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from orchestration.transformation.manifest import STAGED, DbtManifest
 _Item = Mapping[str, Any]
 # A project's own macros of these names are called by dbt itself, for each table.
 _CALLED_BY_DBT = frozenset({"generate_alias_name", "generate_database_name", "generate_schema_name"})
+_REF = re.compile(r"\bref\s*\(.*?['\"]([^'\"]+)['\"]\s*(?:,\s*v[^)]*)?\)")
 _FOLDERS = {"seed": "seeds", "snapshot": "snapshots"}
 
 
@@ -46,18 +48,22 @@ def direction_problems(
         yield from lint.item(item)
     for macro in manifest.content["macros"].values():
         yield from lint.macro(macro)
-    stages = {node.name: (node.stage, node.relation) for node in manifest.nodes.values()}
+    stages = {relation.name: (Stage.PRODUCTION, relation) for relation in manifest.source_names.values()}
+    stages |= {node.name: (node.stage, node.relation) for node in manifest.nodes.values()}
     for suite in suites.values():
-        found = stages.get(suite.table, (Stage.PRODUCTION, suite.table))
-        if (stage := stage_of(suite.file.name)) is not found[0]:
+        stage = stage_of(suite.file.name)
+        found = stages.get(suite.table)  # of no table is told elsewhere
+        if found is not None and stage is not found[0]:
             yield suite.file.problem(
                 f"a suite of {stage} judges `{found[1]}`, which is {found[0]}",
                 expected="a suite of the stage of its table",
                 mend=f"`git mv {suite.file.name} {folder_of(SUITES, found[0])}/{suite.file.path.name}`",
             )
     for export in exports.values():
-        found = stages.get(export.spec.model, (export.stage, ""))
-        if export.stage is Stage.PRODUCTION and found[0] is Stage.WORK:
+        found = stages.get(export.spec.model)
+        if found is None or export.stage is found[0]:
+            continue
+        if export.stage is Stage.PRODUCTION:
             yield export.file.problem(
                 f"an export of production sends `{found[1]}`, which is work",
                 expected="a model of production",
@@ -65,7 +71,7 @@ def direction_problems(
                 f" {folder_of(EXPORTS, Stage.WORK)}/{export.file.path.name}`",
                 at=("model",),
             )  # fmt: skip
-        elif export.stage is not found[0]:
+        else:
             yield export.file.problem(
                 f"an export of work sends `{found[1]}`, which is production's, and has its export there",
                 expected="an exp_… model of its own in dbt_project/models/work",
@@ -93,7 +99,7 @@ class _Lint:
         """Yield what is wrong with one thing of the manifest."""
         if item["resource_type"] == "analysis":  # nothing is made by it
             return
-        reads = [name for name in (item.get("depends_on") or {}).get("nodes") or () if name in self.items]
+        reads = [name for name in self._reads(item) if name in self.items]
         work = [name for name in reads if self._manifest.stage(self.items[name]) is Stage.WORK]
         if self._manifest.stage(item) is Stage.WORK:
             if item["resource_type"] == "test" and not work:
@@ -159,6 +165,14 @@ class _Lint:
                     f"`rm {file}`, and write it there",
                 )  # fmt: skip
 
+    def _reads(self, item: _Item) -> list[str]:
+        """Return what something reads, by dbt's unique id; dbt does not say what a unit test is given."""
+        given = (str(one.get("input")) for one in item.get("given") or ())
+        named = [name for text in given for name in _REF.findall(text)]
+        nodes = self._manifest.nodes.values() if named else ()
+        found = [node.unique_id for node in nodes if node.name in named]
+        return [*((item.get("depends_on") or {}).get("nodes") or ()), *found]
+
     def _macros(self, item: _Item) -> list[str]:
         """Return the macros of work that something calls."""
         called = (item.get("depends_on") or {}).get("macros") or ()
@@ -182,6 +196,8 @@ class _Lint:
         kind, name, of = str(item["resource_type"]), str(item["name"]), str(read["name"])
         relation = self._manifest.relation(str(read["unique_id"])) or of
         first = f"promote `{of}` first (`sluice promote {of}`)"
+        if read["resource_type"] == "source":
+            first = f"move its entry out of {file_of(self._content, read)}"
         if kind in ("model", "seed", "snapshot"):
             other = f"move `{name}` to {_FOLDERS.get(kind, 'models')}/work"
         elif str(item["original_file_path"]).endswith(".sql"):

@@ -67,7 +67,7 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     """
     node = _node(manifest, name)
     _require_production_above(manifest, node)
-    done = Promotion(node, readers=tuple(_readers(manifest, node)))
+    done = Promotion(node)
     parts = node.file.split("/")
     usual = {"model": "exports" if done.sent else "marts"}.get(node.resource_type, "")
     folder = "/".join([*parts[:2], *(part for part in (to or usual).split("/") if part)])
@@ -97,7 +97,9 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
             and _work_read(manifest, test) == {node.unique_id}
         ):
             _move(done, file, "/".join(file.split("/")[:2]))
-    taken = [file for file in {*done.moves.values(), *done.texts} if _taken(settings, done, file)]
+    done.readers = tuple(_readers(manifest, done))
+    new = {*done.moves.values(), *done.texts} - {node.described_in}
+    taken = [file for file in new if _taken(settings, done, file)]
     if taken:
         raise ValueError(f"{sorted(taken)[0]}: there is a file; expected none; rename one of them")
     return done
@@ -154,12 +156,13 @@ def _require_production_above(manifest: DbtManifest, node: DbtNode) -> None:
         )
 
 
-def _readers(manifest: DbtManifest, node: DbtNode) -> Iterator[str]:
-    """Yield what reads a table, but for its own tests, by kind and name."""
+def _readers(manifest: DbtManifest, done: Promotion) -> Iterator[str]:
+    """Yield what reads a table, by kind and name, but for tests that go with it."""
+    unique_id = done.node.unique_id
     for kind in STAGED:
         for item in (manifest.content.get(kind) or {}).values():
-            own = item.get("attached_node") == node.unique_id
-            if node.unique_id in ((item.get("depends_on") or {}).get("nodes") or ()) and not own:
+            own = item.get("attached_node") == unique_id or file_of(manifest.content, item) in done.moves
+            if unique_id in ((item.get("depends_on") or {}).get("nodes") or ()) and not own:
                 yield f"{str(item['resource_type']).replace('_', ' ')} {item['name']}"
 
 
@@ -209,31 +212,24 @@ def _describe(settings: Settings, manifest: DbtManifest, done: Promotion, folder
 
 
 def _without(path: Path, section: str, name: str) -> str:
-    """Return the text of a YAML file without one entry; the section too, where it was the only one."""
+    """Return the text of a YAML file without one entry; without the section, where it was the only one."""
     text = path.read_text(encoding="utf-8")
-    root = yaml.compose(text, yaml.SafeLoader)
+    lines, root = text.splitlines(keepends=True), yaml.compose(text, yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
-    for key, value in root.value:
-        if key.value == section and isinstance(value, yaml.SequenceNode):
-            for item in value.value:
-                if any(one.value == "name" and said.value == name for one, said in item.value):
-                    whole = len(value.value) == 1
-                    begin = key.start_mark.index if whole else text.rindex("-", 0, item.start_mark.index)
-                    begin = text.rfind("\n", 0, begin) + 1
-                    end = value.end_mark.index if whole else item.end_mark.index
-                    return (
-                        text[:begin] + text[end:].lstrip("\n") if whole else text[:begin] + _rest(text, end)
-                    )
-    return text
-
-
-def _rest(text: str, end: int) -> str:
-    """Return what comes after an entry, from the beginning of a line on."""
-    return (
-        text[text.rfind("\n", 0, end) + 1 :]
-        if text[:end].rstrip(" ").endswith("\n")
-        else text[end:].lstrip("\n")
+    key, entries = next((key, value) for key, value in root.value if key.value == section)
+    item = next(
+        item for item in entries.value if any((k.value, v.value) == ("name", name) for k, v in item.value)
     )
+    begin, last = item.start_mark.line, item
+    if len(entries.value) == 1:
+        begin, last = key.start_mark.line, entries
+    while not lines[begin].lstrip().startswith(("-", section)):
+        begin -= 1
+    # A block ends where the next thing begins; the comments before that are the next one's.
+    end = last.end_mark.line + bool(last.flow_style)
+    while lines[end - 1].strip()[:1] in ("", "#"):
+        end -= 1
+    return "".join([*lines[:begin], *lines[end:]])
 
 
 def _of_production(

@@ -26,8 +26,8 @@ from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtPr
 from orchestration.transformation.shared_macros import unread_problems
 from orchestration.transformation.slices import partition_column, relation_of
 
-# What of a manifest reads tables.
-STAGED = ("nodes", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries")
+# What of a manifest has a stage.
+STAGED = ("nodes", "sources", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries")
 # How often a project is parsed whose files change while dbt reads them.
 _TRIES = 3
 

@@ -1,0 +1,1 @@
+"""Stages of definitions: work beside production, in one project."""

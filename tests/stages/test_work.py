@@ -1,0 +1,258 @@
+"""What is asked of work, what production makes of broken work, and what becomes of it when its time is over."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration.core.problems import ProjectError
+from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage, stage_of
+from orchestration.operations.status import Standing
+from orchestration.project.loading import expired_in, load_project, warnings_in
+from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures, runs
+from tests.gate.triggers import launch, look
+from tests.parses import loaded, own_copy, places_given_back
+from tests.stages.workshop import DBT, NEXT_MONTH, TODAY, change, meta, one_model, open_workshop, sent, write
+from tests.typed import sluice
+
+pytestmark = pytest.mark.long
+Break = Callable[[Path], None]
+EXPORT, SUITE = "exports/work/exp_trial.yml", "expectations/work/exp_trial.yml"
+MODEL, DESCRIBED = f"{DBT}/models/work/wrk_orders.sql", f"{DBT}/models/work/_wrk_orders.yml"
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """A bakery whose work is in order."""
+    with places_given_back():
+        project = own_copy(BAKERY)
+        open_workshop(project)
+        one_model(project)
+        sent(project)
+        folder = tmp_path_factory.mktemp("workshop")
+        environ = {"SLUICE_ENVIRONMENT": "scratch:ada", **NO_WAIT}
+        company = Company(Settings.load(environ, project_dir=project, data_dir=folder / "data"), "", folder)
+        loaded(company.settings)
+        yield company
+
+
+def edited(name: str, before: str, after: str) -> Break:
+    return lambda project: change(project, name, before, after)
+
+
+def written(name: str, text: str) -> Break:
+    return lambda project: write(project, {name: text})
+
+
+# What of work is broken, where it is told everywhere but in production, and in which words.
+OF_YAML: dict[str, tuple[Break, str, str]] = {
+    "an export that is no YAML": (written(EXPORT, "model: [\n"), EXPORT, "not YAML"),
+    "an export without a destination": (written(EXPORT, "model: exp_trial\n"), EXPORT, "destination"),
+    "a key that is no column": (edited(EXPORT, "date, shop]", "date, shops]"), EXPORT, "key column `shops`"),
+    "a second export of one name": (
+        written("exports/work/deep/exp_trial.yml", "model: exp_trial\n"), EXPORT,
+        "a second file named `exp_trial`",
+    ),
+    "an export by production's connection": (
+        edited(EXPORT, "connection: sandbox", "connection: miller"), EXPORT, "an export of work sends by `miller`"
+    ),
+    "a place of production's": (
+        lambda project: (
+            change(project, EXPORT, "connection: sandbox", "connection: miller"),
+            change(project, EXPORT, "object: trial", "object: weather/deeper"),
+        )[0], EXPORT, "is written by two exports",
+    ),
+    "two fields of one name": (
+        edited(EXPORT, "owner:", "names: {shop: it, loaves: It}\nowner:"), EXPORT, "names` calls both"
+    ),
+    "a file that nothing reads": (written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"),
+    "a suite of no table": (
+        written("expectations/work/wrk_none.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
+        "expectations/work/wrk_none.yml", "no table is named `wrk_none`",
+    ),
+    "a suite of a production table that has one": (
+        written("expectations/work/orders.yml", (BAKERY / "expectations/orders.yml").read_text()),
+        "expectations/work/orders.yml", "a second file named `orders`",
+    ),
+    "a suite of an unknown column": (edited(SUITE, "column: shop", "column: shops"), SUITE, "shops"),
+    "a suite whose SQL does not bind": (
+        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n    kwargs: {min_value: 1}\n"
+            "  - type: unexpected_rows_expectation\n    kwargs:\n"
+                "      unexpected_rows_query: select nothing from {batch}\n"),
+        SUITE, "nothing",
+    ),
+    "an export without a check": (lambda project: (project / SUITE).unlink(), EXPORT, "has no blocking check"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OF_YAML)
+def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: Path, case: str) -> None:
+    change_, file, what = OF_YAML[case]
+    kept = {path: path.read_text() for path in workshop.settings.project_dir.glob("e*/work/*.yml")}
+    project = workshop.settings.project_dir
+    try:
+        change_(project)
+        with pytest.raises(ProjectError) as caught:
+            load_project(workshop.settings)
+        assert file in (files := {problem.file for problem in caught.value.problems})
+        assert {stage_of(name) for name in files} == {Stage.WORK}
+        assert what in str(caught.value), caught.value
+        production = workshop.settings.model_copy(update={"declared": "production"})
+        assert "exp_trial" not in load_project(production).exports
+        with pytest.raises(ProjectError):  # as `sluice check` does, in production, too
+            load_project(production, tuple(Stage))
+    finally:
+        for folder in ("exports/work", "expectations/work"):
+            for path in sorted((project / folder).rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+        for path, text in kept.items():
+            path.write_text(text)
+
+
+# All of one parse: what of dbt's files is broken.
+OF_DBT: dict[str, tuple[str, str, str]] = {
+    "an unknown column": ("wrk_binds_not", "select nothing from {{ ref('shop_orders') }}", "nothing"),
+    "a hook": (
+        "wrk_hook", "{{ config(materialized='table', pre_hook='select 1') }} select shop from {{ source('raw', 'shops') }}",
+        "has a hook of its own",
+    ),
+    "a view": (
+        "wrk_view", "{{ config(materialized='view') }} select shop from {{ source('raw', 'shops') }}", "is view"
+    ),
+    "a table beside ref": (
+        "wrk_beside", "{{ config(materialized='table') }} select shop from raw.shops", "raw.shops"
+    ),
+    "another schema": (
+        "wrk_schema", "{{ config(materialized='table', schema='marts') }} select shop from {{ source('raw', 'shops') }}",
+        "is work, and lies in the schema `marts`",
+    ),
+    "a name that is taken": (
+        "Shop_Orders", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
+        "is the name of two tables",
+    ),
+    "no word of its end": (
+        "wrk_silent", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
+        "is work, and its meta says no `expires`",
+    ),
+}  # fmt: skip
+ENDLESS = "{{ config(materialized='table', meta={'owner': 'Ada', 'expires': 'soon', 'purpose': ''}) }}"
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A bakery with every fault of dbt's in its work."""
+    with places_given_back():
+        project = own_copy(BAKERY)
+        open_workshop(project)
+        write(
+            project,
+            {f"{DBT}/models/work/{name}.sql": sql + "\n" for name, sql, _ in OF_DBT.values()}
+            | {
+                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS} select shop from {{{{ source('raw', 'shops') }}}}\n",
+                f"{DBT}/models/work/_all.yml": "models:\n"
+                + "".join(
+                    f"  - {{name: {name}, config: {meta()}}}\n"
+                    for name, _, _ in OF_DBT.values()
+                    if name != "wrk_silent"
+                ),
+            },
+        )
+        yield Settings.load({}, project_dir=project, data_dir=tmp_path_factory.mktemp("broken") / "data")
+
+
+def test_faults_of_dbt_files_are_told_everywhere_and_keep_production_from_nothing(broken: Settings) -> None:
+    with pytest.raises(ProjectError) as caught:
+        load_project(broken)
+    told = caught.value.problems
+    assert {problem.file.split("/")[2] for problem in told} == {"work"}
+    for case, (name, _, what) in OF_DBT.items():
+        of_file = [problem for problem in told if problem.file.endswith(f"/{name}.sql")]
+        assert any(what in problem.what for problem in of_file), (case, told)
+    endless = [problem.what for problem in told if problem.file.endswith("wrk_endless.sql")]
+    assert [what for what in endless if "its meta" in what] == [
+        f"`wrk_endless` is work, and its meta has a `{name}` that is none"
+        for name in ("expires", "owner", "purpose")
+    ]
+    production = load_project(broken.model_copy(update={"declared": "production"}))
+    assert set(production.stages.values()) == {Stage.PRODUCTION}
+
+
+def test_work_is_asked_for_less_than_what_is_sent(workshop: Company) -> None:
+    """No suite, contract or check of `wrk_orders`: it loads; `exp_trial` has them, as any export's model."""
+    project = load_project(workshop.settings)
+    assert "wrk_orders" not in project.suites
+    assert project.lineage.tables["work.wrk_orders"].rules == {}
+    assert project.node_of(project.exports["exp_trial"]).contract_enforced
+
+
+# -- the end
+
+
+def at(company: Company, expires: object) -> Company:
+    """Let the time of `wrk_orders` be over on a day."""
+    own = company.with_own_project()
+    write(
+        own.settings.project_dir, {DESCRIBED: f"models:\n  - name: wrk_orders\n    config: {meta(expires)}\n"}
+    )
+    return own.read_anew()
+
+
+@pytest.mark.parametrize(
+    ("days", "warned", "refused"),
+    [(-1, False, "ended on"), (0, True, ""), (14, True, ""), (15, False, ""), (180, False, ""),
+     (181, False, "180d")],
+)  # fmt: skip
+def test_check_warns_before_the_end_and_refuses_after_it(
+    workshop: Company, days: int, warned: bool, refused: str
+) -> None:
+    project = load_project(workshop.settings)
+    today = NEXT_MONTH - timedelta(days=days)
+    assert any("`wrk_orders` is work until" in said for said in warnings_in(project, today)) is warned
+    found = [one for one in expired_in(project, workshop.settings, today) if "wrk_orders" in one.what]
+    assert [one for one in found if refused in one.what + one.expected] == found
+    assert bool(found) is bool(refused)
+    assert all((one.file, one.line) == (DESCRIBED, 3) for one in found)
+
+
+def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(workshop: Company, tmp_path: Path) -> None:
+    """A run, a rerun, the sensor, a button, a redelivery, an approval; production's goes its way."""
+    company = workshop
+    company.land_shops("Nord")
+    company.land_day(MON, Nord=3)
+    assert dict(runs(company.run())) == {"": True, MON: True}
+    assert company.status()["exp_trial", MON].standing is Standing.DELIVERED
+    company = at(company, TODAY - timedelta(days=1))
+    company.land_day(TUE, Nord=4)
+    # A run: the step says why and what to do.
+    events = company.run()
+    said = failures(events)
+    assert "work.wrk_orders is not built: the time of `wrk_orders`, which is work, ended on" in said
+    assert (
+        f"(`sluice promote wrk_orders`), takes it away, or decides anew how long it is worked on (`expires` in {DESCRIBED}:3)"
+        in said
+    )
+    assert company.status()[SHOP_ORDERS, TUE].standing is Standing.DELIVERED
+    assert company.status()["exp_trial", TUE].standing is not Standing.DELIVERED
+    assert company.materialized("work/wrk_orders") == {MON}
+    # The sensor.
+    company.land_day(WED, Nord=5)
+    launch(company, *look(company))
+    assert company.status()[SHOP_ORDERS, WED].standing is Standing.DELIVERED
+    assert company.materialized("work/wrk_orders") == {MON}
+    # A rerun, and a button.
+    code, told = sluice(company, "rerun", "work.wrk_orders", "--partition", MON)
+    assert (code, "is not built: the time of" in told) == (1, True), told
+    success, complaint = company.materialize(MON, "delivered/exp_trial")
+    assert (success, "`exp_trial` is held, nothing was sent: the time of `wrk_orders`" in complaint) == (
+        False,
+        True,
+    )
+    # What it held once is not sent again either.
+    code, told = sluice(
+        company, "redeliver", "exp_trial", "--partition", MON, "--on", str(TODAY), "--reason", "back"
+    )
+    assert (code, "the time of `wrk_orders`" in told) == (1, True), told
+    code, told = sluice(company, "check")
+    assert (code, f"{DESCRIBED}:3: the time of `wrk_orders`" in told) == (2, True), told

@@ -109,16 +109,8 @@ class Branch:
         markdown, as_json, outputs = (self.folder / name for name in FILES)
         for file in (markdown, as_json, outputs):
             file.unlink(missing_ok=True)
-        asked = (
-            "--name",
-            "pr-1",
-            "--markdown",
-            str(markdown),
-            "--json",
-            str(as_json),
-            "--outputs",
-            str(outputs),
-        )
+        written = ("--markdown", str(markdown), "--json", str(as_json), "--outputs", str(outputs))
+        asked = ("--name", self.name, *written)
         since = () if "--since" in arguments else ("--since", "main")
         code, said = self.sluice("ci", *asked, *since, *arguments, shelf=shelf)
         there = markdown.exists()
@@ -144,9 +136,9 @@ def repository(published_bakery: Company, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def branch(repository: Branch) -> Branch:
-    """A branch of what is merged, without a change; its environment has a name of its own, and stays.
+    """A branch of what is merged, without a change; its environment has a name of its own.
 
-    Dagster keeps hold of an instance in which a run has failed, for as long as the process lasts.
+    What Dagster has opened in a process it would look for again, had another one the same place.
     """
     repository.begin()
     return replace(repository, number=next(_NUMBERS))

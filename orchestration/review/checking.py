@@ -13,6 +13,8 @@ from orchestration.core.stages import Stage
 from orchestration.graph.building import build_definitions
 from orchestration.incidents.alerts_file import load_alerts
 from orchestration.project.loading import Project, expired_in, load_project, warnings_in
+from orchestration.project.ownership import ownership_warnings
+from orchestration.project.repository import Repository
 from orchestration.project.unfinished import unfinished_in
 
 
@@ -42,6 +44,7 @@ def checked(settings: Settings, today: date) -> Checked:
     except ProjectError as error:
         return Checked(project, (*error.problems, *problems))
     problems += exposure_problems(project.columns, project.manifest)
-    warnings = [f"warning: {said}" for said in warnings_in(project, today)]
+    said = [*warnings_in(project, today), *ownership_warnings(Repository.of(settings.project_dir))]
+    warnings = [f"warning: {one}" for one in said]
     expired = tuple(expired_in(project, settings, today))
     return Checked(project, tuple(problems), expired, (*warnings, *alerts.warnings(settings)))

@@ -7,10 +7,9 @@ Belongs here: rules that ask for files by their names. Does not belong here: wha
 from collections.abc import Iterator
 
 from orchestration.contracts.load import CLASSES_FILE, CONNECTORS_FILE
-from orchestration.core.stages import Stage, stage_of
-from orchestration.project.code_owners import PLACES, unowned
-from orchestration.project.earlier import FOLDERS
+from orchestration.project.code_owners import PLACES
 from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
+from orchestration.project.ownership import without_owner
 from orchestration.review.request import Request
 from orchestration.review.rules import RULES, Finding, Rule
 
@@ -33,11 +32,7 @@ def file_findings(request: Request) -> Iterator[Finding]:
 
 def _without_owner(request: Request) -> Iterator[Finding]:
     """Yield the definitions of production that this change leaves without an owner."""
-    repository, touched = request.repository, set(request.files)
-    production = [
-        file for file in repository.files(*FOLDERS)
-        if stage_of(repository.of_project(file) or file) is Stage.PRODUCTION
-    ]  # fmt: skip
-    for problem in unowned(request.owners, production):
+    touched = set(request.files)
+    for problem in without_owner(request.repository, request.owners):
         if problem.file in touched or request.owners_before.of(problem.file):
             yield Finding(Rule.OWNER, problem.file, problem.line, problem.what, problem.mend)

@@ -76,7 +76,7 @@ class Branch:
         self.git("clean", "--quiet", "--force", "-d")
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Change a file: text that is there; a new file where `old` is empty, none any more where both are."""
+        """Change text of a file; make a file where `old` is empty, and take it away where both are."""
         path = self.tree / name
         if not old and not new:
             path.unlink()

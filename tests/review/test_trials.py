@@ -1,4 +1,4 @@
-"""The environment of a pull request: made anew each time, left while the pull request is open, gone with it."""
+"""The environment of a pull request: made anew each time, there while that is open, gone with it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 
 
 def test_the_environment_of_a_pull_request(branch: Branch) -> None:
-    """It is in the comment, field by field; an older one of the name is dropped, a machine's that is gone too."""
+    """It is in the comment; an older one of the name is dropped, and what machines that are gone have left."""
     area = Area(str(branch.company.settings.published_url))
     others = {lease.id for lease in all_leases(area)}
     assert branch.sluice("env", "new", branch.name, "--days", "1")[0] == 0
@@ -71,7 +71,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_asked_is_no_approval(branch: Branch, name: str) -> None:
-    """Click ends with 2 where a command is typed wrongly: no verdict is written, so the pipelines refuse it."""
+    """Where a command is typed wrongly it ends with 2: no verdict is written, so the pipelines refuse it."""
     arguments, why = WRONG[name]
     branch.edit(*TWICE)
     answer = branch.ci(*arguments)

@@ -18,6 +18,7 @@ NAMES = (
     "publish",
     "done_to_delivered",
     "environments",
+    "diff",
 )
 for name in NAMES:
     print(f"\n## {name}", flush=True)

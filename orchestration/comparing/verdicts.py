@@ -68,7 +68,12 @@ class Verdicts:
             for check in table.rules
             if check != CONTRACT_CHECK and meanings[name := check_of(relation, check)] != before.get(name)
         }
-        return self.models & {*self._own, *self._plan.built, *judged}
+        missing = {
+            relation
+            for relation, keys in self._published.items()
+            if any((relation, key) not in self._held for key in keys)
+        }
+        return self.models & {*self._own, *self._plan.built, *judged, *missing}
 
     @cached_property
     def closed(self) -> Closed:
@@ -132,7 +137,7 @@ class Verdicts:
         if refusal := next(
             (one for one in self._findings(place) if one.says_no and one.relation != relation), None
         ):
-            return Standing(Stands.NOT_BUILT, self._refused(refusal))
+            return Standing(Stands.NOT_BUILT, self._refused(refusal, place))
         if self._plan.made.standing.get(relation) == "":
             return Standing(Stands.FAILED, f"its build did not come about; {self._build}, which says why")
         return Standing(Stands.NOT_BUILT, self._to_build(relation))
@@ -146,10 +151,10 @@ class Verdicts:
         """Return what the gate says against a partition that is there; None where it is validated."""
         found = [*self._findings(place)]
         if refusal := next((one for one in found if one.says_no), None):
-            return Stands.REFUSED, self._refused(refusal)
+            return Stands.REFUSED, self._refused(refusal, place)
         if found:
             built = any(one.rebuilds or one.verdict is Verdict.NOT_BUILT for one in found)
-            said = f"{_told(found[0])}; {self._build}"
+            said = f"{_told(found[0], place)}; {self._build}"
             return (Stands.NOT_BUILT if built else Stands.NOT_JUDGED), said
         return None
 
@@ -157,11 +162,13 @@ class Verdicts:
         report = self._gate.standing(self._session, *place, self._held, self._on_record, rows=False)
         yield from report.reasons
 
-    def _refused(self, refusal: Finding) -> str:
-        return f"{_told(refusal)}; mend the model or the rule, then {self._build}"
+    def _refused(self, refusal: Finding, place: Place) -> str:
+        return f"{_told(refusal, place)}; mend the model or the rule, then {self._build}"
 
 
-def _told(found: Finding) -> str:
-    """Return a finding without what a check has said of values."""
-    check = f" check `{found.check}`" if found.check else ""
-    return f"{named(found.relation, found.partition_key)}{check}: {found.verdict.value}"
+def _told(found: Finding, place: Place) -> str:
+    """Return a finding of a place, or of what it is made of, without what a check has said of values."""
+    where = named(found.relation, found.partition_key)
+    if (found.relation, found.partition_key) == place:
+        where = "it"
+    return f"{f'check `{found.check}` of ' if found.check else ''}{where}: {found.verdict.value}"

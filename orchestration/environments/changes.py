@@ -75,10 +75,14 @@ class Building:
     def end(self) -> list[str]:
         """Note what stands now, and return the tables of which not all was built."""
         store, left = self.site.deployment.store, list[str]()
+        with self.site.deployment.warehouse.session() as session:
+            held = session.versions(list(self.built))
         stands = [check_of(relation, check) for relation, check in self.judged]
         for relation, keys in self.built.items():
             builds, code = store.latest_builds(relation), self.meanings[as_code(relation)]
-            if all(key in builds and builds[key].code == code for key in keys):
+            # What was taken out, and was not reached, has production's build on record still.
+            stand = {key for key, one in builds.items() if held.get((relation, key)) == one.version}
+            if all(key in stand and builds[key].code == code for key in keys):
                 rules = self.site.project.lineage.tables[relation].rules
                 stands += [relation, *(check_of(relation, check) for check in rules)]
             else:

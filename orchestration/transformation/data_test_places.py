@@ -40,7 +40,7 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
     the others. Where there is none, it runs with the table that it is attached to, and those which that is
     not made of come first. No order is ever asked for that goes round in a circle.
 
-    What is work runs with a table that is work, if it may, and accuses no other.
+    What is work runs with a table that is work, and accuses no other.
     """
     order = _Order(manifest, cut)
     tables: dict[str, str] = {}
@@ -56,10 +56,13 @@ def place_tests(manifest: DbtManifest, cut: Mapping[str, Partitioning]) -> DataT
         attached = manifest.relation(test["attached_node"]) if test.get("attached_node") else None
         last = order.last_of(read)
         of_work = manifest.stage(test) is Stage.WORK
-        host = order.host(order.work_among(last, read) if of_work else last, attached)
+        # In the step of a table that is work, or production's order would be another for its sake.
+        host = order.host(
+            [name for name in last if name in order.work] or last if of_work else last, attached
+        )
         ill_cut = sorted(name for name in read if not _go_together(cut[host], cut[name]))
         if ill_cut:
-            problems.append(_of_different_cut(test, host, ill_cut[0], cut))
+            problems.append(_of_different_cut(test, host, ill_cut[0], cut, of_work))
             continue
         if (host, test["name"]) in names:
             problems.append(_of_one_name(test, host))
@@ -113,13 +116,6 @@ class _Order:
     def work(self) -> frozenset[str]:
         """The tables that are work."""
         return frozenset(node.relation for node in self.manifest.nodes.values() if node.stage is Stage.WORK)
-
-    def work_among(self, last: Sequence[str], read: Sequence[str]) -> Sequence[str]:
-        """Return those tables that are work, and may be the host of a test that reads all these; else all."""
-        own = [name for name in last if name in self.work]
-        return [
-            name for name in own if all(_go_together(self.cut[name], self.cut[one]) for one in read)
-        ] or last
 
     def host(self, last: Sequence[str], attached: str | None) -> str:
         """Return in whose step a test runs that reads these last.
@@ -178,14 +174,15 @@ def _go_together(host: Partitioning, other: Partitioning) -> bool:
 
 
 def _of_different_cut(
-    test: Mapping[str, Any], host: str, other: str, cut: Mapping[str, Partitioning]
+    test: Mapping[str, Any], host: str, other: str, cut: Mapping[str, Partitioning], of_work: bool
 ) -> Problem:
     return Problem(
         f"dbt_project/{test['original_file_path']}",
         1,
         f"data test `{test['name']}` reads `{host}` ({cut[host].grain}) and `{other}` ({cut[other].grain})",
         "tables that are cut by time, by drop of one source, or not at all: of these two no partition goes"
-        " with one of the other",
+        " with one of the other"
+        + (f"; and a test that is work runs with `{host}`, which is work" if of_work else ""),
         "test each of them alone",
     )
 

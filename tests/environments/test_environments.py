@@ -30,6 +30,7 @@ from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
 from tests.company import FRI, THU, WED, Company, failures, finished
 from tests.environments.conftest import Desk
+from tests.stages.workshop import TODAY, one_model, open_workshop
 
 pytestmark = pytest.mark.long
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
@@ -136,6 +137,21 @@ def test_what_means_something_else_is_built_with_all_that_is_made_of_it(desk: De
         "built here: exports.exp_shop_orders, marts.shop_orders, staging.stg_orders"
         in (desk.sluice("env", "show", "ada")[1])
     )
+
+
+def test_work_is_built_until_its_time_is_over(desk: Desk) -> None:
+    """Production has none of it; a branch's is built, and what has ended is left out and named."""
+    project = desk.company.settings.project_dir
+    open_workshop(project)
+    one_model(project)
+    desk.sluice("env", "new", "ada", "--days", "1")
+    said = desk.sluice("env", "build", "--name", "ada", "--dry-run")[1]
+    assert "1 table has changed (work.wrk_orders)" in said
+    one_model(project, TODAY - timedelta(days=1))
+    code, said = desk.sluice("env", "build", "--name", "ada")
+    assert code == 0, said
+    assert "the time of work.wrk_orders, which is work, is over: nothing is made of it" in said
+    assert "work.wrk_orders" not in kinds(desk.environment())
 
 
 def test_another_suite_is_asked_of_the_view(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Which way things may point: every kind of definition, by every kind of edge, both ways; of one project each."""
+"""Which way things may point: every kind of definition, by every kind of edge, both ways."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,24 +39,28 @@ def of_work(project: Path) -> None:
         f"{DBT}/snapshots/work/wrk_towns.sql": SNAPSHOT % ("wrk_towns", "source('raw', 'shops')"),
         f"{DBT}/models/work/deep/wrk_score.sql":
             "-- depends_on: {{ ref('wrk_prices') }}\n"
-            "select o.business_date, o.shop, {{ tried('o.loaves') }} as loaves, o.loaves + w.loaves as both_\n"
-            "from {{ ref('shop_orders') }} as o\njoin {{ ref('wrk_orders') }} as w using (business_date, shop)\n"
+            "select o.business_date, o.shop, {{ tried('o.loaves') }} as loaves,\n"
+            "o.loaves + w.loaves as both_\nfrom {{ ref('shop_orders') }} as o\n"
+            "join {{ ref('wrk_orders') }} as w using (business_date, shop)\n"
             "where {{ in_partition('o.business_date') }}\n",
         f"{DBT}/models/work/deep/_all.yml": "\n".join([
-            "models:", "  - name: wrk_score", f"    config: {meta()[:-2]}, trailing_days: {{wrk_orders: 3}}}}}}",
+            "models:", "  - name: wrk_score",
+            f"    config: {meta()[:-2]}, trailing_days: {{wrk_orders: 3}}}}}}",
             "    columns:", "      - name: shop", "        data_tests:",
             "          - relationships: {arguments: {to: ref('wrk_orders'), field: shop}}",
             "          - relationships: {name: also_there, arguments: {to: ref('shop_orders'), field: shop}}",
             "seeds:", f"  - {{name: wrk_prices, config: {meta()}}}",
             "snapshots:", f"  - {{name: wrk_towns, config: {meta()}}}",
-            "exposures:", "  - name: tried_board", "    type: dashboard", "    owner: {email: ada@bakery.example}",
+            "exposures:", "  - name: tried_board", "    type: dashboard",
+            "    owner: {email: ada@bakery.example}",
             "    depends_on: [ref('wrk_score'), ref('shop_orders')]",
             "unit_tests:", "  - name: score_is_twice", "    model: exp_trial", "    given:",
             "      - {input: ref('wrk_orders'), rows: [{shop: Nord, loaves: 1}]}",
             "    expect: {rows: [{shop: Nord, loaves: 1}]}", "",
         ]),
         f"{DBT}/tests/work/score_is_there.sql":
-            "select s.shop from {{ ref('wrk_score') }} as s anti join {{ ref('shop_orders') }} as o using (shop)\n",
+            "select s.shop from {{ ref('wrk_score') }} as s\n"
+            "anti join {{ ref('shop_orders') }} as o using (shop)\n",
         "expectations/work/deeper/wrk_score.yml": SUITE,
     })  # fmt: skip
     (project / f"{DBT}/models/work/README.md").write_text("What is tried.\n")
@@ -115,7 +119,8 @@ def _without_work(project: Project) -> list[str]:
 WRONG: tuple[tuple[str, int, str, str], ...] = (
     (f"{DBT}/models/marts/shop_orders.sql", 1, "production model `shop_orders` reads `work.wrk_towns`",
      "promote `wrk_towns` first (`sluice promote wrk_towns`), or move `shop_orders` to models/work"),
-    (f"{DBT}/models/marts/late.sql", 1, "production model `late` reads `work.wrk_prices`", "move `late` to models/work"),
+    (f"{DBT}/models/marts/late.sql", 1, "production model `late` reads `work.wrk_prices`",
+     "move `late` to models/work"),
     (f"{DBT}/models/marts/late.sql", 2, "production model `late` calls the macro `tried`, which is work",
      "`git mv dbt_project/macros/work/tried.sql dbt_project/macros/tried.sql`"),
     (f"{DBT}/snapshots/of_work.sql", 3, "production snapshot `of_work` reads `work.wrk_towns`",
@@ -130,12 +135,15 @@ WRONG: tuple[tuple[str, int, str, str], ...] = (
     (f"{DBT}/macros/untried.sql", 1, "production macro `untried` calls the macro `tried`", "git mv"),
     (f"{DBT}/macros/work/naming.sql", 1, "`generate_alias_name` says what all tables are called",
      "move it to dbt_project/macros/naming.sql"),
-    (f"{DBT}/models/work/_too_much.yml", 2, "model `stg_weather` is production's, and described in a file of work",
+    (f"{DBT}/models/work/_too_much.yml", 2,
+     "model `stg_weather` is production's, and described in a file of work",
      "move its entry to a YAML file beside dbt_project/models/staging/stg_weather.sql"),
     (f"{DBT}/models/marts/grouped.sql", 1, "its group is defined in dbt_project/models/work/_too_much.yml",
      "move the group"),
-    (f"{DBT}/tests/work/judges_production.sql", 1, "a test of work judges `marts.shop_orders`", "dbt_project/tests"),
-    (f"{DBT}/models/work/_too_much.yml", 4, "a test of work judges `staging.stg_weather`", "dbt_project/tests"),
+    (f"{DBT}/tests/work/judges_production.sql", 1, "a test of work judges `marts.shop_orders`",
+     "dbt_project/tests"),
+    (f"{DBT}/models/work/_too_much.yml", 4, "a test of work judges `staging.stg_weather`",
+     "dbt_project/tests"),
     (f"{DBT}/models/staging/linked.sql", 1, "is a link to dbt_project/models/work/wrk_orders.sql", "`rm "),
     ("expectations/linked.yml", 1, "is a link to expectations/work/deeper/wrk_score.yml", "`rm "),
     ("expectations/wrk_orders.yml", 1, "a suite of production judges `work.wrk_orders`, which is work",
@@ -143,7 +151,8 @@ WRONG: tuple[tuple[str, int, str, str], ...] = (
     ("expectations/work/stg_weather_2.yml", 1, "a suite of work judges `staging.stg_weather_2`",
      "`git mv expectations/work/stg_weather_2.yml expectations/stg_weather_2.yml`"),
     ("expectations/work/orders.yml", 1, "a suite of work judges `raw.orders`", "expectations/orders.yml`"),
-    ("exports/exp_second.yml", 1, "an export of production sends `work.exp_second`", "`sluice promote exp_second`"),
+    ("exports/exp_second.yml", 1, "an export of production sends `work.exp_second`",
+     "`sluice promote exp_second`"),
     ("exports/work/exp_weather_report.yml", 1, "an export of work sends `exports.exp_weather_report`",
      "`git mv exports/work/exp_weather_report.yml exports/exp_weather_report.yml`"),
 )  # fmt: skip
@@ -161,7 +170,8 @@ def turned(project: Path) -> None:
             "{{ config(materialized='table') }} select shop from {{ ref('wrk_prices') }}\n"
             "where {{ tried('price') }} > 1\n",
         f"{DBT}/models/marts/grouped.sql":
-            "{{ config(materialized='table', group='tinkers') }} select shop from {{ source('raw', 'shops') }}\n",
+            "{{ config(materialized='table', group='tinkers') }}\n"
+            "select shop from {{ source('raw', 'shops') }}\n",
         f"{DBT}/models/marts/_late.yml": "\n".join([
             "models:", "  - name: late", "    columns:", "      - name: shop", "        data_tests:",
             "          - relationships:",
@@ -174,11 +184,12 @@ def turned(project: Path) -> None:
         ]),
         f"{DBT}/snapshots/of_work.sql": SNAPSHOT % ("of_work", "ref('wrk_towns')"),
         f"{DBT}/tests/late_is_there.sql": "select shop from {{ ref('wrk_score') }} where shop is null\n",
-        f"{DBT}/tests/work/judges_production.sql": "select shop from {{ ref('shop_orders') }} where shop is null\n",
+        f"{DBT}/tests/work/judges_production.sql":
+            "select shop from {{ ref('shop_orders') }} where shop is null\n",
         f"{DBT}/macros/untried.sql": "{% macro untried(column) %}{{ tried(column) }}{% endmacro %}\n",
         f"{DBT}/macros/work/naming.sql":
-            "{% macro generate_alias_name(custom_alias_name=none, node=none) -%}{{ custom_alias_name or node.name }}"
-            "{%- endmacro %}\n",
+            "{% macro generate_alias_name(custom_alias_name=none, node=none) -%}"
+            "{{ custom_alias_name or node.name }}{%- endmacro %}\n",
         f"{DBT}/models/work/_too_much.yml": "\n".join([
             "models:", "  - name: stg_weather", "    data_tests:", "      - unique_combination_of_columns:",
             "          {arguments: {combination_of_columns: [business_date, town]}}",

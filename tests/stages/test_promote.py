@@ -1,4 +1,4 @@
-"""`sluice promote`: work becomes production's, in a clone, in a folder without git, alone and among others."""
+"""`sluice promote`: work becomes production's, in a clone and without git, alone and among others."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def together(project: Path) -> None:
-    """Let work of three tables be described in one file, with a test and a comment, and all of it be tracked."""
+    """Let work of three tables be described in one file, with a test and a comment."""
     open_workshop(project)
     one_model(project)
     sent(project)
@@ -51,7 +51,8 @@ def together(project: Path) -> None:
             "{{\n  config(schema='work', materialized='table', meta={'purpose': 'Finds out.'})\n}}\n"
             "select shop, town from {{ source('raw', 'shops') }}\n",
         SEED: "shop,price\nNord,4\n",
-        f"{DBT}/tests/work/orders_are_there.sql": "select shop from {{ ref('wrk_orders') }} where loaves < 0\n",
+        f"{DBT}/tests/work/orders_are_there.sql":
+            "select shop from {{ ref('wrk_orders') }} where loaves < 0\n",
         f"{DBT}/tests/work/both.sql":
             "select shop from {{ ref('wrk_orders') }} join {{ ref('wrk_other') }} using (shop) where false\n",
         "expectations/work/wrk_orders.yml": (project / "expectations/work/exp_trial.yml").read_text(),
@@ -106,7 +107,10 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     code, said = sluice(clone, "promote", "exp_trial")
     assert code == 0, said
     code, told = sluice(clone, "check")
-    assert (code, "exports/exp_trial.yml:4: `destination.connection` is left open" in " ".join(told.split())) == (
+    assert (
+        code,
+        "exports/exp_trial.yml:4: `destination.connection` is left open" in " ".join(told.split()),
+    ) == (
         2,
         True,
     ), told
@@ -114,6 +118,9 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
     production = load_project(clone.settings.model_copy(update={"declared": "production"}))
     assert production.node_of(production.exports["exp_trial"]).relation == "exports.exp_trial"
     assert not production.lineage.tables.keys() & {"work.exp_trial", "work.wrk_orders"}
+    # What was there before is read with its rules of then: which connections are for work.
+    code, said = sluice(clone, "impact", "--since", "HEAD")
+    assert code in (0, 1), said
 
 
 def test_what_is_sent_and_bare_is_drafted(clone: Company) -> None:

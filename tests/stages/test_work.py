@@ -1,4 +1,4 @@
-"""What is asked of work, what production makes of broken work, and what becomes of it when its time is over."""
+"""What is asked of work, what production makes of broken work, and what becomes of it at its end."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,6 +9,10 @@ import pytest
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.core.stages import Stage, stage_of
+from orchestration.graph.building import build_definitions
+from orchestration.incidents.alerts_file import Names
+from orchestration.incidents.trouble import RootKind
+from orchestration.incidents.troubles import find_troubles
 from orchestration.operations.status import Standing
 from orchestration.project.loading import expired_in, load_project, warnings_in
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures, runs
@@ -56,7 +60,8 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
         "a second file named `exp_trial`",
     ),
     "an export by production's connection": (
-        edited(EXPORT, "connection: sandbox", "connection: miller"), EXPORT, "an export of work sends by `miller`"
+        edited(EXPORT, "connection: sandbox", "connection: miller"), EXPORT,
+        "an export of work sends by `miller`",
     ),
     "a place of production's": (
         lambda project: (
@@ -67,7 +72,9 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     "two fields of one name": (
         edited(EXPORT, "owner:", "names: {shop: it, loaves: It}\nowner:"), EXPORT, "names` calls both"
     ),
-    "a file that nothing reads": (written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"),
+    "a file that nothing reads": (
+        written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"
+    ),
     "a suite of no table": (
         written("expectations/work/wrk_none.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
         "expectations/work/wrk_none.yml", "no table is named `wrk_none`",
@@ -78,12 +85,15 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     ),
     "a suite of an unknown column": (edited(SUITE, "column: shop", "column: shops"), SUITE, "shops"),
     "a suite whose SQL does not bind": (
-        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n    kwargs: {min_value: 1}\n"
+        written(SUITE, "expectations:\n  - type: expect_table_row_count_to_be_between\n"
+            "    kwargs: {min_value: 1}\n"
             "  - type: unexpected_rows_expectation\n    kwargs:\n"
                 "      unexpected_rows_query: select nothing from {batch}\n"),
         SUITE, "nothing",
     ),
-    "an export without a check": (lambda project: (project / SUITE).unlink(), EXPORT, "has no blocking check"),
+    "an export without a check": (
+        lambda project: (project / SUITE).unlink(), EXPORT, "has no blocking check"
+    ),
 }  # fmt: skip
 
 
@@ -111,21 +121,23 @@ def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: 
             path.write_text(text)
 
 
+FROM_SHOPS = " select shop from {{ source('raw', 'shops') }}"
 # All of one parse: what of dbt's files is broken.
 OF_DBT: dict[str, tuple[str, str, str]] = {
     "an unknown column": ("wrk_binds_not", "select nothing from {{ ref('shop_orders') }}", "nothing"),
     "a hook": (
-        "wrk_hook", "{{ config(materialized='table', pre_hook='select 1') }} select shop from {{ source('raw', 'shops') }}",
+        "wrk_hook",
+        "{{ config(materialized='table', pre_hook='select 1') }}" + FROM_SHOPS,
         "has a hook of its own",
     ),
     "a view": (
-        "wrk_view", "{{ config(materialized='view') }} select shop from {{ source('raw', 'shops') }}", "is view"
+        "wrk_view", "{{ config(materialized='view') }}" + FROM_SHOPS, "is view"
     ),
     "a table beside ref": (
         "wrk_beside", "{{ config(materialized='table') }} select shop from raw.shops", "raw.shops"
     ),
     "another schema": (
-        "wrk_schema", "{{ config(materialized='table', schema='marts') }} select shop from {{ source('raw', 'shops') }}",
+        "wrk_schema", "{{ config(materialized='table', schema='marts') }}" + FROM_SHOPS,
         "is work, and lies in the schema `marts`",
     ),
     "a name that is taken": (
@@ -150,7 +162,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             project,
             {f"{DBT}/models/work/{name}.sql": sql + "\n" for name, sql, _ in OF_DBT.values()}
             | {
-                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS} select shop from {{{{ source('raw', 'shops') }}}}\n",
+                f"{DBT}/models/work/wrk_endless.sql": f"{ENDLESS}{FROM_SHOPS}\n",
                 f"{DBT}/models/work/_all.yml": "models:\n"
                 + "".join(
                     f"  - {{name: {name}, config: {meta()}}}\n"
@@ -190,13 +202,17 @@ def test_work_is_asked_for_less_than_what_is_sent(workshop: Company) -> None:
 # -- the end
 
 
-def at(company: Company, expires: object) -> Company:
-    """Let the time of `wrk_orders` be over on a day."""
-    own = company.with_own_project()
-    write(
-        own.settings.project_dir, {DESCRIBED: f"models:\n  - name: wrk_orders\n    config: {meta(expires)}\n"}
-    )
-    return own.read_anew()
+@pytest.fixture
+def over(workshop: Company) -> Iterator[Callable[[], Company]]:
+    """Let the time of `wrk_orders` be over, until the test ends."""
+
+    def until(day: object) -> Company:
+        entry = f"models:\n  - name: wrk_orders\n    config: {meta(day)}\n"
+        write(workshop.settings.project_dir, {DESCRIBED: entry})
+        return workshop.read_anew()
+
+    yield lambda: until(TODAY - timedelta(days=1))
+    until(NEXT_MONTH)
 
 
 @pytest.mark.parametrize(
@@ -216,23 +232,22 @@ def test_check_warns_before_the_end_and_refuses_after_it(
     assert all((one.file, one.line) == (DESCRIBED, 3) for one in found)
 
 
-def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(workshop: Company, tmp_path: Path) -> None:
+def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
+    workshop: Company, over: Callable[[], Company]
+) -> None:
     """A run, a rerun, the sensor, a button, a redelivery, an approval; production's goes its way."""
     company = workshop
     company.land_shops("Nord")
     company.land_day(MON, Nord=3)
     assert dict(runs(company.run())) == {"": True, MON: True}
     assert company.status()["exp_trial", MON].standing is Standing.DELIVERED
-    company = at(company, TODAY - timedelta(days=1))
+    company = over()
     company.land_day(TUE, Nord=4)
     # A run: the step says why and what to do.
     events = company.run()
     said = failures(events)
     assert "work.wrk_orders is not built: the time of `wrk_orders`, which is work, ended on" in said
-    assert (
-        f"(`sluice promote wrk_orders`), takes it away, or decides anew how long it is worked on (`expires` in {DESCRIBED}:3)"
-        in said
-    )
+    assert f"takes it away, or decides anew how long it is worked on (`expires` in {DESCRIBED}:3)" in said
     assert company.status()[SHOP_ORDERS, TUE].standing is Standing.DELIVERED
     assert company.status()["exp_trial", TUE].standing is not Standing.DELIVERED
     assert company.materialized("work/wrk_orders") == {MON}
@@ -241,6 +256,14 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(workshop: Company
     launch(company, *look(company))
     assert company.status()[SHOP_ORDERS, WED].standing is Standing.DELIVERED
     assert company.materialized("work/wrk_orders") == {MON}
+    # Whoever answers for it is told, once, and of what is held by it.
+    [told_of] = [
+        trouble for trouble in find_troubles(company.site, company.clock())
+        if trouble.root.kind is RootKind.PROMISE
+    ]  # fmt: skip
+    assert told_of.owner == "ada@bakery.example"
+    assert "which is work, ended on" in told_of.findings[0].what
+    assert told_of.findings[0].what.endswith(": exp_trial is held")
     # A rerun, and a button.
     code, told = sluice(company, "rerun", "work.wrk_orders", "--partition", MON)
     assert (code, "is not built: the time of" in told) == (1, True), told
@@ -256,3 +279,49 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(workshop: Company
     assert (code, "the time of `wrk_orders`" in told) == (1, True), told
     code, told = sluice(company, "check")
     assert (code, f"{DESCRIBED}:3: the time of `wrk_orders`" in told) == (2, True), told
+
+
+def test_an_export_of_production_rests_where_work_has_no_connection_for_it(
+    workshop: Company, tmp_path: Path
+) -> None:
+    """Not sent, not late, not failed; and its asset says why. Work's own goes to the sandbox."""
+    environ = {
+        "SLUICE_ENVIRONMENT": "work", "SLUICE_WORK_CONNECTION_SANDBOX": str(tmp_path / "sandbox"), **NO_WAIT
+    }  # fmt: skip
+    (tmp_path / "sandbox").mkdir()
+    settings = Settings.load(environ, project_dir=workshop.settings.project_dir, data_dir=tmp_path / "data")
+    company = Company(settings, "", tmp_path)
+    specs = {spec.key.to_user_string(): spec for spec in company.definitions.resolve_all_asset_specs()}
+    resting, own = specs["delivered/exp_shop_orders"], specs["delivered/exp_trial"]
+    assert resting.freshness_policy is None
+    assert "Rests in this deployment" in (resting.description or "")
+    assert "set SLUICE_WORK_CONNECTION_SHOP_SCREENS" in (resting.description or "")
+    assert "Rests" not in (own.description or "")
+    made = specs["work/wrk_orders"]
+    assert (made.group_name, list(made.owners)) == ("work", ["ada@bakery.example"])
+    company.land_shops("Nord")
+    company.land_day(MON, Nord=3)
+    code, said = sluice(company, "run")
+    assert code == 0, said
+    assert company.status()[SHOP_ORDERS, MON].standing is Standing.NOT_CONFIGURED
+    assert company.status()["exp_trial", MON].standing is Standing.DELIVERED
+    assert list((tmp_path / "sandbox" / "trial").iterdir())
+    found = find_troubles(company.site, company.clock())
+    assert [trouble for trouble in found if trouble.root.kind is not RootKind.SOURCE] == []
+
+
+def test_a_production_deployment_has_no_asset_of_work(workshop: Company, tmp_path: Path) -> None:
+    settings = Settings.load(
+        {"SLUICE_ENVIRONMENT": "production"}, project_dir=workshop.settings.project_dir, data_dir=tmp_path
+    )
+    definitions = build_definitions(settings, loaded(settings))
+    keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+    assert "marts/shop_orders" in keys
+    assert {key for key in keys if key.startswith("work/") or "trial" in key} == set()
+
+
+def test_who_is_told_is_named_by_production_alone(workshop: Company) -> None:
+    """The file is the same in production, where nobody knows the other names."""
+    names = Names.of(load_project(workshop.settings))
+    assert "exp_trial" not in names.export
+    assert "work.wrk_orders" not in names.table

@@ -39,7 +39,8 @@ def open_workshop(project: Path) -> None:
     )
     change(
         project, f"{DBT}/dbt_project.yml", 'model-paths: ["models"]',
-        'model-paths: ["models"]\nseed-paths: ["seeds"]\nsnapshot-paths: ["snapshots"]\ntest-paths: ["tests"]',
+        'model-paths: ["models"]\nseed-paths: ["seeds"]\n'
+        'snapshot-paths: ["snapshots"]\ntest-paths: ["tests"]',
     )  # fmt: skip
     change(project, f"{DBT}/dbt_project.yml", "macro-paths:\n", 'macro-paths:\n  - "macros"\n')
     hook = '    +post-hook: "{{ record_table_version() }}"\n'

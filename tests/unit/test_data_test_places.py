@@ -9,6 +9,7 @@ import pytest
 from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.relations import Relation
+from orchestration.core.stages import Stage
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.manifest import DbtManifest
 
@@ -19,24 +20,31 @@ DROP = Partitioning(Grain.DROP, "films")
 def _manifest(
     parents: Mapping[str, tuple[str, ...]], tests: Mapping[str, tuple[tuple[str, ...], str]]
 ) -> DbtManifest:
-    """Return a manifest of models (with what they read) and tests (what they read, and their table or "")."""
+    """Return a manifest of models (with what they read) and tests (what they read, and their table or "").
+
+    What has a name that begins with `w` is work.
+    """
     nodes: dict[str, dict[str, Any]] = {}
     for name, read in parents.items():
         nodes[f"model.{name}"] = {
             "unique_id": f"model.{name}", "name": name, "alias": name, "schema": "s", "package_name": "p",
-            "resource_type": "model",
-            "original_file_path": f"models/{name}.sql", "fqn": ["p", name], "checksum": {"checksum": ""},
+            "resource_type": "model", "fqn": ["p", name],
+            "original_file_path": f"models/{_folder(name)}{name}.sql", "checksum": {"checksum": ""},
             "config": {"materialized": "table"}, "depends_on": {"nodes": [f"model.{one}" for one in read]},
         }  # fmt: skip
     for name, (read, attached) in tests.items():
         nodes[f"test.{name}"] = {
-            "unique_id": f"test.{name}", "name": name, "resource_type": "test",
-            "original_file_path": f"tests/{name}.sql", "config": {"severity": "error"},
+            "unique_id": f"test.{name}", "name": name, "resource_type": "test", "package_name": "p",
+            "original_file_path": f"tests/{_folder(name)}{name}.sql", "config": {"severity": "error"},
             "depends_on": {"nodes": [f"model.{one}" for one in read]},
             "attached_node": f"model.{attached}" if attached else None,
         }  # fmt: skip
     metadata = {"adapter_type": "duckdb", "project_name": "p"}
     return DbtManifest({"nodes": nodes, "sources": {}, "macros": {}, "metadata": metadata})
+
+
+def _folder(name: str) -> str:
+    return "work/" if name.startswith("w") else ""
 
 
 def _lineage(parents: Mapping[str, tuple[str, ...]], places: DataTestPlaces) -> Lineage:
@@ -79,6 +87,39 @@ def test_no_order_goes_round_in_a_circle(seed: int) -> None:
         for below in lineage.tables:
             if f"s.{attached}" in lineage.ancestors(below):
                 assert below in waits or below in waited_for
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_work_changes_nothing_of_production(seed: int) -> None:
+    """Neither what comes before what, nor which checks a table has: whatever is tried beside it."""
+    dice = random.Random(seed)
+    names = [f"{dice.choice('tw')}{number}" for number in range(dice.randint(2, 9))]
+    names.sort(key=lambda name: dice.random())
+    own, work = ([name for name in names if name.startswith(stage)] for stage in "tw")
+    parents: dict[str, tuple[str, ...]] = {}
+    for stage in (own, work):
+        for name in stage:
+            known = [*parents]
+            parents[name] = tuple(sorted(dice.sample(known, dice.randint(0, min(len(known), 2)))))
+    tests: dict[str, tuple[tuple[str, ...], str]] = {}
+    for number in range(dice.randint(1, 8)):
+        if own:
+            read = tuple(dice.sample(own, dice.randint(1, min(3, len(own)))))
+            tests[f"test_{number}"] = (read, dice.choice(["", read[0]]))
+        if work:
+            first = dice.choice(work)
+            others = dice.sample(names, dice.randint(0, min(3, len(names))))
+            tests[f"w_test_{number}"] = (tuple(dict.fromkeys([first, *others])), dice.choice(["", first]))
+    manifest = _manifest(parents, tests)
+    cut = {f"s.{name}": dice.choice([DAILY, SNAPSHOT]) for name in names}
+    whole, alone = place_tests(manifest, cut), place_tests(manifest.of_stages([Stage.PRODUCTION]), cut)
+    production = {f"s.{name}" for name in own}
+    ours = {name for name in whole.tables if name.startswith("test.test_")}
+    assert {name: host for name, host in whole.tables.items() if name in ours} == alone.tables
+    assert {name: others for name, others in whole.others.items() if name in ours} == alone.others
+    assert {name: found for name, found in whole.awaited.items() if name in production} == alone.awaited
+    assert {host for name, host in whole.tables.items() if name not in ours} & production == set()
+    assert all("which is work" in str(problem) for problem in whole.problems[len(alone.problems) :])
 
 
 @pytest.mark.parametrize(

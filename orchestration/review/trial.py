@@ -126,6 +126,9 @@ def _not_right(one: TableDiff | ExportDiff) -> Iterable[str]:
 
 
 def _unlike(one: ExportDiff) -> Iterator[str]:
+    """Yield why nothing of an export is compared; of what is compared in part the comment says which part."""
+    if any(part.stands in (Stands.EQUAL, Stands.CHANGED) for part in one.partitions):
+        return
     for part in one.partitions:
         if part.stands is Stands.NOT_COMPARABLE:
             yield f"{part.partition_key or 'all of it'} {_words(part.stands)}: {part.why}"

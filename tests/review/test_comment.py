@@ -9,7 +9,7 @@ from orchestration.review.azure import post
 from orchestration.review.comment import LONGEST, MARKER, comment_of
 from orchestration.review.review import Review
 from orchestration.review.rules import RULES, Finding, Rule, Verdict, table
-from tests.documents.reading import Document
+from tests.documents import rules
 from tests.doubles.azure_devops import DevOpsDouble
 from tests.doubles.serving import serve
 
@@ -43,7 +43,8 @@ def test_nothing_found() -> None:
 
 
 def test_the_table_of_rules_is_in_the_docs() -> None:
-    assert table() in Document("docs/path-to-production.md").text, "python -m tests.documents.renew"
+    assert rules.PAGE.read_text() == rules.page(), "python -m tests.documents.renew"
+    assert table() in rules.page()
 
 
 @pytest.mark.parametrize("text", EVIL)

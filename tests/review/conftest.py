@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.company import BAKERY, Company
+from tests.stages.workshop import open_workshop
 
 CODEOWNERS = """\
 *                          @bakery/platform
@@ -126,6 +127,7 @@ def repository(published_bakery: Company, tmp_path_factory: pytest.TempPathFacto
     made = Branch(published_bakery, tmp_path_factory.mktemp("review"))
     ignored = shutil.ignore_patterns("target", "logs", "README.md")
     shutil.copytree(BAKERY, made.tree, ignore=ignored)
+    open_workshop(made.tree)
     (made.tree / ".github").mkdir()
     (made.tree / ".github/CODEOWNERS").write_text(CODEOWNERS)
     made.git("init", "--quiet", "--initial-branch=main")

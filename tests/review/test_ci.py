@@ -4,16 +4,20 @@ Belongs here: one row a rule, or a neighbour of it that must not be caught. Does
 (`test_comment`), the pipelines' files (`test_pipelines`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from orchestration.review.rules import RULES, Rule
+from tests.company import BAKERY
 from tests.review.conftest import Branch
+from tests.stages.workshop import NEXT_MONTH, TODAY, one_model, sent
 
 pytestmark = pytest.mark.long
-TODAY = datetime.now(UTC).date()
 ORDERS, SHOPS, WEATHER = (f"contracts/{name}.odcs.yaml" for name in ("orders", "shops", "weather"))
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
 STG_WEATHER = "dbt_project/models/staging/stg_weather.sql"
@@ -23,6 +27,31 @@ OWNERS = ".github/CODEOWNERS"
 Edit = tuple[str, str, str]
 PASSED, REFUSED, APPROVAL = 0, 1, 2
 TWICE: Edit = (STG_ORDERS, "    loaves\n", "    loaves * 2 as loaves\n")
+
+
+UNMARKED = "{name: loaves, description: Loaves ordered.}"
+MARKED = "{name: loaves, description: Loaves ordered., config: {meta: {classification: internal}}}"
+EXP_ORDERS = "dbt_project/models/exports/exp_shop_orders.sql"
+WRK_ORDERS = "dbt_project/models/work/wrk_orders.sql"
+
+
+def _made(*makers: Callable[..., None], **named: object) -> tuple[Edit, ...]:
+    """Return the files that helpers of work make, as edits."""
+    with TemporaryDirectory() as folder:
+        for make in makers:
+            make(Path(folder), **named)
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return tuple((str(path.relative_to(folder)), "", path.read_text()) for path in files)
+
+
+WORK = _made(one_model)
+OVER = _made(one_model, expires=TODAY - timedelta(days=1))
+SENT = _made(sent)
+STALLS = (BAKERY / SHOPS).read_text().replace("shops", "stalls").replace("shop", "stall")
+NEW_SOURCE: tuple[Edit, ...] = (
+    ("contracts/stalls.odcs.yaml", "", STALLS),
+    ("expectations/stalls.yml", "", (BAKERY / "expectations/shops.yml").read_text().replace("shop", "stall")),
+)  # fmt: skip
 
 
 def last_mile(days: int) -> str:
@@ -55,7 +84,7 @@ ROWS = {
     "a comment in SQL": row(PASSED, (STG_ORDERS, "select\n", "-- what was ordered\nselect\n"), shelf=True),
     "a change within its contract": row(PASSED, TWICE, shelf=True),
     "a model that does not compile": row(
-        REFUSED, (STG_ORDERS, "    loaves\n", "    no_such_column as loaves\n"), found=(("check", STG_ORDERS),)
+        REFUSED, (STG_ORDERS, "    loaves\n", "    no_such as loaves\n"), found=(("check", STG_ORDERS),)
     ),
     "a TODO that is left": row(
         REFUSED, (REPORT, "Tells the miller how wet the grain was.", "TODO"), found=(("check", REPORT),)
@@ -86,10 +115,8 @@ ROWS = {
         merged=((SHOPS, "status: active", "status: retired"),),
     ),
     "to deprecate a feed": row(
-        PASSED, (WEATHER, "status: active", "status: deprecated"), (WEATHER, "version: 1.0.0", "version: 1.0.1"),
-        ("dbt_project/models/staging/_sources.yml",
-         "contract: contracts/weather.odcs.yaml\n            contract_version: 1.0.0",
-         "contract: contracts/weather.odcs.yaml\n            contract_version: 1.0.1"),
+        PASSED, (WEATHER, "status: active", "status: deprecated"),
+        (WEATHER, "version: 1.0.0", "version: 1.0.1"),
     ),
     "a feed whose support ended yesterday": row(
         REFUSED, TWICE, found=(("expired", ORDERS),),
@@ -148,6 +175,55 @@ ROWS = {
         found=(("class", REPORT),),
         merged=(("contracts/classes.yml", "", "classes: [public, internal, personal]\n"),),
     ),
+    "work that nobody else reads": row(PASSED, *WORK, shelf=True),
+    "work that is sent to a sandbox": row(PASSED, *SENT, merged=WORK),
+    "production that reads work": row(
+        REFUSED, (EXP_ORDERS, "ref('shop_orders')", "ref('wrk_orders')"), merged=WORK,
+        found=(("check", EXP_ORDERS),),
+    ),
+    "work whose time is over, that is changed": row(
+        REFUSED, (WRK_ORDERS, "shop, loaves", "shop, loaves + 1 as loaves"), merged=OVER,
+        found=(("expired", "dbt_project/models/work/_wrk_orders.yml"),),
+    ),
+    "work whose time is over, of others": row(PASSED, TWICE, merged=OVER),
+    "work that gets more time": row(
+        PASSED, ("dbt_project/models/work/_wrk_orders.yml", str(TODAY - timedelta(days=1)), str(NEXT_MONTH)),
+        merged=OVER,
+    ),
+    "a source by a contract": row(APPROVAL, *NEW_SOURCE, found=(("source", "contracts/stalls.odcs.yaml"),)),
+    "a source without a contract": row(
+        REFUSED,
+        ("dbt_project/models/staging/_more.yml", "",
+         "sources:\n  - {name: other, schema: raw, tables: [{name: stalls}]}\n"),
+        ("dbt_project/models/staging/stg_orders.sql", "source('raw', 'orders')", "source('other', 'stalls')"),
+        found=(("check", "dbt_project/models/staging/_more.yml"),),
+    ),
+    "a source without an owner": row(
+        REFUSED, *NEW_SOURCE, (OWNERS, "unowned.yml\n", "unowned.yml\n/contracts/stalls.odcs.yaml\n"),
+        found=(("owner", "contracts/stalls.odcs.yaml"), ("source", "contracts/stalls.odcs.yaml")),
+    ),
+    "a source that lands elsewhere": row(
+        APPROVAL, (WEATHER, "server: staging", "server: gauge"), (WEATHER, "version: 1.0.0", "version: 2.0.0"),
+        merged=(("contracts/connectors.yml", "", "connectors:\n  - {name: staging, types: [local]}\n"
+                 "  - {name: gauge, types: [local]}\n"),),
+        found=(("source", WEATHER),),
+    ),
+    "a column that is classified otherwise": row(
+        APPROVAL, (SHOPS, "description: The shop, by its code.", "classification: internal\n"
+                   "        description: The shop, by its code."),
+        (SHOPS, "version: 1.0.0", "version: 1.0.1"),
+        found=(("class", SHOPS),),
+    ),
+    "a word of dbt's that is taken back": row(
+        APPROVAL, ("dbt_project/models/staging/_staging.yml", MARKED, UNMARKED),
+        merged=(("dbt_project/models/staging/_staging.yml", UNMARKED, MARKED),
+                (SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nclasses: [public, internal]\n")),
+        found=(("class", "dbt_project/models/staging/_staging.yml"),),
+    ),
+    "on top of what does not load": row(
+        APPROVAL, (STG_ORDERS, "no_such as loaves", "loaves"), merged=((STG_ORDERS, "    loaves\n",
+        "    no_such as loaves\n"),), found=(("unknown", ""),),
+    ),
     "rows past a limit": row(
         APPROVAL, TWICE, found=(("limits", SHOP_ORDERS),), shelf=True,
         merged=((SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nlimits: {changed_share: 0.1}\n"),),
@@ -175,6 +251,8 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     branch.git("checkout", "--quiet", "-B", "mine")
     for edit in asked.edits:
         branch.edit(*edit)
+    if any(file.endswith(".odcs.yaml") for file, *_ in asked.edits):
+        branch.sluice("contract", "sources")
 
     answer = branch.ci("--since", "merged", shelf=asked.shelf)
 

@@ -1,7 +1,7 @@
 """The pipelines' files: each command in them is executed, and what they let through is what the verdict says.
 
-What this does not prove: that the hosts start them, hand out secrets and keep those from forks, and ask those who
-approve. Belongs here: the files. Does not: what `sluice ci` answers (`test_ci`).
+What this does not prove: that the hosts start them, hand out secrets and keep those from forks, and ask those
+who approve. Belongs here: the files. Does not: what `sluice ci` answers (`test_ci`).
 """
 
 import os
@@ -49,8 +49,10 @@ AZURE_JOBS = [
     for stage in AZURE["stages"]
     for job in stage["jobs"]
 ]
-EVERY = [(step, "run") for job in GITHUB["jobs"].values() for step in commands(job, "run")]
-EVERY += [(step, "bash") for job in AZURE_JOBS for step in commands(job, "bash")]
+EVERY = [
+    *((step, "run") for job in GITHUB["jobs"].values() for step in commands(job, "run")),
+    *((step, "bash") for job in AZURE_JOBS for step in commands(job, "bash")),
+]
 
 
 def test_there_is_no_logic_in_them() -> None:

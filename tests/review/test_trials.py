@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 
 
 def test_the_environment_of_a_pull_request(branch: Branch) -> None:
-    """It is in the comment; an older one of the name is dropped, and what machines that are gone have left."""
+    """It is in the comment; an older one of the name is dropped, and leases of machines that are gone."""
     area = Area(str(branch.company.settings.published_url))
     others = {lease.id for lease in all_leases(area)}
     assert branch.sluice("env", "new", branch.name, "--days", "1")[0] == 0

@@ -1,7 +1,6 @@
 """`sluice diff`: an environment beside production, in rows, columns and destination fields.
 
-Belongs here: arguments and exit codes. Does not belong here: the answer (`comparing`), how it is written
-(`diff_text`, `comparing.markdown`).
+Belongs here: arguments and exit codes. Does not belong here: the answer, and how it is written (`comparing`).
 """
 
 from dataclasses import asdict
@@ -38,7 +37,6 @@ def diff(
     """
     with opened(project, None, ended=True) as outer, inside(outer, name) as (here, made):
         from orchestration.areas import Area
-        from orchestration.cli.diff_text import show
         from orchestration.comparing.compare import compare
         from orchestration.comparing.markdown import markdown_of
         from orchestration.environments.making import alone
@@ -55,5 +53,7 @@ def diff(
     elif markdown:
         typer.echo(markdown_of(report), nl=False)
     else:
-        show(report, out)
+        from rich.markdown import Markdown
+
+        out.print(Markdown(markdown_of(report)))
     raise typer.Exit(1 if report.differs else 0)

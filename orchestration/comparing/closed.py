@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from orchestration.columns.graph import ColumnGraph, Influence
 from orchestration.core.column_origins import Place
 from orchestration.project.loading import Project
-from orchestration.publishing.catalogue import Catalogue
+from orchestration.publishing.catalogue import UNKNOWN, Catalogue
+
+_NOT_TOLD = "which production has not published"
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ def closed(project: Project, catalogue: Catalogue, built: Collection[str]) -> Cl
         left_out = {name.casefold(): class_ for name, class_ in published.left_out.items()}
         for name in table.columns:
             if (folded := name.casefold()) not in there:
-                class_ = left_out.get(folded)
-                why = f"whose class, {class_}, is not published" if class_ else "which production has not yet"
-                hidden[Place(relation, name)] = why
+                class_ = left_out.get(folded, UNKNOWN)
+                why = f"whose class, {class_}, is not published"
+                hidden[Place(relation, name)] = _NOT_TOLD if class_ == UNKNOWN else why
     reached = own.reached([*hidden])
     columns: dict[str, dict[str, str]] = {}
     for place, through in reached.items():

@@ -53,10 +53,23 @@ class Tables:
             self.partition((relation, one), standing[one], lambda one=one: self.compared(relation, one))
             for one in keys
         ]
+        partitions += self._cut_otherwise(relation)
         return TableDiff(
             table=relation, key=key, key_from=key_from, columns=self.matched(relation).others,
             partitions=tuple(partitions), unbuilt=self.verdicts.unbuilt({relation}),
         )  # fmt: skip
+
+    def _cut_otherwise(self, relation: str) -> Iterable[PartitionDiff]:
+        """Yield what is published of a table in partitions of another grain than it has now."""
+        published, partitioning = (
+            self.catalogue.tables.get(relation),
+            self._lineage.tables[relation].partitioning,
+        )
+        others = published.partitions.items() if published else ()
+        rows = [one.rows for key, one in others if not partitioning.holds(key)]
+        if rows:
+            why = f"production has it cut otherwise, into {len(rows):,} partitions: nothing to compare with"
+            yield PartitionDiff("", Stands.ONLY_PUBLISHED, why, sum(rows))
 
     def gone(self) -> Iterable[TableDiff]:
         """Yield the tables that the catalogue has, and the project has not."""

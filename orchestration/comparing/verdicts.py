@@ -5,7 +5,7 @@ same inputs; in words, with what to type. Does not belong here: rows (`rows`), i
 """
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from orchestration.comparing.closed import Closed, closed
@@ -59,39 +59,36 @@ class Verdicts:
 
     @cached_property
     def affected(self) -> frozenset[str]:
-        """The tables that are built in it, or would be; and those of which a check is another."""
+        """Tables that are built in it, or would be; that are gone from it; of which a check is another."""
         meanings, before = self._plan.meanings, self._catalogue.meanings
+        published = frozenset(self._catalogue.tables)  # names alone: what each says is read when it is needed
         judged = {
             relation
-            for relation, table in self._lineage.tables.items()
-            if relation in self._catalogue.tables
-            for check in table.rules
+            for relation in published & self._lineage.tables.keys()
+            for check in self._lineage.tables[relation].rules
             if check != CONTRACT_CHECK and meanings[name := check_of(relation, check)] != before.get(name)
         }
-        missing = {
-            relation
-            for relation, keys in self._published.items()
-            if any((relation, key) not in self._held for key in keys)
-        }
-        return self.models & {*self._own, *self._plan.built, *judged, *missing}
+        gone = published - {relation for relation, _ in self._held}
+        return self.models & {*self._own, *self._plan.built, *judged, *gone}
 
     @cached_property
     def closed(self) -> Closed:
         """What is made of columns that are not published."""
         return closed(self._project, self._catalogue, self.models & self._own)
 
-    @cached_property
-    def _published(self) -> Mapping[str, list[str]]:
-        made = self._plan.made
-        return Spans(self._lineage, made.first, made.last).published(self._catalogue)
+    def _published(self, relation: str) -> list[str]:
+        """Return the keys of the asked days that production has published."""
+        made, table = self._plan.made, self._catalogue.tables.get(relation)
+        tables = {relation: table} if table else {}
+        spans = Spans(self._lineage, made.first, made.last)
+        return spans.published(replace(self._catalogue, tables=tables)).get(relation, [])
 
     def of(self, relation: str) -> Mapping[str, Standing]:
         """Return how each partition of a table stands, in the order of time."""
         if relation not in self._known:
             partitioning = self._lineage.tables[relation].partitioning
             here = sorted(key for name, key in self._held if name == relation and partitioning.holds(key))
-            there = self._published.get(relation, ())
-            keys = dict.fromkeys([*there, *here, *self._plan.built.get(relation, ())])
+            keys = dict.fromkeys([*self._published(relation), *here, *self._plan.built.get(relation, ())])
             ordered = sorted(keys) if partitioning.grain.timed else keys
             self._known[relation] = {key: self._of((relation, key)) for key in ordered}
         return self._known[relation]

@@ -1,6 +1,6 @@
-"""What is another, in words: the same sentences for a terminal and for a pull request.
+"""What is another, in words.
 
-Belongs here: sentences. Does not belong here: tables and escaping (`markdown`, and the command's own).
+Belongs here: sentences. Does not belong here: tables, and escaping (`markdown`).
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from orchestration.comparing.report import (
     COMPARED,
     DiffReport,
     ExportDiff,
-    PartitionDiff,
     Shape,
     Stands,
     TableDiff,
@@ -26,7 +25,7 @@ _SHAPES = {
 }
 
 
-def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
+def rows_in_words(diff: TableDiff | ExportDiff) -> str:
     """Return how many rows are others: `57 changed, 2 added`, or `nothing`."""
     stay = " (they stay there)" if isinstance(diff, ExportDiff) and diff.stays else ""
     counted = [
@@ -36,8 +35,7 @@ def rows_in_words(diff: TableDiff | ExportDiff | PartitionDiff) -> str:
     ]
     if counted:
         return ", ".join(counted)
-    parts = [diff] if isinstance(diff, PartitionDiff) else diff.partitions
-    return "nothing" if any(one.stands in COMPARED for one in parts) else "not compared"
+    return "nothing" if any(one.stands in COMPARED for one in diff.partitions) else "not compared"
 
 
 def columns_in_words(diff: TableDiff | ExportDiff) -> str:
@@ -62,7 +60,7 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
             for column in one.columns
         ],
         "Sums": [
-            f"`{place(one.table, part.partition_key)}` {total.name}: {total.was or 'none'} →"
+            f"{place(f'`{one.table}`', part.partition_key)} {total.name}: {total.was or 'none'} →"
             f" {total.is_now or 'none'}"
             for one in report.tables
             for part in one.partitions
@@ -116,7 +114,7 @@ def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:
     keys: dict[str, list[str]] = {}
     for text, key in said:
         keys.setdefault(text, []).append(key)
-    return [f"`{places(name, found)}` {text}" for text, found in keys.items()]
+    return [f"{places(f'`{name}`', found)} {text}" for text, found in keys.items()]
 
 
 def places(name: str, keys: list[str]) -> str:

@@ -6,7 +6,6 @@ may read what (`project.directions`), nor kinds of deployments (`core.environmen
 """
 
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 # The folder of each place where definitions are, and the schema and asset group of what is made of it.
 WORK = "work"
@@ -14,6 +13,8 @@ _FOLDERS = frozenset({"exports", "expectations"})
 _DBT = "dbt_project"
 # What others have made lies there, whatever they call their folders.
 _PACKAGES = "dbt_packages"
+# Parts of a path that leads out of the project, as dbt's are of macros that all projects share.
+_OUTSIDE = frozenset({"", ".."})
 
 
 class Stage(StrEnum):
@@ -37,7 +38,9 @@ def stage_of(file: str) -> Stage:
     difference, as some file systems know none. A link is not followed: that it leads to another stage is a
     problem of its own.
     """
-    parts = [part.casefold() for part in PurePosixPath(file.replace("\\", "/")).parts]
+    parts = [part for part in file.replace("\\", "/").casefold().split("/") if part != "."]
+    if not _OUTSIDE.isdisjoint(parts[1:]):
+        return Stage.PRODUCTION
     if len(parts) > 2 and parts[0] in _FOLDERS:
         below = parts[1]
     elif len(parts) > 3 and parts[0] == _DBT and parts[1] != _PACKAGES:

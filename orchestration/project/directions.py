@@ -89,6 +89,10 @@ class _Lint:
         self.items: dict[str, _Item] = {
             name: item for kind in STAGED for name, item in (manifest.content.get(kind) or {}).items()
         }
+        self._stages = {name: manifest.stage(item) for name, item in self.items.items()}
+        self._macros = manifest.content["macros"]
+        # dbt's own are many, and none of them is work.
+        self._tried = {name for name, one in self._macros.items() if manifest.stage(one) is Stage.WORK}
         # {name of a group: its file}, of the project's own.
         self._groups = {
             str(group["name"]): file_of(manifest.content, group)
@@ -100,8 +104,8 @@ class _Lint:
         if item["resource_type"] == "analysis":  # nothing is made by it
             return
         reads = [name for name in self._reads(item) if name in self.items]
-        work = [name for name in reads if self._manifest.stage(self.items[name]) is Stage.WORK]
-        if self._manifest.stage(item) is Stage.WORK:
+        work = [name for name in reads if self._stages[name] is Stage.WORK]
+        if self._stages[item["unique_id"]] is Stage.WORK:
             if item["resource_type"] == "test" and not work:
                 read = self._manifest.relation(
                     str(item.get("attached_node") or next(iter(item["depends_on"]["nodes"]), ""))
@@ -114,7 +118,7 @@ class _Lint:
             return
         for name in work:
             yield self._reads_work(item, self.items[name])
-        for name in self._macros(item):
+        for name in self._calls(item):
             yield self._uses_macro(item, name)
         described = str(item.get("patch_path") or "").partition("://")[2]
         described = file_of(self._content, {**item, "original_file_path": described}) if described else ""
@@ -135,8 +139,8 @@ class _Lint:
 
     def macro(self, macro: _Item) -> Iterator[Problem]:
         """Yield what is wrong with a macro: it has no table, but whoever calls it is made by it."""
-        if self._manifest.stage(macro) is Stage.PRODUCTION:
-            yield from (self._uses_macro(macro, name) for name in self._macros(macro))
+        if macro["unique_id"] not in self._tried:
+            yield from (self._uses_macro(macro, name) for name in self._calls(macro))
         elif macro["name"] in _CALLED_BY_DBT:
             yield self._problem(
                 macro, str(macro["name"]), f"`{macro['name']}` says what all tables are called, and is work",
@@ -157,7 +161,8 @@ class _Lint:
             if folder not in folders:  # few folders have many files
                 folders[folder] = os.path.realpath(self._folder / folder)
             path = os.path.join(folders[folder], name)
-            real = os.path.relpath(os.path.realpath(path) if os.path.islink(path) else path, root)
+            real = os.path.realpath(path) if os.path.islink(path) else path
+            real = real.removeprefix(f"{root}/")
             if stage_of(real) is Stage.WORK:
                 yield Problem(
                     file, 1, f"a file of production is a link to {real}, which is work",
@@ -173,16 +178,13 @@ class _Lint:
         found = [node.unique_id for node in nodes if node.name in named]
         return [*((item.get("depends_on") or {}).get("nodes") or ()), *found]
 
-    def _macros(self, item: _Item) -> list[str]:
+    def _calls(self, item: _Item) -> list[str]:
         """Return the macros of work that something calls."""
-        called = (item.get("depends_on") or {}).get("macros") or ()
-        macros = self._content["macros"]
-        return [
-            name for name in called if name in macros and self._manifest.stage(macros[name]) is Stage.WORK
-        ]
+        called = (item.get("depends_on") or {}).get("macros") or () if self._tried else ()
+        return [name for name in called if name in self._tried]
 
     def _uses_macro(self, item: _Item, name: str) -> Problem:
-        macro = self._content["macros"][name]
+        macro = self._macros[name]
         return self._problem(
             item, str(macro["name"]),
             f"production {item['resource_type']} `{item['name']}` calls the macro `{macro['name']}`, which is"

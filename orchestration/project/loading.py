@@ -4,7 +4,7 @@ Belongs here: reading the folders together and the rules that look across them (
 start run the same). Does not belong here: what one file may say; its stage knows that.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -51,10 +51,11 @@ from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
 from orchestration.transformation.binding import bound_sql
-from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines, file_of
+from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
 from orchestration.transformation.identity import ProjectIdentity
+from orchestration.transformation.macro_rules import macro_problems
 from orchestration.transformation.manifest import (
     DbtManifest,
     DbtNode,
@@ -265,10 +266,12 @@ def _read(
         raise ProjectError(problems)
     if pointing := list(direction_problems(settings, parsed, suites, exports)):
         raise ProjectError(pointing)
-    manifest = _of_stages(parsed, stages)
+    manifest = parsed.of_stages(stages)
     cut = partitionings(manifest, contracts)
     problems += macro_path_problems(settings, manifest.content)
-    problems += _told_of(manifest, stages, dbt_problems(settings, manifest, contracts))
+    problems += [one for one in dbt_problems(settings, manifest, contracts) if stage_of(one.file) in stages]
+    if Stage.WORK not in stages:  # dbt would hear the names of its macros for production's tables, too
+        problems += [one for one in macro_problems(settings, manifest) if stage_of(one.file) is Stage.WORK]
     problems += work_problems(settings, manifest)
     problems += stored_failures_problems(settings, manifest)
     problems += name_problems(manifest, contracts, exports)
@@ -297,20 +300,6 @@ def _read(
     if problems:
         raise ProjectError(problems)
     return project
-
-
-def _of_stages(manifest: DbtManifest, stages: Collection[Stage]) -> DbtManifest:
-    """Return what of a manifest is of these stages, with what is wrong with the SQL of those alone."""
-    found = manifest.of_stages(stages)
-    return DbtManifest(
-        found.content, found.digests, found.stamp, _told_of(found, stages, manifest.problems)
-    )  # fmt: skip
-
-
-def _told_of(manifest: DbtManifest, stages: Collection[Stage], problems: Iterable[Problem]) -> list[Problem]:
-    """Return what is wrong with files of these stages, and with macros: dbt may call those for any table."""
-    macros = {file_of(manifest.content, macro) for macro in manifest.content["macros"].values()}
-    return [one for one in problems if stage_of(one.file) in stages or one.file in macros]
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:

@@ -75,7 +75,8 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
         raise ValueError(
             f"--to {to}: expected a folder of production below {'/'.join(parts[:2])}, as `marts`"
         )
-    _move(done, node.file, folder)
+    if node.file != node.described_in:  # a snapshot may be an entry of a YAML file, and nothing else
+        _move(done, node.file, folder)
     if node.file.endswith(".sql"):
         done.texts[done.moves[node.file]] = _sql(settings, node)
     _describe(settings, manifest, done, folder)
@@ -204,7 +205,7 @@ def _describe(settings: Settings, manifest: DbtManifest, done: Promotion, folder
         else:
             done.texts[node.described_in] = _without(path, section, node.name)
     entry = _of_production(settings, manifest, done, entry)
-    if len(entry) > 1:
+    if len(entry) > 1 or node.described_in in done.moves:
         text = yaml.safe_dump(
             {"version": 2, section: [entry]}, sort_keys=False, allow_unicode=True, width=100
         )

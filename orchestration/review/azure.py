@@ -1,7 +1,7 @@
 """The comment on a pull request of Azure DevOps: one thread, found again by its marker.
 
-Belongs here: its REST API, as an Azure pipeline may call it. Does not belong here: the comment. On GitHub,
-`gh` does the same.
+Belongs here: its REST API, as an Azure pipeline may call it. Does not belong here: the comment. On GitHub
+their own command line does the same.
 
 Source: Microsoft, "Pull Request Threads" and "Pull Request Thread Comments", REST API 7.1; the variables are
 those of a pipeline's run, "Use predefined variables".

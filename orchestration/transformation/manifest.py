@@ -120,7 +120,8 @@ class DbtManifest:
             content[kind] = {
                 name: item for name, item in (content.get(kind) or {}).items() if self.stage(item) in stages
             }
-        return DbtManifest(content, self.digests, self.stamp, self.problems)
+        problems = [problem for problem in self.problems if stage_of(problem.file) in stages]
+        return DbtManifest(content, self.digests, self.stamp, problems)
 
     @cached_property
     def source_names(self) -> dict[str, Relation]:

@@ -39,7 +39,10 @@ WRONG = {
         " personal; did you mean `internal`?"
     ),
     "production: {keep_published: 367d}": "expected a number of days from 1d to 366d",
-    "work: {}": "unknown field `work`; expected one of: production, scratch",
+    "working: {}": "unknown field `working`; expected one of: production, scratch, work; did you mean `work`",
+    "work: {at_most: 367d}": "expected a number of days from 1d to 366d",
+    "work:\n  connections: sandbox": f"{FILE}:2: `work.connections` is 'sandbox'",
+    "work: {connections: ['']}": "should have at least 1 character",
     "[scratch]": f"{FILE}:1:",
 }
 
@@ -56,6 +59,7 @@ def load(folder: Path, text: str) -> tuple[EnvironmentRules, list[str]]:
 
 def test_what_it_says_and_what_holds_without_it(tmp_path: Path) -> None:
     assert load_environment_rules(tmp_path, ClassRules()) == (EnvironmentRules(), [])
+    assert (EnvironmentRules().work.at_most, EnvironmentRules().work.connections) == (180, ())
     assert EnvironmentRules().scratch.classes == OPEN == ("internal", "public")
     rules, problems = load(tmp_path, WHOLE)
     assert problems == []
@@ -84,4 +88,5 @@ def test_the_schema_in_the_repository_is_the_files() -> None:
     validator = Draft202012Validator(schema)
     assert validator.is_valid({"scratch": {"keep": "14d", "days": 3, "classes": ["public"]}})
     assert not validator.is_valid({"scratch": {"keep": 30}})
-    assert not validator.is_valid({"work": {}})
+    assert validator.is_valid({"work": {"at_most": "90d", "connections": ["sandbox"]}})
+    assert not validator.is_valid({"working": {}})

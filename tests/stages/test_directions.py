@@ -1,5 +1,7 @@
 """Which way things may point: every kind of definition, by every kind of edge, both ways."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,3 +251,19 @@ def test_production_sees_the_same_of_its_own_files(wrong: tuple[Settings, tuple[
         one for one in everywhere if one.file.startswith(("exports/work", "expectations/work"))
     }
     assert set(caught.value.problems) == set(everywhere) - of_exports_and_suites
+
+
+def test_each_printed_move_mends_what_it_is_printed_for(wrong: tuple[Settings, tuple[Problem, ...]]) -> None:
+    """Typed as it stands, in a repository."""
+    settings, told = wrong
+    project = settings.project_dir
+    for words in ("init --quiet", "add -A"):
+        subprocess.run(["git", *words.split()], cwd=project, check=True, capture_output=True)
+    moves = {found: one for one in told for found in re.findall(r"`(git mv [^`]+)`", one.mend)}
+    assert len(moves) == 6
+    for move in moves:
+        subprocess.run(move.split(), cwd=project, check=True, capture_output=True)
+    with pytest.raises(ProjectError) as caught:
+        load_project(settings)
+    left = {(one.file, one.what) for one in caught.value.problems}
+    assert not left & {(one.file, one.what) for one in moves.values()}

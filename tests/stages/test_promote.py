@@ -50,6 +50,15 @@ def together(project: Path) -> None:
         f"{DBT}/models/work/wrk_other.sql":
             "{{\n  config(schema='work', materialized='table', meta={'purpose': 'Finds out.'})\n}}\n"
             "select shop, town from {{ source('raw', 'shops') }}\n",
+        f"{DBT}/models/work/wrk_plain.sql":
+            "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}\n",
+        f"{DBT}/models/work/_wrk_plain.yml": f"models:\n  - name: wrk_plain\n    config: {meta()}\n",
+        f"{DBT}/snapshots/work/_kept.yml": "\n".join([
+            "snapshots:", "  - name: wrk_kept", "    relation: source('raw', 'shops')",
+            f"    config: {meta()[:-1]}, unique_key: shop, strategy: check, check_cols: all}}",
+            "  - name: wrk_also", "    relation: source('raw', 'shops')",
+            f"    config: {meta()[:-1]}, unique_key: shop, strategy: check, check_cols: all}}", "",
+        ]),
         SEED: "shop,price\nNord,4\n",
         f"{DBT}/tests/work/orders_are_there.sql":
             "select shop from {{ ref('wrk_orders') }} where loaves < 0\n",
@@ -171,6 +180,16 @@ def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Compan
     to = f"{DBT}/models/staging/towns/wrk_other.sql"
     assert other.moves[f"{DBT}/models/work/wrk_other.sql"] == to
     assert other.texts[to].startswith("{{ config(materialized='table') }}\nselect shop")
+    plain = promotion(settings, manifest, "wrk_plain")
+    assert plain.moves[f"{DBT}/models/work/_wrk_plain.yml"] == f"{DBT}/models/marts/_wrk_plain.yml"
+    assert yaml.safe_load(plain.texts[f"{DBT}/models/marts/_wrk_plain.yml"])["models"] == [
+        {"name": "wrk_plain"}
+    ]
+    kept = promotion(settings, manifest, "wrk_kept")
+    assert (kept.moves, kept.texts.keys()) == (
+        {}, {f"{DBT}/snapshots/work/_kept.yml", f"{DBT}/snapshots/_wrk_kept.yml"}
+    )  # fmt: skip
+    assert "wrk_kept" not in kept.texts[f"{DBT}/snapshots/work/_kept.yml"]
     write(project, {f"{DBT}/models/marts/WRK_ORDERS.sql": "select 1\n"})
     for name, folder, said in (
         ("shop_orders", "", "`shop_orders` is production's"),
@@ -181,5 +200,5 @@ def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Compan
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             promotion(settings, manifest, name, folder)
-    code, told = clone.sluice("promote", "wrk_orders", SLUICE_ENVIRONMENT="production")[::2]
+    code, _, told = clone.sluice("promote", "wrk_orders", SLUICE_ENVIRONMENT="production")
     assert (code, "expected a clone" in told) == (2, True), told

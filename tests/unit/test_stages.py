@@ -20,6 +20,7 @@ WORK: tuple[LiteralString, ...] = (
     "dbt_project/models/WORK/a.sql",
     "dbt_project\\models\\work\\a.sql",
     "exports/work/exp_a.yml",
+    "./exports/work/exp_a.yml",
     "exports/work/deep/exp_a.yml",
     "Exports/Work/exp_a.yml",
     "expectations/work/a.yml",
@@ -41,6 +42,9 @@ PRODUCTION: tuple[LiteralString, ...] = (
     "contracts/work/a.odcs.yaml",
     "work/models/work/a.sql",
     "environments.yml",
+    "dbt_project/../work/macros/a.sql",
+    "dbt_project//srv/work/sluice/macros/a.sql",
+    "dbt_project/../../work/macros/a.sql",
     "",
 )
 

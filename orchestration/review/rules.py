@@ -106,8 +106,8 @@ RULES = {
     ),
     Rule.UNKNOWN: Meant(
         _APPROVAL,
-        "what changes for a destination cannot be told: the project from before does not load, or no partition"
-        " of the export has a counterpart of the same inputs",
+        "what changes for a destination cannot be told: the project from before does not load, or no"
+        " partition of the export has a counterpart of the same inputs",
         "what the finding says; or somebody answers for it unseen",
     ),
 }  # fmt: skip

@@ -203,7 +203,8 @@ ROWS = {
         found=(("owner", "contracts/stalls.odcs.yaml"), ("source", "contracts/stalls.odcs.yaml")),
     ),
     "a source that lands elsewhere": row(
-        APPROVAL, (WEATHER, "server: staging", "server: gauge"), (WEATHER, "version: 1.0.0", "version: 2.0.0"),
+        APPROVAL, (WEATHER, "server: staging", "server: gauge"),
+        (WEATHER, "version: 1.0.0", "version: 2.0.0"),
         merged=(("contracts/connectors.yml", "", "connectors:\n  - {name: staging, types: [local]}\n"
                  "  - {name: gauge, types: [local]}\n"),),
         found=(("source", WEATHER),),

@@ -3,10 +3,11 @@
 import pytest
 
 from orchestration.areas import Area
+from orchestration.environments.record import begin
 from orchestration.publishing.leases import all_leases, take_lease
 from tests.company import FRI
 from tests.review.conftest import Branch
-from tests.review.test_ci import SHOP_ORDERS, TWICE
+from tests.review.test_ci import OWNERS, SHOP_ORDERS, TWICE
 
 pytestmark = pytest.mark.long
 
@@ -60,6 +61,35 @@ def test_a_shelf_with_nothing_on_it(branch: Branch) -> None:
     branch.edit(*TWICE)
     code, _, said = branch.company.sluice_with(variables, *asked)
     assert (code, "nothing is published" in said, "type `sluice publish`" in said) == (1, True, True)
+
+
+def test_half_of_one_is_taken_by_the_next(branch: Branch) -> None:
+    """Whatever a kill has left under the name; what is no environment is left alone, and told."""
+    data_dir = branch.folder / "environments" / branch.name
+    begin(data_dir)
+    assert branch.sluice("ci", "--closed", "--name", branch.name) == (0, "")
+    assert not data_dir.exists()
+    data_dir.mkdir()
+    (data_dir / "precious").touch()
+    branch.edit(*TWICE)
+    answer = branch.ci()
+    assert (answer.code, "is there, and no environment" in answer.said) == (1, True)
+    assert (data_dir / "precious").exists()
+
+
+def test_the_check_warns_of_what_has_no_owner(branch: Branch) -> None:
+    """Ten lines at most, and no problem."""
+    assert "no owner" not in branch.sluice("check")[1]
+    branch.edit(OWNERS, "/contracts/                @bakery/sources", "/contracts/\n[Sources]")
+    code, said = branch.sluice("check")
+    assert code == 0, said
+    assert "warning: contracts/orders.odcs.yaml:1: has no owner in .github/CODEOWNERS; expected" in said
+    assert "add a line to .github/CODEOWNERS, as `/contracts/orders.odcs.yaml @" in said
+    assert "warning: .github/CODEOWNERS:4: has `[ ]` in its pattern" in said
+    branch.edit(OWNERS, "", "")
+    code, said = branch.sluice("check")
+    assert (code, said.count("has no owner in .github/CODEOWNERS, which is not there")) == (0, 10)
+    assert "more files or lines of CODEOWNERS" in said
 
 
 WRONG = {

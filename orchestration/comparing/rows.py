@@ -26,7 +26,7 @@ _SUMMED_AS_DOUBLE = ("HUGEINT", "UHUGEINT", "BIGNUM", "FLOAT", "DOUBLE")
 
 @dataclass(frozen=True)
 class RowsDiff:
-    """Rows as they were and are, counted; `twice` are those of each side whose key stands more than once."""
+    """Rows as they were and are, counted; `twice` are those, now and then, whose key stands twice or more."""
 
     was: int
     is_now: int

@@ -36,17 +36,12 @@ class Sent:
         partitions, held = list[PartitionDiff](), list[str]()
         for key in (key for key in keys if not export.spec.latest_only or key == [*standing][-1]):
             one = self._comparable(target, standing[key])
-            found: list[RowsDiff] = []
-
-            def compared(key: str = key, found: list[RowsDiff] = found) -> RowsDiff:
-                found.append(self._compared(target, key))
-                return found[0]
-
-            diff = self._tables.partition((relation, key), one, compared)
+            found = self._compared(target, key) if one.rows else None
+            diff = self._tables.partition((relation, key), one, found)
             # How many rows the last mile lets through nobody has counted then.
             partitions.append(diff if found else replace(diff, was=None, is_now=None))
             if found and one.validated:
-                held += [f"[{key}] {said}" if key else said for said in self._held_by(target, key, found[0])]
+                held += [f"[{key}] {said}" if key else said for said in self._held_by(target, key, found)]
         stated = export.spec.destination
         return ExportDiff(
             export=export.name, table=relation, type=stated.type, connection=stated.connection,
@@ -134,7 +129,7 @@ class Sent:
             first=str(relation) not in self._tables.catalogue.tables,
             rightly_empty=rightly_empty(session, self._lineage, relation, key),
         )  # fmt: skip
-        twice = found.twice[1]
+        twice = found.twice[0]
         return [
             *said,
             *([f"the key of {twice:,} rows stands more than once: nothing is sent"] if twice else []),

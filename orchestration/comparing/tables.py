@@ -4,7 +4,7 @@ Belongs here: where the rows of both sides are, and the key that tells them apar
 partition stands (`verdicts`), the comparison of rows (`rows`), what a destination would get (`sent`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from orchestration.comparing.report import PartitionDiff, Stands, TableDiff
@@ -50,7 +50,9 @@ class Tables:
         standing = self.verdicts.of(relation)
         key, key_from = self.key_of(relation)
         partitions = [
-            self.partition((relation, one), standing[one], lambda one=one: self.compared(relation, one))
+            self.partition(
+                (relation, one), standing[one], self.compared(relation, one) if standing[one].rows else None
+            )
             for one in keys
         ]
         partitions += self._cut_otherwise(relation)
@@ -80,16 +82,13 @@ class Tables:
                 diff = PartitionDiff("", Stands.ONLY_PUBLISHED, why, rows)
                 yield TableDiff(table=relation, key=(), columns=(), partitions=(diff,), unbuilt=())
 
-    def partition(
-        self, place: tuple[str, str], standing: Standing, compared: Callable[[], RowsDiff]
-    ) -> PartitionDiff:
-        """Return one partition; its rows are compared only if it is to be known what is another of them."""
+    def partition(self, place: tuple[str, str], standing: Standing, found: RowsDiff | None) -> PartitionDiff:
+        """Return one partition; `found` is what is another of its rows, if they are looked at."""
         published = self.verdicts.inputs.published(place)
         was, notes = published.rows if published else None, self.verdicts.inputs.since(place, self._newest)
-        if not standing.rows:
+        if found is None:
             is_now = was if standing.stands is Stands.EQUAL else None
             return PartitionDiff(place[1], standing.stands, standing.why, was, is_now, notes=tuple(notes))
-        found = compared()
         same = standing.stands is Stands.CHANGED and not (found.added or found.removed or found.changed)
         return PartitionDiff(
             place[1], Stands.EQUAL if same else standing.stands, standing.why,

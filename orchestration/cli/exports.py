@@ -42,11 +42,12 @@ def new(
     project: ProjectDir = None,
     data: DataDir = None,
 ) -> None:
-    """Draft exports/MODEL.yml from the dbt model."""
+    """Draft exports/MODEL.yml from the dbt model; exports/work/MODEL.yml of what is work."""
     with opened(project, data) as here:
         from orchestration.columns.door import Door
         from orchestration.contracts.classes import load_classes
         from orchestration.contracts.load import load_contracts
+        from orchestration.core.stages import folder_of
         from orchestration.delivery.export_files.exports import FOLDER, SUFFIXES, load_exports
         from orchestration.drafting.export import DraftRequest, ModelClasses, draft_export
         from orchestration.project.export_models import ExportModels, export_node
@@ -54,7 +55,9 @@ def new(
         from orchestration.transformation.binding import bound_sql
         from orchestration.transformation.manifest import load_manifest
 
-        folder = here.settings.project_dir / FOLDER
+        manifest = load_manifest(here.settings)
+        node = export_node(manifest, model)
+        folder = here.settings.project_dir / folder_of(FOLDER, node.stage)
         there = [folder / f"{model}{suffix}" for suffix in SUFFIXES if (folder / f"{model}{suffix}").exists()]
         if there and not force:
             raise ValueError(f"{there[0]}: there is a file; expected none; edit it, or --force")
@@ -62,8 +65,6 @@ def new(
             type_, connection, object_, tuple(key or ()), _options(option or []), mode, owner, purpose
         )
         others, _ = load_exports(here.settings.project_dir)
-        manifest = load_manifest(here.settings)
-        node = export_node(manifest, model)
         # What is wrong with contracts, `sluice check` tells.
         contracts, _ = load_contracts(here.settings.project_dir)
         rules, _ = load_classes(here.settings.project_dir)

@@ -63,7 +63,7 @@ def together(project: Path) -> None:
         f"{DBT}/tests/work/orders_are_there.sql":
             "select shop from {{ ref('wrk_orders') }} where loaves < 0\n",
         f"{DBT}/tests/work/both.sql":
-            "select shop from {{ ref('wrk_orders') }} join {{ ref('wrk_other') }} using (shop) where false\n",
+            "select shop from {{ ref('wrk_orders') }} join {{ ref('exp_trial') }} using (shop) where false\n",
         "expectations/work/wrk_orders.yml": (project / "expectations/work/exp_trial.yml").read_text(),
     })  # fmt: skip
 
@@ -146,6 +146,11 @@ def test_what_is_sent_and_bare_is_drafted(clone: Company) -> None:
         "select business_date"
     ))  # fmt: skip
     change(project, f"{DBT}/models/work/exp_trial.sql", "ref('wrk_orders')", "ref('shop_orders')")
+    # What is work has its export among work's.
+    told = ("--type", "blob", "--connection", "sandbox", "--object", "trial", "--key", "shop")
+    code, said = sluice(clone, "export", "new", "exp_trial", *told)
+    assert (code, (project / "exports/work/exp_trial.yml").is_file()) == (0, True), said
+    (project / "exports/work/exp_trial.yml").unlink()
     code, said = sluice(clone, "promote", "exp_trial", "--to", "exports", "--dry-run")
     assert (code, "Nothing was done" in said) == (0, True), said
     assert (project / f"{DBT}/models/work/exp_trial.sql").is_file()

@@ -195,6 +195,10 @@ def test_faults_of_dbt_files_are_told_everywhere_and_keep_production_from_nothin
     ]
     production = load_project(broken.model_copy(update={"declared": "production"}))
     assert set(production.stages.values()) == {Stage.PRODUCTION}
+    # `sluice check` names all of it there, too.
+    code, said = sluice(Company(broken, "", broken.data_dir), "check")
+    there = Company(broken.model_copy(update={"declared": "production"}), "", broken.data_dir)
+    assert (code, sluice(there, "check")) == (2, (2, said))
     # Macros have one namespace: what takes the place of dbt's own is production's matter.
     heard = {f"{DBT}/macros/work/heard.sql": "{% macro default__statement() %}{% endmacro %}\n"}
     write(broken.project_dir, heard)

@@ -86,6 +86,9 @@ ROWS = {
     "a model that does not compile": row(
         REFUSED, (STG_ORDERS, "    loaves\n", "    no_such as loaves\n"), found=(("check", STG_ORDERS),)
     ),
+    "models in a circle": row(
+        REFUSED, ("dbt_project/models/marts/shop_orders.sql", "ref('stg_weather')", "ref('exp_shop_orders')")
+    ),
     "a TODO that is left": row(
         REFUSED, (REPORT, "Tells the miller how wet the grain was.", "TODO"), found=(("check", REPORT),)
     ),

@@ -58,8 +58,8 @@ class Branch:
 
     @property
     def name(self) -> str:
-        """What its environment is called."""
-        return f"pr-{self.number}"
+        """What its environment is called; the walk and the pipelines have names of their own (`pr-1`)."""
+        return f"branch-{self.number}"
 
     @property
     def tree(self) -> Path:

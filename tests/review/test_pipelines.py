@@ -182,10 +182,10 @@ def test_a_pull_request_on_github(branch: Branch, tmp_path: Path) -> None:
     assert posted == f"gh pr comment {branch.number} {told}"
     comment = machine.posted.read_text()
     assert comment.startswith(MARKER)
-    assert f"environment `{branch.name}`" in comment
+    assert f"environment `pr-{branch.number}`" in comment
     assert machine.summary.read_text() == comment
     assert (branch.tree / "sluice-ci.json").exists()
-    made = branch.folder / "environments" / branch.name
+    made = branch.folder / "environments" / f"pr-{branch.number}"
     assert made.is_dir()
     closed = machine.run(commands(GITHUB["jobs"]["closed"], "run"), "run", GITHUB["env"])
     assert ([code for code, _ in closed], made.exists()) == ([0, 0, 0], False), closed

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from orchestration.comparing.report import DiffReport, ExportDiff, TableDiff
-from orchestration.comparing.words import columns_in_words, rows_in_words, sentences
+from orchestration.comparing.words import columns_in_words, name_of, rows_in_words, sentences
 from orchestration.core.markdown import code, plain
 from orchestration.core.partitions import place
 
@@ -24,8 +24,8 @@ def markdown_of(report: DiffReport) -> str:
         lines += [*map(_table, report.tables), ""]
     for heading, said in sentences(report):
         lines += [f"**{heading}**", "", *(f"- {plain(line)}" for line in said), ""]
-    if keys := [line for one in report.exports or report.tables for line in _keys(one)]:
-        lines += ["<details><summary>Keys</summary>", "", *keys, "", "</details>", ""]
+    if more := [line for one in report.exports or report.tables for line in _more(one)]:
+        lines += ["<details><summary>Sums and keys</summary>", "", *more, "", "</details>", ""]
     return "\n".join(lines)
 
 
@@ -43,11 +43,12 @@ def _table(one: TableDiff) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _keys(one: ExportDiff | TableDiff) -> Iterator[str]:
-    """Yield some keys of each partition, by sort."""
-    name = one.export if isinstance(one, ExportDiff) else one.table
+def _more(one: ExportDiff | TableDiff) -> Iterator[str]:
+    """Yield sums that are others, and some keys, of each partition."""
     for part in one.partitions:
+        where = plain(place(name_of(one), part.partition_key))
+        for total in part.sums:
+            yield f"- {where} sum of {plain(total.name)}: {total.was or 'none'} → {total.is_now or 'none'}"
         for sort, keys in asdict(part.keys).items():
             if keys:
-                shown = ", ".join(code(" ".join(key.values())) for key in keys)
-                yield f"- {plain(place(name, part.partition_key))} {sort}: {shown}"
+                yield f"- {where} {sort}: {', '.join(code(' '.join(key.values())) for key in keys)}"

@@ -55,16 +55,9 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
         "Not built and validated with what the project means now": [*unbuilt],
         "Not compared": [line for one in every for line in _not_compared(one, report.tables)],
         "Columns": [
-            f"`{_name(one)}.{column.name}`: {_SHAPES[column.shape].format(one=column)}"
+            f"`{name_of(one)}.{column.name}`: {_SHAPES[column.shape].format(one=column)}"
             for one in every
             for column in one.columns
-        ],
-        "Sums": [
-            f"{place(f'`{one.table}`', part.partition_key)} {total.name}: {total.was or 'none'} →"
-            f" {total.is_now or 'none'}"
-            for one in report.tables
-            for part in one.partitions
-            for total in part.sums
         ],
         "Rows that no key tells apart": [*_without_key(report.tables)],
         "Production has gone on": [
@@ -78,7 +71,8 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
     yield from ((heading, lines) for heading, lines in found.items() if lines)
 
 
-def _name(diff: TableDiff | ExportDiff) -> str:
+def name_of(diff: TableDiff | ExportDiff) -> str:
+    """Return the table, or the export."""
     return diff.table if isinstance(diff, TableDiff) else diff.export
 
 
@@ -91,7 +85,7 @@ def _not_compared(diff: TableDiff | ExportDiff, tables: tuple[TableDiff, ...]) -
         if one is not diff
     }
     return _grouped(
-        _name(diff),
+        name_of(diff),
         [
             (f"{one.stands.replace('_', ' ')}: {one.why}", one.partition_key)
             for one in diff.partitions

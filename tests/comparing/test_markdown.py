@@ -57,7 +57,7 @@ def test_it_says_what_is_another_and_no_more() -> None:
         r"- exports.exp_gaps \[2026-11-25]: failed: its build broke; type `sluice env build`",
         rf"- `exports.exp_gaps` \[{DAYS[0]}, {DAYS[1]}, {DAYS[2]} and 1 more] not comparable: {why}",
         "- `exports.exp_gaps.e_mail`: not compared: its class, personal, is not published",
-        rf"- `exports.exp_gaps` \[{DAYS[4]}] items: 10 → 12",
+        rf"- exp\_gaps \[{DAYS[4]}] sum of items: 10 → 12",
         "- `exports.exp_gaps`: 4 rows whose key (store) stands more than once",
         rf"- `exports.exp_gaps` \[{DAYS[4]}] production has corrected stg_sales since; {AGAIN}",
         rf"- exp\_gaps \[{DAYS[4]}] changed: `7\|<i>`",

@@ -21,7 +21,7 @@ from orchestration.publishing.delta_types import written_as
 from orchestration.warehouse.base import Session
 from orchestration.warehouse.duckdb_file import DuckDBFile
 
-EXAMPLES = 40 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
+EXAMPLES = 20 * int(os.environ.get("SLUICE_TEST_KILLS", "1"))
 # {type: values as SQL writes them}; no two of one type are one value, whatever they are equal to.
 VALUES: dict[str, Sequence[str]] = {
     "INTEGER": ("null", "0", "1", "2", "-7"),

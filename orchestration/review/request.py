@@ -92,10 +92,6 @@ class Request:
         """Return a file of the project as the repository names it."""
         return f"{self.repository.prefix}{file}"
 
-    def changed(self, file: str) -> bool:
-        """Whether a file of the project is another, new or gone."""
-        return self.named(file) in self.files
-
     @cached_property
     def changed_models(self) -> tuple[str, ...]:
         """The models, seeds and snapshots that mean something else, or are new, parents first."""

@@ -31,6 +31,7 @@ TWICE: Edit = (STG_ORDERS, "    loaves\n", "    loaves * 2 as loaves\n")
 
 UNMARKED = "{name: loaves, description: Loaves ordered.}"
 MARKED = "{name: loaves, description: Loaves ordered., config: {meta: {classification: internal}}}"
+STAGED = "dbt_project/models/staging/_staging.yml"
 EXP_ORDERS = "dbt_project/models/exports/exp_shop_orders.sql"
 WRK_ORDERS = "dbt_project/models/work/wrk_orders.sql"
 
@@ -218,11 +219,24 @@ ROWS = {
         (SHOPS, "version: 1.0.0", "version: 1.0.1"),
         found=(("class", SHOPS),),
     ),
+    "an exception to a class": row(
+        APPROVAL, ("dbt_project/models/marts/_marts.yml", "        trailing_days: {stg_orders: 3}\n",
+                   "        trailing_days: {stg_orders: 3}\n    columns:\n      - name: town\n        config:\n"
+                   "          meta:\n            declassified:\n              {from: personal, to: internal,"
+                   f" reason: Asked., by: a@bakery.example, until: {NEXT_MONTH}}}\n"),
+        merged=(("contracts/classes.yml", "", "classes: [public, internal, personal]\n"
+                 "indirect: {personal: allow}\n"),
+                (SHOPS, "description: The town that the shop stands in.",
+                 "classification: personal\n        description: The town that the shop stands in."),
+                (SHOPS, "customProperties:\n", "customProperties:\n"
+                 "  - {property: masking, value: {personal: keep}}\n")),
+        found=(("class", "dbt_project/models/marts/_marts.yml"),),
+    ),
     "a word of dbt's that is taken back": row(
-        APPROVAL, ("dbt_project/models/staging/_staging.yml", MARKED, UNMARKED),
-        merged=(("dbt_project/models/staging/_staging.yml", UNMARKED, MARKED),
+        APPROVAL, (STAGED, MARKED, UNMARKED),
+        merged=((STAGED, UNMARKED, MARKED),
                 (SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nclasses: [public, internal]\n")),
-        found=(("class", "dbt_project/models/staging/_staging.yml"),),
+        found=(("class", STAGED),),
     ),
     "on top of what does not load": row(
         APPROVAL, (STG_ORDERS, "no_such as loaves", "loaves"), merged=((STG_ORDERS, "    loaves\n",
@@ -249,6 +263,8 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     asked = ROWS[name]
     for edit in asked.merged:
         branch.edit(*edit)
+    if any(file.endswith(".odcs.yaml") for file, *_ in asked.merged):
+        branch.sluice("contract", "sources")
     branch.git("checkout", "--quiet", "-B", "merged")
     branch.git("add", "--all")
     branch.git("commit", "--quiet", "--allow-empty", "--message", "merged")

@@ -23,7 +23,6 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"(?:--|#) (\S+/\S+)\n")
 _ENDS = re.compile(r"\s+# ends with (\d): .*")
 _DAY = re.compile(r"expires: \d{4}-\d{2}-\d{2}")
-_MACHINES = ("work", "production")
 
 
 class Typist:
@@ -32,7 +31,6 @@ class Typist:
     def __init__(self, branch: Branch, srv: Path) -> None:
         self.branch, self.srv = branch, srv
         self.exported: dict[str, str] = {}
-        self.said: dict[str, str] = {}
 
     def block(self, kind: str, text: str) -> None:
         """Type a block of commands, or write a file."""
@@ -59,7 +57,6 @@ class Typist:
             if words[1:] == ["run"]:  # the provider has been there
                 self.land(variables)
             code, said, complained = self.branch.company.sluice_with(variables, *words[1:])
-            self.said[line] = said + complained
             assert code == ends, (line, said, complained)
 
     def land(self, variables: Mapping[str, str]) -> None:

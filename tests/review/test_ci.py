@@ -221,7 +221,8 @@ ROWS = {
     ),
     "an exception to a class": row(
         APPROVAL, ("dbt_project/models/marts/_marts.yml", "        trailing_days: {stg_orders: 3}\n",
-                   "        trailing_days: {stg_orders: 3}\n    columns:\n      - name: town\n        config:\n"
+                   "        trailing_days: {stg_orders: 3}\n    columns:\n      - name: town\n"
+                   "        config:\n"
                    "          meta:\n            declassified:\n              {from: personal, to: internal,"
                    f" reason: Asked., by: a@bakery.example, until: {NEXT_MONTH}}}\n"),
         merged=(("contracts/classes.yml", "", "classes: [public, internal, personal]\n"
@@ -258,7 +259,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(8)
 def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     asked = ROWS[name]
     for edit in asked.merged:

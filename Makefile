@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export DO_NOT_TRACK = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: demo dev test quick lint style imports types sql quick-tests format bench lock clean
+.PHONY: demo dev test quick lint style imports types sql pipelines quick-tests format bench lock clean
 
 $(READY): requirements.txt pyproject.toml
 	@echo "setting up $(VENV) …"
@@ -29,12 +29,12 @@ test: $(READY)  ## everything, long tests included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 quick: $(READY)  ## lint, and every test that is not `long`: no server, no other process; some two minutes
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-tests types style imports sql pipelines
 
 quick-tests: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long" --durations=5 --durations-min=3
 
-lint: style imports types sql  ## with `make --jobs=2 lint` on both cores
+lint: style imports types sql pipelines  ## with `make --jobs=2 lint` on both cores
 
 style: $(READY)
 	$(BIN)/ruff format --check .
@@ -48,6 +48,12 @@ types: $(READY)
 
 sql: $(READY)
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+# Azure's schema knows all values as texts, and patterns that Python reads.
+pipelines: $(READY)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/sluice.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --regex-variant python azure-pipelines.yml
+	$(BIN)/python -m tests.review.actionlint .github/workflows/sluice.yml
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -24,6 +24,7 @@ from tests.company import BAKERY, MON, Company, runs
 from tests.in_memory import keep_files_in_memory
 from tests.parses import lend_what_was_found, places_given_back
 from tests.prepared import bakery_in, copy_of, database
+from tests.publishing.shelves import published_in
 
 # What the tests make connects to this machine alone.
 os.environ["SLUICE_ENVIRONMENT"] = "local"
@@ -82,6 +83,14 @@ def database_url(postgres_url: str) -> Iterator[str]:
     """A database for one test, dropped with its connections."""
     with database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """Three days of a bakery, validated and published on a shelf."""
+    company = published_in(tmp_path_factory.mktemp("published"))
+    yield company
+    company.deployment.close()
 
 
 @pytest.fixture(scope="session")

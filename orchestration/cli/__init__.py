@@ -6,6 +6,7 @@ Heavy things are imported inside the commands, so that `sluice --help` answers a
 
 from orchestration.cli import (
     backups,
+    ci,
     contracts,
     deliveries,
     diff,
@@ -29,6 +30,7 @@ app.add_typer(exports.app, name="export", no_args_is_help=True)
 
 __all__ = [
     "app",
+    "ci",
     "deliveries",
     "diff",
     "environments_made",

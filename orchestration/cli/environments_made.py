@@ -71,7 +71,7 @@ def build(
         from orchestration.cli.running import show_finished
         from orchestration.environments.changes import building
         from orchestration.environments.making import alone
-        from orchestration.graph.headless import carry_out
+        from orchestration.graph.trying import try_out
 
         with alone(outer.settings, made.name):
             plan = building(here.site, made, models or ())
@@ -79,14 +79,10 @@ def build(
                 out.print(line, markup=False, soft_wrap=True)
             if only_say or not plan.said:
                 return
-            healthy, runs = True, plan.runs
-            # Open all the while: each opening loads what reads published tables, which takes half a second.
-            with here.deployment.warehouse.session():
-                plan.begin()
-                for number, event in enumerate(carry_out(here.desk, runs), start=1):
-                    out.print(f"run {number} of {len(runs)}", style="dim")
-                    healthy &= show_finished(event, out)
-            left = plan.end()
+            healthy, left = True, list[str]()
+            for number, event in enumerate(try_out(here.desk, plan, left), start=1):
+                out.print(f"run {number} of {len(plan.runs)}", style="dim")
+                healthy &= show_finished(event, out)
         for relation in left:
             out.print(f"{relation} is not built whole; `sluice env build` tries again", style="red")
     raise typer.Exit(0 if healthy and not left else 1)

@@ -5,7 +5,7 @@ deployment (`opened`).
 """
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -41,29 +41,14 @@ app = typer.Typer(
 def check(project: ProjectDir = None, data: DataDir = None) -> None:
     """Check the four folders, alerts.yaml, the rules of the graph, that no TODO is left, and what expires."""
     with opened(project, data, typed=False) as here:
-        from orchestration.columns.receivers import exposure_problems
-        from orchestration.core.stages import Stage
-        from orchestration.graph.building import build_definitions
-        from orchestration.project.loading import expired_in, load_project, warnings_in
-        from orchestration.project.unfinished import unfinished_in
+        from orchestration.review.checking import checked
 
-        # Neither keeps a graph from loading, but no pull request should go through with it.
-        unfinished = unfinished_in(here.settings.project_dir)
-        try:
-            # Production's graph has no work, but what is wrong with that is told everywhere.
-            whole = Stage.WORK in here.settings.stages
-            loaded = here.project if whole else load_project(here.settings, tuple(Stage))
-        except ProjectError as error:
-            raise ProjectError([*error.problems, *unfinished]) from error
-        build_definitions(here.settings, loaded).get_repository_def()
-        today = datetime.now(UTC).date()
-        for warning in warnings_in(loaded, today):
-            err.print(f"warning: {warning}", style="yellow", markup=False)
-        exposures = exposure_problems(loaded.columns, loaded.manifest)
-        if found := [*unfinished, *expired_in(loaded, here.settings, today), *exposures]:
-            raise ProjectError(found)
-        for warning in here.alerts.warnings(here.settings):
+        found = checked(here.settings, here.now.date())
+        for warning in found.warnings:
             err.print(warning, style="yellow", markup=False)
+        if (wrong := [*found.problems, *found.expired]) or found.project is None:
+            raise ProjectError(wrong)
+        loaded = found.project
     out.print(
         f"{len(loaded.contracts)} contracts, {len(loaded.manifest.nodes)} dbt tables,"
         f" {len(loaded.suites)} suites, {len(loaded.exports)} exports: no problem found"

@@ -205,6 +205,15 @@ def errors_told(*, typed: bool = True) -> Generator[None]:
         raise typer.Exit(code) from None
 
 
+def reason_of(error: Exception) -> str:
+    """Return what an error says that people can fix; of any other, which may quote data, its kind."""
+    if isinstance(error, ProjectError):
+        return "; ".join(error.told)
+    if isinstance(error, ValueError) or _code(error) is not None:
+        return str(error)
+    return f"it ended with {type(error).__name__}; the command's log tells more"
+
+
 def _code(error: Exception) -> int | None:
     """Return the exit code of an error that people can fix."""
     from orchestration.core.settings import SettingsError

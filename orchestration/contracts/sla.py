@@ -1,6 +1,7 @@
 """`slaProperties` of a contract -> what is promised about time, or problems with file and line."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any, cast
 
 from orchestration.core.freshness import DurationError, duration
@@ -21,6 +22,7 @@ _OTHERS = (
     "av", "th", "er", "ga", "es", "el", "re", "td", "tn", "tr",
 )  # fmt: skip
 _PASSED_OVER = frozenset(name.lower() for name in _OTHERS)
+_ENDS = frozenset({"endofsupport", "es", "endoflife", "el"})
 
 
 def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
@@ -64,3 +66,16 @@ def promised_durations(file: YamlFile, grain: Grain) -> dict[str, timedelta]:
     if "latency" in found and "frequency" not in found and grain.timed:
         found["frequency"] = grain.span.longest
     return found
+
+
+def supported_until(file: YamlFile) -> date | None:
+    """Return the last day (UTC) of a source's support, or of its life; None where no day is said.
+
+    ODCS leaves open how it is written; what begins with no day is for people.
+    """
+    ends: list[date] = []
+    for item in cast("list[dict[str, Any]]", file.data.get("slaProperties") or []):
+        if str(item.get("property")).lower() in _ENDS:
+            with suppress(ValueError):
+                ends.append(date.fromisoformat(str(item.get("value"))[:10]))
+    return min(ends, default=None)

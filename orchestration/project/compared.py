@@ -16,7 +16,7 @@ from orchestration.core.column_origins import Place
 from orchestration.core.problems import ProjectError
 from orchestration.core.relations import Relation
 from orchestration.core.settings import Settings
-from orchestration.project.earlier import earlier
+from orchestration.project.earlier import Earlier, earlier
 from orchestration.project.loading import Project, load_project
 from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_digests import session_of
@@ -68,22 +68,36 @@ def impact_since(settings: Settings, revision: str) -> ImpactReport:
         ProjectError: the project does not load, nor do its contracts.
     """
     with earlier(settings, revision) as then:
-        before = state_of(then.project, then.settings) if then.project else State()
         try:
             project = load_project(settings)
         except ProjectError as error:
-            contracts, problems = load_contracts(settings.project_dir)
-            if problems or then.project is None:
-                raise
-            found = since_of_contracts(before, contracts)
-            return names_of(then.project).since(found, then.commit, error.told)
-        found = since(before, state_of(project, settings))
-        names = names_of(project)
-        if then.project:  # what is gone had an owner, too
-            old = names_of(then.project)
-            tables = {**old.graph.tables, **names.graph.tables}
-            names = Names(
-                ColumnGraph(tables.values()), names.receivers, {**old.contracts, **names.contracts},
-                {**old.classes, **names.classes}, old.receivers,
-            )  # fmt: skip
-        return names.since(found, then.commit)
+            return impact_of_contracts(then, settings, error)
+        return impact_between(then, project)
+
+
+def impact_of_contracts(then: Earlier, settings: Settings, error: ProjectError) -> ImpactReport:
+    """Return what the contracts alone change, of a project that does not load.
+
+    Raises:
+        ProjectError: nor do they.
+    """
+    contracts, problems = load_contracts(settings.project_dir)
+    if problems or then.project is None:
+        raise error
+    found = since_of_contracts(state_of(then.project, then.settings), contracts)
+    return names_of(then.project).since(found, then.commit, error.told)
+
+
+def impact_between(then: Earlier, project: Project) -> ImpactReport:
+    """Return what changes for destinations between an earlier project and one that is loaded."""
+    before = state_of(then.project, then.settings) if then.project else State()
+    found = since(before, state_of(project, project.identity.settings))
+    names = names_of(project)
+    if then.project:  # what is gone had an owner, too
+        old = names_of(then.project)
+        tables = {**old.graph.tables, **names.graph.tables}
+        names = Names(
+            ColumnGraph(tables.values()), names.receivers, {**old.contracts, **names.contracts},
+            {**old.classes, **names.classes}, old.receivers,
+        )  # fmt: skip
+    return names.since(found, then.commit)

@@ -1,14 +1,12 @@
 """A project as it was at a git revision, laid out in a folder of its own to be loaded like any other.
 
-What was laid out and loaded is kept by the commit, so that asking again is quick. Belongs here: git, and that
-folder. Does not belong here: what is compared (`columns.changes`). Git is asked to read only: neither the
-index, nor HEAD, nor the list of worktrees changes, and nothing is fetched.
+What was laid out and loaded is kept by the commit, so that asking again is quick. Belongs here: that folder.
+Does not belong here: git (`repository`), what is compared (`columns.changes`).
 """
 
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,15 +17,14 @@ from filelock import FileLock
 
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
+from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
 from orchestration.project.loading import Project, load_project
+from orchestration.project.repository import commit_of, git
 
-FOLDERS = ("contracts", "dbt_project", "expectations", "exports", "environments.yml")
+FOLDERS = ("contracts", "dbt_project", "expectations", "exports")
+# What is read of a project when it loads.
+_LAID_OUT = (*FOLDERS, ENVIRONMENTS_FILE)
 _KEPT = 8
-_SECONDS = 300
-# A partial clone would fetch what it lacks, and a prompt would wait for nobody.
-_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-# Said by git to its hooks, of the repository in which it runs one: here they would lead astray.
-_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
     prefix = git(settings.project_dir, "rev-parse", "--show-prefix").strip()
     folder = settings.data_dir / "earlier"
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / f"{commit[:16]}-{hashlib.sha256(f'{prefix}{FOLDERS}'.encode()).hexdigest()[:8]}"
+    place = folder / f"{commit[:16]}-{hashlib.sha256(f'{prefix}{_LAID_OUT}'.encode()).hexdigest()[:8]}"
     with FileLock(folder / f"{place.name}.lock"):
         if not (place / "project").is_dir():
             _lay_out(settings.project_dir, commit, place)
@@ -77,34 +74,6 @@ def earlier(settings: Settings, revision: str) -> Generator[Earlier]:
     _let_go(folder)
 
 
-def commit_of(project_dir: Path, revision: str) -> str:
-    """Return the id of the commit that a revision names.
-
-    Raises:
-        ValueError: there is none, with what to type.
-    """
-    try:
-        git(project_dir, "rev-parse", "--git-dir")
-    except ValueError as error:
-        raise ValueError(
-            f"{project_dir} lies in no git repository that can be read ({error}); expected one: --since"
-            " compares with what was committed; run it in a clone"
-        ) from None
-    try:
-        return git(
-            project_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-        ).strip()
-    except ValueError:
-        shallow = git(project_dir, "rev-parse", "--is-shallow-repository").strip() == "true"
-        mend = (
-            "this clone is shallow, so type `git fetch --unshallow` (in GitHub Actions: `fetch-depth: 0` of"
-            " actions/checkout)"
-            if shallow
-            else f"type `git fetch origin {revision}`, or name a revision that `git log --all` lists"
-        )
-        raise ValueError(f"`{revision}` is no commit of this repository; expected one; {mend}") from None
-
-
 def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
     """Put what a commit says of a project into a place, whole or not at all, by an index of its own."""
     shutil.rmtree(place, ignore_errors=True)  # its project is not there
@@ -113,7 +82,7 @@ def _lay_out(project_dir: Path, commit: str, place: Path) -> None:
         target = made / "project"
         target.mkdir(parents=True)
         index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
-        names = git(project_dir, "ls-tree", "-r", "-z", "--name-only", commit, "--", *FOLDERS)
+        names = git(project_dir, "ls-tree", "-r", "-z", "--name-only", commit, "--", *_LAID_OUT)
         if names:
             prefix = git(project_dir, "rev-parse", "--show-prefix").strip().rstrip("/")
             tree = f"{commit}:{prefix}" if prefix else commit
@@ -152,25 +121,3 @@ def _let_go(folder: Path) -> None:
                 shutil.rmtree(place, ignore_errors=True)
         except TimeoutError:
             continue
-
-
-def git(
-    folder: Path, *arguments: str, environment: dict[str, str] | None = None, said: str | None = None
-) -> str:
-    """Return what git says, asked in a folder.
-
-    Raises:
-        ValueError: it is not installed, or refuses.
-    """
-    program = shutil.which("git")
-    if program is None:
-        raise ValueError("git is not installed; expected it: --since reads what was committed; install git")
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
-    done = subprocess.run(
-        [program, "-C", str(folder), *arguments],
-        capture_output=True, check=False, timeout=_SECONDS, input=None if said is None else os.fsencode(said),
-        env={**inherited, **_ENVIRONMENT, **(environment or {})},
-    )  # fmt: skip
-    if done.returncode:
-        raise ValueError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
-    return os.fsdecode(done.stdout)

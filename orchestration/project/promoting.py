@@ -18,8 +18,8 @@ from orchestration.core.settings import Settings
 from orchestration.core.stages import WORK, Stage
 from orchestration.core.yaml_files import staged_files
 from orchestration.delivery.export_files.exports import FOLDER as EXPORTS
-from orchestration.project.earlier import git
 from orchestration.project.export_models import EXPORT_PREFIX
+from orchestration.project.repository import git
 from orchestration.quality.suites import FOLDER as SUITES
 from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_lines import file_of

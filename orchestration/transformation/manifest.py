@@ -85,7 +85,11 @@ class DbtManifest:
 
     @cached_property
     def nodes(self) -> dict[str, DbtNode]:
-        """Tables by dbt's unique id, parents before children, production before work."""
+        """Tables by dbt's unique id, parents before children, production before work.
+
+        Raises:
+            ProjectError: some are made of each other, which dbt says only when it runs them.
+        """
         raw: dict[str, dict[str, Any]] = {
             unique_id: node
             for unique_id, node in self.content["nodes"].items()
@@ -93,11 +97,16 @@ class DbtManifest:
         }
         ordered: dict[str, DbtNode] = {}
 
-        def visit(unique_id: str) -> None:
+        def visit(unique_id: str, below: tuple[str, ...] = ()) -> None:
             if unique_id in ordered or unique_id not in raw:
                 return
+            if unique_id in below:
+                circle = [raw[one]["name"] for one in (*below[below.index(unique_id) :], unique_id)]
+                what = f"`{circle[0]}` is made of itself: {' from '.join(circle)}"
+                expected, mend = "models that read none that is made of them", "take one of the refs away"
+                raise ProjectError([Problem(file_of(self.content, raw[unique_id]), 1, what, expected, mend)])
             for parent in raw[unique_id].get("depends_on", {}).get("nodes", []):
-                visit(parent)
+                visit(parent, (*below, unique_id))
             ordered[unique_id] = _node(raw[unique_id], file_of(self.content, raw[unique_id]))
 
         # Work last: a test of both stages then is the check of the one that is work.

@@ -6,12 +6,12 @@ from orchestration.comparing import report as diff_report
 from orchestration.core.settings import REPOSITORY
 from orchestration.incidents import alerts_schema
 from orchestration.project import environments_file
-from tests.documents import answers, commands, impact_schema, values
+from tests.documents import answers, commands, impact_schema, rules, values
 
 
 def main() -> None:
     """Write each page."""
-    for made in (commands, answers, values, impact_schema):
+    for made in (commands, answers, values, impact_schema, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
     for schema in (alerts_schema, environments_file, diff_report):

@@ -1,18 +1,13 @@
-"""A bakery whose tables are published, made once; tests make environments of its shelf."""
+"""A person's place beside a bakery whose tables are published; tests make environments of its shelf."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from orchestration.core.settings import Settings
 from orchestration.environments.record import settings_of
-from orchestration.operations.publishing import publish_tables
-from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
+from tests.company import Company
 from tests.parses import loaded
-
-DAYS = (WED, THU, FRI)
 
 
 @dataclass(frozen=True)
@@ -49,21 +44,6 @@ class Desk:
             update={"environments_dir": self.folder / "environments", "data_dir": self.folder / "own"}
         )
         return Company(settings_of(settings, name), "", self.folder)
-
-
-@pytest.fixture(scope="package")
-def published_bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """Three days, validated and published."""
-    folder = tmp_path_factory.mktemp("published")
-    environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
-    company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)
-    company.land_shops("Nord", "Sued:Bonn")
-    for number, day in enumerate(DAYS):
-        company.land_day(day, Nord=3 + number, Sued=4)
-    company.run()
-    assert publish_tables(company.site, ()).refused == {}
-    yield company
-    company.deployment.close()
 
 
 @pytest.fixture

@@ -12,16 +12,30 @@ from orchestration.areas import Area
 from orchestration.compute.engine import open_engine
 from orchestration.compute.object_storage import extension_path
 from orchestration.compute.sql import literal, quoted
+from orchestration.core.settings import Settings
+from orchestration.operations.publishing import publish_tables
 from orchestration.project.environments_file import OPEN
 from orchestration.publishing.catalogue import Catalogue, PublishedTable
 from orchestration.publishing.publish import Publishing
 from orchestration.publishing.shelf import Shelf
-from tests.company import Company
+from tests.company import BAKERY, FRI, NO_WAIT, THU, WED, Company
 
 
 def publishing(company: Company, folder: Path, allowed: tuple[str, ...] = OPEN) -> Publishing:
     """Return what publishes a bakery on a shelf in a folder."""
     return Publishing(company.deployment, company.project, Shelf(Area(str(folder))), frozenset(allowed))
+
+
+def published_in(folder: Path) -> Company:
+    """Make a bakery in a folder, with three days that are validated and published on its shelf."""
+    environ = {"SLUICE_PUBLISHED_URL": str(folder / "shelf"), **NO_WAIT}
+    company = Company(Settings.load(environ, project_dir=BAKERY, data_dir=folder / "data"), "", folder)
+    company.land_shops("Nord", "Sued:Bonn")
+    for number, day in enumerate((WED, THU, FRI)):
+        company.land_day(day, Nord=3 + number, Sued=4)
+    company.run()
+    assert publish_tables(company.site, ()).refused == {}
+    return company
 
 
 def newest(shelf: Shelf) -> Catalogue:

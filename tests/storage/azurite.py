@@ -4,10 +4,8 @@ Belongs here: getting it, starting it, stopping it. Does not: any expectation.
 """
 
 import base64
-import hashlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,10 +13,10 @@ from pathlib import Path
 from typing import IO, cast
 
 import pytest
-from filelock import FileLock
+
+from tests.npm import NotHere, installed_by_npm
 
 _HERE = Path(__file__).resolve().parent
-_INSTALLED_BY = ("package.json", "package-lock.json", ".npmrc")
 _LISTENING = re.compile(r"successfully listen(?:s|ing) (?:at|on) (http://\S+)")
 _PROGRAM = "node_modules/azurite/dist/src/blob/main.js"
 _ACCOUNT = "sluicetest"
@@ -33,26 +31,11 @@ def skip_aloud(reason: str) -> None:
 
 def installed() -> Path:
     """Return the folder of Azurite, installed on first use into the user's cache."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        skip_aloud("Azurite needs node and npm, which are not on the PATH: nothing is tested on Azure Blob")
-    wanted = hashlib.sha256(b"".join((_HERE / name).read_bytes() for name in _INSTALLED_BY)).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
-    folder = cache / f"azurite-{wanted[:16]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / "azurite.lock"):
-        if (folder / "installed").exists():
-            return folder
-        folder.mkdir(exist_ok=True)
-        for name in _INSTALLED_BY:
-            shutil.copy(_HERE / name, folder / name)
-        told = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if told.returncode:
-            skip_aloud(f"npm ci of Azurite failed: {told.stderr.strip()[-500:]}")
-        (folder / "installed").touch()
-    return folder
+    try:
+        return installed_by_npm("azurite", _HERE)
+    except NotHere as error:
+        skip_aloud(f"{error}: nothing is tested on Azure Blob")
+        raise
 
 
 @contextmanager

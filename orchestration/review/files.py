@@ -1,0 +1,38 @@
+"""What a pull request does to files that others answer for: owners, and what guards the rest.
+
+Belongs here: rules that ask for files by their names. Does not belong here: what is in definitions
+(`definitions`).
+"""
+
+from collections.abc import Iterator
+
+from orchestration.contracts.load import CLASSES_FILE, CONNECTORS_FILE
+from orchestration.project.code_owners import PLACES
+from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
+from orchestration.project.ownership import without_owner
+from orchestration.review.request import Request
+from orchestration.review.rules import RULES, Finding, Rule
+
+_CONTRACTS = "contracts"
+
+
+def file_findings(request: Request) -> Iterator[Finding]:
+    """Yield what the changed files themselves ask for."""
+    yield from _without_owner(request)
+    guards = [request.named(ENVIRONMENTS_FILE), *PLACES]
+    shared = {CONNECTORS_FILE: Rule.SOURCE, CLASSES_FILE: Rule.CLASS}
+    asked = {
+        **dict.fromkeys(guards, Rule.GUARD),
+        **{request.named(f"{_CONTRACTS}/{name}"): rule for name, rule in shared.items()},
+    }
+    for file in request.files:
+        if rule := asked.get(file):
+            yield Finding(rule, file, 1, "the file changed", RULES[rule].do, request.approvers(file))
+
+
+def _without_owner(request: Request) -> Iterator[Finding]:
+    """Yield the definitions of production that this change leaves without an owner."""
+    touched = set(request.files)
+    for problem in without_owner(request.repository, request.owners):
+        if problem.file in touched or request.owners_before.of(problem.file):
+            yield Finding(Rule.OWNER, problem.file, problem.line, problem.what, problem.mend)

@@ -1,0 +1,14 @@
+"""The rules of `sluice ci` in the page of the path to production: the table between two marks."""
+
+import re
+
+from orchestration.core.settings import REPOSITORY
+from orchestration.review.rules import table
+
+PAGE = REPOSITORY / "docs" / "path-to-production.md"
+_MARKED = re.compile(r"(<!-- rules -->\n).*?(<!-- end of rules -->)", re.DOTALL)
+
+
+def page() -> str:
+    """Return the page with the table as the rules make it."""
+    return _MARKED.sub(lambda found: f"{found[1]}{table()}\n{found[2]}", PAGE.read_text())

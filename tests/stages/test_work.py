@@ -147,6 +147,16 @@ OF_DBT: dict[str, tuple[str, str, str]] = {
         "Shop_Orders", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
         "is the name of two tables",
     ),
+    "a window that is no number": (
+        "wrk_window",
+        "{{ config(meta={'trailing_days': {'shop_orders': 'x'}}) }}"
+        "select business_date from {{ ref('shop_orders') }} where {{ in_partition('business_date') }}",
+        "says x for 'shop_orders'",
+    ),
+    "a config that its folder hands down": (
+        "wrk_whole", "select shop from {{ ref('shop_orders') }} where {{ in_partition('business_date') }}",
+        "which it does not select",
+    ),
     "no word of its end": (
         "wrk_silent", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
         "is work, and its meta says no `expires`",

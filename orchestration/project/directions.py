@@ -56,14 +56,14 @@ def direction_problems(
     for macro in manifest.content["macros"].values():
         yield from lint.macro(macro)
     # By dbt's own words: what is wrong with a table's config is told elsewhere.
-    stages = {
+    tables = {
         str(item["name"]): (manifest.stage(item), relation_of(item))
         for item in lint.items.values()
         if item["resource_type"] in ("source", *TABLE_RESOURCES)
     }
     for suite in suites.values():
         stage = stage_of(suite.file.name)
-        found = stages.get(suite.table)  # of no table is told elsewhere
+        found = tables.get(suite.table)  # of no table is told elsewhere
         if found is not None and stage is not found[0]:
             yield suite.file.problem(
                 f"a suite of {stage} judges `{found[1]}`, which is {found[0]}",
@@ -71,7 +71,7 @@ def direction_problems(
                 mend=f"`git mv {suite.file.name} {folder_of(SUITES, found[0])}/{suite.file.path.name}`",
             )
     for export in exports.values():
-        found = stages.get(export.spec.model)
+        found = tables.get(export.spec.model)
         if found is None or export.stage is found[0]:
             continue
         if export.stage is Stage.PRODUCTION:

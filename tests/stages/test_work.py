@@ -10,6 +10,7 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.core.stages import Stage, stage_of
 from orchestration.graph.building import build_definitions
+from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
 from orchestration.incidents.alerts_file import Names
 from orchestration.incidents.trouble import RootKind
 from orchestration.incidents.troubles import find_troubles
@@ -18,6 +19,7 @@ from orchestration.project.loading import expired_in, load_project, warnings_in
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures
 from tests.gate.triggers import launch, look
 from tests.parses import loaded, own_copy, places_given_back
+from tests.publishing.shelves import newest, publishing
 from tests.stages.workshop import DBT, NEXT_MONTH, TODAY, change, meta, one_model, open_workshop, sent, write
 from tests.typed import sluice
 
@@ -259,7 +261,7 @@ def test_check_warns_before_the_end_and_refuses_after_it(
 
 
 def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
-    workshop: Company, over: Callable[[], Company]
+    workshop: Company, over: Callable[[], Company], tmp_path: Path
 ) -> None:
     """A run, a rerun, the sensor, a button, a redelivery, an approval; production's goes its way."""
     company = workshop
@@ -273,6 +275,17 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
     assert company.status()[SHOP_ORDERS, MON].standing is Standing.NOT_CONFIGURED
     found = find_troubles(company.site, company.clock())
     assert [trouble for trouble in found if trouble.root.kind is not RootKind.SOURCE] == []
+    for check in (GATE_CHECK, DELIVERY_CHECK):
+        passed, why = company.check_results(f"delivered/{SHOP_ORDERS}", check)[MON]
+        assert (passed, why.startswith("Rests in this deployment")) == (True, True), why
+    # A deployment that publishes (`local` has both stages) publishes what is production's.
+    shelf = publishing(company, tmp_path / "shelf")
+    shelf.publish()
+    tables = newest(shelf.shelf).tables
+    assert ("marts.shop_orders" in tables, [name for name in tables if name.startswith("work.")]) == (
+        True,
+        [],
+    )
     company = over()
     company.land_day(TUE, Nord=4)
     # A run: the step says why and what to do.

@@ -63,7 +63,9 @@ def export_of_production(text: str) -> str:
     )
 
 
-def entry_of_production(text: str, section: str, name: str, types: Mapping[str, str]) -> tuple[str, str]:
+def entry_of_production(
+    text: str, section: str, name: str, types: Mapping[str, str], *, stays: bool = False
+) -> tuple[str, str]:
     """Return the text of a file of its own for the entry of a table, and what is left where it was.
 
     Its unit tests of that file go with it. Nothing is left ("") if nothing else is there.
@@ -73,6 +75,7 @@ def entry_of_production(text: str, section: str, name: str, types: Mapping[str, 
         section: `models`, `seeds` or `snapshots`.
         name: the table's, as the entry calls it.
         types: {column: its type} of an export's model, of which production demands a contract; else none.
+        stays: the file is production's already, so that all of it is returned, and nothing is left.
 
     Raises:
         ValueError: it shares what it says with others, so that it cannot be moved as it is.
@@ -84,13 +87,15 @@ def entry_of_production(text: str, section: str, name: str, types: Mapping[str, 
     rest = {kind: [one for one in said if one not in own[kind]] if kind in own else said
             for kind, said in before.items()}  # fmt: skip
     left = ""
-    if any(said for kind, said in rest.items() if kind != "version"):
+    if not stays and any(said for kind, said in rest.items() if kind != "version"):
         text, left = _parted(text, named, name)
         _require(left, rest)
+    if stays:
+        own = {section: before[section]}
     _require(text, own)
     entry = next(one for one in value_of(root_of(text), section).value if value_of(one, "name").value == name)
     text = edited(text, without(text, entry, _DEAD))
-    own[section] = [_pruned(one, _DEAD) for one in own[section]]
+    own[section] = [_pruned(one, _DEAD) if one.get("name") == name else one for one in own[section]]
     _require(text, own)
     return _with_contract(text, section, name, types) if types else text, left
 

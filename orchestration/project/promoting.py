@@ -15,7 +15,7 @@ import yaml
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import Settings
-from orchestration.core.stages import WORK, Stage
+from orchestration.core.stages import WORK, Stage, stage_of
 from orchestration.core.yaml_files import staged_files
 from orchestration.delivery.export_files.exports import FOLDER as EXPORTS
 from orchestration.project.earlier import git
@@ -258,14 +258,15 @@ def _describe(settings: Settings, manifest: DbtManifest, done: Promotion, folder
     path = settings.project_dir / node.described_in
     if node.described_in and path.is_file():
         text, ended = _read(path)
+        stays = stage_of(node.described_in) is Stage.PRODUCTION
         try:
-            own, left = entry_of_production(text, section, node.name, dict(columns))
+            own, left = entry_of_production(text, section, node.name, dict(columns), stays=stays)
         except ValueError as error:
             raise ValueError(f"{node.described_in}: the entry of `{node.name}`: {error}") from error
-        done.texts[to] = ended(own)
+        done.texts[node.described_in if stays else to] = ended(own)
         if left:
             done.texts[node.described_in] = ended(left)
-        else:
+        elif not stays:
             done.moves[node.described_in] = to
     elif done.sent:
         types = [{"name": name, "data_type": kind.lower()} for name, kind in columns]

@@ -76,6 +76,12 @@ def test_an_entry_moves_as_it_is_written(case: str) -> None:
     assert sorted(comments.findall(moved + left)) == sorted(comments.findall(text))
 
 
+def test_an_entry_in_a_file_of_production_stays_there() -> None:
+    text = "models:\n  - name: b # b\n  - name: a # a\n    config: {schema: work, tags: [x]}\n"
+    there = text.replace("schema: work, ", "")
+    assert entry_of_production(text, "models", "a", {}, stays=True) == (there, "")
+
+
 @pytest.mark.parametrize("case", TYPED)
 def test_a_contract_is_added_where_none_is(case: str) -> None:
     entry, typed = TYPED[case]

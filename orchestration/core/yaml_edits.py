@@ -39,10 +39,12 @@ def value_of(mapping: Node | None, key: str) -> Any:
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
-    """Return a text with these parts (begin, end, what stands there then) replaced; none overlap."""
-    for begin, end, instead in sorted(edits, reverse=True):
-        text = text[:begin] + instead + text[end:]
-    return text
+    """Return a text with these parts (begin, end, what stands there then) replaced, a comma of two once."""
+    done, at = list[str](), 0
+    for begin, end, instead in sorted(edits):
+        done += [text[at:begin], instead]
+        at = max(at, end)
+    return "".join([*done, text[at:]])
 
 
 def in_a_list(text: str, begin: int, end: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import yaml
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import Settings
-from orchestration.core.stages import WORK, Stage, stage_of
+from orchestration.core.stages import Stage, stage_of
 from orchestration.core.yaml_files import staged_files
 from orchestration.delivery.export_files.exports import FOLDER as EXPORTS
 from orchestration.project.earlier import git
@@ -69,7 +69,7 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     parts = node.file.split("/")
     usual = {"model": "exports" if done.sent else "marts"}.get(node.resource_type, "")
     folder = "/".join([*parts[:2], *(part for part in (to or usual).split("/") if part)])
-    if {".", ".."} & set(folder.split("/")) or folder.split("/")[2:3] == [WORK]:
+    if {".", ".."} & set(folder.split("/")) or stage_of(f"{folder}/…") is Stage.WORK:
         raise ValueError(
             f"--to {to}: expected a folder of production below {'/'.join(parts[:2])}, as `marts`"
         )

@@ -232,6 +232,7 @@ def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Compan
         ("shop_orders", "", "`shop_orders` is production's"),
         ("wrk_order", "", "did you mean `wrk_orders`"),
         ("wrk_orders", "work/deeper", "--to work/deeper: expected a folder of production"),
+        ("wrk_orders", "Work", "--to Work: expected a folder of production"),
         ("wrk_orders", "../seeds", "--to ../seeds: expected a folder of production"),
         ("wrk_orders", "", f"{DBT}/models/marts/wrk_orders.sql: there is a file"),
     ):

@@ -36,6 +36,10 @@ MOVED = {
         f"    config: {{schema: work, tags: [x]}}\n# End.\n",
         "# Mine.\nmodels:\n  - # Named.\n    name: a\n    config: {tags: [x]}\n# End.\n", "",
     ),
+    "two last ones of a flow": (
+        f"models:\n  - {{name: a, config: {{tags: [x], schema: work, meta: {OF_WORK}}}}}\n  - name: b\n",
+        "version: 2\nmodels:\n  - {name: a, config: {tags: [x], }}\n", "models:\n  - name: b\n",
+    ),
     "a dash of its own": (
         "models:\n  -\n    name: b\n  -\n    # Deep.\n    name: a\n    config:\n      meta:\n"
         "        owner: x\n        asked_by: Bo\n",
@@ -109,6 +113,8 @@ SQL = {
         "-- é\n{{ config(\n  tags=['a'],\n  meta={'trailing_days': {'b': 1}}) }}\n",
     "{{ config(materialized='table', schema = 'work') }} select 1":
         "{{ config(materialized='table') }} select 1",
+    "{{ config(materialized='table', schema='work', meta={'owner': 'x'}) }} select 1":
+        "{{ config(materialized='table', ) }} select 1",
     "{{ config(schema='work' ~ x) }} select 1": "{{ config(schema='work' ~ x) }} select 1",
     "{{ config(tags=true) }}\nselect 1": "{{ config(tags=true) }}\nselect 1",
 }  # fmt: skip

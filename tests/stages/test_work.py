@@ -16,6 +16,7 @@ from orchestration.incidents.trouble import RootKind
 from orchestration.incidents.troubles import find_troubles
 from orchestration.operations.status import Standing
 from orchestration.project.loading import expired_in, load_project, warnings_in
+from orchestration.transformation.identity import ProjectIdentity
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures
 from tests.gate.triggers import launch, look
 from tests.parses import loaded, own_copy, places_given_back
@@ -79,6 +80,10 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     "a file that nothing reads": (
         written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"
     ),
+    "a link to itself": (
+        lambda project: (project / "exports/work/loop.yml").symlink_to("loop.yml"), "exports/work/loop.yml",
+        "nothing reads",
+    ),
     "a suite of no table": (
         written("expectations/work/wrk_none.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
         "expectations/work/wrk_none.yml", "no table is named `wrk_none`",
@@ -107,14 +112,16 @@ def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: 
     change_, file, what = OF_YAML[case]
     kept = {path: path.read_text() for path in workshop.settings.project_dir.glob("e*/work/*.yml")}
     project = workshop.settings.project_dir
+    production = workshop.settings.model_copy(update={"declared": "production"})
+    runs = ProjectIdentity.of(production)
     try:
         change_(project)
+        runs.require_unchanged()  # nor does it stop one that runs
         with pytest.raises(ProjectError) as caught:
             load_project(workshop.settings)
         assert file in (files := {problem.file for problem in caught.value.problems})
         assert {stage_of(name) for name in files} == {Stage.WORK}
         assert what in str(caught.value), caught.value
-        production = workshop.settings.model_copy(update={"declared": "production"})
         assert "exp_trial" not in load_project(production).exports
         with pytest.raises(ProjectError):  # as `sluice check` does, in production, too
             load_project(production, tuple(Stage))

@@ -61,35 +61,24 @@ def direction_problems(
         for item in lint.items.values()
         if item["resource_type"] in ("source", *TABLE_RESOURCES)
     }
-    for suite in suites.values():
-        stage = stage_of(suite.file.name)
-        found = tables.get(suite.table)  # of no table is told elsewhere
-        if found is not None and stage is not found[0]:
-            yield suite.file.problem(
-                f"a suite of {stage} judges `{found[1]}`, which is {found[0]}",
-                expected="a suite of the stage of its table",
-                mend=f"`git mv {suite.file.name} {folder_of(SUITES, found[0])}/{suite.file.path.name}`",
-            )
-    for export in exports.values():
-        found = tables.get(export.spec.model)
-        if found is None or export.stage is found[0]:
+    named = [(suite.file, suite.table, SUITES, "a suite of {} judges") for suite in suites.values()]
+    named += [(one.file, one.spec.model, EXPORTS, "an export of {} sends") for one in exports.values()]
+    for file, name, folder, what in named:
+        stage, found = stage_of(file.name), tables.get(name)
+        if found is None or stage is found[0]:  # of no table is told elsewhere
             continue
-        if export.stage is Stage.PRODUCTION:
-            yield export.file.problem(
-                f"an export of production sends `{found[1]}`, which is work",
-                expected="a model of production",
-                mend=f"`sluice promote {export.spec.model}`, or `git mv {export.file.name}"
-                f" {folder_of(EXPORTS, Stage.WORK)}/{export.file.path.name}`",
-                at=("model",),
-            )  # fmt: skip
-        else:
-            yield export.file.problem(
-                f"an export of work sends `{found[1]}`, which is production's, and has its export there",
-                expected="an exp_… model of its own in dbt_project/models/work",
-                mend=f"select the same in such a model, or `git mv {export.file.name}"
-                f" {EXPORTS}/{export.file.path.name}`",
-                at=("model",),
-            )  # fmt: skip
+        of_work = found[0] is Stage.WORK
+        other = (
+            f"`sluice promote {name}`"
+            if of_work
+            else f"let it be of a table in {folder_of('dbt_project/models', Stage.WORK)}"
+        )
+        yield file.problem(
+            f"{what.format(stage)} `{found[1]}`, which is {found[0]}",
+            expected="a table of its own stage",
+            mend=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
+            at=("model",) if folder == EXPORTS else (),
+        )
 
 
 class _Lint:

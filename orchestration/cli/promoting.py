@@ -35,7 +35,7 @@ def promote(
         from orchestration.core.stages import Stage
         from orchestration.drafting.suite import draft_suite
         from orchestration.project.export_models import ExportModels
-        from orchestration.project.promoting import carry_out, promotion
+        from orchestration.project.promoting import begun, carry_out, end_begun, planned, promotion
         from orchestration.quality.suites import FOLDER
         from orchestration.transformation.manifest import load_manifest
 
@@ -44,18 +44,24 @@ def promote(
                 "this deployment is `production`, whose files are what was merged; expected a clone of your"
                 " own; run it there, with another --data"
             )
+        if other := begun(here.settings):
+            if other != model or dry_run:
+                raise ValueError(
+                    f"the promotion of `{other}` was begun and has not ended; expected that it ends first;"
+                    f" `sluice promote {other}`"
+                )
+            for line in end_begun(here.settings):
+                out.print(line, markup=False, soft_wrap=True)
+            out.print("Ended what was begun. Next: `git diff`, then `sluice check` names what is open.")
+            return
         manifest = load_manifest(here.settings)
         done = promotion(here.settings, manifest, model, to)
         if done.sent and not done.suite:
             known = ExportModels(manifest).model(done.node)
             columns = [name for name in known.types if name != known.partition_column]
             done.texts[f"{FOLDER}/{model}.yml"] = draft_suite(model, known.key, columns)
-        if not dry_run:
-            carry_out(here.settings, done)
-    for file, place in done.moves.items():
-        out.print(f"{file} -> {place}", markup=False, soft_wrap=True)
-    for file in sorted(done.texts.keys() - set(done.moves.values())):
-        out.print(f"{file}: written", markup=False, soft_wrap=True)
+        for line in planned(done) if dry_run else carry_out(here.settings, done):
+            out.print(line, markup=False, soft_wrap=True)
     if done.readers:
         out.print(f"It is read by: {', '.join(done.readers)}", markup=False, soft_wrap=True)
     if done.sent and not done.export:

@@ -8,7 +8,7 @@ file is of which stage (`core.stages`), what else is asked of work (`work_rules`
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from orchestration.delivery.export_files.exports import Export
 from orchestration.quality.suites import FOLDER as SUITES
 from orchestration.quality.suites import Suite
 from orchestration.transformation.code_lines import CodeLines, file_of
-from orchestration.transformation.manifest import STAGED, DbtManifest
+from orchestration.transformation.jinja_reading import JinjaTexts, strings_with_jinja
+from orchestration.transformation.manifest import STAGED, TABLE_RESOURCES, DbtManifest
+from orchestration.transformation.slices import relation_of
 
 _Item = Mapping[str, Any]
 # A project's own macros of these names are called by dbt itself, for each table.
@@ -30,7 +32,11 @@ _FOLDERS = {"seed": "seeds", "snapshot": "snapshots"}
 
 
 def direction_problems(
-    settings: Settings, manifest: DbtManifest, suites: Mapping[str, Suite], exports: Mapping[str, Export]
+    settings: Settings,
+    manifest: DbtManifest,
+    suites: Mapping[str, Suite],
+    exports: Mapping[str, Export],
+    stages: Collection[Stage],
 ) -> Iterator[Problem]:
     """Yield what of production leans on work, and what of work judges or sends production's.
 
@@ -39,8 +45,9 @@ def direction_problems(
         manifest: of both stages.
         suites: those that the deployment loads.
         exports: the same.
+        stages: those that it loads; what is wrong with work alone is told where work is.
     """
-    lint = _Lint(settings, manifest)
+    lint = _Lint(settings, manifest, stages)
     yield from lint.links(
         file.name for file in (*(s.file for s in suites.values()), *(e.file for e in exports.values()))
     )
@@ -48,43 +55,36 @@ def direction_problems(
         yield from lint.item(item)
     for macro in manifest.content["macros"].values():
         yield from lint.macro(macro)
-    stages = {relation.name: (Stage.PRODUCTION, relation) for relation in manifest.source_names.values()}
-    stages |= {node.name: (node.stage, node.relation) for node in manifest.nodes.values()}
-    for suite in suites.values():
-        stage = stage_of(suite.file.name)
-        found = stages.get(suite.table)  # of no table is told elsewhere
-        if found is not None and stage is not found[0]:
-            yield suite.file.problem(
-                f"a suite of {stage} judges `{found[1]}`, which is {found[0]}",
-                expected="a suite of the stage of its table",
-                mend=f"`git mv {suite.file.name} {folder_of(SUITES, found[0])}/{suite.file.path.name}`",
-            )
-    for export in exports.values():
-        found = stages.get(export.spec.model)
-        if found is None or export.stage is found[0]:
+    # By dbt's own words: what is wrong with a table's config is told elsewhere.
+    tables = {
+        str(item["name"]): (manifest.stage(item), relation_of(item))
+        for item in lint.items.values()
+        if item["resource_type"] in ("source", *TABLE_RESOURCES)
+    }
+    named = [(suite.file, suite.table, SUITES, "a suite of {} judges") for suite in suites.values()]
+    named += [(one.file, one.spec.model, EXPORTS, "an export of {} sends") for one in exports.values()]
+    for file, name, folder, what in named:
+        stage, found = stage_of(file.name), tables.get(name)
+        if found is None or stage is found[0]:  # of no table is told elsewhere
             continue
-        if export.stage is Stage.PRODUCTION:
-            yield export.file.problem(
-                f"an export of production sends `{found[1]}`, which is work",
-                expected="a model of production",
-                mend=f"`sluice promote {export.spec.model}`, or `git mv {export.file.name}"
-                f" {folder_of(EXPORTS, Stage.WORK)}/{export.file.path.name}`",
-                at=("model",),
-            )  # fmt: skip
-        else:
-            yield export.file.problem(
-                f"an export of work sends `{found[1]}`, which is production's, and has its export there",
-                expected="an exp_… model of its own in dbt_project/models/work",
-                mend=f"select the same in such a model, or `git mv {export.file.name}"
-                f" {EXPORTS}/{export.file.path.name}`",
-                at=("model",),
-            )  # fmt: skip
+        of_work = found[0] is Stage.WORK
+        other = (
+            f"`sluice promote {name}`"
+            if of_work
+            else f"let it be of a table in {folder_of('dbt_project/models', Stage.WORK)}"
+        )
+        yield file.problem(
+            f"{what.format(stage)} `{found[1]}`, which is {found[0]}",
+            expected="a table of its own stage",
+            mend=f"`git mv {file.name} {folder_of(folder, found[0])}/{file.path.name}`, or {other}",
+            at=("model",) if folder == EXPORTS else (),
+        )
 
 
 class _Lint:
-    def __init__(self, settings: Settings, manifest: DbtManifest) -> None:
-        self._folder = settings.project_dir
-        self._manifest, self._content = manifest, manifest.content
+    def __init__(self, settings: Settings, manifest: DbtManifest, asked: Collection[Stage]) -> None:
+        self._asked, self._folder = asked, settings.project_dir
+        self._content = manifest.content
         self._lines = CodeLines(settings.project_dir, manifest.content)
         self.items: dict[str, _Item] = {
             name: item for kind in STAGED for name, item in (manifest.content.get(kind) or {}).items()
@@ -93,6 +93,9 @@ class _Lint:
         self._macros = manifest.content["macros"]
         # dbt's own are many, and none of them is work.
         self._tried = {name for name, one in self._macros.items() if manifest.stage(one) is Stage.WORK}
+        stated = manifest.content["metadata"]
+        self._project, self._dispatching = stated["project_name"], ("default", stated["adapter_type"])
+        self._texts = JinjaTexts(settings.dbt_target_dir / "jinja.json")
         # {name of a group: its file}, of the project's own.
         self._groups = {
             str(group["name"]): file_of(manifest.content, group)
@@ -106,12 +109,11 @@ class _Lint:
         reads = [name for name in self._reads(item) if name in self.items]
         work = [name for name in reads if self._stages[name] is Stage.WORK]
         if self._stages[item["unique_id"]] is Stage.WORK:
-            if item["resource_type"] == "test" and not work:
-                read = self._manifest.relation(
-                    str(item.get("attached_node") or next(iter(item["depends_on"]["nodes"]), ""))
-                )
+            if item["resource_type"] == "test" and not work and Stage.WORK in self._asked:
+                judged = item.get("attached_node") or next(iter(reads), "")
+                read = f"`{relation_of(self.items[judged])}`, which is production's" if judged else ""
                 yield self._problem(
-                    item, str(item["name"]), f"a test of work judges `{read}`, which is production's",
+                    item, str(item["name"]), f"a test of work judges {read or 'no table'}",
                     "a test that reads a table of work: production's verdict is made by production alone",
                     "move it to where that table is described, or to dbt_project/tests",
                 )  # fmt: skip
@@ -174,14 +176,27 @@ class _Lint:
         """Return what something reads, by dbt's unique id; dbt does not say what a unit test is given."""
         given = (str(one.get("input")) for one in item.get("given") or ())
         named = [name for text in given for name in _REF.findall(text)]
-        nodes = self._manifest.nodes.values() if named else ()
-        found = [node.unique_id for node in nodes if node.name in named]
+        tables = self._content["nodes"].items() if named else ()
+        found = [
+            name for name, one in tables if one["resource_type"] in TABLE_RESOURCES and one["name"] in named
+        ]
         return [*((item.get("depends_on") or {}).get("nodes") or ()), *found]
 
     def _calls(self, item: _Item) -> list[str]:
-        """Return the macros of work that something calls."""
-        called = (item.get("depends_on") or {}).get("macros") or () if self._tried else ()
-        return [name for name in called if name in self._tried]
+        """Return the macros of work that something calls, in a branch that only a run takes as well.
+
+        dbt's list has what a macro's text says, but of other texts what their parse has come to.
+        """
+        if not self._tried:
+            return []
+        called = set[str]((item.get("depends_on") or {}).get("macros") or ())
+        test = item.get("test_metadata")
+        texts = [str(item.get("raw_code") or "")] if not test else strings_with_jinja(test["kwargs"])
+        named = set[str]()
+        for use in (use for text in texts for use in self._texts.uses(text)):
+            named.add(use.part if use.name == self._project else use.name)
+            named.update(f"{one}__{use.dispatched[0]}" for one in self._dispatching if use.dispatched)
+        return sorted(one for one in self._tried if one in called or self._macros[one]["name"] in named)
 
     def _uses_macro(self, item: _Item, name: str) -> Problem:
         macro = self._macros[name]
@@ -196,7 +211,7 @@ class _Lint:
 
     def _reads_work(self, item: _Item, read: _Item) -> Problem:
         kind, name, of = str(item["resource_type"]), str(item["name"]), str(read["name"])
-        relation = self._manifest.relation(str(read["unique_id"])) or of
+        relation = relation_of(read)
         first = f"promote `{of}` first (`sluice promote {of}`)"
         if read["resource_type"] == "source":
             first = f"move its entry out of {file_of(self._content, read)}"

@@ -264,7 +264,7 @@ def _read(
         raise ProjectError([*problems, *parsed.problems]) from parsed
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
-    if pointing := list(direction_problems(settings, parsed, suites, exports)):
+    if pointing := list(direction_problems(settings, parsed, suites, exports, stages)):
         raise ProjectError(pointing)
     manifest = parsed.of_stages(stages)
     cut = partitionings(manifest, contracts)

@@ -4,32 +4,30 @@ All is looked at before anything is touched; the data of a deployment are not. B
 and what they say afterwards. Does not belong here: the words of drafts (`drafting`), arguments (`cli`).
 """
 
-import re
+import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
 from orchestration.core.problems import did_you_mean
 from orchestration.core.settings import Settings
-from orchestration.core.stages import WORK, Stage
+from orchestration.core.stages import Stage, stage_of
 from orchestration.core.yaml_files import staged_files
 from orchestration.delivery.export_files.exports import FOLDER as EXPORTS
 from orchestration.project.export_models import EXPORT_PREFIX
+from orchestration.project.promoted_texts import entry_of_production, export_of_production, sql_of_production
 from orchestration.project.repository import git
 from orchestration.quality.suites import FOLDER as SUITES
 from orchestration.transformation.binding import bound_sql
 from orchestration.transformation.code_lines import file_of
 from orchestration.transformation.manifest import STAGED, DbtManifest, DbtNode
 
-_OF_WORK = ("owner", "expires", "purpose")
-# What a model's own SQL may say of the same, by dbt's `config(…)`.
-_IN_SQL = re.compile(r"\bschema\s*=\s*(['\"])work\1\s*,?\s*|\bmeta\s*=\s*\{[^{}]*\}\s*,?\s*", re.IGNORECASE)
-_CONFIG = re.compile(r"\{\{-?\s*config\s*\((.*?)\)\s*-?\}\}\n?", re.DOTALL)
-_CONNECTION = re.compile(r"(?m)^(\s*)connection:[^\S\n]*([^\s#]+).*$")
+# In the data directory: what is being carried out, so that it can be ended after a kill.
+_RECORD = "promoting.json"
 
 
 @dataclass
@@ -71,14 +69,15 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     parts = node.file.split("/")
     usual = {"model": "exports" if done.sent else "marts"}.get(node.resource_type, "")
     folder = "/".join([*parts[:2], *(part for part in (to or usual).split("/") if part)])
-    if {".", ".."} & set(folder.split("/")) or folder.split("/")[2:3] == [WORK]:
+    if {".", ".."} & set(folder.split("/")) or stage_of(f"{folder}/…") is Stage.WORK:
         raise ValueError(
             f"--to {to}: expected a folder of production below {'/'.join(parts[:2])}, as `marts`"
         )
     if node.file != node.described_in:  # a snapshot may be an entry of a YAML file, and nothing else
         _move(done, node.file, folder)
     if node.file.endswith(".sql"):
-        done.texts[done.moves[node.file]] = _sql(settings, node)
+        text, ended = _read(settings.project_dir / node.file)
+        done.texts[done.moves[node.file]] = ended(sql_of_production(text))
     _describe(settings, manifest, done, folder)
     for where in (SUITES, EXPORTS):
         for path in staged_files(settings.project_dir / where, settings.project_dir):
@@ -88,8 +87,8 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
                 if path.parent != settings.project_dir / where:
                     _move(done, file, where)
                     if where == EXPORTS:
-                        said = r"\1connection: TODO  # production's; it was \2, which is for work"
-                        done.texts[done.moves[file]] = _CONNECTION.sub(said, path.read_text("utf-8"), count=1)
+                        text, ended = _read(path)
+                        done.texts[done.moves[file]] = ended(export_of_production(text))
     for test in manifest.tests():
         file = file_of(manifest.content, test)
         if (
@@ -106,18 +105,90 @@ def promotion(settings: Settings, manifest: DbtManifest, name: str, to: str = ""
     return done
 
 
-def carry_out(settings: Settings, done: Promotion) -> None:
-    """Move the files, by git what git knows, and write what they say."""
+def planned(done: Promotion) -> Iterator[str]:
+    """Yield what `carry_out` would, of what it would do."""
+    yield from (f"{file} -> {to}" for file, to in done.moves.items())
+    yield from (f"{file}: written" for file in done.texts if file not in done.moves.values())
+
+
+def carry_out(settings: Settings, done: Promotion) -> Iterator[str]:
+    """Move the files, by git what git knows, and write what they say; yield each file that is done.
+
+    Raises:
+        ValueError: a file is where one would go to, or somebody has edited one since it was read.
+    """
     root = settings.project_dir
-    for file, to in done.moves.items():
-        (root / to).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            git(root, "ls-files", "--error-unmatch", "--", file)
-            git(root, "mv", "--", file, to)
-        except ValueError:  # no repository, or a file that was never added
-            shutil.move(root / file, root / to)
-    for file, text in done.texts.items():
-        (root / file).write_text(text, encoding="utf-8")
+    moved = {to: file for file, to in done.moves.items()}
+    before = {file: root / moved.get(file, file) for file in done.texts}
+    told = {file: _said(path) for file, path in before.items()}
+    record = {"name": done.node.name, "moves": done.moves, "texts": done.texts, "before": told}
+    _write(settings.data_dir / _RECORD, json.dumps(record))
+    yield from end_begun(settings)
+
+
+def begun(settings: Settings) -> str:
+    """Return the name of a table whose promotion was begun and has not ended; "" if there is none."""
+    path, root = settings.data_dir / _RECORD, settings.project_dir
+    if not path.is_file():
+        return ""
+    record = json.loads(path.read_text("utf-8"))
+    untouched = all((root / file).exists() for file in record["moves"]) and all(
+        _said(root / file) == before
+        for file, before in record["before"].items()
+        if file not in record["moves"].values()
+    )
+    return "" if untouched else str(record["name"])
+
+
+def end_begun(settings: Settings) -> Iterator[str]:
+    """Do what the record of a promotion says and is not done yet; as `carry_out`."""
+    path, root = settings.data_dir / _RECORD, settings.project_dir
+    record = json.loads(path.read_text("utf-8"))
+    for file, to in record["moves"].items():
+        if (root / file).exists():
+            _move_file(root, file, to)
+        yield f"{file} -> {to}"
+    for file, text in record["texts"].items():
+        now = _said(root / file)
+        if now not in (text, record["before"][file]):
+            raise ValueError(
+                f"{file}: somebody edited it while `{record['name']}` was promoted; expected what it said"
+                f" then; move your edit away, or end the promotion by hand and `rm {path}`"
+            )
+        if now != text:
+            _write(root / file, text)
+        if file not in record["moves"].values():
+            yield f"{file}: written"
+    path.unlink()
+
+
+def _move_file(root: Path, file: str, to: str) -> None:
+    if (root / to).exists():
+        raise ValueError(f"{to}: there is a file; expected none; rename one of them")
+    (root / to).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        git(root, "ls-files", "--error-unmatch", "--", file)
+        git(root, "mv", "--", file, to)
+    except ValueError:  # no repository, or a file that was never added
+        shutil.move(root / file, root / to)
+
+
+def _said(path: Path) -> str | None:
+    return path.read_bytes().decode() if path.is_file() else None
+
+
+def _read(path: Path) -> tuple[str, Callable[[str], str]]:
+    """Return a text with the line ends of Unix, and what gives it back its own."""
+    text = path.read_bytes().decode()
+    plain = text.replace("\r\n", "\n")
+    return plain, (lambda said: said) if plain == text else (lambda said: said.replace("\n", "\r\n"))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(text.encode())
+    partial.replace(path)
 
 
 def _node(manifest: DbtManifest, name: str) -> DbtNode:
@@ -162,7 +233,9 @@ def _readers(manifest: DbtManifest, done: Promotion) -> Iterator[str]:
     unique_id = done.node.unique_id
     for kind in STAGED:
         for item in (manifest.content.get(kind) or {}).values():
-            own = item.get("attached_node") == unique_id or file_of(manifest.content, item) in done.moves
+            file = file_of(manifest.content, item)
+            own = item.get("attached_node") == unique_id or file in done.moves
+            own |= item["resource_type"] == "unit_test" and file == done.node.described_in
             if unique_id in ((item.get("depends_on") or {}).get("nodes") or ()) and not own:
                 yield f"{str(item['resource_type']).replace('_', ' ')} {item['name']}"
 
@@ -178,82 +251,24 @@ def _taken(settings: Settings, done: Promotion, file: str) -> bool:
     return Path(file).name.casefold() in names and file not in done.moves
 
 
-def _sql(settings: Settings, node: DbtNode) -> str:
-    """Return the SQL without the schema and the meta of work."""
-    text = (settings.project_dir / node.file).read_text(encoding="utf-8")
-
-    def config(found: re.Match[str]) -> str:
-        inside = re.sub(r",\s*$", "", _IN_SQL.sub("", found[1])).strip()
-        changed = _IN_SQL.search(found[1])
-        return (f"{{{{ config({inside}) }}}}\n" if inside else "") if changed else found[0]
-
-    return _CONFIG.sub(config, text)
-
-
 def _describe(settings: Settings, manifest: DbtManifest, done: Promotion, folder: str) -> None:
-    """Let the entry of a table in its YAML file move: alone there, the file moves, else it is taken out."""
-    node, section = done.node, f"{done.node.resource_type}s"
-    to = f"{folder}/_{node.name}.yml"
-    entry: dict[str, Any] = {"name": node.name}
-    if node.described_in and (settings.project_dir / node.described_in).is_file():
-        path = settings.project_dir / node.described_in
-        data = cast("dict[str, Any]", yaml.safe_load(path.read_text("utf-8")))
-        entries = cast("list[dict[str, Any]]", data.get(section) or [])
-        entry = next(one for one in entries if one.get("name") == node.name)
-        if len(entries) == 1 and not data.keys() - {"version", section}:
+    """Let the entry of a table in its YAML file move, with its unit tests; alone there, as the file."""
+    node, section, to = done.node, f"{done.node.resource_type}s", f"{folder}/_{done.node.name}.yml"
+    columns = bound_sql(settings, manifest.digests).columns.get(node.unique_id, ()) if done.sent else ()
+    path = settings.project_dir / node.described_in
+    if node.described_in and path.is_file():
+        text, ended = _read(path)
+        stays = stage_of(node.described_in) is Stage.PRODUCTION
+        try:
+            own, left = entry_of_production(text, section, node.name, dict(columns), stays=stays)
+        except ValueError as error:
+            raise ValueError(f"{node.described_in}: the entry of `{node.name}`: {error}") from error
+        done.texts[node.described_in if stays else to] = ended(own)
+        if left:
+            done.texts[node.described_in] = ended(left)
+        elif not stays:
             done.moves[node.described_in] = to
-        else:
-            done.texts[node.described_in] = _without(path, section, node.name)
-    entry = _of_production(settings, manifest, done, entry)
-    if len(entry) > 1 or node.described_in in done.moves:
-        text = yaml.safe_dump(
-            {"version": 2, section: [entry]}, sort_keys=False, allow_unicode=True, width=100
-        )
-        done.texts[to] = text
-
-
-def _without(path: Path, section: str, name: str) -> str:
-    """Return the text of a YAML file without one entry; without the section, where it was the only one."""
-    text = path.read_text(encoding="utf-8")
-    lines, root = text.splitlines(keepends=True), yaml.compose(text, yaml.SafeLoader)
-    assert isinstance(root, yaml.MappingNode)
-    key, entries = next((key, value) for key, value in root.value if key.value == section)
-    item = next(
-        item for item in entries.value if any((k.value, v.value) == ("name", name) for k, v in item.value)
-    )
-    begin, last = item.start_mark.line, item
-    if len(entries.value) == 1:
-        begin, last = key.start_mark.line, entries
-    while not lines[begin].lstrip().startswith(("-", section)):
-        begin -= 1
-    # A block ends where the next thing begins; the comments before that are the next one's.
-    end = last.end_mark.line + bool(last.flow_style)
-    while lines[end - 1].strip()[:1] in ("", "#"):
-        end -= 1
-    return "".join([*lines[:begin], *lines[end:]])
-
-
-def _of_production(
-    settings: Settings, manifest: DbtManifest, done: Promotion, entry: dict[str, Any]
-) -> dict[str, Any]:
-    """Return an entry without what work says; of an export's model with a contract, and its types."""
-    node = done.node
-    config = dict(entry.get("config") or {})
-    stated = {**(entry.get("meta") or {}), **(config.pop("meta", None) or {})}
-    meta = {name: said for name, said in stated.items() if name not in _OF_WORK}
-    config.pop("schema", None)
-    config |= {"meta": meta} if meta else {}
-    if done.sent:
-        config["contract"] = {"enforced": True}
-        types = dict(bound_sql(settings, manifest.digests).columns.get(node.unique_id, ()))
-        said = {str(one.get("name")).casefold(): one for one in entry.get("columns") or []}
-        entry["columns"] = [
-            {"name": name, "data_type": kind.lower(), **said.get(name.casefold(), {})}
-            for name, kind in types.items()
-        ] or entry.get("columns", [])
-    rest = {key: value for key, value in entry.items() if key not in ("config", "columns", "meta")}
-    return (
-        rest
-        | ({"config": config} if config else {})
-        | ({"columns": entry["columns"]} if "columns" in entry else {})
-    )
+    elif done.sent:
+        types = [{"name": name, "data_type": kind.lower()} for name, kind in columns]
+        entry = {"name": node.name, "config": {"contract": {"enforced": True}}, "columns": types}
+        done.texts[to] = yaml.safe_dump({"version": 2, section: [entry]}, sort_keys=False)

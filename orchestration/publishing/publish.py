@@ -11,9 +11,10 @@ ways (`delta_log`), the shelf's files (`shelf`), when (`graph`).
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 from orchestration.areas import storage_errors
@@ -21,6 +22,7 @@ from orchestration.core.environments import Environment
 from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
+from orchestration.core.stages import Stage
 from orchestration.delivery.productions_places import digests_of
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.registry import build
@@ -75,6 +77,12 @@ class Publishing:
     shelf: Shelf
     allowed: frozenset[str]
 
+    @cached_property
+    def _tables(self) -> Sequence[str]:
+        """The tables that are published, parents before children: of work nobody else makes anything."""
+        stages = self.project.stages
+        return [name for name in self.project.lineage.tables if stages[name] is Stage.PRODUCTION]
+
     def publish(
         self,
         wanted: Collection[str] | None = None,
@@ -127,11 +135,7 @@ class Publishing:
                 if not todo:
                     return Published()
             else:
-                todo = {
-                    relation: {ALL}
-                    for relation in self.project.lineage.tables
-                    if wanted is None or relation in wanted
-                }
+                todo = {relation: {ALL} for relation in self._tables if wanted is None or relation in wanted}
             done, result = dict[str, PublishedTable](), Published()
             with scratch_directory(self.deployment.settings.data_dir / "scratch") as folder:
                 for change in self._changes(todo, newest, folder, budget, result):
@@ -155,7 +159,7 @@ class Publishing:
         """
         store, lineage = self.deployment.store, self.project.lineage
         failed = store.failed_after(newest.seen[2])
-        found = {(relation, key) for relation, key in newest.waiting if relation in lineage.tables}
+        found = {(relation, key) for relation, key in newest.waiting if relation in self._tables}
         for relation, key in store.touched_after(*newest.seen):
             table = lineage.tables.get(relation)
             if table is None or not table.partitioning.holds(key):
@@ -176,7 +180,7 @@ class Publishing:
         for relation, key in found:
             todo.setdefault(relation, set()).add(key)
         todo |= self._closed_since(newest)
-        return {relation: todo[relation] for relation in lineage.tables if relation in todo}
+        return {relation: todo[relation] for relation in self._tables if relation in todo}
 
     def _closed_since(self, newest: Catalogue) -> dict[str, set[str]]:
         """Return {relation: all} of what shows columns that another project lets out no more."""
@@ -184,7 +188,7 @@ class Publishing:
             return {}
         return {
             relation: {ALL}
-            for relation, table in self.project.lineage.tables.items()
+            for relation, table in self._tables.items()
             if (known := newest.tables.get(relation))
             and any(closed(self.project, self.allowed, table, name) for name in known.columns)
         }
@@ -284,7 +288,7 @@ class Publishing:
             seen,
             frozenset({*left, *waiting}),
         )
-        gone = there.keys() - self.project.lineage.tables.keys()
+        gone = there.keys() - set(self._tables)
         if newest is not None and not (done or gone) and _says_the_same(newest, made):
             return None
         made = self.shelf.with_tables(made, {**dict.fromkeys(gone), **done})
@@ -324,7 +328,7 @@ def places_of(deployment: Deployment, project: Project, earlier: Collection[str]
     `earlier` are those of the catalogue before: they stay while this process cannot tell of each export.
     """
     found: set[str] = set()
-    for export in project.exports.values():
+    for export in (one for one in project.exports.values() if one.stage is Stage.PRODUCTION):
         said = export.spec.destination
         url = deployment.settings.connection(said.connection)
         try:

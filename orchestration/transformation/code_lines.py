@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from orchestration.core.stages import Stage, stage_of
 from orchestration.transformation.yaml_places import YamlPlaces
 
 PROJECT_FILE = "dbt_project/dbt_project.yml"
@@ -87,7 +88,8 @@ class CodeLines:
         """Return file and line where a config of a node is stated, as `key` or as `key: value`.
 
         As dbt has it: the node's own file counts, then its description, then the innermost folder of
-        dbt_project.yml. Where it is stated nowhere it is the first line of the node's own file.
+        dbt_project.yml. Where it is stated nowhere it is the first line of the node's own file;
+        so it is where work is handed it down, as what is wrong with work is told in files of work.
         """
         own, described = file_of(self._content, node), self._description(node)
         named, _, value = key.partition(": ")
@@ -100,7 +102,8 @@ class CodeLines:
             for at, line in enumerate(inside, begin or 1):
                 if stated.search(line):
                     return file, at
-        line = self._places(PROJECT_FILE).handed_down(node, named)
+        work = stage_of(own) is Stage.WORK
+        line = 0 if work else self._places(PROJECT_FILE).handed_down(node, named)
         return (PROJECT_FILE, line) if line else (own, 1)
 
     def _description(self, node: Mapping[str, Any]) -> str:

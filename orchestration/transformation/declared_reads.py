@@ -18,7 +18,7 @@ from orchestration.core.partitions import Partitioning
 from orchestration.core.relations import Relation
 from orchestration.transformation.names_in_sql import NAME, is_plain, shown
 from orchestration.transformation.runner import TABLE_RESOURCES
-from orchestration.transformation.slices import Cuts, relation_of, slice_condition
+from orchestration.transformation.slices import Cuts, relation_of, slice_condition, windows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -174,8 +174,7 @@ class DeclaredReads:
         cut = self.cuts.of(parent)
         if cut is None or not partitioning.partitioned or _reads_past(node):
             return True
-        windows = ((node["config"].get("meta") or {}).get("trailing_days")) or {}
-        days = int(windows.get(scan.name, 1))
+        days = windows_of(node["config"]).get(scan.name, 1)
         condition = slice_condition(cut, partitioning, key, days)
         [expected] = scans(connection, f"select * from {scan.relation.quoted} where {condition}")
         return set(expected.conditions) <= set(scan.conditions)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
+from orchestration.core.stages import stage_of
 from orchestration.transformation.project_files import dbt_contents, stamp_made_of, yaml_contents
 
 _FOLDERS = ("contracts", "expectations", "exports")
@@ -21,7 +22,8 @@ _NAMED = 3
 class ProjectIdentity:
     """The contents of a deployment's project directory when this was made.
 
-    `dbt_stamp` is that of the dbt project, `contents` {name: digest} of all four folders.
+    `dbt_stamp` is that of the dbt project, `contents` {name: digest} of all four folders; what a deployment
+    has no part of, exports and suites of work in production, is not in it.
     """
 
     settings: Settings
@@ -39,7 +41,8 @@ class ProjectIdentity:
             dbt = dbt_contents(settings)
             contents = {f"dbt_project/{name}": digest for name, digest in dbt.items()}
             for name in _FOLDERS:
-                contents |= yaml_contents(settings.project_dir / name)
+                found = yaml_contents(settings.project_dir / name)
+                contents |= {file: one for file, one in found.items() if stage_of(file) in settings.stages}
         except OSError as error:
             raise ProjectError(
                 [

@@ -24,7 +24,7 @@ from orchestration.transformation.profile_rules import profile_problems
 from orchestration.transformation.project_files import stamp_of, touched
 from orchestration.transformation.runner import TABLE_RESOURCES, DbtError, DbtProcess
 from orchestration.transformation.shared_macros import unread_problems
-from orchestration.transformation.slices import partition_column, relation_of
+from orchestration.transformation.slices import partition_column, relation_of, windows_of
 
 # What of a manifest has a stage.
 STAGED = ("nodes", "sources", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries")
@@ -262,7 +262,7 @@ def _node(node: Mapping[str, Any], file: str) -> DbtNode:
         owner=_text(meta.get("owner")),
         expires=_day(meta.get("expires")),
         purpose=_text(meta.get("purpose")),
-        trailing_days={str(name): int(days) for name, days in (meta.get("trailing_days") or {}).items()},
+        trailing_days=windows_of(config),
         parents=tuple(node.get("depends_on", {}).get("nodes", [])),
         contract_enforced=bool((config.get("contract") or {}).get("enforced")),
         columns=tuple(node.get("columns") or {}),

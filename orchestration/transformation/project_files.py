@@ -5,6 +5,7 @@ belong here: what is in the files. Names, sizes and times are no identity: layer
 give another content the same.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -200,7 +201,13 @@ def _files(
         return
     for entry in entries:
         name = entry.name
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            continue  # a link that leads to itself: whoever reads the folder tells of it
+        if is_folder:
             if name in _NEVER_READ or (top and (name in _WRITTEN_BY_DBT or name.startswith("."))):
                 continue
             package = under == f"{_PACKAGES}/"

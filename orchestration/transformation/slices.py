@@ -32,6 +32,16 @@ def relation_of(node: Mapping[str, Any]) -> Relation:
     return Relation(str(node.get("schema")), str(name))
 
 
+def windows_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return {parent: days of it that one day reads}, by the config of a node.
+
+    What is no number of days is 1 here: the macro `slice_of` says what is wrong with it.
+    """
+    stated = (config.get("meta") or {}).get("trailing_days")
+    found: Mapping[Any, Any] = stated if isinstance(stated, Mapping) else {}
+    return {str(name): days if isinstance(days, int) else 1 for name, days in found.items()}
+
+
 def partition_column(config: Mapping[str, Any]) -> str | None:
     """Return the column that cuts a table, by the config of its node; None where it is whole.
 

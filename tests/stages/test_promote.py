@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from orchestration.core.settings import Settings
 from orchestration.core.stages import Stage
 from orchestration.project.loading import load_project
-from orchestration.project.promoting import promotion
+from orchestration.project.promoting import carry_out, promotion
 from orchestration.transformation.manifest import DbtManifest, load_manifest
 from tests.company import BAKERY, Company
 from tests.parses import own_copy, places_given_back
@@ -38,7 +39,7 @@ def together(project: Path) -> None:
     (project / f"{DBT}/models/work/_wrk_orders.yml").unlink()
     entries = [
         "# What is tried.", "models:",
-        "  - name: wrk_orders", "    description: Orders, tried.",
+        "  # Asked for in May.", "  - name: wrk_orders   # Bo's", "    description: Orders, tried.",
         f"    config: {meta()[:-2]}, asked_by: Bo}}, tags: [tried]}}",
         "    columns:", "      - name: shop", "        description: 'The shop: by its code.'",
         "        data_tests: [not_null]",
@@ -101,12 +102,12 @@ def test_work_is_promoted_step_by_step(clone: Company) -> None:
         assert f"R  {file} -> {to}" in moved
         assert f"{file} -> {to}" in said
     assert (project / f"{DBT}/tests/work/both.sql").is_file()  # it reads other work, and stays
-    entry = yaml.safe_load((project / f"{DBT}/models/marts/_wrk_orders.yml").read_text())
-    assert entry == {"version": 2, "models": [{
-        "name": "wrk_orders", "description": "Orders, tried.",
-        "config": {"tags": ["tried"], "meta": {"asked_by": "Bo"}},
-        "columns": [{"name": "shop", "description": "The shop: by its code.", "data_tests": ["not_null"]}],
-    }]}  # fmt: skip
+    assert (project / f"{DBT}/models/marts/_wrk_orders.yml").read_text() == "\n".join([
+        "version: 2", "models:", "  # Asked for in May.", "  - name: wrk_orders   # Bo's",
+        "    description: Orders, tried.", "    config: {meta: {asked_by: Bo}, tags: [tried]}",
+        "    columns:", "      - name: shop", "        description: 'The shop: by its code.'",
+        "        data_tests: [not_null]", "",
+    ])  # fmt: skip
     left = (project / f"{DBT}/models/work/_all.yml").read_text()
     assert left.startswith("# What is tried.\nmodels:\n  # Of another table.\n  - name: wrk_other\n")
     loaded = load_project(clone.settings)
@@ -175,16 +176,47 @@ def test_what_is_sent_and_bare_is_drafted(clone: Company) -> None:
     assert "exp_trial" in load_project(clone.settings.model_copy(update={"declared": "production"})).exports
 
 
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("done", range(6))
+def test_what_a_kill_cuts_off_is_ended_by_the_same_command(clone: Company, done: int) -> None:
+    """Whatever had been done; and what somebody has written since is not written over."""
+    settings, project = clone.settings, clone.settings.project_dir
+    git(project, "init", "--quiet")
+    git(project, "add", "-A")
+    planned = promotion(settings, load_manifest(settings), "wrk_orders")
+    list(islice(carry_out(settings, planned), done))
+    if done in (1, 4):
+        code, said = sluice(clone, "promote", "wrk_other")
+        printed = re.search(r"`sluice (promote wrk_orders)`", said)
+        assert (code, printed is not None) == (2, True), said
+    if done == 4:
+        edited = project / f"{DBT}/models/work/_all.yml"
+        text = edited.read_text()
+        edited.write_text(f"{text}# Mine.\n")
+        code, said = sluice(clone, "promote", "wrk_orders")
+        assert (code, "somebody edited it while `wrk_orders` was promoted" in said) == (2, True), said
+        assert edited.read_text().endswith("# Mine.\n")
+        edited.write_text(text)
+    code, said = sluice(clone, "promote", "wrk_orders")
+    assert code == 0, said
+    for file, text in planned.texts.items():
+        assert (project / file).read_text() == text
+    assert not [file for file in planned.moves if (project / file).exists()]
+    assert load_project(settings).stages["marts.wrk_orders"] is Stage.PRODUCTION
+    code, said = sluice(clone, "promote", "wrk_orders")
+    assert (code, "is production's" in said) == (2, True), said
+
+
 def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Company) -> None:
     settings, project = clone.settings, clone.settings.project_dir
     manifest: DbtManifest = load_manifest(settings)
     seed = promotion(settings, manifest, "wrk_prices")
     assert seed.moves == {SEED: f"{DBT}/seeds/wrk_prices.csv"}
-    assert list(seed.texts) == [f"{DBT}/models/work/_all.yml"]
+    assert list(seed.texts) == [f"{DBT}/seeds/_wrk_prices.yml", f"{DBT}/models/work/_all.yml"]
     other = promotion(settings, manifest, "wrk_other", "staging/towns")
     to = f"{DBT}/models/staging/towns/wrk_other.sql"
     assert other.moves[f"{DBT}/models/work/wrk_other.sql"] == to
-    assert other.texts[to].startswith("{{ config(materialized='table') }}\nselect shop")
+    assert other.texts[to].startswith("{{\n  config(materialized='table')\n}}\nselect shop")
     plain = promotion(settings, manifest, "wrk_plain")
     assert plain.moves[f"{DBT}/models/work/_wrk_plain.yml"] == f"{DBT}/models/marts/_wrk_plain.yml"
     assert yaml.safe_load(plain.texts[f"{DBT}/models/marts/_wrk_plain.yml"])["models"] == [
@@ -200,6 +232,7 @@ def test_other_kinds_move_as_well_and_what_does_not_fit_is_refused(clone: Compan
         ("shop_orders", "", "`shop_orders` is production's"),
         ("wrk_order", "", "did you mean `wrk_orders`"),
         ("wrk_orders", "work/deeper", "--to work/deeper: expected a folder of production"),
+        ("wrk_orders", "Work", "--to Work: expected a folder of production"),
         ("wrk_orders", "../seeds", "--to ../seeds: expected a folder of production"),
         ("wrk_orders", "", f"{DBT}/models/marts/wrk_orders.sql: there is a file"),
     ):

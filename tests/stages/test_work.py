@@ -10,14 +10,17 @@ from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
 from orchestration.core.stages import Stage, stage_of
 from orchestration.graph.building import build_definitions
+from orchestration.graph.deliveries_shown import DELIVERY_CHECK, GATE_CHECK
 from orchestration.incidents.alerts_file import Names
 from orchestration.incidents.trouble import RootKind
 from orchestration.incidents.troubles import find_troubles
 from orchestration.operations.status import Standing
 from orchestration.project.loading import expired_in, load_project, warnings_in
+from orchestration.transformation.identity import ProjectIdentity
 from tests.company import BAKERY, MON, NO_WAIT, SHOP_ORDERS, TUE, WED, Company, failures
 from tests.gate.triggers import launch, look
 from tests.parses import loaded, own_copy, places_given_back
+from tests.publishing.shelves import newest, publishing
 from tests.stages.workshop import DBT, NEXT_MONTH, TODAY, change, meta, one_model, open_workshop, sent, write
 from tests.typed import sluice
 
@@ -77,6 +80,10 @@ OF_YAML: dict[str, tuple[Break, str, str]] = {
     "a file that nothing reads": (
         written("exports/work/notes.txt", "x"), "exports/work/notes.txt", "nothing reads"
     ),
+    "a link to itself": (
+        lambda project: (project / "exports/work/loop.yml").symlink_to("loop.yml"), "exports/work/loop.yml",
+        "nothing reads",
+    ),
     "a suite of no table": (
         written("expectations/work/wrk_none.yml", (BAKERY / "expectations/stg_orders.yml").read_text()),
         "expectations/work/wrk_none.yml", "no table is named `wrk_none`",
@@ -105,14 +112,16 @@ def test_broken_work_keeps_production_from_nothing(workshop: Company, tmp_path: 
     change_, file, what = OF_YAML[case]
     kept = {path: path.read_text() for path in workshop.settings.project_dir.glob("e*/work/*.yml")}
     project = workshop.settings.project_dir
+    production = workshop.settings.model_copy(update={"declared": "production"})
+    runs = ProjectIdentity.of(production)
     try:
         change_(project)
+        runs.require_unchanged()  # nor does it stop one that runs
         with pytest.raises(ProjectError) as caught:
             load_project(workshop.settings)
         assert file in (files := {problem.file for problem in caught.value.problems})
         assert {stage_of(name) for name in files} == {Stage.WORK}
         assert what in str(caught.value), caught.value
-        production = workshop.settings.model_copy(update={"declared": "production"})
         assert "exp_trial" not in load_project(production).exports
         with pytest.raises(ProjectError):  # as `sluice check` does, in production, too
             load_project(production, tuple(Stage))
@@ -146,6 +155,16 @@ OF_DBT: dict[str, tuple[str, str, str]] = {
     "a name that is taken": (
         "Shop_Orders", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
         "is the name of two tables",
+    ),
+    "a window that is no number": (
+        "wrk_window",
+        "{{ config(meta={'trailing_days': {'shop_orders': 'x'}}) }}"
+        "select business_date from {{ ref('shop_orders') }} where {{ in_partition('business_date') }}",
+        "says x for 'shop_orders'",
+    ),
+    "a config that its folder hands down": (
+        "wrk_whole", "select shop from {{ ref('shop_orders') }} where {{ in_partition('business_date') }}",
+        "which it does not select",
     ),
     "no word of its end": (
         "wrk_silent", "{{ config(materialized='table') }} select shop from {{ source('raw', 'shops') }}",
@@ -249,7 +268,7 @@ def test_check_warns_before_the_end_and_refuses_after_it(
 
 
 def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
-    workshop: Company, over: Callable[[], Company]
+    workshop: Company, over: Callable[[], Company], tmp_path: Path
 ) -> None:
     """A run, a rerun, the sensor, a button, a redelivery, an approval; production's goes its way."""
     company = workshop
@@ -263,6 +282,17 @@ def test_what_has_ended_is_not_built_and_not_sent_whoever_asks(
     assert company.status()[SHOP_ORDERS, MON].standing is Standing.NOT_CONFIGURED
     found = find_troubles(company.site, company.clock())
     assert [trouble for trouble in found if trouble.root.kind is not RootKind.SOURCE] == []
+    for check in (GATE_CHECK, DELIVERY_CHECK):
+        passed, why = company.check_results(f"delivered/{SHOP_ORDERS}", check)[MON]
+        assert (passed, why.startswith("Rests in this deployment")) == (True, True), why
+    # A deployment that publishes (`local` has both stages) publishes what is production's.
+    shelf = publishing(company, tmp_path / "shelf")
+    shelf.publish()
+    tables = newest(shelf.shelf).tables
+    assert ("marts.shop_orders" in tables, [name for name in tables if name.startswith("work.")]) == (
+        True,
+        [],
+    )
     company = over()
     company.land_day(TUE, Nord=4)
     # A run: the step says why and what to do.

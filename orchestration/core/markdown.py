@@ -3,14 +3,27 @@
 Belongs here: escaping. Does not belong here: what a page says.
 """
 
+import re
+
+_SPAN = re.compile(r"(`[^`|]+`)")
+_SIGNS = re.compile(r"[\\`*_\[<|~&]")
+# A name that looks like a person, or an issue: GitHub finds it in what is shown, whatever is escaped.
+_CALLS = re.compile(r"(?<!\w)([@#])(?=\w)")
+
 
 def code(text: str) -> str:
-    """Return a name as code; a bar would end the cell."""
-    return f"`{' '.join(text.replace('`', '').replace('|', chr(92) + '|').split())}`"
+    """Return a name as code; as text where code could not hold it in a cell as well as outside."""
+    text = _in_a_line(text)
+    if text and not {"`", "|"} & {*text}:
+        return f"`{text}`"
+    return _CALLS.sub("\\1\u200b", _SIGNS.sub(r"\\\g<0>", text))
 
 
 def plain(text: str) -> str:
     """Return a text that cannot become a tag, a link or another cell; code in it stays code."""
-    for sign in ("|", "<", "[", "*", "_") if "`" not in text else ("|", "<", "["):
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    parts = _SPAN.split(_in_a_line(text))
+    return "".join(part if number % 2 else _SIGNS.sub(r"\\\g<0>", part) for number, part in enumerate(parts))
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -283,6 +283,7 @@ class Publishing:
             there,
             seen,
             frozenset({*left, *waiting}),
+            {str(of): tuple(sorted(names)) for of, names in self.project.classified_columns.items() if names},
         )
         gone = there.keys() - self.project.lineage.tables.keys()
         if newest is not None and not (done or gone) and _says_the_same(newest, made):

@@ -53,7 +53,8 @@ def _more(one: ExportDiff | TableDiff) -> Iterator[str]:
             yield f"- {where} sum of {code(total.name)}: {total.was or 'none'} → {total.is_now or 'none'}"
         for sort, keys in asdict(part.keys).items():
             if keys:
-                yield f"- {where} {sort}: {', '.join(code(' '.join(map(_value, key.values()))) for key in keys)}"
+                shown = (code(" ".join(map(_value, key.values()))) for key in keys)
+                yield f"- {where} {sort}: {', '.join(shown)}"
 
 
 def _value(text: str) -> str:

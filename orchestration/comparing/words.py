@@ -101,7 +101,8 @@ def _without_key(tables: tuple[TableDiff, ...]) -> Iterator[str]:
         if not one.key and any(part.stands in COMPARED for part in one.partitions):
             yield f"{code(one.table)}: whole rows are compared, as no export, suite or dbt test names its key"
         if twice := sum(part.twice for part in one.partitions):
-            yield f"{code(one.table)}: {twice:,} rows whose key ({', '.join(map(code, one.key))}) stands more than once"
+            key = ", ".join(map(code, one.key))
+            yield f"{code(one.table)}: {twice:,} rows whose key ({key}) stands more than once"
 
 
 def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:

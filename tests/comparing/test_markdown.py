@@ -53,8 +53,8 @@ def test_it_says_what_is_another_and_no_more() -> None:
         "### Difference to production\n\nEnvironment `ada` beside catalogue `000000000004`."
     )
     for line in (
-        r"| `exp_gaps` | crm a\|\<b> | 1 added, 2 removed (they stay there), 57 changed | `a` 57, `items` 50 |"
-        r" team:\*x\* |",
+        r"| `exp_gaps` | crm a\|\<b> | 1 added, 2 removed (they stay there), 57 changed |"
+        r" `a` 57, `items` 50 | team:\*x\* |",
         "| `exports.exp_gaps` | 4 not comparable, 1 changed | 1 added, 2 removed, 57 changed |"
         " `a` 57, `items` 50 | `store` (export) |",
         r"- `exp_gaps` \[2026-11-25] 2 of 3 rows changed",

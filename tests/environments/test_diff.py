@@ -7,8 +7,9 @@ partition (`tests/comparing`).
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,22 @@ class Prepared:
     shelf: Shelf
     was: Told
 
-    def beside(self, change: Callable[[Catalogue], Mapping[str, PublishedTable | None]], **said: Any) -> Told:
-        """Return what would be said if its catalogue had other tables, or said something else."""
-        ada = self.desk.environment()
+    @cached_property
+    def ada(self) -> Company:
+        """The environment with its project as it was built."""
+        return self.desk.environment()
+
+    def beside(
+        self,
+        change: Callable[[Catalogue], Mapping[str, PublishedTable | None]],
+        edited: Company | None = None,
+        **said: Any,
+    ) -> Told:
+        """Return what would be said if its catalogue had other tables, or said something else.
+
+        `edited` is the environment with a project that was edited since.
+        """
+        ada = edited or self.ada
         made = Made.read(ada.settings.data_dir)
         assert made is not None
         file = Path(self.shelf.area.engine_path(path_of(made.catalogue)))
@@ -138,12 +152,11 @@ class Prepared:
             report = compare(ada.site, made, self.shelf)
         finally:
             file.write_bytes(before)
-            ada.deployment.close()
         return Told(json.loads(json.dumps(asdict(report))), int(report.differs))
 
 
 @pytest.fixture(scope="module")
-def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     """Made once; two days, each with what its window reads."""
     own = Desk(published_bakery.with_own_project(), tmp_path_factory.mktemp("diff"))
     desk, shelf = on_own_shelf(own)
@@ -151,14 +164,15 @@ def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory
     assert diff(desk) == Told(
         {"environment": "ada", "catalogue": newest(shelf).name, "tables": [], "exports": [], "version": 1}, 0
     )
-    build(desk, "stg_weather")
     desk.edit(STG_ORDERS, TWICE, ("    shop,\n", "    shop,\n    upper(shop) as shop_name,\n"))
     desk.edit(SHOP_ORDERS, ("sum(loaves)', 'bigint'", "sum(loaves)', 'integer'"))
     desk.edit(MARTS, ("stg_orders: 3", "stg_orders: 2"))
     desk.edit(EXPORTED, ("    loaves,\n", "    cast(loaves as bigint) as loaves,\n"))
     was = diff(desk)
-    build(desk)
-    return Prepared(desk, shelf, was)
+    build(desk, "stg_weather", "stg_orders")
+    found = Prepared(desk, shelf, was)
+    yield found
+    found.ada.deployment.close()
 
 
 def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
@@ -199,7 +213,7 @@ def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
     assert [*one_day.stands] == [("stg_orders", THU)]
     assert len(one_day.part("stg_orders", THU)["keys"]["changed"]) == 1
     assert [part["partition_key"] for part in one_day.export()["partitions"]] == [THU]
-    code, said = desk.sluice("diff", "--name", "ada", "--markdown")
+    code, said = desk.sluice("diff", "--name", "ada", "--markdown", "exp_shop_orders")
     line = "| `exp_shop_orders` | shop\\_screens `bakery.shop_orders` | 4 changed | `loaves` 4 |"
     assert (code, line in said) == (1, True), said
     assert "staging.stg_orders" in desk.sluice("diff", "--name", "ada")[1]
@@ -436,10 +450,13 @@ def test_what_the_destination_does_not_take_is_not_counted_for_it(prepared: Prep
                 table := catalogue.tables["exports.exp_shop_orders"],
                 partitions={**table.partitions, "2024-01-06": table.partitions[FRI]},
             )
-        }
+        },
+        latest := prepared.desk.environment(),
     ).export()
+    latest.deployment.close()
     file.write_text(before.replace(key, "key: [business_date, rain_mm]"))
-    without_key = prepared.beside(lambda _: {}).export()
+    without_key = prepared.beside(lambda _: {}, rain := prepared.desk.environment()).export()
+    rain.deployment.close()
     file.write_text(before)
 
     assert [(part["partition_key"], part["stands"]) for part in later["partitions"]] == [
@@ -558,16 +575,18 @@ def test_an_export_is_told_in_its_destinations_words(prepared: Prepared) -> None
     file.write_text(before)
 
 
-def test_what_cannot_be_asked_is_refused_with_what_to_type(desk: Desk) -> None:
-    """No environment, no such model, no such partition, two forms at once; and one that is being built."""
-    assert "type `sluice env new ada`" in desk.sluice("diff", "--name", "ada")[1]
-    desk.sluice("env", "new", "ada", "--days", "1")
+def test_what_cannot_be_asked_is_refused_with_what_to_type(prepared: Prepared) -> None:
+    """No environment, no such model, no such partition, two forms at once."""
     for arguments, said in (
-        (["stg_order"], "did you mean `stg_orders`?"),
-        (["stg_orders", "--partition", "2024-01-09"], "no partition `2024-01-09` is compared"),
-        (["--json", "--markdown"], "expected one of them"),
+        (["--name", "bob"], "type `sluice env new bob`"),
+        (["--name", "ada", "stg_order"], "did you mean `stg_orders`?"),
+        (
+            ["--name", "ada", "stg_orders", "--partition", "2024-01-09"],
+            "no partition `2024-01-09` is compared",
+        ),
+        (["--name", "ada", "--json", "--markdown"], "expected one of them"),
     ):
-        code, told = desk.sluice("diff", "--name", "ada", *arguments)
+        code, told = prepared.desk.sluice("diff", *arguments)
         assert (code, said in told) == (2, True), told
 
 

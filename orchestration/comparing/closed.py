@@ -51,5 +51,31 @@ def closed(project: Project, catalogue: Catalogue, built: Collection[str]) -> Cl
     return Closed(columns, rows)
 
 
+def never_shown(project: Project, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
+    """Return {table: columns, in small letters, whose values are never shown}.
+
+    They are what the branch calls classified, and what is made of columns that production does: a class
+    that the branch has lowered is not lowered yet.
+    """
+    graph = project.columns
+    there = {
+        relation: {name.casefold() for name in names} for relation, names in catalogue.classified.items()
+    }
+    places = [
+        Place(relation, name)
+        for relation, table in graph.tables.items()
+        for name in table.columns
+        if name.casefold() in there.get(str(relation), ())
+    ]
+    found: dict[str, frozenset[str]] = {
+        str(relation): frozenset(name.casefold() for name in names)
+        for relation, names in project.classified_columns.items()
+    }
+    for place in graph.reached(places):
+        relation = str(place.relation)
+        found[relation] = found.get(relation, frozenset()) | {place.column.casefold()}
+    return found
+
+
 def _why(through: Influence, hidden: Mapping[Place, str]) -> str:
     return f"made of {through.way[0]}, {hidden[through.way[0]]}"

@@ -1,5 +1,6 @@
 """The answer of `sluice diff` as a comment on a pull request."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,7 +24,7 @@ def markdown_of(report: DiffReport) -> str:
         lines += ["| Table | Partitions | Rows | Columns | By |", "| --- | --- | --- | --- | --- |"]
         lines += [*map(_table, report.tables), ""]
     for heading, said in sentences(report):
-        lines += [f"**{heading}**", "", *(f"- {plain(line)}" for line in said), ""]
+        lines += [f"**{heading}**", "", *(f"- {line}" for line in said), ""]
     if more := [line for one in report.exports or report.tables for line in _more(one)]:
         lines += ["<details><summary>Sums and keys</summary>", "", *more, "", "</details>", ""]
     return "\n".join(lines)
@@ -31,15 +32,16 @@ def markdown_of(report: DiffReport) -> str:
 
 def _export(one: ExportDiff) -> str:
     to = f"{plain(one.connection)} {code(one.object)}"
-    cells = (code(one.export), to, rows_in_words(one), plain(columns_in_words(one)), plain(one.owner))
+    cells = (code(one.export), to, rows_in_words(one), columns_in_words(one), plain(one.owner))
     return f"| {' | '.join(cells)} |"
 
 
 def _table(one: TableDiff) -> str:
     stands = Counter(part.stands.replace("_", " ") for part in one.partitions)
     partitions = ", ".join(f"{count} {word}" for word, count in stands.items())
-    key = f"{', '.join(map(code, one.key))} ({one.key_from})" if one.key else "whole rows"
-    cells = (code(one.table), partitions, rows_in_words(one), plain(columns_in_words(one)), key)
+    compared = any(part.is_now is not None for part in one.partitions)
+    key = f"{', '.join(map(code, one.key))} ({one.key_from})" if one.key else "whole rows" * compared
+    cells = (code(one.table), partitions, rows_in_words(one), columns_in_words(one), key)
     return f"| {' | '.join(cells)} |"
 
 
@@ -48,7 +50,13 @@ def _more(one: ExportDiff | TableDiff) -> Iterator[str]:
     for part in one.partitions:
         where = plain(place(name_of(one), part.partition_key))
         for total in part.sums:
-            yield f"- {where} sum of {plain(total.name)}: {total.was or 'none'} → {total.is_now or 'none'}"
+            yield f"- {where} sum of {code(total.name)}: {total.was or 'none'} → {total.is_now or 'none'}"
         for sort, keys in asdict(part.keys).items():
             if keys:
-                yield f"- {where} {sort}: {', '.join(code(' '.join(key.values())) for key in keys)}"
+                shown = (code(" ".join(map(_value, key.values()))) for key in keys)
+                yield f"- {where} {sort}: {', '.join(shown)}"
+
+
+def _value(text: str) -> str:
+    """Return a value of a key; in quotes where nobody would see where it ends."""
+    return text if text and text == " ".join(text.split()) else json.dumps(text, ensure_ascii=False)

@@ -20,6 +20,11 @@ from orchestration.delivery.ledger import KeyForm, limits_past, told_as_sent
 from orchestration.destinations.base import Change, Mode
 from orchestration.operations.site import Site
 
+_NOT_NEWEST = (
+    "the destination holds the newest partition alone, and the environment has not got it; make one of"
+    " newer days (`sluice env new` without `--to`)"
+)
+
 
 class Sent:
     """Exports of the environment whose tables these are."""
@@ -34,7 +39,13 @@ class Sent:
         relation, export = str(target.table.relation), target.export
         standing, keys = self._tables.verdicts.of(relation), list(keys)
         partitions, held = list[PartitionDiff](), list[str]()
-        for key in (key for key in keys if not export.spec.latest_only or key == [*standing][-1]):
+        if export.spec.latest_only:
+            there = self._tables.catalogue.tables.get(relation)
+            newest = max([*standing, *(there.partitions if there else ())], default="")
+            if newest not in standing:
+                partitions = [PartitionDiff(newest, Stands.ONLY_PUBLISHED, _NOT_NEWEST)]
+            keys = [key for key in keys if key == newest]
+        for key in keys:
             one = self._comparable(target, standing[key])
             found = self._compared(target, key) if one.rows else None
             diff = self._tables.partition((relation, key), one, found)
@@ -91,10 +102,14 @@ class Sent:
                 (matched.now(self._tables.rows(relation, key)), [pair.now for pair in matched.pairs]),
             )
         )
-        hidden = [target.export.field(name) for name in target.classified]
         return compare_rows(
-            self._tables.session, before, after, pairs, form, hidden=hidden, samples=self._tables.samples
-        )
+            self._tables.session, before, after, pairs, form, hidden=self._hidden(target),
+            samples=self._tables.samples,
+        )  # fmt: skip
+
+    def _hidden(self, target: Target) -> frozenset[str]:
+        relation = str(target.table.relation)
+        return frozenset(target.export.field(name) for name in self._tables.hidden(relation))
 
     def _sent_pairs(self, target: Target) -> list[Pair]:
         left_out = target.partition_column if target.export.spec.latest_only else ""
@@ -118,10 +133,13 @@ class Sent:
 
     def _held_by(self, target: Target, key: str, found: RowsDiff) -> list[str]:
         """Return the limits of the export file that a delivery upon production's rows would pass."""
-        session, order = self._tables.session, order_of(target, key)
+        session = self._tables.session
+        order = replace(order_of(target, key), hidden=self._hidden(target))
         source = source_of(session, target, key)
-        sums = [f"sum({quoted(name)})" for name in order.limits.sums]
-        [[rows, *totals]] = session.query(f"select {', '.join(['count(*)', *sums])} from ({source})")
+        empty = " or ".join(f"{quoted(name)} is null" for name in order.key) or "false"
+        asked = ["count(*)", f"count(*) filter (where {empty})"]
+        asked += [f"sum({quoted(name)})" for name in order.limits.sums]
+        [[rows, nulls, *totals]] = session.query(f"select {', '.join(asked)} from ({source})")
         changes = {Change.ADDED: found.added, Change.CHANGED: found.changed, Change.REMOVED: found.removed}
         relation = target.table.relation
         said = limits_past(
@@ -129,10 +147,9 @@ class Sent:
             first=str(relation) not in self._tables.catalogue.tables,
             rightly_empty=rightly_empty(session, self._lineage, relation, key),
         )  # fmt: skip
-        twice = found.twice[0]
-        return [
-            *said,
-            *([f"the key of {twice:,} rows stands more than once: nothing is sent"] if twice else []),
+        wrong = ((found.twice[0], "stands more than once"), (nulls, "has an empty part"))
+        return [*said] + [
+            f"the key of {count:,} rows {how}: nothing is sent" for count, how in wrong if count
         ]
 
 

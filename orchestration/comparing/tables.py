@@ -7,7 +7,8 @@ partition stands (`verdicts`), the comparison of rows (`rows`), what a destinati
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from orchestration.comparing.report import PartitionDiff, Stands, TableDiff
+from orchestration.comparing.closed import never_shown
+from orchestration.comparing.report import PartitionDiff, Shape, Stands, TableDiff
 from orchestration.comparing.rows import RowsDiff, compare_rows
 from orchestration.comparing.shapes import Matched, match
 from orchestration.comparing.verdicts import Standing, Verdicts
@@ -20,6 +21,8 @@ from orchestration.publishing.catalogue import Catalogue
 from orchestration.publishing.shelf import Shelf
 from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import partition_rows
+
+_UNSEEN = "no row is another as far as it is compared, and a column of it is not (see `columns`)"
 
 
 class Tables:
@@ -89,9 +92,12 @@ class Tables:
         if found is None:
             is_now = was if standing.stands is Stands.EQUAL else None
             return PartitionDiff(place[1], standing.stands, standing.why, was, is_now, notes=tuple(notes))
-        same = standing.stands is Stands.CHANGED and not (found.added or found.removed or found.changed)
+        stands, why = standing.stands, standing.why
+        if stands is Stands.CHANGED and not (found.added or found.removed or found.changed):
+            unseen = any(one.shape is Shape.CLOSED for one in self.matched(place[0]).others)
+            stands, why = (Stands.NOT_COMPARABLE, _UNSEEN) if unseen else (Stands.EQUAL, why)
         return PartitionDiff(
-            place[1], Stands.EQUAL if same else standing.stands, standing.why,
+            place[1], stands, why,
             found.was if published else None, found.is_now, found.added, found.removed, found.changed,
             sum(found.twice), found.columns, found.sums, found.keys, tuple(notes),
         )  # fmt: skip
@@ -108,7 +114,7 @@ class Tables:
                 matched = self.matched(relation)
                 self._compared[place] = compare_rows(
                     self.session, matched.was(was), matched.now(now), matched.pairs,
-                    KeyForm.of(self.key_of(relation)[0], {}), hidden=self._hidden(relation),
+                    KeyForm.of(self.key_of(relation)[0], {}), hidden=self.hidden(relation),
                     samples=self.samples,
                 )  # fmt: skip
         return self._compared[place]
@@ -165,6 +171,11 @@ class Tables:
         """{model: its export}."""
         return {export.spec.model: export for export in self.project.exports.values()}
 
-    def _hidden(self, relation: str) -> frozenset[str]:
-        closed = {name.casefold() for name in self.project.classified_columns.get(relation, ())}
+    @cached_property
+    def _never_shown(self) -> Mapping[str, frozenset[str]]:
+        return never_shown(self.project, self.catalogue)
+
+    def hidden(self, relation: str) -> frozenset[str]:
+        """Return the columns that are compared, and of whose values nothing is shown."""
+        closed = self._never_shown.get(relation, ())
         return frozenset(pair.name for pair in self.matched(relation).pairs if pair.name.casefold() in closed)

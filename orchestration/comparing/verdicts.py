@@ -135,7 +135,7 @@ class Verdicts:
             (one for one in self._findings(place) if one.says_no and one.relation != relation), None
         ):
             return Standing(Stands.NOT_BUILT, self._refused(refusal, place))
-        if self._plan.made.standing.get(relation) == "":
+        if self._plan.tried(relation):
             return Standing(Stands.FAILED, f"its build did not come about; {self._build}, which says why")
         return Standing(Stands.NOT_BUILT, self._to_build(relation))
 

@@ -1,6 +1,6 @@
-"""What is another, in words.
+"""What is another, in words, as Markdown.
 
-Belongs here: sentences. Does not belong here: tables, and escaping (`markdown`).
+Belongs here: sentences. Does not belong here: tables (`markdown`), escaping (`core.markdown`).
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from orchestration.comparing.report import (
     Stands,
     TableDiff,
 )
+from orchestration.core.markdown import code, plain
 from orchestration.core.partitions import place
 
 _SHOWN = 3
@@ -41,7 +42,7 @@ def rows_in_words(diff: TableDiff | ExportDiff) -> str:
 def columns_in_words(diff: TableDiff | ExportDiff) -> str:
     """Return in how many rows which column, or field, has another value; the most first."""
     most_first = sorted(diff.changed_columns.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {rows:,}" for name, rows in most_first)
+    return ", ".join(f"{code(name)} {rows:,}" for name, rows in most_first)
 
 
 def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
@@ -50,12 +51,12 @@ def sentences(report: DiffReport) -> Iterator[tuple[str, list[str]]]:
     unbuilt = dict.fromkeys(line for one in every for line in one.unbuilt)
     found = {
         "Past a limit, so that a person has to approve": [
-            f"`{one.export}` {line}" for one in report.exports for line in one.held_by
+            f"{code(one.export)} {plain(line)}" for one in report.exports for line in one.held_by
         ],
-        "Not built and validated with what the project means now": [*unbuilt],
+        "Not built and validated with what the project means now": [*map(plain, unbuilt)],
         "Not compared": [line for one in every for line in _not_compared(one, report.tables)],
         "Columns": [
-            f"`{name_of(one)}.{column.name}`: {_SHAPES[column.shape].format(one=column)}"
+            f"{code(f'{name_of(one)}.{column.name}')}: {plain(_SHAPES[column.shape].format(one=column))}"
             for one in every
             for column in one.columns
         ],
@@ -98,9 +99,10 @@ def _not_compared(diff: TableDiff | ExportDiff, tables: tuple[TableDiff, ...]) -
 def _without_key(tables: tuple[TableDiff, ...]) -> Iterator[str]:
     for one in tables:
         if not one.key and any(part.stands in COMPARED for part in one.partitions):
-            yield f"`{one.table}`: whole rows are compared, as no export, suite or dbt test names its key"
+            yield f"{code(one.table)}: whole rows are compared, as no export, suite or dbt test names its key"
         if twice := sum(part.twice for part in one.partitions):
-            yield f"`{one.table}`: {twice:,} rows whose key ({', '.join(one.key)}) stands more than once"
+            key = ", ".join(map(code, one.key))
+            yield f"{code(one.table)}: {twice:,} rows whose key ({key}) stands more than once"
 
 
 def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:
@@ -108,7 +110,7 @@ def _grouped(name: str, said: list[tuple[str, str]]) -> list[str]:
     keys: dict[str, list[str]] = {}
     for text, key in said:
         keys.setdefault(text, []).append(key)
-    return [f"{places(f'`{name}`', found)} {text}" for text, found in keys.items()]
+    return [f"{code(name)} {plain(places('', found) + f' {text}')}" for text, found in keys.items()]
 
 
 def places(name: str, keys: list[str]) -> str:

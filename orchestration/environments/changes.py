@@ -16,7 +16,7 @@ from orchestration.environments.record import Made
 from orchestration.environments.spans import Spans
 from orchestration.operations.rebuilding import Rebuild, runs_of
 from orchestration.operations.site import Site
-from orchestration.publishing.meaning import as_code, check_of, meanings
+from orchestration.publishing.meaning import as_code, as_tried, check_of, meanings
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,19 @@ class Building:
     def begin(self) -> None:
         """Take what is built anew out of the warehouse, and note that it does not stand."""
         tables = self.site.project.lineage.tables
-        self._note(dict.fromkeys(self.built, ""))
+        tried = {as_tried(relation): self.meanings[relation] for relation in self.built}
+        self._note({**dict.fromkeys(self.built, ""), **tried})
         with self.site.deployment.warehouse.session() as session:
             session.take_out(tables[relation].relation for relation in self.built)
+
+    def tried(self, relation: str) -> bool:
+        """Whether a table was begun to be built with what it means now, and all that is built above it."""
+        above = self.site.project.lineage.ancestors(relation) | {relation}
+        return all(
+            self.made.standing.get(as_tried(name)) == self.meanings[name]
+            for name in self.built
+            if name in above
+        )
 
     def end(self) -> list[str]:
         """Note what stands now, and return the tables of which not all was built."""

@@ -5,7 +5,7 @@ written. Does not belong here: writing tables (`publish`), where it lies (`shelf
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestration.state.records import Build, Evidence
@@ -82,7 +82,8 @@ class Catalogue:
     `meanings` is {relation: digest of what its SQL and checks mean} (`meaning`). `places`
     are digests of the objects that production writes to (`core.environments.place_digest`). `seen` are
     the newest records that were looked at (`StateStore.newest`), `waiting` the (relation, partition key) of
-    them that a run had no time for; `ALL` stands for all partitions of a table.
+    them that a run had no time for; `ALL` stands for all partitions of a table. `classified` is {relation:
+    columns whose values are never shown}, published or not.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Catalogue:
     tables: Mapping[str, PublishedTable]
     seen: tuple[int, int, int, int] = NOTHING_SEEN
     waiting: frozenset[tuple[str, str]] = frozenset()
+    classified: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def whole_tables(self) -> dict[str, PublishedTable]:
         """Return its tables; one whose sheet is gone has nobody that could read it."""

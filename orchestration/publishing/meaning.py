@@ -41,6 +41,11 @@ def as_code(name: str) -> str:
     return f"{name} (code)"
 
 
+def as_tried(name: str) -> str:
+    """Return under which name `Made.standing` has what a table meant when it was last begun to be built."""
+    return f"{name} (tried)"
+
+
 class _Meanings:
     def __init__(self, project: Project) -> None:
         self._project = project

@@ -188,9 +188,12 @@ class Publishing:
             return {}
         return {
             relation: {ALL}
-            for relation, table in self._tables.items()
+            for relation in self._tables
             if (known := newest.tables.get(relation))
-            and any(closed(self.project, self.allowed, table, name) for name in known.columns)
+            and any(
+                closed(self.project, self.allowed, self.project.lineage.tables[relation], name)
+                for name in known.columns
+            )
         }
 
     def _changes(
@@ -287,6 +290,7 @@ class Publishing:
             there,
             seen,
             frozenset({*left, *waiting}),
+            {str(of): tuple(sorted(names)) for of, names in self.project.classified_columns.items() if names},
         )
         gone = there.keys() - set(self._tables)
         if newest is not None and not (done or gone) and _says_the_same(newest, made):
@@ -304,7 +308,7 @@ class Publishing:
     def _loses_columns(self, newest: Catalogue, done: Mapping[str, PublishedTable]) -> bool:
         """Whether something may be gone that was published: the tables that stay are not read for it."""
         there = newest.tables
-        return bool(there.keys() - self.project.lineage.tables.keys()) or any(
+        return bool(there.keys() - set(self._tables)) or any(
             name in there and there[name].columns.keys() - table.columns.keys()
             for name, table in done.items()
         )

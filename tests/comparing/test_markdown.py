@@ -1,5 +1,9 @@
 """What `sluice diff` says, as a comment on a pull request."""
 
+from dataclasses import replace
+
+from markdown_it import MarkdownIt
+
 from orchestration.comparing.markdown import markdown_of
 from orchestration.comparing.report import (
     ColumnDiff,
@@ -49,18 +53,18 @@ def test_it_says_what_is_another_and_no_more() -> None:
         "### Difference to production\n\nEnvironment `ada` beside catalogue `000000000004`."
     )
     for line in (
-        r"| `exp_gaps` | crm `a\|<b>` | 1 added, 2 removed (they stay there), 57 changed | a 57, items 50 |"
-        r" team:\*x\* |",
+        r"| `exp_gaps` | crm a\|\<b> | 1 added, 2 removed (they stay there), 57 changed |"
+        r" `a` 57, `items` 50 | team:\*x\* |",
         "| `exports.exp_gaps` | 4 not comparable, 1 changed | 1 added, 2 removed, 57 changed |"
-        " a 57, items 50 | `store` (export) |",
+        " `a` 57, `items` 50 | `store` (export) |",
         r"- `exp_gaps` \[2026-11-25] 2 of 3 rows changed",
-        r"- exports.exp_gaps \[2026-11-25]: failed: its build broke; type `sluice env build`",
+        r"- exports.exp\_gaps \[2026-11-25]: failed: its build broke; type `sluice env build`",
         rf"- `exports.exp_gaps` \[{DAYS[0]}, {DAYS[1]}, {DAYS[2]} and 1 more] not comparable: {why}",
         "- `exports.exp_gaps.e_mail`: not compared: its class, personal, is not published",
-        rf"- exp\_gaps \[{DAYS[4]}] sum of items: 10 → 12",
-        "- `exports.exp_gaps`: 4 rows whose key (store) stands more than once",
-        rf"- `exports.exp_gaps` \[{DAYS[4]}] production has corrected stg_sales since; {AGAIN}",
-        rf"- exp\_gaps \[{DAYS[4]}] changed: `7\|<i>`",
+        rf"- exp\_gaps \[{DAYS[4]}] sum of `items`: 10 → 12",
+        "- `exports.exp_gaps`: 4 rows whose key (`store`) stands more than once",
+        rf"- `exports.exp_gaps` \[{DAYS[4]}] production has corrected stg\_sales since; {AGAIN}",
+        rf"- exp\_gaps \[{DAYS[4]}] changed: 7\|\<i>",
     ):
         assert said.count(line) == 1, (line, said)
 
@@ -72,3 +76,52 @@ def test_nothing_is_said_in_so_many_words() -> None:
     assert "| nothing |" in equal
     assert "whole rows are compared, as no export, suite or dbt test names its key" in equal
     assert "| not compared |" in markdown_of(report(PartitionDiff(DAYS[0], Stands.FAILED, "…")))
+
+
+NAMES = [
+    "a|b",
+    "x`y",
+    "``",
+    "<i>",
+    "</details>",
+    "[x](http://e)",
+    "*a* _b_",
+    "~~c~~",
+    "a\\|b",
+    "&lt;",
+    "<!-- x",
+]
+
+
+def test_every_name_is_read_as_it_is() -> None:
+    """Of columns, fields, keys and objects: whoever renders the page shows that name, and nothing besides."""
+    for name in NAMES:
+        part = PartitionDiff(
+            DAYS[0], Stands.CHANGED, was=1, is_now=1, changed=1, twice=1, columns={name: 1},
+            sums=(SumDiff(name, "1", "2"),), keys=Keys(changed=({name: name},)),
+        )  # fmt: skip
+        said = report(part, key=(name,))
+        [table], [export] = said.tables, said.exports
+        columns = (ColumnDiff(name, Shape.SPELT, name, name),)
+        table = replace(table, columns=columns)
+        export = replace(export, columns=columns, object=name, connection=name)
+
+        shown = (
+            MarkdownIt().enable("table").parse(markdown_of(replace(said, tables=(table,), exports=(export,))))
+        )
+
+        inline = [token for token in shown if token.type == "inline"]
+        parts = [part for token in inline for part in token.children or ()]
+        assert {part.type for part in parts} <= {"text", "code_inline", "strong_open", "strong_close"}, name
+        texts = ["".join(part.content for part in token.children or ()) for token in inline]
+        assert sum(text.count(name) for text in texts) == 12, (name, texts)
+        assert [token.content for token in shown if token.type == "html_block"] == [
+            "<details><summary>Sums and keys</summary>\n", "</details>\n",
+        ], name  # fmt: skip
+
+
+def test_ends_of_keys_are_seen_and_nobody_is_called() -> None:
+    """An empty key, a blank, a line: told apart; a name that looks like a team's notifies no team."""
+    keys = Keys(added=tuple({"k": value} for value in ("", " ", "a\nb", "@team|x")))
+    said = markdown_of(report(PartitionDiff(DAYS[0], Stands.CHANGED, added=4, keys=keys)))
+    assert r'`""`, `" "`, `"a\nb"`, @' + "\u200b" + r"team\|x" in said

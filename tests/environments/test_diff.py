@@ -7,8 +7,9 @@ partition (`tests/comparing`).
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from tests.sampled import part_of
 pytestmark = pytest.mark.long
 STG_ORDERS, STG_WEATHER = (f"dbt_project/models/staging/stg_{name}.sql" for name in ("orders", "weather"))
 SHOP_ORDERS = "dbt_project/models/marts/shop_orders.sql"
+MARTS = "dbt_project/models/marts/_marts.yml"
 EXPORT, EXPORTED = "exports/exp_shop_orders.yml", "dbt_project/models/exports/exp_shop_orders.sql"
 TWICE = ("    loaves\n", "    loaves * 2 as loaves\n")
 Stands = dict[tuple[str, str], str]
@@ -124,25 +126,37 @@ class Prepared:
     shelf: Shelf
     was: Told
 
-    def beside(self, change: Callable[[Catalogue], Mapping[str, PublishedTable | None]]) -> Told:
-        """Return what would be said if its catalogue had other tables."""
-        ada = self.desk.environment()
+    @cached_property
+    def ada(self) -> Company:
+        """The environment with its project as it was built."""
+        return self.desk.environment()
+
+    def beside(
+        self,
+        change: Callable[[Catalogue], Mapping[str, PublishedTable | None]],
+        edited: Company | None = None,
+        **said: Any,
+    ) -> Told:
+        """Return what would be said if its catalogue had other tables, or said something else.
+
+        `edited` is the environment with a project that was edited since.
+        """
+        ada = edited or self.ada
         made = Made.read(ada.settings.data_dir)
         assert made is not None
         file = Path(self.shelf.area.engine_path(path_of(made.catalogue)))
         before, catalogue = file.read_bytes(), self.shelf.catalogue(made.catalogue)
         file.unlink()
         try:
-            self.shelf.add(self.shelf.with_tables(catalogue, change(catalogue)))
+            self.shelf.add(replace(self.shelf.with_tables(catalogue, change(catalogue)), **said))
             report = compare(ada.site, made, self.shelf)
         finally:
             file.write_bytes(before)
-            ada.deployment.close()
         return Told(json.loads(json.dumps(asdict(report))), int(report.differs))
 
 
 @pytest.fixture(scope="module")
-def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     """Made once; two days, each with what its window reads."""
     own = Desk(published_bakery.with_own_project(), tmp_path_factory.mktemp("diff"))
     desk, shelf = on_own_shelf(own)
@@ -150,13 +164,15 @@ def prepared(published_bakery: Company, tmp_path_factory: pytest.TempPathFactory
     assert diff(desk) == Told(
         {"environment": "ada", "catalogue": newest(shelf).name, "tables": [], "exports": [], "version": 1}, 0
     )
-    build(desk, "stg_weather")
     desk.edit(STG_ORDERS, TWICE, ("    shop,\n", "    shop,\n    upper(shop) as shop_name,\n"))
     desk.edit(SHOP_ORDERS, ("sum(loaves)', 'bigint'", "sum(loaves)', 'integer'"))
+    desk.edit(MARTS, ("stg_orders: 3", "stg_orders: 2"))
     desk.edit(EXPORTED, ("    loaves,\n", "    cast(loaves as bigint) as loaves,\n"))
     was = diff(desk)
-    build(desk)
-    return Prepared(desk, shelf, was)
+    build(desk, "stg_weather", "stg_orders")
+    found = Prepared(desk, shelf, was)
+    yield found
+    found.ada.deployment.close()
 
 
 def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
@@ -197,8 +213,8 @@ def test_a_change_is_told_by_row_column_and_field(prepared: Prepared) -> None:
     assert [*one_day.stands] == [("stg_orders", THU)]
     assert len(one_day.part("stg_orders", THU)["keys"]["changed"]) == 1
     assert [part["partition_key"] for part in one_day.export()["partitions"]] == [THU]
-    code, said = desk.sluice("diff", "--name", "ada", "--markdown")
-    line = "| `exp_shop_orders` | shop\\_screens `bakery.shop_orders` | 4 changed | loaves 4 |"
+    code, said = desk.sluice("diff", "--name", "ada", "--markdown", "exp_shop_orders")
+    line = "| `exp_shop_orders` | shop\\_screens `bakery.shop_orders` | 4 changed | `loaves` 4 |"
     assert (code, line in said) == (1, True), said
     assert "staging.stg_orders" in desk.sluice("diff", "--name", "ada")[1]
 
@@ -248,14 +264,13 @@ def test_each_way_not_to_be_right_has_its_own_word(desk: Desk) -> None:
     )
 
     desk.edit(STG_ORDERS, ("loaves + cast(shop as integer) as", "loaves * 2 as"))
+    assert diff(desk).part("stg_orders")["stands"] == "not_built"
     build(desk)
     assert set(diff(desk).stands.values()) == {"changed"}
 
     desk.edit("expectations/shop_orders.yml", ("max_value: 1000", "max_value: 999"))
     found = diff(desk)
     assert found.part("shop_orders")["stands"] == "not_judged"
-    build(desk)
-    assert set(diff(desk).stands.values()) == {"changed"}
 
 
 @pytest.mark.stories(5)
@@ -334,17 +349,16 @@ def test_what_production_has_built_of_other_inputs_is_not_compared(prepared: Pre
     assert found.export()["partitions"][1]["changed"] == 0
 
 
-@pytest.mark.stories(5)
-def test_another_window_is_the_branchs_own(desk: Desk) -> None:
-    """A day more, or one less, is a change like any other."""
-    desk.sluice("env", "new", "ada", "--days", "1")
-    for days in (2, 4):
-        desk.edit(
-            "dbt_project/models/marts/_marts.yml",
-            (f"stg_orders: {3 if days == 2 else 2}", f"stg_orders: {days}"),
-        )
-        build(desk)
-        assert diff(desk).part("shop_orders")["stands"] in ("changed", "equal")
+def test_another_window_is_the_branchs_own(prepared: Prepared) -> None:
+    """A day less, as it was built there, or one more than production has read: a change like any other."""
+
+    def change(catalogue: Catalogue) -> Mapping[str, PublishedTable]:
+        inputs = catalogue.tables["marts.shop_orders"].partitions[FRI].build.inputs
+        assert inputs is not None
+        last = {FRI: inputs["staging.stg_orders"][FRI]}
+        return of_another(catalogue, "marts.shop_orders", FRI, inputs={**inputs, "staging.stg_orders": last})
+
+    assert prepared.beside(change).part("shop_orders")["stands"] == "changed"
 
 
 def test_where_production_has_gone_on_it_says_so(prepared: Prepared) -> None:
@@ -378,40 +392,79 @@ def without(catalogue: Catalogue, relation: str, column: str, class_: str = "per
     return replace(table, columns=columns, stored=stored, left_out={column: class_})
 
 
-@pytest.mark.stories(5)
-def test_columns_that_are_not_published_are_named_and_never_counted(desk: Desk) -> None:
+def test_columns_that_are_not_published_are_named_and_never_counted(prepared: Prepared) -> None:
     """Their own, and what is worked out of them; where they decide the rows nothing can be compared."""
-
-    def change(catalogue: Catalogue) -> dict[str, PublishedTable]:
-        return {
+    found = prepared.beside(
+        lambda catalogue: {
             "raw.weather": without(catalogue, "raw.weather", "rain_mm"),
             "staging.stg_orders": without(catalogue, "staging.stg_orders", "loaves"),
             "raw.shops": without(catalogue, "raw.shops", "town"),
         }
-
-    desk, _ = on_own_shelf(desk, change)
-    desk.sluice("env", "new", "ada", "--days", "1")
-    desk.edit(STG_ORDERS, TWICE)
-    desk.edit(STG_WEATHER, ("    town,\n", "    town,\n    lower(town) as town_name,\n"))
-    build(desk)
-
-    found = diff(desk)
+    )
 
     orders, weather = found.table("stg_orders"), found.table("stg_weather")
     closed = [(one["name"], one["shape"], one["why"]) for one in [*orders["columns"], *weather["columns"]]]
-    assert closed == [
+    assert sorted(closed) == [
         ("loaves", "closed", "its class, personal, is not published"),
-        ("town_name", "added", ""),
         ("rain_mm", "closed", "made of raw.weather.rain_mm, whose class, personal, is not published"),
+        ("shop_name", "added", ""),
     ]
-    assert found.part("stg_orders")["stands"] == found.part("stg_weather")["stands"] == "equal"
-    assert not any(total["name"] == "loaves" for total in found.part("stg_orders")["sums"])
+    # No other value is another; of these nobody knows, so nobody is told that they are the same.
+    part = found.part("stg_orders")
+    assert (part["stands"], part["changed"], part["was"], part["is_now"]) == ("not_comparable", 0, 2, 2)
+    assert part["why"].startswith("no row is another as far as it is compared")
+    assert not any(total["name"] == "loaves" for total in part["sums"])
     report = found.export("exp_weather_report")
     assert [(one["name"], one["shape"]) for one in report["columns"]] == [("rain_mm", "closed")]
     assert found.part("shop_orders")["stands"] == "not_comparable"
     assert (
         "made of raw.shops.town, whose class, personal, is not published" in found.part("shop_orders")["why"]
     )
+
+
+def test_what_production_calls_classified_is_not_shown(prepared: Prepared) -> None:
+    """Whatever the branch calls it: no key, and no sum, of it or of what is made of it, in no table."""
+    closed = {"raw.orders": ("LOAVES",), "marts.shop_orders": ("shop",)}
+
+    found = prepared.beside(lambda _: {}, classified=closed)
+
+    every = [*found.report["tables"], *found.report["exports"]]
+    parts = [part for one in every for part in one["partitions"] if part["changed"] or part["added"]]
+    assert len(parts) == 9
+    assert {total["name"] for part in parts for total in part["sums"]} == set()
+    shown = {name for part in parts for keys in part["keys"].values() for key in keys for name in key}
+    assert shown == {"order_number"}
+    assert [part["changed"] for part in found.export()["partitions"]] == [2, 2]
+
+
+def test_what_the_destination_does_not_take_is_not_counted_for_it(prepared: Prepared) -> None:
+    """An older partition than the newest that it holds, and rows without a key."""
+    file = prepared.desk.company.settings.project_dir / EXPORT
+    before = file.read_text()
+    key, each = "key: [business_date, shop]", "partitions: each"
+
+    file.write_text(before.replace(key, "key: [shop]").replace(each, "partitions: latest"))
+    later = prepared.beside(
+        lambda catalogue: {
+            "exports.exp_shop_orders": replace(
+                table := catalogue.tables["exports.exp_shop_orders"],
+                partitions={**table.partitions, "2024-01-06": table.partitions[FRI]},
+            )
+        },
+        latest := prepared.desk.environment(),
+    ).export()
+    latest.deployment.close()
+    file.write_text(before.replace(key, "key: [business_date, rain_mm]"))
+    without_key = prepared.beside(lambda _: {}, rain := prepared.desk.environment()).export()
+    rain.deployment.close()
+    file.write_text(before)
+
+    assert [(part["partition_key"], part["stands"]) for part in later["partitions"]] == [
+        ("2024-01-06", "only_published")
+    ]
+    assert without_key["held_by"] == [
+        f"[{day}] the key of 1 rows has an empty part: nothing is sent" for day in (THU, FRI)
+    ]
 
 
 def test_tables_and_columns_of_one_side_alone(prepared: Prepared) -> None:
@@ -455,8 +508,8 @@ EXPORT_FILES: dict[str, tuple[str, dict[str, Any]]] = {
         {"changed": 0, "columns": {}, "held": []},
     ),
     "a mapping hides the change of one": (
-        "last_mile: [{map: {column: loaves, values: {15: 0, 30: 0}}, RULE}]\n",
-        {"changed": 2, "columns": {"loaves": 2}, "held": []},
+        "last_mile: [{map: {column: loaves, values: {7: 0, 14: 0, 12: 1, 16: 1}}, RULE}]\n",
+        {"changed": 1, "columns": {"loaves": 1}, "held": []},
     ),
     "the newest alone, without the day": (
         "partitions: latest\nkey: [shop]\n",
@@ -522,16 +575,18 @@ def test_an_export_is_told_in_its_destinations_words(prepared: Prepared) -> None
     file.write_text(before)
 
 
-def test_what_cannot_be_asked_is_refused_with_what_to_type(desk: Desk) -> None:
-    """No environment, no such model, no such partition, two forms at once; and one that is being built."""
-    assert "type `sluice env new ada`" in desk.sluice("diff", "--name", "ada")[1]
-    desk.sluice("env", "new", "ada", "--days", "1")
+def test_what_cannot_be_asked_is_refused_with_what_to_type(prepared: Prepared) -> None:
+    """No environment, no such model, no such partition, two forms at once."""
     for arguments, said in (
-        (["stg_order"], "did you mean `stg_orders`?"),
-        (["stg_orders", "--partition", "2024-01-09"], "no partition `2024-01-09` is compared"),
-        (["--json", "--markdown"], "expected one of them"),
+        (["--name", "bob"], "type `sluice env new bob`"),
+        (["--name", "ada", "stg_order"], "did you mean `stg_orders`?"),
+        (
+            ["--name", "ada", "stg_orders", "--partition", "2024-01-09"],
+            "no partition `2024-01-09` is compared",
+        ),
+        (["--name", "ada", "--json", "--markdown"], "expected one of them"),
     ):
-        code, told = desk.sluice("diff", "--name", "ada", *arguments)
+        code, told = prepared.desk.sluice("diff", *arguments)
         assert (code, said in told) == (2, True), told
 
 

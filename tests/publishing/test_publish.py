@@ -144,6 +144,7 @@ def test_columns_of_a_class_are_left_out_wherever_they_come(bakery: Company, tmp
     assert left_out["raw.shops"] == {"town": "restricted"}
     assert work.shelf.names()[0] > first.name
     assert left_out["marts.shop_orders"]["town"] == "restricted"
+    assert newest(work.shelf).classified["marts.shop_orders"] == ("town",)
     engine = delta_engine()
     for relation, columns in left_out.items():
         path = work.shelf.scan_path(tables[relation].location)

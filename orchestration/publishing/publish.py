@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from orchestration.areas import storage_errors
-from orchestration.core.environments import Environment
 from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
@@ -39,9 +38,6 @@ LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
 _AT_ONCE = 20
 _OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
-
-# Kinds of deployments that publish: a person's own, or one that is shared for work in progress, does not.
-PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
 
 class AnotherPublishes(NotPublished):

@@ -198,6 +198,9 @@ def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None
     assert [rows(ada, query) for query in shown] == held
     assert rows(ada, f"select sum(loaves) from raw.orders where _partition_key = '{FRI}'") == [(50,)]
     assert all(ada.site.gate_report("exp_shop_orders", day).open for day in (THU, FRI))
+    # A backup would have no end.
+    code, said = desk.inside("backup", str(desk.folder / "kept"))
+    assert (code, "expected one with data of its own" in said) == (1, True), said
     assert files_of(desk.company) == before
 
 

@@ -33,6 +33,11 @@ class Environment(StrEnum):
     WORK = "work"
     PRODUCTION = "production"
 
+    @property
+    def publishes(self) -> bool:
+        """Whether what is validated there may go to the shelf: the others write nothing there but leases."""
+        return self in (Environment.PRODUCTION, Environment.LOCAL)
+
 
 @dataclass(frozen=True)
 class Declared:

@@ -30,24 +30,28 @@ SHARED_DBT_MACROS = Path(__file__).resolve().parent.parent / "transformation" / 
 _MASKING_KEY_LENGTH = 16
 _STARS = "**********"
 
-# What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
-VARIABLES = {
-    "SLUICE_PROJECT_DIR": "project_dir",
-    "SLUICE_DATA_DIR": "data_dir",
-    "SLUICE_ENVIRONMENT": "declared",
+# Where a deployment keeps what is its own. An environment has all of it in its data directory.
+OWN = {
     "SLUICE_STAGING_URL": "staging_url",
     "SLUICE_ORIGINALS_URL": "originals_url",
     "SLUICE_COLD_URL": "cold_url",
     "SLUICE_PROCESSING_URL": "processing_url",
+    "SLUICE_WAREHOUSE": "warehouse_path",
+    "SLUICE_STATE_URL": "state_url",
+    "SLUICE_DELIVERIES_DIR": "deliveries_dir",
+    "SLUICE_ERASURES_FILE": "erasures_file",
+}
+# What the environment may say, and which field it fills. The table in docs/architecture.md lists the same.
+VARIABLES = {
+    **OWN,
+    "SLUICE_PROJECT_DIR": "project_dir",
+    "SLUICE_DATA_DIR": "data_dir",
+    "SLUICE_ENVIRONMENT": "declared",
     "SLUICE_PUBLISHED_URL": "published_url",
     "SLUICE_AZURE_CONNECTION_STRING": "azure_connection_string",
     "SLUICE_AZURE_ACCOUNT": "azure_account",
     "SLUICE_S3_ENDPOINT_URL": "s3_endpoint_url",
     "SLUICE_MASKING_KEY": "masking_key",
-    "SLUICE_WAREHOUSE": "warehouse_path",
-    "SLUICE_STATE_URL": "state_url",
-    "SLUICE_DELIVERIES_DIR": "deliveries_dir",
-    "SLUICE_ERASURES_FILE": "erasures_file",
     "SLUICE_ENVIRONMENTS_DIR": "environments_dir",
     "SLUICE_SENSOR_INTERVAL": "sensor_interval_seconds",
     "SLUICE_CHECK_RETRY": "check_retry_seconds",
@@ -231,6 +235,9 @@ class Settings(BaseModel):
         if not project_dir.is_dir():
             raise SettingsError(f"project directory {project_dir} does not exist; name one that does")
         data_dir = Path(fields.get("data_dir", project_dir / ".sluice")).expanduser().resolve()
+        shows_production = (data_dir / MADE_FROM).exists()
+        if shows_production:  # a shell may still name production's: those are not this one's to write to
+            fields = {name: value for name, value in fields.items() if name not in OWN.values()}
         said = _said(fields.get("declared"), data_dir)
         if said is not None:
             require_connections_of(said, connections)
@@ -245,7 +252,7 @@ class Settings(BaseModel):
             "erasures_file": data_dir.with_name(f"{data_dir.name}.erasures.jsonl"),
             # Who works inside of one means those beside it.
             "environments_dir": data_dir.parent
-            if (data_dir / MADE_FROM).exists()
+            if shows_production
             else data_dir.with_name(f"{data_dir.name}.environments"),
             "connections": of_work if said is not None and said.kind is Environment.WORK else connections,
         }

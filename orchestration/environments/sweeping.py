@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.areas import Area
+from orchestration.core.environments import FILE
 from orchestration.core.settings import Settings
 from orchestration.environments.making import alone
 from orchestration.environments.record import (
@@ -151,6 +152,8 @@ def _remove(settings: Settings, data_dir: Path, made: Made | None, why: str) -> 
     )
     if made and area:
         end_lease(area, made.lease, why)
+    with suppress(OSError):  # by the others it is still known for one, if this is killed between them
+        (data_dir / FILE).unlink(missing_ok=True)
     shutil.rmtree(data_dir, ignore_errors=True)
     if data_dir.exists():
         return [str(data_dir)]

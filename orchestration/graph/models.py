@@ -119,6 +119,7 @@ class _Builder:
         known = tests.of(table.relation)
         # Of a table that is sent the rows are counted before a test runs, as a test might change them.
         at_once = [] if table.sent else sorted(name for name in names if name in known)
+        session.keep(node.relation)  # dbt would drop a view, with all partitions that are not built now
         try:
             result, judged = tests.dbt.build(
                 node.selector,

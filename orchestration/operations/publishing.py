@@ -13,7 +13,7 @@ from orchestration.delivery.erasure import Request, forget_by_columns
 from orchestration.operations.site import Site
 from orchestration.publishing.cleaning import Cleaned, clean
 from orchestration.publishing.leases import ShelfLease, end_all
-from orchestration.publishing.publish import LEASE, PUBLISHING, Published, Publishing
+from orchestration.publishing.publish import LEASE, Published, Publishing
 from orchestration.publishing.shelf import Shelf
 
 _PATIENCE = 60.0
@@ -34,7 +34,7 @@ def publish_tables(
         if relation not in tables:
             raise ValueError(f"no table `{relation}`; {did_you_mean(relation, tables)}")
     kind = site.deployment.identity.kind
-    if kind not in PUBLISHING:
+    if kind is None or not kind.publishes:
         raise SettingsError(
             f"this deployment is `{kind}`, which publishes nothing; expected production; name its data"
             " directory in --data"
@@ -51,7 +51,8 @@ def publish_tables(
 def publishing_of(site: Site) -> Publishing | None:
     """Return what a deployment publishes, and where; None where it publishes nothing."""
     deployment, project = site.deployment, site.project
-    if deployment.published is None or deployment.identity.kind not in PUBLISHING:
+    kind = deployment.identity.kind
+    if deployment.published is None or kind is None or not kind.publishes:
         return None
     shelf = Shelf(deployment.published, deployment.settings.storage_access)
     return Publishing(deployment, project, shelf, frozenset(project.environments.scratch.classes))

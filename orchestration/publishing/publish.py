@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestration.areas import storage_errors
-from orchestration.core.environments import Environment
 from orchestration.core.json_records import json_of
 from orchestration.core.partitions import UNPARTITIONED
 from orchestration.core.scratch import scratch_directory
@@ -41,9 +40,6 @@ LEASE = "published tables"
 # So many tables are read with one opening of the warehouse, for which others wait.
 _AT_ONCE = 20
 _OVERTAKEN = "somebody else has written to it meanwhile; `sluice publish` looks again"
-
-# Kinds of deployments that publish: a person's own, or one that is shared for work in progress, does not.
-PUBLISHING = (Environment.PRODUCTION, Environment.LOCAL)
 
 
 class AnotherPublishes(NotPublished):

@@ -9,6 +9,7 @@ and the answer at the door. Does not belong here: what is on record (`identity`)
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
 from orchestration.core.settings import (
     AREA_VARIABLES,
+    OWN,
     VARIABLES,
     Settings,
     SettingsError,
@@ -62,6 +64,7 @@ def established(records: Identities, settings: Settings) -> Identity:
             return Identity(place=place_of(settings.data_dir))
         said = settings.said or Declared(Environment.SCRATCH)
         _require_none_in_scratch(said, settings)
+        _require_own_warehouse(said, settings)
         found = records.make(said, settings.data_dir)
     said, own = settings.said, found.declared
     assert own is not None
@@ -71,6 +74,7 @@ def established(records: Identities, settings: Settings) -> Identity:
             f" set SLUICE_ENVIRONMENT={own}, or name another --data"
         )
     _require_none_in_scratch(own, settings)
+    _require_none_of_productions(own, settings)
     if own.kind is Environment.LOCAL:
         require_here(settings)
     if own.kind is not Environment.SCRATCH:  # which has nothing to connect by, and may be made in passing
@@ -86,6 +90,36 @@ def _require_none_in_scratch(said: Declared, settings: Settings) -> None:
     """Raise where settings were read before anybody knew that this is scratch; a work one's are its own."""
     if said.kind is Environment.SCRATCH:
         require_connections_of(said, settings.connections)
+
+
+def _require_own_warehouse(said: Declared, settings: Settings) -> None:
+    """Raise where a new scratch or work deployment would build in a warehouse that is there already."""
+    path = settings.warehouse_path
+    if said.kind.publishes or path.is_relative_to(settings.data_dir) or not path.exists():
+        return
+    raise WrongDeployment(
+        f"SLUICE_WAREHOUSE is {path}, which is there already, and {settings.data_dir} is new and is `{said}`;"
+        " expected a warehouse of its own; unset SLUICE_WAREHOUSE, or name a file that is not there"
+    )
+
+
+def _require_none_of_productions(own: Declared, settings: Settings) -> None:
+    """Raise where another kind of deployment would write to the areas of production: its shell's variables.
+
+    Production is known by the epoch that it has claimed in its originals. An area that cannot be read is told
+    of by whoever needs it.
+    """
+    area = Area(settings.originals_url, settings.storage_access)
+    if own.kind is Environment.PRODUCTION or not shared_areas(settings, [area]):
+        return
+    with suppress(*storage_errors()):
+        for claim in (_claimed(area, entry.path) for entry in area.listing(f"{_CLAIMS}/*/*.json")):
+            if claim is not None and claim.kind == Environment.PRODUCTION:
+                raise WrongDeployment(
+                    f"SLUICE_ORIGINALS_URL is {settings.originals_url}, which is production's"
+                    f" ({claim.place}), and {settings.data_dir} is `{own}`; expected areas of its own;"
+                    f" `unset {' '.join(OWN)}`, or name others"
+                )
 
 
 def require_here(settings: Settings) -> None:
@@ -257,5 +291,9 @@ def _claim(area: Area, own: Identity) -> Identity:
 
 def _newest_claim(area: Area, own: Identity) -> Identity | None:
     newest = max((entry.path for entry in area.listing(f"{_CLAIMS}/{own.id}/*.json")), default=None)
-    content = area.read(newest) if newest else None
+    return _claimed(area, newest) if newest else None
+
+
+def _claimed(area: Area, path: str) -> Identity | None:
+    content = area.read(path)
     return record_of(Identity, json.loads(content)) if content else None

@@ -59,7 +59,9 @@ class Deployment:
     @property
     def shared(self) -> list[Area]:
         """The areas that a copy of the data directory has as well."""
-        return shared_areas(self.settings, [self.originals, self.published])
+        kind = self.identity.kind
+        writes = self.published if kind is not None and kind.publishes else None
+        return shared_areas(self.settings, [self.originals, writes])
 
     @cached_property
     def records(self) -> StateStore:

@@ -134,6 +134,10 @@ class Session(Protocol):
         """Make views, of queries, and note the versions of what they hold, all or nothing."""
         ...
 
+    def keep(self, relation: str) -> None:
+        """Make a table of what a view shows, if it is one; its rows and their versions stay."""
+        ...
+
     def take_out(self, relations: Iterable[Relation]) -> None:
         """Take tables, and views in the place of some, out of the warehouse, with their versions."""
         ...

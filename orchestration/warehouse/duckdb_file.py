@@ -226,6 +226,11 @@ class DuckDBSession:
                 rows = ", ".join(noted[start : start + _ROWS_AT_ONCE])
                 self.native.execute(f"insert into sluice.table_versions values {rows}")
 
+    def keep(self, relation: str) -> None:
+        """Make it in one transaction."""
+        with self._one_transaction():
+            self._keep(relation)
+
     def take_out(self, relations: Iterable[Relation]) -> None:
         """Look up which of them are views."""
         wanted = {str(relation): relation for relation in relations}
@@ -284,13 +289,7 @@ class DuckDBSession:
         relation, typed = _name(rows.relation), rows.columns.items()
         listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in typed)
         self.native.execute(f"create schema if not exists {quoted(rows.relation.partition('.')[0])}")
-        if self._kinds([rows.relation]).get(rows.relation) == "VIEW":
-            # What it shows stays, as rows of its own.
-            as_table = _name(f"{rows.relation}__shown")
-            self.native.execute(
-                f"create table {as_table} as select * from {relation}; drop view {relation};"
-                f" alter table {as_table} rename to {quoted(rows.relation.partition('.')[2])}"
-            )
+        self._keep(rows.relation)
         self.native.execute(f"create table if not exists {relation} ({listed})")
         nulls = ", ".join(f"cast(null as {type_}) as {quoted(name)}" for name, type_ in typed)
         held, wanted = self.describe(f"select * from {relation}"), self.describe(f"select {nulls}")
@@ -299,6 +298,16 @@ class DuckDBSession:
                 self.native.execute(f"alter table {relation} add column {quoted(name)} {type_}")
             elif same_spelling(held[name], folded=True) != same_spelling(type_, folded=True):
                 raise OtherType(rows.relation, name, held[name], rows.columns[name])
+
+    def _keep(self, relation: str) -> None:
+        """Make a table of a view."""
+        if self._kinds([relation]).get(relation) != "VIEW":
+            return
+        shown, as_table = _name(relation), _name(f"{relation}__shown")
+        self.native.execute(
+            f"create table {as_table} as select * from {shown}; drop view {shown};"
+            f" alter table {as_table} rename to {quoted(relation.partition('.')[2])}"
+        )
 
     def _replace(self, rows: Rows) -> None:
         relation, (column, value) = _name(rows.relation), rows.where

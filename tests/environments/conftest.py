@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.core.settings import OWN
 from orchestration.environments.record import settings_of
 from tests.company import Company
 from tests.parses import loaded
@@ -17,7 +18,7 @@ class Desk:
     company: Company
     folder: Path
 
-    def sluice(self, *arguments: str) -> tuple[int, str]:
+    def sluice(self, *arguments: str, **more: str) -> tuple[int, str]:
         """Run a command as that person does; return its exit code and all that it wrote."""
         variables = {
             "SLUICE_ENVIRONMENT": "scratch",
@@ -25,9 +26,21 @@ class Desk:
             "SLUICE_ENVIRONMENTS_DIR": str(self.folder / "environments"),
             "SLUICE_DATA_DIR": str(self.folder / "own"),
             "SLUICE_PROJECT_DIR": str(self.company.settings.project_dir),
-        }
+        } | more
         code, written, complained = self.company.sluice_with(variables, *arguments)
         return code, written + complained
+
+    def inside(self, *arguments: str, name: str = "ada") -> tuple[int, str]:
+        """Run a command within an environment, in a shell where all else is production's."""
+        data_dir = str(self.folder / "environments" / name)
+        production = {
+            name: str(getattr(self.company.settings, field))
+            for name, field in OWN.items()
+            if field != "cold_url"
+        }
+        production["SLUICE_STATE_URL"] = self.company.settings.state_url.get_secret_value()
+        said = {"SLUICE_ENVIRONMENT": f"scratch:{name}", "SLUICE_DATA_DIR": data_dir}
+        return self.sluice(*arguments, **production, **said)
 
     def edit(self, name: str, *changes: tuple[str, str]) -> None:
         """Change texts of a file of the project; each must be there."""

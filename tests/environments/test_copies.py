@@ -208,6 +208,29 @@ def test_of_copies_that_share_something_the_newest_alone_sends(
     running.close()
 
 
+@pytest.mark.parametrize("kind", ["local", "scratch", "work:uat"])
+def test_productions_areas_and_warehouse_are_no_other_deployments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A shell has production's variables: nothing of that is opened. One's own may be anywhere."""
+    production = {"SLUICE_ORIGINALS_URL": str(tmp_path / "theirs"), "SLUICE_ENVIRONMENT": "production"}
+    own = {"SLUICE_ORIGINALS_URL": str(tmp_path / "own"), "SLUICE_ENVIRONMENT": kind}
+    monkeypatch.setenv("SLUICE_ENVIRONMENT", kind)
+    assert kept_back(tmp_path / "production", **production) == ""
+    for data in (tmp_path / "one", tmp_path / "one"):  # new, then as it was made
+        assert kept_back(data, **own) == ""
+        with pytest.raises(WrongDeployment, match="is production's .*`unset SLUICE_STAGING_URL SLUICE_ORIG"):
+            opened(data, **{**own, **production, "SLUICE_ENVIRONMENT": kind}).store.close()
+    assert kept_back(tmp_path / "production", **production) == ""
+
+    (tmp_path / "theirs.duckdb").touch()
+    theirs = {**own, "SLUICE_WAREHOUSE": str(tmp_path / "theirs.duckdb")}
+    if kind != "local":
+        with pytest.raises(WrongDeployment, match="there already.*; unset SLUICE_WAREHOUSE"):
+            opened(tmp_path / "two", **theirs).store.close()
+    assert kept_back(tmp_path / "two", **{**own, "SLUICE_WAREHOUSE": str(tmp_path / "new.duckdb")}) == ""
+
+
 def test_of_two_that_adopt_at_one_moment_one_is_told_that_it_did_not(tmp_path: Path) -> None:
     """They share the records, and no area: whose change comes first is the one."""
     shared = {"SLUICE_STATE_URL": f"sqlite:///{tmp_path / 'state.db'}"}

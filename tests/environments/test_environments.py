@@ -4,6 +4,7 @@ Belongs here: one environment, by its commands. Does not belong here: what chang
 random histories (`test_histories`).
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from orchestration.compute.object_storage import extension_path
+from orchestration.core.relations import Relation
 from orchestration.definitions import defs
 from orchestration.environments import making
 from orchestration.environments.changes import building
@@ -28,7 +30,7 @@ from orchestration.operations.publishing import publish_tables
 from orchestration.publishing.catalogue import PublishedTable
 from orchestration.publishing.leases import all_leases
 from orchestration.publishing.shelf import Shelf
-from tests.company import FRI, THU, WED, Company, failures, finished
+from tests.company import FRI, THU, WED, Company, finished, orders
 from tests.environments.conftest import Desk
 from tests.stages.workshop import TODAY, one_model, open_workshop
 
@@ -51,6 +53,12 @@ def kinds(company: Company) -> dict[str, str]:
         " where table_schema not in ('sluice', 'quarantine')",
     )
     return {str(name): str(kind) for name, kind in found}
+
+
+def files_of(company: Company) -> dict[Path, bytes]:
+    """Return all files of a deployment, but for what its shelf says of environments."""
+    found = (path for path in company.settings.data_dir.parent.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in found if path.parent.name != "leases"}
 
 
 def test_all_is_there_as_it_was_validated_and_the_gate_is_open(desk: Desk) -> None:
@@ -171,22 +179,70 @@ def test_another_suite_is_asked_of_the_view(desk: Desk) -> None:
 
 
 def test_a_file_that_lands_in_an_environment_is_loaded_there(desk: Desk) -> None:
-    """What the view showed stays beside it; a model that is named is built of both."""
-    desk.sluice("env", "new", "ada", "--days", "1")
-    ada = desk.environment()
-    shown = "select * from raw.orders where _partition_key <> '2024-01-05' order by all"
-    before = rows(ada, shown)
+    """What views showed of other days stays, and of production's nothing changes, whatever the shell says."""
+    desk.sluice("env", "new", "ada", "--days", "2")
+    ada, landed, before = desk.environment(), desk.folder / f"{FRI}.csv.gz", files_of(desk.company)
+    tables = {"raw.orders": "_partition_key", "marts.shop_orders": "business_date::varchar"}
+    shown = [f"select * from {table} where {key} <> '{FRI}' order by all" for table, key in tables.items()]
+    held = [rows(ada, query) for query in shown]
+    assert all(held)
+    landed.write_bytes(gzip.compress(orders(FRI, Nord=50).encode()))
 
-    ada.land_orders(FRI, Nord=50)
-    assert not failures(ada.run())
-
-    assert kinds(ada)["raw.orders"] == "BASE TABLE"
-    assert rows(ada, shown) == before
-    assert rows(ada, "select sum(loaves) from raw.orders where _partition_key = '2024-01-05'") == [(50,)]
-    code, said = desk.sluice("env", "build", "--name", "ada", "stg_orders")
+    code, said = desk.inside("land", "orders", str(landed))
     assert code == 0, said
-    assert rows(ada, f"select loaves from exports.exp_shop_orders where business_date = '{FRI}'")
-    assert ada.site.gate_report("exp_shop_orders", FRI).open
+    assert desk.inside("run")[0] == 0
+    code, said = desk.inside("rerun", "staging.stg_orders", "--partition", FRI)
+
+    assert code == 0, said
+    assert {kinds(ada)[table] for table in tables} == {"BASE TABLE"}
+    assert [rows(ada, query) for query in shown] == held
+    assert rows(ada, f"select sum(loaves) from raw.orders where _partition_key = '{FRI}'") == [(50,)]
+    assert all(ada.site.gate_report("exp_shop_orders", day).open for day in (THU, FRI))
+    # A backup would have no end.
+    code, said = desk.inside("backup", str(desk.folder / "kept"))
+    assert (code, "expected one with data of its own" in said) == (1, True), said
+    assert files_of(desk.company) == before
+
+
+HOOK = "+post-hook: '{{ record_table_version() }}'"
+SEED_AND_SNAPSHOT = {
+    "dbt_project.yml": f"seeds:\n  bakery: {{+schema: ref, {HOOK}}}\nsnapshots:\n  bakery: {{{HOOK}}}\n",
+    "seeds/levels.csv": "level\n1\n",
+    "snapshots/then.yml": """snapshots:
+  - name: shops_then
+    relation: source('raw', 'shops')
+    config: {schema: history, strategy: check, unique_key: shop, check_cols: all}
+""",
+}
+
+
+def test_a_seed_and_a_snapshot_are_built_over_what_shows_them(desk: Desk) -> None:
+    """Dbt refuses to; a snapshot goes on from the history that it has."""
+    project = desk.company.settings.project_dir / "dbt_project"
+    for name, text in SEED_AND_SNAPSHOT.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        with (project / name).open("a") as file:
+            file.write(text)
+    code, said = desk.sluice("env", "new", "ada", "--days", "1")
+    assert code == 0, said
+    ada = desk.environment()
+    early = ", ".join(f"'2024-01-01'::timestamp as dbt_{name}" for name in ("updated_at", "valid_from"))
+    known = f"select 'Nord' as shop, 'Ulm' as town, 'x' as dbt_scd_id, {early}"
+    views = {
+        "ref.levels": "select 7 as level",
+        "history.shops_then": f"{known}, null::timestamp as dbt_valid_to",
+    }
+    with ada.deployment.warehouse.session() as session:
+        session.show([(Relation(*name.split(".")), query) for name, query in views.items()], [])
+
+    for name in views:
+        code, said = desk.inside("rerun", name)
+        assert code == 0, said
+
+    assert rows(ada, "select * from ref.levels") == [(1,)]
+    held = "select distinct shop from history.shops_then where dbt_valid_from {} '2024-01-01' order by all"
+    assert rows(ada, held.format("=")) == [("Nord",)]
+    assert ("Sued",) in rows(ada, held.format(">"))
 
 
 def test_one_whose_time_has_ended_is_refused_by_all_but_drop_and_sweep(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from orchestration.core.environments import made_from
 from orchestration.core.settings import Settings
 from orchestration.destinations.registry import destination_types
 from orchestration.operations.backup.agreement import disagreements
@@ -72,6 +73,12 @@ def take(
         f"expected room in {folder.path}, and the right to write there and to read the deployment; give it"
         " that, or name another folder, then type the same again"
     )
+    if made_from(deployment.settings.data_dir) is not None:
+        raise BackupError(
+            f"{deployment.settings.data_dir} is an environment, which shows what production publishes until"
+            " its end; expected one with data of its own; what is to stay is in git: `sluice env new`"
+            " makes another one"
+        )
     with told("no backup was made", mend):
         folder.require_fit(*places(deployment.settings))
         with folder.alone():

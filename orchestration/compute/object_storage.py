@@ -46,11 +46,10 @@ def object_storage(
         StorageUrlError: no Azure account is configured, or another one than an area's.
     """
     names: list[str] = []
-    for extension in extensions:
-        _load(connection, extension)
+    for extension in (*extensions, *extensions_for(areas)):
+        load_extension(connection, extension)
     try:
         for scheme in sorted({area.place.scheme for area in areas} & _EXTENSIONS.keys()):
-            _load(connection, _EXTENSIONS[scheme])
             accounts = sorted({area.place.account or "" for area in areas if area.place.scheme is scheme})
             for account in accounts:
                 name = f"sluice_{scheme}_{uuid.uuid4().hex}"
@@ -85,7 +84,17 @@ def extension_path(name: str) -> Path:
     return path
 
 
-def _load(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+def extensions_for(areas: Sequence[Area]) -> list[str]:
+    """Return the names of the extensions by which the engine reads these areas."""
+    return sorted({_EXTENSIONS[area.place.scheme] for area in areas if area.place.scheme in _EXTENSIONS})
+
+
+def load_extension(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+    """Load an extension, if this engine has not loaded it.
+
+    Raises:
+        ObjectStorageError: its package is not installed, or is for another version of DuckDB.
+    """
     loaded = connection.execute(
         "select 1 from duckdb_extensions() where extension_name = ? and loaded", [name]
     ).fetchone()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.areas import Area, StorageAccess
 from orchestration.compute.engine import SETTINGS
 from orchestration.compute.exact_parquet import carried, cast_to, exact_files
-from orchestration.compute.object_storage import object_storage
+from orchestration.compute.object_storage import extensions_for, object_storage
 from orchestration.compute.row_hash import content_digest, fields_of
 from orchestration.compute.sql import literal, literals, quoted, value_literal
 from orchestration.compute.type_text import same_spelling
@@ -69,7 +69,7 @@ class DuckDBFile:
         self.path = path
         self._writes_within = writes_within
         self._areas = (*areas, *([shelf] if shelf else []))
-        self._extensions = ("delta",) if shelf else ()
+        self._extensions = (*(["delta"] if shelf else []), *extensions_for(self._areas))
         self._access = access or StorageAccess()
         self._lock_timeout_seconds = lock_timeout_seconds
         self._bring_up_to_date, self._one_at_a_time = bring_up_to_date, Lock()
@@ -90,7 +90,7 @@ class DuckDBFile:
         deadline = time.monotonic() + patience
         while True:
             try:
-                file = AttachedFile(self.path)
+                file = AttachedFile(self.path, self._extensions)
                 break
             except duckdb.IOException as error:
                 late = time.monotonic() > deadline

@@ -1,18 +1,21 @@
 """An engine stays open between sessions, without a file: a session attaches the warehouse's to it.
 
-To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one. The
-file is open as long as somebody in this process works on it, and no longer: others wait for it.
+To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one; to
+load an extension takes up to 300, as the signature of its whole file is checked. The file is open as long as
+somebody in this process works on it, and no longer: others wait for it.
 Belongs here: whose file is attached to which engine. Does not: waiting for other processes, what a session
 does.
 """
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from orchestration.compute.engine import open_engine
+from orchestration.compute.object_storage import load_extension
 from orchestration.compute.sql import literal, quoted
 
 if TYPE_CHECKING:
@@ -29,12 +32,15 @@ _STATE = (
 class AttachedFile:
     """A file that is open until it is closed; whoever opens it meanwhile shares it.
 
+    An engine that is opened for it has these extensions; one that is open already may lack some.
+
     Raises:
         duckdb.Error: another process has the file open, or it is none of the engine's.
+        ObjectStorageError: an extension cannot be loaded.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._shared: _Shared | None = _take(os.path.realpath(path))
+    def __init__(self, path: Path, extensions: Collection[str] = ()) -> None:
+        self._shared: _Shared | None = _take(os.path.realpath(path), extensions)
 
     def cursor(self) -> "duckdb.DuckDBPyConnection":
         """Return a connection of its own, to be closed."""
@@ -53,12 +59,18 @@ class AttachedFile:
 class _Engine:
     """One that had no file but this."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, extensions: Collection[str]) -> None:
         self.path = path
         # As where the file itself is opened; it cannot be changed any more once something was spilled.
         self.connection = open_engine(name=_NOTHING, spill_into=Path(f"{path}.tmp"))
         # What is cached of a file would be told of another of its name and time.
         self.connection.execute("detach memory; set enable_external_file_cache = false")
+        try:
+            for extension in extensions:  # each has settings, and may change others
+                load_extension(self.connection, extension)
+        except BaseException:
+            self.connection.close()
+            raise
         self._state = self.connection.execute(_STATE).fetchall()
 
     def put_away(self) -> None:
@@ -88,14 +100,14 @@ _shared: dict[str, _Shared] = {}
 _idle: list[_Engine] = []
 
 
-def _take(path: str) -> _Shared:
+def _take(path: str, extensions: Collection[str]) -> _Shared:
     with _lock:
         if path in _shared:
             _shared[path].users += 1
         else:
             kept = [engine for engine in _idle if engine.path == path]
             _idle.clear()
-            engine = kept[0] if kept else _Engine(path)
+            engine = kept[0] if kept else _Engine(path, extensions)
             try:
                 _shared[path] = _Shared(engine)
             except BaseException:

@@ -3,6 +3,7 @@
 Belongs here: publishing and reading back. Does not: any expectation.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,12 @@ def newest(shelf: Shelf) -> Catalogue:
     return found
 
 
+@cache
 def delta_engine() -> duckdb.DuckDBPyConnection:
-    """Return an engine that reads Delta tables."""
+    """Return an engine that reads Delta tables, the same one each time: to load the extension takes 0.3 s."""
     connection = open_engine()
     connection.execute(f"load {literal(str(extension_path('delta')))}")
+    connection.execute("set enable_external_file_cache = false")  # files of one name follow each other
     return connection
 
 

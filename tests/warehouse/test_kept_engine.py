@@ -7,7 +7,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pydantic import SecretStr
 
+from orchestration.areas import Area, StorageAccess
 from orchestration.compute.engine import beside
 from orchestration.warehouse.duckdb_file import DuckDBFile
 
@@ -40,6 +42,28 @@ def test_sessions_share_an_engine(warehouse: DuckDBFile, opened: list[object]) -
             session.native.execute(f"create table t{number} as select {number} as n")
             assert other.query(f"select n from t{number}") == [(number,)]
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("place", ["", "s3://sluice/sales", "abfs://sluice/sales"])
+def test_an_engine_with_extensions_stays_as_well(
+    tmp_path: Path, opened: list[object], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    areas = [Area(place)] if place else []
+    access = StorageAccess(azure_connection_string=SecretStr("AccountName=a;AccountKey=aHVzaA=="))
+    warehouse = DuckDBFile(tmp_path / "w.duckdb", areas=areas, shelf=Area(str(tmp_path)), access=access)
+    changed = "select count(*) from duckdb_settings() where name = 'delta_kernel_logging' and value = 'true'"
+    for number in range(2):
+        with warehouse.session() as session:
+            assert session.query("select count(*) from duckdb_secrets()") == [(int(bool(place)),)]
+            session.native.execute(f"create table t{number} (n int)")
+    assert len(opened) == 1
+    with warehouse.session() as session:
+        session.native.execute("set global delta_kernel_logging = true")
+        assert session.query(changed) == [(1,)]
+    with warehouse.session() as session:
+        assert session.query(changed) == [(0,)]
 
 
 def test_a_session_knows_the_file_alone_and_spills_beside_it(warehouse: DuckDBFile) -> None:

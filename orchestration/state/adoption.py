@@ -9,12 +9,12 @@ and the answer at the door. Does not belong here: what is on record (`identity`)
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from orchestration.areas import Area, storage_errors, why_of
+from orchestration.areas.access import Scheme
 from orchestration.areas.access import place_of as area_of
 from orchestration.core.environments import EXPECTED, Declared, Environment
 from orchestration.core.json_records import bytes_of, json_of, record_of
@@ -74,11 +74,11 @@ def established(records: Identities, settings: Settings) -> Identity:
             f" set SLUICE_ENVIRONMENT={own}, or name another --data"
         )
     _require_none_in_scratch(own, settings)
-    _require_none_of_productions(own, settings)
     if own.kind is Environment.LOCAL:
         require_here(settings)
     if own.kind is not Environment.SCRATCH:  # which has nothing to connect by, and may be made in passing
         keep_sockets_here(kept=own.kind is Environment.LOCAL)
+    _require_none_of_productions(own, settings)
     if found.place != place_of(settings.data_dir) and is_at(found, settings.data_dir):
         moved = replace(found, place=place_of(settings.data_dir))  # a rename: it is seen there from now on
         records.change(found, moved)
@@ -106,20 +106,24 @@ def _require_own_warehouse(said: Declared, settings: Settings) -> None:
 def _require_none_of_productions(own: Declared, settings: Settings) -> None:
     """Raise where another kind of deployment would write to the areas of production: its shell's variables.
 
-    Production is known by the epoch that it has claimed in its originals. An area that cannot be read is told
-    of by whoever needs it.
+    Production is known by the epoch that it has claimed in its originals. Object storage is not asked at a
+    start, which would wait for it where it is out of reach.
     """
     area = Area(settings.originals_url, settings.storage_access)
-    if own.kind is Environment.PRODUCTION or not shared_areas(settings, [area]):
+    on_disk = area.place.scheme is Scheme.LOCAL
+    if own.kind is Environment.PRODUCTION or not on_disk or not shared_areas(settings, [area]):
         return
-    with suppress(*storage_errors()):
-        for claim in (_claimed(area, entry.path) for entry in area.listing(f"{_CLAIMS}/*/*.json")):
-            if claim is not None and claim.kind == Environment.PRODUCTION:
-                raise WrongDeployment(
-                    f"SLUICE_ORIGINALS_URL is {settings.originals_url}, which is production's"
-                    f" ({claim.place}), and {settings.data_dir} is `{own}`; expected areas of its own;"
-                    f" `unset {' '.join(OWN)}`, or name others"
-                )
+    try:
+        claims = [_claimed(area, entry.path) for entry in area.listing(f"{_CLAIMS}/*/*.json")]
+    except OSError:  # it is told of by whoever needs it
+        return
+    for claim in claims:
+        if claim is not None and claim.kind == Environment.PRODUCTION:
+            raise WrongDeployment(
+                f"SLUICE_ORIGINALS_URL is {settings.originals_url}, which is production's"
+                f" ({claim.place}), and {settings.data_dir} is `{own}`; expected areas of its own;"
+                f" `unset {' '.join(OWN)}`, or name others"
+            )
 
 
 def require_here(settings: Settings) -> None:

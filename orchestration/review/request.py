@@ -78,14 +78,19 @@ class Request:
 
     @cached_property
     def owners_before(self) -> CodeOwners:
-        """Who owns what before the change: whoever wants to merge does not choose who approves."""
+        """Who owns what before the change."""
         there = ((place, self.repository.text_at(self.commit, place)) for place in PLACES)
         return next((CodeOwners.read(place, text) for place, text in there if text is not None), CodeOwners())
 
     def approvers(self, file: str, export: Export | None = None) -> tuple[str, ...]:
-        """Return who must approve a change of a file (relative to the repository), and of an export."""
+        """Return who must approve a change of a file (relative to the repository), and of an export.
+
+        Both as they were: whoever wants to merge does not choose who approves.
+        """
         before = self.owners_before
         named = before.of(file) or self.owners.of(file) or before.of(before.file)
+        if export is not None and self.before is not None:
+            export = self.before.exports.get(export.name, export)
         return (*named, *([export.spec.owner] if export else ()))
 
     def named(self, file: str) -> str:

@@ -17,7 +17,7 @@ from orchestration.review.rules import RULES, Finding, Rule
 
 _CONTRACTS = "contracts"
 # What answers pull requests, at the hosts that we have files for.
-_PIPELINES = (".github/workflows/", ".github/actions/", "azure-pipelines.yml")
+_PIPELINES = (".github/workflows/", "azure-pipelines.yml")
 
 
 def file_findings(request: Request) -> Iterator[Finding]:

@@ -106,7 +106,7 @@ RULES = {
     ),
     Rule.GUARD: Meant(
         _APPROVAL,
-        "`environments.yml`, CODEOWNERS or a pipeline's file (`.github/workflows/`, `.github/actions/`,"
+        "`environments.yml`, CODEOWNERS or a pipeline's file (`.github/workflows/`,"
         " `azure-pipelines.yml`) says another thing",
         "ask who owned the file before the change",
     ),

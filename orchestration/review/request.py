@@ -14,6 +14,7 @@ from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.lineage import Table
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage
 from orchestration.delivery.export_files.exports import Export
 from orchestration.project.code_owners import PLACES, CodeOwners, load_code_owners
 from orchestration.project.compared import ImpactReport, impact_between, impact_of_contracts
@@ -89,8 +90,9 @@ class Request:
         """
         before = self.owners_before
         named = before.of(file) or self.owners.of(file) or before.of(before.file)
-        if export is not None and self.before is not None:
-            export = self.before.exports.get(export.name, export)
+        before_it = self.before.exports.get(export.name) if export and self.before else None
+        if before_it is not None and before_it.stage is Stage.PRODUCTION:
+            export = before_it
         return (*named, *([export.spec.owner] if export else ()))
 
     def named(self, file: str) -> str:

@@ -71,18 +71,19 @@ def last_mile(days: int) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A pull request: edits on top of `merged`, what it ends with, and (rule, file) of what is found."""
+    """A pull request: edits on top of `merged`, what it ends with, (rule, file) of findings, approvers."""
 
     edits: tuple[Edit, ...]
     code: int
     found: frozenset[tuple[str, str]] = frozenset()
     merged: tuple[Edit, ...] = ()
     shelf: bool = False
+    who: tuple[str, ...] = ()
 
 
 def row(code: int, *edits: Edit, found: tuple[tuple[str, str], ...] = (), merged: tuple[Edit, ...] = (),
-        shelf: bool = False) -> Row:  # fmt: skip
-    return Row(edits, code, frozenset(found), merged, shelf)
+        shelf: bool = False, who: tuple[str, ...] = ()) -> Row:  # fmt: skip
+    return Row(edits, code, frozenset(found), merged, shelf, who)
 
 
 ROWS = {
@@ -266,7 +267,7 @@ ROWS = {
     ),
     "an export with another owner": row(
         APPROVAL, (REPORT, "owner: counter@bakery.example", "owner: mine@bakery.example"),
-        found=(("export", REPORT),),
+        who=("@bakery/deliveries", "counter@bakery.example"), found=(("export", REPORT),),
     ),
     "the suite of what came in": row(
         PASSED, ("expectations/weather.yml", "max_value: 1000", "max_value: 999"), shelf=True
@@ -305,7 +306,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(12)
 def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     asked = ROWS[name]
     for edit in asked.merged:
@@ -332,6 +333,7 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     assert answer.outputs == f"verdict={verdict}\n"
     if answer.code == APPROVAL:
         assert answer.data["approvers"]
+        assert not asked.who or tuple(answer.data["approvers"]) == asked.who
         assert all(who in answer.comment for who in answer.data["approvers"])
     for one in answer.data["findings"]:
         assert (one["what"] and one["do"], one["file"] in answer.comment) == (one["do"], True)

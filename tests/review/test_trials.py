@@ -11,7 +11,7 @@ from tests.company import FRI
 from tests.review.conftest import Branch
 from tests.review.test_ci import OWNERS, SHOP_ORDERS, TWICE
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 
 
 def test_the_environment_of_a_pull_request(branch: Branch) -> None:

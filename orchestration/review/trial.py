@@ -5,7 +5,7 @@ is dropped first. Belongs here: the order of it, and what refuses. Does not belo
 (`environments`, `graph.trying`, `comparing`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -106,23 +106,33 @@ def _findings(request: Request, report: DiffReport) -> Iterator[Finding]:
     after = request.after
     assert after is not None
     files = {str(node.relation): node.file for node in after.manifest.nodes.values()}
+    # Of a source that is new nothing is published: no branch could build what is made of it.
+    untried = {name for table in report.tables if not table.partitions for name in table.unbuilt}
     for table in report.tables:
         file = request.named(files.get(table.table, ""))
-        # Of a source that is new nothing is published: no branch could build what is made of it.
-        rule, who = (Rule.BUILD, ()) if table.partitions else (Rule.UNKNOWN, request.approvers(file))
+        rule = _rule(table, untried)
+        who = request.approvers(file) if rule is Rule.UNKNOWN else ()
         for what in _not_right(table):
             yield Finding(rule, file, 1, f"{table.table}: {what}", RULES[rule].do, who)
     for one in report.exports:
         export = after.exports[one.export]
         file = request.named(export.file.name)
         who = request.approvers(file, export)
+        rule = _rule(one, untried)
         for what in _not_right(one):
-            yield Finding(Rule.BUILD, file, 1, f"`{one.export}`: {what}", RULES[Rule.BUILD].do)
+            named = who if rule is Rule.UNKNOWN else ()
+            yield Finding(rule, file, 1, f"`{one.export}`: {what}", RULES[rule].do, named)
         for what in _unlike(one):
             yield Finding(Rule.UNKNOWN, file, 1, f"`{one.export}`: {what}", RULES[Rule.UNKNOWN].do, who)
         for limit in one.held_by:
             line = export.file.line("limits")
             yield Finding(Rule.LIMITS, file, line, f"`{one.export}`: {limit}", RULES[Rule.LIMITS].do, who)
+
+
+def _rule(one: TableDiff | ExportDiff, untried: Collection[str]) -> Rule:
+    """Return what it is that something is not built: nobody could, or the branch has it wrong."""
+    wrong = any(part.stands in _NOT_RIGHT for part in one.partitions)
+    return Rule.BUILD if wrong or not untried or not set(one.unbuilt) <= set(untried) else Rule.UNKNOWN
 
 
 def _not_right(one: TableDiff | ExportDiff) -> Iterator[str]:
@@ -143,7 +153,7 @@ def _unlike(one: ExportDiff) -> Iterator[str]:
     if any(part.stands in (Stands.EQUAL, Stands.CHANGED) for part in one.partitions):
         return
     for part in one.partitions:
-        if part.stands is Stands.NOT_COMPARABLE:
+        if part.stands in (Stands.NOT_COMPARABLE, Stands.ONLY_PUBLISHED):
             yield f"{part.partition_key or 'all of it'} {_words(part.stands)}: {part.why}"
 
 

@@ -282,6 +282,14 @@ ROWS = {
          "{{ config(materialized='table') }}\nselect stall from {{ source('raw', 'stalls') }}\n"),
         found=(("source", "contracts/stalls.odcs.yaml"), ("unknown", STG_STALLS)), shelf=True,
     ),
+    "a source that an export is made of": row(
+        APPROVAL, *NEW_SOURCE,
+        ("dbt_project/models/marts/shop_orders.sql", "source('raw', 'shops') }} as shops",
+         "source('raw', 'stalls') }} as shops"),
+        ("dbt_project/models/marts/shop_orders.sql", "shops.shop", "shops.stall"),
+        ("dbt_project/models/marts/shop_orders.sql", "shops.stall,", "shops.stall as shop,"),
+        found=(("source", "contracts/stalls.odcs.yaml"), ("unknown", SHOP_ORDERS)), shelf=True,
+    ),
     "a comment in what guards": row(
         PASSED, (OWNERS, "/contracts/ ", "# Feeds.\n/contracts/ "),
         ("environments.yml", "work:", "# Nobody relies on it.\nwork:"),

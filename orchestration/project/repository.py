@@ -7,6 +7,7 @@ changes, and nothing is fetched. Does not belong here: a project at a commit (`e
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -37,11 +38,11 @@ class Repository:
             return None
 
     def files(self, *folders: str) -> list[str]:
-        """Return the files below folders of the project that are there and not ignored."""
+        """Return the files below folders of the project that are there and not ignored; submodules as one."""
         asked = [f"{self.prefix}{folder}" for folder in folders]
         listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--")
         found = sorted(_names(git(self.top, *listed, *asked)))
-        return [name for name in found if (self.top / name).is_file()]
+        return [name for name in found if (self.top / name).exists()]
 
     def changed_since(self, commit: str) -> list[str]:
         """Return the files that are there, or were, and are another since a commit; uncommitted ones too."""
@@ -78,15 +79,15 @@ def commit_of(project_dir: Path, revision: str) -> str:
             f"{project_dir} lies in no git repository that can be read ({error}); expected one: --since"
             " compares with what was committed; run it in a clone"
         ) from None
-    try:
-        return git(
-            project_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-        ).strip()
-    except ValueError:
-        mend = _deepened(project_dir) or (
-            f"type `git fetch origin {revision}`, or name a revision that `git log --all` lists"
-        )
-        raise ValueError(f"`{revision}` is no commit of this repository; expected one; {mend}") from None
+    # git takes a tag before a branch of its name, and anybody may push a tag that is called `origin/main`.
+    for name in (f"refs/remotes/{revision}", f"refs/heads/{revision}", revision):
+        with suppress(ValueError):
+            asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+            return git(project_dir, *asked).strip()
+    mend = _deepened(project_dir) or (
+        f"type `git fetch origin {revision}`, or name a revision that `git log --all` lists"
+    )
+    raise ValueError(f"`{revision}` is no commit of this repository; expected one; {mend}")
 
 
 def fork_point(project_dir: Path, revision: str) -> str:

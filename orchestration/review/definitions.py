@@ -4,8 +4,9 @@ Belongs here: rules that compare the project before and after. Does not belong h
 (`trial`), rules of files by their names (`files`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from typing import Any, cast
 
 from orchestration.columns.delivered_changes import delivered_changes
 from orchestration.columns.delivered_contract import delivered_contract
@@ -18,6 +19,7 @@ from orchestration.core.relations import Relation
 from orchestration.core.stages import Stage
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export
+from orchestration.delivery.export_files.spec import LimitsSpec
 from orchestration.project.loading import Project
 from orchestration.project.work_rules import ended_problems
 from orchestration.review.request import Request
@@ -128,6 +130,11 @@ def _exports(request: Request, after: Project) -> Iterator[Finding]:
             continue
         if before[name].place != export.place:
             yield _of_export(request, Rule.EXPORT, export, line, f"`{name}` goes to {place} now")
+        if before[name].spec.owner != export.spec.owner:
+            what = f"`{name}` has another owner, was {before[name].spec.owner}"
+            yield _of_export(request, Rule.EXPORT, export, export.file.line("owner"), what)
+        for what in _looser(before[name].spec.limits, export.spec.limits):
+            yield _of_export(request, Rule.LIMITS, export, export.file.line("limits"), f"`{name}`: {what}")
         for line, what in _broken(request, after, name):
             yield _of_export(request, Rule.FIELD, export, line, what)
         if wider := set(export.spec.classes) - set(before[name].spec.classes):
@@ -136,6 +143,25 @@ def _exports(request: Request, after: Project) -> Iterator[Finding]:
     for name, export in before.items():
         if name not in after.exports and export.stage is Stage.PRODUCTION:
             yield _of_export(request, Rule.FIELD, export, 1, f"`{name}` is not sent any more")
+
+
+def _looser(was: LimitsSpec, now: LimitsSpec) -> Iterator[str]:
+    """Yield which limits hold less than they did: a branch that passes one must not take it away."""
+    old, new = (dict(_bounds(one.model_dump())) for one in (was, now))
+    for name, bound in old.items():
+        other = new.get(name)
+        if other is None or (other < bound if name.endswith(".min") else other > bound):
+            yield f"limits.{name} is {'gone' if other is None else other}, was {bound}"
+    if now.empty == "send" != was.empty:
+        yield "limits.empty is send, was hold"
+
+
+def _bounds(limits: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, float]]:
+    for name, bound in limits.items():
+        if isinstance(bound, Mapping):
+            yield from _bounds(cast("Mapping[str, Any]", bound), f"{within}{name}.")
+        elif isinstance(bound, int | float):
+            yield f"{within}{name}", bound
 
 
 def _broken(request: Request, after: Project, name: str) -> Iterator[tuple[int, str]]:

@@ -6,14 +6,18 @@ Belongs here: rules that ask for files by their names. Does not belong here: wha
 
 from collections.abc import Iterator
 
+import yaml
+
 from orchestration.contracts.load import CLASSES_FILE, CONNECTORS_FILE
-from orchestration.project.code_owners import PLACES
+from orchestration.project.code_owners import PLACES, CodeOwners
 from orchestration.project.environments_file import FILE as ENVIRONMENTS_FILE
 from orchestration.project.ownership import without_owner
 from orchestration.review.request import Request
 from orchestration.review.rules import RULES, Finding, Rule
 
 _CONTRACTS = "contracts"
+# What answers pull requests, at the hosts that we have files for.
+_PIPELINES = (".github/workflows/", "azure-pipelines.yml")
 
 
 def file_findings(request: Request) -> Iterator[Finding]:
@@ -26,8 +30,24 @@ def file_findings(request: Request) -> Iterator[Finding]:
         **{request.named(f"{_CONTRACTS}/{name}"): rule for name, rule in shared.items()},
     }
     for file in request.files:
-        if rule := asked.get(file):
+        rule = asked.get(file) or (Rule.GUARD if file.startswith(_PIPELINES) else None)
+        if rule and _says_another(request, file):
             yield Finding(rule, file, 1, "the file changed", RULES[rule].do, request.approvers(file))
+
+
+def _says_another(request: Request, file: str) -> bool:
+    """Return whether a file says another thing than before; a comment in it says nothing."""
+    path = request.repository.top / file
+    old = request.repository.text_at(request.commit, file)
+    if old is None or not path.is_file():
+        return True
+    new = path.read_text(encoding="utf-8", errors="replace")
+    if file in PLACES:
+        return CodeOwners.read(file, old) != CodeOwners.read(file, new)
+    try:
+        return yaml.safe_load(old) != yaml.safe_load(new)
+    except yaml.YAMLError:  # a script of the pipelines'
+        return old != new
 
 
 def _without_owner(request: Request) -> Iterator[Finding]:

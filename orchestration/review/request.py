@@ -14,6 +14,7 @@ from orchestration.contracts.model import CONTRACT_CHECK
 from orchestration.core.lineage import Table
 from orchestration.core.problems import ProjectError
 from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage
 from orchestration.delivery.export_files.exports import Export
 from orchestration.project.code_owners import PLACES, CodeOwners, load_code_owners
 from orchestration.project.compared import ImpactReport, impact_between, impact_of_contracts
@@ -78,14 +79,20 @@ class Request:
 
     @cached_property
     def owners_before(self) -> CodeOwners:
-        """Who owns what before the change: whoever wants to merge does not choose who approves."""
+        """Who owns what before the change."""
         there = ((place, self.repository.text_at(self.commit, place)) for place in PLACES)
         return next((CodeOwners.read(place, text) for place, text in there if text is not None), CodeOwners())
 
     def approvers(self, file: str, export: Export | None = None) -> tuple[str, ...]:
-        """Return who must approve a change of a file (relative to the repository), and of an export."""
+        """Return who must approve a change of a file (relative to the repository), and of an export.
+
+        Both as they were: whoever wants to merge does not choose who approves.
+        """
         before = self.owners_before
         named = before.of(file) or self.owners.of(file) or before.of(before.file)
+        before_it = self.before.exports.get(export.name) if export and self.before else None
+        if before_it is not None and before_it.stage is Stage.PRODUCTION:
+            export = before_it
         return (*named, *([export.spec.owner] if export else ()))
 
     def named(self, file: str) -> str:

@@ -4,10 +4,13 @@ Belongs here: the answer and its JSON. Does not belong here: finding it (`files`
 it reads (`comment`).
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from orchestration.columns.report import ImpactReport
 from orchestration.comparing.report import DiffReport
@@ -19,7 +22,51 @@ from orchestration.review.request import Request, requested
 from orchestration.review.rules import RULES, Finding, Rule, Verdict
 from orchestration.review.trial import tried
 
+SCHEMA_FILE = "docs/ci.schema.json"
 _VERSION = 1
+# What stands below a field is its description in the schema.
+_DESCRIBED = ConfigDict(use_attribute_docstrings=True)
+
+
+@with_config(_DESCRIBED)
+@dataclass(frozen=True)
+class Told:
+    """One thing that is to be seen to."""
+
+    verdict: Verdict
+    rule: Rule
+    file: str
+    """Relative to the repository; empty where it is no file's."""
+    line: int
+    what: str
+    do: str
+    who: tuple[str, ...]
+    """Who must approve."""
+
+
+@with_config(_DESCRIBED)
+@dataclass(frozen=True)
+class Answer:
+    """What `sluice ci --json` writes."""
+
+    version: int
+    """Of this form: fields are added to it, and none is taken away or renamed without another one."""
+    verdict: Verdict
+    since: str
+    """The commit that was compared with; empty where none was found."""
+    approvers: tuple[str, ...]
+    """Who must approve: all that the findings name."""
+    findings: tuple[Told, ...]
+    """The heaviest first."""
+    warnings: tuple[str, ...]
+    contracts: tuple[Change, ...]
+    """What changes in contracts, as `sluice contract diff` tells it."""
+    impact: ImpactReport | None
+    """As `sluice impact --json`; null where it could not be told."""
+    diff: DiffReport | None
+    """As `sluice diff --json`; null where nothing was built and compared."""
+    not_compared: str
+    """Why nothing was; empty where something was."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +98,20 @@ class Review:
 
     def as_data(self) -> dict[str, Any]:
         """Return all of it for machines."""
-        return {
-            "version": _VERSION,
-            "verdict": self.verdict,
-            "since": self.since,
-            "approvers": self.approvers,
-            "findings": [{"verdict": one.verdict, **asdict(one)} for one in self.findings],
-            "warnings": self.warnings,
-            "contracts": [asdict(one) for one in self.contracts],
-            "impact": asdict(self.impact) if self.impact else None,
-            "diff": asdict(self.diff) if self.diff else None,
-            "not_compared": self.why,
-        }
+        findings = tuple(Told(one.verdict, **vars(one)) for one in self.findings)
+        return asdict(
+            Answer(
+                _VERSION, self.verdict, self.since, self.approvers, findings, self.warnings, self.contracts,
+                self.impact, self.diff, self.why,
+            )
+        )  # fmt: skip
+
+
+def schema_text() -> str:
+    """Return the text of the answer's schema (JSON Schema, draft 2020-12)."""
+    schema: dict[str, Any] = TypeAdapter[Any](Answer).json_schema()
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def reviewed(

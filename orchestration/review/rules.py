@@ -87,10 +87,13 @@ RULES = {
     ),
     Rule.LIMITS: Meant(
         _APPROVAL,
-        "the first delivery after the merge would pass a limit of its export file, and be held",
+        "the first delivery after the merge would pass a limit of its export file, and be held; or a limit is"
+        " looser than it was, or gone",
         "look at the difference; the delivery itself waits for `sluice approve` as well",
     ),
-    Rule.EXPORT: Meant(_APPROVAL, "an export is new, or goes to another object", "say who agreed to it"),
+    Rule.EXPORT: Meant(
+        _APPROVAL, "an export is new, goes to another object, or has another owner", "say who agreed to it"
+    ),
     Rule.SOURCE: Meant(
         _APPROVAL, "a source or a connector is new, or a source comes by another connector",
         "say who promised it",
@@ -102,12 +105,16 @@ RULES = {
         "ask whoever answers for the data",
     ),
     Rule.GUARD: Meant(
-        _APPROVAL, "`environments.yml` or CODEOWNERS changed", "ask who owned the file before the change"
+        _APPROVAL,
+        "`environments.yml`, CODEOWNERS or a pipeline's file (`.github/workflows/`,"
+        " `azure-pipelines.yml`) says another thing",
+        "ask who owned the file before the change",
     ),
     Rule.UNKNOWN: Meant(
         _APPROVAL,
-        "what changes for a destination cannot be told: the project from before does not load, or no"
-        " partition of the export has a counterpart of the same inputs",
+        "what changes for a destination cannot be told: the project from before does not load, no"
+        " partition of the export has a counterpart of the same inputs, or no day of a model can be built, as"
+        " nothing of a new source is published",
         "what the finding says; or somebody answers for it unseen",
     ),
 }  # fmt: skip

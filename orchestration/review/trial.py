@@ -5,7 +5,7 @@ is dropped first. Belongs here: the order of it, and what refuses. Does not belo
 (`environments`, `graph.trying`, `comparing`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -29,6 +29,7 @@ from orchestration.review.rules import RULES, Finding, Rule
 from orchestration.state.deployment import Deployment
 
 _NOT_RIGHT = (Stands.NOT_BUILT, Stands.FAILED, Stands.REFUSED)
+_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ def tried(request: Request, name: str, told: Callable[[str], None]) -> Trial:
         made = make(request.settings, request.after, name)
         return _built(request, made, told)
     except (NotUsable, NotPublished) as error:
-        do = RULES[Rule.BUILD].do
-        return Trial((Finding(Rule.BUILD, "", 1, str(error), do),), why="no environment came about")
+        # Where the shelf lies is a secret of the pipeline's, and anybody may read a comment.
+        what = str(error).replace(request.settings.published_url, "$SLUICE_PUBLISHED_URL")
+        found = Finding(Rule.BUILD, "", 1, what, RULES[Rule.BUILD].do)
+        return Trial((found,), why="no environment came about")
 
 
 def close(settings: Settings, name: str) -> None:
@@ -93,7 +96,9 @@ def _built(request: Request, made: Made, told: Callable[[str], None]) -> Trial:
             told(f"run {number} of {len(plan.runs)}: {'done' if run.success else 'failed'}")
         told("comparing with what is published")
         # Keys are values of data, and anybody may read a comment.
-        report = compare(site, made, shelf_of(settings), request.concerned, samples=0)
+        models = {str(node.relation) for node in site.project.manifest.nodes.values()}
+        wanted = [name for name in request.concerned if name in models]
+        report = compare(site, made, shelf_of(settings), wanted, samples=0)
     return Trial(tuple(_findings(request, report)), report)
 
 
@@ -101,16 +106,22 @@ def _findings(request: Request, report: DiffReport) -> Iterator[Finding]:
     after = request.after
     assert after is not None
     files = {str(node.relation): node.file for node in after.manifest.nodes.values()}
+    # Of a source that is new nothing is published: no branch could build what is made of it.
+    untried = {name for table in report.tables if not table.partitions for name in table.unbuilt}
     for table in report.tables:
         file = request.named(files.get(table.table, ""))
+        rule = _rule(table, untried)
+        who = request.approvers(file) if rule is Rule.UNKNOWN else ()
         for what in _not_right(table):
-            yield Finding(Rule.BUILD, file, 1, f"{table.table}: {what}", RULES[Rule.BUILD].do)
+            yield Finding(rule, file, 1, f"{table.table}: {what}", RULES[rule].do, who)
     for one in report.exports:
         export = after.exports[one.export]
         file = request.named(export.file.name)
         who = request.approvers(file, export)
+        rule = _rule(one, untried)
         for what in _not_right(one):
-            yield Finding(Rule.BUILD, file, 1, f"`{one.export}`: {what}", RULES[Rule.BUILD].do)
+            named = who if rule is Rule.UNKNOWN else ()
+            yield Finding(rule, file, 1, f"`{one.export}`: {what}", RULES[rule].do, named)
         for what in _unlike(one):
             yield Finding(Rule.UNKNOWN, file, 1, f"`{one.export}`: {what}", RULES[Rule.UNKNOWN].do, who)
         for limit in one.held_by:
@@ -118,11 +129,23 @@ def _findings(request: Request, report: DiffReport) -> Iterator[Finding]:
             yield Finding(Rule.LIMITS, file, line, f"`{one.export}`: {limit}", RULES[Rule.LIMITS].do, who)
 
 
-def _not_right(one: TableDiff | ExportDiff) -> Iterable[str]:
-    """Return what is not built and validated as it is meant, each once."""
-    wrong = [part for part in one.partitions if part.stands in _NOT_RIGHT]
-    told = [f"{part.partition_key or 'all of it'} {_words(part.stands)}: {part.why}" for part in wrong]
-    return dict.fromkeys([*told, *(f"not built and validated: {name}" for name in one.unbuilt)])
+def _rule(one: TableDiff | ExportDiff, untried: Collection[str]) -> Rule:
+    """Return what it is that something is not built: nobody could, or the branch has it wrong."""
+    wrong = any(part.stands in _NOT_RIGHT for part in one.partitions)
+    return Rule.BUILD if wrong or not untried or not set(one.unbuilt) <= set(untried) else Rule.UNKNOWN
+
+
+def _not_right(one: TableDiff | ExportDiff) -> Iterator[str]:
+    """Yield what is not built and validated as it is meant, a line for each way in which it is not."""
+    told = False
+    for stands in _NOT_RIGHT:
+        if wrong := [part for part in one.partitions if part.stands is stands]:
+            keys = [part.partition_key or "all of it" for part in wrong]
+            more = f" and {len(keys) - _TOLD} more" if len(keys) > _TOLD else ""
+            told = True
+            yield f"{', '.join(keys[:_TOLD])}{more} {_words(stands)}: {wrong[0].why}"
+    if not told:
+        yield from (f"not built and validated: {name}" for name in one.unbuilt)
 
 
 def _unlike(one: ExportDiff) -> Iterator[str]:
@@ -130,7 +153,7 @@ def _unlike(one: ExportDiff) -> Iterator[str]:
     if any(part.stands in (Stands.EQUAL, Stands.CHANGED) for part in one.partitions):
         return
     for part in one.partitions:
-        if part.stands is Stands.NOT_COMPARABLE:
+        if part.stands in (Stands.NOT_COMPARABLE, Stands.ONLY_PUBLISHED):
             yield f"{part.partition_key or 'all of it'} {_words(part.stands)}: {part.why}"
 
 

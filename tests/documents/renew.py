@@ -6,6 +6,7 @@ from orchestration.comparing import report as diff_report
 from orchestration.core.settings import REPOSITORY
 from orchestration.incidents import alerts_schema
 from orchestration.project import environments_file
+from orchestration.review import review
 from tests.documents import answers, commands, impact_schema, rules, values
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     for made in (commands, answers, values, impact_schema, rules):
         made.PAGE.write_text(made.page())
         sys.stdout.write(f"{made.PAGE}\n")
-    for schema in (alerts_schema, environments_file, diff_report):
+    for schema in (alerts_schema, environments_file, diff_report, review):
         page = REPOSITORY / schema.SCHEMA_FILE
         page.write_text(schema.schema_text())
         sys.stdout.write(f"{page}\n")

@@ -128,6 +128,8 @@ def repository(published_bakery: Company, tmp_path_factory: pytest.TempPathFacto
     ignored = shutil.ignore_patterns("target", "logs", "README.md")
     shutil.copytree(BAKERY, made.tree, ignore=ignored)
     open_workshop(made.tree)
+    with (made.tree / "environments.yml").open("a") as file:
+        file.write("scratch: {days: 1}\n")
     (made.tree / ".github").mkdir()
     (made.tree / ".github/CODEOWNERS").write_text(CODEOWNERS)
     made.git("init", "--quiet", "--initial-branch=main")

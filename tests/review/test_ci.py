@@ -4,6 +4,7 @@ Belongs here: one row a rule, or a neighbour of it that must not be caught. Does
 (`test_comment`), the pipelines' files (`test_pipelines`).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,16 +12,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from orchestration.review.review import schema_text
 from orchestration.review.rules import RULES, Rule
 from tests.company import BAKERY
 from tests.review.conftest import Branch
 from tests.stages.workshop import NEXT_MONTH, TODAY, one_model, sent
 
 pytestmark = pytest.mark.long
+SCHEMA = Draft202012Validator(json.loads(schema_text()))
 ORDERS, SHOPS, WEATHER = (f"contracts/{name}.odcs.yaml" for name in ("orders", "shops", "weather"))
 STG_ORDERS = "dbt_project/models/staging/stg_orders.sql"
 STG_WEATHER = "dbt_project/models/staging/stg_weather.sql"
+STG_STALLS = "dbt_project/models/staging/stg_stalls.sql"
 REPORT_SQL, REPORT = "dbt_project/models/exports/exp_weather_report.sql", "exports/exp_weather_report.yml"
 SHOP_ORDERS = "exports/exp_shop_orders.yml"
 OWNERS = ".github/CODEOWNERS"
@@ -66,18 +71,19 @@ def last_mile(days: int) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A pull request: edits on top of `merged`, what it ends with, and (rule, file) of what is found."""
+    """A pull request: edits on top of `merged`, what it ends with, (rule, file) of findings, approvers."""
 
     edits: tuple[Edit, ...]
     code: int
     found: frozenset[tuple[str, str]] = frozenset()
     merged: tuple[Edit, ...] = ()
     shelf: bool = False
+    who: tuple[str, ...] = ()
 
 
 def row(code: int, *edits: Edit, found: tuple[tuple[str, str], ...] = (), merged: tuple[Edit, ...] = (),
-        shelf: bool = False) -> Row:  # fmt: skip
-    return Row(edits, code, frozenset(found), merged, shelf)
+        shelf: bool = False, who: tuple[str, ...] = ()) -> Row:  # fmt: skip
+    return Row(edits, code, frozenset(found), merged, shelf, who)
 
 
 ROWS = {
@@ -243,6 +249,55 @@ ROWS = {
         APPROVAL, (STG_ORDERS, "no_such as loaves", "loaves"), merged=((STG_ORDERS, "    loaves\n",
         "    no_such as loaves\n"),), found=(("unknown", ""),),
     ),
+    "a limit that is taken away, and passed": row(
+        APPROVAL, TWICE, (SHOP_ORDERS, "limits: {changed_share: 0.1}\n", ""),
+        found=(("limits", SHOP_ORDERS),),
+        merged=((SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nlimits: {changed_share: 0.1}\n"),),
+    ),
+    "limits that hold less": row(
+        APPROVAL,
+        (SHOP_ORDERS, "{rows: {min: 1, max: 9}, empty: hold}", "{rows: {min: 0, max: 9}, empty: send}"),
+        found=(("limits", SHOP_ORDERS),),
+        merged=((SHOP_ORDERS, "mode: mirror\n",
+                 "mode: mirror\nlimits: {rows: {min: 1, max: 9}, empty: hold}\n"),),
+    ),
+    "limits that hold more": row(
+        PASSED, (SHOP_ORDERS, "{rows: {max: 9}}", "{rows: {min: 1, max: 8}, sums: {loaves: {min: 1}}}"),
+        merged=((SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nlimits: {rows: {max: 9}}\n"),),
+    ),
+    "an export with another owner": row(
+        APPROVAL, (REPORT, "owner: counter@bakery.example", "owner: mine@bakery.example"),
+        who=("@bakery/deliveries", "counter@bakery.example"), found=(("export", REPORT),),
+    ),
+    "the suite of what came in": row(
+        PASSED, ("expectations/weather.yml", "max_value: 1000", "max_value: 999"), shelf=True
+    ),
+    "a suite that what came in does not pass": row(
+        REFUSED, ("expectations/weather.yml", "max_value: 1000", "max_value: 0"), shelf=True,
+        found=(("build", STG_WEATHER),),
+    ),
+    "a source, and a model that is made of it": row(
+        APPROVAL, *NEW_SOURCE,
+        (STG_STALLS, "",
+         "{{ config(materialized='table') }}\nselect stall from {{ source('raw', 'stalls') }}\n"),
+        found=(("source", "contracts/stalls.odcs.yaml"), ("unknown", STG_STALLS)), shelf=True,
+    ),
+    "a source that an export is made of": row(
+        APPROVAL, *NEW_SOURCE,
+        ("dbt_project/models/marts/shop_orders.sql", "source('raw', 'shops') }} as shops",
+         "source('raw', 'stalls') }} as shops"),
+        ("dbt_project/models/marts/shop_orders.sql", "shops.shop", "shops.stall"),
+        ("dbt_project/models/marts/shop_orders.sql", "shops.stall,", "shops.stall as shop,"),
+        found=(("source", "contracts/stalls.odcs.yaml"), ("unknown", SHOP_ORDERS)), shelf=True,
+    ),
+    "a comment in what guards": row(
+        PASSED, (OWNERS, "/contracts/ ", "# Feeds.\n/contracts/ "),
+        ("environments.yml", "work:", "# Nobody relies on it.\nwork:"),
+    ),
+    "the pipeline": row(
+        APPROVAL, (".github/workflows/sluice.yml", "", "on: push\n"),
+        found=(("guard", ".github/workflows/sluice.yml"),),
+    ),
     "rows past a limit": row(
         APPROVAL, TWICE, found=(("limits", SHOP_ORDERS),), shelf=True,
         merged=((SHOP_ORDERS, "mode: mirror\n", "mode: mirror\nlimits: {changed_share: 0.1}\n"),),
@@ -259,7 +314,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(12)
 def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     asked = ROWS[name]
     for edit in asked.merged:
@@ -277,6 +332,7 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
 
     answer = branch.ci("--since", "merged", shelf=asked.shelf)
 
+    assert not list(SCHEMA.iter_errors(answer.data))
     assert answer.code == asked.code, answer.said
     assert asked.found <= answer.found, answer.found
     heaviest = {RULES[Rule(rule)].verdict.exit_code for rule in answer.rules} - {0}
@@ -285,6 +341,7 @@ def test_what_a_pull_request_comes_to(branch: Branch, name: str) -> None:
     assert answer.outputs == f"verdict={verdict}\n"
     if answer.code == APPROVAL:
         assert answer.data["approvers"]
+        assert not asked.who or tuple(answer.data["approvers"]) == asked.who
         assert all(who in answer.comment for who in answer.data["approvers"])
     for one in answer.data["findings"]:
         assert (one["what"] and one["do"], one["file"] in answer.comment) == (one["do"], True)

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from orchestration.core.markdown import code, plain
+from orchestration.core.settings import REPOSITORY
 from orchestration.review.azure import post
 from orchestration.review.comment import LONGEST, MARKER, comment_of
-from orchestration.review.review import Review
+from orchestration.review.review import SCHEMA_FILE, Review, schema_text
 from orchestration.review.rules import RULES, Finding, Rule, Verdict, table
 from tests.documents import rules
 from tests.doubles.azure_devops import DevOpsDouble
@@ -42,7 +43,8 @@ def test_nothing_found() -> None:
     assert Review().verdict.exit_code == 0
 
 
-def test_the_table_of_rules_is_in_the_docs() -> None:
+def test_what_is_in_the_docs() -> None:
+    assert (REPOSITORY / SCHEMA_FILE).read_text() == schema_text(), "python -m tests.documents.renew"
     assert rules.PAGE.read_text() == rules.page(), "python -m tests.documents.renew"
     assert table() in rules.page()
 

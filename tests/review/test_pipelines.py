@@ -10,7 +10,10 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import chdir
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -35,6 +38,18 @@ STUB = """\
 #!/bin/sh
 printf '%s\\n' "$(basename "$0") $*" >> "{log}"
 case "$*" in *--body-file*) cat sluice-ci.md > "{posted}";; esac
+"""
+# What it is asked this process answers, which has all of it loaded.
+SLUICE = """\
+#!{python} -IS
+import os, sys
+from multiprocessing.connection import Client
+with Client({address}) as line:
+    line.send((sys.argv[1:], dict(os.environ)))
+    code, said, complained = line.recv()
+sys.stdout.write(said)
+sys.stderr.write(complained)
+sys.exit(code)
 """
 
 
@@ -124,15 +139,17 @@ class Machine:
     """A host's machine: its variables, and programs that stand in for what is not here."""
 
     def __init__(self, branch: Branch, folder: Path, known: Mapping[str, str]) -> None:
-        self.tree, self.known = branch.tree, known
+        self.branch, self.known = branch, known
+        self.listener = Listener(("127.0.0.1", 0))
         self.log, self.posted, self.outputs = (folder / name for name in ("log", "posted", "outputs"))
         self.summary = folder / "summary"
         programs = folder / "bin"
         programs.mkdir()
-        for name in ("gh", "python"):
-            (programs / name).write_text(STUB.format(log=self.log, posted=self.posted))
+        stub = STUB.format(log=self.log, posted=self.posted)
+        sluice = SLUICE.format(python=sys.executable, address=self.listener.address)
+        for name, text in {"gh": stub, "python": stub, "sluice": sluice}.items():
+            (programs / name).write_text(text)
             (programs / name).chmod(stat.S_IRWXU)
-        (programs / "sluice").symlink_to(Path(sys.executable).with_name("sluice"))
         given = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         self.environ = given | {
             "PATH": f"{programs}{os.pathsep}{given['PATH']}", "GITHUB_OUTPUT": str(self.outputs),
@@ -149,22 +166,45 @@ class Machine:
         done: list[tuple[int, str]] = []
         for step in steps:
             own = {name: self.told(value) for name, value in {**environ, **step.get("env", {})}.items()}
-            told = subprocess.run(
-                ["bash", "-e", "-o", "pipefail", "-c", step[key]], cwd=self.tree, env=self.environ | own,
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            done.append((told.returncode, told.stdout + told.stderr))
+            with subprocess.Popen(
+                ["bash", "-e", "-o", "pipefail", "-c", step[key]], cwd=self.branch.tree,
+                env=self.environ | own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ) as told:  # fmt: skip
+                said = self.answered(told)
+            done.append((told.returncode, said))
             if told.returncode and not (step.get("continue-on-error") or step.get("continueOnError")):
                 break
         return done
+
+    def answered(self, step: "subprocess.Popen[str]") -> str:
+        """Answer what a step asks of `sluice` until it has ended; return what it says."""
+        said: list[str] = []
+
+        def ends() -> None:
+            said.append(step.communicate()[0])
+            with Client(self.listener.address) as line:
+                line.send(None)
+
+        waiting = Thread(target=ends)
+        waiting.start()
+        while True:
+            with self.listener.accept() as line:
+                if (asked := line.recv()) is None:
+                    break
+                arguments, environ = asked
+                with chdir(self.branch.tree):
+                    line.send(self.branch.company.sluice_with(environ, *arguments))
+        waiting.join()
+        return said[0]
 
 
 def test_a_pull_request_on_github(branch: Branch, tmp_path: Path) -> None:
     """With its secrets: built, compared, one comment, a verdict for the jobs below; and closed."""
     branch.git("update-ref", "refs/remotes/origin/main", "main")
     branch.edit(*RENAMED)
+    number = str(100 + branch.number)  # the walk has a `pr-1`
     known = {
-        "github.event.number": str(branch.number), "github.base_ref": "main", "github.token": "t",
+        "github.event.number": number, "github.base_ref": "main", "github.token": "t",
         "runner.temp": str(tmp_path / "temp"), "secrets.SLUICE_AZURE_CONNECTION_STRING": "",
         "secrets.SLUICE_PUBLISHED_URL": str(branch.company.settings.published_url),
     }  # fmt: skip
@@ -179,13 +219,13 @@ def test_a_pull_request_on_github(branch: Branch, tmp_path: Path) -> None:
     assert pip == "python -m pip install --no-deps --require-hashes -r requirements.txt"
     assert install.startswith("python -m pip install --no-deps")
     told = "--edit-last --create-if-none --body-file sluice-ci.md"
-    assert posted == f"gh pr comment {branch.number} {told}"
+    assert posted == f"gh pr comment {number} {told}"
     comment = machine.posted.read_text()
     assert comment.startswith(MARKER)
-    assert f"environment `pr-{branch.number}`" in comment
+    assert f"environment `pr-{number}`" in comment
     assert machine.summary.read_text() == comment
     assert (branch.tree / "sluice-ci.json").exists()
-    made = branch.folder / "environments" / f"pr-{branch.number}"
+    made = branch.folder / "environments" / f"pr-{number}"
     assert made.is_dir()
     closed = machine.run(commands(GITHUB["jobs"]["closed"], "run"), "run", GITHUB["env"])
     assert ([code for code, _ in closed], made.exists()) == ([0, 0, 0], False), closed

@@ -1,5 +1,7 @@
 """The environment of a pull request: made anew each time, there while that is open, gone with it."""
 
+import shutil
+
 import pytest
 
 from orchestration.areas import Area
@@ -9,7 +11,7 @@ from tests.company import FRI
 from tests.review.conftest import Branch
 from tests.review.test_ci import OWNERS, SHOP_ORDERS, TWICE
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.stories(2)]
 
 
 def test_the_environment_of_a_pull_request(branch: Branch) -> None:
@@ -123,3 +125,30 @@ def test_a_branch_is_compared_with_where_it_began(branch: Branch) -> None:
     assert branch.ci("--since", "further", shelf=False).code == 0
     branch.git("merge", "--quiet", "further")
     assert branch.ci("--since", "main", shelf=False).code == 2
+
+
+def test_a_name_is_a_branch_first(branch: Branch) -> None:
+    """Whoever may push a tag that is called as the branch which it goes into changes nothing by it."""
+    branch.git("checkout", "--quiet", "-B", "mine")
+    branch.edit("environments.yml", "[sandbox]", "[sandbox, other]")
+    branch.git("commit", "--quiet", "--all", "--message", "mine")
+    branch.git("update-ref", "refs/remotes/origin/main", "main")
+    for name in ("main", "origin/main"):
+        branch.git("tag", name, "mine")
+        answer = branch.ci("--since", name, shelf=False)
+        branch.git("tag", "--delete", name)
+        assert (answer.code, answer.rules) == (2, {"guard"}), name
+
+
+def test_a_link_and_a_submodule_have_owners(branch: Branch) -> None:
+    """What is in them nobody reviews here, so who put them there is all that is known."""
+    branch.edit(OWNERS, "unowned.yml\n", "unowned.yml\n/dbt_project/models/linked\n/exports/taken\n")
+    (branch.tree / "dbt_project/models/linked").symlink_to("staging", target_is_directory=True)
+    taken = branch.tree / "exports/taken"
+    taken.mkdir()
+    branch.git("-C", "exports/taken", "init", "--quiet")
+    branch.git("-C", "exports/taken", "commit", "--quiet", "--allow-empty", "--message", "theirs")
+    branch.git("add", "--all")
+    answer = branch.ci(shelf=False)
+    shutil.rmtree(taken)
+    assert {("owner", "dbt_project/models/linked"), ("owner", "exports/taken")} <= answer.found, answer.said

@@ -4,17 +4,16 @@ What stands in the page is what is typed, and the files that it shows are those 
 that it tells is the one that there is. Belongs here: that, and what arrives. Does not: any step by itself.
 """
 
-import gzip
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestration.core.settings import REPOSITORY
-from tests.company import FRI, THU, WED, orders
+from tests.company import FRI
 from tests.review.conftest import Branch
 
 pytestmark = pytest.mark.long
@@ -60,23 +59,12 @@ class Typist:
             assert code == ends, (line, said, complained)
 
     def land(self, variables: Mapping[str, str]) -> None:
-        """Land what the bakery's providers do, of three days."""
-        feeds = self.srv / "feeds"
-        for source, name, text in _landed():
-            (feeds / name).parent.mkdir(parents=True, exist_ok=True)
-            content = text.encode()
-            (feeds / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-            key = [] if source == "shops" else ["--partition", name.partition("/")[2][:10]]
-            asked = ("land", source, str(feeds / name), *key)
-            code, _, complained = self.branch.company.sluice_with(variables, *asked)
-            assert code == 0, complained
-
-
-def _landed() -> Iterator[tuple[str, str, str]]:
-    yield "shops", "shops.csv", "shop,town\nNord,Ulm\nSued,Bonn\n"
-    for number, day in enumerate((WED, THU, FRI)):
-        yield "orders", f"orders/{day}.csv.gz", orders(day, Nord=3 + number, Sued=4)
-        yield "weather", f"weather/{day}.csv", f"date,town,rain_mm\n{day},Ulm,1.5\n{day},Bonn,0.2\n"
+        """Land a day's weather, as its provider does."""
+        weather = self.srv / f"{FRI}.csv"
+        weather.write_text(f"date,town,rain_mm\n{FRI},Ulm,1.5\n{FRI},Bonn,0.2\n")
+        asked = ("land", "weather", str(weather), "--partition", FRI)
+        code, _, complained = self.branch.company.sluice_with(variables, *asked)
+        assert code == 0, complained
 
 
 def test_the_walk(branch: Branch, tmp_path: Path) -> None:
@@ -92,7 +80,7 @@ def test_the_walk(branch: Branch, tmp_path: Path) -> None:
     assert "Must approve: @bakery/deliveries, counter@bakery.example." in comment
     for place in ("sandbox", "miller"):
         manifests = sorted((tmp_path / place / "wet_days").glob("*/manifest.json"))
-        assert [path.parent.name for path in manifests] == [WED, THU, FRI]
+        assert [path.parent.name for path in manifests] == [FRI]
     # Production knew of no work, and work sent nothing of production's.
     assert [path.name for path in (tmp_path / "sandbox").glob("[!.]*") if path.is_dir()] == ["wet_days"]
     assert (tmp_path / "miller" / "weather").is_dir()

@@ -160,7 +160,7 @@ class Verdicts:
         yield from report.reasons
 
     def _refused(self, refusal: Finding, place: Place) -> str:
-        return f"{_told(refusal, place)}; mend the model or the rule, then {self._build}"
+        return f"{_told(refusal, place)}; fix the model or the rule, then {self._build}"
 
 
 def _told(found: Finding, place: Place) -> str:

@@ -107,7 +107,7 @@ class Publishing:
             why = _COLOUR.sub("", str(error)).strip() or type(error).__name__
             raise NotPublished(
                 f"{self.shelf.area.url} cannot be published to ({why.splitlines()[-1].strip()}); expected"
-                " a place that has room, and the right to read, write and remove; mend that, then `sluice"
+                " a place that has room, and the right to read, write and remove; fix that, then `sluice"
                 " publish`: what was published is as it was"
             ) from None
 

@@ -77,7 +77,7 @@ RULES = {
         _REFUSED,
         "what the change makes another is not built and validated, with what it means now, for the days of"
         " the pull request's environment: not built, failed, or refused by a check",
-        "mend what the finding says; `sluice env new`, `sluice env build` shows the same on your machine",
+        "fix what the finding says; `sluice env new`, `sluice env build` shows the same on your machine",
     ),
     Rule.FIELD: Meant(
         _APPROVAL,

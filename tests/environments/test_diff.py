@@ -244,7 +244,7 @@ def test_each_way_not_to_be_right_has_its_own_word(desk: Desk) -> None:
     refused = found.part("stg_orders")
     assert (refused["stands"], refused["changed"]) == ("refused", 2)
     assert refused["why"] == (
-        "check `expectations` of it: failed; mend the model or the rule, then type `sluice env build --name"
+        "check `expectations` of it: failed; fix the model or the rule, then type `sluice env build --name"
         " ada`"
     )
     assert found.part("shop_orders")["stands"] == "not_built"

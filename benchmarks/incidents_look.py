@@ -87,7 +87,7 @@ def project_of(exports: int) -> Project:
         for n in range(exports)
     }
     files = {name: replace(sent, name=name, spec=spec) for name, spec in specs.items()}
-    parts = (contracts, _Manifest(lineage), {}, files, lineage, None, None, None, None)
+    parts = (contracts, _Manifest(lineage), {}, files, lineage, None, None, None, None, {})
     return cast("Callable[..., Project]", Project)(*parts)
 
 

@@ -25,6 +25,7 @@ from benchmarks.gate import lineage_of
 from orchestration.contracts.load import load_contracts
 from orchestration.core.lineage import Lineage
 from orchestration.core.settings import Settings
+from orchestration.core.stages import Stage
 from orchestration.delivery.export_files.exports import load_exports
 from orchestration.incidents.settling import known_of, settle
 from orchestration.incidents.trouble import Action, Trouble
@@ -52,6 +53,7 @@ class _Node:
     classified: frozenset[str] = frozenset()
     unique_id: str = ""
     described_in: str = ""
+    stage: Stage = Stage.PRODUCTION
 
 
 class _Manifest:

@@ -69,7 +69,7 @@ OUT_OF_REACH = {
     ),
     "no account": (
         {"SLUICE_CONNECTION_WHOLESALER": "abfs://a/b"},
-        "SLUICE_CONNECTION_WHOLESALER leads to .blob.core.windows.net, and this deployment is `local`",
+        "SLUICE_CONNECTION_WHOLESALER leads to blob.core.windows.net, and this deployment is `local`",
     ),
     "half a key": (
         {

@@ -10,13 +10,14 @@ and the answer at the door. Does not belong here: what is on record (`identity`)
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from orchestration.areas import Area, storage_errors, why_of
 from orchestration.areas.access import Scheme
 from orchestration.areas.access import place_of as area_of
-from orchestration.core.environments import EXPECTED, Declared, Environment
+from orchestration.core.environments import EXPECTED, Declared, Environment, declared_in
 from orchestration.core.json_records import bytes_of, json_of, record_of
 from orchestration.core.loopback import elsewhere, hosts_of_libpq, keep_sockets_here
 from orchestration.core.settings import (
@@ -32,6 +33,8 @@ from orchestration.core.settings import (
 from orchestration.state.identity import Identities, Identity, is_at, is_beside, place_of, retire, retired
 
 _CLAIMS = ".sluice/epochs"
+# They say themselves whose they are; where old originals go may be nowhere.
+_ASKED_BY_RECORDS = ("SLUICE_STATE_URL", "SLUICE_COLD_URL")
 _INIT = "`sluice env init production` (or `work`, or `scratch`)"
 
 
@@ -104,14 +107,29 @@ def _require_own_warehouse(said: Declared, settings: Settings) -> None:
 
 
 def _require_none_of_productions(own: Declared, settings: Settings) -> None:
-    """Raise where another kind of deployment would write to the areas of production: its shell's variables.
+    """Raise where another kind of deployment would write to what is production's: its shell's variables.
 
-    Production is known by the epoch that it has claimed in its originals. Object storage is not asked at a
-    start, which would wait for it where it is out of reach.
+    Production is known by the data directory that holds it, and by the epoch that it has claimed in its
+    originals. Object storage is not asked at a start, which would wait for it where it is out of reach.
     """
+    if own.kind is Environment.PRODUCTION:
+        return
+    for variable, field in OWN.items():
+        area = Area(str(getattr(settings, field))) if variable not in _ASKED_BY_RECORDS else None
+        if area is None or area.place.scheme is not Scheme.LOCAL or not shared_areas(settings, [area]):
+            continue
+        there = Path(area.place.root).resolve()
+        # The journal of erasures lies beside the data directory that it is called after.
+        for folder in (Path(str(there).removesuffix(".erasures.jsonl")), *there.parents):
+            declared = declared_in(folder)
+            if declared is not None and declared.kind is Environment.PRODUCTION:
+                raise WrongDeployment(
+                    f"{variable} is {area.url}, which is of production in {folder}, and"
+                    f" {settings.data_dir} is `{own}`; expected places of its own; `unset {' '.join(OWN)}`,"
+                    " or name others"
+                )
     area = Area(settings.originals_url, settings.storage_access)
-    on_disk = area.place.scheme is Scheme.LOCAL
-    if own.kind is Environment.PRODUCTION or not on_disk or not shared_areas(settings, [area]):
+    if area.place.scheme is not Scheme.LOCAL or not shared_areas(settings, [area]):
         return
     try:
         claims = [_claimed(area, entry.path) for entry in area.listing(f"{_CLAIMS}/*/*.json")]

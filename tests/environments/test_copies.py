@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from orchestration.core.environments import FILE, Declared
-from orchestration.core.settings import REPOSITORY, Settings
+from orchestration.core.settings import OWN, REPOSITORY, Settings
 from orchestration.incidents.looking import tells_nobody
 from orchestration.state.adoption import NotTheOne, WrongDeployment, adopt, declare, give_up
 from orchestration.state.deployment import Deployment
@@ -229,6 +229,31 @@ def test_productions_areas_and_warehouse_are_no_other_deployments(
         with pytest.raises(WrongDeployment, match="there already.*; unset SLUICE_WAREHOUSE"):
             opened(tmp_path / "two", **theirs).store.close()
     assert kept_back(tmp_path / "two", **{**own, "SLUICE_WAREHOUSE": str(tmp_path / "new.duckdb")}) == ""
+
+
+@pytest.mark.parametrize("kind", ["local", "scratch", "work:uat"])
+def test_what_lies_in_productions_data_directory_is_no_other_deployments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Made in a clean shell, then opened in one with production's variables: each is refused by itself."""
+    assert kept_back(tmp_path / "production", SLUICE_ENVIRONMENT="production") == ""
+    production = opened(tmp_path / "production", SLUICE_ENVIRONMENT="production")
+    theirs = {
+        variable: str(getattr(production.settings, field))
+        for variable, field in OWN.items()
+        if field not in ("state_url", "cold_url")
+    }
+    production.close()
+    monkeypatch.setenv("SLUICE_ENVIRONMENT", kind)
+    made(tmp_path / "own", SLUICE_ENVIRONMENT=kind).close()
+    (tmp_path / "link").symlink_to(tmp_path / "production")
+    for variable, place in theirs.items():
+        for said in (place, place.replace(str(tmp_path / "production"), str(tmp_path / "link"))):
+            with pytest.raises(
+                WrongDeployment, match=f"{variable} is .* of production in {tmp_path}/(production|link),"
+            ):
+                opened(tmp_path / "own", SLUICE_ENVIRONMENT=kind, **{variable: said}).store.close()
+        assert kept_back(tmp_path / "own", **{variable: str(tmp_path / "elsewhere" / variable)}) == ""
 
 
 def test_of_two_that_adopt_at_one_moment_one_is_told_that_it_did_not(tmp_path: Path) -> None:

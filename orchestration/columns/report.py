@@ -5,7 +5,6 @@ is taken away or renamed without a new `version`. Belongs here: that form. Does 
 printed (`cli`).
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ from orchestration.columns.receivers import Receiver
 from orchestration.columns.since import Since
 from orchestration.contracts.model import SourceContract
 from orchestration.core.column_origins import Place
+from orchestration.core.json_schemas import schema_text_of
 from orchestration.core.relations import RAW, Relation
 
 FILE = "docs/impact.schema.json"
@@ -284,6 +284,4 @@ def _way(places: Sequence[Place]) -> tuple[str, ...]:
 
 def schema_text() -> str:
     """Return the text of the schema of both answers (JSON Schema, draft 2020-12)."""
-    schema: dict[str, Any] = TypeAdapter[Any](ImpactReport | FieldOrigins).json_schema()
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of(TypeAdapter[Any](ImpactReport | FieldOrigins).json_schema())

@@ -5,13 +5,14 @@ taken away or renamed without a new `version`. Belongs here: that form. Does not
 (`compare`), how it reads (`markdown`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, with_config
+
+from orchestration.core.json_schemas import schema_text_of
 
 SCHEMA_FILE = "docs/diff.schema.json"
 _VERSION = 1
@@ -252,6 +253,4 @@ class DiffReport:
 
 def schema_text() -> str:
     """Return the text of the schema (JSON Schema, draft 2020-12)."""
-    schema: dict[str, Any] = TypeAdapter[Any](DiffReport).json_schema()
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of(TypeAdapter[Any](DiffReport).json_schema())

@@ -3,9 +3,9 @@
 Loading does not use it: what it cannot say (names of the project, channels of the file) is checked there.
 """
 
-import json
 from typing import Any
 
+from orchestration.core.json_schemas import DIALECT, schema_text_of
 from orchestration.incidents.alerts_spec import AlertsSpec
 
 SCHEMA_FILE = "docs/alerts.schema.json"
@@ -14,9 +14,9 @@ SCHEMA_FILE = "docs/alerts.schema.json"
 def alerts_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the file."""
     schema = AlertsSpec.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Alerts"}
+    return {"$schema": DIALECT, **schema, "title": "Alerts"}
 
 
 def schema_text() -> str:
     """Return the text of the schema file."""
-    return json.dumps(alerts_schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of(alerts_schema())

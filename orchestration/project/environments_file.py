@@ -6,7 +6,6 @@ as docs/environments.schema.json). Does not belong here: what is published (`pub
 No part of the graph's identity: a change of the file holds from the next command or run on.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from orchestration.contracts.classes import ClassRules
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
+from orchestration.core.json_schemas import schema_text_of
 from orchestration.core.problems import Problem
 from orchestration.core.yaml_files import fields_at, read_yaml
 from orchestration.delivery.export_files.strict import Strict
@@ -96,6 +96,4 @@ def load_environment_rules(project_dir: Path, classes: ClassRules) -> tuple[Envi
 
 def schema_text() -> str:
     """Return the text of the schema file: JSON Schema, draft 2020-12."""
-    schema = EnvironmentRules.model_json_schema()
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Environments"}
-    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of({**EnvironmentRules.model_json_schema(), "title": "Environments"})

@@ -4,7 +4,6 @@ Belongs here: the answer and its JSON. Does not belong here: finding it (`files`
 it reads (`comment`).
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from orchestration.columns.report import ImpactReport
 from orchestration.comparing.report import DiffReport
 from orchestration.contracts.changes import Change
+from orchestration.core.json_schemas import schema_text_of
 from orchestration.core.settings import Settings
 from orchestration.review.definitions import definition_findings
 from orchestration.review.files import file_findings
@@ -109,9 +109,7 @@ class Review:
 
 def schema_text() -> str:
     """Return the text of the answer's schema (JSON Schema, draft 2020-12)."""
-    schema: dict[str, Any] = TypeAdapter[Any](Answer).json_schema()
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    return json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of(TypeAdapter[Any](Answer).json_schema())
 
 
 def reviewed(

@@ -4,11 +4,11 @@ Belongs here: how the fields become a schema. Does not belong here: the fields (
 not use it: what it cannot say (columns, dates, other files) is checked there.
 """
 
-import json
 from typing import Annotated, Any, Union
 
 from pydantic import Field, create_model
 
+from orchestration.core.json_schemas import DIALECT, schema_text_of
 from orchestration.delivery.export_files.exports import capabilities_of
 from orchestration.delivery.export_files.spec import ExportSpec, spec_model
 from orchestration.destinations.registry import destination_types
@@ -19,7 +19,7 @@ COMMAND = "sluice export schema"
 
 def schema_text() -> str:
     """Return the text of the schema file."""
-    return json.dumps(export_schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return schema_text_of(export_schema())
 
 
 def export_schema() -> dict[str, Any]:
@@ -34,7 +34,7 @@ def export_schema() -> dict[str, Any]:
         for field in part.get("properties", {}).values():
             field.pop("title", None)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         **schema,
         "allOf": [rule for name in types if (rule := _capability_rule(name))],
     }

@@ -1,7 +1,7 @@
 """The rules by which a pull request is refused, or needs somebody's approval: each with its verdict.
 
 The table of them in the docs is made from here. Belongs here: what a rule is about, and what is to be done.
-Does not belong here: finding what breaks one (`files`, `project_rules`, `trial`).
+Does not belong here: finding what breaks one (`files`, `definitions`, `trial`).
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ Belongs here: from a node, a place in compiled SQL or a message of dbt's to a li
 Does not belong here: what is wrong there.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from itertools import takewhile
@@ -26,8 +27,14 @@ _NAMED = (re.compile(r"\bnamed '([^']+)'"), re.compile(r"'([^']+)'"))
 
 
 def file_of(content: Mapping[str, Any], node: Mapping[str, Any]) -> str:
-    """Return the file of a node, source or macro of a manifest, relative to the project directory."""
+    """Return the file of a node, source or macro of a manifest.
+
+    It is relative to the project directory. A file that dbt found by an absolute path, as the macros that all
+    projects share are, keeps it: below `dbt_project/` it would be the path of something else.
+    """
     package, path = node["package_name"], node["original_file_path"]
+    if os.path.isabs(path):
+        return str(path)
     inside = "" if package == content["metadata"]["project_name"] else f"dbt_packages/{package}/"
     return f"dbt_project/{inside}{path}"
 

@@ -1,5 +1,6 @@
 """Which way things may point: every kind of definition, by every kind of edge, both ways."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestration.core.problems import Problem, ProjectError
-from orchestration.core.settings import Settings
+from orchestration.core.settings import SHARED_DBT_MACROS, Settings
 from orchestration.core.stages import Stage
+from orchestration.project.directions import direction_problems
 from orchestration.project.loading import Project, load_project
+from orchestration.transformation.manifest import DbtManifest, load_manifest
 from tests.company import BAKERY
 from tests.parses import loaded, own_copy, places_given_back
 from tests.stages.workshop import DBT, change, meta, one_model, open_workshop, sent, write
@@ -255,6 +258,20 @@ def test_what_points_the_wrong_way_is_told(
 def test_nothing_else_is_told(wrong: tuple[Settings, tuple[Problem, ...]]) -> None:
     for one in wrong[1]:
         assert any(one.file == file and what in one.what for file, _, what, _ in WRONG), str(one)
+
+
+@pytest.mark.parametrize(
+    "place", ["/srv/work/sluice", "/work/work", "/exports/work", "/dbt_project/models/work"]
+)
+def test_the_macros_that_all_share_are_no_work_wherever_the_code_is_installed(
+    wrong: tuple[Settings, tuple[Problem, ...]], place: str
+) -> None:
+    settings, told = wrong
+    manifest = load_manifest(settings)
+    content = json.loads(json.dumps(manifest.content).replace(f"{SHARED_DBT_MACROS}", f"{place}/macros"))
+    moved = DbtManifest(content, manifest.digests, manifest.stamp, manifest.problems)
+    assert f"{place}/macros/slices.sql" in {one["original_file_path"] for one in content["macros"].values()}
+    assert set(direction_problems(settings, moved, {}, {}, tuple(Stage))) <= set(told)
 
 
 def test_production_sees_the_same_of_its_own_files(wrong: tuple[Settings, tuple[Problem, ...]]) -> None:

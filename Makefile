@@ -64,7 +64,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 lock:  ## needs uv on the PATH
-	uv pip compile --universal --generate-hashes --no-emit-index-url --extra demo --extra postgres --extra dev pyproject.toml -o requirements.txt
+	uv pip compile --universal --generate-hashes --no-emit-index-url --extra demo --extra postgres --extra kusto --extra dev pyproject.toml -o requirements.txt
 
 clean:
 	rm -rf $(VENV) .sluice

@@ -1,0 +1,188 @@
+"""Microsoft's own parser of the Kusto Query Language, in this process.
+
+Belongs here: its start and end, questions and answers. Does not belong here: what a project may write
+(`kusto.commands`), nor what is asked of a cluster (`destinations.adx`).
+
+The parser is the npm package `@kusto/language-service-next`, which is Microsoft's C# made JavaScript; V8
+runs it (`mini-racer`, the extra `sluice[kusto]`). Starting costs some 0.3 s of processor, the first command
+1.5 s, each next one 0.1 s, a query 1 to 30 ms. So nobody starts it for what is known (`kusto.parsed`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+_HERE = Path(__file__).resolve().parent
+_SCRIPTS = ("vendor/bridge.min.js", "vendor/Kusto.Language.Bridge.min.js", "language.js")
+
+
+class ParserMissing(Exception):
+    """The extra `kusto` is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text, half-open, in characters of Python (not in UTF-16 units, which the parser counts)."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """What the parser says is wrong: its code (`KS142`), severity (`Error`, `Warning`), words and place."""
+
+    span: Span
+    code: str
+    severity: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part of a command, as Microsoft's grammar calls it: `FunctionName`, `PropertyName`, `Body`."""
+
+    name: str
+    span: Span
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A parsed management command.
+
+    `kind` is Microsoft's name of it (`CreateOrAlterFunction`), "" where it is none that the parser knows.
+    `skipped` is the first part of the text that belongs to no command: a second command is no diagnostic.
+    """
+
+    kind: str
+    parts: Sequence[Part]
+    skipped: Span | None
+    diagnostics: Sequence[Diagnostic]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a query reads of the database: `kind` is `table`, `view` or `function`."""
+
+    kind: str
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An analysed query; `columns` are (name, Kusto type), None if it gives no table."""
+
+    diagnostics: Sequence[Diagnostic]
+    reads: Sequence[Read]
+    columns: Sequence[tuple[str, str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What the binder knows of a database.
+
+    Tables are (name, columns as `(a: int, b: string)`), views (name, columns, query), functions (name,
+    parameters with parentheses, body with braces).
+    """
+
+    name: str
+    tables: Sequence[tuple[str, str]] = ()
+    views: Sequence[tuple[str, str, str]] = ()
+    functions: Sequence[tuple[str, str, str]] = ()
+
+
+class KustoLanguage:
+    """The parser; a context, which must be left: V8 otherwise keeps the process from its end.
+
+    Raises:
+        ParserMissing: the extra `kusto` is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            racer: Any = import_module("py_mini_racer").MiniRacer
+        except ImportError as error:
+            raise ParserMissing("`kusto/` is read by Microsoft's parser, which is not installed") from error
+        self._v8 = racer()
+        for script in _SCRIPTS:
+            # The parser's files begin with a byte order mark.
+            self._v8.eval((_HERE / script).read_text(encoding="utf-8-sig") + ";0")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._v8.close()
+
+    def command(self, text: str) -> Command:
+        """Parse one management command, and nothing after it; nothing of a database is known."""
+        answer, at = self._ask("command", {"text": text}), _Offsets(text)
+        return Command(
+            answer["kind"] if answer["isCommand"] else "",
+            [Part(one["part"], at.span(one["span"]), one["value"]) for one in answer["parts"]],
+            at.span(answer["skipped"]) if answer["skipped"] else None,
+            at.diagnostics(answer),
+        )
+
+    def tokens(self, text: str) -> tuple[str, ...]:
+        """Return the words of a text without blanks and comments."""
+        return tuple(self._ask("tokens", {"text": text}))
+
+    def use(self, database: Database) -> None:
+        """Let the next queries be asked in this database."""
+        self._ask("database", {
+            "cluster": "cluster", "database": database.name,
+            "tables": [{"name": name, "columns": columns} for name, columns in database.tables],
+            "views": [{"name": n, "columns": c, "query": q} for n, c, q in database.views],
+            "functions": [{"name": n, "parameters": p, "body": b} for n, p, b in database.functions],
+        })  # fmt: skip
+
+    def query(self, text: str) -> Query:
+        """Parse and analyse a query in the database that is used."""
+        answer, at = self._ask("query", {"text": text}), _Offsets(text)
+        columns = answer["columns"]
+        return Query(
+            at.diagnostics(answer),
+            [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
+            None if columns is None else [(one["name"], one["type"]) for one in columns],
+        )
+
+    def kinds(self) -> Mapping[str, str]:
+        """Return {kind: its grammar} of every command that the parser knows."""
+        return {one["name"]: one["grammar"] for one in self._ask("kinds", {})}
+
+    def _ask(self, name: str, given: Mapping[str, Any]) -> Any:
+        answer = json.loads(self._v8.eval(f"sluice({json.dumps(name)}, {json.dumps(json.dumps(given))})"))
+        if "error" in answer:
+            raise RuntimeError(f"Microsoft's parser failed at {name}: {answer['error']}")
+        return answer["answer"]
+
+
+class _Offsets:
+    """Places in a text from UTF-16 units: most texts have none that is longer than one."""
+
+    def __init__(self, text: str) -> None:
+        self._units: list[int] | None = None
+        if any(character > "\uffff" for character in text):
+            self._units = [
+                place for place, character in enumerate(text) for _ in range(1 + (character > "\uffff"))
+            ]
+            self._units.append(len(text))
+
+    def span(self, units: Sequence[int]) -> Span:
+        start, end = units
+        if self._units is None:
+            return Span(start, end)
+        last = len(self._units) - 1
+        return Span(self._units[min(start, last)], self._units[min(end, last)])
+
+    def diagnostics(self, answer: Mapping[str, Any]) -> list[Diagnostic]:
+        return [
+            Diagnostic(self.span((one["start"], one["end"])), one["code"], one["severity"], one["message"])
+            for one in answer["diagnostics"]
+        ]

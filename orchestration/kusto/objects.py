@@ -1,0 +1,91 @@
+"""What `kusto/` defines: functions, views and tables of one database, as they are read from their files.
+
+Belongs here: the shapes that checks, deploys and assets share. Does not belong here: reading the files
+(`reading`), what may be written (`rules`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestration.core.stages import Stage
+
+
+class Kind(StrEnum):
+    """The kinds of objects, by the folder of `kusto/` in which each is written."""
+
+    TABLE = "tables"
+    FUNCTION = "functions"
+    VIEW = "views"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One command of a file.
+
+    `kind` is Microsoft's name of it (`CreateOrAlterFunction`), `line` where it begins, `digest` that of its
+    words without blanks and comments: what differs in those alone is not another command.
+    """
+
+    kind: str
+    text: str
+    line: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class KustoObject:
+    """A function, a view, or what is said of a table.
+
+    Args:
+        kind: which of them.
+        name: as the database has it.
+        file: relative to the project directory.
+        stage: that of the file; work is deployed to the databases of work and scratch alone.
+        statements: its commands in the order of the file; a function or view has one.
+        parameters: of a function, with parentheses.
+        body: of a function, with braces; of a view its query.
+        reads: names of the objects and tables that it reads, each with its kind.
+        columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
+        sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
+    """
+
+    kind: Kind
+    name: str
+    file: str
+    stage: Stage
+    statements: Sequence[Statement]
+    parameters: str = ""
+    body: str = ""
+    reads: Sequence[tuple[Kind, str]] = ()
+    columns: Sequence[tuple[str, str]] | None = None
+    sample: str = ""
+
+    @property
+    def key(self) -> tuple[Kind, str]:
+        """What it is called among all objects of the database."""
+        return self.kind, self.name
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that it says."""
+        return "".join(one.digest for one in self.statements)
+
+
+@dataclass(frozen=True, slots=True)
+class KustoProject:
+    """All of `kusto/`, checked.
+
+    Args:
+        connection: the name of the connection of exports whose database it is.
+        retention: {kind of deployment: Kusto timespan} for which tables keep rows, where it says one.
+        caching: the same for the hot cache.
+        scratch_database: the one database that scratch may change; "" for none.
+        objects: parents before children: tables, functions by what they read, views.
+    """
+
+    connection: str
+    retention: Mapping[str, str] = field(default_factory=dict[str, str])
+    caching: Mapping[str, str] = field(default_factory=dict[str, str])
+    scratch_database: str = ""
+    objects: Sequence[KustoObject] = ()

@@ -18,6 +18,7 @@ from orchestration.contracts.shared_files import check_shared_files
 from orchestration.contracts.sla import MAX_AGE, promised_durations
 from orchestration.contracts.standard import against_standard
 from orchestration.contracts.types import kind_of, partition_kinds
+from orchestration.core.owners import OWNER_EXPECTED, is_owner
 from orchestration.core.partitions import Grain, Partitioning
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.yaml_files import YamlFile, yaml_folder
@@ -117,6 +118,9 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
             "provider", "the contract does not say who upstream promises it",
             "custom property `provider`: who it is, and how to reach them", "add it under customProperties",
         )  # fmt: skip
+    owner = custom.text("owner")
+    if owner and not is_owner(owner):
+        custom.problem("owner", f"the owner is `{owner}`", OWNER_EXPECTED, "name one of them")
     staging = custom.choice("staging", ["keep", "remove"], "keep")
     shape = _shape(custom)
     limit = _limit(custom)
@@ -129,7 +133,7 @@ def read_contract(file: YamlFile, connectors: Mapping[str, frozenset[str]]) -> S
         name=source,
         version=str(file.data["version"]),
         description=_description(file),
-        owner=custom.text("owner"),
+        owner=owner,
         provider=custom.text("provider"),
         partitioning=partitioning,
         partition_start=start,

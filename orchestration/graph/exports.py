@@ -24,6 +24,7 @@ from orchestration.graph.deliveries_shown import (
     gate_result,
     problem_result,
 )
+from orchestration.graph.owners import asset_owners
 from orchestration.graph.partitions import PartitionsOf
 from orchestration.graph.steps import SaysNothing, told_of_changes
 from orchestration.operations.due_run import KIND_TAG
@@ -52,7 +53,7 @@ def _export_asset(site: Site, target: Target, partitions_of: PartitionsOf) -> dg
         description=_description(target) + rests,
         group_name=GROUP,
         kinds=set(destination_types[export.spec.destination.type].kinds),
-        owners=[export.spec.owner],
+        owners=asset_owners(export.spec.owner),
         partitions_def=partitions,
         freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,
         metadata=_metadata(export) | _of_columns(site, export),

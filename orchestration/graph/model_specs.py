@@ -19,6 +19,7 @@ from orchestration.core.lineage import Lineage
 from orchestration.core.relations import Relation
 from orchestration.core.stages import Stage
 from orchestration.graph.columns_shown import column_lineage, described_from
+from orchestration.graph.owners import asset_owners
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.transformation.manifest import DbtManifest
 
@@ -51,7 +52,7 @@ def asset_specs(
             | ({"work until": str(node.expires), "purpose": node.purpose} if work else {}),
             group_name=node.relation.schema,
             code_version=_code_version(raw, table.code),
-            owners=[email] if email else None,
+            owners=asset_owners(*([email] if isinstance(email, str) else email or ())),
             tags=dict.fromkeys(raw.get("tags", []), ""),
             kinds={"dbt", adapter},
             partitions_def=partitions_of(table.partitioning),

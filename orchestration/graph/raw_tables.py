@@ -11,6 +11,7 @@ from orchestration.core.lineage import Lineage, Table
 from orchestration.core.partitions import SNAPSHOT_PARTITION, UNPARTITIONED
 from orchestration.core.settings import SettingsError
 from orchestration.core.shown_text import showing_errors
+from orchestration.graph.owners import asset_owners
 from orchestration.graph.partitions import PartitionsOf, asset_deps
 from orchestration.graph.steps import POOL, SaysNothing, of_one_project
 from orchestration.graph.table_checks import Said, TableChecks
@@ -222,7 +223,7 @@ def _spec(
         description=f"{contract.description}\n\nContract {contract.version}: {contract.file.name}",
         group_name=GROUP,
         kinds={contract.reading.format.value, "duckdb"},
-        owners=[contract.owner] if contract.owner else None,
+        owners=asset_owners(contract.owner),
         partitions_def=partitions_of(contract.partitioning),
         code_version=contract.version,
         freshness_policy=dg.FreshnessPolicy.time_window(overdue) if overdue else None,

@@ -5,12 +5,12 @@ rules are of the export (`guards`, `graph_rules`), whatever its stage. Belongs h
 or ends soon. Does not belong here: which way things point (`directions`).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
 from orchestration.core.lineage import Lineage
+from orchestration.core.owners import is_address
 from orchestration.core.problems import Problem
 from orchestration.core.settings import Settings
 from orchestration.core.stages import WORK, Stage
@@ -21,8 +21,6 @@ from orchestration.project.environments_file import FILE, WorkSpec
 from orchestration.transformation.code_lines import CodeLines
 from orchestration.transformation.manifest import DbtManifest, DbtNode
 
-# As Dagster has the owner of an asset.
-_OWNER = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SAID = "config: {meta: {owner: ada@example.com, expires: 2027-01-31, purpose: what is found out by it}}"
 _EXPECTED = {
     "owner": "the e-mail address of who answers for it",
@@ -55,7 +53,7 @@ def work_problems(settings: Settings, manifest: DbtManifest) -> Iterator[Problem
         if not work:
             continue
         stated = (raw["config"].get("meta") or {}).keys()
-        said = {"owner": _OWNER.fullmatch(node.owner), "expires": node.expires, "purpose": node.purpose}
+        said = {"owner": is_address(node.owner), "expires": node.expires, "purpose": node.purpose}
         for name in (name for name, found in said.items() if not found):
             what = f"says no `{name}`" if name not in stated else f"has a `{name}` that is none"
             yield Problem(

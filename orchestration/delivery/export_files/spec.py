@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from orchestration.contracts.columns import OPEN_CLASSIFICATIONS
 from orchestration.core.freshness import UNITS, DurationError, duration
+from orchestration.core.owners import OWNER_EXPECTED, is_owner
 from orchestration.delivery.export_files.last_mile import LastMileRule
 from orchestration.delivery.export_files.strict import Strict
 from orchestration.destinations.base import Mode, NoOptions
@@ -167,6 +168,13 @@ class ExportSpec(Strict):
     def latest_only(self) -> bool:
         """Whether the destination holds the newest partition alone."""
         return self.partitions == "latest"
+
+    @field_validator("owner")
+    @classmethod
+    def _is_owner(cls, owner: str) -> str:
+        if not is_owner(owner):
+            raise ValueError(OWNER_EXPECTED)
+        return owner
 
     @field_validator("key", "classes")
     @classmethod

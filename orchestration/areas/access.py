@@ -4,6 +4,7 @@ Belongs here: which URLs there are, and the credentials beside them, which no UR
 here: where the credentials come from (`settings`), or any byte of a file.
 """
 
+import base64
 import os
 import re
 from dataclasses import dataclass
@@ -191,12 +192,41 @@ def check_endpoint(url: str) -> None:
 
 
 def check_connection_string(text: str) -> None:
-    """Raise StorageUrlError unless this is a connection string of an Azure storage account."""
+    """Raise StorageUrlError unless this is a connection string of an Azure storage account.
+
+    The client would find a part that is none, an endpoint that is no URL and a key that is cut off only when
+    it asks, each by another error.
+    """
+    expected = (
+        "expected AccountName=…;AccountKey=…, as the account's page of access keys shows it;"
+        " copy it again, whole"
+    )
     if _CONNECTION_STRING.search(text) is None:
-        raise StorageUrlError(
-            "no connection string of an Azure storage account; expected AccountName=…;AccountKey=…, as the"
-            " account's page of access keys shows it; correct it"
-        )
+        raise StorageUrlError(f"no connection string of an Azure storage account; {expected}")
+    for part in filter(None, map(str.strip, text.split(";"))):
+        name, given, value = part.partition("=")
+        # A connection string has no quotes: what is no name is not repeated, as it may be half of a key.
+        if not given or not name.strip().isalpha():
+            raise StorageUrlError(f"a connection string with a part that is no Name=value; {expected}")
+        if name.casefold() == "accountkey" and not _is_key(value):
+            raise StorageUrlError(f"a connection string whose AccountKey is no base64; {expected}")
+        if name.casefold().endswith("endpoint") and not _is_endpoint(value):
+            raise StorageUrlError(f"a connection string whose {name} is no URL; {expected}")
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_no_credential(url: str) -> None:

@@ -71,13 +71,6 @@ OUT_OF_REACH = {
         {"SLUICE_CONNECTION_WHOLESALER": "abfs://a/b"},
         "SLUICE_CONNECTION_WHOLESALER leads to blob.core.windows.net, and this deployment is `local`",
     ),
-    "half a key": (
-        {
-            "SLUICE_CONNECTION_WHOLESALER": "abfs://a/c",
-            "SLUICE_AZURE_CONNECTION_STRING": "AccountName=bakery;AccountKey=aha;BlobEndpoint=http://127.0.0.1:9",
-        },
-        "abfs://a/c: cannot be looked into (",
-    ),
 }  # fmt: skip
 
 
@@ -91,7 +84,6 @@ def test_a_connector_that_is_out_of_reach_stops_no_other(
     due = find_due(site, Cursor(), lambda _: False)
     assert {relation for run in due.runs for relation in run.relations} >= {"raw.shops", "raw.orders"}
     assert [text[: len(why)] for text in due.complaints] == [why]
-    assert "aha" not in due.complaints[0]
     assert staging_complaints(site) == list(due.complaints)
 
 

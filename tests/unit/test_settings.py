@@ -6,6 +6,18 @@ import pytest
 
 from orchestration.core.settings import Settings, SettingsError
 
+# What is left of a connection string that was copied in a hurry; `hush` stands for what nobody may see.
+CUT_OFF = (
+    ("AccountName=bakery;AccountKey=hush!", "whose AccountKey is no base64"),
+    ("AccountName=bakery;AccountKey=hushh", "whose AccountKey is no base64"),
+    ("AccountName=bakery;AccountKey=hu sh", "whose AccountKey is no base64"),
+    ("AccountName=bakery;accountkey=häsh", "whose AccountKey is no base64"),
+    ("AccountName=bakery;AccountKey=", "whose AccountKey is no base64"),
+    ("AccountName=bakery;AccountKey=aHVzaA==;hush", "with a part that is no Name=value"),
+    ("AccountName=bakery;AccountKey=aHVzaA==;BlobEndpoint=http://[::1", "whose BlobEndpoint is no URL"),
+    ("AccountName=bakery;AccountKey=aHVzaA==;BlobEndpoint=bakery", "whose BlobEndpoint is no URL"),
+    ("AccountName=bakery;AccountKey=aHVzaA==;BlobEndpoint=http://a:x/", "whose BlobEndpoint is no URL"),
+)
 CONNECTION_STRING = "DefaultEndpointsProtocol=https;AccountName=bakery;AccountKey=aHVzaA==;"
 SECRET = "postgresql://counter:hush@db.bakery.example/screens"
 
@@ -114,6 +126,10 @@ def test_a_url_with_a_credential_is_refused_and_not_repeated(area: str, url: str
         ("SLUICE_S3_ENDPOINT_URL", "https://key:hush@storage.bakery.example", "a URL with a password"),
         ("SLUICE_S3_ENDPOINT_URL", "storage.bakery.example", "is no endpoint; expected https://host"),
         ("SLUICE_AZURE_CONNECTION_STRING", "hush", "is no connection string of an Azure storage account"),
+        *(
+            ("SLUICE_AZURE_CONNECTION_STRING", text, f"is a connection string {said}; expected AccountName=")
+            for text, said in CUT_OFF
+        ),
         ("SLUICE_MASKING_KEY", "hush", "is 4 characters long; expected 16 or more"),
     ],
 )

@@ -17,9 +17,12 @@ _CLIENTS = (
 
 
 def storage_errors() -> tuple[type[Exception], ...]:
-    """Return the errors to catch; those of a client that nobody has loaded cannot come up."""
-    loaded = [(sys.modules[module], name) for module, name in _CLIENTS if module in sys.modules]
-    return (OSError, StorageUrlError, *(getattr(module, name) for module, name in loaded))
+    """Return the errors to catch; those of a client that nobody has loaded cannot come up.
+
+    Nor can those of one that another thread is loading just now, whose module is there without its names.
+    """
+    loaded = (getattr(sys.modules.get(module), name, None) for module, name in _CLIENTS)
+    return (OSError, StorageUrlError, *filter(None, loaded))
 
 
 def why_of(error: Exception) -> str:

@@ -2,15 +2,17 @@
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import SecretStr
 
-from orchestration.areas import Area, Entry, OnError, StorageAccess
+from orchestration.areas import Area, Entry, OnError, StorageAccess, storage_errors
 from orchestration.core.settings import Settings
 from orchestration.ingestion.background import NoAnswerYet
 from orchestration.ingestion.discovery import Discovery
@@ -102,6 +104,11 @@ def test_storage_that_does_not_answer_is_not_waited_for(bakery: Company, silent:
         assert complaint.startswith(
             "s3://bucket/silent: cannot be looked into (NoAnswerYet: no answer within 0.1 seconds)"
         )
+
+
+def test_a_client_that_another_thread_is_loading_raises_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", ModuleType("aiohttp"))
+    assert OSError in storage_errors()
 
 
 def test_what_storage_says_later_is_taken_at_a_later_look() -> None:

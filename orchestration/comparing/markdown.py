@@ -57,6 +57,9 @@ def _more(one: ExportDiff | TableDiff) -> Iterator[str]:
                 yield f"- {where} {sort}: {', '.join(shown)}"
 
 
-def _value(text: str) -> str:
-    """Return a value of a key; in quotes where nobody would see where it ends."""
-    return text if text and text == " ".join(text.split()) else json.dumps(text, ensure_ascii=False)
+def _value(text: str | None) -> str:
+    """Return a value of a key; in quotes where it may be read as null, or nobody sees where it ends."""
+    if text is None:
+        return "null"
+    plain = text.split() == [text] and text != "null" and '"' not in text
+    return text if plain else json.dumps(text, ensure_ascii=False)

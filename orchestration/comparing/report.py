@@ -18,7 +18,8 @@ SCHEMA_FILE = "docs/diff.schema.json"
 _VERSION = 1
 # What stands below a field is its description in the schema.
 _DESCRIBED = ConfigDict(use_attribute_docstrings=True)
-_NO_KEYS: tuple[Mapping[str, str], ...] = ()
+Key = Mapping[str, str | None]
+_NO_KEYS: tuple[Key, ...] = ()
 
 
 class Stands(StrEnum):
@@ -91,13 +92,13 @@ class SumDiff:
 @with_config(_DESCRIBED)
 @dataclass(frozen=True)
 class Keys:
-    """Keys of the first rows of each sort, {column: text}; none where a column of the key is classified."""
+    """Keys of the first rows of each sort, {column: text or null}; none where one of them is classified."""
 
-    added: tuple[Mapping[str, str], ...] = _NO_KEYS
+    added: tuple[Key, ...] = _NO_KEYS
     """Of rows that are here alone."""
-    removed: tuple[Mapping[str, str], ...] = _NO_KEYS
+    removed: tuple[Key, ...] = _NO_KEYS
     """Of rows that are in production alone."""
-    changed: tuple[Mapping[str, str], ...] = _NO_KEYS
+    changed: tuple[Key, ...] = _NO_KEYS
     """Of rows that have other values."""
 
 

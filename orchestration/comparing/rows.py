@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from orchestration.comparing.report import NO_KEYS, Keys, SumDiff
+from orchestration.comparing.report import NO_KEYS, Key, Keys, SumDiff
 from orchestration.comparing.shapes import Pair
 from orchestration.compute.alike import EXACT, canonical, is_number
 from orchestration.compute.row_hash import differ, equal_as_they_are, row_hash
@@ -208,11 +208,8 @@ class _Rows:
             f" lambda one: [{', '.join(f'one.{text}::varchar' for text in texts)}])"
         )
 
-    def _keys_of(self, found: Sequence[Sequence[str | None]] | None) -> tuple[Mapping[str, str], ...]:
-        return tuple(
-            {name: "null" if text is None else text for name, text in zip(self.key.names, one, strict=True)}
-            for one in found or ()
-        )
+    def _keys_of(self, found: Sequence[Sequence[str | None]] | None) -> tuple[Key, ...]:
+        return tuple(dict(zip(self.key.names, one, strict=True)) for one in found or ())
 
     def _multiset(self, now: str, was: str) -> tuple[int, int]:
         """Return how many rows there are more of, and fewer."""

@@ -5,10 +5,10 @@ changes in that file itself is told by `sluice impact` and `sluice export contra
 words and limits. Does not belong here: the table that it sends (`tables`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from orchestration.comparing.report import ColumnDiff, ExportDiff, Keys, PartitionDiff, Shape, Stands
+from orchestration.comparing.report import ColumnDiff, ExportDiff, Key, Keys, PartitionDiff, Shape, Stands
 from orchestration.comparing.rows import RowsDiff, compare_rows
 from orchestration.comparing.shapes import Pair
 from orchestration.comparing.tables import Tables
@@ -156,7 +156,7 @@ class Sent:
 def _renamed(found: RowsDiff, field: Callable[[str], str]) -> RowsDiff:
     """Return what was found of a table's columns under the names of a destination's fields."""
 
-    def keys(of_sort: Iterable[Mapping[str, str]]) -> tuple[Mapping[str, str], ...]:
+    def keys(of_sort: Iterable[Key]) -> tuple[Key, ...]:
         return tuple({field(name): text for name, text in one.items()} for one in of_sort)
 
     return replace(

@@ -122,6 +122,18 @@ def test_every_name_is_read_as_it_is() -> None:
 
 def test_ends_of_keys_are_seen_and_nobody_is_called() -> None:
     """An empty key, a blank, a line: told apart; a name that looks like a team's notifies no team."""
-    keys = Keys(added=tuple({"k": value} for value in ("", " ", "a\nb", "@team|x")))
-    said = markdown_of(report(PartitionDiff(DAYS[0], Stands.CHANGED, added=4, keys=keys)))
-    assert r'`""`, `" "`, `"a\nb"`, @' + "\u200b" + r"team\|x" in said
+    values = ("", " ", "a\nb", "@team|x", None, "null", '"null"', "a b")
+    keys = Keys(added=tuple({"k": value} for value in values))
+    said = markdown_of(report(PartitionDiff(DAYS[0], Stands.CHANGED, added=8, keys=keys)))
+    assert (
+        r'`""`, `" "`, `"a\nb"`, @' + "\u200b" + r'team\|x, `null`, `"null"`, `"\"null\""`, `"a b"`' in said
+    )
+
+
+def test_keys_of_several_columns_are_told_apart() -> None:
+    pairs = (("a b", "c"), ("a", "b c"), ("a", None), ("a", "null"), ('a"', "c"), ("a", '"c'))
+    shown: set[str] = set()
+    for one, other in pairs:
+        keys = Keys(added=({"k": one, "l": other},))
+        shown.add(markdown_of(report(PartitionDiff(DAYS[0], Stands.CHANGED, added=1, keys=keys))))
+    assert len(shown) == len(pairs)

@@ -20,6 +20,10 @@
   catalogue is asked.
 - It reads and validates the project files of the packages that are part of dbt itself.
 - It opens the warehouse, which this process has open (`warehouse/kept_engine.py`).
+- It makes a pool of threads for one model and its tests, and locks that processes could share, for which
+  Python starts one more process: here nodes run one after the other, each with all cores of the engine.
+- It reads all columns of a model's new rows and of its table, twice, to widen columns of text; the engine's
+  have no width.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -28,6 +32,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +67,8 @@ def ease_dbt() -> None:
     _ease_answers()
     _ease_hooks()
     _ease_opening()
+    _ease_threads()
+    _ease_columns()
     works_out = Compiler.compile
     graphs: list[tuple[Any, bool, Any]] = []
 
@@ -260,6 +267,47 @@ def _ease_opening() -> None:
         return AttachedFile(Path(path))  # with no configuration: `profile_rules` lets none through
 
     setattr(environments, "duckdb", SimpleNamespace(**vars(duckdb) | {"connect": connect}))  # noqa: B010
+
+
+class _OneByOne:
+    """What stands in the place of dbt's pool: whatever is to be done is done at once, in this thread."""
+
+    max_threads = max_microbatch_models = 1
+    closed = False
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def apply_async(self, work: Any, args: Any, callback: Any) -> None:
+        callback(work(*args))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def terminate(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+def _ease_threads() -> None:
+    from dbt.adapters.base.connections import BaseConnectionManager
+    from dbt.task import runnable
+
+    makes = BaseConnectionManager.__init__
+
+    def make(self: Any, profile: Any, _: Any) -> None:
+        makes(self, profile, cast("Any", threading))  # its `RLock` is all that is asked of it
+
+    setattr(runnable, "DbtThreadPool", _OneByOne)  # noqa: B010
+    setattr(BaseConnectionManager, "__init__", make)  # noqa: B010
+
+
+def _ease_columns() -> None:
+    from dbt.adapters.duckdb.impl import DuckDBAdapter
+
+    setattr(DuckDBAdapter, "expand_target_column_types", lambda *_, **__: None)  # noqa: B010
 
 
 def _has_versions(adapter: Any) -> bool:

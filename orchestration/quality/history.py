@@ -237,7 +237,7 @@ def _measured(
         f"select {', '.join((key_of_row, *map(_aggregate, metrics)))} from {past.relation}"
         f" where {key_of_row} in ({keys}) group by 1"
     )
-    numbers: dict[str, tuple[float | None, ...]] = {key: values for key, *values in rows}
+    numbers: dict[str, Sequence[float | None]] = {key: values for key, *values in rows}
     empty = [0.0 if metric.name == ROW_COUNT else None for metric in metrics]
     names = [str(metric) for metric in metrics]
     return {

@@ -25,7 +25,8 @@
 - It reads all columns of a model's new rows and of its table, twice, to widen columns of text; the engine's
   have no width.
 - It compiles each text with a brace anew, though the same stands in a test of each table; reads the packages
-  that are part of it at each call; and compares each name that is selected with those of all nodes, part by part.
+  that are part of it at each call; and compares each name that is selected with those of all nodes, part by
+  part.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """

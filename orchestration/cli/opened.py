@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.core.collecting import collect_seldom
+from orchestration.core.collecting import collect_seldom, without_collecting
 from orchestration.core.problems import ProjectChanged, ProjectError, did_you_mean
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ class Opened:
     @cached_property
     def deployment(self) -> "Deployment":
         """The records, the engine and the areas."""
-        from orchestration.state.deployment import Deployment
+        with without_collecting():
+            from orchestration.state.deployment import Deployment
 
-        deployment = Deployment(self.settings)
+            deployment = Deployment(self.settings)
         self.stack.callback(deployment.close)
         if deployment.identity.kind is None:
             err.print(str(deployment.kept_back()), style="yellow", markup=False)
@@ -98,9 +99,10 @@ class Opened:
     @cached_property
     def project(self) -> "Project":
         """The project directory, checked."""
-        from orchestration.project.loading import load_project
+        with without_collecting():  # what is imported stays
+            from orchestration.project.loading import load_project
 
-        return load_project(self.settings)
+            return load_project(self.settings)
 
     @cached_property
     def alerts(self) -> "Alerts":
@@ -119,11 +121,12 @@ class Opened:
     @cached_property
     def desk(self) -> "Desk":
         """The site and Dagster's instance, which is open until the command ends."""
-        from orchestration.graph.desk import Desk
-        from orchestration.graph.instance import open_instance
-
         site = self.site  # a project that does not hold is told before anything is opened
-        return Desk.of(site, self.stack.enter_context(open_instance(self.settings)))
+        with without_collecting():
+            from orchestration.graph.desk import Desk
+            from orchestration.graph.instance import open_instance
+
+            return Desk.of(site, self.stack.enter_context(open_instance(self.settings)))
 
     @cached_property
     def now(self) -> datetime:

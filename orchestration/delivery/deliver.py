@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestration.compute.engine import open_engine
 from orchestration.compute.exact_parquet import reads_back
+from orchestration.compute.lent_engine import lent_engine
 from orchestration.compute.sql import quoted
 from orchestration.core.environments import Environment
 from orchestration.core.lineage import Lineage, Table
@@ -342,7 +342,7 @@ class Fetched:
     @contextmanager
     def opened(self) -> Generator[Opened]:
         """Open the local engine on them."""
-        with open_engine(spill_into=self.folder / "spilled") as connection:
+        with lent_engine(spill_into=self.folder / "spilled") as connection:
             yield Opened(
                 connection, self.source, self.version, self.content, self.rightly_empty, self.made_of
             )

@@ -30,6 +30,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
+from orchestration.graph.event_storing import store_with_less
+
 _ENGINES = 64
 _STORAGE = "dagster._core.storage"
 _EVENT_LOG = "event_log.sqlite.sqlite_event_log"
@@ -118,6 +120,7 @@ def _keep_engines() -> None:
     storage = import_module(f"{_STORAGE}.{_EVENT_LOG}").SqliteEventLogStorage
     _copy_new_files(storage)
     _read_newest_once(storage)
+    store_with_less(storage)
 
 
 def _copy_new_files(storage: Any) -> None:

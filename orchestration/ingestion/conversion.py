@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.areas import Area
-from orchestration.compute.engine import open_engine
-from orchestration.compute.object_storage import object_storage
+from orchestration.compute.lent_engine import lent_engine
+from orchestration.compute.object_storage import extensions_for, object_storage
 from orchestration.contracts.model import SourceContract
 from orchestration.core.shown_text import showing_errors, shown
 from orchestration.ingestion.convert import Place, QuarantinedRow, check_limit, convert
@@ -122,7 +122,8 @@ def _engine(deployment: Deployment, area: Area, scratch: Path) -> Generator["duc
     spilled = scratch / "engine"
     spilled.mkdir(parents=True)
     # Beyond it the engine spills; with Python and the originals' chunks a load stays below twice that.
-    with open_engine(memory_limit=deployment.settings.load_memory, spill_into=spilled) as connection:
+    memory, extensions = deployment.settings.load_memory, extensions_for([area])
+    with lent_engine(memory_limit=memory, spill_into=spilled, extensions=extensions) as connection:
         # Rows need no order until one of them is bad; with it the engine holds back more of them in memory.
         connection.execute("set preserve_insertion_order = false")
         with object_storage(connection, [area], deployment.settings.storage_access):

@@ -10,7 +10,7 @@ Belongs here: measuring and remembering.
 import math
 import statistics
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from orchestration.compute.sql import literal, quoted
@@ -28,7 +28,7 @@ from orchestration.quality.parameters import (
     references,
 )
 from orchestration.quality.suites import CHECK_NAME
-from orchestration.state.metrics import Metrics
+from orchestration.state.metrics import Measured, Metrics
 from orchestration.state.store import StateStore
 from orchestration.warehouse.base import Session
 from orchestration.warehouse.slices import key_expression
@@ -55,6 +55,8 @@ class Past:
     partitioning: Partitioning
     partition_column: str | None
     partitions: Sequence[tuple[str, str]]
+    known: dict[Measured, float | None] = field(default_factory=dict[Measured, float | None], compare=False)
+    """What was looked up of them already (`recall`)."""
 
     def select(self, window: Window, partition_key: str) -> list[tuple[str, str]]:
         """Return the last `window.size` of them that the window takes."""
@@ -96,6 +98,36 @@ def validated_past(
         place for place in candidates if place not in open_ends and all(said.get(place, {"": False}).values())
     ]
     return Past(relation, table.partitioning, partition_column, counting)
+
+
+def recall(
+    session: Session, kept: Metrics, past: Past, wanted: Iterable[Reference], partition_key: str
+) -> None:
+    """Look up what these look at, together: one look at what is kept, and one scan for all that is not.
+
+    Metrics of which other partitions are lacking have a scan of their own: a window of one day does not have
+    a year measured.
+
+    Raises:
+        duckdb.Error: one of them cannot be measured; none is then.
+    """
+    looked_at: dict[Metric, set[tuple[str, str]]] = {}
+    for reference in wanted:
+        looked_at.setdefault(reference.metric, set()).update(past.select(reference.window, partition_key))
+    places = {(*place, str(metric)) for metric, those in looked_at.items() for place in those}
+    past.known.update(kept.of(past.relation, places - past.known.keys()))
+    if past.partition_column is None:
+        return
+    lacking: dict[frozenset[tuple[str, str]], list[Metric]] = {}
+    for metric, those in looked_at.items():
+        unknown = frozenset(place for place in those if (*place, str(metric)) not in past.known)
+        if unknown:
+            lacking.setdefault(unknown, []).append(metric)
+    measured: dict[Measured, float | None] = {}
+    for those, metrics in lacking.items():
+        measured |= _measured(session, past, metrics, those)
+    kept.keep(past.relation, measured)
+    past.known.update(measured)
 
 
 def resolve(
@@ -161,16 +193,10 @@ def _number(
     partition_key: str,
 ) -> tuple[float, str]:
     chosen = past.select(reference.window, partition_key)
-    known = kept.of(past.relation, str(reference.metric), chosen)
-    unknown = [item for item in chosen if item not in known]
-    if unknown and past.partition_column is not None:
-        known |= _measured(session, past, reference.metric, unknown)
-        kept.keep(
-            past.relation,
-            {(key, version, str(reference.metric)): known[key, version] for key, version in unknown},
-        )
-    numbers = [known[item] for item in chosen if item in known]
-    found = [number for number in numbers if number is not None]
+    places: list[Measured] = [(*place, str(reference.metric)) for place in chosen]
+    if not past.known.keys() >= set(places):
+        recall(session, kept, past, [reference], partition_key)
+    found = [number for place in places if (number := past.known.get(place)) is not None]
     if not found:
         raise NoHistory(f"{reference.text}: no validated partition before this one")
     if len(found) == 1:
@@ -200,20 +226,25 @@ def _combined(of: str, numbers: Sequence[float]) -> float:
 def _measured(
     session: Session,
     past: Past,
-    metric: Metric,
-    partitions: Sequence[tuple[str, str]],
-) -> dict[tuple[str, str], float | None]:
+    metrics: Sequence[Metric],
+    partitions: Collection[tuple[str, str]],
+) -> dict[Measured, float | None]:
     """Measure past partitions from the table itself, in one scan of them."""
     assert past.partition_column is not None
     key_of_row = key_expression(past.partition_column, past.partitioning)
     keys = ", ".join(literal(key) for key, _ in partitions)
     rows = session.query(
-        f"select {key_of_row}, {_aggregate(metric)} from {past.relation}"
+        f"select {', '.join((key_of_row, *map(_aggregate, metrics)))} from {past.relation}"
         f" where {key_of_row} in ({keys}) group by 1"
     )
-    numbers: dict[str, float | None] = dict(rows)
-    empty = 0.0 if metric.name == ROW_COUNT else None
-    return {(key, version): numbers.get(key, empty) for key, version in partitions}
+    numbers: dict[str, Sequence[float | None]] = {key: values for key, *values in rows}
+    empty = [0.0 if metric.name == ROW_COUNT else None for metric in metrics]
+    names = [str(metric) for metric in metrics]
+    return {
+        (key, version, name): value
+        for key, version in partitions
+        for name, value in zip(names, numbers.get(key, empty), strict=True)
+    }
 
 
 def _aggregate(metric: Metric) -> str:

@@ -5,7 +5,8 @@ shows it (`checks`), how a rule is judged (`judging`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from orchestration.core.severity import Severity
@@ -181,11 +182,28 @@ def _resolved(
         return [_resolve(session, kept, rule, past, key, {}, target.classified) for rule in rules]
     unmeasured = _unmeasured(session, kept, held, target, key, metrics)
     past = history.validated_past(session, deployment.store, table, target.partition_column, key)
+    _recall(session, kept, held, rules, past, key, unmeasured)
     return held.each(
         rules,
         lambda rule: _resolve(session, kept, rule, past, key, unmeasured, target.classified),
         lambda rule, error: (RuleResult(rule, Outcome.ERROR, error=first_line(error)), ""),
     )
+
+
+def _recall(
+    session: Session,
+    kept: Metrics,
+    held: HeldRows,
+    rules: Sequence[Rule],
+    past: history.Past,
+    key: str,
+    unmeasured: Collection[Metric],
+) -> None:
+    """Look up together what all rules look at; where that cannot be measured, each rule asks for its own."""
+    named = (item for rule in rules for text in _parameters(rule) for item in references(text))
+    wanted = [reference for reference in named if reference.metric not in unmeasured]
+    with suppress(*session.errors), held.still():
+        history.recall(session, kept, past, wanted, key)
 
 
 def _unmeasured(

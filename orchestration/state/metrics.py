@@ -12,12 +12,13 @@ from sqlalchemy.engine import Engine
 
 from orchestration.state import schema
 from orchestration.state.moments import now
+from orchestration.state.rows import insert_instead
 from orchestration.state.upgrade import require_form
 
-# Below what any database takes as parameters of a statement.
+# Keys at once: with all metrics of a suite, below what any database takes as parameters of a statement.
 _AT_ONCE = 1_000
-_Place = tuple[str, str]
-_Measured = tuple[str, str, str]
+# Partition key, version, metric.
+Measured = tuple[str, str, str]
 
 
 class Metrics:
@@ -26,9 +27,8 @@ class Metrics:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def keep(self, relation: str, values: Mapping[_Measured, float | None]) -> None:
-        """Keep {(partition key, version, metric): value}, in the place of what was kept of those."""
-        table = schema.metrics
+    def keep(self, relation: str, values: Mapping[Measured, float | None]) -> None:
+        """Keep what was measured, in the place of what was kept of those."""
         moment = now()
         rows = [
             {
@@ -38,28 +38,29 @@ class Metrics:
             for (key, version, metric), value in values.items()
         ]  # fmt: skip
         if rows:
-            same = (column == sa.bindparam(f"old_{column.name}") for column in table.primary_key)
-            old = [{f"old_{column.name}": row[column.name] for column in table.primary_key} for row in rows]
             with self._engine.begin() as connection:
                 require_form(connection)
-                connection.execute(sa.delete(table).where(*same), old)
-                connection.execute(sa.insert(table), rows)
+                insert_instead(connection, schema.metrics, rows)
 
-    def of(self, relation: str, metric: str, partitions: Collection[_Place]) -> dict[_Place, float | None]:
-        """Return {(partition key, version): value} of those that are kept."""
-        table = schema.metrics
-        wanted = set(partitions)
-        keys = sorted({key for key, _ in wanted})
-        found: dict[_Place, float | None] = {}
+    def of(self, relation: str, wanted: Collection[Measured]) -> dict[Measured, float | None]:
+        """Return those of the wanted ones that are kept."""
+        table, wanted = schema.metrics, set(wanted)
+        keys = sorted({key for key, _, _ in wanted})
+        metrics = sorted({metric for _, _, metric in wanted})
+        found: dict[Measured, float | None] = {}
         with self._engine.connect() as connection:
             for first in range(0, len(keys), _AT_ONCE):
-                query = sa.select(table.c.partition_key, table.c.version, table.c.value).where(
+                query = sa.select(
+                    table.c.partition_key, table.c.version, table.c.metric, table.c.value
+                ).where(
                     table.c.relation == relation,
-                    table.c.metric == metric,
                     table.c.partition_key.in_(keys[first : first + _AT_ONCE]),
+                    table.c.metric.in_(metrics),
                 )
-                found |= {(key, version): value for key, version, value in connection.execute(query)}
-        return {place: value for place, value in found.items() if place in wanted}
+                found |= {
+                    (key, version, name): value for key, version, name, value in connection.execute(query)
+                }
+        return {measured: value for measured, value in found.items() if measured in wanted}
 
     def versions(self, relation: str) -> Sequence[str]:
         """Return the versions that anything is kept of, in the order in which they were measured."""

@@ -16,6 +16,7 @@ from orchestration.state.moments import utc
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from sqlalchemy.dialects import postgresql, sqlite
 
 # Names of fields that SQL has a use for, or that a table cannot have of two kinds.
 _COLUMNS = {"rows": "row_count", "check": "check_name"}
@@ -56,16 +57,29 @@ def inserted(connection: Connection, record: "DataclassInstance", table: sa.Tabl
 
 def insert_once(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows but those that are there, which stay as they are."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     if rows:
-        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def insert_instead(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, each in the place of the one that has its primary key."""
+    if rows:
+        insert, key = _insert(connection, table), table.primary_key
+        new = {column.name: insert.excluded[column.name] for column in table.c if column.name not in key.c}
+        connection.execute(insert.on_conflict_do_update(index_elements=list(key.c), set_=new), rows)
 
 
 def changed(connection: Connection, table: sa.Table, *where: sa.ColumnElement[bool], **values: Any) -> int:
     """Change rows; return how many."""
     return connection.execute(sa.update(table).where(*where).values(**values)).rowcount
+
+
+def _insert(connection: Connection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+    """Return SQL's `insert` as the database has it, with what happens to a row that is there."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    on_server = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if on_server else sqlite.insert(table)
 
 
 @cache

@@ -20,6 +20,13 @@
   catalogue is asked.
 - It reads and validates the project files of the packages that are part of dbt itself.
 - It opens the warehouse, which this process has open (`warehouse/kept_engine.py`).
+- It makes a pool of threads for one model and its tests, and locks that processes could share, for which
+  Python starts one more process: here nodes run one after the other, each with all cores of the engine.
+- It reads all columns of a model's new rows and of its table, twice, to widen columns of text; the engine's
+  have no width.
+- It compiles each text with a brace anew, though the same stands in a test of each table; reads the packages
+  that are part of it at each call; and compares each name that is selected with those of all nodes, part by
+  part.
 And one thing that it leaves out is done: it goes on compiling after a text that does not compile.
 Belongs here: what of dbt's own work is done otherwise. All of it is private to dbt; a test notices a change.
 """
@@ -28,11 +35,13 @@ import hashlib
 import json
 import os
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from orchestration.core.collecting import without_collecting
 from orchestration.warehouse.kept_engine import AttachedFile
 
 # Where dbt and its adapter have the projects that are part of them; nobody edits those.
@@ -41,15 +50,29 @@ _OWN = os.path.join("site-packages", "dbt", "include", "")
 VERSIONS_HOOK = "{{ prepare_table_versions() }}"
 # All that dbt takes for a sign of a template has one.
 _BRACE = re.compile("[{}]")
+_WILDCARD = re.compile(r"[*?\[\]]")
+_TEMPLATES = 2_000
 # Two of a manifest: to build, dbt has edges to tests as well.
 _GRAPHS = 4
 
 
 @cache
 def ease_dbt() -> None:
-    """Ease dbt, for the life of the process; events of level info and above are as ever."""
+    """Ease dbt, for the life of the process; events of level info and above are as ever.
+
+    Call it before dbt is imported: what reads and writes its classes is made then when it is used.
+    """
+    from mashumaro.config import BaseConfig
+
+    setattr(BaseConfig, "lazy_compilation", True)  # noqa: B010
+    with without_collecting():
+        _ease()
+
+
+def _ease() -> None:
     from dbt.compilation import Compiler
     from dbt.config.project import Project
+    from dbt.config.runtime import RuntimeConfig
     from dbt.plugins.manager import PluginManager
     from dbt.task.compile import CompileTask
     from dbt.task.runnable import GraphRunnableTask
@@ -62,6 +85,10 @@ def ease_dbt() -> None:
     _ease_answers()
     _ease_hooks()
     _ease_opening()
+    _ease_threads()
+    _ease_columns()
+    _ease_templates()
+    _ease_selection()
     works_out = Compiler.compile
     graphs: list[tuple[Any, bool, Any]] = []
 
@@ -91,6 +118,17 @@ def ease_dbt() -> None:
             own_packages[project_root] = reads(project_root, renderer, **options)
         return own_packages[project_root]
 
+    makes, own_configurations = RuntimeConfig.new_project, dict[tuple[str, str, str], Any]()
+
+    def new_project(self: Any, project_root: str) -> Any:
+        if _OWN not in project_root:
+            return makes(self, project_root)
+        what = project_root, self.target_name, repr(self.credentials)
+        if what not in own_configurations:
+            own_configurations[what] = makes(self, project_root)
+        return own_configurations[what]
+
+    setattr(RuntimeConfig, "new_project", new_project)  # noqa: B010
     setattr(PluginManager, "get_prefixed_modules", staticmethod(cache(PluginManager.get_prefixed_modules)))  # noqa: B010
     setattr(Compiler, "compile", compile)  # noqa: B010
     setattr(GraphRunnableTask, "create_schemas", create_schemas)  # noqa: B010
@@ -103,6 +141,7 @@ def _ease_events() -> None:
     from dbt_common.events.base_types import BaseEvent, EventLevel
     from dbt_common.events.event_manager import EventManager
     from dbt_common.events.event_manager_client import ctx_set_event_manager
+    from dbt_common.events.types import Formatting  # an empty line
 
     unheard = (EventLevel.DEBUG, EventLevel.TEST)
 
@@ -114,7 +153,8 @@ def _ease_events() -> None:
             node: Any = None,
             force_warn_or_error_handling: bool = False,
         ) -> None:
-            if force_warn_or_error_handling or (level or e.level_tag()) not in unheard:
+            heard = (level or e.level_tag()) not in unheard and not isinstance(e, Formatting)
+            if force_warn_or_error_handling or heard:
                 super().fire_event(e, level, node, force_warn_or_error_handling)
 
     made, asked = BaseEvent.__init__, BaseEvent.__getattr__
@@ -149,8 +189,26 @@ def _ease_contexts() -> None:
     from dbt.adapters.base.query_headers import MacroQueryStringSetter
     from dbt.cli import requires
     from dbt.context import manifest
-    from dbt.context.macros import MacroNamespace
+    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
     from dbt.parser import manifest as parser
+
+    adds = MacroNamespaceBuilder.add_macros
+
+    def add_macros(self: Any, macros: Any, ctx: Any) -> None:
+        """Add those of a package: each context has its own of some five hundred."""
+        macros = list(macros)
+        made = {macro.name: _callable(macro, ctx, self.node, self.thread_ctx) for macro in macros}
+        [package] = {macro.package_name for macro in macros} or {None}
+        if package is None or len(made) < len(macros) or package in (*self.internal_packages, *self.packages):
+            adds(self, macros, ctx)  # which tells what is wrong
+        elif package in self.internal_package_names:
+            self.internal_packages[package] = made
+        else:
+            self.packages[package] = made
+            if package == self.search_package:
+                self.locals.update(made)
+            elif package == self.root_package:
+                self.globals.update(made)
 
     of_context = manifest.ManifestContext.__mro__[1].to_dict
     whole = manifest.ManifestContext.to_dict
@@ -163,10 +221,52 @@ def _ease_contexts() -> None:
             context.update(found)
         return context
 
+    setattr(MacroNamespaceBuilder, "add_macros", add_macros)  # noqa: B010
     setattr(manifest.ManifestContext, "to_dict", to_dict)  # noqa: B010
     setattr(MacroQueryStringSetter, "_get_comment_macro", lambda _: None)  # noqa: B010
     for module in (requires, parser):
         setattr(module, "generate_query_header_context", lambda *_: {})  # noqa: B010
+
+
+def _callable(macro: Any, context: Any, node: Any, stack: Any) -> Any:
+    """Return dbt's own, with what its three constructors would note of it."""
+    from dbt.clients.jinja import MacroGenerator
+
+    made = MacroGenerator.__new__(MacroGenerator)
+    made.__dict__ = {"macro": macro, "context": context, "node": node, "stack": stack}
+    return made
+
+
+def _ease_templates() -> None:
+    from dbt_common.clients.jinja import MacroFuzzEnvironment
+
+    compiles, compiled = MacroFuzzEnvironment.compile, dict[tuple[type, tuple[str, ...], str], Any]()
+
+    def compile(self: Any, source: Any, *named: Any, **more: Any) -> Any:
+        if named or more or not isinstance(source, str):
+            return compiles(self, source, *named, **more)
+        what = type(self), tuple(self.extensions), source
+        if what not in compiled:
+            if len(compiled) >= _TEMPLATES:
+                compiled.clear()
+            compiled[what] = compiles(self, source)
+        return compiled[what]
+
+    setattr(MacroFuzzEnvironment, "compile", compile)  # noqa: B010
+
+
+def _ease_selection() -> None:
+    from dbt.graph import selector_methods
+
+    selects = selector_methods.is_selected_node
+
+    def is_selected_node(fqn: list[str], node_selector: str, is_versioned: bool) -> bool:
+        if is_versioned or _WILDCARD.search(node_selector):
+            return selects(fqn, node_selector, is_versioned)
+        whole = ".".join(fqn)
+        return node_selector in (fqn[-1], whole) or whole.startswith(f"{node_selector}.")
+
+    setattr(selector_methods, "is_selected_node", is_selected_node)  # noqa: B010
 
 
 def _ease_parsing() -> None:
@@ -260,6 +360,47 @@ def _ease_opening() -> None:
         return AttachedFile(Path(path))  # with no configuration: `profile_rules` lets none through
 
     setattr(environments, "duckdb", SimpleNamespace(**vars(duckdb) | {"connect": connect}))  # noqa: B010
+
+
+class _OneByOne:
+    """What stands in the place of dbt's pool: whatever is to be done is done at once, in this thread."""
+
+    max_threads = max_microbatch_models = 1
+    closed = False
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def apply_async(self, work: Any, args: Any, callback: Any) -> None:
+        callback(work(*args))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def terminate(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+def _ease_threads() -> None:
+    from dbt.adapters.base.connections import BaseConnectionManager
+    from dbt.task import runnable
+
+    makes = BaseConnectionManager.__init__
+
+    def make(self: Any, profile: Any, _: Any) -> None:
+        makes(self, profile, cast("Any", threading))  # its `RLock` is all that is asked of it
+
+    setattr(runnable, "DbtThreadPool", _OneByOne)  # noqa: B010
+    setattr(BaseConnectionManager, "__init__", make)  # noqa: B010
+
+
+def _ease_columns() -> None:
+    from dbt.adapters.duckdb.impl import DuckDBAdapter
+
+    setattr(DuckDBAdapter, "expand_target_column_types", lambda *_, **__: None)  # noqa: B010
 
 
 def _has_versions(adapter: Any) -> bool:

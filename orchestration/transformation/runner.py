@@ -184,9 +184,9 @@ class DbtProcess:
         *,
         may_fail: bool = False,
     ) -> list[DbtResult]:
+        ease_dbt()
         from dbt.cli.main import dbtRunner
 
-        ease_dbt()
         settings = self._settings
         messages: list[str] = []
         with _LOCK, _environment(settings.environment()):
@@ -310,9 +310,9 @@ def _release_warehouse() -> None:
 @contextmanager
 def dbt_environment(settings: Settings) -> Generator[None]:
     """Let dbt's own code read the environment that each call here reads; no call is under way meanwhile."""
+    ease_dbt()
     from dbt_common.context import set_invocation_context
 
-    ease_dbt()
     with _LOCK, _environment(settings.environment()):
         set_invocation_context(os.environ.copy())
         yield

@@ -1,8 +1,7 @@
 """An engine stays open between sessions, without a file: a session attaches the warehouse's to it.
 
-To open DuckDB takes 10 ms of a processor, for the catalogue of its functions, and to attach a file one; to
-load an extension takes up to 300, as the signature of its whole file is checked. The file is open as long as
-somebody in this process works on it, and no longer: others wait for it.
+To attach a file takes a millisecond, where to open an engine takes 15. The file is open as long as somebody
+in this process works on it, and no longer: others wait for it.
 Belongs here: whose file is attached to which engine. Does not: waiting for other processes, what a session
 does.
 """
@@ -14,19 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from orchestration.compute.engine import open_engine
-from orchestration.compute.object_storage import load_extension
+from orchestration.compute.lent_engine import KeptEngine
 from orchestration.compute.sql import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
-
-# What an engine has instead of a database of its own, which statements could mean.
-_NOTHING = "no database"
-_STATE = (
-    "select name, value from duckdb_settings()"
-    " union all select database_name, path from duckdb_databases() order by all"
-)
 
 
 class AttachedFile:
@@ -56,35 +47,17 @@ class AttachedFile:
             _give_back(shared)
 
 
-class _Engine:
+class _Engine(KeptEngine):
     """One that had no file but this."""
 
     def __init__(self, path: str, extensions: Collection[str]) -> None:
         self.path = path
-        # As where the file itself is opened; it cannot be changed any more once something was spilled.
-        self.connection = open_engine(name=_NOTHING, spill_into=Path(f"{path}.tmp"))
-        # What is cached of a file would be told of another of its name and time.
-        self.connection.execute("detach memory; set enable_external_file_cache = false")
-        try:
-            for extension in extensions:  # each has settings, and may change others
-                load_extension(self.connection, extension)
-        except BaseException:
-            self.connection.close()
-            raise
-        self._state = self.connection.execute(_STATE).fetchall()
+        super().__init__(extensions, Path(f"{path}.tmp"))  # as where the file itself is opened
 
     def put_away(self) -> None:
         """Keep it for the next, if nobody has changed it meanwhile; its file is detached."""
-        import duckdb
-
-        try:
-            as_before = self.connection.execute(_STATE).fetchall() == self._state
-        except duckdb.Error:
-            as_before = False  # after an error of its own it answers nothing any more
-        if as_before:
+        if self.is_as_before():
             _idle[:] = [self]
-        else:
-            self.connection.close()
 
 
 class _Shared:

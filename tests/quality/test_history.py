@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -101,6 +103,58 @@ def test_a_parameter_is_arithmetic_over_earlier_partitions(
     warehouse: duckdb.DuckDBPyConnection, store: StateStore, expression: str, number: float
 ) -> None:
     assert resolve(warehouse, store, expression, 21) == pytest.approx(number)
+
+
+class Counting(DuckDBSession):
+    """A session that notes what it is asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self.scans: list[str] = []
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        self.scans += [sql] if f"from {RELATION}" in sql else []
+        return super().query(sql)
+
+
+def test_what_is_looked_up_together_is_what_each_finds_alone(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore, tmp_path: Path
+) -> None:
+    warehouse.execute(f"delete from {RELATION} where day = '{day(9)}'")  # a day without rows
+    windows = ("previous", "same_weekday", "mean_20", "median_999", "min_2_same_weekday", "p90_999")
+    metrics = ["row_count", *(f"value.{name}" for name in STATISTICS)]
+    expressions = [f"{metric}.{window}" for metric in metrics for window in windows]
+    alone: dict[str, Value] = {}
+    for number, window in enumerate(windows):
+        with closing(StateStore(f"sqlite:///{tmp_path / f'alone{number}.db'}")) as other:
+            past = history.validated_past(DuckDBSession(warehouse), store, NUMBERS, "day", day(21))
+            for text in (text for text in expressions if text.endswith(window)):
+                session = DuckDBSession(warehouse)
+                alone[text] = history.resolve(session, other.metrics, text, past, day(21))[0]
+    for scans in (1, 0):  # measured, and kept
+        session = Counting(warehouse)
+        past = history.validated_past(session, store, NUMBERS, "day", day(21))
+        wanted = [reference for text in expressions for reference in references(text)]
+        history.recall(session, store.metrics, past, wanted, day(21))
+        for text in expressions:
+            found = history.resolve(session, store.metrics, text, past, day(21))[0]
+            assert found == pytest.approx(alone[text]), text
+        assert len(session.scans) == scans
+
+
+def test_days_are_measured_by_what_looks_at_them_alone(
+    warehouse: duckdb.DuckDBPyConnection, store: StateStore
+) -> None:
+    session = Counting(warehouse)
+    past = history.validated_past(session, store, NUMBERS, "day", day(21))
+    wanted = [*references("value.p90.previous"), *references("row_count.max_999 + value.max.max_999")]
+    history.recall(session, store.metrics, past, wanted, day(21))
+    assert len(session.scans) == 2
+    [of_one_day] = [scan for scan in session.scans if "quantile" in scan]
+    assert day(20) in of_one_day
+    assert day(19) not in of_one_day
+    kept = store.metrics.of(RELATION, [(day(n), f"{n}-{n}", "value.p90") for n in range(1, 21)])
+    assert set(kept) == {(day(20), "20-20", "value.p90")}
 
 
 def test_a_day_that_failed_is_no_history(warehouse: duckdb.DuckDBPyConnection, store: StateStore) -> None:

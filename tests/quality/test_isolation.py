@@ -28,13 +28,14 @@ from tests.warehouse.bare import bare
 pytestmark = pytest.mark.long
 RELATION, SUNDAY, MONDAY = "marts.sales", "2024-01-07", "2024-01-08"
 SECRET = "Elisabeth"
-# `broken` is read without an error by nobody; `sales` is a table without it.
+# `broken` is read without an error by nobody, `broken_then` by nobody on Sunday.
 TABLES = f"""
     create schema marts;
     create table marts.rows as select * from (values
         (date '{SUNDAY}', 1, 'Ames', '{SECRET}'), (date '{MONDAY}', 1, 'Ames', '{SECRET}'),
         (date '{MONDAY}', 2, 'Pella', '{SECRET}')) as t (day, number, town, guest);
-    create view {RELATION} as select *, cast(guest as integer) as broken from marts.rows;
+    create view {RELATION} as select *, cast(guest as integer) as broken,
+        cast(case when day = '{SUNDAY}' then guest end as integer) as broken_then from marts.rows;
 """
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 QUERY = "unexpected_rows_query"
@@ -88,6 +89,7 @@ ERRORS: dict[str, tuple[Rule, str]] = {
     "a parameter by zero": (counted("1 / (row_count.previous - row_count.previous)"), "zero"),
     "a parameter of text": (counted("town.mean.previous"), "town.mean"),
     "a parameter that errs at run time": (counted("broken.max.previous"), "broken.max"),
+    "a parameter that errs on the day before": (counted("broken_then.max.previous"), "Conv"),
 }  # fmt: skip
 # What judges them: SQL, SQL, Great Expectations, Great Expectations, SQL with history, two in one scan
 NEIGHBOURS: list[tuple[Rule, Outcome]] = [

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from orchestration.core.settings import REPOSITORY
 from orchestration.core.severity import Severity
+from orchestration.state.metrics import Measured
 from orchestration.state.results import Judgement, KeptRule
 from orchestration.state.store import StateStore
 from orchestration.state.upgrade import FORM, RecordsTooNew
@@ -73,18 +74,25 @@ def test_it_is_told_what_was_judged_and_whether_anything_has_come(store: StateSt
 
 
 def test_metrics_are_kept_by_version(store: StateStore) -> None:
-    values = {("1", "a"): 1.5, ("1", "b"): None, ("2", "a"): -1e308}
-    store.metrics.keep(ORDERS, {(*place, "row_count"): value for place, value in values.items()})
+    counts = [("1", "a", "row_count"), ("1", "b", "row_count"), ("2", "a", "row_count")]
+    kept: dict[Measured, float | None] = dict(zip(counts, (1.5, None, -1e308), strict=True))
+    store.metrics.keep(ORDERS, kept)
     store.metrics.keep(ORDERS, {("1", "a", "x.mean"): 7.0})
     store.metrics.keep(SHOPS, {("", "z", "row_count"): 8.0})
     store.metrics.keep(ORDERS, {})
-    assert store.metrics.of(ORDERS, "row_count", values) == values
-    assert store.metrics.of(ORDERS, "row_count", [("2", "b"), ("1", "b")]) == {("1", "b"): None}
-    store.metrics.keep(ORDERS, {("1", "b", "row_count"): 2.0})
-    assert store.metrics.of(ORDERS, "row_count", [("1", "b")]) == {("1", "b"): 2.0}
-    many = {(str(number), "a"): math.sqrt(number) for number in range(2_500)}
-    store.metrics.keep(SHOPS, {(*place, "n.max"): value for place, value in many.items()})
-    assert store.metrics.of(SHOPS, "n.max", many) == many
+    assert store.metrics.of(ORDERS, counts) == kept
+    assert store.metrics.of(ORDERS, [("1", "a", "x.mean"), counts[1], ("2", "b", "row_count")]) == {
+        ("1", "a", "x.mean"): 7.0,
+        counts[1]: None,
+    }
+    assert store.metrics.of(ORDERS, []) == {}
+    store.metrics.keep(ORDERS, {counts[1]: 2.0, counts[0]: None})  # in the place of what was kept
+    assert store.metrics.of(ORDERS, counts) == kept | {counts[1]: 2.0, counts[0]: None}
+    many: dict[Measured, float | None] = {
+        (str(number), "a", name): math.sqrt(number) for number in range(1_250) for name in ("n.max", "n.min")
+    }
+    store.metrics.keep(SHOPS, many)
+    assert store.metrics.of(SHOPS, many) == many
 
 
 def test_versions_are_told_in_the_order_in_which_they_were_measured(store: StateStore) -> None:

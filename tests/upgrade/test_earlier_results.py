@@ -110,10 +110,10 @@ def test_history_is_what_it_was(measured_week: Company) -> None:
     with bare(measured_week.deployment.warehouse):
         pass
     store = measured_week.deployment.store
-    assert store.metrics.of(ORDERS, "row_count", [(MON, "v1")]) == {(MON, "v1"): 7.0}
-    assert store.metrics.of(ORDERS, "loaves.mean", [(MON, "v1")]) == {(MON, "v1"): None}
+    assert store.metrics.of(ORDERS, [(MON, "v1", "row_count")]) == {(MON, "v1", "row_count"): 7.0}
+    assert store.metrics.of(ORDERS, [(MON, "v1", "loaves.mean")]) == {(MON, "v1", "loaves.mean"): None}
     # Measured again, as what was not finite was, whenever somebody asked.
-    assert store.metrics.of(ORDERS, "loaves.stdev", [(MON, "v1")]) == {}
+    assert store.metrics.of(ORDERS, [(MON, "v1", "loaves.stdev")]) == {}
     assert store.metrics.versions("raw.shops") == ["second", "first"]
     for table in {item[0] for item in judged}:
         wanted = {item[1:] for item in judged if item[0] == table}

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestration.compute.engine import open_engine, shared_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import exact_rows
+from orchestration.compute.lent_engine import lent_engine
 from orchestration.compute.sql import quoted
 from orchestration.core.scratch import scratch_directory
 from orchestration.delivery.ledger.content import Content, hash_in, read_whole, shard_fields
@@ -345,7 +346,7 @@ class Ledger:
         """Open the local engine to read what scopes hold, with a folder for files that goes with it."""
         with (
             self.scratch() as folder,
-            open_engine(memory_limit=memory_limit, spill_into=folder) as connection,
+            lent_engine(memory_limit=memory_limit, spill_into=folder) as connection,
         ):
             yield Reading(self.store.deliveries, connection, folder)
 

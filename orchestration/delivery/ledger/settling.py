@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from orchestration.compute.engine import open_engine, shared_engine
+from orchestration.compute.engine import shared_engine
 from orchestration.compute.exact_parquet import exact_rows, write_exact
+from orchestration.compute.lent_engine import lent_engine
 from orchestration.compute.row_hash import hashed_by, row_hash
 from orchestration.compute.sql import literal
 from orchestration.core.ranges import Ranges
@@ -201,7 +202,7 @@ def _write_base(
     """
     shard = folder / f"base-{newest.delivery_id}.parquet"
     partial = shard.with_suffix(f".{uuid4().hex}.partial")
-    with open_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
+    with lent_engine(memory_limit=_MEMORY_LIMIT, spill_into=folder) as connection:
         fields = shard_fields(connection, newest.shard)
         form = KeyForm.of(key, read_alike(newest.alike) or {})
         with read_whole(newest, layers):

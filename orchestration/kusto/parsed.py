@@ -2,8 +2,9 @@
 
 Belongs here: what is kept, where, and when the parser is started. Does not belong here: what is asked.
 
-What is kept is bounded by the project: an answer that nobody asked for since the file was read is not written
-again. A file that is damaged, or of another version of the parser or of this code, is as if it were not there.
+What is kept is bounded by the project: an answer that nobody asked for since the file was read is not
+written again. A file that is damaged, or of another version of the parser or of this code, is as if it were
+not there.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from orchestration.kusto.language.engine import Command, Database, KustoLanguage
 
 # Raised when what is asked or kept is another.
 _FORM = 1
+_BUILTINS = "builtins"
 Answer = TypeVar("Answer", Command, Query)
 
 
@@ -66,6 +68,13 @@ class Parses:
     def query(self, text: str, database: str, use: Callable[[], Database]) -> Query:
         """Analyse a query in a database: `database` is a digest of what of it the query may read."""
         return self._answer(Query, digest_of("query", text, database), lambda: self._analysed(text, use()))
+
+    def builtins(self) -> frozenset[str]:
+        """Return the names of Kusto's own functions."""
+        if _BUILTINS not in self._asked:
+            kept = self._kept.get(_BUILTINS)
+            self._asked[_BUILTINS] = kept if isinstance(kept, list) else sorted(self.language.builtins())
+        return frozenset(self._asked[_BUILTINS])
 
     def _analysed(self, text: str, database: Database) -> Query:
         self.language.use_once(database)

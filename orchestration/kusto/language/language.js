@@ -129,20 +129,81 @@ var sluice = (function () {
   const columnsOf = (type) => (type && type.Columns
     ? listed(type.Columns).map((column) => ({ name: column.Name, type: column.Type.Name })) : null);
 
-  // One query in a database: what is wrong, what it reads, and the columns it gives (null: no table).
+  const kindNames = {};
+  for (const name of Object.keys(K.Syntax.SyntaxKind)) kindNames[K.Syntax.SyntaxKind[name]] = name;
+  const returnKinds = {};
+  for (const name of Object.keys(S.ReturnTypeKind)) returnKinds[S.ReturnTypeKind[name]] = name;
+
+  // Kusto's own functions, and which of them give an entity by its name: a table, a database, a cluster.
+  const builtins = {};
+  function builtin(name) {
+    if (!builtins.known)
+      builtins.known = Object.fromEntries(listed(K.Functions.All).map((one) => [one.Name,
+        listed(one.Signatures).some((way) => /^Parameter0(?!$|Literal|Promoted|Array)/.test(returnKinds[way.ReturnKind]))
+        || one.Name.startsWith("__")]));
+    return builtins.known[name];
+  }
+
+  const told = /(?:Operator|Statement|(?:Table|Data|Group|Combine|Scope)Expression)$/;
+  const unnamed = /^(?:Union|Find|Search)Operator$|^RestrictStatement$/;
+
+  // What of a database a symbol is: a table, a view or a function, or nothing that the database has.
+  function entityOf(symbol, state) {
+    if (!symbol) return "";
+    if (symbol instanceof S.MaterializedViewSymbol) return "view";
+    if (symbol instanceof S.TableSymbol && state.IsDatabaseTable(symbol)) return "table";
+    return symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
+  }
+
+  // One query in a database: what is wrong, what it reads, what of the language it uses that may reach further,
+  // and the columns that it gives (null: no table).
   function query(text, state) {
     const code = K.KustoCode.ParseAndAnalyze(text, state);
-    const reads = {};
-    walk(code.Syntax, (element) => {
-      const symbol = element.ReferencedSymbol;
-      if (!symbol) return true;
-      const kind = symbol instanceof S.MaterializedViewSymbol ? "view"
-        : symbol instanceof S.TableSymbol && state.IsDatabaseTable(symbol) ? "table"
-        : symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
-      if (kind) reads[kind + " " + symbol.Name] = { kind, name: symbol.Name, span: span(element) };
-      return true;
-    });
-    return { diagnostics: diagnostics(code), reads: Object.values(reads), columns: columnsOf(code.ResultType) };
+    const reads = {}, uses = {};
+    const use = (what, name, element, rest) => {
+      const key = [what, name, JSON.stringify(rest || 0)].join(" ");
+      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, ...rest };
+    };
+    const read = (kind, symbol, element) => {
+      const key = kind + " " + symbol.Name;
+      if (!reads[key]) reads[key] = { kind, name: symbol.Name, span: span(element) };
+    };
+    // `within` is the kind of operator or statement that an element stands in.
+    function visit(element, within) {
+      const kind = kindNames[element.Kind];
+      const own = entityOf(element.ReferencedSymbol, state);
+      if (own) read(own, element.ReferencedSymbol, element);
+      if (told.test(kind)) {
+        use("syntax", kind, element);
+        const piped = element.Parent && kindNames[element.Parent.Kind] === "PipeExpression";
+        if ((kind === "SearchOperator" || kind === "FindOperator") && !element.InClause && !piped)
+          use("all", kind, element);
+        if (kind !== "ExpressionStatement") within = kind;
+      }
+      if (/WildcardedName$/.test(kind) && unnamed.test(within)) use("all", within, element);
+      if (kind === "FunctionCallExpression") {
+        const name = nameOf(element.Name);
+        if (element.Parent && kindNames[element.Parent.Kind] === "EvaluateOperator") {
+          use("plugin", name, element, { given: element.ArgumentList.Expressions.Count });
+        } else if (builtin(name)) {
+          const entity = entityOf(element.ResultType, state);
+          if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
+          else use("call", name, element);
+        }
+      }
+      for (let i = 0; i < element.ChildCount; i++) {
+        const child = element.GetChild(i);
+        if (child) visit(child, within);
+      }
+    }
+    visit(code.Syntax, "");
+    const statements = listed(code.Syntax.Statements);
+    const only = statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
+    const called = only && kindNames[only.Kind] === "FunctionCallExpression" ? nameOf(only.Name) : "";
+    return {
+      diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
+      columns: columnsOf(code.ResultType), called,
+    };
   }
 
   let state = null;
@@ -151,6 +212,7 @@ var sluice = (function () {
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),
+    builtins: () => listed(K.Functions.All).map((one) => one.Name),
     kinds: () => listed(K.EngineCommands.All).map((one) => ({ name: one.Name, grammar: one.Grammar || "" })),
   };
   return (name, given) => {

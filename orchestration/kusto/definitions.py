@@ -19,13 +19,6 @@ from orchestration.kusto.parsed import Parses, digest_of
 
 SAMPLE = "sample"
 _HEAD = "let SluiceAnalysed = "
-# A value of each type, for a function that is called to learn what it gives; a text is never null.
-_VALUES = {
-    "bool": "true", "boolean": "true", "string": '""', "dynamic": "dynamic(null)", "int": "int(null)",
-    "long": "long(null)", "real": "real(null)", "double": "real(null)", "decimal": "decimal(null)",
-    "datetime": "datetime(null)", "date": "datetime(null)", "timespan": "timespan(null)",
-    "time": "timespan(null)", "guid": "guid(null)", "uuid": "guid(null)", "uniqueid": "guid(null)",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,12 +83,19 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
         for one in read.commands if one.extent
     ]  # fmt: skip
     sample, at = file.said.get(SAMPLE, ("", 0))
+    if SAMPLE in file.said and (file.kind is not Kind.FUNCTION or parses.call(sample) != file.object_name):
+        return [
+            file.problem(
+                at, "the sample is not one call of the function with literals",
+                f'`// {SAMPLE}: {file.object_name}("AMES")`', "write the call and nothing else",
+            )
+        ]  # fmt: skip
     made = KustoObject(file.kind, file.object_name, file.name, file.stage, statements, sample=sample)
     first = read.commands[0]
     if file.kind is Kind.FUNCTION:
         parameters, body = _needed(first, "Parameters"), _needed(first, "Body")
         made = replace(made, parameters=_text(file, parameters), body=_text(file, body))
-        return Definition(file, made, read.commands, list(_of_function(made, first, parameters, body, at)))
+        return Definition(file, made, read.commands, list(_of_function(made, parameters, body, at)))
     if file.kind is Kind.VIEW:
         body = _needed(first, "SourceBody")
         made = replace(made, body=_text(file, body))
@@ -117,42 +117,17 @@ def table_columns(command: Command) -> list[tuple[str, str]]:
     return [(name.value, type_.value) for name, type_ in zip(names, types, strict=True)]
 
 
-def arguments_of(command: Command) -> list[tuple[str, bool]] | None:
-    """Return (type, whether it has a default) of a function's parameters; None if one of them is a table."""
-    declared, types = parts_of(command, "NameAndType"), parts_of(command, "Type")
-    defaults = [part.span.start for part in parts_of(command, "DefaultValue")]
-    starts = [part.span.start for part in declared]
-    found: list[tuple[str, bool]] = []
-    for one, following in zip(declared, [*starts, _needed(command, "Body").span.start][1:], strict=True):
-        kind = next((part.value.lower() for part in types if part.span.end == one.span.end), "")
-        if kind not in _VALUES:
-            return None
-        found.append((kind, any(one.span.end <= start < following for start in defaults)))
-    return found
-
-
-def part_end(command: Command) -> int:
-    """Return where a function's parameters end."""
-    return _needed(command, "Body").span.start
-
-
-def _of_function(
-    made: KustoObject, command: Command, parameters: Part, body: Part, sample_at: int
-) -> Iterator[Asked]:
-    """A function analysed as a local one has the diagnostics of a stored one, for a quarter of the time."""
-    declared = f"{_HEAD}{made.parameters} {made.body};"
+def _of_function(made: KustoObject, parameters: Part, body: Part, sample_at: int) -> Iterator[Asked]:
+    """A function is analysed as a local one: the diagnostics are those of a stored one."""
     pieces = [
         Piece(len(_HEAD), parameters.span.start, len(made.parameters)),
         Piece(len(_HEAD) + len(made.parameters) + 1, body.span.start, len(made.body)),
     ]
-    arguments = arguments_of(command)
-    if arguments is None or made.sample:
-        yield Asked(declared, pieces, whole=False)
-    else:
-        given = ", ".join(_VALUES[kind] for kind, has_default in arguments if not has_default)
-        yield Asked(f"{declared} SluiceAnalysed({given})", pieces)
-    if made.sample:
-        yield Asked(made.sample, [Piece(0, sample_at, len(made.sample))], sample=True)
+    yield Asked(f"{_HEAD}{made.parameters} {made.body};", pieces)
+    if made.sample:  # whether it fits the parameters; what the body makes of it is not asked
+        head, opening = f"{_HEAD}{made.parameters} {{ 0 }}; SluiceAnalysed", made.sample.find("(")
+        given = made.sample[opening:]
+        yield Asked(head + given, [Piece(len(head), sample_at + opening, len(given))], False, sample=True)
 
 
 def _sources(command: Command) -> Iterator[tuple[Kind, str, int]]:

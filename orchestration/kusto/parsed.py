@@ -21,7 +21,6 @@ from orchestration.kusto.language.engine import Command, Database, KustoLanguage
 
 # Raised when what is asked or kept is another.
 _FORM = 1
-_BUILTINS = "builtins"
 Answer = TypeVar("Answer", Command, Query)
 
 
@@ -69,12 +68,18 @@ class Parses:
         """Analyse a query in a database: `database` is a digest of what of it the query may read."""
         return self._answer(Query, digest_of("query", text, database), lambda: self._analysed(text, use()))
 
+    def call(self, text: str) -> str:
+        """Return the function that a text calls with literals alone, "" if it is not one such call."""
+        return str(self._plain(digest_of("call", text), lambda: self.language.call(text)))
+
     def builtins(self) -> frozenset[str]:
         """Return the names of Kusto's own functions."""
-        if _BUILTINS not in self._asked:
-            kept = self._kept.get(_BUILTINS)
-            self._asked[_BUILTINS] = kept if isinstance(kept, list) else sorted(self.language.builtins())
-        return frozenset(self._asked[_BUILTINS])
+        return frozenset(self._plain("builtins", lambda: sorted(self.language.builtins())))
+
+    def _plain(self, key: str, ask: Callable[[], Any]) -> Any:
+        if key not in self._asked:
+            self._asked[key] = self._kept[key] if key in self._kept else ask()
+        return self._asked[key]
 
     def _analysed(self, text: str, database: Database) -> Query:
         self.language.use_once(database)

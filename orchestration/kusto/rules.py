@@ -11,7 +11,7 @@ from orchestration.core.stages import Stage
 from orchestration.destinations.adx.types import WIDER
 from orchestration.kusto.analysis import Analysis, Key
 from orchestration.kusto.commands import parts_of
-from orchestration.kusto.definitions import SAMPLE, Definition
+from orchestration.kusto.definitions import Definition
 from orchestration.kusto.file_rules import keeps_nothing, retention_of
 from orchestration.kusto.objects import Fed, Kind
 
@@ -53,7 +53,7 @@ def names_problems(
 
 
 def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> Iterator[Problem]:
-    """Yield production's objects that read work, cycles, samples that are no call, unknown sources."""
+    """Yield production's objects that read work, cycles, unknown sources."""
     by_key = {one.made.key: one for one in definitions}
     for one in definitions:
         for key, place in analysis.found[one.made.key].places.items():
@@ -71,22 +71,7 @@ def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> I
                     place, f"names `{name}` as its source", f"{_SAID[kind]} of the project",
                     did_you_mean(name, known),
                 )  # fmt: skip
-        yield from _sample(one, analysis)
     yield from _cycles(by_key, analysis)
-
-
-def _sample(of: Definition, analysis: Analysis) -> Iterator[Problem]:
-    if SAMPLE not in of.file.said:
-        return
-    _, place = of.file.said[SAMPLE]
-    samples = [query for asked, query in analysis.found[of.made.key].queries if asked.sample]
-    if [(one.called, [read.name for read in one.reads]) for one in samples] != [
-        (of.made.name, [of.made.name])
-    ]:
-        yield of.file.problem(
-            place, "the sample is not one call of the function", f'`// {SAMPLE}: {of.made.name}("AMES")`',
-            "write the call and nothing else",
-        )  # fmt: skip
 
 
 def _cycles(by_key: Mapping[Key, Definition], analysis: Analysis) -> Iterator[Problem]:

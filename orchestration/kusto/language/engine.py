@@ -102,7 +102,6 @@ class Query:
     reads: Sequence[Read]
     uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
-    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +185,11 @@ class KustoLanguage:
             [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
             [Use(one["what"], one["name"], at.span(one["span"]), one["given"]) for one in answer["uses"]],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
-            answer["called"],
         )
+
+    def call(self, text: str) -> str:
+        """Return the function that a text calls with literals alone, "" if it is not one such call."""
+        return str(self._ask("call", {"text": text}))
 
     def builtins(self) -> frozenset[str]:
         """Return the names of Kusto's own functions."""

@@ -37,19 +37,19 @@ var sluice = (function () {
       ? String(element.LiteralValue) : element.toString().trim();
   }
 
-  // The grammar of some kinds of commands alone, made once: the parser tries every command that its grammar
-  // has, a tenth of a second for each text. Who gets no answer by the few asks all of them.
+  // The parsers of some kinds of commands, made once: the whole grammar tries every command that there is, a
+  // tenth of a second for each text. Who gets no answer by the few asks all of them.
   const few = {};
-  function grammarOf(kinds) {
+  function parsersOf(kinds) {
     const key = kinds.join();
     if (!few[key]) {
       const proto = P.EngineCommandGrammar.prototype, own = proto.CreateCommandParsers;
       proto.CreateCommandParsers = function (rules) {
-        const chosen = own.call(this, rules).filter((info) => kinds.includes(info.Kind));
-        return System.Array.init(chosen, P.CommandGrammar.CommandParserInfo);
+        few[key] = own.call(this, rules).filter((info) => kinds.includes(info.Kind));
+        return System.Array.init([], P.CommandGrammar.CommandParserInfo);
       };
       try {
-        few[key] = new P.EngineCommandGrammar(K.GlobalState.Default);
+        new P.EngineCommandGrammar(K.GlobalState.Default);
       } finally {
         proto.CreateCommandParsers = own;
       }
@@ -90,18 +90,19 @@ var sluice = (function () {
   function readByFew(text, kinds) {
     const options = K.GlobalState.Default.ParseOptions.WithAlwaysProduceEndTokens(true);
     const tokens = P.TokenParser.ParseTokens(text, options);
-    const root = P.SyntaxParsers.ParseFirst$1(K.Syntax.CommandBlock, grammarOf(kinds).CommandBlock, tokens);
-    const tree = new K.Syntax.SyntaxTree(root);
-    const told = listed(tree.Root.GetContainedDiagnostics()).map(diagnostic);
-    return told.length ? null : read(root, text, told);
+    for (const info of parsersOf(kinds)) {
+      const found = P.SyntaxParsers.ParseFirst$1(K.Syntax.Command, info.Parser, tokens);
+      if (found && !found.ContainsSyntaxDiagnostics)
+        return read(new K.Syntax.SyntaxTree(found).Root, text, []);
+    }
+    return null;
   }
 
   // One management command: its kind, where it stands, its named parts, what the parser had to skip, its words.
   function command(text, kinds) {
     const isCommand = K.KustoCode.GetKind(text) === "Command";
     let found = isCommand && kinds.length ? readByFew(text, kinds) : null;
-    const after = found && found.skipped && text[found.skipped[0]];
-    if (!found || !found.kind || (after && after !== ".")) {
+    if (!found || !found.kind || found.extent[0]) {
       const code = K.KustoCode.Parse(text, K.GlobalState.Default);
       found = read(code.Syntax, text, diagnostics(code));
     }
@@ -197,13 +198,29 @@ var sluice = (function () {
       }
     }
     visit(code.Syntax, "");
-    const statements = listed(code.Syntax.Statements);
-    const only = statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
-    const called = only && kindNames[only.Kind] === "FunctionCallExpression" ? nameOf(only.Name) : "";
+    const declared = only(code.Syntax);
+    const body = declared && kindNames[declared.Kind] === "FunctionDeclaration" && declared.Body.Expression;
     return {
       diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
-      columns: columnsOf(code.ResultType), called,
+      columns: columnsOf(body ? body.ResultType : code.ResultType),
     };
+  }
+
+  // The expression of a text that is one statement.
+  function only(root) {
+    const statements = listed(root.Statements);
+    return statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
+  }
+
+  // The function that a text calls with literals and names alone, if it does nothing else; nothing of a database
+  // is known.
+  function call(text) {
+    const code = K.KustoCode.Parse(text, K.GlobalState.Default);
+    const found = code.Kind === "Query" && !listed(code.GetDiagnostics()).length && only(code.Syntax);
+    if (!found || kindNames[found.Kind] !== "FunctionCallExpression") return "";
+    const given = listed(found.ArgumentList.Expressions).map((one) => one.Element);
+    return given.every((one) => one.IsLiteral || /^(?:DynamicExpression|UnaryMinusExpression|NameReference)$/.test(kindNames[one.Kind]))
+      ? nameOf(found.Name) : "";
   }
 
   let state = null;
@@ -212,6 +229,7 @@ var sluice = (function () {
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),
+    call: (given) => call(given.text),
     builtins: () => listed(K.Functions.All).map((one) => one.Name),
     kinds: () => listed(K.EngineCommands.All).map((one) => ({ name: one.Name, grammar: one.Grammar || "" })),
   };

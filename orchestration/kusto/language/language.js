@@ -37,15 +37,16 @@ var sluice = (function () {
       ? String(element.LiteralValue) : element.toString().trim();
   }
 
+  const BODIED = "CreateOrAlterFunction";
+
   // The parsers of some kinds of commands, made once: the whole grammar tries every command that there is, a
   // tenth of a second for each text. Who gets no answer by the few asks all of them.
-  const few = {};
+  let all = null;
   function parsersOf(kinds) {
-    const key = kinds.join();
-    if (!few[key]) {
+    if (!all) {
       const proto = P.EngineCommandGrammar.prototype, own = proto.CreateCommandParsers;
       proto.CreateCommandParsers = function (rules) {
-        few[key] = own.call(this, rules).filter((info) => kinds.includes(info.Kind));
+        all = own.call(this, rules);
         return System.Array.init([], P.CommandGrammar.CommandParserInfo);
       };
       try {
@@ -54,7 +55,7 @@ var sluice = (function () {
         proto.CreateCommandParsers = own;
       }
     }
-    return few[key];
+    return all.filter((info) => kinds.includes(info.Kind));
   }
 
   function read(root, text, told) {
@@ -98,10 +99,43 @@ var sluice = (function () {
     return null;
   }
 
+  // Where the body of a function stands, by the parser's own tokens: from its first brace to the one that
+  // closes it.
+  function bodyOf(text) {
+    let place = 0, depth = 0, start = -1;
+    for (const token of listed(P.TokenParser.ParseTokens(text))) {
+      const at = place + token.Trivia.length, word = token.Text;
+      if (word === "(" || word === "{") {
+        if (word === "{" && !depth) start = at;
+        depth++;
+      } else if (word === ")" || word === "}") {
+        depth--;
+        if (depth <= 0 && start >= 0) return [start, at + 1];
+      }
+      place += token.Length;
+    }
+    return null;
+  }
+
+  // A function, read without its body, which the grammar of commands takes five times as long for as that of
+  // queries; who asks for the function's query has it read there.
+  function readWithoutBody(text, kinds) {
+    const body = bodyOf(text);
+    if (!body) return null;
+    const found = readByFew(text.slice(0, body[0]) + "{0}" + text.slice(body[1]), kinds);
+    const part = found && found.parts.find((one) => one.part === "Body" && one.span[0] === body[0]);
+    if (!part || found.extent[1] !== body[0] + 3) return null;
+    part.span = body;
+    found.extent[1] = body[1];
+    return found;
+  }
+
   // One management command: its kind, where it stands, its named parts, what the parser had to skip, its words.
   function command(text, kinds) {
     const isCommand = K.KustoCode.GetKind(text) === "Command";
-    let found = isCommand && kinds.length ? readByFew(text, kinds) : null;
+    let found = null;
+    if (isCommand && kinds.includes(BODIED)) found = readWithoutBody(text, [BODIED]);
+    if (isCommand && kinds.length && !found) found = readByFew(text, kinds);
     if (!found || !found.kind || found.extent[0]) {
       const code = K.KustoCode.Parse(text, K.GlobalState.Default);
       found = read(code.Syntax, text, diagnostics(code));
@@ -124,7 +158,7 @@ var sluice = (function () {
       members.push(new S.FunctionSymbol.$ctor16(one.name, one.parameters, one.body, ""));
     const database = new S.DatabaseSymbol.ctor(schema.database, System.Array.init(members, S.Symbol));
     const cluster = new S.ClusterSymbol.ctor(schema.cluster, System.Array.init([database], S.DatabaseSymbol));
-    return K.GlobalState.Default.WithCluster(cluster).WithDatabase(database);
+    return K.GlobalState.Default.WithCluster(cluster).WithDatabase(database).WithCache();
   }
 
   const columnsOf = (type) => (type && type.Columns

@@ -127,7 +127,8 @@ def _of_function(made: KustoObject, parameters: Part, body: Part, sample_at: int
     if made.sample:  # whether it fits the parameters; what the body makes of it is not asked
         head, opening = f"{_HEAD}{made.parameters} {{ 0 }}; SluiceAnalysed", made.sample.find("(")
         given = made.sample[opening:]
-        yield Asked(head + given, [Piece(len(head), sample_at + opening, len(given))], False, sample=True)
+        place = Piece(len(head), sample_at + opening, len(given))
+        yield Asked(head + given, [place], whole=False, anywhere=sample_at, sample=True)
 
 
 def _sources(command: Command) -> Iterator[tuple[Kind, str, int]]:

@@ -17,7 +17,7 @@ from orchestration.kusto.language.engine import KustoLanguage, ParserMissing
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.parsed import Parses
 from orchestration.kusto.query_rules import query_problems
-from orchestration.kusto.rules import names_problems, reading_problems, table_problems
+from orchestration.kusto.rules import cycle_problems, names_problems, reading_problems, table_problems
 
 KEPT = "kusto/parsed.json"
 
@@ -84,6 +84,9 @@ def _tables(definitions: Sequence[Definition], feeds: Sequence[Fed]) -> dict[str
 def _analysed_problems(
     definitions: Sequence[Definition], analysis: Analysis, feeds: Sequence[Fed], filled: Mapping[str, str]
 ) -> Iterator[Problem]:
+    if circles := list(cycle_problems(definitions, analysis)):
+        yield from circles  # what is analysed of one that reads itself is nothing
+        return
     for one in definitions:
         for asked, query in analysis.found[one.made.key].queries:
             yield from query_problems(one, asked, query)

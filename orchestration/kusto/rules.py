@@ -4,7 +4,7 @@ Belongs here: names, cycles, stages, what makes a table, its columns. Does not b
 (`file_rules`), one query (`query_rules`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from orchestration.core.problems import Problem, did_you_mean
 from orchestration.core.stages import Stage
@@ -53,7 +53,7 @@ def names_problems(
 
 
 def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> Iterator[Problem]:
-    """Yield production's objects that read work, cycles, unknown sources."""
+    """Yield production's objects that read work, and unknown sources."""
     by_key = {one.made.key: one for one in definitions}
     for one in definitions:
         for key, place in analysis.found[one.made.key].places.items():
@@ -71,11 +71,11 @@ def reading_problems(definitions: Sequence[Definition], analysis: Analysis) -> I
                     place, f"names `{name}` as its source", f"{_SAID[kind]} of the project",
                     did_you_mean(name, known),
                 )  # fmt: skip
-    yield from _cycles(by_key, analysis)
 
 
-def _cycles(by_key: Mapping[Key, Definition], analysis: Analysis) -> Iterator[Problem]:
+def cycle_problems(definitions: Sequence[Definition], analysis: Analysis) -> Iterator[Problem]:
     """Yield each cycle once, at the first of its files."""
+    by_key = {one.made.key: one for one in definitions}
     done, told = set[Key](), set[frozenset[Key]]()
 
     def below(key: Key, path: tuple[Key, ...]) -> Iterator[Problem]:

@@ -263,6 +263,7 @@ var sluice = (function () {
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),
+    few: (given) => readByFew(given.text, given.kinds),
     call: (given) => call(given.text),
     builtins: () => listed(K.Functions.All).map((one) => one.Name),
     kinds: () => listed(K.EngineCommands.All).map((one) => ({ name: one.Name, grammar: one.Grammar || "" })),

@@ -194,6 +194,7 @@ var sluice = (function () {
   // and the columns that it gives (null: no table).
   function query(text, state) {
     const code = K.KustoCode.ParseAndAnalyze(text, state);
+    if (!code.HasSemantics) throw new Error("the text is nested too deep");
     const reads = {}, uses = {};
     const use = (what, name, element, rest) => {
       const key = [what, name, JSON.stringify(rest || 0)].join(" ");

@@ -15,6 +15,7 @@ from tests.kql import FEEDS, SALES, read
 
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
 NEW = "tables/Notes.kql"
+OF_WORK = "// owner: ada@example.com\n// expires: 2027-01-31\n// purpose: What is found out.\n"
 SECURE, UPDATE = "policy row_level_security enable", "policy update"
 
 
@@ -130,8 +131,8 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
     ({F: function(body="table(a)", parameters="a:string")}, "functions/F.kql:1:41", "`table()`"),
     ({F: function(body="__invoke('sales')")}, "functions/F.kql:1:", "__invoke"),
     # Names.
-    ({F: function(), "work/" + F: function()},
-     "work/functions/F.kql:1:27", "also defined by kusto/functions/F.kql"),
+    ({F: function(), "work/" + F: OF_WORK + function()},
+     "work/functions/F.kql:4:27", "also defined by kusto/functions/F.kql"),
     ({F: function(), "functions/f.kql": function("f")}, "functions/f.kql:1:27", "also defined by"),
     ({"functions/sales.kql": function("sales", "stores")},
      "functions/sales.kql:1:27", "the export exp_sales"),
@@ -143,8 +144,12 @@ WRONG: list[tuple[Mapping[str, str | bytes], str, str]] = [
         {G: function("G", "H"), "functions/H.kql": function("H", "F"), F: function(body="G")},
         "functions/F.kql:1:33", "F → G → H → F",
     ),
-    ({F: function(body="G"), "work/" + G: function("G")}, "functions/F.kql:1:33", "`sluice promote G`"),
+    ({F: function(body="G"), "work/" + G: OF_WORK + function("G")}, "functions/F.kql:1:33", "`sluice promote G`"),
     ({F: function(body="table('Nobodys')")}, "functions/F.kql:1:33", "`table()`"),
+    ({"work/" + F: OF_WORK.replace("// owner", "// by") + function()}, "work/functions/F.kql:1:1", "no `owner`"),
+    ({"work/" + F: OF_WORK.replace("@", " at ") + function()}, "work/functions/F.kql:1:11", "`owner` that is"),
+    ({"work/" + F: OF_WORK.replace("-31", "-32") + function()}, "work/functions/F.kql:2:13", "`expires` that"),
+    ({"work/" + F: OF_WORK.replace("purpose", "aim") + function()}, "work/functions/F.kql:1:1", "no `purpose`"),
     # Tables.
     ({NEW: ".alter table Notes docstring 'x'"}, "tables/Notes.kql:1:14", "nothing makes the table `Notes`"),
     ({"tables/salse.kql": ".alter table salse docstring 'x'"}, "salse.kql:1:14", "did you mean `sales`?"),
@@ -218,8 +223,8 @@ RIGHT: list[Mapping[str, str | bytes]] = [
     {F: function(body="G(1) + 1"), G: function("G", "a + 1", "a:long")},
     {V: view(), "views/W.kql": view("W", "V | summarize take_any(*) by city", "materialized-view V")},
     {"views/A.kql": view("A", "V | summarize take_any(*) by city", "materialized-view V"), V: view()},
-    {"work/" + F: function(body="database('Production').sales | count"), G: function("G")},
-    {"work/" + F: function(body="G"), G: function("G")},
+    {"work/" + F: OF_WORK + function(body="database('Production').sales | count"), G: function("G")},
+    {"work/" + F: OF_WORK + function(body="G"), G: function("G")},
     {NEW: ".create-merge table Notes (a:int, ['b c']:string) with (folder='x')\n\n"
           ".alter-merge table Notes column-docstrings (['b c']:'x')\n"
           ".alter-merge table Notes policy retention softdelete = 0d",
@@ -303,7 +308,7 @@ def test_a_table_that_a_function_fills_has_its_columns(tmp_path: Path) -> None:
 
 
 def test_production_is_read_without_work(tmp_path: Path) -> None:
-    files = {F: function(), "work/" + G: function("G", "no such table")}
+    files = {F: function(), "work/" + G: OF_WORK + function("G", "no such table")}
     project, problems = read(tmp_path, files, stages=(Stage.PRODUCTION,))
     assert not problems
     assert project is not None

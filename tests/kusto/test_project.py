@@ -190,7 +190,7 @@ def test_the_command_tells_what_is_wrong_with_kusto_alone(mill: Settings, edited
     assert (code, "2 functions, 1 tables of the connection telemetry" in said) == (0, True), said
     change(edited, RAIN, "town ==", "twon ==")
     code, said = sluice(company, "kusto", "check")
-    assert (code, f"{RAIN}:4:13: KS142" in said) == (1, True), said
+    assert (code, f"{RAIN}:4:13: KS142" in said) == (2, True), said
 
 
 # SQL types, and what a column becomes that a delivery makes.

@@ -4,13 +4,19 @@ Belongs here: one problem a project, said as its author reads it. Does not: comm
 (`test_commands`), what is kept (`test_parsed`).
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
+from orchestration.core.settings import REPOSITORY
 from orchestration.core.stages import Stage
+from orchestration.kusto.database_file import SCHEMA_FILE, schema_text
 from orchestration.kusto.objects import Fed, Kind
+from orchestration.kusto.reading import load_kusto
 from tests.kql import FEEDS, SALES, read
 
 F, G, V, T = "functions/F.kql", "functions/G.kql", "views/V.kql", "tables/sales.kql"
@@ -274,9 +280,6 @@ def test_taken(tmp_path: Path, files: Mapping[str, str | bytes]) -> None:
 
 
 def test_nothing_is_loaded_without_the_folder(tmp_path: Path) -> None:
-    assert read.__module__ == "tests.kql"
-    from orchestration.kusto.reading import load_kusto
-
     assert load_kusto(tmp_path, feeds=FEEDS) == (None, [])
 
 
@@ -324,3 +327,17 @@ def test_exports_by_another_connection_feed_another_database(tmp_path: Path) -> 
     feeds = [SALES, Fed("stores", "exp_x", "elsewhere", Stage.PRODUCTION, [("store", "string")])]
     _, problems = read(tmp_path, {F: function(body="stores")}, feeds)
     assert ["KS204" in str(one) or "KS142" in str(one) for one in problems] == [True]
+
+
+def test_the_schema_is_that_of_the_file() -> None:
+    assert (REPOSITORY / SCHEMA_FILE).read_text() == schema_text(), "python -m tests.documents.renew"
+    validator = Draft202012Validator(json.loads(schema_text()))
+    for files in RIGHT:
+        if "database.yml" in files:
+            assert validator.is_valid(yaml.safe_load(files["database.yml"]))
+    said = [
+        files["database.yml"]
+        for files, _, what in WRONG
+        if "database.yml" in files and "telemetry" not in what
+    ]
+    assert not any(validator.is_valid(yaml.safe_load(one)) for one in said)

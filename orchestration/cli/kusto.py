@@ -1,6 +1,6 @@
-"""`sluice kusto`: KQL in git.
+"""KQL in git: `sluice kusto check`, and the group of its commands.
 
-Belongs here: the group of commands, and the check of the files. Does not belong here: those that ask the
+Belongs here: the check of the files. Does not belong here: those that ask the
 database (`kusto_database`).
 """
 

@@ -20,6 +20,7 @@ NAMES = (
     "day_run",
     "done_to_delivered",
     "environments",
+    "kusto_check",
     "diff",
 )
 for name in NAMES:

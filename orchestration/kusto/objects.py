@@ -6,6 +6,7 @@ Belongs here: the shapes that checks, deploys and assets share. Does not belong 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from orchestration.core.stages import Stage
@@ -48,6 +49,8 @@ class KustoObject:
         reads: names of the objects and tables that it reads, each with its kind.
         columns: the table that it gives, as (name, Kusto type); None if it gives none, or nobody knows.
         sample: the call that `// sample: F("AMES")` names; "" where all parameters have defaults.
+        owner: who answers for what is work, by `// owner:`.
+        expires: the last day (UTC) of what is work, by `// expires:`.
     """
 
     kind: Kind
@@ -60,6 +63,8 @@ class KustoObject:
     reads: Sequence[tuple[Kind, str]] = ()
     columns: Sequence[tuple[str, str]] | None = None
     sample: str = ""
+    owner: str = ""
+    expires: date | None = None
 
     @property
     def key(self) -> tuple[Kind, str]:
@@ -73,6 +78,22 @@ class KustoObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Fed:
+    """A table that an export feeds: its columns are the export's, as (name, Kusto type).
+
+    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own.
+    """
+
+    table: str
+    export: str
+    connection: str
+    stage: Stage
+    columns: Sequence[tuple[str, str]]
+    file: str = ""
+    remarks: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KustoProject:
     """All of `kusto/`, checked.
 
@@ -82,6 +103,7 @@ class KustoProject:
         caching: the same for the hot cache.
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
+        feeds: the tables of the database that exports feed, each once for each export.
     """
 
     connection: str
@@ -89,3 +111,4 @@ class KustoProject:
     caching: Mapping[str, str] = field(default_factory=dict[str, str])
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
+    feeds: Sequence[Fed] = ()

@@ -73,6 +73,19 @@ class KustoObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Fed:
+    """A table that an export feeds: its columns are the export's, as (name, Kusto type)."""
+
+    table: str
+    export: str
+    connection: str
+    stage: Stage
+    columns: Sequence[tuple[str, str]]
+    # The export's own file.
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KustoProject:
     """All of `kusto/`, checked.
 
@@ -82,6 +95,7 @@ class KustoProject:
         caching: the same for the hot cache.
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
+        feeds: the tables of the database that exports feed, each once for each export.
     """
 
     connection: str
@@ -89,3 +103,4 @@ class KustoProject:
     caching: Mapping[str, str] = field(default_factory=dict[str, str])
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
+    feeds: Sequence[Fed] = ()

@@ -29,7 +29,7 @@ _UNITS = {
     "sec": 10_000_000, "second": 10_000_000, "ms": 10_000, "milli": 10_000, "millisecond": 10_000,
     "micro": 10, "microsecond": 10, "tick": 1,
 }  # fmt: skip
-_WITH_UNIT = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?")
+_WITH_UNIT = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-z]+)")
 _CLOCK = re.compile(r"(-)?(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?")
 
 
@@ -52,7 +52,11 @@ def string(word: str) -> str:
     if ticks is not None or tildes is not None:
         return ticks if ticks is not None else tildes
     inner, quote = (single, "'") if single is not None else (double, '"')
-    return inner.replace(quote * 2, quote) if verbatim else _ESCAPED.sub(_unescaped, inner)
+    if verbatim:
+        return inner.replace(quote * 2, quote)
+    # A character beyond the first 65,536 may be escaped as two units of UTF-16.
+    said = _ESCAPED.sub(_unescaped, inner)
+    return said.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -68,8 +72,10 @@ def ticks(text: str) -> int | str:
     if call := _CALL.fullmatch(said):
         said = call[2].strip() if type_name(call[1]) == "timespan" else said
     said = string(said)
-    if (found := _WITH_UNIT.fullmatch(said)) and found[2] in _UNITS:
-        return round(float(found[1]) * _UNITS[found[2]])
+    if found := _WITH_UNIT.fullmatch(said):
+        # `s` is seconds, and the end of a unit of several letters.
+        size = _UNITS.get(found[2]) or _UNITS.get(found[2].removesuffix("s"))
+        return text if size is None else round(float(found[1]) * size)
     if found := _CLOCK.fullmatch(said):
         minus, days, hours, minutes, seconds, part = found.groups()
         whole = ((int(days or 0) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds or 0)

@@ -22,8 +22,8 @@ from orchestration.kusto.facts import (
     property_facts,
     query_words,
 )
-from orchestration.kusto.literals import string, type_name
 from orchestration.kusto.objects import Kind
+from orchestration.kusto.spellings import string, type_name
 
 # Policies of a table, by the words of commands.
 POLICIES = ("retention", "caching", "row_level_security", "update")

@@ -23,8 +23,8 @@ from orchestration.kusto.database_file import FILE
 from orchestration.kusto.facts import Words, facts_of
 from orchestration.kusto.files import FOLDER, SUFFIX
 from orchestration.kusto.held import Held, HeldFunction, HeldTable, HeldView
-from orchestration.kusto.literals import is_obfuscated, ticks
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
+from orchestration.kusto.spellings import is_obfuscated, ticks
 
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
 # What a destination makes for itself.

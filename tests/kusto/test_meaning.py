@@ -8,8 +8,8 @@ import json
 import pytest
 
 from orchestration.kusto.facts import facts_of, function_facts, policy_facts, query_words
-from orchestration.kusto.literals import string, ticks
 from orchestration.kusto.objects import Statement
+from orchestration.kusto.spellings import string, ticks
 from tests.doubles.kusto_objects import Parser
 
 OTHERS = [

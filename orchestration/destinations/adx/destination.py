@@ -42,6 +42,7 @@ from .types import (
     is_name,
     mapping_of,
     record_batch,
+    remarked,
     settled,
     table_columns,
     unfit,
@@ -325,11 +326,16 @@ class AdxDestination(Destination):
         quoted = kql.name(table)
         listed = ", ".join(f"{kql.name(column.name)}:{column.type}" for column in columns)
         folder = ' with (folder="sluice")' if table == self._staging else ""
-        is_new = not self._found(cluster, table)
+        found = self._found(cluster, table)
         cluster.command(f".create-merge table {quoted} ({listed}){folder}", "make a table or add columns")
-        if is_new or table == self._staging:
+        if not found or table == self._staging:
             keep_tags(cluster, table)
-        remarks = [f"{kql.name(c.name)}:{kql.text(c.remark)}" for c in columns if c.remark]
+        said = {column.name: remarked(column.docstring) for column in found}
+        remarks = [
+            f"{kql.name(c.name)}:{kql.text(c.remark)}"
+            for c in columns
+            if c.remark and said.get(c.name) != c.remark  # people may have written more before it
+        ]
         if remarks and table == self._table:
             cluster.command(
                 f".alter-merge table {quoted} column-docstrings ({', '.join(remarks)})", "describe columns"

@@ -102,7 +102,7 @@ def test_a_second_deploy_waits_for_the_first_and_sends_nothing(kusto_there: Kust
     reached, goes_on = threading.Event(), threading.Event()
 
     def pause(text: str) -> None:
-        if text.startswith(".create-or-alter function A"):
+        if text.startswith(".create-or-alter function N"):
             reached.set()
             assert goes_on.wait(30)
 

@@ -260,7 +260,7 @@ def _end(plan: "Plan", sent: int, prune: bool) -> None:
     from orchestration.kusto.planned import State
 
     for item in plan.of(State.WAITS, State.KEPT):
-        _say(f"{item.called}  {item.file}: {'; '.join(item.notes)}")
+        _say(f"{item.called}: {'; '.join(item.notes)}")
     left = [] if prune else plan.of(State.REMOVE)
     if left:
         _say(f"ours, and in git no more: {', '.join(item.called for item in left)}; --prune removes them")

@@ -103,6 +103,8 @@ def test_from_a_plan_to_drift_and_back(typed: Typed) -> None:
     assert "rain_mm > 2" in (typed.project / "kusto/functions/Wet.kql").read_text()
     assert typed("plan")[0] == 0
 
+    assert typed("deploy")[0] == 0  # which puts on record that it is so
+
     (typed.project / "kusto/functions/Wet.kql").unlink()
     code, said = typed("deploy")
     assert (code, "ours, and in git no more: function Wet; --prune removes them" in said) == (0, True), said
@@ -124,7 +126,7 @@ def test_a_work_deployment_wants_a_commit_and_waits_for_a_delivery(typed: Typed)
     )
     code, said = typed("deploy", "--dirty", **work)
     assert code == 0, said
-    assert "function Wet  kusto/functions/Wet.kql: waits for the first delivery of exp_weather_report" in said
+    assert "function Wet: waits for the first delivery of exp_weather_report" in said
     assert {*typed.kusto.objects.functions} == {"One"}
     typed.git("add", ".")
     typed.git("commit", "-qm", "more")

@@ -48,6 +48,7 @@ from orchestration.project.work_rules import (
     connection_problems,
     ended_problems,
     ending_soon,
+    kusto_works,
     made_of_work,
     work_problems,
     works,
@@ -90,7 +91,7 @@ class Project:
     test_places: DataTestPlaces
     door: Door
     environments: EnvironmentRules
-    # {relation: its end} of what is work.
+    # {relation, or `kusto/<Name>`: its end} of what is work.
     work: Mapping[str, MadeOfWork]
     # What `kusto/` defines; None where there is no such folder.
     kusto: KustoProject | None = None
@@ -295,6 +296,7 @@ def _read(
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
     kusto, found = _kusto(settings, manifest, exports, bound, stages)
+    work |= kusto_works(kusto)
     problems += found
     project = Project(
         contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto

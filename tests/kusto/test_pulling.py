@@ -1,6 +1,6 @@
 """From a database to files, and back: what was pulled is checked, and differs in nothing.
 
-Does not belong here: the command (`test_commands`).
+Does not belong here: the command (`test_deploy_commands`).
 """
 
 import json

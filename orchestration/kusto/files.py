@@ -77,7 +77,10 @@ def kql_files(
             folder = project_dir / folder_of(FOLDER, stage) / kind.value
             for path in _inside(folder):
                 read = _read(path, shown_path(path, project_dir), kind, stage, folder)
-                (problems if isinstance(read, Problem) else files).append(read)  # pyright: ignore[reportArgumentType]
+                if isinstance(read, Problem):
+                    problems.append(read)
+                else:
+                    files.append(read)
     problems += _strangers(project_dir, stages)
     return files, problems
 

@@ -15,7 +15,7 @@ from orchestration.kusto.language.engine import Query, Use
 # Of Microsoft's names; a newer parser may know more, which are looked at before they stand here.
 _SYNTAX = frozenset((
     "AsOperator", "AssertSchemaOperator", "ConsumeOperator", "CountOperator", "DistinctOperator",
-    "EvaluateOperator", "ExtendOperator", "FacetOperator", "FacetWithOperatorClause", "FilterOperator",
+    "EvaluateOperator", "ExtendOperator", "FacetOperator", "FilterOperator",
     "FindOperator", "ForkOperator", "GetSchemaOperator", "GraphMarkComponentsOperator",
     "GraphMatchOperator", "GraphShortestPathsOperator", "GraphToTableOperator", "GraphWhereEdgesOperator",
     "GraphWhereNodesOperator", "InvokeOperator", "JoinOperator", "LookupOperator", "MakeGraphOperator",

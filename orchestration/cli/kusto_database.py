@@ -185,6 +185,8 @@ def _asked(here: Opened, kusto: "KustoProject", environment: str, *, code: int =
         with cluster_of(place) as cluster, Parses(here.settings.data_dir / _COMPARED) as parses:
             yield _There(here, kusto, place, cluster, parses)
     except DeliveryError as error:
+        # What the cluster is asked for elsewhere are deliveries.
+        error.name_command(error.mend.replace("run the delivery again", "type the same again"))
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(code) from None
 

@@ -143,6 +143,7 @@ class Objects:
             "ShowFunction": lambda said: self._shown([self._function(said)]),
             "DropFunction": self._drop_function,
             "CreateOrAlterMaterializedView": self._alter_view,
+            "CreateOrAlterMaterializedViewOverMaterializedView": self._alter_view,
             "ShowMaterializedViews": lambda _: self._shown_views(),
             "DropMaterializedView": self._drop_view,
             "CreateMergeTable": self._create_merge,
@@ -241,9 +242,13 @@ class Objects:
 
     def _alter_view(self, said: Stated) -> Answer:
         self._may(VIEW_ADMIN)
-        name, source = said.value("MaterializedViewName"), said.value("SourceTableName")
+        name, over = said.value("MaterializedViewName"), said.value("SourceMaterializedViewName")
+        source = over or said.value("SourceTableName")
         properties = {key.lower(): value for key, value in said.properties().items()}
-        self._engine.table(source)
+        if over and over not in self.views:
+            raise _missing("MaterializedView", over)
+        if not over:
+            self._engine.table(source)
         if name in self._engine.tables or name in self.functions:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         query = said.text("SourceBody")[1:-1].strip()

@@ -102,15 +102,16 @@ def _read(path: Path, name: str, kind: Kind, stage: Stage, folder: Path) -> KqlF
             "move it there, or take it away",
         )  # fmt: skip
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _LONGEST else b""
     except OSError as error:
         return Problem(
             name, 1, f"cannot be read: {error.strerror}", "a file that this process may read",
             "correct the link, or its rights",
         )  # fmt: skip
-    if len(content) > _LONGEST:
+    if size > _LONGEST:
         return Problem(
-            name, 1, f"has {len(content):,} bytes", f"{_LONGEST:,} at most",
+            name, 1, f"has {size:,} bytes", f"{_LONGEST:,} at most",
             "cut what it says into several functions; data belongs in a table",
         )  # fmt: skip
     try:

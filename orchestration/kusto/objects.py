@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from orchestration.core.partitions import Partitioning
 from orchestration.core.stages import Stage
 
 
@@ -73,6 +74,44 @@ class KustoObject:
 
 
 @dataclass(frozen=True, slots=True)
+class FilledTable:
+    """A table that a function fills.
+
+    Args:
+        table: its name.
+        function: the name of the function.
+        file: relative to the project directory.
+        stage: that of the file.
+        description: what it holds.
+        owner: who answers for it.
+        partitioning: how it is cut; a function is called for each partition, or once for a whole table.
+        exports: those that feed what the function reads.
+        after: other tables that a function fills and this one reads.
+        reads: the function, and all objects of `kusto/` that it reads.
+        code: a digest of these.
+        columns: what the function gives, as (name, Kusto type).
+    """
+
+    table: str
+    function: str
+    file: str
+    stage: Stage
+    description: str
+    owner: str
+    partitioning: Partitioning
+    exports: tuple[str, ...]
+    after: tuple[str, ...]
+    reads: tuple[tuple[Kind, str], ...]
+    code: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """The asset that fills it."""
+        return "kusto", self.table
+
+
+@dataclass(frozen=True, slots=True)
 class KustoProject:
     """All of `kusto/`, checked.
 
@@ -82,6 +121,7 @@ class KustoProject:
         caching: the same for the hot cache.
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
+        filled: the tables that functions fill, each after those that it reads.
     """
 
     connection: str
@@ -89,3 +129,4 @@ class KustoProject:
     caching: Mapping[str, str] = field(default_factory=dict[str, str])
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
+    filled: Sequence[FilledTable] = ()

@@ -95,18 +95,27 @@ def stage(cluster: Cluster, table: str, scope: str, fill: str, call: Call, repla
         )
 
     refused: DeliveryError | None = None
+    doing, rows = "fill a table by a function", 0
     try:
-        cluster.command(command, "fill a table by a function")
+        answer = cluster.command(command, doing)
+        rows = sum(cluster.told(extent, "RowCount", int, doing) for extent in answer)
     except DeliveryError as error:
         if len(sent) < 2:
             raise
         # An earlier sending of it may have come through, and only its answer not.
         refused = error
     for by in sent:
-        if rows := rows_tagged(cluster, replacing.staging, f"drop-by:{by}"):
-            return Staged(rows, by)
+        if there := rows_tagged(cluster, replacing.staging, f"drop-by:{by}"):
+            return Staged(there, by)
     if refused is not None:
         raise refused
+    if rows:  # nothing staged would empty the partition
+        raise DeliveryError(
+            f"Azure Data Explorer said that {call.function} gave {rows} rows, and {replacing.staging!r} has"
+            f" none of them; {table!r} is as it was",
+            "every row in the staging table, with the tags that were asked for",
+            "look at `.show table T extents` of the staging table; then run the fill again",
+        )
     return Staged(0, "")
 
 

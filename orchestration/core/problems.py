@@ -17,8 +17,9 @@ _FILES_NAMED = 3
 class Problem:
     """One error in one file: `file:line: what; expected …; mend`.
 
-    `file` is relative to the project directory where it lies below it, `line` counts from 1. Problems of one
-    `cause` are mended in one place, and told once; without a cause each is told.
+    `file` is relative to the project directory where it lies below it, `line` counts from 1, as does `column`
+    (in characters), which is 0 where the line says enough. Problems of one `cause` are mended in one place,
+    and told once; without a cause each is told.
     """
 
     file: str
@@ -27,9 +28,11 @@ class Problem:
     expected: str
     mend: str
     cause: str = field(default="", compare=False)
+    column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}; expected {self.expected}; {self.mend}"
+        column = f":{self.column}" if self.column else ""
+        return f"{self.file}:{self.line}{column}: {self.what}; expected {self.expected}; {self.mend}"
 
 
 class ProjectError(Exception):

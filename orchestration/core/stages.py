@@ -9,7 +9,7 @@ from enum import StrEnum
 
 # The folder of each place where definitions are, and the schema and asset group of what is made of it.
 WORK = "work"
-_FOLDERS = frozenset({"exports", "expectations"})
+_FOLDERS = frozenset({"exports", "expectations", "kusto"})
 _DBT = "dbt_project"
 # What others have made lies there, whatever they call their folders.
 _PACKAGES = "dbt_packages"
@@ -32,9 +32,9 @@ def folder_of(folder: str, stage: Stage) -> str:
 def stage_of(file: str) -> Stage:
     """Return the stage of a file, by its path as it is written, relative to the project directory.
 
-    Work is what lies at any depth below the folder `work` of exports, of expectations, and of each folder of
-    the dbt project (models, seeds, snapshots, tests, macros, whatever `model-paths` calls it). A folder of
-    that name further down (`models/marts/work`) is no stage, nor is one of a package. Case makes no
+    Work is what lies at any depth below the folder `work` of exports, of expectations, of kusto, and of each
+    folder of the dbt project (models, seeds, snapshots, tests, macros, whatever `model-paths` calls it). A
+    folder of that name further down (`models/marts/work`) is no stage, nor is one of a package. Case makes no
     difference, as some file systems know none. A link is not followed: that it leads to another stage is a
     problem of its own.
     """

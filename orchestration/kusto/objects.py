@@ -112,6 +112,19 @@ class FilledTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Fed:
+    """A table that an export feeds: its columns are the export's, as (name, Kusto type)."""
+
+    table: str
+    export: str
+    connection: str
+    stage: Stage
+    columns: Sequence[tuple[str, str]]
+    # The export's own file.
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KustoProject:
     """All of `kusto/`, checked.
 
@@ -122,6 +135,7 @@ class KustoProject:
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
         filled: the tables that functions fill, each after those that it reads.
+        feeds: the tables of the database that exports feed, each once for each export.
     """
 
     connection: str
@@ -130,3 +144,4 @@ class KustoProject:
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
     filled: Sequence[FilledTable] = ()
+    feeds: Sequence[Fed] = ()

@@ -2,7 +2,7 @@
 // No error leaves this file: one that did would print a line of a megabyte (the parser's own, minified).
 "use strict";
 var sluice = (function () {
-  const K = Kusto.Language, S = K.Symbols;
+  const K = Kusto.Language, S = K.Symbols, P = K.Parsing;
 
   // Offsets are UTF-16 units, as the parser counts; Python's are found from them (`engine.py`).
   const span = (element) => [element.TextStart, element.TextStart + element.Width];
@@ -24,10 +24,11 @@ var sluice = (function () {
     return found;
   }
 
-  const diagnostics = (code) => listed(code.GetDiagnostics()).map((one) => ({
+  const diagnostic = (one) => ({
     start: one.Start, end: one.Start + one.Length,
     code: one.Code, severity: one.Severity, message: one.Message,
-  }));
+  });
+  const diagnostics = (code) => listed(code.GetDiagnostics()).map(diagnostic);
 
   const nameOf = (element) => (element.SimpleName !== undefined ? element.SimpleName : element.Text) || "";
 
@@ -36,34 +37,76 @@ var sluice = (function () {
       ? String(element.LiteralValue) : element.toString().trim();
   }
 
-  // One management command: its kind, its named parts, and what the parser had to skip.
-  function command(text) {
-    const code = K.KustoCode.Parse(text, K.GlobalState.Default);
-    let kind = "", skipped = null;
-    const parts = [];
-    walk(code.Syntax, (element) => {
-      if (element.CommandKind && !kind) kind = element.CommandKind;
+  // The grammar of some kinds of commands alone, made once: the parser tries every command that its grammar
+  // has, a tenth of a second for each text. Who gets no answer by the few asks all of them.
+  const few = {};
+  function grammarOf(kinds) {
+    const key = kinds.join();
+    if (!few[key]) {
+      const proto = P.EngineCommandGrammar.prototype, own = proto.CreateCommandParsers;
+      proto.CreateCommandParsers = function (rules) {
+        const chosen = own.call(this, rules).filter((info) => kinds.includes(info.Kind));
+        return System.Array.init(chosen, P.CommandGrammar.CommandParserInfo);
+      };
+      try {
+        few[key] = new P.EngineCommandGrammar(K.GlobalState.Default);
+      } finally {
+        proto.CreateCommandParsers = own;
+      }
+    }
+    return few[key];
+  }
+
+  function read(root, text, told) {
+    const found = { kind: "", extent: null, skipped: null, parts: [], diagnostics: told };
+    walk(root, (element) => {
+      if (element.CommandKind && !found.kind) {
+        found.kind = element.CommandKind;
+        found.extent = span(element);
+      }
       if (element.Kind === K.Syntax.SyntaxKind.SkippedTokens) {
-        if (element.Width) skipped = span(element);
+        if (element.Width) found.skipped = span(element);
         return false;
       }
       const part = element.NameInParent;
       if (!part || element.IsToken) return true;
       if (part === "FunctionName" || part === "TableName" || part === "MaterializedViewName"
           || part === "SourceTableName" || part === "PropertyName" || part === "ColumnName") {
-        parts.push({ part, span: span(element), value: nameOf(element) });
+        found.parts.push({ part, span: span(element), value: nameOf(element) });
         return false;
       }
       if (part === "Body" || part === "SourceBody" || part === "ViewBody") {
-        parts.push({ part, span: span(element), value: "" });
+        found.parts.push({ part, span: span(element), value: "" });
         return false;
       }
       if (part !== "Statements" && part !== "Expression" && part !== "Command" && part !== "Custom") {
-        parts.push({ part, span: span(element), value: valueOf(element) });
+        found.parts.push({ part, span: span(element), value: valueOf(element) });
       }
       return true;
     });
-    return { isCommand: code.Kind === "Command", kind, skipped, parts, diagnostics: diagnostics(code) };
+    return found;
+  }
+
+  function readByFew(text, kinds) {
+    const options = K.GlobalState.Default.ParseOptions.WithAlwaysProduceEndTokens(true);
+    const tokens = P.TokenParser.ParseTokens(text, options);
+    const root = P.SyntaxParsers.ParseFirst$1(K.Syntax.CommandBlock, grammarOf(kinds).CommandBlock, tokens);
+    const tree = new K.Syntax.SyntaxTree(root);
+    const told = listed(tree.Root.GetContainedDiagnostics()).map(diagnostic);
+    return told.length ? null : read(root, text, told);
+  }
+
+  // One management command: its kind, where it stands, its named parts, what the parser had to skip, its words.
+  function command(text, kinds) {
+    const isCommand = K.KustoCode.GetKind(text) === "Command";
+    let found = isCommand && kinds.length ? readByFew(text, kinds) : null;
+    const after = found && found.skipped && text[found.skipped[0]];
+    if (!found || !found.kind || (after && after !== ".")) {
+      const code = K.KustoCode.Parse(text, K.GlobalState.Default);
+      found = read(code.Syntax, text, diagnostics(code));
+    }
+    const words = found.extent ? tokens(text.slice(found.extent[0], found.extent[1])) : [];
+    return { isCommand, words, ...found };
   }
 
   // The words of a text, without blanks and comments: two spellings that differ in those alone are one.
@@ -104,7 +147,7 @@ var sluice = (function () {
 
   let state = null;
   const asked = {
-    command: (given) => command(given.text),
+    command: (given) => command(given.text, given.kinds),
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),

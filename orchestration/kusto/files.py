@@ -79,6 +79,12 @@ def kql_files(
     return files, problems
 
 
+def kql_names(project_dir: Path) -> list[str]:
+    """Return the names of the files of both stages, relative to the project directory."""
+    folders = [project_dir / folder_of(FOLDER, stage) / kind.value for stage in Stage for kind in Kind]
+    return [shown_path(path, project_dir) for folder in folders for path in _inside(folder)]
+
+
 def _inside(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.rglob("*") if not path.is_dir()) if folder.is_dir() else []
 

@@ -37,6 +37,7 @@ def direction_problems(
     suites: Mapping[str, Suite],
     exports: Mapping[str, Export],
     stages: Collection[Stage],
+    others: Iterable[str] = (),
 ) -> Iterator[Problem]:
     """Yield what of production leans on work, and what of work judges or sends production's.
 
@@ -46,10 +47,11 @@ def direction_problems(
         suites: those that the deployment loads.
         exports: the same.
         stages: those that it loads; what is wrong with work alone is told where work is.
+        others: more files that have a stage, and name nothing of these.
     """
     lint = _Lint(settings, manifest, stages)
     yield from lint.links(
-        file.name for file in (*(s.file for s in suites.values()), *(e.file for e in exports.values()))
+        [*(s.file.name for s in suites.values()), *(e.file.name for e in exports.values()), *others]
     )
     for item in lint.items.values():
         yield from lint.item(item)

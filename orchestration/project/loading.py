@@ -28,6 +28,11 @@ from orchestration.core.shown_text import NOTHING_CLASSIFIED, Near, names_in_cod
 from orchestration.core.stages import Stage, stage_of
 from orchestration.delivery.export_files.expiry import expired_problems
 from orchestration.delivery.export_files.exports import Export, MadeOfWork, load_exports
+from orchestration.kusto.feeds import feeds_of
+from orchestration.kusto.files import FOLDER as KUSTO
+from orchestration.kusto.files import kql_names
+from orchestration.kusto.objects import KustoProject
+from orchestration.kusto.reading import KEPT, load_kusto
 from orchestration.project.directions import direction_problems
 from orchestration.project.environments_file import EnvironmentRules, load_environment_rules
 from orchestration.project.graph_rules import (
@@ -50,7 +55,7 @@ from orchestration.project.work_rules import (
 from orchestration.quality.suite_rules import rule_problems
 from orchestration.quality.suites import CHECK_NAME, Suite, SuiteTarget, load_suites
 from orchestration.quality.trials.found import Trials
-from orchestration.transformation.binding import bound_sql
+from orchestration.transformation.binding import BoundSql, bound_sql
 from orchestration.transformation.code_lines import PROJECT_FILE, CodeLines
 from orchestration.transformation.data_test_places import DataTestPlaces, place_tests
 from orchestration.transformation.grains import partitionings
@@ -87,6 +92,8 @@ class Project:
     environments: EnvironmentRules
     # {relation: its end} of what is work.
     work: Mapping[str, MadeOfWork]
+    # What `kusto/` defines; None where there is no such folder.
+    kusto: KustoProject | None = None
 
     @cached_property
     def stages(self) -> Mapping[str, Stage]:
@@ -264,7 +271,9 @@ def _read(
         raise ProjectError([*problems, *parsed.problems]) from parsed
     if problems:  # a file that does not load would be missed elsewhere, which is no second problem
         raise ProjectError(problems)
-    if pointing := list(direction_problems(settings, parsed, suites, exports, stages)):
+    if pointing := list(
+        direction_problems(settings, parsed, suites, exports, stages, kql_names(settings.project_dir))
+    ):
         raise ProjectError(pointing)
     manifest = parsed.of_stages(stages)
     cut = partitionings(manifest, contracts)
@@ -285,8 +294,10 @@ def _read(
     work = works(manifest, CodeLines(settings.project_dir, manifest.content))
     models = {node.name: node for node in manifest.nodes.values()}
     exports = made_of_work(door.resting(exports, contracts), lineage, models, work)
+    kusto, found = _kusto(settings, manifest, exports, bound, stages)
+    problems += found
     project = Project(
-        contracts, manifest, suites, exports, lineage, identity, places, door, environments, work
+        contracts, manifest, suites, exports, lineage, identity, places, door, environments, work, kusto
     )
     problems += places.problems
     problems += partition_problems(manifest, lineage)
@@ -300,6 +311,21 @@ def _read(
     if problems:
         raise ProjectError(problems)
     return project
+
+
+def _kusto(
+    settings: Settings,
+    manifest: DbtManifest,
+    exports: Mapping[str, Export],
+    bound: BoundSql,
+    stages: Collection[Stage],
+) -> tuple[KustoProject | None, list[Problem]]:
+    """Return what `kusto/` defines and what is wrong with it; of SQL that is wrong, nobody knows the columns."""
+    if manifest.problems or not (settings.project_dir / KUSTO).is_dir():
+        return None, []
+    columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}
+    feeds = feeds_of(exports.values(), {name: found for name, found in columns.items() if found})
+    return load_kusto(settings.project_dir, settings.data_dir / KEPT, feeds, stages)
 
 
 def _of_sql(manifest: DbtManifest, told: Sequence[Problem]) -> list[Problem]:

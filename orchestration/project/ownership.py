@@ -6,6 +6,7 @@ the file is read (`code_owners`), what becomes of a pull request (`review`).
 
 from orchestration.core.problems import Problem
 from orchestration.core.stages import Stage, stage_of
+from orchestration.kusto.files import FOLDER as KUSTO
 from orchestration.project.code_owners import CodeOwners, load_code_owners, unowned
 from orchestration.project.earlier import FOLDERS
 from orchestration.project.repository import Repository
@@ -16,7 +17,7 @@ _TOLD = 10
 def without_owner(repository: Repository, owners: CodeOwners) -> list[Problem]:
     """Return the production definitions and contracts without an owner, as the repository names them."""
     production = [
-        file for file in repository.files(*FOLDERS)
+        file for file in repository.files(*FOLDERS, KUSTO)
         if stage_of(repository.of_project(file) or file) is Stage.PRODUCTION
     ]  # fmt: skip
     return unowned(owners, production)

@@ -559,4 +559,17 @@ kusto_fills = Table(
     Column("run_id", String(100), nullable=False),
     Column("filled_at", DateTime(timezone=True), nullable=False),
     Index("kusto_fills_by_table", "name", "partition_key", "id"),
+
+# What stands in a database of Azure Data Explorer because we put it there; see `kusto_objects`.
+kusto_objects = Table(
+    "kusto_objects",
+    metadata,
+    Column("database", String(1500), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("name", String(1024), primary_key=True),
+    Column("environment", String(100), nullable=False),
+    Column("digest", Text, nullable=False),  # of what git says
+    Column("held", String(64), nullable=False),  # of what the database then held
+    Column("git_commit", String(64), nullable=False),
+    Column("deployed_at", DateTime(timezone=True), nullable=False),
 )

@@ -1,6 +1,6 @@
 """What a project directory is, by its contents: one graph is made of one identity, and of no other.
 
-Belongs here: the identity of all four folders, and whether it is still the same. Does not belong here: what
+Belongs here: the identity of all its folders, and whether it is still the same. Does not belong here: what
 dbt's parse depends on (`transformation.project_files`).
 """
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from orchestration.core.problems import Problem, ProjectChanged, ProjectError
 from orchestration.core.settings import Settings
 from orchestration.core.stages import stage_of
-from orchestration.transformation.project_files import dbt_contents, stamp_made_of, yaml_contents
+from orchestration.transformation.project_files import contents_of, dbt_contents, stamp_made_of
 
-_FOLDERS = ("contracts", "expectations", "exports")
+_YAML = (".yml", ".yaml")
+_FOLDERS = {"contracts": _YAML, "expectations": _YAML, "exports": _YAML, "kusto": (*_YAML, ".kql")}
 _NAMED = 3
 
 
@@ -22,8 +23,8 @@ _NAMED = 3
 class ProjectIdentity:
     """The contents of a deployment's project directory when this was made.
 
-    `dbt_stamp` is that of the dbt project, `contents` {name: digest} of all four folders; what a deployment
-    has no part of, exports and suites of work in production, is not in it.
+    `dbt_stamp` is that of the dbt project, `contents` {name: digest} of all folders; what a deployment has no
+    part of, exports, suites and KQL of work in production, is not in it.
     """
 
     settings: Settings
@@ -40,8 +41,8 @@ class ProjectIdentity:
         try:
             dbt = dbt_contents(settings)
             contents = {f"dbt_project/{name}": digest for name, digest in dbt.items()}
-            for name in _FOLDERS:
-                found = yaml_contents(settings.project_dir / name)
+            for name, suffixes in _FOLDERS.items():
+                found = contents_of(settings.project_dir / name, suffixes)
                 contents |= {file: one for file, one in found.items() if stage_of(file) in settings.stages}
         except OSError as error:
             raise ProjectError(

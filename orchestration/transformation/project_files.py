@@ -128,12 +128,12 @@ def dbt_files(settings: Settings) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def yaml_contents(folder: Path) -> dict[str, str]:
-    """Return {name: digest} of the YAML files of a folder; nothing else in it is read."""
+def contents_of(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return {name: digest} of the files of a folder that end so; nothing else in it is read."""
     return {
         f"{folder.name}/{name}": CONTENTS.of(path)[0]
         for name, path in sorted(_files(str(folder)))
-        if name.endswith((".yml", ".yaml"))
+        if name.endswith(suffixes)
     }
 
 

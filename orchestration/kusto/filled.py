@@ -7,7 +7,7 @@ Does not: functions (`reading`), the filling (`operations.fills`).
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -47,14 +47,14 @@ class FilledSpec(Strict):
     """How the table is cut, where the exports that feed it do not tell; `whole`: it is not."""
 
 
-def load_filled(
+def with_filled(
     project_dir: Path,
     project: KustoProject,
     exports: Mapping[str, Export],
     cut: Callable[[Export], Partitioning],
     stages: Collection[Stage] = tuple(Stage),
-) -> tuple[tuple[FilledTable, ...], list[Problem]]:
-    """Return the tables that functions fill, each after those that it reads, and every problem found.
+) -> tuple[KustoProject, list[Problem]]:
+    """Return the project with the tables that functions fill, and every problem found.
 
     `cut` tells how an export's model is cut.
     """
@@ -83,7 +83,8 @@ def load_filled(
     tables = [table for name in sorted(entries) if (table := look.table(name)) is not None]
     problems += chain.from_iterable(file.problems for _, file in files)
     order = {name: place for place, name in enumerate(look.order)}
-    return tuple(sorted(tables, key=lambda table: order[table.table])), problems
+    tables.sort(key=lambda table: order[table.table])
+    return replace(project, filled=tables), problems
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,7 @@ class _Look:
     @cached_property
     def _fed(self) -> dict[str, Export]:
         """{table: the export that feeds it} of the database."""
-        found: dict[str, Export] = {}
-        for export in self._exports.values():
-            type_, connection, name = export.place
-            if (type_, connection) == ("adx", self._project.connection):
-                found[name] = export
-        return found
+        return {fed.table: self._exports[fed.export] for fed in self._project.feeds}
 
     def table(self, name: str) -> FilledTable | None:
         """Return the table of an entry; None where something is wrong with it, which its file is told."""

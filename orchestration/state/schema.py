@@ -559,6 +559,7 @@ kusto_fills = Table(
     Column("run_id", String(100), nullable=False),
     Column("filled_at", DateTime(timezone=True), nullable=False),
     Index("kusto_fills_by_table", "name", "partition_key", "id"),
+)
 
 # What stands in a database of Azure Data Explorer because we put it there; see `kusto_objects`.
 kusto_objects = Table(

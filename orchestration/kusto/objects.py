@@ -73,6 +73,11 @@ class KustoObject:
         return "".join(one.digest for one in self.statements)
 
 
+def filled_key(table: str) -> tuple[str, str]:
+    """Return the key of the asset that fills a table; functions and views have keys of the same form."""
+    return "kusto", table
+
+
 @dataclass(frozen=True, slots=True)
 class FilledTable:
     """A table that a function fills.
@@ -108,7 +113,7 @@ class FilledTable:
     @property
     def asset_key(self) -> tuple[str, str]:
         """The asset that fills it."""
-        return "kusto", self.table
+        return filled_key(self.table)
 
 
 @dataclass(frozen=True, slots=True)

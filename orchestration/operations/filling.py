@@ -34,7 +34,7 @@ from orchestration.operations.kusto_database import (
 from orchestration.operations.site import Site
 from orchestration.state.kusto_fills import Fill
 
-# The service ends a command after ten minutes; each may be given four times, and others come before and after.
+# The service ends a command after ten minutes; each may be given four times, with others around it.
 _BUDGET_SECONDS = 2_700.0
 # After so many calls during which something else was delivered, the next run is to do it.
 _CALLS = 3
@@ -114,7 +114,7 @@ def _require_open(site: Site, table: FilledTable, key: str, where: str, cluster:
 def _filled(
     site: Site, cluster: Cluster, report: FillReport, run_id: str, log: Callable[[str], None]
 ) -> Filled | None:
-    """Have the table hold what a report tells; None where that is not so any more, and nothing was changed."""
+    """Have the table hold what a report tells; None where it tells another thing by now: nothing was changed."""
     table, key = report.table, report.partition_key
     scope = f"kusto/{table.table}/{key}"
     last = Fills(site, report.place).latest(table.table).get(key)

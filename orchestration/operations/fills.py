@@ -18,9 +18,11 @@ from functools import cached_property
 from orchestration.core.environments import Environment
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import UNPARTITIONED, Partitioning, place
+from orchestration.core.secrets import SecretError
 from orchestration.delivery.deliver import Target
 from orchestration.kusto.objects import FilledTable, KustoProject
 from orchestration.operations.due_run import DueRun, Try, digest_of
+from orchestration.operations.kusto_database import database_url, place_of
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.state.kusto_fills import Fill, FilledFrom
@@ -330,22 +332,48 @@ def _is_own(table: FilledTable, target: Target) -> bool:
     return _is_cut(target) or not table.partitioning.partitioned
 
 
+def fills_of(site: Site, records: Records | None = None) -> Fills | None:
+    """Return the tables that functions fill in this deployment; None where there are none.
+
+    That is so too where it has no database, unless what would be filled is written to its outbox.
+    """
+    if site.project.kusto is None or not site.project.kusto.filled:
+        return None
+    try:
+        url = database_url(site)
+    except SecretError:  # it is told of by whoever sends
+        return None
+    if url is None:
+        return Fills(site, "", records) if site.deployment.identity.kind is Environment.SCRATCH else None
+    return Fills(site, place_of(url), records)
+
+
+def behind(site: Site, run: DueRun) -> DueRun:
+    """Return a run with the tables that are filled behind its exports."""
+    fills = fills_of(site) if run.exports else None
+    return run if fills is None else replace(run, fills=fills.after(run.partition, run.exports))
+
+
 def fills_due(
-    fills: Fills, now: datetime, run_exists: Callable[[str], bool], *, older: bool = False
+    site: Site, now: datetime, run_exists: Callable[[str], bool], *, older: bool = False
 ) -> list[DueRun]:
     """Return the runs that fill what is due, one a partition and table; one that failed is due the next day.
 
     `older`: what was delivered before the function was there is filled as well.
     """
-    runs = [fill_run(report, f"{now:%Y-%m-%d}") for report in fills.due(older=older)]
+    fills = fills_of(site)
+    due = fills.due(older=older) if fills is not None else ()
+    runs = [fill_run(report, f"{now:%Y-%m-%d}") for report in due]
     return sorted((run for run in runs if not run_exists(run.run_key)), key=lambda run: run.partition.order)
 
 
 def fills_again(
-    fills: Fills, run_exists: Callable[[str], bool], failed: Mapping[tuple[str, str], str]
+    site: Site, run_exists: Callable[[str], bool], failed: Mapping[tuple[str, str], str]
 ) -> list[DueRun]:
     """Return the second tries of {(table, partition key): run id} that failed, of what may be filled now."""
-    runs: list[DueRun] = []
+    fills, runs = fills_of(site) if failed else None, list[DueRun]()
+    if fills is None:
+        return []
     for (name, key), run_id in failed.items():
         table = fills.tables.get(name)
         if table is not None and table.partitioning.holds(key):

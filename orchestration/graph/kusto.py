@@ -120,7 +120,7 @@ def _code(site: Site, file: str) -> dict[str, Any]:
     path = site.deployment.settings.project_dir / file
     return {
         "dagster/code_references": dg.CodeReferencesMetadataValue(
-            [dg.LocalFileCodeReference(file_path=str(path), label=file)]
+            code_references=[dg.LocalFileCodeReference(file_path=str(path), label=file)]
         )
     }
 

@@ -114,7 +114,7 @@ def _require_open(site: Site, table: FilledTable, key: str, where: str, cluster:
 def _filled(
     site: Site, cluster: Cluster, report: FillReport, run_id: str, log: Callable[[str], None]
 ) -> Filled | None:
-    """Have the table hold what a report tells; None where it tells another thing by now: nothing was changed."""
+    """Have the table hold what a report tells; None where it tells another thing by now: nothing changed."""
     table, key = report.table, report.partition_key
     scope = f"kusto/{table.table}/{key}"
     last = Fills(site, report.place).latest(table.table).get(key)

@@ -1,4 +1,4 @@
-"""The checks of functions and views in a database: is it what git says, and does it give what the parser says.
+"""The checks of functions and views in a database: is it what git says, does it give what the parser says.
 
 Belongs here: the questions and their words. Does not: Dagster, and what follows: nothing waits for either.
 """
@@ -71,9 +71,9 @@ def _answers(cluster: Cluster, one: KustoObject) -> CheckSaid:
     if call is None or one.columns is None:
         why = "its columns are not known" if call else "a call of it is not known"
         return CheckSaid(
-            passed=True, verdict=True,
-            words=f"not asked, as {why}: `// sample: {one.name}(…)` above the command in {one.file} names one",
-        )  # fmt: skip
+            passed=True,
+            words=f"not asked, as {why}: `// sample: {one.name}(…)` above the command in {one.file} names it",
+        )
     query = f"{call} | getschema | project ['ColumnName'], ['ColumnType']"
     rows: Iterable[Sequence[str]] = chain.from_iterable(cluster.rows(query, _AT_ONCE, "ask for its columns"))
     found = [(row[0], row[1]) for row in rows]

@@ -177,7 +177,7 @@ class Objects:
     def _noted(self, name: str, event: str) -> None:
         self.journal.append((name, event, self.principal))
 
-    def _analysed(self, text: str, without: str = "") -> Query:
+    def analysed(self, text: str, without: str = "") -> Query:
         found = self._parser.query(text, self.database(without))
         wrong = [one.message for one in found.diagnostics if one.severity == "Error"]
         if wrong:
@@ -195,7 +195,7 @@ class Objects:
         if name in self._engine.tables or name in self.views:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         if properties.get("skipvalidation", "false").lower() != "true":
-            self._analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
+            self.analysed(f"let {name if name.isidentifier() else 'F'} = {parameters} {body};", name)
         made = Function(name, parameters, body, properties.get("folder", ""), properties.get("docstring", ""))
         self._noted(name, "ALTER-FUNCTION" if name in self.functions else "ADD-FUNCTION")
         self.functions[name] = made
@@ -234,7 +234,7 @@ class Objects:
         if name in self._engine.tables or name in self.functions:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         query = said.text("SourceBody")[1:-1].strip()
-        columns = self._analysed(query).columns or ()
+        columns = self.analysed(query).columns or ()
         keys = _keys(self._parser.tokens(query))
         before = self.views.get(name)
         if before is not None:
@@ -329,7 +329,7 @@ class Objects:
 
     def _secure(self, said: Stated) -> Answer:
         table, query = self._table(said), said.value("Query")
-        given = self._analysed(query).columns
+        given = self.analysed(query).columns
         if list(given or ()) != list(table.columns.items()):
             raise semantic_error("the row level security query does not give the table's columns")
         enabled = said.word_after("row_level_security") == "enable"
@@ -347,7 +347,7 @@ class Objects:
             found = update(said)
             for one in found:
                 self._engine.table(one["Source"])
-                columns = self._analysed(one["Query"]).columns
+                columns = self.analysed(one["Query"]).columns
                 if list(columns or ()) != list(table.columns.items()):
                     raise semantic_error("the update policy's query does not give the table's columns")
             table.policies["Update"] = [*(table.policies.get("Update") or [] if merges else []), *found]

@@ -67,6 +67,13 @@ class Parses:
         """Analyse a query in a database: `database` is a digest of what of it the query may read."""
         return self._answer(Query, digest_of("query", text, database), lambda: self._analysed(text, use()))
 
+    def words(self, text: str) -> Sequence[str]:
+        """Return the words of a text without blanks and comments."""
+        key = digest_of("words", text)
+        found = self._asked.get(key, self._kept.get(key))
+        self._asked[key] = list(self.language.tokens(text)) if found is None else found
+        return self._asked[key]
+
     def _analysed(self, text: str, database: Database) -> Query:
         self.language.use_once(database)
         return self.language.query(text)

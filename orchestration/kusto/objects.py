@@ -139,8 +139,8 @@ class KustoProject:
         caching: the same for the hot cache.
         scratch_database: the one database that scratch may change; "" for none.
         objects: parents before children: tables, functions by what they read, views.
-        filled: the tables that functions fill, each after those that it reads.
         feeds: the tables of the database that exports feed, each once for each export.
+        filled: the tables that functions fill, each after those that it reads.
     """
 
     connection: str
@@ -148,5 +148,5 @@ class KustoProject:
     caching: Mapping[str, str] = field(default_factory=dict[str, str])
     scratch_database: str = ""
     objects: Sequence[KustoObject] = ()
-    filled: Sequence[FilledTable] = ()
     feeds: Sequence[Fed] = ()
+    filled: Sequence[FilledTable] = ()

@@ -75,11 +75,11 @@ def place_of(deployment: Deployment, project: KustoProject, expected: str = "") 
             " `scratch: DATABASE` in the file"
         )
     for other, theirs in _others(deployment, project):
-        if _spelled(address) == _spelled(theirs):
+        if spelled(address) == spelled(theirs):
             raise SettingsError(_taken(variable, address, f"that of {other}", called))
     if kind is not Environment.PRODUCTION and _is_productions(deployment, project, address):
         raise SettingsError(_taken(variable, address, "production's, as its catalogue says", called))
-    return Place(url, kind, called, _spelled(address))
+    return Place(url, kind, called, spelled(address))
 
 
 def _connected(deployment: Deployment, project: KustoProject) -> tuple[str, str]:
@@ -161,7 +161,7 @@ def _digests(area: Area) -> Collection[str]:
     )
 
 
-def _spelled(address: Address) -> str:
+def spelled(address: Address) -> str:
     """One spelling of a database: neither the case, nor a dot at the end, nor the port of HTTPS counts."""
     host, _, port = (
         address.host.partition("]")[2].rpartition(":")

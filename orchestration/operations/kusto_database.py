@@ -4,54 +4,71 @@ Belongs here: one answer for filled tables and for the checks of assets. Does no
 which words, and deploying (`kusto.plan`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from orchestration.core.environments import Environment
-from orchestration.destinations.adx import kql
-from orchestration.destinations.adx.cluster import Address, Cluster, EntityMissing
-from orchestration.kusto.objects import Kind, KustoObject
+from orchestration.core.secrets import SecretError
+from orchestration.core.settings import SettingsError
+from orchestration.destinations.adx.cluster import Address, Cluster
+from orchestration.destinations.base import DeliveryError
+from orchestration.kusto.facts import Words
+from orchestration.kusto.held import Held
+from orchestration.kusto.objects import KustoObject
+from orchestration.kusto.places import Place, place_of, spelled
+from orchestration.kusto.plan import held_digest
 from orchestration.operations.site import Site
+from orchestration.state.kusto_objects import Deployed
 
-_SCRATCH = "SLUICE_SCRATCH_KUSTO"
+_ADX = "adx "
 
 
-def database_variable(site: Site) -> str:
-    """Return the variable that names the database of a deployment of this kind."""
+def database_of(site: Site) -> tuple[Place | None, str]:
+    """Return the database of a deployment, or None and why it has none."""
     kusto = site.project.kusto
     assert kusto is not None
-    if site.deployment.identity.kind in (Environment.SCRATCH, Environment.LOCAL):
-        return _SCRATCH
-    return site.deployment.settings.variable_of(kusto.connection)
+    try:
+        return place_of(site.deployment, kusto), ""
+    except (SettingsError, SecretError) as error:
+        return None, str(error)
 
 
-def database_url(site: Site) -> str | None:
-    """Return the secret URL of the database of a deployment; None where it has none."""
-    settings, kusto = site.deployment.settings, site.project.kusto
-    assert kusto is not None
-    if site.deployment.identity.kind in (Environment.SCRATCH, Environment.LOCAL):
-        return settings.scratch_kusto.get_secret_value() if settings.scratch_kusto else None
-    return settings.connection(kusto.connection)
+def writes_to_an_outbox(site: Site) -> bool:
+    """Whether nothing is delivered to any database: what would be filled is written down."""
+    return site.deployment.identity.kind in (Environment.SCRATCH, Environment.LOCAL)
 
 
-def place_of(url: str) -> str:
-    """Return the one spelling of a database, without secrets, as deliveries have it."""
-    address = Address.of(url)
-    return f"adx://{address.host}/{address.database}"
+def database_in(place: str, table: str) -> str:
+    """Return the one spelling of the database in which a delivery's place is a table; "" if it is in none."""
+    if not place.startswith(_ADX) or not place.endswith(f"/{table}"):
+        return ""
+    try:
+        return spelled(Address.of(place.removeprefix(_ADX).removesuffix(f"/{table}")))
+    except DeliveryError:
+        return ""
 
 
-def unlike_git(cluster: Cluster, objects: Collection[KustoObject]) -> Iterator[str]:
-    """Yield how functions in a database are not what git says."""
+def unlike_git(
+    cluster: Cluster,
+    objects: Collection[KustoObject],
+    ledger: Mapping[tuple[str, str], Deployed],
+    words: Words,
+) -> Iterator[str]:
+    """Yield how functions and views in a database are not what git says.
+
+    What it holds is compared with what it held right after the deploy of what git says, as Kusto spells things
+    in its own way, but always in the same.
+
+    Raises:
+        DeliveryError: the database does not answer.
+    """
+    held, mend = Held(cluster, words), "`sluice kusto deploy`"
     for one in objects:
-        if one.kind is not Kind.FUNCTION:
-            continue
-        doing = "show a function"
-        try:
-            [shown] = cluster.command(f".show function {kql.name(one.name)}", doing)
-        except EntityMissing:
-            yield f"{one.name} is not in the database: `sluice kusto deploy`"
-            continue
-        held = (cluster.told(shown, name, str, doing) for name in ("Parameters", "Body"))
-        if ["".join(text.split()) for text in held] != [
-            "".join(text.split()) for text in (one.parameters, one.body)
-        ]:
-            yield f"{one.name} is another in the database than in git: `sluice kusto deploy`"
+        record = ledger.get((one.kind.value, one.name))
+        if record is None:
+            yield f"{one.name} was not deployed from git: {mend}"
+        elif record.digest != one.digest:
+            yield f"{one.name} is deployed as another than git has it: {mend}"
+        elif (facts := held.facts(one.kind, one.name, {})) is None:
+            yield f"{one.name} is not in the database: {mend}"
+        elif record.held and held_digest(facts, one.kind) != record.held:
+            yield f"{one.name} was changed in the database since it was deployed: {mend}"

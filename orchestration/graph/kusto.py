@@ -165,7 +165,7 @@ def _filled_asset(site: Site, table: FilledTable, partitions_of: PartitionsOf) -
             context.log.warning(str(missing))
             yield dg.AssetObservation(
                 key, partition=partition or None, description=str(missing),
-                metadata={NOT_CONFIGURED: missing.variable},
+                metadata={NOT_CONFIGURED: str(missing)},
             )  # fmt: skip
             return
         except FillHeld as held:

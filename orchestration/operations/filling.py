@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from orchestration.core.environments import Environment
 from orchestration.core.partitions import place
 from orchestration.delivery.deliver import ledger_of
 from orchestration.delivery.engine import DeliveryEngine
@@ -24,13 +23,10 @@ from orchestration.destinations.adx.filling import Call, stage
 from orchestration.destinations.adx.replacing import Replacing
 from orchestration.destinations.base import DeliveryError
 from orchestration.kusto.objects import FilledTable
+from orchestration.kusto.parsed import Parses
+from orchestration.kusto.places import Place
 from orchestration.operations.fills import FillHeld, FillReport, Fills
-from orchestration.operations.kusto_database import (
-    database_url,
-    database_variable,
-    place_of,
-    unlike_git,
-)
+from orchestration.operations.kusto_database import database_of, unlike_git, writes_to_an_outbox
 from orchestration.operations.site import Site
 from orchestration.state.kusto_fills import Fill
 
@@ -51,11 +47,10 @@ class Filled:
 
 
 class NoDatabase(Exception):
-    """This deployment has no database in which functions could fill a table; `variable` names it."""
+    """This deployment has no database in which functions could fill a table."""
 
-    def __init__(self, table: str, variable: str) -> None:
-        self.variable = variable
-        super().__init__(f"{table} is not filled: this deployment has no database; set {variable}")
+    def __init__(self, table: str, why: str) -> None:
+        super().__init__(f"{table} is not filled: {why}")
 
 
 def fill_partition(
@@ -71,22 +66,22 @@ def fill_partition(
     """
     deployment = site.deployment
     site.project.identity.require_unchanged()
-    url = database_url(site)
-    if url is None:
-        if deployment.identity.kind is Environment.SCRATCH:
+    database, why = database_of(site)
+    if database is None:
+        if writes_to_an_outbox(site):
             return _to_the_outbox(site, table, key, run_id)
-        raise NoDatabase(table.table, database_variable(site))
-    where, destination = place_of(url), AdxDestination(url, table.table, AdxOptions())
+        raise NoDatabase(table.table, why)
+    destination = AdxDestination(database.url, table.table, AdxOptions())
     began = monotonic()
 
     def left() -> float:
         return max(0.0, _BUDGET_SECONDS - (monotonic() - began))
 
     engine = DeliveryEngine(ledger_of(deployment), destination, deployment.kept_back)
-    with engine.alone(log) as lease, Cluster(url, left, _too_late) as cluster:
+    with engine.alone(log) as lease, Cluster(database.url, left, _too_late) as cluster:
         for _ in range(_CALLS):
-            report = _require_open(site, table, key, where, cluster)
-            filled = _filled(site, cluster, report, run_id, log)
+            report = _require_open(site, table, key, database, cluster)
+            filled = _filled(site, cluster, database, report, run_id, log)
             if filled is not None:
                 if filled.called:
                     deployment.store.kusto_fills.record(filled.fill, lease.token)
@@ -100,24 +95,33 @@ def fill_partition(
     )
 
 
-def _require_open(site: Site, table: FilledTable, key: str, where: str, cluster: Cluster) -> FillReport:
-    report = Fills(site, where).report(table, key)
+def _require_open(site: Site, table: FilledTable, key: str, database: Place, cluster: Cluster) -> FillReport:
+    report = Fills(site, database).report(table, key)
     if not report.open:
         raise FillHeld(report)
     kusto = site.project.kusto
     assert kusto is not None
-    if unlike := list(unlike_git(cluster, [one for one in kusto.objects if one.key in table.reads])):
+    objects = [one for one in kusto.objects if one.key in table.reads]
+    ledger = site.deployment.store.kusto_objects.of(database.name)
+    with Parses(site.deployment.settings.data_dir / "kusto" / f"words_of_{table.table}.json") as parses:
+        unlike = list(unlike_git(cluster, objects, ledger, parses.words))
+    if unlike:
         raise FillHeld(replace(report, reasons=tuple(unlike)))
     return report
 
 
 def _filled(
-    site: Site, cluster: Cluster, report: FillReport, run_id: str, log: Callable[[str], None]
+    site: Site,
+    cluster: Cluster,
+    database: Place,
+    report: FillReport,
+    run_id: str,
+    log: Callable[[str], None],
 ) -> Filled | None:
     """Have the table hold what a report tells; None where it tells another thing by now: nothing changed."""
     table, key = report.table, report.partition_key
     scope = f"kusto/{table.table}/{key}"
-    last = Fills(site, report.place).latest(table.table).get(key)
+    last = Fills(site, database).latest(table.table).get(key)
     same = last if last is not None and last.fill_id == report.fill_id else None
 
     def replacing(tag: str) -> Replacing:
@@ -143,7 +147,7 @@ def _filled(
     call = Call(table.function, interval, table.columns)
     log(f"calls {call.text} for {place(table.table, key)}")
     staged = stage(cluster, table.table, scope, tag, call, replacing(tag))
-    after = _require_open(site, table, key, report.place, cluster)
+    after = _require_open(site, table, key, database, cluster)
     if after.fill_id != report.fill_id:
         replacing(tag).drop_staged()
         return None
@@ -163,7 +167,7 @@ def _rows_there(replacing: Replacing) -> int:
 
 def _to_the_outbox(site: Site, table: FilledTable, key: str, run_id: str) -> Filled:
     """Write down what would be filled, in a deployment that has no database."""
-    report = Fills(site, "").report(table, key)
+    report = Fills(site, None).report(table, key)
     if not report.open:
         raise FillHeld(report)
     interval = table.partitioning.interval(key) if table.partitioning.partitioned else None

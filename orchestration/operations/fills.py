@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from orchestration.core.environments import Environment
 from orchestration.core.lineage import Partition
 from orchestration.core.partitions import UNPARTITIONED, Partitioning, place
-from orchestration.core.secrets import SecretError
 from orchestration.delivery.deliver import Target
 from orchestration.kusto.objects import FilledTable, KustoProject
+from orchestration.kusto.places import Place
 from orchestration.operations.due_run import DueRun, Try, digest_of
-from orchestration.operations.kusto_database import database_url, place_of
+from orchestration.operations.kusto_database import database_in, database_of, writes_to_an_outbox
 from orchestration.operations.records import Records
 from orchestration.operations.site import Site
 from orchestration.state.kusto_fills import Fill, FilledFrom
@@ -79,11 +78,14 @@ class _Scope:
 class Fills:
     """The tables that functions fill, at one look at the records; make a new one for the next.
 
-    `place` is the database, as deliveries name it (`adx://CLUSTER/DATABASE`), "" for none.
+    `database` is that of the deployment; None where it has none: then `why` says so, or "" where what would
+    be filled is written down.
     """
 
-    def __init__(self, site: Site, place: str, records: Records | None = None) -> None:
-        self._site, self._place = site, place
+    def __init__(
+        self, site: Site, database: Place | None, why: str = "", records: Records | None = None
+    ) -> None:
+        self._site, self._place, self._why = site, database.name if database is not None else "", why
         self._store = site.deployment.store
         self._records = records or Records(site)
         self._latest: dict[str, dict[str, Fill]] = {}
@@ -112,7 +114,7 @@ class Fills:
         Without `judged` what is dear to find out is left out. `sent` are exports that are delivered before.
         """
         inputs: dict[str, dict[str, str]] = {}
-        reasons = list(self._function_reasons(table))
+        reasons = [self._why] if self._why else list(self._function_reasons(table))
         for scope in self._scopes(table, key):
             if scope.own and scope.export in sent:
                 continue
@@ -241,11 +243,8 @@ class Fills:
         return delivery, ""
 
     def _at_place(self, name: str, delivery: Delivery) -> bool:
-        if self._site.deployment.identity.kind is Environment.SCRATCH:
-            return (
-                True  # what would be delivered lies in a folder, and a scratch database holds what it holds
-            )
-        return delivery.place == f"adx {self._place}/{name}"
+        # What would be delivered may lie elsewhere: a scratch database holds what it holds.
+        return writes_to_an_outbox(self._site) or database_in(delivery.place, name) == self._place
 
     def _under_way(self, export: str, key: str) -> bool:
         sending = self._sending.get(export, set())
@@ -333,19 +332,11 @@ def _is_own(table: FilledTable, target: Target) -> bool:
 
 
 def fills_of(site: Site, records: Records | None = None) -> Fills | None:
-    """Return the tables that functions fill in this deployment; None where there are none.
-
-    That is so too where it has no database, unless what would be filled is written to its outbox.
-    """
+    """Return the tables that functions fill; None where there are none, which costs nothing."""
     if site.project.kusto is None or not site.project.kusto.filled:
         return None
-    try:
-        url = database_url(site)
-    except SecretError:  # it is told of by whoever sends
-        return None
-    if url is None:
-        return Fills(site, "", records) if site.deployment.identity.kind is Environment.SCRATCH else None
-    return Fills(site, place_of(url), records)
+    database, why = database_of(site)
+    return Fills(site, database, "" if writes_to_an_outbox(site) else why, records)
 
 
 def behind(site: Site, run: DueRun) -> DueRun:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import chain
 from time import monotonic
 
-from orchestration.core.secrets import SecretError
 from orchestration.destinations.adx.cluster import Cluster
 from orchestration.destinations.adx.filling import Call
 from orchestration.destinations.base import DeliveryError
 from orchestration.kusto.objects import Kind, KustoObject
-from orchestration.operations.kusto_database import database_url, database_variable, unlike_git
+from orchestration.kusto.parsed import Parses
+from orchestration.operations.kusto_database import database_of, unlike_git
 from orchestration.operations.site import Site
+from orchestration.state.kusto_objects import Deployed
 
 DEPLOYED, ANSWERS = "deployed", "answers"
 _BUDGET_SECONDS = 600.0
@@ -33,27 +34,27 @@ class CheckSaid:
 
 def ask(site: Site, asked: Sequence[Asked]) -> Mapping[tuple[tuple[Kind, str], str], CheckSaid]:
     """Return {(object, check): what it says}, over one connection; what cannot be asked has no verdict."""
-    try:
-        url = database_url(site)
-        missing = "" if url else f"this deployment has no database; set {database_variable(site)}"
-    except SecretError as error:
-        url, missing = None, str(error)
-    if url is None:
-        said = CheckSaid(passed=False, words=f"not asked: {missing}", verdict=False)
+    database, why = database_of(site)
+    if database is None:
+        said = CheckSaid(passed=False, words=f"not asked: {why}", verdict=False)
         return {(one.key, name): said for one, name in asked}
     began = monotonic()
 
     def left() -> float:
         return max(0.0, _BUDGET_SECONDS - (monotonic() - began))
 
-    with Cluster(url, left, _too_late) as cluster:
-        return {(one.key, name): _said(cluster, one, name) for one, name in asked}
+    ledger = site.deployment.store.kusto_objects.of(database.name)
+    kept = site.deployment.settings.data_dir / "kusto" / "words_asked.json"
+    with Cluster(database.url, left, _too_late) as cluster, Parses(kept) as parses:
+        return {(one.key, name): _said(cluster, one, name, ledger, parses) for one, name in asked}
 
 
-def _said(cluster: Cluster, one: KustoObject, name: str) -> CheckSaid:
+def _said(
+    cluster: Cluster, one: KustoObject, name: str, ledger: Mapping[tuple[str, str], Deployed], parses: Parses
+) -> CheckSaid:
     try:
         if name == DEPLOYED:
-            unlike = "; ".join(unlike_git(cluster, [one]))
+            unlike = "; ".join(unlike_git(cluster, [one], ledger, parses.words))
             return CheckSaid(not unlike, unlike or f"the database holds what {one.file} says")
         return _answers(cluster, one)
     except DeliveryError as error:

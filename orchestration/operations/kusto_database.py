@@ -55,7 +55,7 @@ def unlike_git(
 ) -> Iterator[str]:
     """Yield how functions and views in a database are not what git says.
 
-    What it holds is compared with what it held right after the deploy of what git says, as Kusto spells things
+    What it holds is compared with what it held right after the deploy of what git says: Kusto spells things
     in its own way, but always in the same.
 
     Raises:

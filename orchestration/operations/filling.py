@@ -22,6 +22,7 @@ from orchestration.destinations.adx.cluster import Cluster, EntityMissing
 from orchestration.destinations.adx.filling import Call, stage
 from orchestration.destinations.adx.replacing import Replacing
 from orchestration.destinations.base import DeliveryError
+from orchestration.kusto.held import Held
 from orchestration.kusto.objects import FilledTable
 from orchestration.kusto.parsed import Parses
 from orchestration.kusto.places import Place
@@ -104,7 +105,7 @@ def _require_open(site: Site, table: FilledTable, key: str, database: Place, clu
     objects = [one for one in kusto.objects if one.key in table.reads]
     ledger = site.deployment.store.kusto_objects.of(database.name)
     with Parses(site.deployment.settings.data_dir / "kusto" / f"words_of_{table.table}.json") as parses:
-        unlike = list(unlike_git(cluster, objects, ledger, parses.words))
+        unlike = list(unlike_git(Held(cluster, parses.words), objects, ledger))
     if unlike:
         raise FillHeld(replace(report, reasons=tuple(unlike)))
     return report

@@ -11,6 +11,7 @@ from time import monotonic
 from orchestration.destinations.adx.cluster import Cluster
 from orchestration.destinations.adx.filling import Call
 from orchestration.destinations.base import DeliveryError
+from orchestration.kusto.held import Held
 from orchestration.kusto.objects import Kind, KustoObject
 from orchestration.kusto.parsed import Parses
 from orchestration.operations.kusto_database import database_of, unlike_git
@@ -45,21 +46,29 @@ def ask(site: Site, asked: Sequence[Asked]) -> Mapping[tuple[tuple[Kind, str], s
 
     ledger = site.deployment.store.kusto_objects.of(database.name)
     kept = site.deployment.settings.data_dir / "kusto" / "words_asked.json"
+    found: dict[tuple[tuple[Kind, str], str], CheckSaid] = {}
+    down: CheckSaid | None = None
     with Cluster(database.url, left, _too_late) as cluster, Parses(kept) as parses:
-        return {(one.key, name): _said(cluster, one, name, ledger, parses) for one, name in asked}
+        held = Held(cluster, parses.words)
+        for one, name in asked:
+            # Who does not answer once is not waited for with every function.
+            said = down or _said(cluster, held, one, name, ledger)
+            down = None if said.verdict else said
+            found[one.key, name] = said
+    return found
 
 
 def _said(
-    cluster: Cluster, one: KustoObject, name: str, ledger: Mapping[tuple[str, str], Deployed], parses: Parses
+    cluster: Cluster, held: Held, one: KustoObject, name: str, ledger: Mapping[tuple[str, str], Deployed]
 ) -> CheckSaid:
     try:
         if name == DEPLOYED:
-            unlike = "; ".join(unlike_git(cluster, [one], ledger, parses.words))
+            unlike = "; ".join(unlike_git(held, [one], ledger))
             return CheckSaid(not unlike, unlike or f"the database holds what {one.file} says")
         return _answers(cluster, one)
     except DeliveryError as error:
         # What the engine refuses to answer says something of the function, and what does not answer nothing.
-        refused = error.nothing_done and name == ANSWERS and _is_refused(error)
+        refused = name == ANSWERS and error.nothing_done and _is_refused(error)
         return CheckSaid(passed=False, words=f"{'' if refused else 'no verdict: '}{error}", verdict=refused)
 
 

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from orchestration.core.environments import Environment
 from orchestration.core.secrets import SecretError
 from orchestration.core.settings import SettingsError
-from orchestration.destinations.adx.cluster import Address, Cluster
+from orchestration.destinations.adx.cluster import Address
 from orchestration.destinations.base import DeliveryError
-from orchestration.kusto.facts import Words
 from orchestration.kusto.held import Held
 from orchestration.kusto.objects import KustoObject
 from orchestration.kusto.places import Place, place_of, spelled
@@ -48,10 +47,7 @@ def database_in(place: str, table: str) -> str:
 
 
 def unlike_git(
-    cluster: Cluster,
-    objects: Collection[KustoObject],
-    ledger: Mapping[tuple[str, str], Deployed],
-    words: Words,
+    held: Held, objects: Collection[KustoObject], ledger: Mapping[tuple[str, str], Deployed]
 ) -> Iterator[str]:
     """Yield how functions and views in a database are not what git says.
 
@@ -61,7 +57,7 @@ def unlike_git(
     Raises:
         DeliveryError: the database does not answer.
     """
-    held, mend = Held(cluster, words), "`sluice kusto deploy`"
+    mend = "`sluice kusto deploy`"
     for one in objects:
         record = ledger.get((one.kind.value, one.name))
         if record is None:

@@ -125,7 +125,7 @@ class Objects:
         self.journal: list[tuple[str, str, str]] = []
         self.principal = "aadapp=sluice"
         self._engine = engine
-        self._parser = parser
+        self.parser = parser
         self._known: Mapping[str, Callable[[Stated], Answer]] = {
             "CreateOrAlterFunction": self._alter_function,
             "ShowFunctions": lambda _: self._shown(self.functions.values()),
@@ -147,7 +147,7 @@ class Objects:
 
     def command(self, text: str) -> Answer | None:
         """Execute a command of a kind that is known here; None for every other."""
-        parsed = self._parser.command(text)
+        parsed = self.parser.command(text)
         wrong = [one for one in parsed.diagnostics if one.severity == "Error"]
         execute = self._known.get(parsed.kind)
         said = Stated(text, parsed)
@@ -178,7 +178,7 @@ class Objects:
         self.journal.append((name, event, self.principal))
 
     def analysed(self, text: str, without: str = "") -> Query:
-        found = self._parser.query(text, self.database(without))
+        found = self.parser.query(text, self.database(without))
         wrong = [one.message for one in found.diagnostics if one.severity == "Error"]
         if wrong:
             raise semantic_error(wrong[0])
@@ -235,7 +235,7 @@ class Objects:
             raise _refused("BadRequest_EntityNameIsInUse", f"Entity '{name}' exists as another kind")
         query = said.text("SourceBody")[1:-1].strip()
         columns = self.analysed(query).columns or ()
-        keys = _keys(self._parser.tokens(query))
+        keys = _keys(self.parser.tokens(query))
         before = self.views.get(name)
         if before is not None:
             if wrong := sorted(_OF_NEW_VIEWS & properties.keys()):

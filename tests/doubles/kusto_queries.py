@@ -115,7 +115,12 @@ class Queries:
         inside = function.parameters.strip()[1:-1]
         names = [one.partition(":")[0].strip() for one in inside.split(",") if one.strip()]
         body = function.body.strip().removeprefix("{").removesuffix("}")
-        return self._rows(body, dict(zip(names, arguments, strict=True)))
+        given = dict(zip(names, arguments, strict=True))
+        *lets, last = body.split(";")
+        for let in lets:  # a table of its own, which what follows may begin with
+            name, _, query = let.strip().removeprefix("let ").partition("=")
+            given[name.strip()] = self._rows(query, given)
+        return self._rows(last, given)
 
 
 class _Pipe:
@@ -136,7 +141,9 @@ class _Pipe:
 
     def rows(self) -> list[Row]:
         """What it gives."""
-        rows = self._source(self._name(), self._arguments() if self._taken("(") else None)
+        name = self._name()
+        arguments = self._arguments() if self._taken("(") else None
+        rows = self._given[name] if name in self._given else self._source(name, arguments)
         while self._taken("|"):
             operator = self._word()
             if operator == "where":

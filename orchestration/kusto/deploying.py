@@ -4,22 +4,23 @@ A deploy may be killed anywhere, and is run again: it compares anew, sends what 
 command may be sent twice. Belongs here: the lease, the order, records. Does not belong here: what differs
 (`plan`), which database (`places`).
 
-One at a time for a database: two would send each other's commands. What reads nothing but tables comes first:
-columns and docstrings of tables, functions and views as they read each other, then the policies of tables that
-hold queries, which name functions; what is removed goes last, when nothing names it any more.
+One at a time for a database: two would undo each other's work. First come columns and docstrings of tables,
+then functions and views as they read each other, then the policies of tables that hold queries, which name
+functions; what is removed goes last, when nothing names it any more.
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
 from orchestration.destinations.adx.cluster import Cluster
 from orchestration.destinations.errors import DeliveryError
 from orchestration.destinations.permission import asking
 from orchestration.kusto.facts import Words
-from orchestration.kusto.held import Held
+from orchestration.kusto.held import Held, shown_facts
 from orchestration.kusto.objects import Kind, KustoProject, Statement
 from orchestration.kusto.places import Place
 from orchestration.kusto.plan import held_digest, plan_of
@@ -109,7 +110,7 @@ def deploy(
     commit: str,
     prune: bool,
     say: Say,
-    fresh: Callable[[], Held],
+    words: Words,
 ) -> int:
     """Do what a plan says; call it under `alone`, with a plan that was made there.
 
@@ -121,7 +122,7 @@ def deploy(
         commit: of git, for the records.
         prune: whether what git has no more is removed.
         say: told each command, one line, once it is done.
-        fresh: opens the database anew, to see what it holds of a function once it is sent.
+        words: the parser, for what the database answers.
 
     Returns:
         How many commands were sent.
@@ -138,9 +139,8 @@ def deploy(
     done: list[str] = []
     records = store.kusto_objects
 
-    def record(item: Item) -> None:
+    def record(item: Item, held: str) -> None:
         now = datetime.now(UTC)
-        held = item.held if item.state is State.UNCHANGED else _now_held(item, fresh)
         records.record(
             Deployed(
                 place.name, item.kind.value, item.name, place.environment, item.digest, held, commit, now
@@ -151,13 +151,17 @@ def deploy(
     for item in plan.of(State.UNCHANGED):
         before = known.get((item.kind.value, item.name))
         if before is None or before.digest != item.digest:
-            record(item)
+            record(item, item.held)
     for item, statements, last in _steps(plan):
+        answer: Sequence[Mapping[str, Any]] = ()
         for statement in statements:
-            _sent(cluster, item, statement, done, say)
+            answer = _sent(cluster, item, statement, done, say)
             done.append(item.called)
         if last:
-            record(item)
+            held = _held_of(item, answer, words)
+            if held != item.held:
+                say(f"the database shows {item.called} otherwise than {item.file} says it")
+            record(item, held)
     for one in plan.forgotten:
         records.forget(one)
     for item in plan.of(State.REMOVE) if prune else ():
@@ -189,14 +193,17 @@ def _is_late(statement: Statement) -> bool:
     return statement.kind.endswith(("RowLevelSecurity", "Update"))
 
 
-def _now_held(item: Item, fresh: Callable[[], Held]) -> str:
-    """What the database holds of what was sent, in its own words: it may spell it in others."""
+def _held_of(item: Item, answer: Sequence[Mapping[str, Any]], words: Words) -> str:
+    """Return a digest of what the database holds, as it answers the command that made it."""
     if not item.held:
         return ""
-    return held_digest(fresh().facts(item.kind, item.name, {}), item.kind)
+    facts = shown_facts(item.kind, item.name, answer, words)
+    return held_digest(facts, item.kind) if facts is not None else item.held
 
 
-def _sent(cluster: Cluster, item: Item, statement: Statement, done: list[str], say: Say) -> None:
+def _sent(
+    cluster: Cluster, item: Item, statement: Statement, done: list[str], say: Say
+) -> Sequence[Mapping[str, Any]]:
     verb = {State.CREATE: "creates", State.CHANGE: "changes"}.get(item.state, "removes")
     where = f"{item.file}:{statement.line}" if item.file else "git has it no more"
     doing = f"{verb.removesuffix('s')} the {item.called} ({where})"
@@ -205,7 +212,7 @@ def _sent(cluster: Cluster, item: Item, statement: Statement, done: list[str], s
     slow.daemon = True
     slow.start()
     try:
-        cluster.command(statement.text, doing)
+        answer = cluster.command(statement.text, doing)
     except DeliveryError as error:
         # What the cluster said of rights is about deliveries.
         rights = "does not let the principal" in error.what
@@ -222,6 +229,7 @@ def _sent(cluster: Cluster, item: Item, statement: Statement, done: list[str], s
         slow.cancel()
     took = monotonic() - started
     say(f"{verb} {item.called}  {where}{f'  {took:.0f} s' if took >= 1 else ''}")
+    return answer
 
 
 def _may_send(lease: Lease) -> None:

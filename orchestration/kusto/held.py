@@ -4,7 +4,7 @@ Belongs here: the questions, and answers as facts (`facts`). Does not belong her
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -78,29 +78,14 @@ class Held:
         """All functions by name."""
         doing = "show its functions"
         rows = self._cluster.command(".show functions", doing)
-        names = ("Name", "Parameters", "Body")
-        found: dict[str, HeldFunction] = {}
-        for row in rows:
-            name, parameters, body = (self._cluster.told(row, one, str, doing) for one in names)
-            aside = (str(row.get(one) or "") for one in ("Folder", "DocString"))
-            found[name] = HeldFunction(name, parameters, body, *aside)
-        return found
+        return {one.name: one for one in (_function(self._told(row, doing)) for row in rows)}
 
     @cached_property
     def views(self) -> Mapping[str, HeldView]:
         """All materialized views by name."""
         doing = "show its materialized views"
-        found: dict[str, HeldView] = {}
-        for row in self._cluster.command(".show materialized-views", doing):
-            name, source, query = (
-                self._cluster.told(row, one, str, doing) for one in ("Name", "SourceTable", "Query")
-            )
-            shown = {
-                key: _spelled(row[key]) for key in ("Folder", "DocString", "Lookback", "AutoUpdateSchema")
-                if row.get(key) is not None
-            }  # fmt: skip
-            found[name] = HeldView(name, source, query, shown)
-        return found
+        rows = self._cluster.command(".show materialized-views", doing)
+        return {one.name: one for one in (_view(self._told(row, doing)) for row in rows)}
 
     @cached_property
     def tables(self) -> Mapping[str, HeldTable]:
@@ -132,10 +117,10 @@ class Held:
         """Return what the database holds of an object, as `asked` names it; None if it is not there."""
         if kind is Kind.FUNCTION:
             one = self.functions.get(name)
-            return None if one is None else self.function_facts(one)
+            return None if one is None else _function_facts(one, self._words)
         if kind is Kind.VIEW:
             view = self.views.get(name)
-            return None if view is None else self.view_facts(view)
+            return None if view is None else _view_facts(view, self._words)
         table = self.tables.get(name)
         if table is None:
             return None
@@ -148,16 +133,6 @@ class Held:
         if any(" mapping " in fact for fact in asked):
             found |= self.mappings(name)
         return found
-
-    def function_facts(self, one: HeldFunction) -> Facts:
-        """Return what a function is, by how it is shown."""
-        facts = function_facts(one.parameters, one.body, self._words)
-        return {**facts, "folder": one.folder, "docstring": one.docstring}
-
-    def view_facts(self, view: HeldView) -> Facts:
-        """Return what a view is, by how it is shown."""
-        query = query_words(self._words(view.query))
-        return {"source": view.source, "query": query, **property_facts(view.properties)}
 
     def mappings(self, table: str) -> Facts:
         """Return the ingestion mappings of a table."""
@@ -187,6 +162,9 @@ class Held:
                     found.append(f"{policy} of {row.get('EntityName')}")
         return found
 
+    def _told(self, row: Mapping[str, Any], doing: str) -> "_Row":
+        return lambda name: self._cluster.told(row, name, str, doing), row
+
     def _json(self, text: str, doing: str) -> Any:
         wrong = ""
         try:
@@ -196,12 +174,52 @@ class Held:
         raise self._cluster.strange(doing, wrong)
 
 
+def shown_facts(kind: Kind, name: str, rows: Sequence[Mapping[str, Any]], words: Words) -> Facts | None:
+    """Return what a function or view is, as the command that made it is answered; None if it is not told."""
+    row = next((one for one in rows if one.get("Name") == name), None)
+    if row is None:
+        return None
+    shown: _Row = (lambda one: str(row[one])), row
+    try:
+        if kind is Kind.FUNCTION:
+            return _function_facts(_function(shown), words)
+        return _view_facts(_view(shown), words)
+    except LookupError:
+        return None
+
+
 def names(words: Sequence[str], name: str) -> bool:
-    """Whether words name an object: as they are, in brackets, or in a string, by which one may be asked for."""
+    """Whether words name an object: as they are, in brackets, or in a string."""
     said = "-".join(name.split("-"))
     return any(string(word) == name for word in words) or (
         "-" in name and f" {' - '.join(said.split('-'))} " in f" {' '.join(words)} "
     )
+
+
+# How a column of a row is told that has to be there, and the row.
+_Row = tuple[Callable[[str], str], Mapping[str, Any]]
+
+
+def _function(shown: _Row) -> HeldFunction:
+    told, row = shown
+    aside = (str(row.get(one) or "") for one in ("Folder", "DocString"))
+    return HeldFunction(told("Name"), told("Parameters"), told("Body"), *aside)
+
+
+def _function_facts(one: HeldFunction, words: Words) -> Facts:
+    facts = function_facts(one.parameters, one.body, words)
+    return {**facts, "folder": one.folder, "docstring": one.docstring}
+
+
+def _view(shown: _Row) -> HeldView:
+    told, row = shown
+    there = ("Folder", "DocString", "Lookback", "AutoUpdateSchema")
+    properties = {one: _spelled(row[one]) for one in there if row.get(one) is not None}
+    return HeldView(told("Name"), told("SourceTable"), told("Query"), properties)
+
+
+def _view_facts(view: HeldView, words: Words) -> Facts:
+    return {"source": view.source, "query": query_words(words(view.query)), **property_facts(view.properties)}
 
 
 def _spelled(shown: Any) -> str:

@@ -23,13 +23,13 @@ def in_the_way(one: KustoObject, held: Facts, said: Facts, wrong: Collection[str
     for name in wrong:
         if name.startswith("column ") and name in held:
             yield (
-                f"{name} is {held[name]} in the database, and git says {said[name]}; Kusto changes no column's"
-                " type and keeps its data; say that type in the file, or make another table"
+                f"{name} is {held[name]} in the database, and git says {said[name]}; Kusto changes no"
+                " column's type and keeps its data; say that type in the file, or make another table"
             )
         if name.startswith(_UPDATE) and _source(name) in map(_source, held.get("update policy", ())):
             yield (
-                "the table has another update policy of the same source, and both would fill it; say the whole"
-                f" list in the file: `.alter table {kql.name(one.name)} policy update`"
+                "the table has another update policy of the same source, and both would fill it; say the"
+                f" whole list in the file: `.alter table {kql.name(one.name)} policy update`"
             )
     if one.kind is not Kind.VIEW:
         return

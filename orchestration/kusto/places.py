@@ -1,10 +1,11 @@
 """Which database of Azure Data Explorer a deployment may change.
 
 Production changes that of its connection, work that of its own connection, and not production's. Scratch and
-local change the one database that `database.yml` names, by `SLUICE_SCRATCH_KUSTO`, and neither production's nor
-work's. Belongs here: that, and one spelling for a database. Does not belong here: what is changed.
+local change the one database that `database.yml` names, by `SLUICE_SCRATCH_KUSTO`, and neither production's
+nor work's. Belongs here: that, and one spelling for a database. Does not belong here: what is changed.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from orchestration.state.deployment import Deployment
 
 VARIABLE = "SLUICE_SCRATCH_KUSTO"
 _HTTPS = ":443"
+_AUTHORITY = re.compile(r"(\[.*\]|[^:]*)(?::(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def place_of(deployment: Deployment, project: KustoProject, expected: str = "") 
     alone = kind in (Environment.SCRATCH, Environment.LOCAL)
     variable, url = _scratch(deployment, project) if alone else _connected(deployment, project)
     address = _address(variable, url)
-    if kind is Environment.LOCAL and not is_here(address.host.rpartition(":")[0] or address.host):
+    if kind is Environment.LOCAL and not address.is_loopback:
         raise SettingsError(str(not_here(variable, address.host)))
     if alone and address.database != project.scratch_database:
         said = f"`scratch: {project.scratch_database}`" if project.scratch_database else "none"
@@ -114,17 +116,16 @@ def _address(variable: str, url: str) -> Address:
 def _others(deployment: Deployment, project: KustoProject) -> Iterator[tuple[str, Address]]:
     """Yield the databases of production and of work that this process knows and is not."""
     settings, kind, name = deployment.settings, deployment.identity.kind, project.connection
+    if kind in (Environment.PRODUCTION, Environment.WORK):
+        return
     known: list[tuple[Environment, SecretStr | None]] = [
         (Environment.PRODUCTION, settings.connections.get(name)),
         (Environment.WORK, settings.work_connections.get(name)),
     ]
     for other, secret in known:
-        # A local deployment's own connections are production's of a demo; those of a work one are its own.
-        own = kind is other or (kind is Environment.WORK and other is Environment.PRODUCTION)
-        if secret is None or own:
-            continue
         variable = settings.connection_variable(name, other)
-        yield f"{other} ({variable})", _address(variable, secret.get_secret_value())
+        if secret is not None:
+            yield f"{other} ({variable})", _address(variable, secret.get_secret_value())
 
 
 def _is_productions(deployment: Deployment, project: KustoProject, address: Address) -> bool:
@@ -163,14 +164,9 @@ def _digests(area: Area) -> Collection[str]:
 
 def spelled(address: Address) -> str:
     """One spelling of a database: neither the case, nor a dot at the end, nor the port of HTTPS counts."""
-    host, _, port = (
-        address.host.partition("]")[2].rpartition(":")
-        if address.host.startswith("[")
-        else (address.host.rpartition(":"))
-    )
-    host = address.host.removesuffix(f":{port}") if port.isdigit() else address.host
+    host, port = _AUTHORITY.fullmatch(address.host).groups("")  # pyright: ignore[reportOptionalMemberAccess]
     host = "localhost" if is_here(host) else host.rstrip(".")
-    shown = f":{port}" if port.isdigit() and f":{port}" != _HTTPS else ""
+    shown = f":{port}" if port and f":{port}" != _HTTPS else ""
     return f"adx://{host}{shown}/{address.database.casefold()}"
 
 

@@ -1,7 +1,7 @@
 """What a deploy would do: what git says against what the database holds and what is ours there.
 
-Belongs here: the comparison, and what waits. Does not belong here: asking the database (`held`), what is in the
-way (`obstacles`), what is to go (`removing`), doing it (`deploying`).
+Belongs here: the comparison, and what waits. Does not belong here: asking the database (`held`), what is in
+the way (`obstacles`), what is to go (`removing`), doing it (`deploying`).
 
 What is in the database and not in git is nobody's business here, unless it is ours: it is neither named nor
 touched. What a command does not say is not compared, but for a function's folder and docstring: a command
@@ -123,10 +123,9 @@ def _compared(one: KustoObject, held: Held, record: Deployed | None, words: Word
         wrong += [name for name in ("body", "query") if name in whole and name not in wrong]
     if not wrong:
         return item
-    if record is None:
-        drifted = False
-    else:
-        drifted = record.held != held_digest(found, one.kind) if record.held else record.digest == one.digest
+    drifted = record is not None and (
+        record.digest == one.digest or bool(record.held and record.held != held_digest(found, one.kind))
+    )
     differences = [Difference(name, found.get(name), whole[name], _diff(one, name, held)) for name in wrong]
     taken = ["somebody else made what stands there; it is replaced"]
     notes = taken if record is None and one.kind is not Kind.TABLE else []
@@ -148,8 +147,8 @@ def _facts(one: KustoObject, line: int, statement: Any, words: Words) -> Facts:
         return facts_of(statement, words)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{one.file}:{line}: what the command says cannot be compared ({type(error).__name__}); expected a"
-            " policy or mapping as Kusto's documentation has it; correct it"
+            f"{one.file}:{line}: what the command says cannot be compared ({type(error).__name__}); expected"
+            " a policy or mapping as Kusto's documentation has it; correct it"
         ) from None
 
 

@@ -13,7 +13,10 @@ from collections.abc import Callable, Collection
 from orchestration.kusto.objects import Kind, KustoObject
 
 # Comments and strings, whose brackets and commas count for nothing.
-_ASIDE = r"//[^\n]*|[hH]?@\"[^\"]*\"|[hH]?@'[^']*'|[hH]?\"(?:[^\"\\]|\\.)*\"|[hH]?'(?:[^'\\]|\\.)*'|```.*?```|~~~.*?~~~"
+_ASIDE = (
+    r"//[^\n]*|```.*?```|~~~.*?~~~"
+    r"|[hH]?@\"[^\"]*\"|[hH]?@'[^']*'|[hH]?\"(?:[^\"\\]|\\.)*\"|[hH]?'(?:[^'\\]|\\.)*'"
+)
 _PIECE = re.compile(rf"(?P<aside>{_ASIDE})|(?P<word>\w+)|(?P<mark>[()\[\]{{}},=])|.", re.DOTALL)
 _OF_NEW_VIEWS = ("backfill", "effectivedatetime", "updateextentscreationtime")
 

@@ -46,33 +46,36 @@ class Parser:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._commands: dict[str, Command] = {}
+        # The same, by the kinds that were asked for.
+        self.known: dict[tuple[str, Sequence[str]], Command] = {}
 
     @cached_property
-    def _language(self) -> KustoLanguage:
+    def language(self) -> KustoLanguage:
+        """V8, started where it is not yet."""
         return KustoLanguage()
 
     def close(self) -> None:
         """End V8, which otherwise keeps the process from its end."""
-        if "_language" in vars(self):
-            self._language.__exit__()
+        if "language" in vars(self):
+            self.language.__exit__()
 
     def command(self, text: str) -> Command:
         """A parsed command; a text that was parsed before costs nothing."""
         with self._lock:
             if text not in self._commands:
-                self._commands[text] = self._language.command(text)
+                self._commands[text] = self.language.command(text)
             return self._commands[text]
 
     def query(self, text: str, database: Database) -> Query:
         """An analysed query."""
         with self._lock:
-            self._language.use(database)
-            return self._language.query(text)
+            self.language.use(database)
+            return self.language.query(text)
 
     def tokens(self, text: str) -> tuple[str, ...]:
         """The words of a text."""
         with self._lock:
-            return self._language.tokens(text)
+            return self.language.tokens(text)
 
 
 def parser_of(config: pytest.Config) -> Parser:
@@ -142,7 +145,9 @@ class Objects:
             "AlterTablePolicyRowLevelSecurity": self._secure,
             "ShowDatabaseSchemaAsJson": lambda _: self._schema(),
             "ShowTableIngestionMappings": self._shown_mappings,
-            "ShowDatabaseJournal": lambda _: self._shown_journal(),
+            "ShowDatabaseJournal": self._shown_journal,
+            "ShowTableStarPolicyRowLevelSecurity": self._show_all_policies,
+            "ShowTableStarPolicyUpdate": self._show_all_policies,
         }
 
     def command(self, text: str) -> Answer | None:
@@ -373,11 +378,24 @@ class Objects:
         said = json.dumps({"Databases": {self._engine.database: whole}})
         return Answer([("DatabaseSchema", "string")], [[said]])
 
-    def _shown_journal(self) -> Answer:
-        columns = [("EntityName", "string"), ("Event", "string"), ("Principal", "string")]
-        moment = [("EventTimestamp", "datetime")]
-        rows = [[f"2024-01-01T00:{n:02}:00Z", *one] for n, one in enumerate(self.journal)]
-        return Answer([*moment, *columns], rows)
+    def _show_all_policies(self, said: Stated) -> Answer:
+        kind = said.kind.replace("Star", "")
+        tables = self._engine.tables.values()
+        each = [policy_named(kind, one.name, one.policies, one.security_said) for one in tables]
+        columns = policy_named(kind)
+        assert columns is not None
+        return Answer(columns.columns, [row for one in each if one is not None for row in one.rows])
+
+    def _shown_journal(self, said: Stated) -> Answer:
+        """What was done to the entities that the command's own filter names."""
+        asked = [json.loads(f'"{name}"') for name in re.findall(r'"((?:[^"\\]|\\.)*)"', said.whole)]
+        names = ("EventTimestamp", "EntityName", "Event", "Principal")
+        rows = [
+            [f"2024-01-01T00:{number:02}:00Z", *one]
+            for number, one in enumerate(self.journal)
+            if one[0] in asked
+        ]
+        return Answer([(name, "datetime" if "Time" in name else "string") for name in names], rows)
 
 
 def _columns(columns: Any) -> str:

@@ -106,7 +106,7 @@ def retention(said: Stated, before: Any, merges: bool) -> dict[str, Any]:
         given = {}
         if said.value("SoftDeleteValue"):
             given["SoftDeletePeriod"] = said.value("SoftDeleteValue")
-        if word := re.search(r"recoverability\s*=\s*(\w+)", said._text):  # pyright: ignore
+        if word := re.search(r"recoverability\s*=\s*(\w+)", said.whole):
             given["Recoverability"] = word[1].capitalize()
     defaults = {"SoftDeletePeriod": "36500.00:00:00", "Recoverability": "Enabled"}
     return defaults | (before or {} if merges else {}) | given

@@ -1,21 +1,41 @@
-"""A mill whose functions are deployed and whose Monday and Tuesday are delivered and filled."""
+"""One parser for all tests of a process, and a database for each; and a mill, with which nothing is wrong.
+
+Belongs here: fixtures. Does not: any expectation.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.company import MON, TUE, runs
 from tests.delivery.cases.adx import kusto_storage
 from tests.doubles.kusto import Kusto
-from tests.doubles.kusto_objects import parser_of
+from tests.doubles.kusto_objects import Parser, parser_of
+from tests.kusto.bench import KustoBench, kusto_bench
 from tests.kusto.mill import Mill, land, mill_in, project_in
 
 
 @pytest.fixture(scope="session")
-def mill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    """The mill, for tests that leave it as it was."""
+def parser(request: pytest.FixtureRequest) -> Parser:
+    """Microsoft's parser."""
+    return parser_of(request.config)
+
+
+@pytest.fixture
+def kusto_there(tmp_path: Path, parser: Parser) -> Iterator[KustoBench]:
+    """A project, a database and records, all empty."""
+    with kusto_bench(tmp_path, parser) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="session")
+def mill(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, parser: Parser
+) -> Iterator[Mill]:
+    """A mill whose Monday and Tuesday are delivered, and whose functions are deployed since."""
     folder = tmp_path_factory.mktemp("mill")
-    kusto = Kusto(kusto_storage(request.config), parser=parser_of(request.config))
+    kusto = Kusto(kusto_storage(request.config), parser=parser)
     with kusto.running() as url:
         found = mill_in(folder, project_in(folder), kusto, url)
         land(found)

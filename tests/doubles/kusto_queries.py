@@ -41,12 +41,12 @@ class Queries:
 
     Attributes:
         calling: called with each query before it is answered: what happens beside it.
-        twice: how often the next fill is done once more beside itself, as a command is that was sent again.
+        beside: whether fills run at the same time, so that none finds what another brings.
     """
 
     def __init__(self, engine: Engine, objects: Objects) -> None:
         self.calling: Callable[[str], None] = lambda _: None
-        self.twice = 0
+        self.beside = False
         self._engine, self._objects = engine, objects
         engine.others.insert(0, self.command)
         engine.others_queries.append(self.query)
@@ -68,7 +68,7 @@ class Queries:
             said = f"Query schema does not match table schema. QuerySchema={kinds}, TableSchema={wanted}"
             raise Refused("BadRequest_QuerySchemaNotMatching", "Kusto.Data.Exceptions.EntityException", said)
         unless = {f"ingest-by:{one}" for one in json.loads(properties.get("ingestIfNotExists", "[]"))}
-        if any(unless & extent.tags for extent in table.extents):
+        if not self.beside and any(unless & extent.tags for extent in table.extents):
             said = "Skipped_IngestByTagAlreadyExists"
             raise Refused("BadRequest_IngestByTagAlreadyExists", "Kusto.Data.Exceptions.Ingestion", said)
         self.calling(found["query"])
@@ -77,12 +77,9 @@ class Queries:
                 for row in self._rows(found["query"], {})]  # fmt: skip
         tags = frozenset(json.loads(properties.get("tags", "[]")))
         made = [Extent(tags, rows)] if rows else []
-        while made and self.twice:
-            self.twice -= 1
-            made.append(Extent(tags, [dict(row) for row in rows]))
         table.extents += made
         shown = [("ExtentId", "guid"), ("RowCount", "long")]
-        return Answer(shown, [[extent.id, len(extent.rows)] for extent in made[:1]])
+        return Answer(shown, [[extent.id, len(extent.rows)] for extent in made])
 
     def query(self, text: str) -> Answer | None:
         """Answer a query that begins with a call, or asks for a schema; None for every other one."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from orchestration.core.settings import Settings
 from orchestration.kusto.deploying import alone, cluster_of, deploy, planned
-from orchestration.kusto.held import Held
 from orchestration.kusto.places import place_of
 from tests.company import BAKERY, MON, NO_WAIT, TUE, Company
 from tests.doubles.kusto import Kusto
@@ -87,12 +86,11 @@ class Mill:
         assert project is not None
         place, store = place_of(deployment, project), deployment.store
         words = self.kusto.objects.parser.tokens
-        with cluster_of(place) as cluster, alone(store, place, deployment.kept_back, print):
+        with cluster_of(place) as cluster, alone(store, place, deployment.kept_back, lambda _: None):
             plan = planned(cluster, store, place, project, words)
             return deploy(
-                cluster, store, place, plan, commit="c0ffee", prune=False, say=print,
-                fresh=lambda: Held(cluster, words),
-            )  # fmt: skip
+                cluster, store, place, plan, commit="c0ffee", prune=False, say=lambda _: None, words=words
+            )
 
     @contextmanager
     def as_it_is(self) -> Generator[None]:

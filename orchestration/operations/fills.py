@@ -230,10 +230,10 @@ class Fills:
         where = place(export.name, key)
         delivery = self._records.deliveries(export.name).get(key)
         build = self._records.builds(target.table.relation).get(target.table.partition(key))
+        if self._under_way(export.name, key if _is_cut(target) else ""):
+            return delivery, f"a delivery of {where} is on its way, and not acknowledged"
         if delivery is None or (key == "" and target.table.partitioning.partitioned):
             return None, f"{where} is not delivered"
-        if self._under_way(export.name, "" if not _is_cut(target) else key):
-            return delivery, f"a delivery of {where} is on its way, and not acknowledged"
         if delivery.status is not DeliveryStatus.ACKNOWLEDGED:
             return delivery, f"{where} is {delivery.status}"
         if build is None or delivery.version != build.version:

@@ -3,6 +3,7 @@
 Belongs here: fixtures. Does not: any expectation.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,5 +42,10 @@ def mill(
         land(found)
         assert runs(found.company.run()) == [("", True), (MON, True), (TUE, True)]
         found.deploy()
-        yield found
         found.company.deployment.close()
+        with found.copied(tmp_path_factory.mktemp("filled")) as copy:
+            copy.fill_everything()
+            # What the parser has said of the functions is lent to all copies.
+            words = copy.company.settings.data_dir / "kusto"
+            shutil.copytree(words, found.company.settings.data_dir / "kusto", dirs_exist_ok=True)
+        yield found

@@ -4,18 +4,25 @@ Belongs here: the project, the double as its database, deploying, what tables ho
 """
 
 import shutil
+import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from orchestration.core.settings import Settings
+from pydantic import SecretStr
+
+from orchestration.core.settings import OWN, Settings
 from orchestration.kusto.deploying import alone, cluster_of, deploy, planned
 from orchestration.kusto.places import place_of
+from orchestration.operations.filling import Filled, fill_partition
+from orchestration.operations.fills import fills_of
 from tests.company import BAKERY, MON, NO_WAIT, TUE, Company
 from tests.doubles.kusto import Kusto
 from tests.doubles.kusto_queries import Queries
+from tests.prepared import take_over
 
 ORDERS, WEATHER = "exp_shop_orders", "exp_weather_report"
 RAIN, REPORT, TOWNS = "rain_by_town", "day_report", "towns"
@@ -80,6 +87,17 @@ class Mill:
         """The commands so far that begin so."""
         return [text for text in self.kusto.engine.commands if text.startswith(beginnings)]
 
+    def fill(self, table: str, key: str) -> Filled:
+        """Fill a partition, as the step of a run does."""
+        fills = fills_of(self.company.site)
+        assert fills is not None
+        return fill_partition(self.company.site, fills.tables[table], key, "a run", lambda _: None)
+
+    def fill_everything(self) -> None:
+        """Fill all that was delivered."""
+        for table, key in ((RAIN, MON), (RAIN, TUE), (REPORT, MON), (REPORT, TUE), (TOWNS, "")):
+            self.fill(table, key)
+
     def deploy(self) -> int:
         """Deploy what git says to the database; return how many commands were sent."""
         deployment, project = self.company.deployment, self.company.project.kusto
@@ -93,17 +111,45 @@ class Mill:
             )
 
     @contextmanager
-    def as_it_is(self) -> Generator[None]:
-        """Put the database back as it was when the block ends."""
-        tables = deepcopy(self.kusto.engine.tables)
+    def copied(self, folder: Path, *statements: str) -> Generator["Mill"]:
+        """Open a copy of its records, changed by SQL; the database is as it was when the block ends."""
+        engine, objects = self.kusto.engine, self.kusto.objects
+        held = deepcopy((engine.tables, objects.functions))
+        shutil.copytree(self.company.settings.data_dir, folder / "data")
+        with closing(sqlite3.connect(folder / "data" / "state.db")) as records:
+            for statement in statements:
+                assert records.execute(statement).rowcount, statement
+            records.commit()
+        settings = self.company.settings.model_copy(
+            update={
+                name: _moved(value, self.company.settings.data_dir, folder / "data")
+                for name, value in self.company.settings
+                if name in (*OWN.values(), "data_dir")
+            }
+        )
+        take_over(settings)
+        company = Company(settings, "", folder, self.company.clock)
+        vars(company)["project"] = self.company.project  # read already, and of the same files
+        engine.commands.clear()
         try:
-            yield
+            yield Mill(company, self.kusto, self.queries)
         finally:
-            self.kusto.engine.tables = tables
+            company.deployment.close()
+            engine.tables, objects.functions = held
+            self.kusto.before, self.queries.calling = _nothing, _nothing
+            self.kusto.lost.clear()
+            self.queries.beside = False
 
-    def read_anew(self) -> "Mill":
-        """The same, as a process that starts now sees it."""
-        return Mill(self.company.read_anew(), self.kusto, self.queries)
+
+def _nothing(_: str) -> None:
+    """What happens beside a command: nothing."""
+
+
+def _moved(value: Any, before: Path, after: Path) -> Any:
+    """A setting of a deployment that lies elsewhere now."""
+    if isinstance(value, SecretStr):
+        return SecretStr(value.get_secret_value().replace(str(before), str(after)))
+    return type(value)(str(value).replace(str(before), str(after))) if value is not None else None
 
 
 def project_in(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from orchestration.graph.instance import open_instance
 from orchestration.project.loading import load_project
 from tests.company import BAKERY, MON, Company, runs
 from tests.in_memory import keep_files_in_memory
+from tests.kql import lend_what_was_parsed
 from tests.parses import lend_what_was_found, places_given_back
 from tests.prepared import bakery_in, copy_of, database
 from tests.publishing.shelves import published_in
@@ -38,6 +39,7 @@ collect_seldom()
 # dbt keeps what it made of a macro's text, within the process: a project is parsed hundreds of times here.
 enable_test_caching()
 lend_what_was_found()
+lend_what_was_parsed()
 keep_files_in_memory()
 
 

@@ -1,14 +1,14 @@
 """The queries of all definitions, analysed against the tables that the project makes.
 
 Belongs here: in which order, against what, and what each reads and gives. Does not belong here: what may be
-read (`rules`).
+read (`query_rules`, `rules`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from orchestration.core.problems import Problem
 from orchestration.kusto.definitions import Asked, Definition
 from orchestration.kusto.language.engine import Database, Query
 from orchestration.kusto.objects import Kind
@@ -16,9 +16,10 @@ from orchestration.kusto.parsed import Parses, digest_of
 
 Columns = Sequence[tuple[str, str]]
 Key = tuple[Kind, str]
+_KINDS = {"table": Kind.TABLE, "view": Kind.VIEW, "function": Kind.FUNCTION}
 _WORD = re.compile(r"\w+")
-# What may read tables that it does not name.
-_ALL = re.compile(r"\w\*|\*\w|\b(?:union|find|search)\b")
+# What may read what it does not name as it is: by a wildcard, in all tables, by an escape.
+_ALL = re.compile(r"[\w\]]\*|\*\w|\\|\b(?:union|find|search)\b")
 
 
 @dataclass(frozen=True)
@@ -26,80 +27,99 @@ class Analysed:
     """What was found of one definition."""
 
     queries: Sequence[tuple[Asked, Query]]
-    problems: Sequence[Problem]
+    sources: Mapping[Key, int]
 
-    @property
+    @cached_property
     def columns(self) -> Columns | None:
         """The table that it gives."""
-        return next((found.columns for asked, found in self.queries if asked.whole), None)
+        return next((found.columns for asked, found in self.queries if asked.whole and found.columns), None)
 
-    @property
-    def reads(self) -> list[Key]:
-        """What it reads, once each."""
-        kinds = {"table": Kind.TABLE, "view": Kind.VIEW, "function": Kind.FUNCTION}
-        found = [(kinds[read.kind], read.name) for _, query in self.queries for read in query.reads]
-        return list(dict.fromkeys(found))
+    @cached_property
+    def places(self) -> Mapping[Key, int]:
+        """What it reads, each with a place in its file."""
+        found = dict(self.sources)
+        for asked, query in self.queries:
+            for read in () if asked.sample else query.reads:
+                place = asked.place(read.span.start)
+                if place is not None:
+                    found.setdefault((_KINDS[read.kind], read.name), place)
+        return found
 
 
 class Analysis:
-    """The definitions of one database, analysed; views first, as functions need their columns."""
+    """The definitions of one database, analysed.
+
+    Views come first, and tables that functions fill, as others need their columns.
+
+    Args:
+        definitions: of the whole database.
+        tables: {table: its columns} of those that exports or the files themselves make.
+        filled: {table: the function that fills it}; its columns are the function's.
+        parses: what answers.
+    """
 
     def __init__(
-        self, definitions: Sequence[Definition], tables: Mapping[str, Columns], parses: Parses
+        self,
+        definitions: Sequence[Definition],
+        tables: Mapping[str, Columns],
+        filled: Mapping[str, str],
+        parses: Parses,
     ) -> None:
-        self._definitions = definitions
-        self._tables = dict(tables)
         self._parses = parses
+        self._definitions = {one.made.name: one for one in definitions if one.made.kind is not Kind.TABLE}
+        self.tables = dict(tables)
         self._views: dict[str, Columns] = {}
-        self._functions = [one for one in definitions if one.made.kind is Kind.FUNCTION]
         self.found: dict[Key, Analysed] = {}
-        waiting = [one for one in definitions if one.made.kind is Kind.VIEW]
+        views = {one.made.name: one for one in self._definitions.values() if one.made.kind is Kind.VIEW}
+        filling = {
+            table: self._definitions[name] for table, name in filled.items() if name in self._definitions
+        }
+        waiting: dict[str, Definition] = {**views, **filling}
         while waiting:
-            names = {one.made.name for one in waiting}
-            ready = [one for one in waiting if not (self._may_read(one) - {one.made.name}) & names]
-            for one in ready or waiting:
-                self._analyse(one)
-            for one in ready or waiting:
-                self._views[one.made.name] = self.found[one.made.key].columns or ()
-            waiting = [one for one in waiting if one not in ready] if ready else []
+            ready = [
+                name for name in waiting if not (self._named_by(waiting[name]) & waiting.keys()) - {name}
+            ]
+            for name in ready or waiting:  # what reads itself is told once all is analysed
+                columns = self._analysed(waiting[name]).columns or ()
+                (self._views if name in views else self.tables)[name] = columns
+            waiting = {name: one for name, one in waiting.items() if ready and name not in ready}
+            self.__dict__.pop("_database", None)
         for one in definitions:
-            if one.made.kind is not Kind.VIEW:
-                self._analyse(one)
+            self.found[one.made.key] = self._analysed(one)
+        self.known = {
+            *((Kind.TABLE, name) for name in self.tables), *(one.made.key for one in definitions),
+        }  # fmt: skip
 
-    def _analyse(self, of: Definition) -> None:
+    def _analysed(self, of: Definition) -> Analysed:
         queries = [(one, self._query(one.text)) for one in of.queries]
-        problems = [problem for asked, query in queries for problem in _told(of, asked, query)]
-        self.found[of.made.key] = Analysed(queries, problems)
+        return Analysed(queries, {(kind, name): place for kind, name, place in of.sources})
 
     def _query(self, text: str) -> Query:
-        return self._parses.query(text, self._digest(text), lambda: self._database)
+        named = self._reachable(text)
+        told = [*self._database.tables, *self._database.views, *self._database.functions]
+        digest = digest_of(*(part for one in told if one[0] in named for part in one))
+        return self._parses.query(text, digest, lambda: self._database)
 
-    @property
+    @cached_property
     def _database(self) -> Database:
+        made = [one.made for one in self._definitions.values()]
         return Database(
             "database",
-            [(name, _written(columns)) for name, columns in self._tables.items()],
+            [(name, written(columns)) for name, columns in self.tables.items()],
             [
-                (one.made.name, _written(self._views[one.made.name]), one.made.body)
-                for one in self._definitions
-                if one.made.kind is Kind.VIEW and one.made.name in self._views
+                (one.name, written(self._views[one.name]), one.body)
+                for one in made
+                if one.kind is Kind.VIEW and one.name in self._views
             ],
-            [(one.made.name, one.made.parameters, one.made.body) for one in self._functions],
+            [(one.name, one.parameters, one.body) for one in made if one.kind is Kind.FUNCTION],
         )
 
-    def _digest(self, text: str) -> str:
-        """A digest of all in the database that a query may read: by its words, and those of what they name."""
-        named = self._reachable(text)
-        database = self._database
-        told = [*database.tables, *database.views, *database.functions]
-        return digest_of(*(part for one in told if one[0] in named for part in one))
-
-    def _may_read(self, of: Definition) -> set[str]:
+    def _named_by(self, of: Definition) -> set[str]:
         return self._reachable(" ".join(one.text for one in of.queries))
 
     def _reachable(self, text: str) -> set[str]:
-        texts = {one.made.name: one.made.body for one in self._definitions}
-        names = {*texts, *self._tables}
+        """Return what a text may read, by its words, and by those of what they name."""
+        names = {*self._definitions, *self.tables}
         found, waiting = set[str](), [text]
         while waiting:
             one = waiting.pop()
@@ -108,21 +128,11 @@ class Analysis:
             words = set(_WORD.findall(one))
             new = {n for n in names if n in words or (not _WORD.fullmatch(n) and n in one)} - found
             found |= new
-            waiting += [texts[name] for name in new if name in texts]
+            waiting += [self._definitions[name].made.body for name in new if name in self._definitions]
         return found
 
 
-def _written(columns: Iterable[tuple[str, str]]) -> str:
+def written(columns: Iterable[tuple[str, str]]) -> str:
+    """Return columns as a table's schema is written."""
     listed = ", ".join(f"['{name}']: {kind}" for name, kind in columns)
     return f"({listed})"
-
-
-def _told(of: Definition, asked: Asked, query: Query) -> Iterator[Problem]:
-    for one in query.diagnostics:
-        place = asked.place(one.span.start)
-        if one.severity == "Error" and place is not None:
-            yield of.file.problem(
-                place, f"{one.code}: {one.message.rstrip('.')}",
-                "what the tables have that the exports feed, and what kusto/ defines",
-                "correct the name or the type, or the model of the export",
-            )  # fmt: skip

@@ -1,7 +1,7 @@
 """Which commands a project may write, and in which folder: an allow-list, and everything else is refused.
 
 Belongs here: the list, and a file's text taken apart into commands. Does not belong here: what is asked of a
-command that is allowed (`definitions`), queries (`analysis`).
+command that is allowed (`file_rules`), queries (`analysis`).
 
 What is deployed is the extent of each command alone. So nothing may stand between commands but blanks and
 comments: neither a pipe, nor `;` with a query, nor a directive, nor what the parser skips without a word.
@@ -83,6 +83,16 @@ def commands_of(text: str, parser: CommandParser) -> Commands:
             return Commands(found, following)
         place = following
     return Commands(found)
+
+
+def part_of(command: Command, name: str) -> Part | None:
+    """Return the first part of a name, as Microsoft's grammar calls it."""
+    return next(iter(parts_of(command, name)), None)
+
+
+def parts_of(command: Command, name: str) -> list[Part]:
+    """Return the parts of a name, in the order of the text."""
+    return [part for part in command.parts if part.name == name]
 
 
 def errors(command: Command) -> list[Diagnostic]:

@@ -1,68 +1,68 @@
 """One file of `kusto/` -> what it defines, with the queries that it holds.
 
-Belongs here: what one file may say, command by command. Does not belong here: which commands there may be
-(`commands`), what is wrong in a query or between files (`analysis`, `rules`).
+Belongs here: from commands to an object. Does not belong here: what a command may say (`commands`,
+`properties`), what is wrong in a query or between files (`analysis`, `rules`).
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from orchestration.core.problems import Problem
-from orchestration.kusto.commands import ALLOWED, Commands, commands_of, errors
-from orchestration.kusto.files import FOLDER, KqlFile
+from orchestration.kusto.commands import commands_of, part_of, parts_of
+from orchestration.kusto.file_rules import NAMED, file_problems
+from orchestration.kusto.files import KqlFile
 from orchestration.kusto.language.engine import Command, Part
+from orchestration.kusto.literals import Piece, pieces_of
 from orchestration.kusto.objects import Kind, KustoObject, Statement
 from orchestration.kusto.parsed import Parses, digest_of
 
-_NAMED = {
-    Kind.FUNCTION: "FunctionName",
-    Kind.VIEW: "MaterializedViewName",
-    Kind.TABLE: "TableName",
-}
-_WORDS = {
-    Kind.FUNCTION: ".create-or-alter function",
-    Kind.VIEW: ".create-or-alter materialized-view",
-    Kind.TABLE: ".create-merge table, .alter table, .alter-merge table",
-}
-_SHOWN = 40
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a query's text that stands in a file: it begins at `query` there, and at `file` here."""
-
-    query: int
-    file: int
-    length: int
+SAMPLE = "sample"
+_HEAD = "let SluiceAnalysed = "
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A query that a file holds, or that stands for what it holds; `whole` if it gives the object's columns."""
+    """A query that a file holds, or that stands for what it holds.
+
+    `whole`: its columns are those of the object. `anywhere` is the place of what has none of its own; None
+    where it is nobody's: the parser would say it of what stands for a call. A `sample` reads for nobody.
+    """
 
     text: str
     pieces: Sequence[Piece]
     whole: bool = True
+    anywhere: int | None = None
+    sample: bool = False
 
     def place(self, offset: int) -> int | None:
-        """Return where in the file a character of the query stands; None where nobody wrote it."""
+        """Return where in the file a character of the query stands."""
         for piece in self.pieces:
             if piece.query <= offset <= piece.query + piece.length:
                 return piece.file + offset - piece.query
-        return None
+        return self.anywhere
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a file defines: the object, as far as the file itself says it, and its queries."""
+    """What a file defines: the object, as far as the file itself says it, and its queries.
+
+    `columns` are those of a table that the file itself makes. `sources` are objects that it names outside of
+    queries, each with its place.
+    """
 
     file: KqlFile
     made: KustoObject
     commands: Sequence[Command]
     queries: Sequence[Asked] = ()
-    # Of a table that the file itself makes.
     columns: Sequence[tuple[str, str]] | None = None
-    problems: Sequence[Problem] = field(default=())
+    sources: Sequence[tuple[Kind, str, int]] = ()
+
+    @property
+    def name_at(self) -> int:
+        """Where it is named."""
+        name = part_of(self.commands[0], NAMED[self.file.kind])
+        return name.span.start if name else 0
 
 
 def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
@@ -71,16 +71,10 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
         read = commands_of(file.text, parses)
     except RuntimeError as error:
         return [
-            file.problem(
-                0, f"Microsoft's parser cannot read it ({error})", "a text of a form that people write",
-                "cut it into several functions",
-            )
-        ]  # fmt: skip
-    if problems := list(_wrong(file, read)):
+            file.problem(0, str(error), "a text of a form that people write", "cut it into several functions")
+        ]
+    if problems := list(file_problems(file, read)):
         return problems
-    first = read.commands[0]
-    name = _part(first, _NAMED[file.kind])
-    assert name is not None
     statements = [
         Statement(
             one.kind, file.text[one.extent.start : one.extent.end], file.place(one.extent.start)[0],
@@ -88,88 +82,98 @@ def definition_of(file: KqlFile, parses: Parses) -> Definition | list[Problem]:
         )
         for one in read.commands if one.extent
     ]  # fmt: skip
-    sample = file.said.get("sample", ("", 0))[0]
-    made = KustoObject(file.kind, name.value, file.name, file.stage, statements, sample=sample)
+    sample, at = file.said.get(SAMPLE, ("", 0))
+    if SAMPLE in file.said and (file.kind is not Kind.FUNCTION or parses.call(sample) != file.object_name):
+        return [
+            file.problem(
+                at, "the sample is not one call of the function with literals",
+                f'`// {SAMPLE}: {file.object_name}("AMES")`', "write the call and nothing else",
+            )
+        ]  # fmt: skip
+    made = KustoObject(file.kind, file.object_name, file.name, file.stage, statements, sample=sample)
+    first = read.commands[0]
     if file.kind is Kind.FUNCTION:
-        parameters, body = _part(first, "Parameters"), _part(first, "Body")
-        assert parameters is not None
-        assert body is not None
+        parameters, body = _needed(first, "Parameters"), _needed(first, "Body")
         made = replace(made, parameters=_text(file, parameters), body=_text(file, body))
-        return Definition(file, made, read.commands, [_of_function(made, parameters, body)])
+        return Definition(file, made, read.commands, list(_of_function(made, parameters, body, at)))
     if file.kind is Kind.VIEW:
-        body = _part(first, "SourceBody")
-        assert body is not None
+        body = _needed(first, "SourceBody")
         made = replace(made, body=_text(file, body))
         query = Asked(made.body[1:-1], [Piece(0, body.span.start + 1, len(made.body) - 2)])
-        return Definition(file, made, read.commands, [query])
-    columns = [
-        (one.value, kind.value)
-        for command in read.commands
-        if command.kind == "CreateMergeTable"
-        for one, kind in zip(
-            [part for part in command.parts if part.name == "ColumnName"],
-            [part for part in command.parts if part.name == "ColumnType"], strict=True,
-        )
-    ]  # fmt: skip
-    return Definition(file, made, read.commands, columns=columns or None)
+        return Definition(file, made, read.commands, [query], sources=list(_sources(first)))
+    columns = [column for command in read.commands for column in table_columns(command)]
+    policies = [_of_policy(file, command) for command in read.commands]
+    return Definition(
+        file, made, read.commands, [query for some, _ in policies for query in some], columns or None,
+        [source for _, some in policies for source in some],
+    )  # fmt: skip
 
 
-def _of_function(made: KustoObject, parameters: Part, body: Part) -> Asked:
-    """A function analysed as a local one has the diagnostics of a stored one, for a quarter of the time."""
-    head = "let SluiceAnalysed = "
-    text = f"{head}{made.parameters} {made.body}; SluiceAnalysed()"
+def table_columns(command: Command) -> list[tuple[str, str]]:
+    """Return the columns that a command gives a table, with their types."""
+    if command.kind != "CreateMergeTable":
+        return []
+    names, types = parts_of(command, "ColumnName"), parts_of(command, "ColumnType")
+    return [(name.value, type_.value) for name, type_ in zip(names, types, strict=True)]
+
+
+def _of_function(made: KustoObject, parameters: Part, body: Part, sample_at: int) -> Iterator[Asked]:
+    """A function is analysed as a local one: the diagnostics are those of a stored one."""
     pieces = [
-        Piece(len(head), parameters.span.start, len(made.parameters)),
-        Piece(len(head) + len(made.parameters) + 1, body.span.start, len(made.body)),
+        Piece(len(_HEAD), parameters.span.start, len(made.parameters)),
+        Piece(len(_HEAD) + len(made.parameters) + 1, body.span.start, len(made.body)),
     ]
-    return Asked(text, pieces)
+    yield Asked(f"{_HEAD}{made.parameters} {made.body};", pieces)
+    if made.sample:  # whether it fits the parameters; what the body makes of it is not asked
+        head, opening = f"{_HEAD}{made.parameters} {{ 0 }}; SluiceAnalysed", made.sample.find("(")
+        given = made.sample[opening:]
+        place = Piece(len(head), sample_at + opening, len(given))
+        yield Asked(head + given, [place], whole=False, anywhere=sample_at, sample=True)
 
 
-def _wrong(file: KqlFile, read: Commands) -> Iterator[Problem]:
-    expected = f"`{_WORDS[file.kind]} …` alone"
-    for command in read.commands:
-        if told := errors(command):
-            for one in told:
-                yield file.problem(
-                    one.span.start, f"{one.code}: {one.message.rstrip('.')}", "KQL as Microsoft's parser reads it",
-                    "correct it",
-                )  # fmt: skip
-            return
-        if command.kind not in ALLOWED[file.kind]:
-            place = command.extent.start if command.extent else 0
-            yield file.problem(
-                place, f"has {f'the command {command.kind}' if command.kind else 'no command that is known'}",
-                f"in {file.name.rpartition('/')[0]}/ {expected}", "take it away",
-            )  # fmt: skip
-            return
-    if read.rest is not None:
-        shown = file.text[read.rest :].split("\n")[0][:_SHOWN]
-        yield file.problem(
-            read.rest, f"`{shown}` belongs to no command", expected,
-            "take it away; what is not one command of its own is not looked at",
-        )  # fmt: skip
-        return
-    if not read.commands:
-        yield file.problem(0, "has no command", expected, "write it, or take the file away")
-        return
-    if file.kind is not Kind.TABLE and len(read.commands) > 1:
-        yield file.problem(
-            read.commands[1].extent.start if read.commands[1].extent else 0, "has a second command",
-            f"one `{_WORDS[file.kind]}`", f"move it to a file of its own in {FOLDER}/",
-        )  # fmt: skip
-        return
-    for command in read.commands:
-        name = _part(command, _NAMED[file.kind])
-        if name is None or name.value != file.object_name:
-            said = name.value if name else ""
-            yield file.problem(
-                name.span.start if name else 0, f"defines `{said}`", f"`{file.object_name}`, as the file is named",
-                f"rename the file to `{said}.kql`, or what it defines",
-            )  # fmt: skip
+def _sources(command: Command) -> Iterator[tuple[Kind, str, int]]:
+    for name, kind in (("SourceTableName", Kind.TABLE), ("SourceMaterializedViewName", Kind.VIEW)):
+        if part := part_of(command, name):
+            yield kind, part.value, part.span.start
 
 
-def _part(command: Command, name: str) -> Part | None:
-    return next((part for part in command.parts if part.name == name), None)
+def _of_policy(file: KqlFile, command: Command) -> tuple[list[Asked], list[tuple[Kind, str, int]]]:
+    """Return the queries of a policy, and the tables that it names."""
+    if command.kind == "AlterTablePolicyRowLevelSecurity":
+        return [_literal(file, _needed(command, "Query"))], []
+    if part := part_of(command, "UpdatePolicy"):
+        asked: list[Asked] = []
+        sources: list[tuple[Kind, str, int]] = []
+        for one in json.loads(part.value):
+            query = str(one.get("Query", ""))
+            asked.append(_within(_literal(file, part), query))
+            sources.append((Kind.TABLE, str(one.get("Source", "")), part.span.start))
+        return asked, sources
+    return [], []
+
+
+def _literal(file: KqlFile, part: Part) -> Asked:
+    pieces = pieces_of(_text(file, part), part.value, part.span.start)
+    return Asked(part.value, pieces, whole=False, anywhere=part.span.start)
+
+
+def _within(literal: Asked, query: str) -> Asked:
+    """A query that JSON holds, itself in a literal; its places are known where JSON writes it as it is."""
+    at, start = literal.text.find(json.dumps(query, ensure_ascii=False)), literal.anywhere
+    pieces: list[Piece] = []
+    if json.dumps(query, ensure_ascii=False) == f'"{query}"' and at >= 0 and literal.pieces:
+        for piece in literal.pieces:
+            first = max(piece.query, at + 1)
+            last = min(piece.query + piece.length, at + 1 + len(query))
+            if first < last:
+                pieces.append(Piece(first - at - 1, piece.file + first - piece.query, last - first))
+    return Asked(query, pieces, whole=False, anywhere=start)
+
+
+def _needed(command: Command, name: str) -> Part:
+    part = part_of(command, name)
+    assert part is not None  # the grammar of the kind has it, and nothing was wrong
+    return part
 
 
 def _text(file: KqlFile, part: Part) -> str:

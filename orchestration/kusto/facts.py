@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from orchestration.kusto.literals import HIDDEN, is_obfuscated, is_string, string, ticks, type_name, value
 from orchestration.kusto.objects import Statement
+from orchestration.kusto.spellings import HIDDEN, is_obfuscated, is_string, string, ticks, type_name, value
 
 # Texts to their words: Microsoft's parser, or what is kept of its answers.
 Words = Callable[[str], Sequence[str]]

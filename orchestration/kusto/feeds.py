@@ -40,6 +40,7 @@ def feeds_of(exports: Iterable[Export], columns: Mapping[str, Sequence[tuple[str
             Fed(
                 export.place[2], export.name, destination.connection, export.stage,
                 [(column.name, column.type) for column in made], export.file.name,
+                [(column.name, column.remark) for column in made if column.remark],
             )
         )  # fmt: skip
     return found

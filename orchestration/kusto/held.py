@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from orchestration.destinations.adx import kql
 from orchestration.destinations.adx.cluster import Cluster
+from orchestration.destinations.errors import DeliveryError
 from orchestration.kusto.facts import (
     Facts,
     Words,
@@ -21,8 +22,8 @@ from orchestration.kusto.facts import (
     property_facts,
     query_words,
 )
-from orchestration.kusto.literals import string, type_name
 from orchestration.kusto.objects import Kind
+from orchestration.kusto.spellings import string, type_name
 
 # Policies of a table, by the words of commands.
 POLICIES = ("retention", "caching", "row_level_security", "update")
@@ -71,7 +72,7 @@ class Held:
         self._cluster = cluster
         self._words = words
         self._policies: dict[tuple[str, str], Any] = {}
-        self._mappings: dict[str, Facts] = {}
+        self._mappings: dict[str, Sequence[tuple[str, str, str]]] = {}
 
     @cached_property
     def functions(self) -> Mapping[str, HeldFunction]:
@@ -135,17 +136,24 @@ class Held:
         return found
 
     def mappings(self, table: str) -> Facts:
-        """Return the ingestion mappings of a table."""
+        """Return the ingestion mappings of a table, as facts."""
+        found = dict[str, Any]()
+        for kind, name, said in self.mapping_texts(table):
+            found |= mapping_facts(kind, name, said)
+        return found
+
+    def mapping_texts(self, table: str) -> Sequence[tuple[str, str, str]]:
+        """Return (kind, name, JSON) of the ingestion mappings of a table that is there."""
         if table not in self._mappings:
             doing = "show ingestion mappings"
             rows = self._cluster.command(f".show table {kql.name(table)} ingestion mappings", doing)
-            found = dict[str, Any]()
+            found: list[tuple[str, str, str]] = []
             for row in rows:
                 kind, name, said = (
                     self._cluster.told(row, one, str, doing) for one in ("Kind", "Name", "Mapping")
                 )
                 self._json(said, doing)
-                found |= mapping_facts(kind, name, said)
+                found.append((kind, name, said))
             self._mappings[table] = found
         return self._mappings[table]
 
@@ -172,6 +180,21 @@ class Held:
         except (ValueError, RecursionError) as error:
             wrong = f"what is no JSON ({type(error).__name__})"
         raise self._cluster.strange(doing, wrong)
+
+
+def who_changed(cluster: Cluster, objects: Sequence[str]) -> Mapping[str, str]:
+    """Return {name: who changed it last, and when}; nothing where the principal may not ask."""
+    listed = ", ".join(map(kql.text, objects))
+    try:
+        rows = cluster.command(
+            f".show database {kql.name(cluster.address.database)} journal | where EntityName in ({listed})"
+            " | order by EventTimestamp asc | project EventTimestamp, EntityName, Event, Principal",
+            "show its journal",
+        )
+    except DeliveryError:
+        return {}
+    told = ("Principal", "EventTimestamp", "Event")
+    return {str(row.get("EntityName")): "{} at {} ({})".format(*map(row.get, told)) for row in rows}
 
 
 def shown_facts(kind: Kind, name: str, rows: Sequence[Mapping[str, Any]], words: Words) -> Facts | None:

@@ -1,94 +1,70 @@
-"""Kusto's words as values: strings, time spans, names and types, of whichever spelling.
+"""Text literals of Kusto: where in the file each character of a value stands.
 
-Belongs here: one word, or a few, and what they mean. Does not belong here: commands (`facts`).
-
-Sources, under https://learn.microsoft.com/kusto/query/: "The string data type" (verbatim, obfuscated and
-multi-line literals), "The timespan data type", "Scalar data types" (types and their other names), "Entity
-names".
+Row level security and update policies hold queries in text literals; what is wrong in such a query is told at
+its own place. Belongs here: that ("The string data type",
+https://learn.microsoft.com/kusto/query/scalar-data-types/string). Does not belong here: the queries.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
-_ESCAPED = re.compile(
-    r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([0-7]{1,3})|(.))", re.DOTALL
-)
-_STRING = re.compile(r"[hH]?(@?)(?:'(.*)'|\"(.*)\")|[hH]?(?:```(.*)```|~~~(.*)~~~)", re.DOTALL)
-_OBFUSCATED = re.compile(r"[hH]@?['\"`~]")
-# What stands for an obfuscated string on both sides: the database does not show it.
-HIDDEN = "h'***'"
-_TYPES = {
-    "boolean": "bool", "date": "datetime", "double": "real", "float": "real", "int32": "int", "int64": "long",
-    "time": "timespan", "uniqueid": "guid", "uuid": "guid",
-}  # fmt: skip
-_CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
-_UNITS = {
-    "d": 864_000_000_000, "day": 864_000_000_000, "h": 36_000_000_000, "hr": 36_000_000_000,
-    "hour": 36_000_000_000, "m": 600_000_000, "min": 600_000_000, "minute": 600_000_000, "s": 10_000_000,
-    "sec": 10_000_000, "second": 10_000_000, "ms": 10_000, "milli": 10_000, "millisecond": 10_000,
-    "micro": 10, "microsecond": 10, "tick": 1,
-}  # fmt: skip
-_WITH_UNIT = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?")
-_CLOCK = re.compile(r"(-)?(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?")
+_FENCES = ("```", "~~~")
+_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[0-7]{3}|.)", re.DOTALL)
+_CODES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
-def is_string(word: str) -> bool:
-    """Whether a word is a literal of the type string."""
-    return _STRING.fullmatch(word) is not None
+@dataclass(frozen=True)
+class Piece:
+    """A part of a query's text that stands in a file: it begins at `query` there, and at `file` here."""
+
+    query: int
+    file: int
+    length: int
 
 
-def is_obfuscated(word: str) -> bool:
-    """Whether a word is a string that is not shown to others."""
-    return _OBFUSCATED.match(word) is not None
+def pieces_of(written: str, value: str, at: int) -> Sequence[Piece]:
+    """Return where the characters of a literal's value stand, of one that is written at a place of the file.
+
+    Empty where it is written in a way that is not known here.
+    """
+    start, characters = characters_of(written)
+    if "".join(character for character, _ in characters) != value:
+        return ()
+    pieces: list[Piece] = []
+    place, length, first = at + start, 0, 0
+    for number, (_, width) in enumerate(characters):
+        length += 1
+        if width != 1 or number == len(characters) - 1:
+            pieces.append(Piece(first, place, length))
+            place, first, length = place + length - 1 + width, first + length, 0
+    return pieces or [Piece(0, at + start, 0)]
 
 
-def string(word: str) -> str:
-    """Return what a literal says; a word that is none says itself."""
-    found = _STRING.fullmatch(word)
-    if found is None:
-        return word
-    verbatim, single, double, ticks, tildes = found.groups()
-    if ticks is not None or tildes is not None:
-        return ticks if ticks is not None else tildes
-    inner, quote = (single, "'") if single is not None else (double, '"')
-    return inner.replace(quote * 2, quote) if verbatim else _ESCAPED.sub(_unescaped, inner)
+def characters_of(written: str) -> tuple[int, list[tuple[str, int]]]:
+    """Return where a literal's value begins, and its characters with the width in which each is written."""
+    start = 1 if written[:1] in ("h", "H") else 0
+    if written[start : start + 3] in _FENCES:
+        return start + 3, [(character, 1) for character in written[start + 3 : -3]]
+    verbatim = written[start : start + 1] == "@"
+    start += verbatim
+    quote, inside = written[start : start + 1], written[start + 1 : -1]
+    found: list[tuple[str, int]] = []
+    place = 0
+    while place < len(inside):
+        width, character = 1, inside[place]
+        if verbatim and inside.startswith(quote * 2, place):
+            width = 2
+        elif not verbatim and (escape := _ESCAPE.match(inside, place)):
+            width, character = len(escape[0]), _meant(escape[0][1:])
+        found.append((character, width))
+        place += width
+    return start + 1, found
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    for text, base in zip(found.groups()[:4], (16, 16, 16, 8), strict=True):
-        if text is not None:
-            return chr(int(text, base))
-    return _ESCAPES.get(found[5], found[5])
-
-
-def ticks(text: str) -> int | str:
-    """Return a time span in units of 100 nanoseconds, however it is spelled; a text that is none as it is."""
-    said = text.strip().lower()
-    if call := _CALL.fullmatch(said):
-        said = call[2].strip() if type_name(call[1]) == "timespan" else said
-    said = string(said)
-    if (found := _WITH_UNIT.fullmatch(said)) and found[2] in _UNITS:
-        return round(float(found[1]) * _UNITS[found[2]])
-    if found := _CLOCK.fullmatch(said):
-        minus, days, hours, minutes, seconds, part = found.groups()
-        whole = ((int(days or 0) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds or 0)
-        return (-1 if minus else 1) * (whole * 10_000_000 + int((part or "").ljust(7, "0")))
-    return text
-
-
-def type_name(word: str) -> str:
-    """Return the one name of a scalar type."""
-    return _TYPES.get(word.lower(), word.lower())
-
-
-def value(words: Sequence[str], kind: str) -> str:
-    """Return one spelling of a literal of a scalar type, which may stand within its type's name."""
-    text = "".join(words) if kind != "dynamic" else " ".join(words)
-    if (call := _CALL.fullmatch(text)) and type_name(call[1]) == kind:
-        text = call[2].strip()
-    if kind == "string":
-        return string(text)
-    if kind == "timespan":
-        return str(ticks(text))
-    return text if kind == "dynamic" else text.lower()
+def _meant(escape: str) -> str:
+    if escape[0] in "uUx" and len(escape) > 1:
+        return chr(int(escape[1:], 16))
+    if len(escape) == 3:
+        return chr(int(escape, 8))
+    return _CODES.get(escape, escape)

@@ -118,15 +118,18 @@ class FilledTable:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """A table that an export feeds: its columns are the export's, as (name, Kusto type)."""
+    """A table that an export feeds: its columns are the export's, as (name, Kusto type).
+
+    `remarks` are what the docstrings of some columns say of how they are sent, `file` is the export's own.
+    """
 
     table: str
     export: str
     connection: str
     stage: Stage
     columns: Sequence[tuple[str, str]]
-    # The export's own file.
     file: str = ""
+    remarks: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

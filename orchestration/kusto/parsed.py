@@ -2,8 +2,9 @@
 
 Belongs here: what is kept, where, and when the parser is started. Does not belong here: what is asked.
 
-What is kept is bounded by the project: an answer that nobody asked for since the file was read is not written
-again. A file that is damaged, or of another version of the parser or of this code, is as if it were not there.
+What is kept is bounded by the project: an answer that nobody asked for since the file was read is not
+written again. A file that is damaged, or of another version of the parser or of this code, is as if it were
+not there.
 """
 
 import hashlib
@@ -69,9 +70,19 @@ class Parses:
 
     def words(self, text: str) -> Sequence[str]:
         """Return the words of a text without blanks and comments."""
-        key = digest_of("words", text)
-        found = self._asked.get(key, self._kept.get(key))
-        self._asked[key] = list(self.language.tokens(text)) if found is None else found
+        return list(self._plain(digest_of("words", text), lambda: list(self.language.tokens(text))))
+
+    def call(self, text: str) -> str:
+        """Return the function that a text calls with literals alone, "" if it is not one such call."""
+        return str(self._plain(digest_of("call", text), lambda: self.language.call(text)))
+
+    def builtins(self) -> frozenset[str]:
+        """Return the names of Kusto's own functions."""
+        return frozenset(self._plain("builtins", lambda: sorted(self.language.builtins())))
+
+    def _plain(self, key: str, ask: Callable[[], Any]) -> Any:
+        if key not in self._asked:
+            self._asked[key] = self._kept[key] if key in self._kept else ask()
         return self._asked[key]
 
     def _analysed(self, text: str, database: Database) -> Query:

@@ -3,7 +3,7 @@
 Belongs here: the way from files to objects. Does not belong here: what each step finds wrong.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from orchestration.kusto.files import FOLDER, kql_files
 from orchestration.kusto.language.engine import KustoLanguage, ParserMissing
 from orchestration.kusto.objects import Fed, Kind, KustoObject, KustoProject
 from orchestration.kusto.parsed import Parses
+from orchestration.kusto.query_rules import query_problems
+from orchestration.kusto.rules import cycle_problems, names_problems, reading_problems, table_problems
 
 KEPT = "kusto/parsed.json"
 
@@ -26,6 +28,7 @@ def load_kusto(
     feeds: Sequence[Fed] = (),
     stages: Collection[Stage] = tuple(Stage),
     start: Callable[[], KustoLanguage] | None = None,
+    filled: Mapping[str, str] | None = None,
 ) -> tuple[KustoProject | None, list[Problem]]:
     """Read `kusto/`; return what it defines, None if there is no such folder, and every problem found.
 
@@ -35,6 +38,7 @@ def load_kusto(
         feeds: the tables that exports to Azure Data Explorer feed, of all connections.
         stages: of which files are read.
         start: what starts Microsoft's parser, where something is not kept.
+        filled: {table: the function that fills it}.
     """
     if not (project_dir / FOLDER).is_dir():
         return None, []
@@ -53,44 +57,61 @@ def load_kusto(
                     definitions.append(read)
                 else:
                     problems += read
-            tables = {fed.table: fed.columns for fed in feeds}
-            tables |= {
-                one.made.name: one.columns
-                for one in definitions
-                if one.columns is not None and one.made.name not in tables
-            }
+            if not problems:
+                problems += names_problems(definitions, feeds, filled or {}, parses.builtins())
             if problems:  # of a file that does not read, nobody knows what others miss
                 return None, problems
-            analysis = Analysis(definitions, tables, parses)
+            analysis = Analysis(definitions, _tables(definitions, feeds), filled or {}, parses)
     except ParserMissing as error:
-        return None, [
-            Problem(
-                FOLDER, 1, str(error), "the extra `kusto` of Sluice", 'type `pip install "sluice[kusto]"`',
-            )
-        ]  # fmt: skip
-    problems += [problem for one in analysis.found.values() for problem in one.problems]
-    objects = [
-        replace(
-            one.made, reads=analysis.found[one.made.key].reads,
-            columns=tables.get(one.made.name) if one.made.kind is Kind.TABLE else analysis.found[one.made.key].columns,
-        )
-        for one in definitions
-    ]  # fmt: skip
-    return _project(said, feeds, in_order(objects)), problems
+        mend = 'type `pip install "sluice[kusto]"`'
+        return None, [Problem(FOLDER, 1, str(error), "the extra `kusto` of Sluice", mend)]
+    problems += _analysed_problems(definitions, analysis, feeds, filled or {})
+    objects = [_object(one, analysis) for one in definitions]
+    return _project(said, feeds, objects), problems
+
+
+def _tables(definitions: Sequence[Definition], feeds: Sequence[Fed]) -> dict[str, Sequence[tuple[str, str]]]:
+    """Return {table: its columns}: a table that a file makes may have wider types than its export sends."""
+    tables = {fed.table: fed.columns for fed in feeds}
+    for one in definitions:
+        if one.columns is not None:
+            made = dict(one.columns)
+            sent = tables.get(one.made.name, one.columns)
+            tables[one.made.name] = [(name, made.get(name, kind)) for name, kind in sent]
+    return tables
+
+
+def _analysed_problems(
+    definitions: Sequence[Definition], analysis: Analysis, feeds: Sequence[Fed], filled: Mapping[str, str]
+) -> Iterator[Problem]:
+    if circles := list(cycle_problems(definitions, analysis)):
+        yield from circles  # what is analysed of one that reads itself is nothing
+        return
+    for one in definitions:
+        for asked, query in analysis.found[one.made.key].queries:
+            yield from query_problems(one, asked, query)
+    yield from reading_problems(definitions, analysis)
+    yield from table_problems(definitions, feeds, filled, analysis)
+
+
+def _object(of: Definition, analysis: Analysis) -> KustoObject:
+    found, name = analysis.found[of.made.key], of.made.name
+    columns = analysis.tables.get(name) if of.made.kind is Kind.TABLE else found.columns
+    return replace(of.made, reads=list(found.places), columns=columns)
 
 
 def _project(said: DatabaseFile, feeds: Sequence[Fed], objects: Sequence[KustoObject]) -> KustoProject:
     return KustoProject(
-        said.connection, said.retention.said, said.caching.said, said.scratch or "", objects, feeds
+        said.connection, said.retention.said, said.caching.said, said.scratch or "", in_order(objects), feeds
     )
 
 
 def in_order(objects: Sequence[KustoObject]) -> list[KustoObject]:
     """Return objects parents before children: tables first, then functions and views by what they read."""
-    by_key: Mapping[object, KustoObject] = {one.key: one for one in objects}
-    ordered: dict[object, KustoObject] = {}
+    by_key = {one.key: one for one in objects}
+    ordered: dict[tuple[Kind, str], KustoObject] = {}
 
-    def add(one: KustoObject, above: frozenset[object]) -> None:
+    def add(one: KustoObject, above: frozenset[tuple[Kind, str]]) -> None:
         if one.key in ordered or one.key in above:
             return
         for key in one.reads:

@@ -327,7 +327,7 @@ def _kusto(
     bound: BoundSql,
     stages: Collection[Stage],
 ) -> tuple[KustoProject | None, list[Problem]]:
-    """Return what `kusto/` defines and what is wrong with it; of SQL that is wrong, nobody knows the columns."""
+    """Return what `kusto/` defines, and what is wrong; of SQL that is wrong, nobody knows the columns."""
     if manifest.problems or not (settings.project_dir / KUSTO).is_dir():
         return None, []
     columns = {node.name: bound.columns.get(name, ()) for name, node in manifest.nodes.items()}

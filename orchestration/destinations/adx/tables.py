@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from . import kql as kql
 from .cluster import Cluster, EntityMissing
 from .policies import keep_tags
-from .types import Column, TableColumn, table_columns
+from .types import Column, TableColumn, remarked, table_columns
 
 
 def found(cluster: Cluster, table: str) -> list[TableColumn]:
@@ -43,11 +43,16 @@ def make(cluster: Cluster, table: str, columns: Sequence[Column], *, staging: bo
     quoted = kql.name(table)
     listed = ", ".join(f"{kql.name(column.name)}:{column.type}" for column in columns)
     folder = ' with (folder="sluice")' if staging else ""
-    is_new = not found(cluster, table)
+    there = found(cluster, table)
     cluster.command(f".create-merge table {quoted} ({listed}){folder}", "make a table or add columns")
-    if is_new or staging:
+    if not there or staging:
         keep_tags(cluster, table)
-    remarks = [f"{kql.name(c.name)}:{kql.text(c.remark)}" for c in columns if c.remark]
+    said = {column.name: remarked(column.docstring) for column in there}
+    remarks = [
+        f"{kql.name(c.name)}:{kql.text(c.remark)}"
+        for c in columns
+        if c.remark and said.get(c.name) != c.remark  # people may have written more before it
+    ]
     if remarks and not staging:
         cluster.command(
             f".alter-merge table {quoted} column-docstrings ({', '.join(remarks)})", "describe columns"

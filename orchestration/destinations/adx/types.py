@@ -32,7 +32,7 @@ _KUSTO = {
     "extension<arrow.uuid>": "guid",
 }  # fmt: skip
 # Columns that exist with a wider type keep it.
-_WIDER = {"int": ("long",)}
+WIDER = {"int": ("long",)}
 # Ticks of 100 nanoseconds: nanoseconds would be cut ("The datetime data type").
 _TIMESTAMP = re.compile(r"timestamp\[(?:s|ms|us)(, tz=.+)?\]")
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)")
@@ -135,6 +135,17 @@ def _remark(arrow: str) -> str:
     return _REMARK + arrow if lossy else ""
 
 
+def remarked(docstring: str) -> str:
+    """Return what a column's docstring remarks of how it was sent, behind what people write; "" if nothing.
+
+    Theirs ends with it: `The day. (sluice: date32[day])`.
+    """
+    if docstring.startswith(_REMARK):
+        return docstring
+    _, bracket, remark = docstring.rpartition(f"({_REMARK}")
+    return f"{_REMARK}{remark[:-1]}" if bracket and remark.endswith(")") else ""
+
+
 def table_columns(schema: str) -> list[TableColumn]:
     """Return the columns in an answer to `.show table T schema as json`."""
     ordered = json.loads(schema)["OrderedColumns"]
@@ -151,7 +162,7 @@ def settled(columns: Sequence[Column], found: Sequence[TableColumn], table: str)
     wrong = [
         f"{c.name!r} is {held[c.name]}, not {c.type}"
         for c in columns
-        if c.name in held and held[c.name] not in (c.type, *_WIDER.get(c.type, ()))
+        if c.name in held and held[c.name] not in (c.type, *WIDER.get(c.type, ()))
     ]
     if wrong:
         raise DeliveryError(
@@ -181,7 +192,7 @@ def record_batch(columns: Sequence[TableColumn], rows: Sequence[Sequence[Any]]) 
 def _array(arrow: Any, column: TableColumn, values: list[Any]) -> Any:
     read = _READ.get(column.type, str)
     held = [None if value is None else read(value) for value in values]
-    sent = column.docstring.removeprefix(_REMARK) if column.docstring.startswith(_REMARK) else ""
+    sent = remarked(column.docstring).removeprefix(_REMARK)
     if column.type == "datetime":
         array = arrow.array(held, arrow.timestamp("us", "UTC"))
         return array.cast(arrow.type_for_alias(sent)) if sent else array

@@ -55,8 +55,8 @@ class Command:
     """A parsed management command.
 
     `kind` is Microsoft's name of it (`CreateOrAlterFunction`), "" where it is none that the parser knows.
-    `extent` is where it stands: neither a second command after it is a diagnostic, nor a `;` with a query, nor
-    a pipe. `skipped` is the last part of the text that belongs to nothing. `words` are those of the extent.
+    `extent` is where it stands: neither a second command after it is a diagnostic, nor a `;` with a query,
+    nor a pipe. `skipped` is the last part of the text that belongs to nothing. `words` are the extent's.
     """
 
     kind: str
@@ -77,11 +77,30 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a query uses of the language that may reach beyond what it names.
+
+    `what` is `syntax` (`name` is that of the operator or statement, as Microsoft's parser calls it), `plugin`
+    (with the number of arguments `given`), `call` (a function of Kusto's own that gives an entity by a name),
+    or `all` (tables that are not named: a wildcard, a search in everything).
+    """
+
+    what: str
+    name: str
+    span: Span
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """An analysed query; `columns` are (name, Kusto type), None if it gives no table."""
+    """An analysed query; `columns` are (name, Kusto type), None if it gives no table.
+
+    `called` is the function's name where it is one call and nothing else.
+    """
 
     diagnostics: Sequence[Diagnostic]
     reads: Sequence[Read]
+    uses: Sequence[Use]
     columns: Sequence[tuple[str, str]] | None
 
 
@@ -164,8 +183,17 @@ class KustoLanguage:
         return Query(
             at.diagnostics(answer),
             [Read(one["kind"], one["name"], at.span(one["span"])) for one in answer["reads"]],
+            [Use(one["what"], one["name"], at.span(one["span"]), one["given"]) for one in answer["uses"]],
             None if columns is None else [(one["name"], one["type"]) for one in columns],
         )
+
+    def call(self, text: str) -> str:
+        """Return the function that a text calls with literals alone, "" if it is not one such call."""
+        return str(self._ask("call", {"text": text}))
+
+    def builtins(self) -> frozenset[str]:
+        """Return the names of Kusto's own functions."""
+        return frozenset(self._ask("builtins", {}))
 
     def kinds(self) -> Mapping[str, str]:
         """Return {kind: its grammar} of every command that the parser knows."""

@@ -37,24 +37,25 @@ var sluice = (function () {
       ? String(element.LiteralValue) : element.toString().trim();
   }
 
-  // The grammar of some kinds of commands alone, made once: the parser tries every command that its grammar
-  // has, a tenth of a second for each text. Who gets no answer by the few asks all of them.
-  const few = {};
-  function grammarOf(kinds) {
-    const key = kinds.join();
-    if (!few[key]) {
+  const BODIED = "CreateOrAlterFunction";
+
+  // The parsers of some kinds of commands, made once: the whole grammar tries every command that there is, a
+  // tenth of a second for each text. Who gets no answer by the few asks all of them.
+  let all = null;
+  function parsersOf(kinds) {
+    if (!all) {
       const proto = P.EngineCommandGrammar.prototype, own = proto.CreateCommandParsers;
       proto.CreateCommandParsers = function (rules) {
-        const chosen = own.call(this, rules).filter((info) => kinds.includes(info.Kind));
-        return System.Array.init(chosen, P.CommandGrammar.CommandParserInfo);
+        all = own.call(this, rules);
+        return System.Array.init([], P.CommandGrammar.CommandParserInfo);
       };
       try {
-        few[key] = new P.EngineCommandGrammar(K.GlobalState.Default);
+        new P.EngineCommandGrammar(K.GlobalState.Default);
       } finally {
         proto.CreateCommandParsers = own;
       }
     }
-    return few[key];
+    return all.filter((info) => kinds.includes(info.Kind));
   }
 
   function read(root, text, told) {
@@ -90,18 +91,52 @@ var sluice = (function () {
   function readByFew(text, kinds) {
     const options = K.GlobalState.Default.ParseOptions.WithAlwaysProduceEndTokens(true);
     const tokens = P.TokenParser.ParseTokens(text, options);
-    const root = P.SyntaxParsers.ParseFirst$1(K.Syntax.CommandBlock, grammarOf(kinds).CommandBlock, tokens);
-    const tree = new K.Syntax.SyntaxTree(root);
-    const told = listed(tree.Root.GetContainedDiagnostics()).map(diagnostic);
-    return told.length ? null : read(root, text, told);
+    for (const info of parsersOf(kinds)) {
+      const found = P.SyntaxParsers.ParseFirst$1(K.Syntax.Command, info.Parser, tokens);
+      if (found && !found.ContainsSyntaxDiagnostics)
+        return read(new K.Syntax.SyntaxTree(found).Root, text, []);
+    }
+    return null;
+  }
+
+  // Where the body of a function stands, by the parser's own tokens: from its first brace to the one that
+  // closes it.
+  function bodyOf(text) {
+    let place = 0, depth = 0, start = -1;
+    for (const token of listed(P.TokenParser.ParseTokens(text))) {
+      const at = place + token.Trivia.length, word = token.Text;
+      if (word === "(" || word === "{") {
+        if (word === "{" && !depth) start = at;
+        depth++;
+      } else if (word === ")" || word === "}") {
+        depth--;
+        if (depth <= 0 && start >= 0) return [start, at + 1];
+      }
+      place += token.Length;
+    }
+    return null;
+  }
+
+  // A function, read without its body, which the grammar of commands takes five times as long for as that of
+  // queries; who asks for the function's query has it read there.
+  function readWithoutBody(text, kinds) {
+    const body = bodyOf(text);
+    if (!body) return null;
+    const found = readByFew(text.slice(0, body[0]) + "{0}" + text.slice(body[1]), kinds);
+    const part = found && found.parts.find((one) => one.part === "Body" && one.span[0] === body[0]);
+    if (!part || found.extent[1] !== body[0] + 3) return null;
+    part.span = body;
+    found.extent[1] = body[1];
+    return found;
   }
 
   // One management command: its kind, where it stands, its named parts, what the parser had to skip, its words.
   function command(text, kinds) {
     const isCommand = K.KustoCode.GetKind(text) === "Command";
-    let found = isCommand && kinds.length ? readByFew(text, kinds) : null;
-    const after = found && found.skipped && text[found.skipped[0]];
-    if (!found || !found.kind || (after && after !== ".")) {
+    let found = null;
+    if (isCommand && kinds.includes(BODIED)) found = readWithoutBody(text, [BODIED]);
+    if (isCommand && kinds.length && !found) found = readByFew(text, kinds);
+    if (!found || !found.kind || found.extent[0]) {
       const code = K.KustoCode.Parse(text, K.GlobalState.Default);
       found = read(code.Syntax, text, diagnostics(code));
     }
@@ -123,26 +158,103 @@ var sluice = (function () {
       members.push(new S.FunctionSymbol.$ctor16(one.name, one.parameters, one.body, ""));
     const database = new S.DatabaseSymbol.ctor(schema.database, System.Array.init(members, S.Symbol));
     const cluster = new S.ClusterSymbol.ctor(schema.cluster, System.Array.init([database], S.DatabaseSymbol));
-    return K.GlobalState.Default.WithCluster(cluster).WithDatabase(database);
+    return K.GlobalState.Default.WithCluster(cluster).WithDatabase(database).WithCache();
   }
 
   const columnsOf = (type) => (type && type.Columns
     ? listed(type.Columns).map((column) => ({ name: column.Name, type: column.Type.Name })) : null);
 
-  // One query in a database: what is wrong, what it reads, and the columns it gives (null: no table).
+  const kindNames = {};
+  for (const name of Object.keys(K.Syntax.SyntaxKind)) kindNames[K.Syntax.SyntaxKind[name]] = name;
+  const returnKinds = {};
+  for (const name of Object.keys(S.ReturnTypeKind)) returnKinds[S.ReturnTypeKind[name]] = name;
+
+  // Kusto's own functions, and which of them give an entity by its name: a table, a database, a cluster.
+  const builtins = {};
+  function builtin(name) {
+    if (!builtins.known)
+      builtins.known = Object.fromEntries(listed(K.Functions.All).map((one) => [one.Name,
+        listed(one.Signatures).some((way) => /^Parameter0(?!$|Literal|Promoted|Array)/.test(returnKinds[way.ReturnKind]))
+        || one.Name.startsWith("__")]));
+    return builtins.known[name];
+  }
+
+  const told = /(?:Operator|Statement|(?:Table|Data|Group|Combine|Scope)Expression)$/;
+  const unnamed = /^(?:Union|Find|Search)Operator$|^RestrictStatement$/;
+
+  // What of a database a symbol is: a table, a view or a function, or nothing that the database has.
+  function entityOf(symbol, state) {
+    if (!symbol) return "";
+    if (symbol instanceof S.MaterializedViewSymbol) return "view";
+    if (symbol instanceof S.TableSymbol && state.IsDatabaseTable(symbol)) return "table";
+    return symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
+  }
+
+  // One query in a database: what is wrong, what it reads, what of the language it uses that may reach further,
+  // and the columns that it gives (null: no table).
   function query(text, state) {
     const code = K.KustoCode.ParseAndAnalyze(text, state);
-    const reads = {};
-    walk(code.Syntax, (element) => {
-      const symbol = element.ReferencedSymbol;
-      if (!symbol) return true;
-      const kind = symbol instanceof S.MaterializedViewSymbol ? "view"
-        : symbol instanceof S.TableSymbol && state.IsDatabaseTable(symbol) ? "table"
-        : symbol instanceof S.FunctionSymbol && state.IsDatabaseFunction(symbol) ? "function" : "";
-      if (kind) reads[kind + " " + symbol.Name] = { kind, name: symbol.Name, span: span(element) };
-      return true;
-    });
-    return { diagnostics: diagnostics(code), reads: Object.values(reads), columns: columnsOf(code.ResultType) };
+    const reads = {}, uses = {};
+    const use = (what, name, element, rest) => {
+      const key = [what, name, JSON.stringify(rest || 0)].join(" ");
+      if (!uses[key]) uses[key] = { what, name, span: span(element), given: 0, ...rest };
+    };
+    const read = (kind, symbol, element) => {
+      const key = kind + " " + symbol.Name;
+      if (!reads[key]) reads[key] = { kind, name: symbol.Name, span: span(element) };
+    };
+    // `within` is the kind of operator or statement that an element stands in.
+    function visit(element, within) {
+      const kind = kindNames[element.Kind];
+      const own = entityOf(element.ReferencedSymbol, state);
+      if (own) read(own, element.ReferencedSymbol, element);
+      if (told.test(kind)) {
+        use("syntax", kind, element);
+        const piped = element.Parent && kindNames[element.Parent.Kind] === "PipeExpression";
+        if ((kind === "SearchOperator" || kind === "FindOperator") && !element.InClause && !piped)
+          use("all", kind, element);
+        if (kind !== "ExpressionStatement") within = kind;
+      }
+      if (/WildcardedName$/.test(kind) && unnamed.test(within)) use("all", within, element);
+      if (kind === "FunctionCallExpression") {
+        const name = nameOf(element.Name);
+        if (element.Parent && kindNames[element.Parent.Kind] === "EvaluateOperator") {
+          use("plugin", name, element, { given: element.ArgumentList.Expressions.Count });
+        } else if (builtin(name)) {
+          const entity = entityOf(element.ResultType, state);
+          if (entity && (name === "table" || name === "materialized_view")) read(entity, element.ResultType, element);
+          else use("call", name, element);
+        }
+      }
+      for (let i = 0; i < element.ChildCount; i++) {
+        const child = element.GetChild(i);
+        if (child) visit(child, within);
+      }
+    }
+    visit(code.Syntax, "");
+    const declared = only(code.Syntax);
+    const body = declared && kindNames[declared.Kind] === "FunctionDeclaration" && declared.Body.Expression;
+    return {
+      diagnostics: diagnostics(code), reads: Object.values(reads), uses: Object.values(uses),
+      columns: columnsOf(body ? body.ResultType : code.ResultType),
+    };
+  }
+
+  // The expression of a text that is one statement.
+  function only(root) {
+    const statements = listed(root.Statements);
+    return statements.length === 1 && statements[0].Element && statements[0].Element.Expression;
+  }
+
+  // The function that a text calls with literals and names alone, if it does nothing else; nothing of a database
+  // is known.
+  function call(text) {
+    const code = K.KustoCode.Parse(text, K.GlobalState.Default);
+    const found = code.Kind === "Query" && !listed(code.GetDiagnostics()).length && only(code.Syntax);
+    if (!found || kindNames[found.Kind] !== "FunctionCallExpression") return "";
+    const given = listed(found.ArgumentList.Expressions).map((one) => one.Element);
+    return given.every((one) => one.IsLiteral || /^(?:DynamicExpression|UnaryMinusExpression|NameReference)$/.test(kindNames[one.Kind]))
+      ? nameOf(found.Name) : "";
   }
 
   let state = null;
@@ -151,6 +263,8 @@ var sluice = (function () {
     tokens: (given) => tokens(given.text),
     database: (given) => { state = globals(given); return null; },
     query: (given) => query(given.text, state),
+    call: (given) => call(given.text),
+    builtins: () => listed(K.Functions.All).map((one) => one.Name),
     kinds: () => listed(K.EngineCommands.All).map((one) => ({ name: one.Name, grammar: one.Grammar || "" })),
   };
   return (name, given) => {

@@ -1,0 +1,206 @@
+"""What one file may say: which commands, of which object, with which properties and policies.
+
+Belongs here: rules that need no other file. Does not belong here: queries (`query_rules`), rules between
+files (`rules`).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+from orchestration.core.problems import Problem, did_you_mean
+from orchestration.destinations.adx.types import is_name
+from orchestration.kusto.commands import ALLOWED, Commands, errors, part_of, parts_of
+from orchestration.kusto.files import KqlFile
+from orchestration.kusto.language.engine import Command
+from orchestration.kusto.objects import Kind
+
+NAMED = {
+    Kind.FUNCTION: "FunctionName",
+    Kind.VIEW: "MaterializedViewName",
+    Kind.TABLE: "TableName",
+}
+_WORDS = {
+    Kind.FUNCTION: "one `.create-or-alter function`",
+    Kind.VIEW: "one `.create-or-alter materialized-view`",
+    Kind.TABLE: (
+        "`.create-merge table`, `.alter table … docstring`, `folder`, `policy retention`, `caching`,"
+        " `row_level_security` and `update`, `.alter-merge table … column-docstrings`, and"
+        " `.create-or-alter table … ingestion mapping`"
+    ),
+}
+# What a function or a table may say of itself; a view's are words of the grammar.
+_PROPERTIES = {
+    Kind.FUNCTION: ("folder", "docstring", "view", "hidden", "skipvalidation"),
+    Kind.TABLE: ("folder", "docstring", "hidden"),
+    Kind.VIEW: (),
+}
+_SKIP = "skipvalidation"
+# Names that the platform itself gives.
+_STAGING, _MAPPING = "_sluice_staging", "sluice_"
+_SHOWN = 40
+_JSON = {
+    "RetentionPolicy": "an object, as `{\"SoftDeletePeriod\": \"30.00:00:00\"}`",
+    "UpdatePolicy": "a list, as `[{\"IsEnabled\": true, \"Source\": \"T\", \"Query\": \"F()\"}]`",
+    "MappingFormat": "a list, as `[{\"column\": \"a\", \"Properties\": {\"path\": \"$.a\"}}]`",
+}  # fmt: skip
+_UPDATES = (
+    "IsEnabled", "Source", "SourceIsWildCard", "Query", "IsTransactional", "PropagateIngestionProperties",
+)  # fmt: skip
+
+
+def file_problems(file: KqlFile, read: Commands) -> Iterator[Problem]:
+    """Yield what is wrong with a file; of a file with commands that are none, nothing else is asked."""
+    expected = f"{_WORDS[file.kind]}, and nothing else"
+    found = [*_not_allowed(file, read, expected)]
+    yield from found
+    if found:
+        return
+    for command in read.commands:
+        yield from _named(file, command)
+        yield from _properties(file, command)
+        yield from _policies(file, command)
+    if file.kind is Kind.FUNCTION:
+        yield from _function(file, read.commands[0])
+
+
+def _not_allowed(file: KqlFile, read: Commands, expected: str) -> Iterator[Problem]:
+    for command in read.commands:
+        start = command.extent.start if command.extent else 0
+        known = command.kind in ALLOWED[file.kind]
+        if told := errors(command) if known or not command.kind else []:
+            for one in told:
+                yield file.problem(
+                    one.span.start, f"{one.code}: {one.message.rstrip('.')}",
+                    f"{expected}, as Microsoft's parser reads it", "correct it",
+                )  # fmt: skip
+            return
+        if not known:
+            folders = [kind.value for kind, kinds in ALLOWED.items() if command.kind in kinds]
+            what = f"the command {command.kind}" if command.kind else "a command that nobody knows"
+            mend = f"move it to {folders[0]}/" if folders else "take it away; people do that by hand, if ever"
+            yield file.problem(start, f"has {what}", expected, mend)
+            return
+    if read.rest is not None:
+        shown = file.text[read.rest :].split("\n")[0][:_SHOWN]
+        yield file.problem(
+            read.rest, f"`{shown}` belongs to no command", f"{expected}, each on lines of its own",
+            "take it away, a `;` too",
+        )  # fmt: skip
+    elif not read.commands:
+        yield file.problem(0, "has no command", expected, "write it, or take the file away")
+    elif file.kind is not Kind.TABLE and len(read.commands) > 1:
+        second = read.commands[1].extent
+        yield file.problem(
+            second.start if second else 0, "has a second command", expected, "move it to a file of its own"
+        )
+
+
+def _named(file: KqlFile, command: Command) -> Iterator[Problem]:
+    name, expected = part_of(command, NAMED[file.kind]), file.object_name
+    said, place = (name.value, name.span.start) if name else ("", 0)
+    if said != expected:
+        yield file.problem(
+            place, f"defines `{said}`", f"`{expected}`, as the file is named; capital letters count",
+            f"rename the file to `{said}.kql`, or what it defines",
+        )  # fmt: skip
+    elif not is_name(said):
+        yield file.problem(
+            place, f"`{said}` is no name of Kusto's",
+            "1 to 1,024 letters, digits, underscores, spaces, dots and dashes", "choose another name",
+        )  # fmt: skip
+    elif said.endswith(_STAGING):
+        yield file.problem(
+            place, f"`{said}` is a name that deliveries give",
+            f"a name that does not end with `{_STAGING}`", "choose another name",
+        )  # fmt: skip
+
+
+def _properties(file: KqlFile, command: Command) -> Iterator[Problem]:
+    values = parts_of(command, "PropertyValue")
+    seen = set[str]()
+    for name in parts_of(command, "PropertyName"):
+        word = name.value.casefold()
+        value = next((one for one in values if one.span.start >= name.span.end), None)
+        if word not in _PROPERTIES[file.kind]:
+            known = _PROPERTIES[file.kind] or ("folder", "docString", "lookback", "backfill")
+            yield file.problem(
+                name.span.start, f"has the property `{name.value}`", f"one of: {', '.join(known)}",
+                did_you_mean(word, known),
+            )  # fmt: skip
+        elif word in seen:
+            yield file.problem(
+                name.span.start, f"has the property `{name.value}` twice", "each once", "take one away"
+            )
+        elif word == _SKIP and (value is None or value.value.casefold() != "false"):
+            yield file.problem(
+                name.span.start, f"says `{name.value}`", "that the service looks at it, too",
+                f"take `{name.value}` away",
+            )  # fmt: skip
+        seen.add(word)
+
+
+def _policies(file: KqlFile, command: Command) -> Iterator[Problem]:
+    for name, expected in _JSON.items():
+        if (part := part_of(command, name)) and not _is_json(part.value, expected.startswith("a list")):
+            yield file.problem(part.span.start, f"{name} is not JSON of that form", expected, "correct it")
+    if (mapping := part_of(command, "MappingName")) and mapping.value.startswith(_MAPPING):
+        yield file.problem(
+            mapping.span.start, f"`{mapping.value}` is a name that deliveries give",
+            f"a name that does not begin with `{_MAPPING}`", "choose another name",
+        )  # fmt: skip
+    if (part := part_of(command, "UpdatePolicy")) and _is_json(part.value, True):
+        for one in json.loads(part.value):
+            for word in one:
+                if word not in _UPDATES:
+                    yield file.problem(
+                        part.span.start, f"an update policy has `{word}`", f"one of: {', '.join(_UPDATES)}",
+                        did_you_mean(word, _UPDATES),
+                    )  # fmt: skip
+            if one.get("SourceIsWildCard"):
+                yield file.problem(
+                    part.span.start, "an update policy reads tables that it does not name",
+                    "`Source`, one table", "write one policy for each",
+                )  # fmt: skip
+
+
+def retention_of(command: Command) -> tuple[str, int] | None:
+    """Return for how long a command lets a table keep rows, as it is written, and where, if it does."""
+    if part := part_of(command, "SoftDeleteValue"):
+        return part.value, part.span.start
+    if (part := part_of(command, "RetentionPolicy")) and _is_json(part.value, False):
+        said = json.loads(part.value)
+        found = next((said[key] for key in said if key.casefold() == "softdeleteperiod"), None)
+        return (str(found), part.span.start) if found is not None else None
+    return None
+
+
+def keeps_nothing(span: str) -> bool:
+    """Whether a time span, as the service writes it, is none."""
+    return not any(digit in span for digit in "123456789") or span.startswith("-")
+
+
+def _is_json(text: str, is_list: bool) -> bool:
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if is_list:
+        return isinstance(read, list) and all(isinstance(one, dict) for one in read)
+    return isinstance(read, dict)
+
+
+def _function(file: KqlFile, command: Command) -> Iterator[Problem]:
+    seen = set[str]()
+    for one in parts_of(command, "NameAndType"):
+        names = [p for p in parts_of(command, "Name") if one.span.start <= p.span.start < one.span.end]
+        if names and names[0].value in seen:
+            yield file.problem(
+                names[0].span.start, f"has the parameter `{names[0].value}` twice", "each once",
+                "rename one of them",
+            )  # fmt: skip
+        seen.add(names[0].value if names else "")
+    if (body := part_of(command, "Body")) and not re.sub(
+        r"//[^\n]*", "", file.text[body.span.start + 1 : body.span.end - 1]
+    ).strip():
+        yield file.problem(body.span.start, "has no query", "one between the braces", "write it")

@@ -1,0 +1,112 @@
+"""What a query may use of the language: an allow-list, as of commands.
+
+Its table must be made of the database's own tables alone, and of tables that it names: what is asked for by a
+wildcard or a computed name nobody has validated, and no order, lineage or gate knows it. Belongs here: those
+rules, and what the parser finds wrong. Does not belong here: rules between files (`rules`).
+"""
+
+from collections.abc import Iterator
+
+from orchestration.core.problems import Problem
+from orchestration.core.stages import Stage
+from orchestration.kusto.definitions import Asked, Definition
+from orchestration.kusto.language.engine import Query, Use
+
+# Of Microsoft's names; a newer parser may know more, which are looked at before they stand here.
+_SYNTAX = frozenset((
+    "AsOperator", "AssertSchemaOperator", "ConsumeOperator", "CountOperator", "DistinctOperator",
+    "EvaluateOperator", "ExtendOperator", "FacetOperator", "FacetWithOperatorClause", "FilterOperator",
+    "FindOperator", "ForkOperator", "GetSchemaOperator", "GraphMarkComponentsOperator",
+    "GraphMatchOperator", "GraphShortestPathsOperator", "GraphToTableOperator", "GraphWhereEdgesOperator",
+    "GraphWhereNodesOperator", "InvokeOperator", "JoinOperator", "LookupOperator", "MakeGraphOperator",
+    "MakeSeriesOperator", "MvApplyOperator", "MvExpandOperator", "ParseKvOperator", "ParseOperator",
+    "ParseWhereOperator", "PartitionByOperator", "PartitionOperator", "PrintOperator",
+    "ProjectAwayOperator", "ProjectByNamesOperator", "ProjectKeepOperator", "ProjectOperator",
+    "ProjectRenameOperator", "ProjectReorderOperator", "RangeOperator", "ReduceByOperator",
+    "RenderOperator", "SampleDistinctOperator", "SampleOperator", "ScanOperator", "SearchOperator",
+    "SerializeOperator", "SortOperator", "SummarizeOperator", "TakeOperator", "TopHittersOperator",
+    "TopNestedOperator", "TopOperator", "UnionOperator", "ExpressionStatement", "LetStatement",
+    "ContextualDataTableExpression", "DataScopeExpression", "DataTableExpression", "ToTableExpression",
+))  # fmt: skip
+_PLUGINS = frozenset((
+    "active_users_count", "activity_counts_metrics", "activity_engagement", "activity_metrics",
+    "autocluster", "bag_unpack", "basket", "dcount_intersect", "diffpatterns", "estimate_rows_count",
+    "funnel_sequence", "funnel_sequence_completion", "geo_line_lookup", "geo_polygon_lookup",
+    "ipv4_lookup", "ipv6_lookup", "narrow", "new_activity_metrics", "pivot", "preview",
+    "rolling_percentile", "rows_near", "sequence_detect", "session_count", "sliding_window_counts",
+))  # fmt: skip
+# Code in a sandbox; a fourth argument names files that it fetches.
+_SANDBOXED, _MOST_GIVEN = ("python", "r"), 3
+_DATABASE = "database"
+# Warnings that are errors here: `isfuzzy` lets a query run without a table, or on one that is not ours.
+_AS_ERRORS = frozenset({"KS205"})
+_UNKNOWN_DATABASE = "KS208"
+
+
+def query_problems(of: Definition, asked: Asked, query: Query) -> Iterator[Problem]:
+    """Yield what is wrong with a query, each at its place."""
+    elsewhere = of.file.stage is Stage.WORK and any(use.name == _DATABASE for use in query.uses)
+    for one in query.diagnostics:
+        place = asked.place(one.span.start)
+        is_error = one.severity == "Error" or one.code in _AS_ERRORS
+        if not is_error or place is None or (elsewhere and one.code == _UNKNOWN_DATABASE):
+            continue
+        yield of.file.problem(
+            place, f"{one.code}: {one.message.rstrip('.')}",
+            "KQL over the tables that exports feed, and over what kusto/ defines",
+            "correct it here, or the model whose export feeds the table",
+        )  # fmt: skip
+    for use in query.uses:
+        place = asked.place(use.span.start)
+        if place is not None and (wrong := _wrong(of, use)):
+            yield of.file.problem(place, *wrong)
+
+
+def _wrong(of: Definition, use: Use) -> tuple[str, str, str] | None:
+    """Return what is wrong, what is expected, and the mend."""
+    if use.what == "all":
+        return (
+            f"{_spoken(use.name)} reads tables that it does not name",
+            "each table by its name: what is not named is not validated, nor known to lineage and gate",
+            "name the tables",
+        )
+    if use.what == "plugin" and not _may_call(use):
+        within = f" with {use.given} arguments" if use.name in _SANDBOXED else ""
+        return (
+            f"calls the plugin `{use.name}`{within}",
+            f"one that stays in the database: {_listed()}",
+            "take it away; what comes from elsewhere comes by a contract, and is validated",
+        )
+    if use.what == "syntax" and use.name not in _SYNTAX:
+        return (
+            f"has {_spoken(use.name)}",
+            "`let`, and operators on tables of this database",
+            "take it away; what comes from elsewhere comes by a contract, and is validated",
+        )
+    if use.what == "call" and use.name in ("table", "materialized_view"):
+        return (
+            f"calls `{use.name}()` with a name that is not there, or is computed",
+            "a name, as it is written",
+            "name the table itself",
+        )
+    if use.what == "call" and not (use.name == _DATABASE and of.file.stage is Stage.WORK):
+        more = "; work alone may read another database" if use.name == _DATABASE else ""
+        return (
+            f"calls `{use.name}()`",
+            f"what this database has{more}",
+            "take it away; what comes from elsewhere comes by a contract, and is validated",
+        )
+    return None
+
+
+def _may_call(use: Use) -> bool:
+    return use.name in _PLUGINS or (use.name in _SANDBOXED and use.given <= _MOST_GIVEN)
+
+
+def _listed() -> str:
+    return ", ".join([*sorted(_PLUGINS), *(f"{name} without external artifacts" for name in _SANDBOXED)])
+
+
+def _spoken(kind: str) -> str:
+    """Return Microsoft's name of a part of the language in words: `set option statement`."""
+    return "".join(f" {one.lower()}" if one.isupper() else one for one in kind).strip()
